@@ -1,0 +1,1 @@
+"""Offline assistant that answers spoken questions about what the camera sees."""

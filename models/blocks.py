@@ -1,0 +1,52 @@
+"""The view of a model that the quantizer walks: blocks in execution order, one at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+State = dict[str, Tensor]
+"""What flows from block to block for one calibration sequence, by name.
+
+The family decides the names (hidden states, masks, positions); the quantizer only stores
+the state and hands it back.
+"""
+
+Sample = dict[str, Any]
+"""One calibration sequence before the first block: token ids, and pixels where there are any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One unit of work of the quantizer.
+
+    name:   prefix of the block's tensors in the checkpoint, such as ``model.layers.3``.
+    module: the block; its parameters lie on the meta device until they are loaded.
+    groups: names of linear layers, relative to the module, in execution order. The layers of
+            one tuple read the same input and therefore share one Hessian.
+    """
+
+    name: str
+    module: nn.Module
+    groups: tuple[tuple[str, ...], ...]
+
+
+class BlockwiseModel(Protocol):
+    """A model that can be run one block at a time."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield every block in execution order."""
+        ...
+
+    def outer_names(self) -> tuple[str, ...]:
+        """Name the tensors outside all blocks (embeddings, norms, convolution, head)."""
+        ...
+
+    def start(self, sample: Sample) -> State:
+        """Compute the state that enters the first block; outer tensors are loaded."""
+        ...
+
+    def step(self, block: Block, state: State) -> State:
+        """Run one block, and the glue that precedes it, on one sequence."""
+        ...

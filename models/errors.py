@@ -1,0 +1,21 @@
+"""Everything that `models` raises on purpose. A message names the cause and the way out."""
+
+
+class ModelsError(Exception):
+    """Root of the tree; a command line prints its message as one line."""
+
+
+class ModelFolderError(ModelsError):
+    """A model folder is missing, lacks a file, or its configuration cannot be used."""
+
+
+class CheckpointError(ModelsError):
+    """A weight file is damaged, incomplete, or holds values that must not be used."""
+
+
+class PictureError(ModelsError):
+    """A picture file is missing, is no picture, is cut short, or is too large."""
+
+
+class PromptError(ModelsError):
+    """A question is empty or does not fit into the model's context."""

@@ -1,0 +1,1 @@
+"""Offline 4-bit compression of language and vision-language models."""
