@@ -1,0 +1,118 @@
+"""Picture files in, RGB pixels out: the one door through which pictures enter."""
+
+import logging
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from models.errors import PictureError
+
+RgbPicture = NDArray[np.uint8]
+"""Pixels of one picture, (H, W, 3), red, green, blue, 0 to 255."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+"""What cameras, scanners and screenshots write; rarer decoders are attack surface."""
+
+_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
+"""What Pillow's decoders raise on damaged files."""
+
+_logger = logging.getLogger(__name__)
+
+
+def load_picture(path: Path, max_pixels: int = 64_000_000) -> RgbPicture:
+    """Read a picture file as upright RGB pixels, (H, W, 3) uint8.
+
+    The size stands in the header and is checked before any pixel is decoded. The camera's
+    EXIF rotation is applied; transparent pixels are laid on white paper; of an animation the
+    first frame is taken.
+
+    Raises:
+        PictureError: the file is missing, is no picture, is cut short, or is too large.
+    """
+    if not path.exists():
+        raise PictureError(f"{path}: no such file; give the path of a JPEG or PNG picture")
+    if not path.is_file():
+        raise PictureError(f"{path}: is not a file; give the path of a JPEG or PNG picture")
+    with _open(path) as picture:
+        width, height = picture.size
+        if width * height > max_pixels:
+            raise PictureError(
+                f"{path}: {width} x {height} is {width * height / 1e6:.0f} megapixels, more than "
+                f"the {max_pixels / 1e6:.0f} that are read; make it smaller first"
+            )
+        return _decode(path, picture)
+
+
+def _open(path: Path) -> Image.Image:
+    """Read the header only; Pillow decodes pixels later, in `load`."""
+    try:
+        with warnings.catch_warnings():
+            # Our own limit, checked right after, gives a better message than Pillow's warning.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(path, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"{path}: has too many pixels to read; make it smaller first") from error
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"{path}: is not a picture that can be read; give a JPEG, PNG or WebP file"
+        ) from error
+    except _DECODE_ERRORS as error:
+        raise PictureError(f"{path}: cannot be read ({error}); give another picture") from error
+
+
+def _decode(path: Path, picture: Image.Image) -> RgbPicture:
+    """Decode all pixels and bring them to upright RGB."""
+    try:
+        picture.load()
+    except _DECODE_ERRORS as error:
+        raise PictureError(
+            f"{path}: the picture is damaged or cut short ({_one_line(error)}); copy it again"
+        ) from error
+    return np.array(_to_rgb(_upright(path, picture)), dtype=np.uint8)
+
+
+def _upright(path: Path, picture: Image.Image) -> Image.Image:
+    """Apply the EXIF rotation; a picture whose EXIF block is damaged stays as it is."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except (*_DECODE_ERRORS, TypeError, KeyError) as error:
+        _logger.warning("%s: damaged EXIF block, rotation not applied (%s)", path, error)
+        return picture
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    """Convert any Pillow mode to RGB."""
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode == "I" or picture.mode == "F" or picture.mode.startswith("I;16"):
+        return Image.fromarray(_to_8_bits(np.asarray(picture))).convert("RGB")
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(paper, layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _to_8_bits(gray: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Scale deep gray values, (H, W), to 0..255.
+
+    16-bit values keep their absolute brightness (a dark picture must stay dark for the quality
+    gate); only values that fit no known range are stretched between their extremes.
+    """
+    values = np.nan_to_num(gray.astype(np.float64))
+    low, high = float(values.min()), float(values.max())
+    if low >= 0 and high <= 1 and np.issubdtype(gray.dtype, np.floating):
+        scaled = values * 255
+    elif low >= 0 and high <= 65535 and np.issubdtype(gray.dtype, np.integer):
+        scaled = values / 257
+    else:
+        scaled = (values - low) * (255 / max(high - low, 1e-12))
+    return np.round(scaled).astype(np.uint8)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

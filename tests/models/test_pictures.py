@@ -1,0 +1,142 @@
+"""Every kind of picture file becomes upright RGB, and every bad one a one-line error."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.errors import PictureError
+from models.pictures import load_picture
+
+QUADRANTS = np.zeros((8, 12, 3), np.uint8)
+QUADRANTS[:4, :6] = (250, 0, 0)
+QUADRANTS[:4, 6:] = (0, 250, 0)
+QUADRANTS[4:, :6] = (0, 0, 250)
+QUADRANTS[4:, 6:] = (250, 250, 0)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG of any declared size whose pixel data is missing."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"")
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "ppm", "tiff", "webp"])
+def test_lossless_formats_keep_every_pixel(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"picture.{suffix}"
+    Image.fromarray(QUADRANTS).save(path, lossless=True)
+    loaded = load_picture(path)
+    assert loaded.dtype == np.uint8
+    np.testing.assert_array_equal(loaded, QUADRANTS)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_rotation_is_applied(tmp_path: Path, orientation: int) -> None:
+    # How each orientation's stored pixels come out of an upright picture (EXIF 2.3, tag 0x0112).
+    stored = {
+        1: QUADRANTS,
+        2: QUADRANTS[:, ::-1],
+        3: QUADRANTS[::-1, ::-1],
+        4: QUADRANTS[::-1],
+        5: QUADRANTS.transpose(1, 0, 2),
+        6: np.rot90(QUADRANTS, 1),
+        7: QUADRANTS[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(QUADRANTS, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "turned.png"
+    Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif)
+    np.testing.assert_array_equal(load_picture(path), QUADRANTS)
+
+
+def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
+    path = tmp_path / "print.tiff"
+    Image.new("CMYK", (4, 4), (0, 255, 255, 0)).save(path)
+    assert tuple(load_picture(path)[0, 0]) == (255, 0, 0)
+
+
+def test_sixteen_bits_keep_their_brightness(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    values = np.array([[0, 257 * 10, 257 * 128, 65535]], np.uint16)
+    Image.fromarray(values).save(path)
+    loaded = load_picture(path)
+    assert loaded[0].tolist() == [[0] * 3, [10] * 3, [128] * 3, [255] * 3]
+
+
+def test_palette_gray_and_one_bit(tmp_path: Path) -> None:
+    for mode in ("P", "L", "1"):
+        path = tmp_path / f"{mode}.png"
+        Image.new("RGB", (3, 2), "white").convert(mode).save(path)
+        assert load_picture(path).shape == (2, 3, 3)
+        assert load_picture(path).min() == 255
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_transparency_lies_on_white_paper(tmp_path: Path, mode: str) -> None:
+    layer = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
+    layer.putpixel((1, 0), (0, 0, 0, 255))
+    path = tmp_path / "layer.png"
+    (layer.quantize() if mode == "PA" else layer.convert(mode)).save(path)
+    assert load_picture(path)[0].tolist() == [[255] * 3, [0] * 3]
+
+
+def test_hundred_megapixels_are_refused_before_decoding(tmp_path: Path) -> None:
+    path = tmp_path / "huge.png"
+    path.write_bytes(png_header(10_000, 10_000))
+    with pytest.raises(PictureError, match=r"100 megapixels.*smaller") as caught:
+        load_picture(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bomb_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_header(60_000, 60_000))
+    with pytest.raises(PictureError, match="too many pixels"):
+        load_picture(path)
+
+
+def test_limit_is_inclusive(tmp_path: Path) -> None:
+    path = tmp_path / "small.png"
+    Image.fromarray(QUADRANTS).save(path)
+    assert load_picture(path, max_pixels=96).shape == (8, 12, 3)
+    with pytest.raises(PictureError, match="megapixels"):
+        load_picture(path, max_pixels=95)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "gif"])
+def test_truncated_files_are_refused(tmp_path: Path, suffix: str) -> None:
+    whole = tmp_path / f"whole.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(whole)
+    content = whole.read_bytes()
+    for part in (0.02, 0.5, 0.95):
+        cut = tmp_path / f"cut.{suffix}"
+        cut.write_bytes(content[: int(len(content) * part)])
+        with pytest.raises(PictureError, match=r"cut\." + suffix) as caught:
+            load_picture(cut)
+        assert "\n" not in str(caught.value)
+
+
+def test_missing_folder_text_and_empty(tmp_path: Path) -> None:
+    text = tmp_path / "note.jpg"
+    text.write_text("no picture")
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    for path, words in (
+        (tmp_path / "none.jpg", "no such file"),
+        (tmp_path, "not a file"),
+        (text, "not a picture"),
+        (empty, "not a picture"),
+    ):
+        with pytest.raises(PictureError, match=words):
+            load_picture(path)
