@@ -19,3 +19,7 @@ class PictureError(ModelsError):
 
 class PromptError(ModelsError):
     """A question is empty or does not fit into the model's context."""
+
+
+class FontsError(ModelsError):
+    """A font file that the pocket model's pictures are drawn with is not installed."""
