@@ -1,0 +1,219 @@
+"""Text in, sound out: pyttsx3 in a worker process that can hang, crash and be restarted."""
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, Protocol
+
+from assistant.audio import AudioClip, read_clip
+from assistant.errors import AudioFileError, SynthesizerError
+
+WORKER = Path(__file__).with_name("synthesis_worker.py")
+SLOWEST_WPM, FASTEST_WPM = 80, 600
+
+_WAY_OUT = "install eSpeak NG (Debian: apt install espeak-ng)"
+_FOLDER_PREFIX = "sightline-speech-"
+
+
+class Synthesizer(Protocol):
+    """Anything that turns a sentence into sound."""
+
+    def synthesize(self, text: str) -> AudioClip:
+        """Return the sound of one sentence."""
+        ...
+
+
+class Pyttsx3Synthesizer:
+    """pyttsx3's `save_to_file` behind a pipe; the worker lives across sentences.
+
+    Only synthesis happens there. pyttsx3's own playback cannot be stopped, so it is never used.
+    Temporary files are 0600 in a folder of mode 0700 and are gone when `synthesize` returns.
+    """
+
+    def __init__(
+        self,
+        *,
+        rate_wpm: int = 175,
+        voice: str | None = None,
+        timeout_s: float = 10.0,
+        worker: Path = WORKER,
+    ) -> None:
+        """Set the voice (an id of the engine, or None for its own choice) and the speed.
+
+        Raises:
+            SynthesizerError: the rate is outside 80 to 600 words per minute.
+        """
+        if not SLOWEST_WPM <= rate_wpm <= FASTEST_WPM:
+            raise SynthesizerError(
+                f"{rate_wpm} words per minute cannot be spoken; give {SLOWEST_WPM} to {FASTEST_WPM}"
+            )
+        self._rate_wpm = rate_wpm
+        self._voice = voice
+        self._timeout_s = timeout_s
+        self._worker_file = worker
+        self._worker: _Worker | None = None
+        self._count = 0
+
+    def start(self) -> None:
+        """Start the worker without waiting for it, so that the first sentence comes sooner."""
+        if self._worker is None or not self._worker.alive:
+            self.close()
+            self._worker = _Worker(self._worker_file)
+
+    def synthesize(self, text: str) -> AudioClip:
+        """Return the sound of one sentence; a worker that hangs or died is replaced.
+
+        Raises:
+            SynthesizerError: no text, no engine, no such voice, or no answer in time.
+        """
+        if not text.strip():
+            raise SynthesizerError("there is nothing to say; give a sentence")
+        self.start()
+        worker = self._worker
+        assert worker is not None
+        self._count += 1
+        path = worker.folder / f"{self._count}.wav"
+        try:
+            worker.wait_until_ready(self._timeout_s)
+            reply = worker.ask(self._request(text, path), self._timeout_s)
+            self._check(reply)
+            return read_clip(path)
+        except SynthesizerError:
+            # Its state is unknown: the next sentence gets a fresh one.
+            self.close()
+            raise
+        except AudioFileError as error:
+            self.close()
+            raise SynthesizerError(f"speech was not made ({error}); {_WAY_OUT}") from error
+        finally:
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """End the worker and remove its folder."""
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+    def __enter__(self) -> "Pyttsx3Synthesizer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _request(self, text: str, path: Path) -> dict[str, Any]:
+        return {"text": text, "path": str(path), "rate_wpm": self._rate_wpm, "voice": self._voice}
+
+    def _check(self, reply: dict[str, Any]) -> None:
+        if reply.get("missing_voice"):
+            some = ", ".join(reply["known"][:8]) or "none"
+            raise SynthesizerError(f"no voice '{self._voice}' here; installed voices: {some} …")
+        if reply.get("error"):
+            raise SynthesizerError(f"speech was not made ({reply['error']}); {_WAY_OUT}")
+        if not reply.get("done"):
+            raise SynthesizerError(f"the speech engine wrote no sound; {_WAY_OUT}")
+
+
+class _Worker:
+    """One worker process, its folder, and a thread that waits for its replies."""
+
+    def __init__(self, file: Path) -> None:
+        base = _runtime_folder()
+        _remove_left_overs(base)
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=base))
+        # -P keeps this package's folder off the worker's import path.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(file), str(self.folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+        )
+        self._replies: queue.Queue[str] = queue.Queue()
+        self._ready = False
+        threading.Thread(target=self._listen, name="speech replies", daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def wait_until_ready(self, timeout_s: float) -> None:
+        if self._ready:
+            return
+        reply = self._next_reply(timeout_s)
+        if not reply.get("ready"):
+            raise SynthesizerError(f"no speech engine ({reply.get('error')}); {_WAY_OUT}")
+        self._ready = True
+
+    def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise SynthesizerError(f"the speech engine stopped; {_WAY_OUT}") from error
+        return self._next_reply(timeout_s)
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                # A request that was never read makes closing the pipe fail; it is gone anyway.
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        # The pipe is closed under this thread when the worker is stopped.
+        with contextlib.suppress(ValueError, OSError):
+            for line in self._process.stdout:
+                self._replies.put(line)
+        self._replies.put("")
+
+    def _next_reply(self, timeout_s: float) -> dict[str, Any]:
+        try:
+            line = self._replies.get(timeout=timeout_s)
+        except queue.Empty:
+            raise SynthesizerError(
+                f"the speech engine gave no sound within {timeout_s:g} s; it is restarted"
+            ) from None
+        if not line:
+            raise SynthesizerError(f"the speech engine stopped; {_WAY_OUT}")
+        reply: dict[str, Any] = json.loads(line)
+        return reply
+
+
+def _runtime_folder() -> str | None:
+    """The user's private folder in memory where there is one, else the temporary folder."""
+    folder = os.environ.get("XDG_RUNTIME_DIR")
+    return folder if folder and os.access(folder, os.W_OK | os.X_OK) else None
+
+
+def _remove_left_overs(base: str | None) -> None:
+    """Remove folders of assistants that were killed together with their worker."""
+    for folder in Path(base or tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
+        owner = folder.name.removeprefix(_FOLDER_PREFIX).split("-")[0]
+        if owner.isdigit() and not _is_running(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process_id: int) -> bool:
+    if os.name == "nt" or process_id == os.getpid():
+        # On Windows signal 0 is no question but Ctrl+C; the folder is left to the system there.
+        return True
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,33 @@
+"""Everything that `assistant` raises on purpose. A message names the cause and the way out."""
+
+
+class AssistantError(Exception):
+    """Root of the tree; a front end shows or speaks its message as one sentence."""
+
+
+class UsageError(AssistantError):
+    """What the user gave cannot be used: an empty question, an output that must not be written."""
+
+
+class AudioFileError(AssistantError):
+    """A WAV file is missing, is no WAV, or has another form than the recognizer needs."""
+
+
+class SynthesizerError(AssistantError):
+    """Speech cannot be made: the engine or the voice is missing, or it stopped answering."""
+
+
+class PlayerError(AssistantError):
+    """Sound cannot be played: PortAudio or an output device is missing, or the device failed."""
+
+
+class RecognizerError(AssistantError):
+    """A recognizer cannot start: its model folder is missing, incomplete or damaged."""
+
+
+class OcrError(AssistantError):
+    """Text recognition cannot start, or failed on a picture."""
+
+
+class VisionError(AssistantError):
+    """The vision-language model cannot be loaded, or failed while it answered."""
