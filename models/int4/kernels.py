@@ -1,0 +1,150 @@
+"""Products of activations with int4 weights, and the rule that chooses between them.
+
+Two ways give the same numbers up to rounding:
+
+* PyTorch's own int4 kernels, which read the weight once at 4 bits. They are the fast way when
+  few rows are multiplied (decoding), because that is bound by memory traffic.
+* Dequantize a slice of the outputs and multiply it with the dense product. It accepts every
+  shape and dtype, and is the fast way when many rows share the cost of dequantizing (prefill).
+
+PyTorch computes ``(code - 8) * scale + zero`` with a float zero, so the asymmetric grid
+``(code - z) * scale`` is met exactly by ``zero = (8 - z) * scale``.
+Operators: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/native_functions.yaml
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.int4.packing import QuantizedWeight, group_index
+
+CPU_KERNEL_MAX_ROWS = 8
+"""Rows up to which the CPU kernel beats dequantize-and-GEMM; see scripts/bench_int4.py."""
+
+CUDA_KERNEL_MAX_ROWS = 32
+"""Rows up to which the CUDA kernel is used. Not measured yet: scripts/bench_int4.py tells."""
+
+KERNEL_GROUP_SIZES = (32, 64, 128, 256)
+CUDA_INNER_K_TILES = 8
+SLICE_ELEMENTS = 1 << 20
+"""Weights dequantized at a time, so that a slice stays in the cache and memory stays flat."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelWeight:
+    """A weight in the layout of PyTorch's int4 kernel for one kind of device.
+
+    packed: the codes; the layout belongs to the kernel.
+    scales_and_zeros: (groups, out, 2) bfloat16, the scale and ``(8 - zero) * scale``.
+    """
+
+    packed: Tensor
+    scales_and_zeros: Tensor
+    group_size: int
+
+
+def kernel_refusal(
+    device: torch.device, in_features: int, out_features: int, group_size: int, bits: int
+) -> str | None:
+    """Say why the int4 kernel cannot take a layer, or None if it can."""
+    if bits != 4:
+        return f"{bits} bits"
+    if group_size not in KERNEL_GROUP_SIZES:
+        return f"group size {group_size} is not one of {KERNEL_GROUP_SIZES}"
+    if in_features % group_size:
+        return f"{in_features} inputs are not whole groups of {group_size}"
+    if device.type == "cpu":
+        return None if out_features % 16 == 0 else f"{out_features} outputs, not a multiple of 16"
+    if device.type == "cuda":
+        return _cuda_refusal(device, in_features, out_features)
+    return f"no int4 kernel for device {device.type}"
+
+
+def _cuda_refusal(device: torch.device, in_features: int, out_features: int) -> str | None:
+    if torch.cuda.get_device_capability(device) < (8, 0):
+        return "the GPU is older than compute capability 8.0"
+    if in_features % (CUDA_INNER_K_TILES * 16):
+        return f"{in_features} inputs, not a multiple of {CUDA_INNER_K_TILES * 16}"
+    return None if out_features % 8 == 0 else f"{out_features} outputs, not a multiple of 8"
+
+
+def use_kernel(device: torch.device, dtype: torch.dtype, rows: int) -> bool:
+    """Tell whether the int4 kernel is the better way for a layer that qualifies for it.
+
+    Only bfloat16: with float32 activations the CPU kernel is slower than a dense product, and
+    the CUDA kernel takes nothing else.
+    """
+    if dtype != torch.bfloat16:
+        return False
+    limit = CUDA_KERNEL_MAX_ROWS if device.type == "cuda" else CPU_KERNEL_MAX_ROWS
+    return 0 < rows <= limit
+
+
+def build_kernel_weight(weight: QuantizedWeight) -> KernelWeight:
+    """Lay a 4-bit weight out for the kernel of the device it lies on.
+
+    The caller has asked `kernel_refusal`.
+    """
+    codes = weight.codes
+    if codes.device.type == "cuda":
+        # Two codes a byte, the even one in the high half.
+        pairs = (codes[:, ::2] << 4 | codes[:, 1::2]).contiguous()
+        packed = torch.ops.aten._convert_weight_to_int4pack(pairs, CUDA_INNER_K_TILES)
+    else:
+        packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes.to(torch.int32), 1)
+    float_zero = (8 - weight.zero.to(torch.float32)) * weight.scale
+    pairs = torch.stack((weight.scale, float_zero), dim=-1)  # (out, groups, 2)
+    scales_and_zeros = pairs.transpose(0, 1).contiguous().to(torch.bfloat16)
+    return KernelWeight(packed, scales_and_zeros, weight.group_size)
+
+
+def kernel_matmul(x: Tensor, weight: KernelWeight) -> Tensor:
+    """Multiply (rows, in) bfloat16 by the transposed weight; returns (rows, out) bfloat16."""
+    multiply = (
+        torch.ops.aten._weight_int4pack_mm
+        if x.device.type == "cuda"
+        else torch.ops.aten._weight_int4pack_mm_for_cpu
+    )
+    product: Tensor = multiply(
+        x.contiguous(), weight.packed, weight.group_size, weight.scales_and_zeros
+    )
+    return product
+
+
+def dequantize_matmul(
+    x: Tensor, qweight: Tensor, zeros: Tensor, scales: Tensor, *, bits: int, group_size: int
+) -> Tensor:
+    """Multiply by a packed weight, dequantizing a slice of the outputs at a time.
+
+    x:       (rows, in), any floating dtype.
+    qweight: (in / per_word, out) int32, as in the GPTQ v1 file.
+    zeros:   (groups, out) float32 zero-points (not zero-1).
+    scales:  (groups, out) float16 or float32.
+    Returns (rows, out) in the dtype of x.
+    """
+    out_features = qweight.shape[1]
+    width = max(16, SLICE_ELEMENTS // x.shape[-1])
+    product = x.new_empty(x.shape[0], out_features)
+    for start in range(0, out_features, width):
+        part = slice(start, min(start + width, out_features))
+        weight = dequantize_columns(
+            qweight[:, part], zeros[:, part], scales[:, part], bits=bits, group_size=group_size
+        )
+        product[:, part] = x @ weight.to(x.dtype)
+    return product
+
+
+def dequantize_columns(
+    qweight: Tensor, zeros: Tensor, scales: Tensor, *, bits: int, group_size: int
+) -> Tensor:
+    """Return the weight of some outputs, transposed, as (in, out) float32."""
+    shifts = torch.arange(0, 32, bits, device=qweight.device, dtype=torch.int32)
+    codes: Tensor = (qweight.unsqueeze(1) >> shifts[:, None]) & (2**bits - 1)
+    in_features = codes.shape[0] * codes.shape[1]  # codes: (words, per_word, out)
+    scales = scales.to(torch.float32)
+    if in_features % group_size:
+        group = group_index(in_features, group_size, device=qweight.device)
+        return (codes.reshape(in_features, -1) - zeros[group]) * scales[group]
+    grouped = codes.reshape(in_features // group_size, group_size, -1).to(torch.float32)
+    return grouped.sub_(zeros[:, None]).mul_(scales[:, None]).reshape(in_features, -1)

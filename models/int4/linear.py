@@ -1,0 +1,165 @@
+"""A linear layer whose weight is held at 4 (or 8) bits."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import CheckpointError
+from models.int4 import kernels
+from models.int4.packing import (
+    QuantizedWeight,
+    group_count,
+    group_index,
+    pack,
+    require_stored_bits,
+    require_word_multiple,
+    unpack,
+)
+
+
+class Int4Linear(nn.Module):
+    """Drop-in for `nn.Linear` that reads GPTQ v1 tensors and multiplies by them.
+
+    Buffers ``qweight``, ``qzeros``, ``scales``, ``g_idx`` and ``bias`` are those of the file
+    (`models.int4.packing`). The layout of the int4 kernel is built at the first call that wants
+    it and is not part of the state dict.
+
+    Raises:
+        CheckpointError: the width cannot be stored or the shape does not fill 32-bit words.
+    """
+
+    qweight: Tensor
+    qzeros: Tensor
+    scales: Tensor
+    g_idx: Tensor
+    bias: Tensor | None
+    kernel_packed: Tensor | None
+    kernel_scales_and_zeros: Tensor | None
+
+    def __init__(
+        self, in_features: int, out_features: int, group_size: int, bias: bool, bits: int = 4
+    ) -> None:
+        super().__init__()
+        require_stored_bits(bits)
+        require_word_multiple(in_features, out_features, bits)
+        self.in_features = in_features
+        self.out_features = out_features
+        self.group_size = group_size
+        self.bits = bits
+        per_word = 32 // bits
+        groups = group_count(in_features, group_size)
+        int32 = torch.int32
+        self.register_buffer(
+            "qweight", torch.zeros(in_features // per_word, out_features).to(int32)
+        )
+        self.register_buffer("qzeros", torch.zeros(groups, out_features // per_word, dtype=int32))
+        self.register_buffer("scales", torch.ones(groups, out_features, dtype=torch.float16))
+        self.register_buffer("g_idx", group_index(in_features, group_size).to(int32))
+        self.register_buffer("bias", torch.zeros(out_features) if bias else None)
+        self.register_buffer("kernel_packed", None, persistent=False)
+        self.register_buffer("kernel_scales_and_zeros", None, persistent=False)
+
+    @classmethod
+    def from_quantized(cls, weight: QuantizedWeight, bias: Tensor | None) -> "Int4Linear":
+        """Build the layer from a quantized weight (out, in) and its bias (out,) or None.
+
+        Raises:
+            CheckpointError: the weight cannot be stored, see `pack`.
+        """
+        tensors = pack(weight)
+        out_features, in_features = weight.codes.shape
+        layer = cls(in_features, out_features, weight.group_size, bias is not None, weight.bits)
+        if bias is not None:
+            tensors["bias"] = bias.detach()
+        layer.load_state_dict(tensors, assign=True)
+        return layer
+
+    def quantized(self) -> QuantizedWeight:
+        """Return the weight as integers.
+
+        Raises:
+            CheckpointError: the stored tensors are no valid grid.
+        """
+        names = ("qweight", "qzeros", "scales", "g_idx")
+        tensors = {name: self.get_buffer(name) for name in names}
+        return unpack(tensors, bits=self.bits, group_size=self.group_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply (..., in) in any floating dtype; returns (..., out) in the same dtype."""
+        rows = x.reshape(-1, self.in_features)
+        if self._kernel_fits() and kernels.use_kernel(x.device, x.dtype, rows.shape[0]):
+            product = kernels.kernel_matmul(rows, self._kernel_weight())
+        else:
+            product = self._dequantize_matmul(rows)
+        if self.bias is not None:
+            product = product + self.bias.to(product.dtype)
+        return product.reshape(*x.shape[:-1], self.out_features)
+
+    def extra_repr(self) -> str:
+        """Describe the layer in one line for `print(model)`."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bits={self.bits}, group_size={self.group_size}, bias={self.bias is not None}"
+        )
+
+    def _kernel_fits(self) -> bool:
+        refusal = kernels.kernel_refusal(
+            self.qweight.device, self.in_features, self.out_features, self.group_size, self.bits
+        )
+        return refusal is None
+
+    def _kernel_weight(self) -> kernels.KernelWeight:
+        if self.kernel_packed is None or self.kernel_scales_and_zeros is None:
+            built = kernels.build_kernel_weight(self.quantized())
+            self.kernel_packed = built.packed
+            self.kernel_scales_and_zeros = built.scales_and_zeros
+        return kernels.KernelWeight(
+            self.kernel_packed, self.kernel_scales_and_zeros, self.group_size
+        )
+
+    def _dequantize_matmul(self, rows: Tensor) -> Tensor:
+        shifts = torch.arange(0, 32, self.bits, device=self.qzeros.device, dtype=torch.int32)
+        stored = (self.qzeros.unsqueeze(-1) >> shifts) & (2**self.bits - 1)
+        zeros = (stored.reshape(stored.shape[0], -1) + 1).to(torch.float32)
+        return kernels.dequantize_matmul(
+            rows, self.qweight, zeros, self.scales, bits=self.bits, group_size=self.group_size
+        )
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Int4Linear":
+        """Move the layer, but keep the stored scales at float16 and drop the kernel's layout.
+
+        A cast of the whole model to bfloat16 would round the scales away from the file, and the
+        kernel's layout belongs to one device.
+        """
+        stored = self.scales
+        self.kernel_packed = None
+        self.kernel_scales_and_zeros = None
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.scales.dtype != stored.dtype:
+            target = self.scales.device
+            empty = stored.is_meta and target.type != "meta"
+            self.scales = torch.empty_like(stored, device=target) if empty else stored.to(target)
+        return self
+
+    def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
+        """Load new tensors and forget the kernel's layout of the old ones."""
+        self.kernel_packed = None
+        self.kernel_scales_and_zeros = None
+        super()._load_from_state_dict(*args, **kwargs)
+
+
+def replace_linear(parent: nn.Module, name: str, layer: nn.Module) -> None:
+    """Put a layer in the place of the submodule with a dotted name.
+
+    Raises:
+        CheckpointError: there is no such linear layer.
+    """
+    path, _, leaf = name.rpartition(".")
+    owner = parent.get_submodule(path)
+    if not isinstance(getattr(owner, leaf, None), nn.Linear):
+        raise CheckpointError(
+            f"{name} is quantized in the checkpoint but is no linear layer of this model: "
+            "the folder's config.json belongs to another model"
+        )
+    setattr(owner, leaf, layer)

@@ -1,0 +1,225 @@
+"""Integer weights and the GPTQ v1 tensors that store them, in both directions.
+
+Layout (GPTQ v1, the form that GPTQModel and Transformers read), for K inputs, N outputs,
+group size g and ``per_word = 32 / bits`` codes in one int32:
+
+tensor  | dtype, shape                 | layout
+--------|------------------------------|----------------------------------------------------
+qweight | int32 (K/per_word, N)        | bits b*j.. of row r hold the code of k = per_word*r+j
+qzeros  | int32 (⌈K/g⌉, N/per_word)    | bits b*j.. of column c hold zero-1 of n = per_word*c+j
+scales  | float16 (⌈K/g⌉, N)           |
+g_idx   | int32 (K,)                   | k // g
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.errors import CheckpointError
+
+STORED_BITS = (4, 8)
+"""Widths that divide a 32-bit word and that the ecosystem's loaders read."""
+
+TENSOR_NAMES = ("qweight", "qzeros", "scales", "g_idx")
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedWeight:
+    """A linear layer's weight on an integer grid: ``(codes - zero) * scale``.
+
+    codes:      (out, in) uint8, each in 0 .. 2**bits - 1.
+    scale:      (out, groups) float32, every value representable in float16.
+    zero:       (out, groups) int32, each in 1 .. 2**bits - 1.
+    group_size: inputs that share a scale; the last group may be shorter.
+    bits:       2, 3, 4 or 8; only 4 and 8 can be packed.
+    """
+
+    codes: Tensor
+    scale: Tensor
+    zero: Tensor
+    group_size: int
+    bits: int = 4
+
+    def dequantize(self) -> Tensor:
+        """Return the weight as (out, in) float32."""
+        group = group_index(self.codes.shape[1], self.group_size, device=self.codes.device)
+        zero = self.zero.to(torch.float32)[:, group]
+        return (self.codes.to(torch.float32) - zero) * self.scale.to(torch.float32)[:, group]
+
+
+def group_count(in_features: int, group_size: int) -> int:
+    """Return ceil(in_features / group_size)."""
+    return -(-in_features // group_size)
+
+
+def group_index(
+    in_features: int, group_size: int, *, device: torch.device | str | None = None
+) -> Tensor:
+    """Return the group of every input, (in_features,) int64."""
+    return torch.arange(in_features, device=device) // group_size
+
+
+def pack(weight: QuantizedWeight) -> dict[str, Tensor]:
+    """Return the four GPTQ v1 tensors of a weight.
+
+    Raises:
+        CheckpointError: the width has no packed form, the shape does not divide into whole
+            words, a code or zero-point is out of range, or a scale is not finite and positive.
+    """
+    _check_storable(weight)
+    per_word = 32 // weight.bits
+    in_features = weight.codes.shape[1]
+    return {
+        "qweight": _pack_last(weight.codes, per_word).t().contiguous(),
+        "qzeros": _pack_last((weight.zero - 1).t(), per_word),
+        "scales": weight.scale.t().to(torch.float16).contiguous(),
+        "g_idx": group_index(in_features, weight.group_size, device=weight.codes.device).to(
+            torch.int32
+        ),
+    }
+
+
+def unpack(tensors: Mapping[str, Tensor], *, bits: int, group_size: int) -> QuantizedWeight:
+    """Read GPTQ v1 tensors back.
+
+    tensors: ``qweight``, ``qzeros``, ``scales`` and, if present, ``g_idx``.
+
+    Raises:
+        CheckpointError: a tensor is missing or of the wrong shape or dtype, the groups are not
+            ``k // group_size``, or a stored value cannot belong to a grid.
+    """
+    require_stored_bits(bits)
+    missing = [name for name in TENSOR_NAMES[:3] if name not in tensors]
+    if missing:
+        raise CheckpointError(
+            f"quantized layer lacks {', '.join(missing)}: copy the whole checkpoint again"
+        )
+    per_word = 32 // bits
+    qweight, qzeros, scales = (tensors[name] for name in TENSOR_NAMES[:3])
+    _check_shapes(qweight, qzeros, scales, per_word, group_size)
+    in_features = qweight.shape[0] * per_word
+    stored = tensors.get("g_idx")
+    if stored is not None and not torch.equal(
+        stored.to(torch.int64), group_index(in_features, group_size, device=stored.device)
+    ):
+        raise CheckpointError(
+            f"g_idx is not k // {group_size}: the layer was quantized with desc_act=true; "
+            "quantize it again with static groups"
+        )
+    weight = QuantizedWeight(
+        codes=_unpack_last(qweight.t(), bits).to(torch.uint8),
+        scale=scales.t().to(torch.float32).contiguous(),
+        zero=(_unpack_last(qzeros, bits) + 1).t().contiguous(),
+        group_size=group_size,
+        bits=bits,
+    )
+    _check_grid(weight)
+    return weight
+
+
+def require_stored_bits(bits: int) -> None:
+    """Refuse a width that has no packed form.
+
+    Raises:
+        CheckpointError: bits is neither 4 nor 8.
+    """
+    if bits not in STORED_BITS:
+        raise CheckpointError(
+            f"{bits}-bit weights cannot be stored: the GPTQ v1 file holds 4 or 8 bits; "
+            "choose 4 or 8, or keep the result in memory"
+        )
+
+
+def require_word_multiple(in_features: int, out_features: int, bits: int) -> None:
+    """Refuse shapes that do not fill whole 32-bit words.
+
+    Raises:
+        CheckpointError: in_features or out_features is no multiple of 32 / bits.
+    """
+    per_word = 32 // bits
+    for what, size in (("inputs", in_features), ("outputs", out_features)):
+        if size % per_word:
+            raise CheckpointError(
+                f"{size} {what} do not fill whole 32-bit words: a GPTQ v1 file at {bits} bits "
+                f"needs a multiple of {per_word}; pad the layer with zeros or keep it unquantized"
+            )
+
+
+def _check_storable(weight: QuantizedWeight) -> None:
+    require_stored_bits(weight.bits)
+    out_features, in_features = weight.codes.shape
+    require_word_multiple(in_features, out_features, weight.bits)
+    expected = (out_features, group_count(in_features, weight.group_size))
+    if tuple(weight.scale.shape) != expected or tuple(weight.zero.shape) != expected:
+        raise CheckpointError(
+            f"scale {tuple(weight.scale.shape)} and zero {tuple(weight.zero.shape)} do not match "
+            f"codes {tuple(weight.codes.shape)} at group size {weight.group_size}: "
+            f"both must be {expected}"
+        )
+    if int(weight.codes.max()) >= 2**weight.bits:
+        raise CheckpointError(
+            f"code {int(weight.codes.max())} does not fit into {weight.bits} bits: "
+            "clamp codes to the grid before packing"
+        )
+    _check_grid(weight)
+
+
+def _check_grid(weight: QuantizedWeight) -> None:
+    # A stored zero-1 of -1 would borrow from its neighbours, and loaders disagree on 2**bits.
+    low, high = int(weight.zero.min()), int(weight.zero.max())
+    if low < 1 or high > 2**weight.bits - 1:
+        raise CheckpointError(
+            f"zero-points {low}..{high} leave 1..{2**weight.bits - 1}: the GPTQ v1 file stores "
+            "zero-1 and loaders disagree beyond that; rebuild the grid with zero at least 1"
+        )
+    half = weight.scale.to(torch.float16)
+    if not bool(torch.isfinite(half).all()) or not bool((half > 0).all()):
+        raise CheckpointError(
+            "a scale is NaN, infinite or not positive in float16: "
+            "the layer must be quantized again from sound weights"
+        )
+    if not torch.equal(half.to(torch.float32), weight.scale.to(torch.float32)):
+        raise CheckpointError(
+            "a scale is not representable in float16, so the stored weight would differ: "
+            "round scales to float16 before codes are computed"
+        )
+
+
+def _check_shapes(
+    qweight: Tensor, qzeros: Tensor, scales: Tensor, per_word: int, group_size: int
+) -> None:
+    if qweight.dtype != torch.int32 or qzeros.dtype != torch.int32:
+        raise CheckpointError(
+            f"qweight is {qweight.dtype} and qzeros {qzeros.dtype}: a GPTQ v1 file holds int32; "
+            "convert the checkpoint"
+        )
+    words, out_features = qweight.shape
+    groups = group_count(words * per_word, group_size)
+    if tuple(qzeros.shape) != (groups, out_features // per_word) or tuple(scales.shape) != (
+        groups,
+        out_features,
+    ):
+        raise CheckpointError(
+            f"qzeros {tuple(qzeros.shape)} and scales {tuple(scales.shape)} do not match qweight "
+            f"{tuple(qweight.shape)} at group size {group_size}: check quantize_config.json"
+        )
+
+
+def _pack_last(values: Tensor, per_word: int) -> Tensor:
+    """Put per_word neighbours of the last dimension into one int32, lowest bits first."""
+    bits = 32 // per_word
+    grouped = values.to(torch.int64).reshape(*values.shape[:-1], -1, per_word)
+    shifts = torch.arange(per_word, device=values.device, dtype=torch.int64) * bits
+    words = (grouped << shifts).sum(dim=-1)
+    # The word is unsigned up to 2**32 - 1; int32 keeps the same bits.
+    return torch.where(words >= 2**31, words - 2**32, words).to(torch.int32)
+
+
+def _unpack_last(words: Tensor, bits: int) -> Tensor:
+    """Undo ``_pack_last``; the result is int32 in 0 .. 2**bits - 1."""
+    shifts = torch.arange(0, 32, bits, device=words.device, dtype=torch.int32)
+    # The shift is arithmetic, but the mask drops the copied sign bits.
+    codes: Tensor = (words.unsqueeze(-1) >> shifts) & (2**bits - 1)
+    return codes.reshape(*words.shape[:-1], -1)
