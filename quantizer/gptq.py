@@ -1,0 +1,92 @@
+"""GPTQ: rounding one column at a time, each error absorbed by the columns not yet rounded."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from quantizer.grid import Grid, GridWeight, nearest_code, round_to_nearest
+from quantizer.hessian import inverse_factor, live_columns, mean_diagonal
+
+_LAZY_COLUMNS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class LayerProblem:
+    """Everything that one layer's solver may read.
+
+    weight:  (out, in) float32.
+    hessian: (in, in) float32, mean over tokens.
+    tokens:  how many tokens the Hessian is the mean of.
+    """
+
+    weight: Tensor
+    hessian: Tensor
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class GptqResult:
+    """damp_percent is the damping that the factorization needed, at least the one asked for."""
+
+    weight: GridWeight
+    damp_percent: float
+
+
+def gptq(
+    problem: LayerProblem, grid: Grid, *, damp_percent: float = 0.01, act_order: bool = True
+) -> GptqResult:
+    """Quantize a layer by GPTQ on a static grid.
+
+    The groups are static: the grid is set before any column moves, so that with ``act_order``
+    (columns in descending order of ``H_jj``) column k still belongs to group k // group_size.
+    Columns that calibration never used keep their nearest code.
+
+    Raises:
+        CalibrationError: the damped Hessian cannot be factorized.
+
+    Source: Frantar et al., GPTQ, arXiv 2210.17323, algorithm 1 and section 3.3.
+    """
+    W, H = problem.weight, problem.hessian
+    nearest = round_to_nearest(W, grid)
+    order = live_columns(H)
+    if order.numel() == 0:
+        return GptqResult(nearest, damp_percent)
+    if act_order:
+        order = order[torch.argsort(H.diagonal()[order], descending=True, stable=True)]
+
+    mean = mean_diagonal(H)
+    factor = inverse_factor(H[order][:, order], damp_percent * mean)
+    U = factor.upper
+    scale, zero = (part[:, order] for part in grid.columns(W.shape[1]))
+    work = W[:, order].clone()
+    codes = torch.empty_like(work)
+    for start in range(0, len(order), _LAZY_COLUMNS):
+        block = slice(start, min(start + _LAZY_COLUMNS, len(order)))
+        codes[:, block], errors = feed_back(
+            work[:, block], U[block, block], scale[:, block], zero[:, block], grid.top
+        )
+        work[:, block.stop :] -= errors @ U[block, block.stop :]
+
+    all_codes = nearest.codes.clone()
+    all_codes[:, order] = codes.to(torch.uint8)
+    return GptqResult(GridWeight(all_codes, grid), factor.ridge / mean)
+
+
+def feed_back(
+    target: Tensor, upper: Tensor, scale: Tensor, zero: Tensor, top: int
+) -> tuple[Tensor, Tensor]:
+    """Round the columns of one block in order, feeding each error to the columns after it.
+
+    target, scale, zero: (out, b); upper: (b, b), the factor U of the block's inverse Hessian.
+    Returns codes and errors ``(w_j − q_j) / U_jj``, both (out, b) float.
+    """
+    work = target.clone()
+    codes = torch.empty_like(work)
+    errors = torch.empty_like(work)
+    for j in range(work.shape[1]):
+        code = nearest_code(work[:, j], scale[:, j], zero[:, j], top)
+        error = (work[:, j] - (code - zero[:, j]) * scale[:, j]) / upper[j, j]
+        work[:, j + 1 :] -= torch.outer(error, upper[j, j + 1 :])
+        codes[:, j], errors[:, j] = code, error
+    return codes, errors

@@ -1,0 +1,157 @@
+"""The grid: scales and zero points per row and group, and rounding onto them.
+
+A value is stored as a code ``c`` in ``0 .. 2**bits - 1`` and read back as ``scale * (c - zero)``.
+Scales are rounded to fp16 before any code is computed, so that what is optimized is what is
+stored; the product of such a scale and a small integer is exact in float32.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from quantizer.errors import SettingsError, WeightError
+
+_SMALLEST_SCALE = 2.0**-24  # the smallest positive fp16 number
+_SHRINK_FACTORS = tuple(1.0 - 0.02 * step for step in range(16))  # 1.00, 0.98 … 0.70
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Scales and zero points of one weight.
+
+    scale: (out, groups) float32, positive, exactly representable in fp16.
+    zero:  (out, groups) float32 holding integers in ``1 .. 2**bits - 1``.
+    """
+
+    scale: Tensor
+    zero: Tensor
+    group_size: int
+    bits: int
+
+    @property
+    def top(self) -> int:
+        """The largest code."""
+        return int(2**self.bits - 1)
+
+    def columns(self, in_features: int) -> tuple[Tensor, Tensor]:
+        """Scale and zero of every column, each (out, in); column k belongs to group k // g."""
+        wide_scale = self.scale.repeat_interleave(self.group_size, dim=1)[:, :in_features]
+        wide_zero = self.zero.repeat_interleave(self.group_size, dim=1)[:, :in_features]
+        return wide_scale, wide_zero
+
+
+@dataclass(frozen=True, slots=True)
+class GridWeight:
+    """A weight on its grid. codes: (out, in) uint8."""
+
+    codes: Tensor
+    grid: Grid
+
+    def dequantize(self) -> Tensor:
+        """The weight as float32 (out, in), exactly what the file will give back."""
+        scale, zero = self.grid.columns(self.codes.shape[1])
+        return (self.codes - zero) * scale
+
+
+def nearest_code(value: Tensor, scale: Tensor, zero: Tensor, top: int) -> Tensor:
+    """Code nearest to each value, as float; all shapes broadcast."""
+    return (torch.round(value / scale) + zero).clamp_(0, top)
+
+
+def round_to_nearest(weight: Tensor, grid: Grid) -> GridWeight:
+    """Round every weight (out, in) to its nearest grid point (RTN)."""
+    scale, zero = grid.columns(weight.shape[1])
+    return GridWeight(nearest_code(weight, scale, zero, grid.top).to(torch.uint8), grid)
+
+
+def minmax_grid(weight: Tensor, *, bits: int, group_size: int, sym: bool) -> Grid:
+    """Grid that spans each group from its minimum to its maximum, both clamped to include 0.
+
+    weight: (out, in) float32; the last group may be shorter than ``group_size``.
+
+    Raises:
+        SettingsError: ``bits`` is outside 2 .. 8 or ``group_size`` is not positive.
+        WeightError: the weight is not finite, or too large for fp16 scales.
+    """
+    _check(weight, bits, group_size)
+    grouped = _grouped(weight, group_size)
+    low = grouped.amin(dim=2).clamp_(max=0)
+    high = grouped.amax(dim=2).clamp_(min=0)
+    return Grid(*_span(low, high, bits, sym), group_size, bits)
+
+
+def hessian_grid(weight: Tensor, hessian: Tensor, *, bits: int, group_size: int, sym: bool) -> Grid:
+    """Min/max grid shrunk per row and group by the factor that costs the least output error.
+
+    Minimizes ``e H_bb eᵀ`` over factors from 1 down to 0.7, where ``e`` is the rounding error of
+    the group and ``H_bb`` its diagonal block of the Hessian (in, in). Ties keep the wider grid.
+
+    Raises:
+        SettingsError: ``bits`` is outside 2 .. 8 or ``group_size`` is not positive.
+        WeightError: the weight is not finite, or too large for fp16 scales.
+    """
+    best = minmax_grid(weight, bits=bits, group_size=group_size, sym=sym)
+    scale, zero = best.scale.clone(), best.zero.clone()
+    for group, start in enumerate(range(0, weight.shape[1], group_size)):
+        part = weight[:, start : start + group_size]
+        block = hessian[start : start + group_size, start : start + group_size]
+        low = part.amin(dim=1, keepdim=True).clamp_(max=0)
+        high = part.amax(dim=1, keepdim=True).clamp_(min=0)
+        least = torch.full_like(low, torch.inf)
+        for factor in _SHRINK_FACTORS:
+            s, z = _span(factor * low, factor * high, bits, sym)
+            error = part - (nearest_code(part, s, z, best.top) - z) * s
+            cost = ((error @ block) * error).sum(dim=1, keepdim=True)
+            better = cost < least
+            least = torch.where(better, cost, least)
+            scale[:, group : group + 1] = torch.where(better, s, scale[:, group : group + 1])
+            zero[:, group : group + 1] = torch.where(better, z, zero[:, group : group + 1])
+    return Grid(scale, zero, group_size, bits)
+
+
+def stored_scale(scale: Tensor) -> Tensor:
+    """Round scales to what an fp16 file holds; too small ones become the smallest positive."""
+    return scale.to(torch.float16).to(torch.float32).clamp_(min=_SMALLEST_SCALE)
+
+
+def _span(low: Tensor, high: Tensor, bits: int, sym: bool) -> tuple[Tensor, Tensor]:
+    """Scale and zero that cover [low, high], low <= 0 <= high, any shape."""
+    top = 2**bits - 1
+    middle = 2 ** (bits - 1)
+    if sym:
+        scale = stored_scale(2 * torch.maximum(-low, high) / top)
+        zero = torch.full_like(scale, middle)
+    else:
+        scale = stored_scale((high - low) / top)
+        zero = torch.round(-low / scale).clamp_(0, top)
+        # The file stores zero - 1, and several loaders let a stored -1 spill into its neighbours.
+        at_zero = zero == 0
+        scale = torch.where(at_zero, stored_scale(high / (top - 1)), scale)
+        zero = torch.where(at_zero, torch.ones_like(zero), zero)
+    empty = (low == 0) & (high == 0)
+    scale = torch.where(empty, torch.ones_like(scale), scale)
+    zero = torch.where(empty, torch.full_like(zero, middle), zero)
+    if not bool(torch.isfinite(scale).all()):
+        raise WeightError(
+            "a weight is too large for an fp16 scale (largest scale 65504): "
+            "rescale the layer, or leave it out"
+        )
+    return scale, zero
+
+
+def _grouped(weight: Tensor, group_size: int) -> Tensor:
+    """View (out, in) as (out, groups, g); zeros fill a ragged last group, which never widens it."""
+    out_features, in_features = weight.shape
+    missing = -in_features % group_size
+    padded = torch.nn.functional.pad(weight, (0, missing))
+    return padded.view(out_features, -1, group_size)
+
+
+def _check(weight: Tensor, bits: int, group_size: int) -> None:
+    if not 2 <= bits <= 8:
+        raise SettingsError(f"bits must lie in 2 .. 8, not {bits}")
+    if group_size < 1:
+        raise SettingsError(f"group size must be positive, not {group_size}")
+    if not bool(torch.isfinite(weight).all()):
+        raise WeightError("the weight holds NaN or infinity: the source checkpoint is damaged")

@@ -1,0 +1,97 @@
+"""Second moments of a layer's inputs, and what is computed from them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from quantizer.errors import CalibrationError
+
+_ESCALATIONS = 3  # how often a failing factorization may raise its damping tenfold
+
+
+class HessianAccumulator:
+    """Running sum of ``xᵀx`` over tokens, in float32."""
+
+    def __init__(self, in_features: int, device: torch.device | None = None) -> None:
+        self._sum = torch.zeros(in_features, in_features, dtype=torch.float32, device=device)
+        self.tokens = 0
+
+    def add(self, inputs: Tensor) -> None:
+        """Add inputs of shape (..., in); every leading position counts as one token.
+
+        Raises:
+            CalibrationError: the inputs hold NaN or infinity.
+        """
+        rows = inputs.detach().reshape(-1, inputs.shape[-1]).to(torch.float32)
+        if not bool(torch.isfinite(rows).all()):
+            raise CalibrationError(
+                "calibration activations hold NaN or infinity: check the model and its weights"
+            )
+        self._sum.addmm_(rows.T, rows)
+        self.tokens += rows.shape[0]
+
+    def mean(self) -> Tensor:
+        """The Hessian per token, (in, in); zeros where no token was seen.
+
+        Dividing by the count makes it independent of how tokens were batched.
+        """
+        return self._sum / max(self.tokens, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class InverseFactor:
+    """Upper factor ``U`` of ``(H + ridge·I)⁻¹ = UᵀU`` and the ridge that made it exist."""
+
+    upper: Tensor
+    ridge: float
+
+
+def row_output_error(error: Tensor, hessian: Tensor) -> Tensor:
+    """``diag(E H Eᵀ)``: squared output error of each row (out,), for E (out, in), H (in, in)."""
+    return ((error @ hessian) * error).sum(dim=1)
+
+
+def output_error(error: Tensor, hessian: Tensor) -> float:
+    """``J = tr(E H Eᵀ)``, the squared output error per token of the whole layer."""
+    return float(row_output_error(error, hessian).sum())
+
+
+def live_columns(hessian: Tensor) -> Tensor:
+    """Indices of the columns that calibration ever used, those with ``H_jj > 0``."""
+    return torch.nonzero(hessian.diagonal() > 0).flatten()
+
+
+def mean_diagonal(hessian: Tensor) -> float:
+    """Mean of ``H_jj`` over live columns; padding columns must not dilute the damping."""
+    diagonal = hessian.diagonal()
+    live = diagonal[diagonal > 0]
+    return float(live.mean()) if live.numel() else 0.0
+
+
+def inverse_factor(hessian: Tensor, ridge: float) -> InverseFactor:
+    """Upper Cholesky factor of the damped inverse, for a Hessian (in, in) of live columns.
+
+    Where a float32 factorization fails float64 is tried; where both fail the ridge is raised
+    tenfold, at most three times, and the result says so.
+
+    Raises:
+        CalibrationError: no factorization succeeded.
+    """
+    identity = torch.eye(hessian.shape[0], dtype=hessian.dtype, device=hessian.device)
+    for escalation in range(_ESCALATIONS + 1):
+        tried = ridge * 10.0**escalation
+        for dtype in (torch.float32, torch.float64):
+            damped = (hessian + tried * identity).to(dtype)
+            # Reversing rows and columns turns a lower factor of H into an upper factor M with
+            # H = M Mᵀ; then U = M⁻¹ is the factor of the inverse, without forming the inverse.
+            lower, failed = torch.linalg.cholesky_ex(damped.flip(0, 1))
+            if int(failed) == 0:
+                upper = torch.linalg.solve_triangular(
+                    lower.flip(0, 1), identity.to(dtype), upper=True
+                )
+                return InverseFactor(upper.to(hessian.dtype), tried)
+    raise CalibrationError(
+        f"the Hessian cannot be factorized even with damping {ridge * 10.0**_ESCALATIONS:.3g}: "
+        "use more calibration samples or a larger --damp-percent"
+    )
