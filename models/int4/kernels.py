@@ -19,8 +19,9 @@ from torch import Tensor
 
 from models.int4.packing import QuantizedWeight, group_index
 
-CPU_KERNEL_MAX_ROWS = 8
-"""Rows up to which the CPU kernel beats dequantize-and-GEMM; see scripts/bench_int4.py."""
+CPU_KERNEL_MAX_ROWS = 80
+"""Rows up to which the CPU kernel beats dequantize-and-GEMM at every shape that
+scripts/bench_int4.py tries (one core with AVX-512; at 96 rows the shapes disagree)."""
 
 CUDA_KERNEL_MAX_ROWS = 32
 """Rows up to which the CUDA kernel is used. Not measured yet: scripts/bench_int4.py tells."""

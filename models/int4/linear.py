@@ -91,7 +91,7 @@ class Int4Linear(nn.Module):
         if self._kernel_fits() and kernels.use_kernel(x.device, x.dtype, rows.shape[0]):
             product = kernels.kernel_matmul(rows, self._kernel_weight())
         else:
-            product = self._dequantize_matmul(rows)
+            product = self.dequantize_matmul(rows)
         if self.bias is not None:
             product = product + self.bias.to(product.dtype)
         return product.reshape(*x.shape[:-1], self.out_features)
@@ -118,7 +118,8 @@ class Int4Linear(nn.Module):
             self.kernel_packed, self.kernel_scales_and_zeros, self.group_size
         )
 
-    def _dequantize_matmul(self, rows: Tensor) -> Tensor:
+    def dequantize_matmul(self, rows: Tensor) -> Tensor:
+        """Multiply (rows, in) without the kernel and without the bias; returns (rows, out)."""
         shifts = torch.arange(0, 32, self.bits, device=self.qzeros.device, dtype=torch.int32)
         stored = (self.qzeros.unsqueeze(-1) >> shifts) & (2**self.bits - 1)
         zeros = (stored.reshape(stored.shape[0], -1) + 1).to(torch.float32)
