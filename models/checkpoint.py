@@ -1,0 +1,451 @@
+"""Model folders on disk: read tensors one at a time, write shards, describe quantization.
+
+Only safetensors files are read: a pickle can run code when it is opened.
+Format: https://huggingface.co/docs/safetensors/index (an 8-byte little-endian header length,
+a JSON header with ``data_offsets`` for every tensor, then the data).
+"""
+
+import json
+import os
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from models.errors import CheckpointError, ModelFolderError
+
+SINGLE_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+QUANTIZE_CONFIG_FILE = "quantize_config.json"
+MAX_SHARD_BYTES = 2 * 1024**3
+PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+_HEADER_LIMIT_BYTES = 100_000_000  # the format's own limit
+
+_DTYPES: Mapping[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizationConfig:
+    """How the linear layers of a checkpoint are quantized (GPTQ v1 fields).
+
+    bits:          4 or 8.
+    group_size:    inputs that share a scale.
+    sym:           every zero-point is 2**(bits - 1).
+    desc_act:      False for everything written here: groups are always ``k // group_size``.
+    damp_percent:  share of the mean diagonal of the Hessian that was added to it.
+    method:        rtn, gptq, rpiq or what another tool wrote.
+    modules:       names of linear layers quantized together, relative to a block.
+    meta:          further facts about the run; kept as they are.
+    """
+
+    bits: int = 4
+    group_size: int = 128
+    sym: bool = False
+    desc_act: bool = False
+    damp_percent: float = 0.01
+    method: str = "gptq"
+    checkpoint_format: str = "gptq"
+    modules: tuple[tuple[str, ...], ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the dictionary for config.json and quantize_config.json."""
+        return {
+            "quant_method": "gptq",
+            "bits": self.bits,
+            "group_size": self.group_size,
+            "desc_act": self.desc_act,
+            "sym": self.sym,
+            "lm_head": False,
+            "checkpoint_format": self.checkpoint_format,
+            "modules_in_block_to_quantize": [list(names) for names in self.modules],
+            "meta": {
+                "quantizer": "sightline",
+                **self.meta,
+                "damp_percent": self.damp_percent,
+                "method": self.method,
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "QuantizationConfig":
+        """Read such a dictionary, ours or another tool's.
+
+        Raises:
+            CheckpointError: a field is missing or says what `Int4Linear` cannot read.
+        """
+        method = values.get("quant_method", "gptq")
+        if method != "gptq":
+            raise CheckpointError(
+                f"quantization method {method!r} cannot be read: use a GPTQ v1 checkpoint"
+            )
+        meta = dict(values.get("meta") or {})
+        modules = values.get("modules_in_block_to_quantize") or ()
+        try:
+            config = cls(
+                bits=int(values["bits"]),
+                group_size=int(values["group_size"]),
+                sym=bool(values.get("sym", True)),
+                desc_act=bool(values.get("desc_act", False)),
+                damp_percent=float(meta.pop("damp_percent", values.get("damp_percent", 0.01))),
+                method=str(meta.pop("method", "gptq")),
+                checkpoint_format=str(values.get("checkpoint_format", "gptq")),
+                modules=tuple(tuple(str(name) for name in names) for names in modules),
+                meta=meta,
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"the quantization config has no usable {error}: restore {QUANTIZE_CONFIG_FILE}"
+            ) from error
+        _check_readable(config)
+        return config
+
+
+def _check_readable(config: QuantizationConfig) -> None:
+    if config.bits not in (4, 8) or config.group_size <= 0:
+        raise CheckpointError(
+            f"{config.bits} bits with group size {config.group_size} cannot be read: "
+            "use a checkpoint of 4 or 8 bits with a positive group size"
+        )
+    if config.checkpoint_format != "gptq":
+        raise CheckpointError(
+            f"checkpoint format {config.checkpoint_format!r} cannot be read: "
+            "export it as GPTQ v1 (checkpoint_format gptq)"
+        )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        ModelFolderError: the file is missing, unreadable or no JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelFolderError(
+            f"{path} is missing: give a model folder with all its files"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ModelFolderError(f"{path} cannot be read ({_brief(error)}): copy it again") from error
+    if not isinstance(value, dict):
+        raise ModelFolderError(f"{path} holds no JSON object: copy it again")
+    return value
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object so that the file is either the old or the new one, never half."""
+    temporary = _temporary(path)
+    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    file: Path
+
+
+class CheckpointReader:
+    """The tensors of a model folder, read one at a time.
+
+    All headers are read and checked when the reader is made, so a missing or truncated shard
+    is found before any work is done on the others.
+
+    Raises:
+        ModelFolderError: the folder or its weight files are missing, or it holds only pickles.
+        CheckpointError: a shard is missing, cut short, damaged, or lacks a tensor of the index.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._entries = _read_entries(folder)
+
+    def names(self) -> tuple[str, ...]:
+        """Name every tensor, in the order of the files."""
+        return tuple(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return a tensor's shape without reading it.
+
+        Raises:
+            CheckpointError: there is no such tensor.
+        """
+        return self._entry(name).shape
+
+    def dtype(self, name: str) -> torch.dtype:
+        """Return a tensor's dtype without reading it.
+
+        Raises:
+            CheckpointError: there is no such tensor.
+        """
+        return self._entry(name).dtype
+
+    def read(self, name: str) -> Tensor:
+        """Read one tensor to the CPU.
+
+        Raises:
+            CheckpointError: there is no such tensor, or its file cannot be read any more.
+        """
+        entry = self._entry(name)
+        try:
+            with safe_open(entry.file, framework="pt", device="cpu") as file:
+                tensor: Tensor = file.get_tensor(name)
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(
+                f"{name} cannot be read from {entry.file} ({_brief(error)}): copy the file again"
+            ) from error
+        if name.endswith(".scales"):
+            check_scales(name, tensor)
+        return tensor
+
+    def _entry(self, name: str) -> _Entry:
+        entry = self._entries.get(name)
+        if entry is None:
+            raise CheckpointError(
+                f"{self.folder} holds no tensor {name}: the weights belong to another config.json"
+            )
+        return entry
+
+
+class ShardWriter:
+    """Writes tensors into safetensors files of bounded size and then their index.
+
+    Every file is written under a temporary name and renamed, so a file with a final name is
+    always whole. One shard becomes ``model.safetensors`` without an index. A tensor larger
+    than the bound gets a shard of its own.
+    """
+
+    def __init__(self, folder: Path, max_shard_bytes: int = MAX_SHARD_BYTES) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.max_shard_bytes = max_shard_bytes
+        self._pending: dict[str, Tensor] = {}
+        self._pending_bytes = 0
+        self._shards: list[tuple[Path, tuple[str, ...]]] = []
+        self._total_bytes = 0
+        self._seen: set[str] = set()
+
+    def __enter__(self) -> "ShardWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def add(self, name: str, tensor: Tensor) -> None:
+        """Queue a tensor of any device; a full shard is written at once.
+
+        Raises:
+            CheckpointError: the name was added before, or quantization scales are unsound.
+        """
+        if name in self._seen:
+            raise CheckpointError(f"tensor {name} was added twice: give every tensor its own name")
+        if name.endswith(".scales"):
+            check_scales(name, tensor)
+        # A copy, so that views and tied tensors are stored on their own.
+        stored = tensor.detach().to("cpu").contiguous().clone()
+        size_bytes = stored.numel() * stored.element_size()
+        if self._pending and self._pending_bytes + size_bytes > self.max_shard_bytes:
+            self._flush()
+        self._seen.add(name)
+        self._pending[name] = stored
+        self._pending_bytes += size_bytes
+        self._total_bytes += size_bytes
+
+    def close(self) -> tuple[Path, ...]:
+        """Write what is queued, give the shards their final names, write the index.
+
+        Returns the weight files. Stale weight files of an earlier run are removed.
+        """
+        self._flush()
+        count = len(self._shards)
+        weight_map: dict[str, str] = {}
+        files = []
+        for number, (temporary, names) in enumerate(self._shards, start=1):
+            final = SINGLE_FILE if count == 1 else f"model-{number:05d}-of-{count:05d}.safetensors"
+            temporary.replace(self.folder / final)
+            files.append(self.folder / final)
+            weight_map.update(dict.fromkeys(names, final))
+        index = self.folder / INDEX_FILE
+        if count > 1:
+            metadata = {"total_size": self._total_bytes}
+            write_json(index, {"metadata": metadata, "weight_map": weight_map})
+        else:
+            index.unlink(missing_ok=True)
+        self._remove_stale(set(files))
+        self._shards = []
+        return tuple(files)
+
+    def abandon(self) -> None:
+        """Remove the temporary files of an unfinished write."""
+        for temporary, _ in self._shards:
+            temporary.unlink(missing_ok=True)
+        self._shards = []
+        self._pending = {}
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        number = len(self._shards) + 1
+        temporary = _temporary(self.folder / f"model-{number:05d}.safetensors")
+        save_file(self._pending, temporary, metadata={"format": "pt"})
+        self._shards.append((temporary, tuple(self._pending)))
+        self._pending = {}
+        self._pending_bytes = 0
+
+    def _remove_stale(self, files: set[Path]) -> None:
+        for path in self.folder.glob("model*.safetensors"):
+            ours = re.fullmatch(r"model(-\d{5}-of-\d{5})?\.safetensors", path.name)
+            if ours and path not in files:
+                path.unlink()
+
+
+def check_scales(name: str, scales: Tensor) -> None:
+    """Refuse quantization scales that would poison every product.
+
+    Raises:
+        CheckpointError: a value is NaN or infinite.
+    """
+    if not bool(torch.isfinite(scales).all()):
+        raise CheckpointError(
+            f"{name} holds a NaN or infinite scale: quantize this layer again from sound weights"
+        )
+
+
+def _read_entries(folder: Path) -> dict[str, _Entry]:
+    if not folder.is_dir():
+        raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
+    index = folder / INDEX_FILE
+    if index.is_file():
+        return _read_indexed(folder, index)
+    single = folder / SINGLE_FILE
+    if single.is_file():
+        return _read_header(single)
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES)
+    if pickles:
+        raise ModelFolderError(
+            f"{folder} holds weights only as pickles ({pickles[0]}), which can run code when "
+            "opened: convert them to safetensors"
+        )
+    raise ModelFolderError(
+        f"{folder} holds neither {SINGLE_FILE} nor {INDEX_FILE}: give a complete model folder"
+    )
+
+
+def _read_indexed(folder: Path, index: Path) -> dict[str, _Entry]:
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{index} has no weight_map: copy it again")
+    headers: dict[str, dict[str, _Entry]] = {}
+    entries = {}
+    for name, file in weight_map.items():
+        # A shard lies in the folder itself; anything else would read files of others.
+        if not isinstance(file, str) or Path(file).name != file:
+            raise CheckpointError(f"{index} names the shard {file!r} outside its folder: refused")
+        if Path(file).suffix in PICKLE_SUFFIXES:
+            raise CheckpointError(
+                f"{folder / file} is a pickle, which can run code when opened: "
+                "convert it to safetensors"
+            )
+        if file not in headers:
+            headers[file] = _read_header(folder / file)
+        if name not in headers[file]:
+            raise CheckpointError(
+                f"{folder / file} lacks the tensor {name} that {INDEX_FILE} promises: "
+                "copy the shard and the index from the same source"
+            )
+        entries[name] = headers[file][name]
+    return entries
+
+
+def _read_header(path: Path) -> dict[str, _Entry]:
+    try:
+        size_bytes = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(8)
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
+            if not 0 < length <= min(_HEADER_LIMIT_BYTES, size_bytes - 8):
+                raise _truncated(path, size_bytes)
+            header = json.loads(file.read(length))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path} is missing: copy this shard into the folder again"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({_brief(error)}): copy this file again"
+        ) from error
+    try:
+        entries, end = _entries_of(header, path)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} has a damaged header: copy this file again") from error
+    if size_bytes < 8 + length + end:
+        raise _truncated(path, size_bytes, 8 + length + end)
+    return entries
+
+
+def _entries_of(header: Mapping[str, Any], path: Path) -> tuple[dict[str, _Entry], int]:
+    """Return the tensors of a header and where their data end."""
+    entries = {}
+    end = 0
+    for name, fields in header.items():
+        if name == "__metadata__":
+            continue
+        shape = tuple(int(size) for size in fields["shape"])
+        if fields["dtype"] not in _DTYPES:
+            raise CheckpointError(
+                f"{name} in {path} is of dtype {fields['dtype']}, which is not supported: "
+                "convert it to bfloat16"
+            )
+        entries[name] = _Entry(shape, _DTYPES[fields["dtype"]], path)
+        end = max(end, int(fields["data_offsets"][1]))
+    return entries, end
+
+
+def _truncated(path: Path, size_bytes: int, expected_bytes: int | None = None) -> CheckpointError:
+    of = f" of {expected_bytes}" if expected_bytes else ""
+    return CheckpointError(
+        f"{path} is cut short or no safetensors file ({size_bytes}{of} bytes): copy it again"
+    )
+
+
+def _temporary(path: Path) -> Path:
+    """A hidden neighbour, so that the final rename stays within one file system."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _brief(error: BaseException) -> str:
+    """The first line of an error's message."""
+    return (str(error) or type(error).__name__).splitlines()[0]
