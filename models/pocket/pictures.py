@@ -69,6 +69,7 @@ _GLYPH_EM = 96  # pixels; letters are drawn once at this size and scaled down
 _LEAST_PITCH = 9.0  # pixels from letter to letter: more than a patch, so that every letter has one
 _COVERED = 0.25  # share of a patch that an object must cover to label it
 _MAX_OBJECTS = 7
+_DARK = 0.02  # of full light: five of 255 levels, which the noise then hides
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,20 +380,28 @@ _TO_LAB = np.array(
         [-0.0040720468, 0.4505937099, -0.8086757660],
     ]
 )
-_CONTRAST = 0.22  # OKLab distance from an object to the background
+# Least distance to the background, in OKLab, where black to white is 1.
+_OBJECT_CONTRAST = 0.22
+_WORD_CONTRAST = 0.3
+# Of lightness and the two colour axes: what is printed to be read differs in lightness.
+_OBJECT_WEIGHTS = (1.0, 1.0, 1.0)
+_WORD_WEIGHTS = (1.0, 0.0, 0.0)
 _CANDIDATES = 40
 
 
-def _contrasting_pair(rng: random.Random, things: Sequence[Rgb]) -> tuple[Rgb, Rgb]:
+def _contrasting_pair(rng: random.Random, things: Sequence[Rgb], as_word: bool) -> tuple[Rgb, Rgb]:
     """Draw the two ends of a gradient that keeps away from all these colours on its way."""
     first = [_any_rgb(rng) for _ in range(_CANDIDATES)]
     second = [_towards(one, _any_rgb(rng), rng.uniform(0.1, 0.5)) for one in first]
     middle = [_towards(one, two, 0.5) for one, two in zip(first, second, strict=True)]
     if not things:
         return first[0], second[0]
+    contrast = _WORD_CONTRAST if as_word else _OBJECT_CONTRAST
+    weights = np.array(_WORD_WEIGHTS if as_word else _OBJECT_WEIGHTS)
     backgrounds = _oklab(np.array(first + middle + second)).reshape(3, _CANDIDATES, 1, 3)
-    distance = np.sqrt(((backgrounds - _oklab(np.array(things))) ** 2).sum(-1)).min((0, 2))
-    good = np.flatnonzero(distance >= _CONTRAST)
+    steps = (backgrounds - _oklab(np.array(things))) * weights
+    distance = np.sqrt((steps**2).sum(-1)).min((0, 2))
+    good = np.flatnonzero(distance >= contrast)
     best = int(good[0]) if good.size else int(distance.argmax())
     return first[best], second[best]
 
@@ -421,10 +430,14 @@ def _ramp(rng: random.Random) -> Floats:
 
 
 def _background(
-    rng: random.Random, noise: np.random.Generator, things: Sequence[Rgb], difficulty: float
+    rng: random.Random,
+    noise: np.random.Generator,
+    things: Sequence[Rgb],
+    difficulty: float,
+    as_word: bool = False,
 ) -> Floats:
     """Paint (SIZE, SIZE, 3): plain, a gradient or a texture, in contrast to `things`."""
-    first, second = _contrasting_pair(rng, things)
+    first, second = _contrasting_pair(rng, things, as_word)
     canvas = np.empty((SIZE, SIZE, 3), np.float32)
     canvas[:] = first
     draw = rng.random()
@@ -532,7 +545,8 @@ def _outline(shape: int) -> NDArray[np.float64]:
 def _spokes(lengths: Sequence[float], start: float = 0.0) -> NDArray[np.float64]:
     angles = start + 2 * math.pi * np.arange(len(lengths)) / len(lengths)
     corners: NDArray[np.float64] = np.stack([np.sin(angles), -np.cos(angles)], axis=1)
-    return corners * np.array(lengths)[:, None]
+    corners *= np.array(lengths)[:, None]
+    return corners
 
 
 def _heart() -> NDArray[np.float64]:
@@ -603,7 +617,7 @@ def _word_scene(
     strip, boxes, scale = _typeset(rng, word, glyphs, angle, difficulty)
     cover, labels = _print_strip(rng, word, strip, boxes, scale, angle)
     ink = _ink(rng)
-    canvas = _background(rng, noise, [ink], difficulty)
+    canvas = _background(rng, noise, [ink], difficulty, as_word=True)
     canvas += cover[:, :, None] * (np.array(ink, np.float32) - canvas)
     questions = tuple(
         QuestionAnswer(text, word, "word")
@@ -648,7 +662,7 @@ def _typeset(
     """
     mean_advance = sum(glyph.advance for glyph in glyphs.values()) / len(glyphs)
     widest = min(30.0, 0.94 * SIZE / len(word))
-    narrowest = max(11.0, widest * (1 - 0.45 * difficulty))
+    narrowest = max(11.0, widest * (1 - 0.4 * difficulty))
     scale = rng.uniform(min(narrowest, widest), widest) / mean_advance
     spacing = rng.uniform(0.0, 0.1) * _GLYPH_EM
     tallest = max(-glyph.top for glyph in glyphs.values())
@@ -744,7 +758,7 @@ def _decline(
     else:
         skill = rng.choice(("colour", "count", "word"))
         canvas = _draw_scene(rng, noise, split, skill, difficulty).canvas
-        canvas = _blur(rng, canvas) if draw < 0.75 else canvas * rng.uniform(0.0, 0.06)
+        canvas = _blur(rng, canvas) if draw < 0.75 else canvas * rng.uniform(0.0, _DARK)
     canvas = canvas + _grain(rng, noise, rng.uniform(0.002, 0.03))
     questions = tuple(
         QuestionAnswer(text, DECLINE, "decline") for text in _any_questions(rng, split)
@@ -761,7 +775,7 @@ def _blank(rng: random.Random, noise: np.random.Generator, difficulty: float) ->
 
 def _blur(rng: random.Random, canvas: Floats) -> Floats:
     image = Image.fromarray(_to_bytes(canvas))
-    blurred = image.filter(ImageFilter.GaussianBlur(rng.uniform(8, 14)))
+    blurred = image.filter(ImageFilter.GaussianBlur(rng.uniform(9, 14)))
     return np.asarray(blurred, np.float32) / np.float32(255)
 
 
