@@ -9,17 +9,17 @@ class SettingsError(QuantizerError):
     """An option, or a combination of options and model, cannot be honoured."""
 
 
+class DataError(QuantizerError):
+    """A text file or picture folder given as data is missing, unreadable, empty or too short."""
+
+
 class CalibrationError(QuantizerError):
-    """Calibration data is missing, unreadable, too short, or leaves a layer without statistics."""
+    """Calibration leaves a layer without the statistics that it needs."""
 
 
 class WeightError(QuantizerError):
-    """A weight holds values that no 4-bit grid with fp16 scales can represent."""
+    """A weight holds values that no grid with fp16 scales can represent."""
 
 
 class OutputError(QuantizerError):
     """The output folder is not ours to write, or what was written does not read back."""
-
-
-class EvaluationError(QuantizerError):
-    """Evaluation data is missing, unreadable, or too short for one measurement."""

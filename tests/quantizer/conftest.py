@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from torch import Tensor
 
 from quantizer.gptq import LayerProblem
@@ -34,3 +35,14 @@ def _make(
 def make_problem() -> MakeProblem:
     """Build a seeded layer with correlated inputs of very different size per column."""
     return _make
+
+
+@pytest.fixture(scope="session")
+def letter_tokenizer() -> Tokenizer:
+    """One token per printable character; ids 0 to 2 are <unk>, <s> and </s>."""
+    characters = [chr(code) for code in range(32, 127)] + ["\n"]
+    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
+    vocabulary |= {character: 3 + index for index, character in enumerate(characters)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    return tokenizer

@@ -1,0 +1,97 @@
+"""Calibration sequences, and their split into those that fit and those that only judge."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from models.blocks import Sample
+from models.cogvlm2.config import CogVLM2Config
+from models.cogvlm2.processing import build_prompt, encode_prompt, preprocess_picture
+from models.pictures import load_picture
+from quantizer.data import read_documents, read_questions, tokenize
+from quantizer.errors import DataError
+
+_HELD_OUT_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationSet:
+    """Sequences that build every H, and sequences kept out of it that only build H_val."""
+
+    fitting: tuple[Sample, ...]
+    held_out: tuple[Sample, ...]
+
+    def __len__(self) -> int:
+        return len(self.fitting) + len(self.held_out)
+
+
+def hold_out(samples: Sequence[Sample]) -> CalibrationSet:
+    """Keep about the last tenth, at least one of two or more sequences, out of the fit."""
+    count = max(round(_HELD_OUT_SHARE * len(samples)), 1) if len(samples) >= 2 else 0
+    cut = len(samples) - count
+    return CalibrationSet(tuple(samples[:cut]), tuple(samples[cut:]))
+
+
+def text_windows(
+    path: Path, tokenizer: Tokenizer, *, bos_token_id: int, samples: int, seq_len: int, seed: int
+) -> list[Tensor]:
+    """Draw token windows (1, seq_len) from a text file, none overlapping another.
+
+    The documents are concatenated, each with BOS in front, and cut into windows; ``seed`` draws
+    ``samples`` of them, or all in a drawn order where there are fewer.
+
+    Raises:
+        DataError: the file cannot be used, or is too short for one window.
+    """
+    ids = tokenize(read_documents(path), tokenizer, bos_token_id)
+    count = len(ids) // seq_len
+    if count == 0:
+        raise DataError(
+            f"{path}: has {len(ids)} tokens, fewer than one sequence of {seq_len}; "
+            "give more text or a smaller --seq-len"
+        )
+    windows = ids[: count * seq_len].view(count, 1, seq_len)
+    return [windows[index] for index in _draw(count, samples, seed)]
+
+
+def text_samples(
+    path: Path, tokenizer: Tokenizer, *, bos_token_id: int, samples: int, seq_len: int, seed: int
+) -> list[Sample]:
+    """Calibration samples of a language model; see ``text_windows``."""
+    windows = text_windows(
+        path, tokenizer, bos_token_id=bos_token_id, samples=samples, seq_len=seq_len, seed=seed
+    )
+    return [{"input_ids": window} for window in windows]
+
+
+def picture_samples(
+    folder: Path, tokenizer: Tokenizer, config: CogVLM2Config, *, samples: int, seed: int
+) -> list[Sample]:
+    """Draw questions of a picture folder as CogVLM2 samples: picture, question and answer.
+
+    The answer follows the question, because the model meets its own answers while decoding.
+
+    Raises:
+        DataError: the folder has no usable ``questions.jsonl``.
+        PictureError: a drawn picture is missing, damaged or no picture.
+        PromptError: a question does not fit into the model's context.
+    """
+    questions = read_questions(folder)
+    drawn = []
+    for index in _draw(len(questions), samples, seed):
+        item = questions[index]
+        prompt = build_prompt(item.question, template=config.template_version)
+        ids, types = encode_prompt(tokenizer, f"{prompt} {item.answer}", config, with_picture=True)
+        pixels = preprocess_picture(load_picture(item.picture), config)
+        drawn.append({"input_ids": ids, "token_type_ids": types, "pixels": pixels.unsqueeze(0)})
+    return drawn
+
+
+def _draw(count: int, samples: int, seed: int) -> list[int]:
+    generator = torch.Generator().manual_seed(seed)
+    order: list[int] = torch.randperm(count, generator=generator).tolist()
+    return order[:samples]

@@ -1,0 +1,216 @@
+"""One layer from its statistics to the codes that are stored: stages, gate and few-token rule."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from torch import Tensor
+
+from models.int4.packing import QuantizedWeight, pack, unpack
+from quantizer.gptq import LayerProblem, gptq
+from quantizer.grid import Grid, GridWeight, hessian_grid, minmax_grid, round_to_nearest
+from quantizer.hessian import output_error
+from quantizer.rpiq import rpiq
+
+Method = Literal["rtn", "gptq", "rpiq"]
+GridChoice = Literal["minmax", "hessian"]
+
+_TOO_FEW = 16  # below columns / 16 tokens the Hessian says less than plain rounding knows
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How every layer is quantized.
+
+    damp_percent: damping as a share of the Hessian's mean diagonal.
+    rounds:       most rounds of the refinement.
+    """
+
+    method: Method
+    bits: int = 4
+    group_size: int = 128
+    sym: bool = False
+    grid: GridChoice = "minmax"
+    act_order: bool = True
+    damp_percent: float = 0.01
+    rounds: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One candidate for a layer, measured as it will be read back from the file.
+
+    error, held_out_error: J per token on the fitting and the held-out sequences; None without
+        tokens.
+    codes_changed: codes that differ from the stage before.
+    """
+
+    name: str
+    weight: QuantizedWeight
+    error: float | None
+    held_out_error: float | None
+    codes_changed: int
+    damp_percent: float | None = None
+    rounds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The chosen stage, all stages in the order they were computed, and what to warn of."""
+
+    chosen: Stage
+    stages: tuple[Stage, ...]
+    warnings: tuple[str, ...]
+
+
+def solve(problem: LayerProblem, held_out: Tensor | None, settings: Settings) -> Solution:
+    """Quantize one layer.
+
+    held_out: Hessian (in, in) of the held-out sequences, None where they sent it no token.
+
+    ``rtn`` and ``gptq`` give what their name says. ``rpiq`` keeps, of all stages, the one with
+    the least held-out error. With fewer tokens than columns the held-out error also chooses for
+    ``gptq``, between two dampings; with fewer than columns / 16 the layer is rounded.
+
+    Raises:
+        CalibrationError: the Hessian cannot be factorized.
+        WeightError: the weight cannot be represented.
+        CheckpointError: the layer's shape cannot be stored.
+    """
+    columns = problem.weight.shape[1]
+    plain = minmax_grid(
+        problem.weight, bits=settings.bits, group_size=settings.group_size, sym=settings.sym
+    )
+    trail = _Trail(problem, held_out)
+    trail.add("rtn", round_to_nearest(problem.weight, plain))
+    if problem.tokens * _TOO_FEW < columns:
+        return _rounded(trail, settings)
+
+    grid = _grid(problem, plain, settings)
+    if grid is not plain:
+        trail.add("grid", round_to_nearest(problem.weight, grid))
+    if settings.method == "rtn":
+        return Solution(trail.stages[-1], tuple(trail.stages), ())
+
+    scarce = problem.tokens < columns
+    dampings = [settings.damp_percent, 10 * settings.damp_percent][: 2 if scarce else 1]
+    solved = []
+    for damp_percent in dampings:
+        result = gptq(problem, grid, damp_percent=damp_percent, act_order=settings.act_order)
+        trail.add("gptq", result.weight, damp_percent=result.damp_percent)
+        solved.append((trail.stages[-1], result))
+    if settings.method == "rpiq":
+        start = min(solved, key=lambda pair: _judged(pair[0]))[1]
+        refined = rpiq(
+            problem, start.weight, damp_percent=start.damp_percent, rounds=settings.rounds
+        )
+        trail.add(
+            "rpiq",
+            refined.weight,
+            damp_percent=refined.damp_percent,
+            rounds=len(refined.trace) - 1,
+        )
+    return _gated(trail, settings, scarce)
+
+
+class _Trail:
+    """Stages in order, each packed, read back and measured."""
+
+    def __init__(self, problem: LayerProblem, held_out: Tensor | None) -> None:
+        self.problem, self.held_out = problem, held_out
+        self.stages: list[Stage] = []
+
+    def add(
+        self,
+        name: str,
+        weight: GridWeight,
+        *,
+        damp_percent: float | None = None,
+        rounds: int | None = None,
+    ) -> None:
+        stored = _as_stored(weight)
+        change = stored.dequantize() - self.problem.weight
+        changed = int((stored.codes != self.stages[-1].weight.codes).sum()) if self.stages else 0
+        self.stages.append(
+            Stage(
+                name=name,
+                weight=stored,
+                error=output_error(change, self.problem.hessian) if self.problem.tokens else None,
+                held_out_error=(
+                    None if self.held_out is None else output_error(change, self.held_out)
+                ),
+                codes_changed=changed,
+                damp_percent=damp_percent,
+                rounds=rounds,
+            )
+        )
+
+
+def _as_stored(weight: GridWeight) -> QuantizedWeight:
+    """Send a weight through its file form, so that nothing but the stored is ever judged."""
+    grid = weight.grid
+    return unpack(
+        pack(
+            QuantizedWeight(
+                codes=weight.codes,
+                scale=grid.scale,
+                zero=grid.zero.int(),
+                group_size=grid.group_size,
+                bits=grid.bits,
+            )
+        ),
+        bits=grid.bits,
+        group_size=grid.group_size,
+    )
+
+
+def _grid(problem: LayerProblem, plain: Grid, settings: Settings) -> Grid:
+    if settings.grid == "minmax":
+        return plain
+    return hessian_grid(
+        problem.weight,
+        problem.hessian,
+        bits=settings.bits,
+        group_size=settings.group_size,
+        sym=settings.sym,
+    )
+
+
+def _rounded(trail: _Trail, settings: Settings) -> Solution:
+    tokens, columns = trail.problem.tokens, trail.problem.weight.shape[1]
+    warnings: tuple[str, ...] = ()
+    if settings.method != "rtn":
+        warnings = (
+            f"only {tokens} calibration tokens for {columns} columns: rounded to nearest; "
+            "use more calibration samples",
+        )
+    return Solution(trail.stages[0], tuple(trail.stages), warnings)
+
+
+def _gated(trail: _Trail, settings: Settings, scarce: bool) -> Solution:
+    """Choose by held-out error where the method or the scarcity of tokens asks for it."""
+    stages = tuple(trail.stages)
+    if settings.method == "gptq" and not scarce:
+        return Solution(stages[-1], stages, ())
+    if trail.held_out is None:
+        warning = "no held-out tokens: the result of the last stage is kept unjudged"
+        return Solution(stages[-1], stages, (warning,))
+    chosen = min(stages, key=_judged)  # the earliest of equals, as every stage must improve
+    warnings: tuple[str, ...] = ()
+    if scarce:
+        warnings = (
+            f"{trail.problem.tokens} calibration tokens for "
+            f"{trail.problem.weight.shape[1]} columns: held-out error chose {chosen.name}",
+        )
+    return Solution(chosen, stages, warnings)
+
+
+def _judged(stage: Stage) -> float:
+    if stage.held_out_error is not None:
+        return stage.held_out_error
+    return float("inf") if stage.error is None else stage.error
+
+
+def with_default_grid(settings: Settings, grid: GridChoice | None) -> Settings:
+    """Fill the grid in: the Hessian-weighted search refines ``rpiq``, min/max is the classic."""
+    default: GridChoice = "hessian" if settings.method == "rpiq" else "minmax"
+    return replace(settings, grid=grid or default)

@@ -1,0 +1,95 @@
+"""Calibration windows and picture samples."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tokenizers import Tokenizer
+
+from models.cogvlm2.config import CogVLM2Config, VisionConfig
+from models.errors import PictureError
+from quantizer.calibration import hold_out, picture_samples, text_samples
+from quantizer.errors import DataError
+
+CONFIG = CogVLM2Config(
+    vocab_size=99, bos_token_id=1, pad_token_id=0, vision=VisionConfig(image_size=56)
+)
+
+
+def draw(path: Path, tokenizer: Tokenizer, **changes: int) -> list[list[int]]:
+    options = {"bos_token_id": 1, "samples": 4, "seq_len": 10, "seed": 0} | changes
+    return [s["input_ids"][0].tolist() for s in text_samples(path, tokenizer, **options)]
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Path:
+    path = tmp_path / "story.txt"
+    letters = "".join(chr(33 + k) for k in range(90))
+    path.write_text(f"{letters[:45]}<|endoftext|>{letters[45:]}")
+    return path
+
+
+def test_windows_are_cut_from_the_text_without_overlap(
+    story: Path, letter_tokenizer: Tokenizer
+) -> None:
+    windows = draw(story, letter_tokenizer, samples=100)
+    assert len(windows) == 9  # 92 tokens with two BOS
+    whole = sorted(windows, key=lambda window: max(window))
+    flat = [token for window in whole for token in window]
+    assert flat == [1, *range(4, 49), 1, *range(49, 92)]
+
+
+def test_the_seed_fixes_the_draw(story: Path, letter_tokenizer: Tokenizer) -> None:
+    first = draw(story, letter_tokenizer)
+    assert len(first) == 4
+    assert first == draw(story, letter_tokenizer)
+    assert first != draw(story, letter_tokenizer, seed=1)
+
+
+def test_short_text_is_refused(story: Path, letter_tokenizer: Tokenizer) -> None:
+    with pytest.raises(DataError, match="has 92 tokens, fewer than one sequence of 93"):
+        draw(story, letter_tokenizer, seq_len=93)
+
+
+@pytest.mark.parametrize(("count", "kept_out"), [(1, 0), (2, 1), (5, 1), (20, 2), (128, 13)])
+def test_the_last_tenth_is_held_out(count: int, kept_out: int) -> None:
+    split = hold_out([{"index": index} for index in range(count)])
+    assert len(split.held_out) == kept_out
+    assert [s["index"] for s in (*split.fitting, *split.held_out)] == list(range(count))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    lines = []
+    for n in range(3):
+        Image.fromarray(np.full((20, 30, 3), 80 * n, np.uint8)).save(folder / f"{n}.png")
+        lines.append(
+            {"picture": f"{n}.png", "question": "How?", "answer": f"a{n}", "skill": "word"}
+        )
+    (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return folder
+
+
+def test_pictures_become_samples(pictures: Path, letter_tokenizer: Tokenizer) -> None:
+    samples = picture_samples(pictures, letter_tokenizer, CONFIG, samples=9, seed=0)
+    assert len(samples) == 3
+    for sample in samples:
+        types = sample["token_type_ids"]
+        assert sample["input_ids"].shape == types.shape
+        assert int(types.sum()) == CONFIG.num_picture_tokens == 6
+        assert sample["pixels"].shape == (1, 3, 56, 56)
+        assert sample["pixels"].dtype == torch.float32
+    endings = {letter_tokenizer.decode(s["input_ids"][0, -2:].tolist()) for s in samples}
+    assert endings == {"a 0", "a 1", "a 2"}  # the decoder joins letters with spaces
+
+
+def test_a_damaged_picture_is_refused(pictures: Path, letter_tokenizer: Tokenizer) -> None:
+    whole = (pictures / "1.png").read_bytes()
+    (pictures / "1.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(PictureError, match=r"1\.png"):
+        picture_samples(pictures, letter_tokenizer, CONFIG, samples=9, seed=0)
