@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.cogvlm2.attention import attend
 from models.cogvlm2.config import CogVLM2Config
 
 LANGUAGE, VISION = 0, 1
@@ -61,7 +62,7 @@ def route(
         return language(x)
     flat = x.flatten(0, 1)
     both = torch.cat((vision(flat[routing.vision]), language(flat[routing.language])))
-    return both[routing.inverse].unflatten(0, x.shape[:2])
+    return both[routing.inverse].view(*x.shape[:2], -1)
 
 
 def position_ids(token_type_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
@@ -212,7 +213,7 @@ class ExpertAttention(nn.Module):
         fused = route(
             x, routing, self.vision_expert_query_key_value, self.language_expert_query_key_value
         )
-        heads = fused.unflatten(2, (-1, self.head_dim)).transpose(1, 2)  # (B, H + 2K, T, hd)
+        heads = fused.view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)  # (B, H + 2K, T, hd)
         query, key, value = heads.split(
             (self.num_heads, self.num_kv_heads, self.num_kv_heads), dim=1
         )
@@ -220,9 +221,7 @@ class ExpertAttention(nn.Module):
         query, key = rotate(query, cos, sin), rotate(key, cos, sin)
         if cache is not None:
             key, value = cache.append(layer, key, value)
-        out = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=True
-        )
+        out = attend(query, key, value, mask, causal=mask is None)
         out = out.transpose(1, 2).flatten(2)  # (B, T, D)
         return route(out, routing, self.vision_expert_dense, self.language_expert_dense)
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.cogvlm2.attention import attend
 from models.cogvlm2.config import CogVLM2Config, VisionConfig
 
 
@@ -46,7 +47,7 @@ class VisionAttention(nn.Module):
         batch, positions, _ = x.shape
         qkv = self.query_key_value(x).view(batch, positions, 3, self.num_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, P, C/heads)
-        out = F.scaled_dot_product_attention(query, key, value)
+        out = attend(query, key, value, mask=None, causal=False)
         return self.dense(out.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
@@ -130,7 +131,7 @@ class VisionModel(nn.Module):
 
     def merge(self, tokens: Tensor) -> Tensor:
         """Drop the class token and merge 2x2 patches: (B, P, C) to (B, (P-1)/4, C)."""
-        patches = tokens[:, 1:].transpose(1, 2).unflatten(2, (self.grid, self.grid))
+        patches = tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, self.grid, self.grid)
         return self.conv(patches).flatten(2).transpose(1, 2)  # type: ignore[no-any-return]
 
     def enclose(self, tokens: Tensor) -> Tensor:

@@ -1,0 +1,140 @@
+"""Greedy streaming generation, and questions about one picture that share its prefix."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from models.cogvlm2 import CogVLM2ForCausalLM
+from models.cogvlm2.decoder import VISION, KVCache, position_ids
+from models.cogvlm2.processing import build_prompt, preprocess_picture
+from models.errors import ModelFolderError, PromptError
+from models.loading import LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedToken:
+    """A piece of the answer.
+
+    text:        what this token adds to the text; may be empty inside a character.
+    probability: the model's probability of the token, 0 to 1.
+    """
+
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class SceneHandle:
+    """A picture the model has looked at: its tokens' keys and values."""
+
+    cache: KVCache
+    next_position: int
+
+
+class PictureChat:
+    """Answers questions about a picture with a CogVLM2 model."""
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        if not isinstance(loaded.model, CogVLM2ForCausalLM):
+            raise ModelFolderError(
+                f"{loaded.folder} holds a text model, which cannot look at pictures; "
+                "give the folder of a CogVLM2 model"
+            )
+        self.model = loaded.model
+        self.config = loaded.model.config
+        self.tokenizer = loaded.tokenizer
+
+    @torch.inference_mode()
+    def look(self, rgb: NDArray[np.uint8]) -> SceneHandle:
+        """Encode a picture (H, W, 3) once; any number of questions can follow."""
+        config, weight = self.config, self.model.lm_head.weight
+        pixels = preprocess_picture(rgb, config)[None].to(weight.device, self._dtype())
+        ids = torch.full((1, 1 + config.num_picture_tokens), config.pad_token_id)
+        ids[0, 0] = config.bos_token_id
+        types = torch.full_like(ids, VISION)
+        types[0, 0] = 0
+        cache = KVCache(config.num_hidden_layers)
+        device = weight.device
+        self.model(ids.to(device), types.to(device), pixels=pixels, cache=cache)
+        return SceneHandle(cache, int(position_ids(types)[0, -1]) + 1)
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        scene: SceneHandle,
+        question: str,
+        *,
+        history: Sequence[tuple[str, str]] = (),
+        max_new_tokens: int = 64,
+    ) -> Iterator[GeneratedToken]:
+        """Stream the greedy answer to one question.
+
+        Raises:
+            PromptError: the question is empty or longer than the context.
+        """
+        if not question.strip():
+            raise PromptError("the question is empty; ask something about the picture")
+        prompt = build_prompt(question, history, self.config.template_version)
+        words = self.tokenizer.encode(prompt, add_special_tokens=False).ids
+        room = self.config.max_position_embeddings - scene.cache.length - max_new_tokens
+        if len(words) > room:
+            raise PromptError(
+                f"the question has {len(words)} tokens but only {max(room, 0)} fit; "
+                "ask a shorter question"
+            )
+        yield from self._decode(scene, words, max_new_tokens)
+
+    def _decode(
+        self, scene: SceneHandle, words: list[int], max_new_tokens: int
+    ) -> Iterator[GeneratedToken]:
+        cache, position = scene.cache.fork(), scene.next_position
+        device = self.model.lm_head.weight.device
+        text = StreamingText(self.tokenizer)
+        fed = torch.tensor([words], device=device)
+        for _ in range(max_new_tokens):
+            positions = torch.arange(position, position + fed.shape[1], device=device)[None]
+            logits = self.model(fed, positions=positions, cache=cache)[0, -1].float()
+            position += fed.shape[1]
+            probability, best = logits.softmax(-1).max(-1)
+            if int(best) in self.config.eos_token_ids:
+                return
+            yield GeneratedToken(text.add(int(best)), float(probability))
+            fed = best.view(1, 1)
+
+    def _dtype(self) -> torch.dtype:
+        return self.model.model.vision.conv.weight.dtype
+
+
+class StreamingText:
+    """Turns token ids into text as they come, never emitting half a character."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._ids: list[int] = []
+        self._emitted = ""
+
+    def add(self, token_id: int) -> str:
+        """Return the text that this token completes."""
+        self._ids.append(token_id)
+        text: str = self._tokenizer.decode(self._ids, skip_special_tokens=True)
+        if text.endswith("�"):
+            return ""
+        new = text[len(self._emitted) :]
+        self._emitted = text
+        return new
+
+
+def greedy_tokens(model: torch.nn.Module, ids: Tensor, max_new_tokens: int) -> Iterator[int]:
+    """Yield the greedy continuation of ids (1, T) by a text model of transformers."""
+    with torch.inference_mode():
+        past, fed = None, ids
+        for _ in range(max_new_tokens):
+            out = model(input_ids=fed, past_key_values=past, use_cache=True)
+            past = out.past_key_values
+            fed = out.logits[:, -1:].argmax(-1)
+            yield int(fed)

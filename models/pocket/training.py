@@ -1,0 +1,356 @@
+"""Train the pocket model on rendered pictures.
+
+The tower gets a dense target besides the answers: what every patch shows (colour, shape, letter,
+an object's centre). Answers alone start neither counting nor reading within a CPU's budget.
+The dense head is dropped when the model is saved.
+"""
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from models.cogvlm2 import CogVLM2Config, CogVLM2ForCausalLM, VisionConfig
+from models.cogvlm2.decoder import LANGUAGE, VISION, Routing, position_ids
+from models.cogvlm2.processing import build_prompt, preprocess_picture
+from models.errors import CheckpointError
+from models.pocket.pictures import GRID, PATCH, SIZE, PatchLabels, render
+from models.pocket.questions import COLOURS, LETTERS, SHAPES, Split
+from models.pocket.tokenizer import BOS, EOS, PAD, VOCAB_SIZE, build_tokenizer
+
+log = logging.getLogger(__name__)
+
+IGNORED = -100  # cross entropy skips these targets
+DENSE_CLASSES = (len(COLOURS) + 1, len(SHAPES) + 1, len(LETTERS) + 1)
+
+
+def pocket_config() -> CogVLM2Config:
+    """The pocket model's shape: 5.4 M parameters, every in_features a multiple of 128."""
+    return CogVLM2Config(
+        vocab_size=VOCAB_SIZE,
+        hidden_size=256,
+        intermediate_size=512,
+        num_hidden_layers=2,
+        num_attention_heads=8,
+        num_multi_query_heads=4,
+        max_position_embeddings=512,
+        rope_theta=10000.0,
+        bos_token_id=0,
+        eos_token_ids=(1,),
+        pad_token_id=2,
+        vision=VisionConfig(
+            image_size=SIZE,
+            patch_size=PATCH,
+            hidden_size=256,
+            num_heads=4,
+            num_hidden_layers=4,
+            intermediate_size=512,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """What a training run may vary. Changing any of it makes a checkpoint unusable."""
+
+    pictures: int = 160_000
+    batch_size: int = 32
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.05
+    warmup_steps: int = 150
+    easy_share: float = 0.35  # of the run, over which pictures grow from easy to hard
+    dense_weight: float = 1.0
+    seed: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.pictures // self.batch_size
+
+
+class PictureQuestions(Dataset[dict[str, Tensor]]):
+    """Rendered pictures with their questions, one packed sequence each; item i is seed i."""
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        self.settings = settings
+        self.config = pocket_config()
+        self.tokenizer = build_tokenizer()
+        if [self.tokenizer.token_to_id(t) for t in (BOS, EOS, PAD)] != [0, 1, 2]:
+            raise AssertionError("special tokens must be 0, 1, 2 as in pocket_config")
+
+    def __len__(self) -> int:
+        return self.settings.steps * self.settings.batch_size
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        difficulty = min(1.0, index / (len(self) * self.settings.easy_share))
+        example = render(self.settings.seed * 10**9 + index, Split.TRAIN, difficulty=difficulty)
+        ids: list[int] = []
+        targets: list[int] = []
+        branch: list[int] = []  # 0 for the picture, 1.. for each question with its answer
+        positions: list[int] = []
+        for number, pair in enumerate(example.questions, start=1):
+            prompt = self.tokenizer.encode(build_prompt(pair.question)).ids
+            answer = [*self.tokenizer.encode(pair.answer).ids, self.config.eos_token_ids[0]]
+            ids += prompt + answer[:-1]
+            targets += [IGNORED] * (len(prompt) - 1) + answer
+            branch += [number] * (len(prompt) + len(answer) - 1)
+            positions += range(4, 4 + len(prompt) + len(answer) - 1)
+        return {
+            "pixels": preprocess_picture(example.rgb, self.config),
+            "ids": torch.tensor(ids),
+            "targets": torch.tensor(targets),
+            "branch": torch.tensor(branch),
+            "positions": torch.tensor(positions),
+            "dense": torch.from_numpy(stack_labels(example.labels)),
+        }
+
+
+def stack_labels(labels: PatchLabels) -> NDArray[np.int64]:
+    """Stack the patch labels as (4, patches): colour, shape, letter, centre."""
+    stacked = np.stack((labels.colour, labels.shape, labels.letter, labels.centre))
+    return stacked.reshape(4, GRID * GRID)
+
+
+def collate(items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Pad the packed questions on the right and put the picture's places before them."""
+    config = pocket_config()
+    picture = 1 + config.num_picture_tokens
+    longest = max(len(item["ids"]) for item in items)
+
+    def pad(name: str, value: int) -> Tensor:
+        return torch.stack(
+            [F.pad(item[name], (0, longest - len(item[name])), value=value) for item in items]
+        )
+
+    prefix = torch.full((len(items), picture), config.pad_token_id)
+    prefix[:, 0] = config.bos_token_id
+    types = torch.full((1, picture), VISION)
+    types[:, 0] = LANGUAGE
+    return {
+        "pixels": torch.stack([item["pixels"] for item in items]),
+        "dense": torch.stack([item["dense"] for item in items]),
+        "ids": torch.cat((prefix, pad("ids", config.pad_token_id)), dim=1),
+        "targets": F.pad(pad("targets", IGNORED), (picture, 0), value=IGNORED),
+        "branch": F.pad(pad("branch", -1), (picture, 0), value=0),
+        "positions": torch.cat(
+            (position_ids(types).expand(len(items), -1), pad("positions", 0)), dim=1
+        ),
+    }
+
+
+def branch_mask(branch: Tensor) -> Tensor:
+    """Let every question see the picture and itself, but no other question: (B, 1, T, T)."""
+    same = branch[:, :, None] == branch[:, None, :]
+    picture = (branch == 0)[:, None, :]
+    order = torch.ones(branch.shape[1], branch.shape[1], dtype=torch.bool, device=branch.device)
+    return ((same | picture) & order.tril())[:, None]
+
+
+class TrainedModel(nn.Module):
+    """The pocket model with the dense head that exists only during training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = pocket_config()
+        self.pocket = CogVLM2ForCausalLM(self.config)
+        self.dense_head = nn.Linear(self.config.vision.hidden_size, sum(DENSE_CLASSES) + 1)
+        initialize(self)
+
+    def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the answer loss, the dense loss, and the share of answer tokens that are right."""
+        core, vision = self.pocket.model, self.pocket.model.vision
+        tokens = vision.transformer(vision.patch_embedding(batch["pixels"]))
+        dense = self.dense_loss(tokens[:, 1:], batch["dense"])
+        features = vision.enclose(vision.linear_proj(vision.merge(tokens)))
+        types = torch.full_like(batch["ids"], LANGUAGE)
+        types[:, 1 : 1 + self.config.num_picture_tokens] = VISION
+        x = core.embed(batch["ids"], types, features)
+        routing, mask = Routing.from_token_types(types), branch_mask(batch["branch"])
+        for layer in core.layers:
+            x = layer(x, routing, batch["positions"], mask)
+        asked = batch["targets"] != IGNORED
+        logits = self.pocket.lm_head(core.norm(x[asked])).float()
+        wanted = batch["targets"][asked]
+        right = (logits.argmax(-1) == wanted).float().mean()
+        return F.cross_entropy(logits, wanted), dense, right
+
+    def dense_loss(self, tokens: Tensor, labels: Tensor) -> Tensor:
+        """Cross entropy of what each patch shows; patches with something on them weigh more.
+
+        Args:
+            tokens: (B, patches, C). labels: (B, 4, patches), see `stack_labels`.
+        """
+        scores = self.dense_head(tokens).float().split((*DENSE_CLASSES, 1), dim=-1)
+        total = tokens.new_zeros((), dtype=torch.float32)
+        for index, classes in enumerate(DENSE_CLASSES):
+            weight = torch.full((classes,), 1.0, device=tokens.device)
+            weight[0] = 0.2
+            target = labels[:, index].flatten()
+            total = total + F.cross_entropy(scores[index].flatten(0, 1), target, weight=weight)
+        centre = labels[:, 3].float()
+        balance = torch.tensor(10.0, device=tokens.device)
+        return total + F.binary_cross_entropy_with_logits(
+            scores[3].squeeze(-1), centre, pos_weight=balance
+        )
+
+
+def initialize(model: TrainedModel) -> None:
+    """Draw small normal weights; branch outputs are scaled down by depth (GPT-2's rule)."""
+    config = model.config
+    for name, parameter in model.named_parameters():
+        if parameter.dim() < 2:
+            continue
+        spread = 0.02
+        if "conv" in name or "proj.weight" in name or "fc" in name or "query_key_value" in name:
+            fan_in = parameter[0].numel()
+            spread = fan_in**-0.5
+        if "position_embedding" in name:
+            spread = 0.3  # patches enter with values near one; positions must be heard
+        if name.endswith(("dense.weight", "down_proj.weight")):
+            spread = parameter.shape[1] ** -0.5 / math.sqrt(2 * config.num_hidden_layers)
+        nn.init.normal_(parameter, std=spread)
+    # The tower normalizes each branch's output: small gains keep the sum near the embedding.
+    for layer in model.pocket.model.vision.transformer.layers:
+        nn.init.constant_(layer.input_layernorm.weight, 0.5)
+        nn.init.constant_(layer.post_attention_layernorm.weight, 0.5)
+
+
+def learning_rate(step: int, settings: TrainingSettings) -> float:
+    """Linear warm-up, then cosine to one fiftieth."""
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+    return settings.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+def optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the blocks, AdamW for everything else."""
+    inner: list[Tensor] = []
+    other: list[Tensor] = []
+    for name, parameter in model.named_parameters():
+        is_matrix = parameter.dim() == 2 and "layers." in name
+        (inner if is_matrix else other).append(parameter)
+    decay = settings.weight_decay
+    return [
+        torch.optim.Muon(inner, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(other, weight_decay=decay, betas=(0.9, 0.98), fused=True),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One line of the learning curve; losses are means since the last line."""
+
+    step: int
+    pictures: int
+    answer_loss: float
+    dense_loss: float
+    token_accuracy: float
+    seconds: float
+
+
+class Run:
+    """A training run that can stop and go on at any step."""
+
+    def __init__(
+        self, folder: Path, settings: TrainingSettings, *, device: str, workers: int
+    ) -> None:
+        self.folder, self.settings, self.device = folder, settings, torch.device(device)
+        self.workers = workers
+        torch.manual_seed(settings.seed)
+        self.model = TrainedModel().to(self.device)
+        self.optimizers = optimizers(self.model, settings)
+        self.step = 0
+        self.seconds = 0.0
+        if (folder / "checkpoint.pt").exists():
+            self._resume()
+
+    def train(self, report: Callable[[Progress], None], *, save_every_s: float = 120.0) -> None:
+        """Train to the end of the run, reporting every 50 steps and saving every two minutes."""
+        saved_at = started = time.monotonic()
+        before = self.seconds
+        sums: list[Tensor] = []
+        for batch in self._batches():
+            sums.append(self._train_step(batch))
+            self.step += 1
+            now = time.monotonic()
+            self.seconds = before + now - started
+            if self.step % 50 == 0 or self.step == self.settings.steps:
+                answer, dense, right = torch.stack(sums).mean(0).tolist()
+                sums.clear()
+                pictures = self.step * self.settings.batch_size
+                report(Progress(self.step, pictures, answer, dense, right, self.seconds))
+            if now - saved_at > save_every_s:
+                self.save()
+                saved_at = now
+        self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint; the old one stays whole until the new one is."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "settings": asdict(self.settings),
+            "step": self.step,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+        }
+        half = self.folder / "checkpoint.pt.part"
+        torch.save(state, half)
+        os.replace(half, self.folder / "checkpoint.pt")
+
+    def _resume(self) -> None:
+        path = self.folder / "checkpoint.pt"
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if state["settings"] != asdict(self.settings):
+            ours = asdict(self.settings)
+            changed = [key for key in ours if state["settings"].get(key) != ours[key]]
+            raise CheckpointError(
+                f"{path} was trained with other settings ({', '.join(changed)}); "
+                "use the same settings or another --out folder"
+            )
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def _batches(self) -> Iterator[dict[str, Tensor]]:
+        size = self.settings.batch_size
+        order = [
+            list(range(step * size, (step + 1) * size))
+            for step in range(self.step, self.settings.steps)
+        ]
+        loader = DataLoader(
+            PictureQuestions(self.settings),
+            batch_sampler=order,
+            collate_fn=collate,
+            num_workers=self.workers,
+            prefetch_factor=8 if self.workers else None,
+        )
+        for batch in loader:
+            yield {name: tensor.to(self.device) for name, tensor in batch.items()}
+
+    def _train_step(self, batch: dict[str, Tensor]) -> Tensor:
+        rate = learning_rate(self.step, self.settings)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            answer, dense, right = self.model(batch)
+        loss = answer + self.settings.dense_weight * dense
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        return torch.stack((answer.detach(), dense.detach(), right))

@@ -1,0 +1,87 @@
+"""Streaming answers: cached decoding against the whole sequence run anew for every token."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from models.cogvlm2 import CogVLM2ForCausalLM
+from models.cogvlm2.processing import build_prompt, encode_prompt, preprocess_picture
+from models.errors import ModelFolderError, PromptError
+from models.generate import PictureChat, StreamingText
+from models.loading import LoadedModel
+from models.pocket.tokenizer import build_tokenizer
+from models.pocket.training import pocket_config
+
+
+@pytest.fixture(scope="module")
+def chat() -> PictureChat:
+    torch.manual_seed(3)
+    model = CogVLM2ForCausalLM(pocket_config()).eval().requires_grad_(False)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    return PictureChat(LoadedModel(model, build_tokenizer(), "cogvlm2", None, Path("unused")))
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+
+
+def greedy_without_cache(chat: PictureChat, rgb: np.ndarray, question: str, tokens: int) -> str:
+    ids, types = encode_prompt(
+        chat.tokenizer, build_prompt(question), chat.config, with_picture=True
+    )
+    pixels = preprocess_picture(rgb, chat.config)[None]
+    said: list[int] = []
+    for _ in range(tokens):
+        best = int(chat.model(ids, types, pixels=pixels)[0, -1].argmax())
+        if best in chat.config.eos_token_ids:
+            break
+        said.append(best)
+        ids = torch.cat((ids, torch.tensor([[best]])), dim=1)
+        types = torch.cat((types, torch.zeros(1, 1, dtype=torch.long)), dim=1)
+    return chat.tokenizer.decode(said)
+
+
+def test_answers_equal_uncached_greedy_decoding(chat: PictureChat, picture: np.ndarray) -> None:
+    scene = chat.look(picture)
+    for question in ("How many circles are there?", "Why?", "How many circles are there?"):
+        tokens = list(chat.answer(scene, question, max_new_tokens=6))
+        # A token inside a character emits no text, so only finished text is compared.
+        expected = greedy_without_cache(chat, picture, question, 6)
+        assert expected.startswith("".join(t.text for t in tokens))
+        assert all(0 < t.probability <= 1 for t in tokens)
+
+
+def test_a_question_leaves_the_scene_as_it_was(chat: PictureChat, picture: np.ndarray) -> None:
+    scene = chat.look(picture)
+    before = scene.cache.length
+    first = [t for t in chat.answer(scene, "What colour is it?", max_new_tokens=4)]
+    again = [t for t in chat.answer(scene, "What colour is it?", max_new_tokens=4)]
+    assert first == again
+    assert scene.cache.length == before == 1 + chat.config.num_picture_tokens
+
+
+@pytest.mark.parametrize(("question", "cause"), [("  ", "empty"), ("why " * 600, "tokens")])
+def test_unusable_questions_are_refused(
+    chat: PictureChat, picture: np.ndarray, question: str, cause: str
+) -> None:
+    with pytest.raises(PromptError, match=cause):
+        list(chat.answer(chat.look(picture), question))
+
+
+def test_a_text_model_cannot_look() -> None:
+    text_model = LoadedModel(nn.Linear(2, 2), build_tokenizer(), "llama", None, Path("x"))
+    with pytest.raises(ModelFolderError, match="cannot look"):
+        PictureChat(text_model)
+
+
+def test_streamed_text_never_shows_half_a_character() -> None:
+    tokenizer = build_tokenizer()
+    stream = StreamingText(tokenizer)
+    pieces = [stream.add(i) for i in tokenizer.encode("café 7 °C").ids]
+    assert "".join(pieces) == "café 7 °C"
+    assert all("�" not in piece for piece in pieces)
