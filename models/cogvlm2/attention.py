@@ -38,4 +38,5 @@ def _plain(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causa
         mask = torch.ones(new, total, dtype=torch.bool, device=query.device).tril()
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
-    return scores.softmax(-1).to(value.dtype) @ value
+    out: Tensor = scores.softmax(-1).to(value.dtype) @ value
+    return out

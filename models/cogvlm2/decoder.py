@@ -214,9 +214,8 @@ class ExpertAttention(nn.Module):
             x, routing, self.vision_expert_query_key_value, self.language_expert_query_key_value
         )
         heads = fused.view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)  # (B, H + 2K, T, hd)
-        query, key, value = heads.split(
-            (self.num_heads, self.num_kv_heads, self.num_kv_heads), dim=1
-        )
+        query, rest = heads.tensor_split((self.num_heads,), dim=1)
+        key, value = rest.chunk(2, dim=1)
         cos, sin = self.rotary_emb(positions)
         query, key = rotate(query, cos, sin), rotate(key, cos, sin)
         if cache is not None:

@@ -220,9 +220,9 @@ def initialize(model: TrainedModel) -> None:
             spread = parameter.shape[1] ** -0.5 / math.sqrt(2 * config.num_hidden_layers)
         nn.init.normal_(parameter, std=spread)
     # The tower normalizes each branch's output: small gains keep the sum near the embedding.
-    for layer in model.pocket.model.vision.transformer.layers:
-        nn.init.constant_(layer.input_layernorm.weight, 0.5)
-        nn.init.constant_(layer.post_attention_layernorm.weight, 0.5)
+    for module in model.pocket.model.vision.transformer.modules():
+        if isinstance(module, nn.LayerNorm):
+            nn.init.constant_(module.weight, 0.5)
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
