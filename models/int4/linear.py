@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from models.errors import CheckpointError
 from models.int4 import kernels
 from models.int4.packing import (
+    TENSOR_NAMES,
     QuantizedWeight,
+    check_stored,
     group_count,
     group_index,
     pack,
@@ -81,9 +83,15 @@ class Int4Linear(nn.Module):
         Raises:
             CheckpointError: the stored tensors are no valid grid.
         """
-        names = ("qweight", "qzeros", "scales", "g_idx")
-        tensors = {name: self.get_buffer(name) for name in names}
-        return unpack(tensors, bits=self.bits, group_size=self.group_size)
+        return unpack(self._stored(), bits=self.bits, group_size=self.group_size)
+
+    def check(self) -> None:
+        """Check the loaded tensors without reading the codes.
+
+        Raises:
+            CheckpointError: the stored tensors are no valid grid.
+        """
+        check_stored(self._stored(), bits=self.bits, group_size=self.group_size)
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply (..., in) in any floating dtype; returns (..., out) in the same dtype."""
@@ -102,6 +110,9 @@ class Int4Linear(nn.Module):
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bits={self.bits}, group_size={self.group_size}, bias={self.bias is not None}"
         )
+
+    def _stored(self) -> dict[str, Tensor]:
+        return {name: self.get_buffer(name) for name in TENSOR_NAMES}
 
     def _kernel_fits(self) -> bool:
         refusal = kernels.kernel_refusal(
@@ -150,17 +161,26 @@ class Int4Linear(nn.Module):
         super()._load_from_state_dict(*args, **kwargs)
 
 
-def replace_linear(parent: nn.Module, name: str, layer: nn.Module) -> None:
+def replace_linear(parent: nn.Module, name: str, layer: Int4Linear) -> None:
     """Put a layer in the place of the submodule with a dotted name.
 
     Raises:
-        CheckpointError: there is no such linear layer.
+        CheckpointError: there is no such linear layer, or it is of another shape.
     """
     path, _, leaf = name.rpartition(".")
-    owner = parent.get_submodule(path)
-    if not isinstance(getattr(owner, leaf, None), nn.Linear):
+    try:
+        owner = parent.get_submodule(path)
+    except AttributeError:
+        owner = parent
+    old = getattr(owner, leaf, None)
+    if not isinstance(old, nn.Linear):
         raise CheckpointError(
             f"{name} is quantized in the checkpoint but is no linear layer of this model: "
             "the folder's config.json belongs to another model"
+        )
+    if (old.in_features, old.out_features) != (layer.in_features, layer.out_features):
+        raise CheckpointError(
+            f"{name} is {layer.in_features} -> {layer.out_features} in the checkpoint but "
+            f"{old.in_features} -> {old.out_features} by config.json: restore the folder's files"
         )
     setattr(owner, leaf, layer)

@@ -90,33 +90,44 @@ def unpack(tensors: Mapping[str, Tensor], *, bits: int, group_size: int) -> Quan
         CheckpointError: a tensor is missing or of the wrong shape or dtype, the groups are not
             ``k // group_size``, or a stored value cannot belong to a grid.
     """
+    zero = check_stored(tensors, bits=bits, group_size=group_size)
+    return QuantizedWeight(
+        codes=_unpack_last(tensors["qweight"].t(), bits).to(torch.uint8),
+        scale=tensors["scales"].t().to(torch.float32).contiguous(),
+        zero=zero,
+        group_size=group_size,
+        bits=bits,
+    )
+
+
+def check_stored(tensors: Mapping[str, Tensor], *, bits: int, group_size: int) -> Tensor:
+    """Check everything about GPTQ v1 tensors but the codes, which can take any value.
+
+    Returns the zero-points, (out, groups) int32.
+
+    Raises:
+        CheckpointError: as for `unpack`.
+    """
     require_stored_bits(bits)
     missing = [name for name in TENSOR_NAMES[:3] if name not in tensors]
     if missing:
         raise CheckpointError(
             f"quantized layer lacks {', '.join(missing)}: copy the whole checkpoint again"
         )
-    per_word = 32 // bits
     qweight, qzeros, scales = (tensors[name] for name in TENSOR_NAMES[:3])
-    _check_shapes(qweight, qzeros, scales, per_word, group_size)
-    in_features = qweight.shape[0] * per_word
+    _check_shapes(qweight, qzeros, scales, 32 // bits, group_size)
     stored = tensors.get("g_idx")
-    if stored is not None and not torch.equal(
-        stored.to(torch.int64), group_index(in_features, group_size, device=stored.device)
-    ):
-        raise CheckpointError(
-            f"g_idx is not k // {group_size}: the layer was quantized with desc_act=true; "
-            "quantize it again with static groups"
-        )
-    weight = QuantizedWeight(
-        codes=_unpack_last(qweight.t(), bits).to(torch.uint8),
-        scale=scales.t().to(torch.float32).contiguous(),
-        zero=(_unpack_last(qzeros, bits) + 1).t().contiguous(),
-        group_size=group_size,
-        bits=bits,
-    )
-    _check_grid(weight)
-    return weight
+    if stored is not None:
+        in_features = qweight.shape[0] * 32 // bits
+        expected = group_index(in_features, group_size, device=stored.device)
+        if not torch.equal(stored.to(torch.int64), expected):
+            raise CheckpointError(
+                f"g_idx is not k // {group_size}: the layer was quantized with desc_act=true; "
+                "quantize it again with static groups"
+            )
+    zero = (_unpack_last(qzeros, bits) + 1).t().contiguous()
+    _check_grid(zero, scales, bits)
+    return zero
 
 
 def require_stored_bits(bits: int) -> None:
@@ -163,24 +174,24 @@ def _check_storable(weight: QuantizedWeight) -> None:
             f"code {int(weight.codes.max())} does not fit into {weight.bits} bits: "
             "clamp codes to the grid before packing"
         )
-    _check_grid(weight)
+    _check_grid(weight.zero, weight.scale, weight.bits)
 
 
-def _check_grid(weight: QuantizedWeight) -> None:
+def _check_grid(zero: Tensor, scale: Tensor, bits: int) -> None:
     # A stored zero-1 of -1 would borrow from its neighbours, and loaders disagree on 2**bits.
-    low, high = int(weight.zero.min()), int(weight.zero.max())
-    if low < 1 or high > 2**weight.bits - 1:
+    low, high = int(zero.min()), int(zero.max())
+    if low < 1 or high > 2**bits - 1:
         raise CheckpointError(
-            f"zero-points {low}..{high} leave 1..{2**weight.bits - 1}: the GPTQ v1 file stores "
+            f"zero-points {low}..{high} leave 1..{2**bits - 1}: the GPTQ v1 file stores "
             "zero-1 and loaders disagree beyond that; rebuild the grid with zero at least 1"
         )
-    half = weight.scale.to(torch.float16)
+    half = scale.to(torch.float16)
     if not bool(torch.isfinite(half).all()) or not bool((half > 0).all()):
         raise CheckpointError(
             "a scale is NaN, infinite or not positive in float16: "
             "the layer must be quantized again from sound weights"
         )
-    if not torch.equal(half.to(torch.float32), weight.scale.to(torch.float32)):
+    if not torch.equal(half.to(torch.float32), scale.to(torch.float32)):
         raise CheckpointError(
             "a scale is not representable in float16, so the stored weight would differ: "
             "round scales to float16 before codes are computed"

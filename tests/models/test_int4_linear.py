@@ -195,9 +195,15 @@ def test_layer_built_on_the_meta_device_takes_its_tensors() -> None:
 
 
 def test_replace_linear_puts_the_layer_in_place_and_refuses_what_is_no_linear() -> None:
-    parent = nn.ModuleDict({"inner": nn.Sequential(nn.Linear(64, 32), nn.ReLU())})
+    inner = nn.Sequential(nn.Linear(64, 32), nn.ReLU())
+    parent = nn.ModuleDict({"inner": inner})
     layer = Int4Linear.from_quantized(asymmetric_weight(32, 64, 32), None)
     replace_linear(parent, "inner.0", layer)
     assert parent.get_submodule("inner.0") is layer
     with pytest.raises(CheckpointError, match="inner.1 is quantized"):
         replace_linear(parent, "inner.1", layer)
+    with pytest.raises(CheckpointError, match="other.0 is quantized"):
+        replace_linear(parent, "other.0", layer)
+    inner[0] = nn.Linear(64, 48)
+    with pytest.raises(CheckpointError, match="64 -> 32 in the checkpoint but 64 -> 48"):
+        replace_linear(parent, "inner.0", layer)

@@ -1,0 +1,182 @@
+"""Load a whole model folder for use: LLaMA or CogVLM2, full precision or int4."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from models.checkpoint import (
+    QUANTIZE_CONFIG_FILE,
+    CheckpointReader,
+    QuantizationConfig,
+    read_json,
+)
+from models.errors import CheckpointError, ModelFolderError
+from models.families import Family, OpenedModel, family_of, open_blockwise
+from models.int4 import Int4Linear, replace_linear
+
+__all__ = ["LoadedModel", "OpenedModel", "load_model", "load_tensors", "open_blockwise"]
+
+log = logging.getLogger(__name__)
+
+# Scales are compared with the file, and upstream's rotary tables depend on the stored dtype.
+_KEPT_AS_STORED = (".scales", ".inv_freq")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model ready for use.
+
+    model:        in evaluation mode, without gradients, on one device.
+    family:       "llama" or "cogvlm2".
+    quantization: None for a full-precision model.
+    """
+
+    model: nn.Module
+    tokenizer: Tokenizer
+    family: str
+    quantization: QuantizationConfig | None
+    folder: Path
+
+
+def load_model(
+    folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.bfloat16
+) -> LoadedModel:
+    """Load a model folder; nothing is ever fetched from elsewhere.
+
+    dtype: floating tensors are cast to it; packed int4 tensors stay as they are.
+
+    Raises:
+        ModelFolderError: a file of the folder is missing or cannot be used.
+        CheckpointError: a weight file is damaged, or weights and config.json do not fit.
+    """
+    if not folder.is_dir():
+        raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
+    config = read_json(folder / "config.json")
+    family = family_of(config)
+    quantization = _read_quantization(folder, config.get("quantization_config"))
+    reader = CheckpointReader(folder)
+    tokenizer = load_tokenizer(folder)
+    module = family.build(config)
+    _insert_int4_layers(module, reader, quantization, folder)
+    _check_names(family, module, reader)
+    used = [name for name in reader.names() if name in module.state_dict()]
+    target = torch.device(device)
+    load_tensors(module, reader, used, device=target, dtype=dtype)
+    family.complete(module, target)
+    for layer in module.modules():
+        if isinstance(layer, Int4Linear):
+            layer.check()
+    module.to(target).eval().requires_grad_(False)
+    log.info("loaded %s from %s", family.name, folder)
+    return LoadedModel(module, tokenizer, family.name, quantization, folder)
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Read tokenizer.json.
+
+    Raises:
+        ModelFolderError: the file is missing or damaged.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise ModelFolderError(f"{path} is missing: give a model folder with all its files")
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception for a damaged file
+        reason = str(error).splitlines()[0]
+        raise ModelFolderError(f"{path} cannot be read ({reason}): copy it again") from error
+
+
+def load_tensors(
+    module: nn.Module,
+    reader: CheckpointReader,
+    names: Iterable[str],
+    *,
+    prefix: str = "",
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Replace tensors of a module, on the meta device or not, by those of a checkpoint.
+
+    names:  names in the checkpoint.
+    prefix: what stands before a name of the module, with its dot: ``model.layers.3.``.
+    dtype:  floating tensors are cast to it; None keeps the stored dtype.
+
+    Raises:
+        CheckpointError: a tensor is missing or of another shape than in the module.
+    """
+    expected = module.state_dict()
+    state: dict[str, Tensor] = {}
+    for name in names:
+        own = name.removeprefix(prefix)
+        if own not in expected:
+            raise CheckpointError(
+                f"tensor {name} has no place in the model: weights and config.json do not fit"
+            )
+        if reader.shape(name) != tuple(expected[own].shape):
+            raise CheckpointError(
+                f"tensor {name} is {reader.shape(name)} in {reader.folder} but "
+                f"{tuple(expected[own].shape)} by config.json: restore the folder's files"
+            )
+        tensor = reader.read(name)
+        cast = dtype if dtype and tensor.is_floating_point() else None
+        if name.endswith(_KEPT_AS_STORED):
+            cast = None
+        state[own] = tensor.to(device=device, dtype=cast)
+    module.load_state_dict(state, strict=False, assign=True)
+
+
+def _read_quantization(folder: Path, inline: object) -> QuantizationConfig | None:
+    """Read quantization_config of config.json, or quantize_config.json of older tools."""
+    path = folder / QUANTIZE_CONFIG_FILE
+    if isinstance(inline, dict):
+        return QuantizationConfig.from_dict(inline)
+    return QuantizationConfig.from_dict(read_json(path)) if path.is_file() else None
+
+
+def _insert_int4_layers(
+    module: nn.Module, reader: CheckpointReader, config: QuantizationConfig | None, folder: Path
+) -> None:
+    """Put an empty `Int4Linear` wherever the checkpoint holds packed codes."""
+    suffix = ".qweight"
+    names = [name.removesuffix(suffix) for name in reader.names() if name.endswith(suffix)]
+    if names and config is None:
+        raise ModelFolderError(
+            f"{folder} holds int4 weights but neither config.json nor {QUANTIZE_CONFIG_FILE} says "
+            "how they were quantized: restore that file"
+        )
+    if config is None:
+        return
+    if not names:
+        raise ModelFolderError(
+            f"{folder} is said to be quantized but holds no packed weights: restore its files"
+        )
+    for name in names:
+        words, out_features = reader.shape(f"{name}{suffix}")
+        in_features = words * 32 // config.bits
+        bias = f"{name}.bias" in reader
+        with torch.device("meta"):
+            layer = Int4Linear(in_features, out_features, config.group_size, bias, config.bits)
+        replace_linear(module, name, layer)
+
+
+def _check_names(family: Family, module: nn.Module, reader: CheckpointReader) -> None:
+    expected = family.expected_names(module)
+    missing = sorted(expected - set(reader.names()))
+    if missing:
+        raise CheckpointError(
+            f"{reader.folder} lacks {len(missing)} of {len(expected)} tensors, first {missing[0]}: "
+            "copy the folder again"
+        )
+    own = set(module.state_dict())
+    strange = sorted(n for n in reader.names() if n not in own and not family.may_ignore(n))
+    if strange:
+        raise CheckpointError(
+            f"{reader.folder} holds {len(strange)} tensors that config.json does not know, first "
+            f"{strange[0]}: restore the config.json that belongs to these weights"
+        )
