@@ -1,0 +1,234 @@
+"""The grammar and the recognizers: questions are heard, everything else is not answered."""
+
+import json
+import re
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assistant.audio import AudioClip, read_question
+from assistant.errors import RecognizerError
+from assistant.hearing.grammar import build_grammar, sentence_pattern
+from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
+from assistant.hearing.recognizer import word_disagreement
+from assistant.hearing.vosk_recognizer import (
+    VoskRecognizer,
+    check_model_folder,
+    configured_model,
+)
+from models.pocket.questions import all_questions
+
+Speak = Callable[[str, str], Path]
+
+QUESTIONS = (
+    "how many circles are there",
+    "what colour is the triangle",
+    "what does it say",
+    "read the text",
+    "what is the total",
+    "when does it expire",
+    "what is the date",
+    "how much does it cost",
+    "what is the phone number",
+    "is it blank",
+    "describe the picture",
+)
+OTHER_SENTENCES = (
+    "i would like a cup of coffee with milk",
+    "please call my mother tomorrow",
+    "set a timer for ten minutes",
+    "the train leaves at seven",
+    "no i did not say that",
+)
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> PocketSphinxRecognizer:
+    return PocketSphinxRecognizer()
+
+
+def test_grammar_holds_the_questions_and_the_pocket_models() -> None:
+    sentences = sentence_pattern()
+    for question in (*QUESTIONS, *all_questions()):
+        heard = question.replace("color", "colour")
+        assert sentences.fullmatch(heard + " "), question
+    for no_sentence in ("", "what is the total on ", "total ", "how many are there ", "red "):
+        assert not sentences.fullmatch(no_sentence), no_sentence
+
+
+def test_grammar_is_closed_and_refuses_unknown_words() -> None:
+    grammar = build_grammar(lambda word: True)
+    assert grammar.startswith("#JSGF V1.0;\n")
+    assert grammar.count("public ") == 1
+    used = set(re.findall(r"<(\w+)>", grammar))
+    assert used == set(re.findall(r"^(?:public )?<(\w+)> =", grammar, re.MULTILINE))
+    with pytest.raises(RecognizerError, match="lacks: receipt, wallets;"):
+        build_grammar(lambda word: word not in ("wallets", "receipt"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "share"),
+    [
+        ("", "", 0.0),
+        ("a b c d", "a b c d", 0.0),
+        ("a b c d", "a x c d", 0.25),
+        ("a b", "a b c d", 0.5),
+        ("a b", "", 1.0),
+        ("a b", "c d e", 1.0),
+    ],
+)
+def test_word_disagreement(first: str, second: str, share: float) -> None:
+    assert word_disagreement(first, second) == pytest.approx(share)
+    assert word_disagreement(second, first) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("voice", "questions"),
+    [
+        ("slt", QUESTIONS[:3]),
+        pytest.param("slt", QUESTIONS[3:], marks=pytest.mark.slow),
+        pytest.param("rms", QUESTIONS, marks=pytest.mark.slow),
+    ],
+)
+def test_spoken_questions_are_heard(
+    recognizer: PocketSphinxRecognizer, speak: Speak, voice: str, questions: tuple[str, ...]
+) -> None:
+    for question in questions:
+        transcript = recognizer.recognize(read_question(speak(question, voice)))
+        assert transcript is not None, question
+        assert transcript.text == question
+        assert 0.65 <= transcript.confidence <= 1
+        assert transcript.recognizer == "pocketsphinx"
+
+
+def test_other_speech_is_not_answered(recognizer: PocketSphinxRecognizer, speak: Speak) -> None:
+    for sentence in OTHER_SENTENCES[:2]:
+        assert recognizer.recognize(read_question(speak(sentence, "slt"))) is None, sentence
+
+
+def test_silence_noise_and_tones_are_not_answered(recognizer: PocketSphinxRecognizer) -> None:
+    noise = np.random.default_rng(0).standard_normal(32000)
+    time_s = np.arange(32000) / 16000
+    for samples in (
+        np.zeros(32000),
+        noise * 30,
+        noise * 3000,
+        8000 * np.sin(2 * np.pi * 440 * time_s),
+        np.zeros(10),
+    ):
+        clip = AudioClip(samples.astype(np.int16), 16000)
+        assert recognizer.recognize(clip) is None
+
+
+def test_what_was_heard_before_changes_nothing(
+    recognizer: PocketSphinxRecognizer, speak: Speak
+) -> None:
+    question = read_question(speak("what is the total", "rms"))
+    first = recognizer.recognize(question)
+    loud = np.random.default_rng(1).integers(-20000, 20000, 48000)
+    recognizer.recognize(AudioClip(loud.astype(np.int16), 16000))
+    assert recognizer.recognize(question) == first
+
+
+@pytest.mark.slow
+def test_more_other_speech_is_not_answered(
+    recognizer: PocketSphinxRecognizer, speak: Speak
+) -> None:
+    for sentence in OTHER_SENTENCES:
+        assert recognizer.recognize(read_question(speak(sentence, "rms"))) is None, sentence
+
+
+@pytest.mark.slow
+def test_people_who_ask_for_something_else_are_not_answered(
+    recognizer: PocketSphinxRecognizer, data_dir: Path
+) -> None:
+    recordings = sorted((data_dir / "speech").rglob("*.wav"))
+    assert len(recordings) > 30
+    for path in recordings:
+        assert recognizer.recognize(read_question(path)) is None, path.name
+
+
+def model_folder(path: Path) -> Path:
+    (path / "am").mkdir(parents=True)
+    (path / "conf").mkdir()
+    (path / "am" / "final.mdl").write_bytes(b"weights")
+    (path / "conf" / "mfcc.conf").write_text("--sample-frequency=16000")
+    return path
+
+
+def test_vosk_folder_is_checked_before_vosk_sees_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = model_folder(tmp_path / "outer" / "model")
+    monkeypatch.chdir(tmp_path)
+    assert check_model_folder(Path("outer/model")) == whole
+    (tmp_path / "empty").mkdir()
+    for folder, named in (
+        ("none", "no such folder"),
+        ("empty", "is not a Vosk model"),
+        ("outer", "one level deeper; give .*outer/model"),
+    ):
+        with pytest.raises(RecognizerError, match=named):
+            check_model_folder(Path(folder))
+    (whole / "am" / "final.mdl").write_bytes(b"")
+    with pytest.raises(RecognizerError, match="missing or empty"):
+        VoskRecognizer(whole)
+
+
+def test_vosk_folder_comes_from_the_option_or_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SIGHTLINE_VOSK_MODEL", raising=False)
+    assert configured_model(None) is None
+    monkeypatch.setenv("SIGHTLINE_VOSK_MODEL", "/models/vosk")
+    assert configured_model(None) == Path("/models/vosk")
+    assert configured_model(Path("/other")) == Path("/other")
+
+
+class FakeKaldi:
+    """Answers as Vosk does, and keeps how it was used."""
+
+    text = "what is the total"
+
+    def __init__(self, model: object, rate_hz: int) -> None:
+        assert rate_hz == 16000
+        self.words = False
+
+    def SetWords(self, wanted: bool) -> None:  # noqa: N802
+        self.words = wanted
+
+    def AcceptWaveform(self, content: bytes) -> bool:  # noqa: N802
+        assert content == AudioClip(np.arange(4, dtype=np.int16), 16000).samples.tobytes()
+        return True
+
+    def FinalResult(self) -> str:  # noqa: N802
+        assert self.words, "confidences were not asked for"
+        words = [{"word": word, "conf": 0.5 + 0.1 * i} for i, word in enumerate(self.text.split())]
+        return json.dumps({"text": self.text, "result": words} if self.text else {"text": ""})
+
+
+def test_vosk_is_used_with_an_absolute_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    levels: list[int] = []
+    vosk = types.ModuleType("vosk")
+    vosk.__dict__.update(
+        SetLogLevel=levels.append,
+        Model=lambda model_path: opened.append(model_path),
+        KaldiRecognizer=FakeKaldi,
+    )
+    monkeypatch.setitem(sys.modules, "vosk", vosk)
+    recognizer = VoskRecognizer(model_folder(tmp_path / "model"))
+    clip = AudioClip(np.arange(4, dtype=np.int16), 16000)
+    transcript = recognizer.recognize(clip)
+    assert transcript is not None
+    assert transcript.text == "what is the total"
+    assert transcript.confidence == pytest.approx(0.65)
+    assert opened == [str(tmp_path / "model")] and levels == [-1]
+    monkeypatch.setattr(FakeKaldi, "text", "")
+    assert recognizer.recognize(clip) is None
