@@ -9,11 +9,15 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from models.blocks import Sample
+from models.cogvlm2.blockwise import CogVLM2Blocks
 from models.cogvlm2.config import CogVLM2Config
 from models.cogvlm2.processing import build_prompt, encode_prompt, preprocess_picture
+from models.errors import ModelFolderError
+from models.families import OpenedModel
+from models.loading import load_tokenizer
 from models.pictures import load_picture
 from quantizer.data import read_documents, read_questions, tokenize
-from quantizer.errors import DataError
+from quantizer.errors import DataError, SettingsError
 
 _HELD_OUT_SHARE = 0.1
 
@@ -27,6 +31,58 @@ class CalibrationSet:
 
     def __len__(self) -> int:
         return len(self.fitting) + len(self.held_out)
+
+
+def draw_calibration(
+    opened: OpenedModel, path: Path, *, samples: int, seq_len: int, seed: int
+) -> CalibrationSet:
+    """Draw calibration sequences for a model: from a text file, or from a picture folder.
+
+    Raises:
+        DataError: the data cannot be used, or the model cannot read pictures.
+        ModelsError: the tokenizer is missing, or a picture cannot be read.
+    """
+    if samples < 1 or seq_len < 2:
+        raise SettingsError(
+            f"{samples} samples of {seq_len} tokens cannot calibrate: "
+            "give --samples of at least 1 and --seq-len of at least 2"
+        )
+    tokenizer = load_tokenizer(opened.folder)
+    blocks = opened.blockwise
+    if path.is_dir():
+        if not isinstance(blocks, CogVLM2Blocks):
+            raise DataError(f"{path}: is a folder, but the model reads text only; give a text file")
+        drawn = picture_samples(path, tokenizer, blocks.model.config, samples=samples, seed=seed)
+        return hold_out(drawn)
+    drawn = text_samples(
+        path,
+        tokenizer,
+        bos_token_id=bos_of(opened),
+        samples=samples,
+        seq_len=seq_len,
+        seed=seed,
+    )
+    if isinstance(blocks, CogVLM2Blocks):
+        drawn = [
+            sample | {"token_type_ids": torch.zeros_like(sample["input_ids"])} for sample in drawn
+        ]
+    return hold_out(drawn)
+
+
+def bos_of(opened: OpenedModel) -> int:
+    """The model's begin-of-text id.
+
+    Raises:
+        ModelFolderError: config.json names none.
+    """
+    if isinstance(opened.blockwise, CogVLM2Blocks):
+        return opened.blockwise.model.config.bos_token_id
+    bos = opened.config.get("bos_token_id")
+    if not isinstance(bos, int):
+        raise ModelFolderError(
+            f"{opened.folder}/config.json has no bos_token_id; add the id that starts a text"
+        )
+    return bos
 
 
 def hold_out(samples: Sequence[Sample]) -> CalibrationSet:

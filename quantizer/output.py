@@ -1,0 +1,83 @@
+"""The output folder: whose it is, and how it appears whole or not at all."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from quantizer.errors import OutputError
+from quantizer.report import files_of_report
+
+_SMALL_PATTERNS = ("*.json", "tokenizer.*", "LICENSE*", "NOTICE*", "README*", "*.md", "*.jinja")
+_NOT_COPIED = ("config.json", "quantize_config.json", "report.json", "progress.jsonl")
+
+
+def check_output(out: Path) -> None:
+    """Refuse an output folder that is not new, empty, or an earlier result of ours.
+
+    Raises:
+        OutputError: the path is a file, or holds files that no run of ours wrote.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise OutputError(f"{out}: is a file; give a new or empty folder")
+    present = {path.name for path in out.iterdir()}
+    if not present:
+        return
+    ours = files_of_report(out)
+    if ours is None:
+        raise OutputError(f"{out}: exists and is not ours; give a new or empty folder")
+    foreign = sorted(present - set(ours))
+    if foreign:
+        raise OutputError(
+            f"{out}: also holds {foreign[0]}, which is not ours; move it or give a new folder"
+        )
+
+
+@contextmanager
+def appearing_folder(out: Path) -> Iterator[Path]:
+    """Give a temporary sibling folder that becomes ``out`` if the body succeeds.
+
+    Whatever goes wrong, ``out`` is left as it was and the temporary folder is removed.
+
+    Raises:
+        OutputError: see ``check_output``; checked before and again after the body.
+    """
+    check_output(out)
+    out = out.absolute()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.unfinished-", dir=out.parent))
+    try:
+        temporary.chmod(0o755)  # mkdtemp makes private folders; a model is not private
+        yield temporary
+        check_output(out)
+        _replace(out, temporary)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace(out: Path, new: Path) -> None:
+    if not out.exists():
+        new.rename(out)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old-", dir=out.parent)) / out.name
+    try:
+        out.rename(old)
+        try:
+            new.rename(out)
+        except OSError:
+            old.rename(out)
+            raise
+    finally:
+        shutil.rmtree(old.parent)
+
+
+def copy_small_files(source: Path, target: Path) -> None:
+    """Copy tokenizer, generation settings, licence and card; never weights or their index."""
+    for pattern in _SMALL_PATTERNS:
+        for path in sorted(source.glob(pattern)):
+            skipped = path.name in _NOT_COPIED or path.name.endswith(".index.json")
+            if path.is_file() and not skipped:
+                shutil.copyfile(path, target / path.name)
