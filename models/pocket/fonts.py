@@ -14,7 +14,7 @@ from pathlib import Path
 from models.errors import FontsError
 
 # No italics and no thin cuts: at eleven pixels a letter they say more about hinting than reading.
-_DEBIAN_FILES: dict[str, tuple[str, tuple[str, ...]]] = {
+DEBIAN_FILES: dict[str, tuple[str, tuple[str, ...]]] = {
     "fonts-dejavu-core": (
         "truetype/dejavu",
         (
@@ -144,12 +144,12 @@ def training_fonts(system_folder: Path = _SYSTEM_FOLDER) -> tuple[Path, ...]:
         FontsError: a font is missing; the message holds the command that installs them all.
     """
     paths = [
-        system_folder / folder / name for folder, names in _DEBIAN_FILES.values() for name in names
+        system_folder / folder / name for folder, names in DEBIAN_FILES.values() for name in names
     ]
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise FontsError(
             f"{len(missing)} training fonts are missing ({missing[0]} first); run as root: "
-            f"apt-get install -y {' '.join(_DEBIAN_FILES)}"
+            f"apt-get install -y {' '.join(DEBIAN_FILES)}"
         )
     return (*paths, *_package_files(_TRAINING_PACKAGES))
