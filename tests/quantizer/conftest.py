@@ -1,12 +1,19 @@
-"""Layer problems that the numerical tests share."""
+"""Layer problems, tiny model folders and tiny data that the tests share."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from torch import Tensor
 
+from models.cogvlm2.config import CogVLM2Config, VisionConfig
+from models.cogvlm2.model import CogVLM2ForCausalLM
 from quantizer.gptq import LayerProblem
 
 MakeProblem = Callable[..., LayerProblem]
@@ -46,3 +53,104 @@ def letter_tokenizer() -> Tokenizer:
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     return tokenizer
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory, letter_tokenizer: Tokenizer) -> Path:
+    """A LLaMA folder of two layers with random bf16 weights."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("tiny-llama")
+    config = LlamaConfig(
+        vocab_size=99,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        bos_token_id=1,
+        eos_token_id=2,
+        tie_word_embeddings=False,
+        initializer_range=0.2,
+    )
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(config)
+    tensors = {name: value.to(torch.bfloat16) for name, value in model.state_dict().items()}
+    save_file(tensors, folder / "model.safetensors")
+    raw = config.to_dict() | {"architectures": ["LlamaForCausalLM"]}
+    (folder / "config.json").write_text(json.dumps(raw))
+    letter_tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "generation_config.json").write_text("{}")
+    (folder / "LICENSE").write_text("free")
+    (folder / "notes.bin").write_bytes(b"not ours to copy")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_cogvlm2(tmp_path_factory: pytest.TempPathFactory, letter_tokenizer: Tokenizer) -> Path:
+    """A CogVLM2 folder with random weights: a picture takes 6 places in the prompt."""
+    folder = tmp_path_factory.mktemp("tiny-cogvlm2")
+    config = CogVLM2Config(
+        vocab_size=99,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_multi_query_heads=2,
+        max_position_embeddings=128,
+        bos_token_id=1,
+        eos_token_ids=(2,),
+        pad_token_id=0,
+        vision=VisionConfig(
+            image_size=56,
+            patch_size=14,
+            hidden_size=16,
+            num_heads=2,
+            num_hidden_layers=2,
+            intermediate_size=24,
+        ),
+    )
+    torch.manual_seed(0)
+    model = CogVLM2ForCausalLM(config)
+    tensors = {
+        name: value.detach().clone()
+        for name, value in model.state_dict().items()
+        if not name.endswith("inv_freq")
+    }
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config.to_dict()))
+    letter_tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve noisy pictures with one question each."""
+    folder = tmp_path_factory.mktemp("pictures")
+    generator = np.random.default_rng(0)
+    lines = []
+    for n in range(12):
+        pixels = generator.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{n:02d}.png")
+        lines.append(
+            {
+                "picture": f"{n:02d}.png",
+                "question": "How many dots?" if n % 2 else "What colour?",
+                "answer": str(n),
+                "skill": "count" if n % 2 else "colour",
+            }
+        )
+    (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty short documents of seeded words."""
+    generator = np.random.default_rng(0)
+    words = ["sun", "moon", "cat", "runs", "over", "Blue", "tree", "9", "sings."]
+    documents = [" ".join(generator.choice(words, 30)) for _ in range(40)]
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("<|endoftext|>".join(documents))
+    return path
