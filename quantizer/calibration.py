@@ -20,6 +20,7 @@ from quantizer.data import read_documents, read_questions, tokenize
 from quantizer.errors import DataError, SettingsError
 
 _HELD_OUT_SHARE = 0.1
+_LONGEST_SEQUENCE = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +35,19 @@ class CalibrationSet:
 
 
 def draw_calibration(
-    opened: OpenedModel, path: Path, *, samples: int, seq_len: int, seed: int
+    opened: OpenedModel, path: Path, *, samples: int, seq_len: int | None, seed: int
 ) -> CalibrationSet:
     """Draw calibration sequences for a model: from a text file, or from a picture folder.
 
+    seq_len: tokens of a text sequence; None for the model's context, at most 2048.
+
     Raises:
         DataError: the data cannot be used, or the model cannot read pictures.
+        SettingsError: the sequences asked for do not fit the model's context.
         ModelsError: the tokenizer is missing, or a picture cannot be read.
     """
-    if samples < 1 or seq_len < 2:
-        raise SettingsError(
-            f"{samples} samples of {seq_len} tokens cannot calibrate: "
-            "give --samples of at least 1 and --seq-len of at least 2"
-        )
+    if samples < 1:
+        raise SettingsError(f"--samples {samples} cannot calibrate; give 1 or more")
     tokenizer = load_tokenizer(opened.folder)
     blocks = opened.blockwise
     if path.is_dir():
@@ -59,7 +60,7 @@ def draw_calibration(
         tokenizer,
         bos_token_id=bos_of(opened),
         samples=samples,
-        seq_len=seq_len,
+        seq_len=_sequence_length(opened, seq_len),
         seed=seed,
     )
     if isinstance(blocks, CogVLM2Blocks):
@@ -67,6 +68,17 @@ def draw_calibration(
             sample | {"token_type_ids": torch.zeros_like(sample["input_ids"])} for sample in drawn
         ]
     return hold_out(drawn)
+
+
+def _sequence_length(opened: OpenedModel, asked: int | None) -> int:
+    context = int(opened.config.get("max_position_embeddings", _LONGEST_SEQUENCE))
+    if asked is None:
+        return min(_LONGEST_SEQUENCE, context)
+    if not 2 <= asked <= context:
+        raise SettingsError(
+            f"--seq-len {asked} does not fit the model's context; give 2 to {context}"
+        )
+    return asked
 
 
 def bos_of(opened: OpenedModel) -> int:

@@ -40,7 +40,8 @@ class Job:
 
     calibration: a text file, or a folder with pictures and ``questions.jsonl`` for CogVLM2;
         None only for plain rounding.
-    samples, seq_len: how many sequences to draw, and the tokens of each where they are text.
+    samples, seq_len: how many sequences to draw, and the tokens of each where they are text; None
+        for the model's context, at most 2048.
     """
 
     model: Path
@@ -48,7 +49,7 @@ class Job:
     settings: Settings
     calibration: Path | None = None
     samples: int = 128
-    seq_len: int = 2048
+    seq_len: int | None = None
     seed: int = 0
     device: torch.device = torch.device("cpu")
     allow_uncalibrated: bool = False
@@ -81,7 +82,9 @@ def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: Non
         facts = {
             "path": str(job.calibration),
             "seed": job.seed,
-            "seq_len": job.seq_len,
+            "tokens": sum(
+                s["input_ids"].numel() for s in (*calibration.fitting, *calibration.held_out)
+            ),
             "samples": len(calibration),
             "held_out": len(calibration.held_out),
         }

@@ -6,6 +6,7 @@ from typing import Literal
 from torch import Tensor
 
 from models.int4.packing import QuantizedWeight, pack, unpack
+from quantizer.errors import SettingsError
 from quantizer.gptq import LayerProblem, gptq
 from quantizer.grid import Grid, GridWeight, hessian_grid, minmax_grid, round_to_nearest
 from quantizer.hessian import output_error
@@ -23,6 +24,9 @@ class Settings:
 
     damp_percent: damping as a share of the Hessian's mean diagonal.
     rounds:       most rounds of the refinement.
+
+    Raises:
+        SettingsError: a number is out of range.
     """
 
     method: Method
@@ -33,6 +37,16 @@ class Settings:
     act_order: bool = True
     damp_percent: float = 0.01
     rounds: int = 4
+
+    def __post_init__(self) -> None:
+        if self.group_size < 1:
+            raise SettingsError(f"--group-size {self.group_size} is too small; give 32, 64 or 128")
+        if not 0 <= self.damp_percent <= 1:
+            raise SettingsError(
+                f"--damp-percent {self.damp_percent} is out of range; give a share such as 0.01"
+            )
+        if self.rounds < 1:
+            raise SettingsError(f"--rounds {self.rounds} refines nothing; give 1 or more")
 
 
 @dataclass(frozen=True, slots=True)
