@@ -1,0 +1,226 @@
+"""Reading order of recognized lines: columns, then rows, then paragraphs.
+
+Text recognizers return what they find row by row over the whole page, which scrambles columns.
+But a receipt also has columns, and must be read by rows: "Total" belongs to the figure at the
+right edge. The difference used here is what the columns hold: running text on both sides of the
+gap is read column by column, everything else by rows.
+"""
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from assistant.seeing.text import TextLine
+
+PROSE_LETTERS = 12
+"""Letters in the median line of a column of running text; names and figures have fewer."""
+
+LEAST_COLUMN_ROWS = 3
+MOST_CROSSING = 0.25
+"""Part of the lines that may lie across a gap between columns: headings over both of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Pieces of text that stand side by side, from left to right."""
+
+    pieces: tuple[TextLine, ...]
+
+    @property
+    def text(self) -> str:
+        """The pieces with a space between them."""
+        return " ".join(piece.text for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Rows that belong together, from top to bottom."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def text(self) -> str:
+        """One line for each row."""
+        return "\n".join(row.text for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A line with its extent after the page was turned upright."""
+
+    line: TextLine
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+
+def reading_order(lines: Sequence[TextLine]) -> tuple[Paragraph, ...]:
+    """Order lines as a person reads them.
+
+    Pages turned by a few degrees are turned upright first, by the median direction of the lines.
+    """
+    return tuple(
+        paragraph
+        for column in _columns(_upright(lines))
+        for paragraph in _paragraphs(_rows(column))
+    )
+
+
+def page_text(paragraphs: Iterable[Paragraph]) -> str:
+    """The text of a page: a line break after each row, an empty line between paragraphs."""
+    return "\n\n".join(paragraph.text for paragraph in paragraphs)
+
+
+def rows_of(paragraphs: Iterable[Paragraph]) -> tuple[Row, ...]:
+    """All rows in reading order."""
+    return tuple(row for paragraph in paragraphs for row in paragraph.rows)
+
+
+def _upright(lines: Sequence[TextLine]) -> list[_Placed]:
+    if not lines:
+        return []
+    # Long lines tell the direction best; the boxes of short words are as good as square.
+    by_width = sorted(lines, key=lambda line: math.dist(line.box[0], line.box[1]))
+    turned_by = statistics.median(line.angle for line in by_width[len(lines) // 2 :])
+    cosine, sine = math.cos(turned_by), math.sin(turned_by)
+    placed = []
+    for line in lines:
+        xs = [x * cosine + y * sine for x, y in line.box]
+        ys = [y * cosine - x * sine for x, y in line.box]
+        placed.append(_Placed(line, min(xs), max(xs), min(ys), max(ys)))
+    return placed
+
+
+def _columns(lines: list[_Placed]) -> list[list[_Placed]]:
+    """Split into groups to be read one after the other, each of them by rows."""
+    gap = _best_gap(lines)
+    if gap is None:
+        return [lines] if lines else []
+    across = sorted((line for line in lines if line.left < gap < line.right), key=_middle)
+    ordered: list[list[_Placed]] = []
+    rest = [line for line in lines if not line.left < gap < line.right]
+    for heading in [*across, None]:
+        # What stands above the heading is read first, its left side before its right side.
+        limit = math.inf if heading is None else _middle(heading)
+        above = [line for line in rest if _middle(line) < limit]
+        rest = [line for line in rest if _middle(line) >= limit]
+        ordered += _columns([line for line in above if line.right <= gap])
+        ordered += _columns([line for line in above if line.left >= gap])
+        if heading is not None:
+            ordered.append([heading])
+    return _joined(ordered, across)
+
+
+def _joined(groups: list[list[_Placed]], across: list[_Placed]) -> list[list[_Placed]]:
+    """Put headings that follow each other into one group, so that they can form paragraphs."""
+    joined: list[list[_Placed]] = []
+    for group in groups:
+        both_across = joined and joined[-1][-1] in across and group[0] in across
+        if both_across:
+            joined[-1].extend(group)
+        else:
+            joined.append(list(group))
+    return joined
+
+
+def _best_gap(lines: list[_Placed]) -> float | None:
+    """The x between two columns of running text that fewest lines cross, or None."""
+    if len(lines) < 2 * LEAST_COLUMN_ROWS:
+        return None
+    least_width = statistics.median(line.height for line in lines) / 2
+    best: tuple[float, float] | None = None
+    for start in {line.right for line in lines}:
+        following = [line.left for line in lines if line.left > start]
+        if not following or min(following) - start < least_width:
+            continue
+        gap = (start + min(following)) / 2
+        crossing = sum(line.left < gap < line.right for line in lines)
+        left = [line for line in lines if line.right <= gap]
+        right = [line for line in lines if line.left >= gap]
+        if crossing > MOST_CROSSING * len(lines) or not _side_by_side(left, right):
+            continue
+        score = crossing - min(len(left), len(right)) / len(lines)
+        if best is None or score < best[0]:
+            best = (score, gap)
+    return None if best is None else best[1]
+
+
+def _side_by_side(left: list[_Placed], right: list[_Placed]) -> bool:
+    """True for two columns of running text at the same height of the page."""
+    if not (_is_prose(left) and _is_prose(right)):
+        return False
+    top = max(min(line.top for line in side) for side in (left, right))
+    bottom = min(max(line.bottom for line in side) for side in (left, right))
+    shorter = min(
+        max(line.bottom for line in side) - min(line.top for line in side) for side in (left, right)
+    )
+    return bottom - top > 0.5 * shorter
+
+
+def _is_prose(lines: list[_Placed]) -> bool:
+    if len(lines) < LEAST_COLUMN_ROWS:
+        return False
+    letters = [sum(character.isalpha() for character in line.line.text) for line in lines]
+    return statistics.median(letters) >= PROSE_LETTERS
+
+
+def _rows(lines: list[_Placed]) -> list[list[_Placed]]:
+    """Group lines that overlap in height by more than half of the lower one."""
+    rows: list[list[_Placed]] = []
+    for line in sorted(lines, key=_middle):
+        row = next((row for row in reversed(rows[-3:]) if _fits(line, row)), None)
+        if row is None:
+            rows.append([line])
+        else:
+            row.append(line)
+    for row in rows:
+        row.sort(key=lambda line: line.left)
+    return sorted(rows, key=lambda row: statistics.fmean(_middle(line) for line in row))
+
+
+def _fits(line: _Placed, row: list[_Placed]) -> bool:
+    """True if a line stands beside the pieces of a row, and over or under none of them."""
+    nearest = min(row, key=lambda piece: max(piece.left - line.right, line.left - piece.right))
+    overlap = min(line.bottom, nearest.bottom) - max(line.top, nearest.top)
+    beside = all(
+        min(line.right, piece.right) - max(line.left, piece.left)
+        < 0.3 * min(line.right - line.left, piece.right - piece.left)
+        for piece in row
+    )
+    return beside and overlap > 0.5 * min(line.height, nearest.height)
+
+
+def _paragraphs(rows: list[list[_Placed]]) -> list[Paragraph]:
+    """Start a new paragraph at a wide gap, or where the size of the letters changes."""
+    if not rows:
+        return []
+    extents = [
+        (
+            statistics.fmean(line.top for line in row),
+            statistics.fmean(line.bottom for line in row),
+        )
+        for row in rows
+    ]
+    groups = [[rows[0]]]
+    for row, above, here in zip(rows[1:], extents, extents[1:], strict=False):
+        height, height_above = here[1] - here[0], above[1] - above[0]
+        apart = here[0] - above[1] > 0.8 * min(height, height_above)
+        other_size = max(height, height_above) > 1.6 * min(height, height_above)
+        if apart or other_size:
+            groups.append([row])
+        else:
+            groups[-1].append(row)
+    return [
+        Paragraph(tuple(Row(tuple(piece.line for piece in row)) for row in group))
+        for group in groups
+    ]
+
+
+def _middle(line: _Placed) -> float:
+    return (line.top + line.bottom) / 2

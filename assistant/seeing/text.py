@@ -1,0 +1,47 @@
+"""Lines of text in a picture, as any text recognizer gives them."""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from models.pictures import RgbPicture
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """One recognized line.
+
+    box:        four corners (x, y) in pixels of the picture, in reading direction: left top,
+                right top, right bottom, left bottom.
+    confidence: 0 to 1.
+    """
+
+    text: str
+    box: tuple[Point, Point, Point, Point]
+    confidence: float
+
+    @property
+    def centre(self) -> Point:
+        """Mean of the corners."""
+        return sum(x for x, _ in self.box) / 4, sum(y for _, y in self.box) / 4
+
+    @property
+    def height(self) -> float:
+        """Length of the left edge, in pixels."""
+        return math.dist(self.box[0], self.box[3])
+
+    @property
+    def angle(self) -> float:
+        """Direction of the upper edge against the picture's rows, in radians."""
+        (x0, y0), (x1, y1) = self.box[0], self.box[1]
+        return math.atan2(y1 - y0, x1 - x0)
+
+
+class TextReader(Protocol):
+    """Anything that finds lines of text in a picture."""
+
+    def read(self, rgb: RgbPicture) -> tuple[TextLine, ...]:
+        """Return the lines of a picture (H, W, 3), in any order."""
+        ...

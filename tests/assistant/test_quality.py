@@ -1,0 +1,91 @@
+"""The gate lets every good picture pass and refuses every spoilt one, for the right cause."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from assistant.seeing.quality import SENTENCES, Cause, check_quality
+from models.pictures import load_picture
+from models.pocket.pictures import render
+from models.pocket.questions import Split
+
+Picture = NDArray[np.uint8]
+
+
+def blurred(rgb: Picture, share: float, noise: float) -> Picture:
+    """Blur by a share of the longer side, at 512 pixels, and add sensor noise."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, 512 / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small, (0, 0), max(share * max(size), 4.0)).astype(float)
+    grain = np.random.default_rng(0).normal(0, noise, soft.shape)
+    return np.clip(soft + grain, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("level", [0, 60, 128, 255])
+@pytest.mark.parametrize("noise", [0, 6])
+def test_plain_pictures_are_black_or_blank(level: int, noise: int) -> None:
+    grain = np.random.default_rng(1).normal(0, noise, (240, 320, 3))
+    plain = np.clip(level + grain, 0, 255).astype(np.uint8)
+    assert check_quality(plain) in ({Cause.BLACK, Cause.DARK} if level == 0 else {Cause.BLANK})
+
+
+def test_one_small_shape_is_enough_also_at_equal_brightness() -> None:
+    picture = np.full((128, 128, 3), (200, 100, 100), np.uint8)
+    picture[50:64, 60:74] = (100, 151, 100)
+    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    assert np.ptp(gray) <= 1
+    assert check_quality(picture) is None
+
+
+def test_causes_of_one_scene() -> None:
+    scene = np.full((400, 600, 3), 220, np.uint8)
+    cv2.putText(scene, "EXIT", (60, 250), cv2.FONT_HERSHEY_SIMPLEX, 6, (20, 20, 120), 20)
+    assert check_quality(scene) is None
+    assert check_quality((scene * 0.02).astype(np.uint8)) is Cause.BLACK
+    assert check_quality((scene * 0.1).astype(np.uint8)) is Cause.DARK
+    assert check_quality(blurred(scene, 0.03, 0)) is Cause.BLURRED
+
+
+def test_tiny_pictures_do_not_crash() -> None:
+    for shape in ((1, 1, 3), (1, 900, 3), (2, 2, 3)):
+        assert check_quality(np.full(shape, 200, np.uint8)) is Cause.BLANK
+
+
+def test_every_cause_has_one_sentence_with_a_fix() -> None:
+    for cause in Cause:
+        assert SENTENCES[cause].startswith("I can't tell: ")
+        assert SENTENCES[cause].count(".") == 2
+
+
+@pytest.mark.slow
+def test_photographs_pass_and_their_spoilt_copies_do_not(data_dir: Path) -> None:
+    photographs = [
+        path
+        for path in sorted((data_dir / "vision").rglob("*"))
+        if path.suffix in (".jpg", ".jpeg", ".png")
+    ]
+    assert len(photographs) >= 80
+    refused = []
+    for path in photographs:
+        rgb = load_picture(path)
+        if check_quality(rgb) is not None:
+            refused.append(path.name)
+        assert check_quality(rgb * 0) is Cause.BLACK
+        assert check_quality((rgb * 0.05).astype(np.uint8)) in (Cause.BLACK, Cause.DARK)
+        for share in (0.015, 0.03):
+            for noise in (0.0, 4.0):
+                assert check_quality(blurred(rgb, share, noise)) is not None, path.name
+    assert len(refused) <= 0.03 * len(photographs), refused
+
+
+@pytest.mark.parametrize("seeds", [range(60), pytest.param(range(60, 400), marks=pytest.mark.slow)])
+def test_drawn_pictures_pass_unless_nothing_can_be_told(seeds: range) -> None:
+    for seed in seeds:
+        example = render(seed, Split.HELD_OUT)
+        nothing = example.questions[0].skill == "decline"
+        assert (check_quality(example.rgb) is not None) == nothing, seed
