@@ -320,7 +320,11 @@ class ShardWriter:
             return
         number = len(self._shards) + 1
         temporary = _temporary(self.folder / f"model-{number:05d}.safetensors")
+        # save_file makes a file that only its owner can read; give it a new file's mode.
+        temporary.touch()
+        mode = temporary.stat().st_mode
         save_file(self._pending, temporary, metadata={"format": "pt"})
+        temporary.chmod(mode)
         self._shards.append((temporary, tuple(self._pending)))
         self._pending = {}
         self._pending_bytes = 0

@@ -66,6 +66,13 @@ def test_several_shards_come_with_an_index_that_leads_to_every_tensor(tmp_path: 
         assert torch.equal(reader.read(name), tensor)
 
 
+def test_weights_are_as_readable_as_any_new_file(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "plain").touch()
+    mode = (tmp_path / "plain").stat().st_mode
+    assert (tmp_path / "model.safetensors").stat().st_mode == mode
+
+
 def test_a_second_write_replaces_the_files_of_the_first(tmp_path: Path) -> None:
     write(tmp_path, max_shard_bytes=140)
     write(tmp_path)
