@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 IGNORED = -100  # cross entropy skips these targets
 DENSE_CLASSES = (len(COLOURS) + 1, len(SHAPES) + 1, len(LETTERS) + 1)
+# Most patches are empty; at equal weight they would drown those with something on them.
+EMPTY_WEIGHT = (0.1, 0.05, 0.02)
 
 
 def pocket_config() -> CogVLM2Config:
@@ -65,7 +67,7 @@ class TrainingSettings:
 
     pictures: int = 160_000
     batch_size: int = 32
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup_steps: int = 150
     easy_share: float = 0.35  # of the run, over which pictures grow from easy to hard
@@ -193,13 +195,13 @@ class TrainedModel(nn.Module):
         scores = self.dense_head(tokens).float().split((*DENSE_CLASSES, 1), dim=-1)
         total = tokens.new_zeros((), dtype=torch.float32)
         for index, classes in enumerate(DENSE_CLASSES):
-            weight = torch.full((classes,), 1.0, device=tokens.device)
-            weight[0] = 0.2
+            weight = torch.ones(classes, device=tokens.device)
+            weight[0] = EMPTY_WEIGHT[index]
             target = labels[:, index].flatten()
             total = total + F.cross_entropy(scores[index].flatten(0, 1), target, weight=weight)
         centre = labels[:, 3].float()
-        balance = torch.tensor(10.0, device=tokens.device)
-        return total + F.binary_cross_entropy_with_logits(
+        balance = torch.tensor(20.0, device=tokens.device)
+        return total + 2 * F.binary_cross_entropy_with_logits(
             scores[3].squeeze(-1), centre, pos_weight=balance
         )
 
@@ -214,15 +216,33 @@ def initialize(model: TrainedModel) -> None:
         if "conv" in name or "proj.weight" in name or "fc" in name or "query_key_value" in name:
             fan_in = parameter[0].numel()
             spread = fan_in**-0.5
-        if "position_embedding" in name:
-            spread = 0.3  # patches enter with values near one; positions must be heard
+        if "patch_embedding.proj" in name:
+            spread *= 0.4  # pixels have values near two; positions must be heard beside them
         if name.endswith(("dense.weight", "down_proj.weight")):
             spread = parameter.shape[1] ** -0.5 / math.sqrt(2 * config.num_hidden_layers)
         nn.init.normal_(parameter, std=spread)
+    position = model.pocket.model.vision.patch_embedding.position_embedding
+    with torch.no_grad():
+        position.weight[1:] = planar_positions(config.vision.grid, config.vision.hidden_size)
     # The tower normalizes each branch's output: small gains keep the sum near the embedding.
     for module in model.pocket.model.vision.transformer.modules():
         if isinstance(module, nn.LayerNorm):
             nn.init.constant_(module.weight, 0.5)
+
+
+def planar_positions(grid: int, channels: int) -> Tensor:
+    """Sine and cosine of each patch's row and column: (grid * grid, channels).
+
+    Neighbours start with similar rows, so that attention finds them at once (the table of
+    "Better plain ViT baselines", arXiv 2205.01580); training may change it.
+    """
+    places = torch.arange(grid, dtype=torch.float32)
+    frequencies = 0.5 * math.pi * 0.1 ** torch.linspace(0, 1, channels // 4)
+    angles = places[:, None] * frequencies  # (grid, channels / 4)
+    axis = torch.cat((angles.sin(), angles.cos()), dim=1)  # (grid, channels / 2)
+    rows = axis[:, None].expand(grid, grid, -1)
+    columns = axis[None].expand(grid, grid, -1)
+    return torch.cat((rows, columns), dim=-1).flatten(0, 1)
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
