@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from models.checkpoint import CheckpointReader, QuantizationConfig
+from models.cogvlm2 import CogVLM2Config, CogVLM2ForCausalLM
 from models.errors import CheckpointError, ModelFolderError
 from models.families import LlamaBlocks, family_of
 from models.int4 import Int4Linear, QuantizedWeight
@@ -216,3 +217,39 @@ def test_the_family_follows_the_config() -> None:
     assert family_of({"architectures": ["CogVLMForCausalLM"]}).name == "cogvlm2"
     with pytest.raises(ModelFolderError, match="nothing"):
         family_of({})
+
+
+def make_picture_folder(folder: Path, data_dir: Path, *, with_rotary: bool) -> CogVLM2ForCausalLM:
+    """Write upstream's tiny CogVLM2 as a folder; returns the same model built directly."""
+    golden = data_dir / "cogvlm2"
+    config = json.loads((golden / "golden_t1.json").read_text())["config"]
+    tensors = load_file(golden / "golden_t1.safetensors")
+    weights = {name: t for name, t in tensors.items() if not name.startswith("golden.")}
+    model = CogVLM2ForCausalLM(CogVLM2Config.from_dict(config)).eval()
+    model.load_state_dict(weights)
+    if not with_rotary:
+        weights = {name: t for name, t in weights.items() if "inv_freq" not in name}
+    save_file(weights, folder / "model.safetensors")
+    config["architectures"] = ["CogVLMForCausalLM"]
+    (folder / "config.json").write_text(json.dumps(config))
+    Tokenizer(WordLevel({"a": 0, "b": 1}, unk_token="a")).save(str(folder / "tokenizer.json"))
+    return model
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("with_rotary", [True, False])
+@torch.no_grad()
+def test_a_cogvlm2_folder_loads_with_and_without_its_rotary_table(
+    tmp_path: Path, data_dir: Path, with_rotary: bool
+) -> None:
+    whole = make_picture_folder(tmp_path, data_dir, with_rotary=with_rotary)
+    loaded = load_model(tmp_path, dtype=torch.float32)
+    assert loaded.family == "cogvlm2"
+    ids = torch.tensor([[1, 5, 9, 2, 3]])
+    torch.testing.assert_close(loaded.model(ids), whole(ids), rtol=1e-5, atol=1e-5)
+    opened = open_blockwise(tmp_path)
+    assert not set(opened.blockwise.outer_names()) - set(opened.module.state_dict())
+    stored = load_model(tmp_path).model.state_dict()
+    rotary = [t for name, t in stored.items() if name.endswith("inv_freq")]
+    assert rotary and all(t.dtype == torch.float32 for t in rotary)
+    assert all(t.dtype == torch.bfloat16 for n, t in stored.items() if "inv_freq" not in n)

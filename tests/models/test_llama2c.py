@@ -365,7 +365,7 @@ def test_v361_uses_its_pieces_and_bytes_for_the_rest(
 def test_full_precision_perplexity_on_tinystories(
     stories: LoadedModel, babyllama: LoadedModel, data_dir: Path
 ) -> None:
-    texts = documents(data_dir)[120:140]
+    texts = documents(data_dir)[120:]
     # Without its byte fallback babyllama comes to about 3.4; a wrong permutation costs more.
-    assert perplexity(babyllama, texts) == pytest.approx(2.4, abs=0.1)
+    assert perplexity(babyllama, texts[:20]) == pytest.approx(2.4, abs=0.1)
     assert perplexity(stories, texts) == pytest.approx(5.0, abs=0.3)
