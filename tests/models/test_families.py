@@ -140,7 +140,9 @@ def test_an_int4_folder_computes_with_the_dequantized_weights(tmp_path: Path) ->
     assert sum(isinstance(layer, Int4Linear) for layer in loaded.model.modules()) == 3 * 7
     expected = whole(IDS).logits
     torch.testing.assert_close(loaded.model(IDS).logits, expected, rtol=1e-4, atol=1e-4)
-    by_kernel = load_model(tmp_path).model(IDS).logits.float()
+    half = load_model(tmp_path).model
+    assert half.get_submodule("model.layers.0.mlp.up_proj").scales.dtype == torch.float16
+    by_kernel = half(IDS).logits.float()
     assert float((by_kernel - expected).abs().max()) < 0.05 * float(expected.abs().max())
 
 
