@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import unicodedata
 from typing import Any
 
 from assistant.errors import OcrError
@@ -45,7 +46,8 @@ class RapidOcrReader:
         if found.boxes is None or found.txts is None or found.scores is None:
             return ()
         return tuple(
-            TextLine(str(text), _corners(box), float(score))
+            # The models know Chinese and write some brackets and colons in its full width.
+            TextLine(unicodedata.normalize("NFKC", str(text)), _corners(box), float(score))
             for text, box, score in zip(found.txts, found.boxes, found.scores, strict=True)
             if str(text).strip()
         )

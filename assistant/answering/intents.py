@@ -1,0 +1,121 @@
+"""What a question asks for, found in its words."""
+
+import enum
+import re
+from dataclasses import dataclass
+
+
+class Intent(enum.Enum):
+    """The kinds of questions that are answered in different ways."""
+
+    READ_TEXT = "read_text"
+    FIND_WORD = "find_word"
+    DATE = "date"
+    EXPIRY = "expiry"
+    TOTAL = "total"
+    PRICE = "price"
+    DOSE = "dose"
+    PHONE = "phone"
+    BLANK = "blank"
+    COUNT = "count"
+    COLOUR = "colour"
+    FIND_THING = "find_thing"
+    DESCRIBE = "describe"
+    OTHER = "other"
+
+
+TEXT_INTENTS = frozenset(
+    {
+        Intent.READ_TEXT,
+        Intent.FIND_WORD,
+        Intent.DATE,
+        Intent.EXPIRY,
+        Intent.TOTAL,
+        Intent.PRICE,
+        Intent.DOSE,
+        Intent.PHONE,
+    }
+)
+"""Answered from recognized text, never from a model's impression of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A question and what it asks for.
+
+    question: as it was asked.
+    words:    in lower case, without punctuation and contractions; what a small model was
+              trained on.
+    subject:  what is counted, found, or has the colour; the word to look for; or "".
+    """
+
+    question: str
+    words: str
+    intent: Intent
+    subject: str = ""
+
+
+_ARTICLE = r"(?:the |my |a |an |any |this |these |that |those )?"
+
+# The first pattern that is found decides, so that the narrower ones come first.
+_PATTERNS: tuple[tuple[Intent, str], ...] = (
+    (Intent.EXPIRY, r"\bexpir|\bbest before|\buse by\b|\bstill good\b|\bgo(?:es)? off\b"),
+    (Intent.PHONE, r"\b(?:tele)?phone number|\bnumber (?:to|do i) call|\btelephone\b"),
+    (
+        Intent.DOSE,
+        r"\bdos(?:e|age|es)\b|\bstrength\b|\bdo i take\b|\bshould i take\b|\bhow many milligrams",
+    ),
+    (Intent.TOTAL, r"\btotal\b|\bsum\b|\bhave to pay\b|\bamount\b"),
+    (Intent.PRICE, r"\bprice\b|\bcosts?\b|\bhow much (?:is|are|for)\b"),
+    (Intent.DATE, r"\bdate\b|\bwhat day\b"),
+    (Intent.BLANK, r"\bblank\b|\bis there any text\b|\bany (?:text|writing)\b"),
+    (
+        Intent.FIND_WORD,
+        r"\b(?:does|do) (?:it|this|that|the \w+) (?:say|mention|contain) (?P<subject>.+)$"
+        r"|\bis the word (?P<word>\w+)",
+    ),
+    (
+        Intent.READ_TEXT,
+        r"\bread\b|\b(?:it|this|that|sign|label|page|text|letter|package|word|there|here) says?\b"
+        r"|\bwhat (?:is )?(?:written|the word|word)\b|\bfirst line\b|\bwhat does .* say\b",
+    ),
+    (
+        Intent.COUNT,
+        rf"\bhow many (?P<subject>\w+)|\bcount {_ARTICLE}(?P<word>\w+)"
+        r"|\bnumber of (?P<other>\w+)",
+    ),
+    (
+        Intent.COLOUR,
+        rf"\bcolour (?:is |are |of |does )?{_ARTICLE}(?P<subject>\w+)?(?: have)?|\bcolour\b",
+    ),
+    (
+        Intent.FIND_THING,
+        rf"\bwhere (?:is|are) {_ARTICLE}(?P<subject>\w+)|\b(?:find|look for) "
+        rf"{_ARTICLE}(?P<word>\w+)|\b(?:is|are) there {_ARTICLE}(?P<other>\w+)",
+    ),
+    (
+        Intent.DESCRIBE,
+        r"\bdescribe\b|\bwhat do you see\b|\bin front of me\b|\bwhat is (?:this|that|it)$"
+        r"|\bwhat is in the\b",
+    ),
+)
+
+_CONTRACTIONS = {"what's": "what is", "where's": "where is", "who's": "who is", "it's": "it is"}
+
+
+def understand(question: str) -> Request:
+    """Sort a question, typed or heard, by what it asks for."""
+    words = bare_words(question)
+    for intent, pattern in _PATTERNS:
+        found = re.search(pattern, words)
+        if found:
+            named = (value for value in found.groupdict().values() if value)
+            return Request(question, words, intent, next(named, ""))
+    return Request(question, words, Intent.OTHER)
+
+
+def bare_words(question: str) -> str:
+    """The words in lower case, British spelling of colour, no punctuation, no contractions."""
+    text = question.lower().replace("\u2019", "'").replace("color", "colour")
+    words = re.findall(r"[\w']+", text)
+    return " ".join(_CONTRACTIONS.get(word, word) for word in words)
