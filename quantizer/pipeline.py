@@ -208,7 +208,12 @@ class _Walk:
 
     def _load_outer(self) -> None:
         """Read what lies outside all blocks; only calibration runs need it."""
-        names = [name for name in self.model.outer_names() if name in self.reader]
+        # The head is the largest of them and computes nothing that a block needs.
+        names = [
+            name
+            for name in self.model.outer_names()
+            if name in self.reader and not name.startswith("lm_head.")
+        ]
         load_tensors(
             self.opened.module, self.reader, names, device=self.device, dtype=torch.float32
         )

@@ -213,6 +213,22 @@ def test_progress_counts_every_layer(tiny_llama: Path, tmp_path: Path) -> None:
     assert [(p.done, p.total) for p in seen] == [(n, 14) for n in range(1, 15)]
 
 
+def test_eight_bits_are_nearly_exact(tiny_llama: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(Job(tiny_llama, out, Settings("rtn", bits=8, group_size=16, sym=True)))
+    source = load_file(tiny_llama / "model.safetensors")
+    reader = CheckpointReader(out)
+    name = "model.layers.1.mlp.gate_proj"
+    weight = unpack(
+        {part: reader.read(f"{name}.{part}") for part in TENSOR_NAMES}, bits=8, group_size=16
+    )
+    original = source[f"{name}.weight"].float()
+    step = 2 * float(original.abs().max()) / 255
+    # Half a step, and at the ends of the range what rounding the scale to fp16 adds.
+    assert float((weight.dequantize() - original).abs().max()) <= (0.5 + 128 * 2**-11) * step
+    assert load_model(out, dtype=torch.float32).quantization is not None
+
+
 def test_groups_may_end_ragged(quantize: RunJob) -> None:
     # 48 inputs of the down projection make one group of 32 and one of 16.
     _, out = quantize("gptq", group_size=32)
