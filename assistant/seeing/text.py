@@ -42,6 +42,10 @@ class TextLine:
 class TextReader(Protocol):
     """Anything that finds lines of text in a picture."""
 
+    def load(self) -> None:
+        """Load the models now rather than at the first picture; may be called again."""
+        ...
+
     def read(self, rgb: RgbPicture) -> tuple[TextLine, ...]:
         """Return the lines of a picture (H, W, 3), in any order."""
         ...

@@ -1,0 +1,78 @@
+"""What an answer rests on, decided from its words and the recognized lines alone."""
+
+import enum
+import re
+from collections.abc import Iterable, Sequence
+
+from assistant.answering.intents import TEXT_INTENTS, Intent
+from assistant.seeing.text import TextLine
+
+LEAST_PROBABILITY = 0.6
+"""A model's answer is `seen` if it gave every token at least this probability."""
+
+LEAST_ACCURACY = 0.7
+"""A skill that was measured to be right less often than this gives guesses only."""
+
+
+class Basis(enum.Enum):
+    """What an answer rests on."""
+
+    READ = "read"
+    SEEN = "seen"
+    GUESS = "guess"
+    UNKNOWN = "unknown"
+
+
+def ground_read(stated: str, evidence: Iterable[TextLine]) -> Basis:
+    """READ if every digit group of an answer stands in its lines of evidence, else GUESS."""
+    return Basis.READ if digits_are_read(stated, evidence) else Basis.GUESS
+
+
+def ground_model(
+    answer: str,
+    probabilities: Sequence[float],
+    intent: Intent,
+    lines: Sequence[TextLine],
+    accuracy: float | None,
+) -> Basis:
+    """Decide what a vision-language model's answer rests on.
+
+    Probability and measured accuracy decide between SEEN and GUESS. What claims to be text of
+    the picture (an answer to a question about text, or digits that count nothing) is a GUESS
+    unless recognized lines hold it.
+    """
+    if is_decline(answer):
+        return Basis.UNKNOWN
+    if not probabilities or min(probabilities) < LEAST_PROBABILITY:
+        return Basis.GUESS
+    if accuracy is not None and accuracy < LEAST_ACCURACY:
+        return Basis.GUESS
+    if intent in TEXT_INTENTS and not words_are_read(answer, lines):
+        return Basis.GUESS
+    if intent is not Intent.COUNT and not digits_are_read(answer, lines):
+        return Basis.GUESS
+    return Basis.SEEN
+
+
+def is_decline(answer: str) -> bool:
+    """True for an empty answer and for one that says it cannot tell."""
+    words = re.sub(r"[^a-z ]", "", answer.lower().replace("\u2019", "")).strip()
+    return (
+        words == ""
+        or re.match(r"(?:sorry )?i (?:cant|cannot|can not|do not|dont) ", words) is not None
+    )
+
+
+def digits_are_read(stated: str, lines: Iterable[TextLine]) -> bool:
+    """True if each group of digits in an answer is a whole group of digits of some line.
+
+    Whole: "12" is not read from a line that holds "4123".
+    """
+    known = {group for line in lines for group in re.findall(r"\d+", line.text)}
+    return all(group in known for group in re.findall(r"\d+", stated))
+
+
+def words_are_read(stated: str, lines: Iterable[TextLine]) -> bool:
+    """True if every word of an answer, in any case, is a word of some line."""
+    known = {word for line in lines for word in re.findall(r"\w+", line.text.lower())}
+    return all(word in known for word in re.findall(r"\w+", stated.lower()))

@@ -1,0 +1,133 @@
+"""Answers from recognized text: what each question about text is told."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from assistant.answering import extraction
+from assistant.answering.extraction import Value
+from assistant.answering.grounding import Basis, ground_read
+from assistant.answering.intents import Intent, Request
+from assistant.seeing.layout import Row, page_text, reading_order, rows_of
+from assistant.seeing.text import TextLine
+
+MOST_NAMED = 5
+"""Values that one sentence lists; more cannot be kept in mind by ear."""
+
+NO_TEXT = (
+    "I can't tell: I find no text in this picture. Move closer, or turn the page to the light."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said, what it rests on, and the lines it was read from."""
+
+    text: str
+    basis: Basis
+    evidence: tuple[TextLine, ...] = ()
+    model: str | None = None
+
+
+def answer_from_text(request: Request, lines: Sequence[TextLine]) -> Answer:
+    """Answer a question about text from the lines of a picture, at least one."""
+    paragraphs = reading_order(lines)
+    rows = rows_of(paragraphs)
+    if request.intent is Intent.FIND_WORD:
+        return _find_word(request.subject, rows)
+    if request.intent in _FINDERS:
+        return _FINDERS[request.intent](rows)
+    if "first line" in request.words:
+        return _read([Value(rows[0].text, rows[0])], "{}")
+    pieces = tuple(piece for row in rows for piece in row.pieces)
+    return Answer(page_text(paragraphs), Basis.READ, pieces)
+
+
+def _total(rows: Sequence[Row]) -> Answer:
+    total = extraction.find_total(rows)
+    if total is None:
+        return _missing("total", "Ask me to read the text, or show the whole receipt.")
+    if total.note:
+        return _read([total], "The subtotal is {}; I find no total.")
+    return _read([total], "The total is {}.")
+
+
+def _price(rows: Sequence[Row]) -> Answer:
+    prices = _different(extraction.find_price(rows))
+    if not prices:
+        return _missing("price", "Ask me to read the text, or show the price tag.")
+    total = extraction.find_total(rows)
+    if total is not None and prices == [total]:
+        return _total(rows)
+    return _read(prices, "The price is {}." if len(prices) == 1 else "I read several amounts: {}.")
+
+
+def _date(rows: Sequence[Row]) -> Answer:
+    dates = _different(extraction.find_dates(rows))
+    if not dates:
+        return _missing("date", "Ask me to read the text, or show the other side.")
+    first = _read(dates[:1], "The date is {}.")
+    if len(dates) == 1:
+        return first
+    others = _read(dates[1:], "I also read {}.")
+    return Answer(f"{first.text} {others.text}", first.basis, first.evidence + others.evidence)
+
+
+def _expiry(rows: Sequence[Row]) -> Answer:
+    dates = _different(extraction.find_expiry(rows))
+    if not dates:
+        return _missing("expiry date", "Turn the package and try again.")
+    return _read(dates, "The expiry date is {}." if len(dates) == 1 else "Expiry dates: {}.")
+
+
+def _dose(rows: Sequence[Row]) -> Answer:
+    doses = extraction.find_doses(rows)
+    if not doses:
+        return _missing("dose", "Turn the package and try again.")
+    return _read(doses, "The label says, and I cannot check it: {}.")
+
+
+def _phone(rows: Sequence[Row]) -> Answer:
+    phones = _different(extraction.find_phones(rows))
+    if not phones:
+        return _missing("phone number", "Ask me to read the text, or show the other side.")
+    return _read(phones, "The phone number is {}." if len(phones) == 1 else "Phone numbers: {}.")
+
+
+_FINDERS: dict[Intent, Callable[[Sequence[Row]], Answer]] = {
+    Intent.TOTAL: _total,
+    Intent.PRICE: _price,
+    Intent.DATE: _date,
+    Intent.EXPIRY: _expiry,
+    Intent.DOSE: _dose,
+    Intent.PHONE: _phone,
+}
+
+
+def _find_word(subject: str, rows: Sequence[Row]) -> Answer:
+    pattern = rf"\b{re.escape(subject)}\b"
+    found = [Value(row.text, row) for row in rows if re.search(pattern, row.text, re.IGNORECASE)]
+    if found:
+        return _read(_different(found)[:1], "Yes. It says: {}")
+    return Answer(
+        f"I can't tell: I do not find '{subject}' in the text that I can read.", Basis.UNKNOWN
+    )
+
+
+def _read(values: Sequence[Value], sentence: str) -> Answer:
+    named = values[:MOST_NAMED]
+    stated = sentence.format("; ".join(value.text for value in named))
+    evidence = tuple(piece for value in named for piece in value.row.pieces)
+    notes = {value.note: None for value in named if value.note and "subtotal" not in value.note}
+    for note in notes:
+        stated += f" I read it as it stands: {note}."
+    return Answer(stated, ground_read(stated, evidence), tuple(dict.fromkeys(evidence)))
+
+
+def _missing(what: str, way_out: str) -> Answer:
+    return Answer(f"I can't tell: I find no {what} in the text. {way_out}", Basis.UNKNOWN)
+
+
+def _different(values: Sequence[Value]) -> list[Value]:
+    """The first of each text."""
+    return list({value.text.lower(): value for value in reversed(values)}.values())[::-1]

@@ -1,0 +1,101 @@
+"""The vision-language model as the answerer sees it, and the local one behind it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from assistant.errors import VisionError
+from models.errors import ModelsError
+from models.pictures import RgbPicture
+
+SMALL_HIDDEN_SIZE = 512
+"""A model at most this wide is the pocket model or a kin of it, whatever its folder is called."""
+
+
+class Token(Protocol):
+    """A piece of an answer with the probability that the model gave it, 0 to 1."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def probability(self) -> float: ...
+
+
+class VisionLanguageModel(Protocol):
+    """A model that looks at a picture once and then answers questions about it."""
+
+    name: str
+    skills: Mapping[str, float | None] | None
+    """Accuracy by skill ("colour", "count", "word") of a model that has no others, None where it
+    was not measured; or None for a general model."""
+
+    def look(self, rgb: RgbPicture) -> Any:
+        """Encode a picture (H, W, 3); the handle serves any number of questions."""
+        ...
+
+    def answer(self, scene: Any, question: str) -> Iterator[Token]:
+        """Stream the answer to one question."""
+        ...
+
+
+class LocalVisionModel:
+    """A CogVLM2 model of any size in a folder on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load the model.
+
+        Raises:
+            VisionError: the folder or one of its files cannot be used.
+        """
+        # torch takes seconds to import; questions that text answers never need it.
+        from models.generate import PictureChat
+        from models.loading import load_model
+
+        self.name = _name_of(folder)
+        try:
+            self._chat = PictureChat(load_model(folder))
+        except ModelsError as error:
+            raise VisionError(str(error)) from error
+        self.skills: Mapping[str, float | None] | None = read_skills(folder)
+
+    def look(self, rgb: RgbPicture) -> Any:
+        """Encode a picture (H, W, 3)."""
+        try:
+            return self._chat.look(rgb)
+        except ModelsError as error:
+            raise VisionError(str(error)) from error
+
+    def answer(self, scene: Any, question: str) -> Iterator[Token]:
+        """Stream the answer to one question."""
+        try:
+            yield from self._chat.answer(scene, question)
+        except ModelsError as error:
+            raise VisionError(str(error)) from error
+
+
+def read_skills(folder: Path) -> dict[str, float | None] | None:
+    """What a model folder says its model can do.
+
+    `skills.json` holds {"skills": {NAME: {"accuracy": SHARE}}}. Without it, a small model is
+    taken to have the pocket model's skills, unmeasured, and a large one to be general.
+
+    Raises:
+        VisionError: skills.json is damaged.
+    """
+    path = folder / "skills.json"
+    try:
+        if path.is_file():
+            stated = json.loads(path.read_text(encoding="utf-8"))["skills"]
+            return {str(skill): float(facts["accuracy"]) for skill, facts in stated.items()}
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise VisionError(f"{path}: is damaged ({error}); write it again or remove it") from error
+    if int(config.get("hidden_size", SMALL_HIDDEN_SIZE + 1)) <= SMALL_HIDDEN_SIZE:
+        return {"colour": None, "count": None, "word": None}
+    return None
+
+
+def _name_of(folder: Path) -> str:
+    """The last two parts of the path, such as pocket/int4."""
+    return "/".join(folder.absolute().parts[-2:])

@@ -1,0 +1,378 @@
+"""The command line: `assistant ask` and `assistant read`.
+
+Only this module wires drivers in, and it imports each of them where it is first needed, so that
+`--help` and bad input are answered at once.
+"""
+
+import argparse
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from assistant.answering.answerer import Answerer
+from assistant.answering.grounding import Basis
+from assistant.answering.text_answers import Answer
+from assistant.answering.vision import VisionLanguageModel
+from assistant.audio import AudioClip, check_wav_output, join_clips, read_question, write_wav
+from assistant.errors import AssistantError, PlayerError, SynthesizerError, UsageError
+from assistant.hearing.recognizer import Recognizer
+from assistant.hearing.vosk_recognizer import MODEL_VARIABLE, VoskRecognizer, configured_model
+from assistant.seeing.ocr import RapidOcrReader
+from assistant.stopwatch import Stopwatch
+from models.errors import ModelsError
+from models.pictures import RgbPicture, load_picture
+from models.pocket import POCKET_INT4
+
+ANSWERED, UNEXPECTED, BAD_INPUT, NO_AUDIO, INTERRUPTED = 0, 1, 2, 3, 130
+
+EXIT_CODES = """\
+exit codes:
+  0  answered; also when the answer is that it cannot tell
+  1  unexpected failure of the program
+  2  bad input: a file, folder, question or option that cannot be used; nothing was written
+  3  answered in text, but the file of --answer-audio could not be made
+"""
+
+EXAMPLES = """\
+examples:
+  assistant ask receipt.jpg "What is the total?"
+  assistant ask label.jpg --question-audio question.wav --answer-audio answer.wav
+  assistant read letter.jpg --no-speech
+
+"""
+
+SPOKEN_BASIS = {Basis.READ: "Read: ", Basis.SEEN: "Seen: ", Basis.GUESS: "Guess: "}
+LABELS = {
+    Basis.READ: "read",
+    Basis.SEEN: "seen",
+    Basis.GUESS: "guess",
+    Basis.UNKNOWN: "can't tell",
+}
+
+SILENT_PEAK = 150
+"""Largest sample of a recording in which nobody speaks: a quiet room, not a voice."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        options = _parser().parse_args(argv)
+        logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR)
+        front = _Front(as_json=options.json)
+        return _ask(options, front) if options.command == "ask" else _read(options, front)
+    except (AssistantError, ModelsError) as error:
+        print(f"error: {_one_line(str(error))}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; what Python flushes at exit goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ANSWERED
+    except Exception as error:
+        # The last line of defence: a blind user gets one sentence, a developer the trace.
+        logging.getLogger(__name__).info("unexpected failure", exc_info=True)
+        reason = _one_line(f"{type(error).__name__}: {error}")
+        print(f"error: unexpected failure ({reason}); run with --verbose", file=sys.stderr)
+        return UNEXPECTED
+
+
+class _Front:
+    """Prints labelled lines, or keeps quiet for one JSON object; tells each thing once."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._told: set[str] = set()
+
+    def line(self, label: str, text: str) -> None:
+        if not self.as_json:
+            print(f"{label}: {_printable(text)}", flush=True)
+
+    def status(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            # Beside JSON on standard output, status lines go where errors go.
+            print(
+                f"status: {_printable(text)}",
+                file=sys.stderr if self.as_json else sys.stdout,
+                flush=True,
+            )
+
+
+class _LineParser(argparse.ArgumentParser):
+    """Reports wrong usage in one line, as every other bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _LineParser(
+        prog="assistant",
+        description="Answers questions about a picture, in text and speech, without network.",
+        epilog=EXAMPLES + EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{ask,read}")
+    ask = _command(commands, "ask", "answer a question about a picture")
+    ask.add_argument("question", nargs="?", metavar="QUESTION", help="the question, typed")
+    ask.add_argument(
+        "--question-audio", type=Path, metavar="WAV", help="the question, spoken: 16 kHz, mono"
+    )
+    ask.add_argument(
+        "--model", type=Path, metavar="DIR", help="vision-language model (default: the pocket one)"
+    )
+    ask.add_argument(
+        "--vosk-model",
+        type=Path,
+        metavar="DIR",
+        help=f"Vosk model for speech recognition (default: {MODEL_VARIABLE}, else PocketSphinx)",
+    )
+    _command(commands, "read", "read the text of a picture in reading order")
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[_LineParser]", name: str, summary: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("picture", type=Path, metavar="PICTURE", help="a JPEG, PNG or WebP file")
+    command.add_argument(
+        "--answer-audio",
+        type=Path,
+        metavar="WAV",
+        help="write the spoken answer to this file instead of playing it",
+    )
+    command.add_argument(
+        "--json", action="store_true", help="print one JSON object; plays no sound"
+    )
+    command.add_argument("--no-speech", action="store_true", help="answer in text only")
+    command.add_argument("--verbose", action="store_true", help="log what is done")
+    return command
+
+
+def _ask(options: argparse.Namespace, front: _Front) -> int:
+    stopwatch = Stopwatch()
+    _check_question_options(options)
+    _check_outputs(options)
+    speech = _Speech(options, front, stopwatch)
+    try:
+        with stopwatch.stage("load_picture"):
+            picture = load_picture(options.picture)
+        question = options.question or _hear(options, stopwatch)
+        front.line("you", question)
+        opener = _ModelOpener(options.model, front)
+        if options.model is not None:
+            # A folder that was named must be usable, also if this question would not need it.
+            with stopwatch.stage("load_model"):
+                opener()
+        answer = Answerer(RapidOcrReader(), opener, stopwatch).answer(picture, question)
+        return _deliver(answer, question, front, speech, stopwatch, with_text=False)
+    finally:
+        speech.close()
+
+
+def _read(options: argparse.Namespace, front: _Front) -> int:
+    stopwatch = Stopwatch()
+    _check_outputs(options)
+    speech = _Speech(options, front, stopwatch)
+    try:
+        with stopwatch.stage("load_picture"):
+            picture: RgbPicture = load_picture(options.picture)
+        answer = Answerer(RapidOcrReader(), _no_model, stopwatch).read(picture)
+        return _deliver(answer, None, front, speech, stopwatch, with_text=True)
+    finally:
+        speech.close()
+
+
+def _check_question_options(options: argparse.Namespace) -> None:
+    if options.question_audio is not None:
+        if options.question is not None:
+            raise UsageError("a typed question and --question-audio were given; give one of them")
+    elif options.question is None or not options.question.strip():
+        raise UsageError(
+            'the question is empty; type one, such as "What does it say?", or give '
+            "--question-audio WAV"
+        )
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuse outputs that must not be written before any work is done."""
+    if options.answer_audio is None:
+        return
+    if options.no_speech:
+        raise UsageError("--answer-audio and --no-speech contradict each other; give one of them")
+    check_wav_output(options.answer_audio)
+    asked = getattr(options, "question_audio", None)
+    if asked is not None and asked.resolve() == options.answer_audio.resolve():
+        raise UsageError(f"{asked}: the answer would replace the question; give another name")
+
+
+def _hear(options: argparse.Namespace, stopwatch: Stopwatch) -> str:
+    clip = read_question(options.question_audio)
+    if abs(clip.samples.astype(int)).max() < SILENT_PEAK:
+        raise UsageError("I heard nothing; record the question again, closer to the microphone")
+    with stopwatch.stage("load_recognizer"):
+        recognizer = _recognizer(configured_model(options.vosk_model))
+    with stopwatch.stage("recognize"):
+        transcript = recognizer.recognize(clip)
+    if transcript is None:
+        raise UsageError(
+            "I did not understand the question; say it in other words, such as "
+            '"what does it say", or type it'
+        )
+    return transcript.text
+
+
+def _recognizer(vosk_model: Path | None) -> Recognizer:
+    if vosk_model is not None:
+        return VoskRecognizer(vosk_model)
+    from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
+
+    return PocketSphinxRecognizer()
+
+
+def _no_model() -> str:
+    return "reading needs no vision model."
+
+
+class _ModelOpener:
+    """Opens the vision-language model at first use, once."""
+
+    def __init__(self, folder: Path | None, front: _Front) -> None:
+        self._given = folder
+        self._front = front
+        self._model: VisionLanguageModel | None = None
+
+    def __call__(self) -> VisionLanguageModel | str:
+        if self._model is None:
+            folder = self._given or POCKET_INT4()
+            if self._given is None and not folder.is_dir():
+                self._front.status(
+                    f"no vision model at {folder}; text is read, other questions are not answered"
+                )
+                return "there is no vision model on this machine. Give one with --model."
+            from assistant.answering.vision import LocalVisionModel
+
+            self._model = LocalVisionModel(folder)
+        return self._model
+
+
+class _Speech:
+    """Speaks the answer: into a file, or through the loudspeaker where there is one."""
+
+    def __init__(self, options: argparse.Namespace, front: _Front, stopwatch: Stopwatch) -> None:
+        self._file: Path | None = options.answer_audio
+        self._wanted = self._file is not None or not (options.no_speech or options.json)
+        self._front = front
+        self._stopwatch = stopwatch
+        self._synthesizer = None
+        if self._wanted:
+            from assistant.devices.synthesizer import Pyttsx3Synthesizer
+
+            self._synthesizer = Pyttsx3Synthesizer()
+
+    def say(self, answer: Answer) -> bool:
+        """Speak an answer; False if a file was asked for and could not be made."""
+        if self._synthesizer is None:
+            return True
+        sentences = spoken_sentences(SPOKEN_BASIS.get(answer.basis, "") + answer.text)
+        try:
+            if self._file is not None:
+                with self._stopwatch.stage("synthesize"):
+                    clips = [self._synthesizer.synthesize(sentence) for sentence in sentences]
+                write_wav(self._file, join_clips(clips))
+            else:
+                self._play(sentences)
+        except (SynthesizerError, PlayerError) as error:
+            self._front.status(f"{error}; the answer is in text only")
+            return self._file is None
+        return True
+
+    def _play(self, sentences: Sequence[str]) -> None:
+        assert self._synthesizer is not None
+        from assistant.devices.player import SoundDevicePlayer
+
+        player = SoundDevicePlayer()
+        for sentence in sentences:
+            with self._stopwatch.stage("synthesize"):
+                clip: AudioClip = self._synthesizer.synthesize(sentence)
+            with self._stopwatch.stage("play"):
+                player.play(clip)
+
+    def close(self) -> None:
+        if self._synthesizer is not None:
+            self._synthesizer.close()
+
+
+def _deliver(
+    answer: Answer,
+    question: str | None,
+    front: _Front,
+    speech: _Speech,
+    stopwatch: Stopwatch,
+    *,
+    with_text: bool,
+) -> int:
+    """Print first, then speak: text must never wait for sound."""
+    front.line("answer", f"{answer.text} ({LABELS[answer.basis]})")
+    spoken = speech.say(answer)
+    if front.as_json:
+        print(json.dumps(_report(answer, question, stopwatch, with_text), ensure_ascii=False))
+    return ANSWERED if spoken else NO_AUDIO
+
+
+def _report(
+    answer: Answer, question: str | None, stopwatch: Stopwatch, with_text: bool
+) -> dict[str, object]:
+    report: dict[str, object] = {
+        "question": question,
+        "answer": answer.text,
+        "basis": answer.basis.value,
+        "evidence": [
+            {
+                "text": line.text,
+                "box": [[round(x, 1), round(y, 1)] for x, y in line.box],
+                "confidence": round(line.confidence, 3),
+            }
+            for line in answer.evidence
+        ],
+        "model": answer.model,
+        "timings_ms": stopwatch.timings_ms,
+    }
+    if with_text:
+        report["text"] = answer.text if answer.basis is Basis.READ else ""
+    return report
+
+
+def spoken_sentences(text: str) -> list[str]:
+    """Split an answer into what is synthesized at once: sentences, and lines of a page."""
+    found = []
+    for line in text.splitlines():
+        # A full stop inside a figure or an abbreviation such as "S.H.H." ends no sentence.
+        found += re.split(r"(?<=[a-z0-9)][.!?]) +(?=[A-Z])", _printable(line).strip())
+    return [sentence for sentence in found if any(c.isalnum() for c in sentence)]
+
+
+def _printable(text: str) -> str:
+    """Drop what a terminal or a braille display must not get: control and format characters."""
+    return "".join(c for c in text if c == "\n" or c.isprintable())
+
+
+def _one_line(text: str) -> str:
+    return _printable(" ".join(text.split()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
