@@ -30,7 +30,9 @@ _DATE_LABEL = r"\bdate\b|\bdated\b"
 
 _CURRENCY = r"(?:RM|MYR|USD|EUR|GBP|INR|SGD|S\$|Rs\.?|\$|£|€)"
 _NUMBER = r"\d{1,3}(?:,\d{3})+[.:]\d\d|\d+[.:]\d\d"
-_AMOUNT = rf"(?P<currency>{_CURRENCY} ?)?(?P<sign>-)?(?P<number>{_NUMBER})(?![\d:])"
+_AMOUNT = (
+    rf"(?P<currency>{_CURRENCY} ?)?(?P<sign>-)?(?<![\d:])(?<!\d[.,])(?P<number>{_NUMBER})(?![\d:])"
+)
 
 _NOT_THE_TOTAL = (
     r"excl|\btotal (?:gst|tax|vat|qty|quantity|item|discount|saving)|\bqty|\bquantit|before|"

@@ -56,7 +56,7 @@ def ground_model(
 
 def is_decline(answer: str) -> bool:
     """True for an empty answer and for one that says it cannot tell."""
-    words = re.sub(r"[^a-z ]", "", answer.lower().replace("\u2019", "")).strip()
+    words = re.sub(r"[^a-z0-9 ]", "", answer.lower().replace("\u2019", "")).strip()
     return (
         words == ""
         or re.match(r"(?:sorry )?i (?:cant|cannot|can not|do not|dont) ", words) is not None

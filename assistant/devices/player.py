@@ -24,7 +24,7 @@ class SoundDevicePlayer:
         """
         try:
             import sounddevice
-        except OSError as error:
+        except (ImportError, OSError) as error:
             raise PlayerError(
                 "no sound: the PortAudio library is missing (Debian: apt install libportaudio2)"
             ) from error

@@ -1,0 +1,286 @@
+"""From question to answer with fakes for eyes and model: what is said, and on what basis."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assistant.answering.answerer import Answerer
+from assistant.answering.grounding import (
+    Basis,
+    digits_are_read,
+    ground_model,
+    ground_read,
+    is_decline,
+)
+from assistant.answering.intents import Intent, understand
+from assistant.answering.vision import read_skills
+from assistant.errors import UsageError, VisionError
+from assistant.seeing.text import TextLine
+from assistant.stopwatch import Stopwatch
+from models.pocket.questions import TRAIN_WORDINGS, Ask, all_questions
+
+
+def line(text: str, y: float = 0, x: float = 0) -> TextLine:
+    box = ((x, y), (x + 9 * len(text), y), (x + 9 * len(text), y + 20), (x, y + 20))
+    return TextLine(text, box, 0.9)
+
+
+RECEIPT = (
+    line("CORNER SHOP", 0),
+    line("Date: 03/04/2025", 30),
+    line("Total", 60),
+    line("RM 30.90", 60, 200),
+    line("Tel: 07-355 2616", 90),
+)
+
+
+@dataclass
+class FakeToken:
+    text: str
+    probability: float
+
+
+class FakeReader:
+    """Finds the lines it was given, and counts how often it looked."""
+
+    def __init__(self, lines: Sequence[TextLine]) -> None:
+        self.lines, self.looks = tuple(lines), 0
+
+    def load(self) -> None:
+        pass
+
+    def read(self, rgb: Any) -> tuple[TextLine, ...]:
+        self.looks += 1
+        return self.lines
+
+
+class FakeModel:
+    """Gives one answer to every question and keeps what it was asked."""
+
+    name = "fake/int4"
+
+    def __init__(
+        self, says: str, probability: float = 0.9, skills: Mapping[str, float | None] | None = None
+    ) -> None:
+        self.says, self.probability, self.skills = says, probability, skills
+        self.asked: list[str] = []
+
+    def look(self, rgb: Any) -> tuple[int, ...]:
+        return tuple(rgb.shape)
+
+    def answer(self, scene: Any, question: str) -> Iterator[FakeToken]:
+        self.asked.append(question)
+        yield from (FakeToken(word + " ", self.probability) for word in self.says.split())
+
+
+def scene(side: int = 128) -> Any:
+    picture = np.full((side, side, 3), 230, np.uint8)
+    picture[side // 4 : side // 2, side // 4 : side // 2] = (200, 20, 20)
+    return picture
+
+
+def answerer(reader: FakeReader, model: FakeModel | str = "there is none.") -> Answerer:
+    return Answerer(reader, lambda: model, Stopwatch())
+
+
+@pytest.mark.parametrize(
+    ("question", "intent", "subject"),
+    [
+        ("Read this, please.", Intent.READ_TEXT, ""),
+        ("What does it say?", Intent.READ_TEXT, ""),
+        ("what is the first line", Intent.READ_TEXT, ""),
+        ("does the sign say open", Intent.FIND_WORD, "open"),
+        ("What is the total?", Intent.TOTAL, ""),
+        ("how much do i have to pay", Intent.TOTAL, ""),
+        ("How much does it cost?", Intent.PRICE, ""),
+        ("What's the date?", Intent.DATE, ""),
+        ("what is the expiry date", Intent.EXPIRY, ""),
+        ("Has it expired?", Intent.EXPIRY, ""),
+        ("how many pills should i take", Intent.DOSE, ""),
+        ("what is the phone number", Intent.PHONE, ""),
+        ("is this page blank", Intent.BLANK, ""),
+        ("How many circles are there?", Intent.COUNT, "circles"),
+        ("Count the red stars", Intent.COUNT, "red"),
+        ("What color is the triangle?", Intent.COLOUR, "triangle"),
+        ("what is the number of hearts", Intent.COUNT, "hearts"),
+        ("where are my keys", Intent.FIND_THING, "keys"),
+        ("Describe the picture", Intent.DESCRIBE, ""),
+        ("what is in front of me", Intent.DESCRIBE, ""),
+        ("sing a song", Intent.OTHER, ""),
+    ],
+)
+def test_intents(question: str, intent: Intent, subject: str) -> None:
+    request = understand(question)
+    assert (request.intent, request.subject) == (intent, subject)
+
+
+def test_every_pocket_question_is_understood() -> None:
+    expected = {Ask.COUNT: Intent.COUNT, Ask.WORD: Intent.READ_TEXT}
+    for ask, wordings in TRAIN_WORDINGS.items():
+        for wording in wordings:
+            request = understand(wording.format(name="stars"))
+            assert request.intent is expected.get(ask, Intent.COLOUR), wording
+            assert request.subject == ("" if ask is Ask.WORD else "stars"), wording
+    for question in all_questions():
+        assert understand(question).intent in (Intent.COUNT, Intent.COLOUR, Intent.READ_TEXT)
+
+
+def test_digits_must_be_whole_groups_of_the_evidence() -> None:
+    lines = [line("TOTAL RM 30.90"), line("4123")]
+    assert digits_are_read("The total is RM 30.90.", lines)
+    assert not digits_are_read("The total is RM 31.90.", lines)
+    assert not digits_are_read("12", lines)
+    assert digits_are_read("no figures at all", [])
+    assert ground_read("RM 30.90", lines[:1]) is Basis.READ
+    assert ground_read("RM 30.91", lines[:1]) is Basis.GUESS
+
+
+@pytest.mark.parametrize(
+    ("says", "probabilities", "intent", "accuracy", "basis"),
+    [
+        ("red", [0.9, 0.95], Intent.COLOUR, 0.97, Basis.SEEN),
+        ("red", [0.9, 0.59], Intent.COLOUR, 0.97, Basis.GUESS),
+        ("red", [0.9], Intent.COLOUR, 0.69, Basis.GUESS),
+        ("red", [], Intent.COLOUR, None, Basis.GUESS),
+        ("3", [0.9], Intent.COUNT, None, Basis.SEEN),
+        ("it costs 12", [0.9], Intent.OTHER, None, Basis.GUESS),
+        ("bus 42", [0.9], Intent.OTHER, None, Basis.SEEN),
+        ("EXIT", [0.9], Intent.READ_TEXT, None, Basis.GUESS),
+        ("bus", [0.9], Intent.READ_TEXT, None, Basis.SEEN),
+        ("I can't tell.", [0.9], Intent.COUNT, None, Basis.UNKNOWN),
+        ("I cannot see any", [0.9], Intent.COUNT, None, Basis.UNKNOWN),
+        ("", [0.9], Intent.COUNT, None, Basis.UNKNOWN),
+    ],
+)
+def test_basis_of_model_answers(
+    says: str, probabilities: list[float], intent: Intent, accuracy: float | None, basis: Basis
+) -> None:
+    assert ground_model(says, probabilities, intent, [line("Bus 42")], accuracy) is basis
+
+
+def test_declines() -> None:
+    assert is_decline("I can\u2019t tell") and is_decline(" ")
+    assert not is_decline("I can see a cat")
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("What is the total?", "The total is RM 30.90."),
+        ("how much does it cost", "The total is RM 30.90."),
+        ("what is the phone number", "The phone number is 07-355 2616."),
+        ("does it say corner shop", "Yes. It says: CORNER SHOP"),
+        ("what is the first line", "CORNER SHOP"),
+        (
+            "what is the date",
+            "The date is 03/04/2025. I read it as it stands: "
+            "which part is the day and which the month is ambiguous.",
+        ),
+    ],
+)
+def test_text_questions_are_answered_from_lines_without_a_model(question: str, said: str) -> None:
+    model = FakeModel("nonsense")
+    answer = answerer(FakeReader(RECEIPT), model).answer(scene(), question)
+    assert (answer.text, answer.basis) == (said, Basis.READ)
+    assert answer.evidence and set(answer.evidence) <= set(RECEIPT)
+    assert model.asked == []
+
+
+@pytest.mark.parametrize(
+    "question", ["when does it expire", "what is the dose", "does it say danger"]
+)
+def test_what_is_not_in_the_text_is_not_told(question: str) -> None:
+    answer = answerer(FakeReader(RECEIPT)).answer(scene(), question)
+    assert answer.basis is Basis.UNKNOWN
+    assert answer.text.startswith("I can't tell: I ")
+
+
+def test_reading_gives_all_lines_in_order() -> None:
+    answer = answerer(FakeReader(RECEIPT[::-1])).read(scene())
+    assert answer.text.split("\n\n")[0].startswith("CORNER SHOP")
+    assert "Total RM 30.90" in answer.text
+    assert set(answer.evidence) == set(RECEIPT)
+
+
+@pytest.mark.parametrize("question", ["how many circles are there", "what does it say", "describe"])
+@pytest.mark.parametrize("picture", [np.zeros((64, 64, 3)), np.full((64, 64, 3), 240)])
+def test_nothing_is_told_about_pictures_that_show_nothing(question: str, picture: Any) -> None:
+    model, reader = FakeModel("a beautiful view"), FakeReader(RECEIPT)
+    answer = answerer(reader, model).answer(picture.astype(np.uint8), question)
+    assert answer.basis is Basis.UNKNOWN
+    assert answer.text.startswith("I can't tell: the picture is bla")
+    assert model.asked == [] and reader.looks == 0
+
+
+def test_blank_or_not() -> None:
+    blank = np.full((64, 64, 3), 240, np.uint8)
+    assert answerer(FakeReader(())).answer(blank, "is it blank").text.startswith("Yes.")
+    answer = answerer(FakeReader(RECEIPT)).answer(scene(), "is it blank")
+    assert answer.basis is Basis.READ and "CORNER SHOP" in answer.text
+
+
+def test_a_small_model_is_asked_in_its_own_words_and_only_what_it_knows() -> None:
+    skills = {"colour": 0.97, "count": 0.6, "word": None}
+    model = FakeModel("red", skills=skills)
+    eyes = answerer(FakeReader(()), model)
+    seen = eyes.answer(scene(), "What color is the square?")
+    assert (seen.text, seen.basis, seen.model) == ("red", Basis.SEEN, "fake/int4")
+    assert model.asked == ["what colour is the square"]
+    assert eyes.answer(scene(), "how many squares are there").basis is Basis.GUESS
+    asked = len(model.asked)
+    for beyond in ("describe the picture", "where is my cup", "how many chairs are there"):
+        answer = eyes.answer(scene(), beyond)
+        assert answer.basis is Basis.UNKNOWN
+        assert answer.text.startswith("I can't tell: the small model")
+    assert len(model.asked) == asked
+
+
+def test_a_small_model_only_guesses_on_photographs() -> None:
+    model = FakeModel("red", skills={"colour": 0.97})
+    answer = answerer(FakeReader(()), model).answer(scene(1000), "what colour is the square")
+    assert answer.basis is Basis.GUESS
+
+
+def test_what_only_the_model_reads_is_a_guess() -> None:
+    model = FakeModel("EXIT", skills={"word": 0.9})
+    answer = answerer(FakeReader(()), model).answer(scene(), "what does it say")
+    assert (answer.text, answer.basis) == ("EXIT", Basis.GUESS)
+
+
+def test_a_general_model_is_asked_as_the_user_asked() -> None:
+    model = FakeModel("a red square")
+    answer = answerer(FakeReader(()), model).answer(scene(1000), "What's in front of me?")
+    assert answer.basis is Basis.SEEN and model.asked == ["What's in front of me?"]
+    liar = answerer(FakeReader(RECEIPT), FakeModel("12 roses"))
+    assert liar.answer(scene(), "What is in front of me?").basis is Basis.GUESS
+
+
+def test_a_model_that_declines_and_no_model() -> None:
+    declining = answerer(FakeReader(()), FakeModel("I can't tell."))
+    answer = declining.answer(scene(), "describe the picture")
+    assert answer.basis is Basis.UNKNOWN and "another view" in answer.text
+    none = answerer(FakeReader(())).answer(scene(), "describe the picture")
+    assert (none.text, none.basis) == ("I can't tell: there is none.", Basis.UNKNOWN)
+
+
+def test_an_empty_question_is_refused() -> None:
+    with pytest.raises(UsageError, match="the question is empty"):
+        answerer(FakeReader(())).answer(scene(), "  ")
+
+
+def test_skills_of_a_folder(tmp_path: Path) -> None:
+    config, skills = tmp_path / "config.json", tmp_path / "skills.json"
+    config.write_text(json.dumps({"hidden_size": 4096}))
+    assert read_skills(tmp_path) is None
+    config.write_text(json.dumps({"hidden_size": 256}))
+    assert read_skills(tmp_path) == {"colour": None, "count": None, "word": None}
+    skills.write_text(json.dumps({"skills": {"colour": {"accuracy": 0.97}}}))
+    assert read_skills(tmp_path) == {"colour": 0.97}
+    skills.write_text('{"skills": [1]}')
+    with pytest.raises(VisionError, match=r"skills.json: is damaged"):
+        read_skills(tmp_path)

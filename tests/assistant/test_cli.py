@@ -1,0 +1,259 @@
+"""`assistant ask` and `assistant read` from the command line, with no network to lean on."""
+
+import contextlib
+import ctypes.util
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from assistant import cli
+from assistant.audio import AudioClip, read_clip, write_wav
+from assistant.cli import main, spoken_sentences
+
+pytestmark = pytest.mark.usefixtures("offline")
+
+Speak = Callable[[str, str], Path]
+
+needs_espeak = pytest.mark.skipif(
+    ctypes.util.find_library("espeak-ng") is None, reason="the espeak-ng library is not installed"
+)
+
+
+@pytest.fixture
+def receipt(tmp_path: Path) -> Path:
+    """A clean picture of a receipt."""
+    page = np.full((320, 480, 3), 250, np.uint8)
+    for row, (left, right) in enumerate(
+        [("Corner shop", ""), ("Milk", "2.10"), ("Bread", "3.40"), ("Total", "5.50")]
+    ):
+        for x, text in ((20, left), (350, right)):
+            at = (x, 60 + 70 * row)
+            cv2.putText(page, text, at, cv2.FONT_HERSHEY_DUPLEX, 1.2, (20, 20, 20), 2)
+    path = tmp_path / "receipt.png"
+    Image.fromarray(page).save(path)
+    return path
+
+
+@pytest.fixture
+def no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without the default vision model."""
+    monkeypatch.setattr(cli, "POCKET_INT4", lambda: tmp_path / "pocket")
+
+
+def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command that must be refused; return its one line."""
+    assert main(arguments) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith("error: ") and error.count("\n") == 1
+    return error
+
+
+@needs_espeak
+def test_a_spoken_question_gets_a_spoken_answer(
+    receipt: Path, tmp_path: Path, speak: Speak, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question, answer = str(speak("what is the total", "slt")), tmp_path / "answer.wav"
+    spoken = ["--question-audio", question, "--answer-audio", str(answer)]
+    assert main(["ask", str(receipt), *spoken, "--json"]) == 0
+    out, error = capsys.readouterr()
+    report = json.loads(out)
+    assert error == ""
+    assert report["question"] == "what is the total"
+    assert report["answer"] == "The total is 5.50."
+    assert report["basis"] == "read" and report["model"] is None
+    assert {line["text"] for line in report["evidence"]} == {"Total", "5.50"}
+    for line in report["evidence"]:
+        assert len(line["box"]) == 4 and 0.5 < line["confidence"] <= 1
+        assert all(200 < y < 320 for _, y in line["box"]), "the box is not where the total stands"
+    assert set(report["timings_ms"]) == {
+        "load_picture", "load_recognizer", "recognize", "quality", "load_ocr", "ocr", "synthesize",
+    }  # fmt: skip
+    clip = read_clip(answer)
+    assert 1 < clip.duration_s < 6
+    assert np.abs(clip.samples.astype(int)).max() > 3000
+
+
+@pytest.mark.usefixtures("no_model")
+def test_plain_output_is_labelled_lines_without_escapes(
+    receipt: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert main(["ask", str(receipt), "What is the total?", "--no-speech"]) == 0
+    assert main(["ask", str(receipt), "Describe the picture", "--no-speech"]) == 0
+    out = capsysbinary.readouterr().out
+    lines = out.decode().splitlines()
+    assert lines[:2] == ["you: What is the total?", "answer: The total is 5.50. (read)"]
+    assert lines[2] == "you: Describe the picture"
+    assert lines[3].startswith("status: no vision model at ")
+    assert lines[4].startswith("answer: I can't tell: ") and lines[4].endswith("(can't tell)")
+    assert len(lines) == 5
+    assert not set(out) & {*range(10), *range(11, 32), 127, 155}
+
+
+def test_read_gives_the_text_in_order(receipt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["read", str(receipt), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["text"].split() == list(
+        ("Corner", "shop", "Milk", "2.10", "Bread", "3.40", "Total", "5.50")
+    )
+    assert report["question"] is None and report["basis"] == "read"
+
+
+def test_a_blank_page_is_not_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (300, 200), "white").save(tmp_path / "blank.png")
+    assert main(["ask", str(tmp_path / "blank.png"), "what do you see", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["basis"] == "unknown" and "blank" in report["answer"]
+
+
+def test_bad_pictures_and_questions(
+    receipt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(receipt.read_bytes()[:2000])
+    assert "no such file" in failed(capsys, "ask", str(tmp_path / "none.jpg"), "what is it")
+    assert "not a picture" in failed(capsys, "read", str(Path(__file__)))
+    assert "cut short" in failed(capsys, "read", str(cut))
+    assert "question is empty" in failed(capsys, "ask", str(receipt), "")
+    assert "question is empty" in failed(capsys, "ask", str(receipt))
+    assert "give one of them" in failed(
+        capsys, "ask", str(receipt), "what is it", "--question-audio", "q.wav"
+    )
+    assert "--help" in failed(capsys, "look", str(receipt))
+
+
+def test_bad_sound_files(
+    receipt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], speak: Speak
+) -> None:
+    fast, silent = tmp_path / "fast.wav", tmp_path / "silent.wav"
+    write_wav(fast, AudioClip(np.zeros(100, np.int16), 44100))
+    write_wav(silent, AudioClip(np.zeros(16000, np.int16), 16000))
+    ask = ("ask", str(receipt), "--no-speech", "--question-audio")
+    assert "44100 Hz" in failed(capsys, *ask, str(fast))
+    assert "not a PCM WAV" in failed(capsys, *ask, str(receipt))
+    assert "heard nothing" in failed(capsys, *ask, str(silent))
+    other = speak("please call my mother tomorrow", "slt")
+    assert "did not understand" in failed(capsys, *ask, str(other))
+    missing = ("--vosk-model", str(tmp_path / "vosk"))
+    assert "no such folder" in failed(capsys, *ask, str(other), *missing)
+
+
+def test_outputs_are_never_overwritten(
+    receipt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = receipt.read_bytes()
+    ask = ("ask", str(receipt), "what is the total", "--answer-audio")
+    assert "not a WAV file" in failed(capsys, *ask, str(receipt))
+    assert "is a folder" in failed(capsys, *ask, str(tmp_path))
+    assert "does not exist" in failed(capsys, *ask, str(tmp_path / "no" / "a.wav"))
+    question = tmp_path / "question.wav"
+    write_wav(question, AudioClip(np.ones(16000, np.int16), 16000))
+    same = ("--question-audio", str(question), "--answer-audio", str(question))
+    assert "replace the question" in failed(capsys, "ask", str(receipt), *same)
+    assert receipt.read_bytes() == before
+
+
+def test_a_bad_model_folder_is_refused(
+    receipt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask = ("ask", str(receipt), "what is the total", "--json", "--model")
+    assert str(tmp_path / "none") in failed(capsys, *ask, str(tmp_path / "none"))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "config.json" in failed(capsys, *ask, str(empty))
+
+
+@dataclass
+class FakeToken:
+    text: str
+    probability: float
+
+
+class FakeModel:
+    """Stands for a model of the right form that always sees red."""
+
+    name = "fake/int4"
+    skills: dict[str, float | None] | None = None
+
+    def __init__(self, folder: Path) -> None:
+        pass
+
+    def look(self, rgb: Any) -> None:
+        assert rgb.shape == (320, 480, 3)
+
+    def answer(self, scene: None, question: str) -> Iterator[FakeToken]:
+        yield FakeToken("red", 0.9)
+
+
+def test_questions_about_things_go_to_the_model(
+    receipt: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("assistant.answering.vision.LocalVisionModel", FakeModel)
+    assert main(["ask", str(receipt), "What colour is it?", "--json", "--model", "m"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["answer"], report["basis"], report["model"]) == ("red", "seen", "fake/int4")
+    assert {"load_model", "quality", "look", "answer"} <= set(report["timings_ms"])
+
+
+def test_without_speech_engine_or_loudspeaker_it_goes_on_in_text(
+    receipt: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mute = tmp_path / "mute.py"
+    mute.write_text('print(\'{"ready": false, "error": "no engine"}\', flush=True)\n')
+    from assistant.devices import synthesizer
+
+    whole = synthesizer.Pyttsx3Synthesizer
+
+    monkeypatch.setattr(synthesizer, "Pyttsx3Synthesizer", lambda: whole(worker=mute))
+    written = ["--answer-audio", str(tmp_path / "a.wav")]
+    assert main(["ask", str(receipt), "what is the total", *written]) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "answer: The total is 5.50. (read)"
+    assert lines[2].startswith("status: no speech engine") and len(lines) == 3
+    assert not (tmp_path / "a.wav").exists()
+    # Played sound is an extra: its absence is told once and is no failure.
+    monkeypatch.setattr(synthesizer, "Pyttsx3Synthesizer", whole)
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert main(["ask", str(receipt), "what is the total"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "answer: The total is 5.50. (read)"
+    assert lines[2].startswith("status: no sound: ") and len(lines) == 3
+
+
+def test_unexpected_failures_are_one_line_too(
+    receipt: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(cli, "load_picture", broken)
+    assert main(["read", str(receipt)]) == 1
+    error = capsys.readouterr().err
+    assert error == "error: unexpected failure (RuntimeError: two lines); run with --verbose\n"
+
+
+def test_help_documents_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ([], ["ask"], ["read"]):
+        with contextlib.suppress(SystemExit):
+            main([*command, "--help"])
+        out = capsys.readouterr().out
+        assert "exit codes:" in out and "2  bad input" in out
+
+
+def test_sentences_for_speech() -> None:
+    assert spoken_sentences("The date is 1.2.2024. I also read it.") == [
+        "The date is 1.2.2024.",
+        "I also read it.",
+    ]
+    assert spoken_sentences("S.H.H. MOTOR\n\n---\nTel: 07") == ["S.H.H. MOTOR", "Tel: 07"]
