@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 IGNORED = -100  # cross entropy skips these targets
 DENSE_CLASSES = (len(COLOURS) + 1, len(SHAPES) + 1, len(LETTERS) + 1)
+MUON_FACTOR = 2.0  # of the learning rate: a step then turns a matrix by about one percent
+END_WEIGHT = 0.1  # of the end mark, where the rest of an answer weighs one
 # Most patches are empty; at equal weight they would drown those with something on them.
 EMPTY_WEIGHT = (0.1, 0.05, 0.02)
 
@@ -98,6 +100,7 @@ class PictureQuestions(Dataset[dict[str, Tensor]]):
         example = render(self.settings.seed * 10**9 + index, Split.TRAIN, difficulty=difficulty)
         ids: list[int] = []
         targets: list[int] = []
+        weights: list[float] = []
         branch: list[int] = []  # 0 for the picture, 1.. for each question with its answer
         positions: list[int] = []
         for number, pair in enumerate(example.questions, start=1):
@@ -105,16 +108,29 @@ class PictureQuestions(Dataset[dict[str, Tensor]]):
             answer = [*self.tokenizer.encode(pair.answer).ids, self.config.eos_token_ids[0]]
             ids += prompt + answer[:-1]
             targets += [IGNORED] * (len(prompt) - 1) + answer
+            weights += [0.0] * (len(prompt) - 1) + token_weights(len(answer))
             branch += [number] * (len(prompt) + len(answer) - 1)
             positions += range(4, 4 + len(prompt) + len(answer) - 1)
         return {
             "pixels": preprocess_picture(example.rgb, self.config),
             "ids": torch.tensor(ids),
             "targets": torch.tensor(targets),
+            "weights": torch.tensor(weights),
             "branch": torch.tensor(branch),
             "positions": torch.tensor(positions),
             "dense": torch.from_numpy(stack_labels(example.labels)),
         }
+
+
+def token_weights(length: int) -> list[float]:
+    """Weigh an answer's tokens so that every question counts alike, the end mark little.
+
+    With equal tokens a long word would outweigh a count by its letters, which no model can
+    spell before it has learnt them.
+    """
+    if length == 1:
+        return [1.0]
+    return [1.0 / (length - 1)] * (length - 1) + [END_WEIGHT]
 
 
 def stack_labels(labels: PatchLabels) -> NDArray[np.int64]:
@@ -143,6 +159,7 @@ def collate(items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         "dense": torch.stack([item["dense"] for item in items]),
         "ids": torch.cat((prefix, pad("ids", config.pad_token_id)), dim=1),
         "targets": F.pad(pad("targets", IGNORED), (picture, 0), value=IGNORED),
+        "weights": F.pad(pad("weights", 0), (picture, 0), value=0.0),
         "branch": F.pad(pad("branch", -1), (picture, 0), value=0),
         "positions": torch.cat(
             (position_ids(types).expand(len(items), -1), pad("positions", 0)), dim=1
@@ -184,7 +201,9 @@ class TrainedModel(nn.Module):
         logits = self.pocket.lm_head(core.norm(x[asked])).float()
         wanted = batch["targets"][asked]
         right = (logits.argmax(-1) == wanted).float().mean()
-        return F.cross_entropy(logits, wanted), dense, right
+        weights = batch["weights"][asked]
+        losses = F.cross_entropy(logits, wanted, reduction="none")
+        return (losses * weights).sum() / weights.sum(), dense, right
 
     def dense_loss(self, tokens: Tensor, labels: Tensor) -> Tensor:
         """Cross entropy of what each patch shows; patches with something on them weigh more.
@@ -362,9 +381,9 @@ class Run:
 
     def _train_step(self, batch: dict[str, Tensor]) -> Tensor:
         rate = learning_rate(self.step, self.settings)
-        for optimizer in self.optimizers:
+        for optimizer, factor in zip(self.optimizers, (MUON_FACTOR, 1.0), strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = factor * rate
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             answer, dense, right = self.model(batch)
         loss = answer + self.settings.dense_weight * dense

@@ -76,12 +76,15 @@ def test_packed_questions_are_scored_as_if_each_stood_alone() -> None:
     items = [PictureQuestions(SETTINGS)[index] for index in range(2)]
     with torch.no_grad():
         packed, _, _ = model(collate(items))
-    losses = []
+    losses, weights = [], []
     for index, item in enumerate(items):
         example = render(index, Split.TRAIN, difficulty=min(1.0, index / (8 * 0.35)))
         for pair in example.questions:
-            losses += answer_losses(model, item["pixels"], pair.question, pair.answer)
-    torch.testing.assert_close(packed, torch.stack(losses).mean(), atol=1e-4, rtol=1e-4)
+            alone = answer_losses(model, item["pixels"], pair.question, pair.answer)
+            losses += alone
+            weights += [1 / (len(alone) - 1)] * (len(alone) - 1) + [0.1]
+    expected = (torch.stack(losses) * torch.tensor(weights)).sum() / sum(weights)
+    torch.testing.assert_close(packed, expected, atol=1e-4, rtol=1e-4)
 
 
 def answer_losses(model: TrainedModel, pixels: Tensor, question: str, answer: str) -> list[Tensor]:
