@@ -52,7 +52,7 @@ _INSTRUCTION = r"\bdos(?:e|age)|\btake\b|\bdirected\b|\btimes (?:a|per) day|\bda
 
 _PHONE_LABEL = r"\b(?:tel(?:ephone)?|phone|mobile|hotline|call|ph|hp)\b"
 _PHONE = r"(?<![\d.,])\+?\(?\d[\d ()/.-]{5,17}\d(?![\d.,]\d)"
-_BARE_PHONE = r"\+[\d ()/.-]+|\(?0\d{1,3}\)?[ -]\d{3,4}[ -]?\d{3,4}"
+_BARE_PHONE = r"\+[\d ()/.-]+|\(\d{3}\) ?\d{3}-\d{4}|\(?0\d{1,3}\)?[ -]\d{3,4}[ -]?\d{3,4}"
 
 
 @dataclass(frozen=True, slots=True)

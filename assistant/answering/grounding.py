@@ -23,9 +23,23 @@ class Basis(enum.Enum):
     UNKNOWN = "unknown"
 
 
-def ground_read(stated: str, evidence: Iterable[TextLine]) -> Basis:
-    """READ if every digit group of an answer stands in its lines of evidence, else GUESS."""
-    return Basis.READ if digits_are_read(stated, evidence) else Basis.GUESS
+def ground_read(stated: str, quoted: Iterable[tuple[str, str]]) -> Basis:
+    """READ if an answer says no digit but those of its quotations, else GUESS.
+
+    quoted: pairs of a quotation and the recognized text it was taken from. The quotation must
+        stand in that text as it is; only spaces, and a colon taken for a decimal point, may
+        differ. It may touch other digits there, as in "9/3/201820:54" without its space.
+    """
+    groups: set[str] = set()
+    for quotation, source in quoted:
+        if _squeezed(quotation) not in _squeezed(source):
+            return Basis.GUESS
+        groups.update(re.findall(r"\d+", quotation))
+    return Basis.READ if groups.issuperset(re.findall(r"\d+", stated)) else Basis.GUESS
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"\s", "", text).replace(":", ".")
 
 
 def ground_model(

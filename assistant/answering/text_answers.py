@@ -116,12 +116,14 @@ def _find_word(subject: str, rows: Sequence[Row]) -> Answer:
 
 def _read(values: Sequence[Value], sentence: str) -> Answer:
     named = values[:MOST_NAMED]
-    stated = sentence.format("; ".join(value.text for value in named))
+    more = " and more" if len(values) > MOST_NAMED else ""
+    stated = sentence.format("; ".join(value.text for value in named) + more)
     evidence = tuple(piece for value in named for piece in value.row.pieces)
     notes = {value.note: None for value in named if value.note and "subtotal" not in value.note}
     for note in notes:
         stated += f" I read it as it stands: {note}."
-    return Answer(stated, ground_read(stated, evidence), tuple(dict.fromkeys(evidence)))
+    basis = ground_read(stated, [(value.text, value.row.text) for value in named])
+    return Answer(stated, basis, tuple(dict.fromkeys(evidence)))
 
 
 def _missing(what: str, way_out: str) -> Answer:

@@ -136,8 +136,23 @@ def test_digits_must_be_whole_groups_of_the_evidence() -> None:
     assert not digits_are_read("The total is RM 31.90.", lines)
     assert not digits_are_read("12", lines)
     assert digits_are_read("no figures at all", [])
-    assert ground_read("RM 30.90", lines[:1]) is Basis.READ
-    assert ground_read("RM 30.91", lines[:1]) is Basis.GUESS
+
+
+@pytest.mark.parametrize(
+    ("stated", "quotation", "source", "basis"),
+    [
+        ("The total is RM 30.90.", "RM 30.90", "TOTAL RM30.90", Basis.READ),
+        ("The total is RM 5.00.", "RM 5.00", "TOTAL RM5:00", Basis.READ),
+        ("The date is 9/3/2018.", "9/3/2018", "Date:9/3/201820:54:50", Basis.READ),
+        ("The total is RM 31.90.", "RM 30.90", "TOTAL RM30.90", Basis.GUESS),
+        ("The total is RM 30.90.", "RM 30.90", "TOTAL RM36.90", Basis.GUESS),
+        ("The total is 9.", "RM 30.90", "TOTAL RM30.90", Basis.GUESS),
+    ],
+)
+def test_read_answers_say_only_the_digits_they_quote(
+    stated: str, quotation: str, source: str, basis: Basis
+) -> None:
+    assert ground_read(stated, [(quotation, source)]) is basis
 
 
 @pytest.mark.parametrize(

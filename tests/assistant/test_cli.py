@@ -203,6 +203,33 @@ def test_questions_about_things_go_to_the_model(
     assert {"load_model", "quality", "look", "answer"} <= set(report["timings_ms"])
 
 
+@pytest.mark.slow
+def test_a_folder_with_a_small_model_is_loaded_and_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    from models.cogvlm2 import CogVLM2ForCausalLM
+    from models.pocket.export import export
+    from models.pocket.pictures import render
+    from models.pocket.questions import Split
+    from models.pocket.training import pocket_config
+
+    torch.manual_seed(0)
+    export(CogVLM2ForCausalLM(pocket_config()), tmp_path / "small")
+    Image.fromarray(render(1, Split.HELD_OUT, "count").rgb).save(tmp_path / "drawn.png")
+    ask = ["ask", str(tmp_path / "drawn.png"), "How many circles are there?", "--json"]
+    assert main([*ask, "--model", str(tmp_path / "small")]) == 0
+    report = json.loads(capsys.readouterr().out)
+    # Untrained weights say anything, but never with a claim to know.
+    assert report["basis"] in ("guess", "unknown")
+    assert report["model"].endswith("/small")
+    assert {"load_model", "look", "answer"} <= set(report["timings_ms"])
+    weights = tmp_path / "small" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    assert "model.safetensors" in failed(capsys, *ask, "--model", str(tmp_path / "small"))
+
+
 def test_without_speech_engine_or_loudspeaker_it_goes_on_in_text(
     receipt: Path,
     tmp_path: Path,
