@@ -8,7 +8,6 @@ import argparse
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from assistant.hearing.recognizer import Recognizer
 from assistant.hearing.vosk_recognizer import MODEL_VARIABLE, VoskRecognizer, configured_model
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.stopwatch import Stopwatch
+from assistant.ui.plain import PlainFront, one_line, spoken_sentences
 from models.errors import ModelsError
 from models.pictures import RgbPicture, load_picture
 from models.pocket import POCKET_INT4
@@ -46,14 +46,6 @@ examples:
 
 """
 
-SPOKEN_BASIS = {Basis.READ: "Read: ", Basis.SEEN: "Seen: ", Basis.GUESS: "Guess: "}
-LABELS = {
-    Basis.READ: "read",
-    Basis.SEEN: "seen",
-    Basis.GUESS: "guess",
-    Basis.UNKNOWN: "can't tell",
-}
-
 SILENT_PEAK = 150
 """Largest sample of a recording in which nobody speaks: a quiet room, not a voice."""
 
@@ -63,10 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(argv)
         logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR)
-        front = _Front(as_json=options.json)
+        front = PlainFront(as_json=options.json)
         return _ask(options, front) if options.command == "ask" else _read(options, front)
     except (AssistantError, ModelsError) as error:
-        print(f"error: {_one_line(str(error))}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -77,31 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         # The last line of defence: a blind user gets one sentence, a developer the trace.
         logging.getLogger(__name__).info("unexpected failure", exc_info=True)
-        reason = _one_line(f"{type(error).__name__}: {error}")
+        reason = one_line(f"{type(error).__name__}: {error}")
         print(f"error: unexpected failure ({reason}); run with --verbose", file=sys.stderr)
         return UNEXPECTED
-
-
-class _Front:
-    """Prints labelled lines, or keeps quiet for one JSON object; tells each thing once."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self.as_json = as_json
-        self._told: set[str] = set()
-
-    def line(self, label: str, text: str) -> None:
-        if not self.as_json:
-            print(f"{label}: {_printable(text)}", flush=True)
-
-    def status(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
-            # Beside JSON on standard output, status lines go where errors go.
-            print(
-                f"status: {_printable(text)}",
-                file=sys.stderr if self.as_json else sys.stdout,
-                flush=True,
-            )
 
 
 class _LineParser(argparse.ArgumentParser):
@@ -162,7 +132,7 @@ def _command(
     return command
 
 
-def _ask(options: argparse.Namespace, front: _Front) -> int:
+def _ask(options: argparse.Namespace, front: PlainFront) -> int:
     stopwatch = Stopwatch()
     _check_question_options(options)
     _check_outputs(options)
@@ -183,7 +153,7 @@ def _ask(options: argparse.Namespace, front: _Front) -> int:
         speech.close()
 
 
-def _read(options: argparse.Namespace, front: _Front) -> int:
+def _read(options: argparse.Namespace, front: PlainFront) -> int:
     stopwatch = Stopwatch()
     _check_outputs(options)
     speech = _Speech(options, front, stopwatch)
@@ -250,7 +220,7 @@ def _no_model() -> str:
 class _ModelOpener:
     """Opens the vision-language model at first use, once."""
 
-    def __init__(self, folder: Path | None, front: _Front) -> None:
+    def __init__(self, folder: Path | None, front: PlainFront) -> None:
         self._given = folder
         self._front = front
         self._model: VisionLanguageModel | None = None
@@ -272,7 +242,9 @@ class _ModelOpener:
 class _Speech:
     """Speaks the answer: into a file, or through the loudspeaker where there is one."""
 
-    def __init__(self, options: argparse.Namespace, front: _Front, stopwatch: Stopwatch) -> None:
+    def __init__(
+        self, options: argparse.Namespace, front: PlainFront, stopwatch: Stopwatch
+    ) -> None:
         self._file: Path | None = options.answer_audio
         self._wanted = self._file is not None or not (options.no_speech or options.json)
         self._front = front
@@ -287,7 +259,7 @@ class _Speech:
         """Speak an answer; False if a file was asked for and could not be made."""
         if self._synthesizer is None:
             return True
-        sentences = spoken_sentences(SPOKEN_BASIS.get(answer.basis, "") + answer.text)
+        sentences = spoken_sentences(answer)
         try:
             if self._file is not None:
                 with self._stopwatch.stage("synthesize"):
@@ -319,14 +291,14 @@ class _Speech:
 def _deliver(
     answer: Answer,
     question: str | None,
-    front: _Front,
+    front: PlainFront,
     speech: _Speech,
     stopwatch: Stopwatch,
     *,
     with_text: bool,
 ) -> int:
     """Print first, then speak: text must never wait for sound."""
-    front.line("answer", f"{answer.text} ({LABELS[answer.basis]})")
+    front.answer(answer)
     spoken = speech.say(answer)
     if front.as_json:
         print(json.dumps(_report(answer, question, stopwatch, with_text), ensure_ascii=False))
@@ -354,24 +326,6 @@ def _report(
     if with_text:
         report["text"] = answer.text if answer.basis is Basis.READ else ""
     return report
-
-
-def spoken_sentences(text: str) -> list[str]:
-    """Split an answer into what is synthesized at once: sentences, and lines of a page."""
-    found = []
-    for line in text.splitlines():
-        # A full stop inside a figure or an abbreviation such as "S.H.H." ends no sentence.
-        found += re.split(r"(?<=[a-z0-9)][.!?]) +(?=[A-Z])", _printable(line).strip())
-    return [sentence for sentence in found if any(c.isalnum() for c in sentence)]
-
-
-def _printable(text: str) -> str:
-    """Drop what a terminal or a braille display must not get: control and format characters."""
-    return "".join(c for c in text if c == "\n" or c.isprintable())
-
-
-def _one_line(text: str) -> str:
-    return _printable(" ".join(text.split()))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from PIL import Image
 
 from assistant import cli
 from assistant.audio import AudioClip, read_clip, write_wav
-from assistant.cli import main, spoken_sentences
+from assistant.cli import main
 
 pytestmark = pytest.mark.usefixtures("offline")
 
@@ -276,11 +276,3 @@ def test_help_documents_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> No
             main([*command, "--help"])
         out = capsys.readouterr().out
         assert "exit codes:" in out and "2  bad input" in out
-
-
-def test_sentences_for_speech() -> None:
-    assert spoken_sentences("The date is 1.2.2024. I also read it.") == [
-        "The date is 1.2.2024.",
-        "I also read it.",
-    ]
-    assert spoken_sentences("S.H.H. MOTOR\n\n---\nTel: 07") == ["S.H.H. MOTOR", "Tel: 07"]

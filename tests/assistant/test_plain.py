@@ -1,0 +1,42 @@
+"""What is printed and spoken: labels, no control characters, each status once."""
+
+import pytest
+
+from assistant.answering.grounding import Basis
+from assistant.answering.text_answers import Answer
+from assistant.ui.plain import PlainFront, one_line, spoken_sentences
+
+
+def test_the_basis_is_spoken_first_and_sentences_are_whole() -> None:
+    answer = Answer("The date is 1.2.2024. I also read 3.2.", Basis.READ)
+    assert spoken_sentences(answer) == ["Read: The date is 1.2.2024.", "I also read 3.2."]
+    assert spoken_sentences(Answer("red", Basis.GUESS)) == ["Guess: red"]
+    assert spoken_sentences(Answer("I can't tell: no.", Basis.UNKNOWN)) == ["I can't tell: no."]
+
+
+def test_lines_of_a_page_are_spoken_one_by_one_and_rules_are_not() -> None:
+    page = Answer("S.H.H. MOTOR\n\n---\nTel: 07", Basis.READ)
+    assert spoken_sentences(page) == ["Read: S.H.H. MOTOR", "Tel: 07"]
+
+
+def test_printed_answers_carry_their_label_and_no_control_characters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    front = PlainFront(as_json=False)
+    front.answer(Answer("EX\x1b[31mIT\u202e\nnow", Basis.SEEN))
+    front.status("no sound")
+    front.status("no sound")
+    assert capsys.readouterr().out == "answer: EX[31mIT\nnow (seen)\nstatus: no sound\n"
+
+
+def test_beside_json_only_status_lines_are_printed_and_not_on_standard_output(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    front = PlainFront(as_json=True)
+    front.answer(Answer("red", Basis.SEEN))
+    front.status("no model")
+    assert capsys.readouterr() == ("", "status: no model\n")
+
+
+def test_one_line() -> None:
+    assert one_line("two\n  lines\x07") == "two lines"
