@@ -81,12 +81,13 @@ def feed_back(
     target, scale, zero: (out, b); upper: (b, b), the factor U of the block's inverse Hessian.
     Returns codes and errors ``(w_j − q_j) / U_jj``, both (out, b) float.
     """
-    work = target.clone()
-    codes = torch.empty_like(work)
-    errors = torch.empty_like(work)
-    for j in range(work.shape[1]):
-        code = nearest_code(work[:, j], scale[:, j], zero[:, j], top)
-        error = (work[:, j] - (code - zero[:, j]) * scale[:, j]) / upper[j, j]
-        work[:, j + 1 :] -= torch.outer(error, upper[j, j + 1 :])
-        codes[:, j], errors[:, j] = code, error
-    return codes, errors
+    # Columns are walked one at a time, so they lie contiguously: (b, out). Each gathers the
+    # errors before it when its turn comes, which reads far less memory than spreading them.
+    target, scale, zero = (part.T.contiguous() for part in (target, scale, zero))
+    codes = torch.empty_like(target)
+    errors = torch.empty_like(target)
+    for j, diagonal in enumerate(upper.diagonal().tolist()):
+        value = target[j] - upper[:j, j] @ errors[:j]
+        codes[j] = nearest_code(value, scale[j], zero[j], top)
+        errors[j] = (value - (codes[j] - zero[j]) * scale[j]) / diagonal
+    return codes.T, errors.T

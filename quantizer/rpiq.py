@@ -125,16 +125,24 @@ def block_step(state: BlockState, live: Tensor, factor: InverseFactor) -> None:
 
 def coordinate_step(state: BlockState, live: Tensor) -> None:
     """Give every live column in turn its best code with all other columns fixed."""
-    codes, residual, H = state.codes.clone(), state.residual.clone(), state.hessian
+    H, top = state.hessian, state.top
+    # Columns are walked one at a time, so they lie contiguously: (b, out).
+    codes, residual, scale, zero = (
+        part.T.contiguous() for part in (state.codes, state.residual, state.scale, state.zero)
+    )
+    changes = torch.zeros_like(codes)
+    diagonal = H.diagonal().tolist()
     for j in live.tolist():
-        scale, zero = state.scale[:, j], state.zero[:, j]
-        optimum = (codes[:, j] - zero) * scale - residual[:, j] / H[j, j]
-        step = nearest_code(optimum, scale, zero, state.top) - codes[:, j]
-        d = (step * scale).unsqueeze(1)
-        kept = _falls(d, residual[:, j : j + 1], d * H[j, j])
-        codes[:, j] += torch.where(kept, step, 0)
-        residual += torch.where(kept.unsqueeze(1), d, 0) * H[j]
-    state.codes, state.residual = codes, residual
+        slope = residual[j] + H[j] @ changes
+        optimum = (codes[j] - zero[j]) * scale[j] - slope / diagonal[j]
+        step = nearest_code(optimum, scale[j], zero[j], top) - codes[j]
+        d = step * scale[j]
+        quadratic = d * d * diagonal[j]
+        kept = 2 * d * slope + quadratic < -_ROUNDING * quadratic
+        codes[j] += step * kept
+        changes[j] = d * kept
+    state.codes = codes.T.contiguous()
+    state.residual = state.residual + changes.T @ H
 
 
 def refit_step(state: BlockState, group_size: int) -> None:
