@@ -5,7 +5,13 @@ from typing import Any
 
 from assistant.audio import AudioClip
 from assistant.errors import RecognizerError
-from assistant.hearing.grammar import PRONUNCIATIONS, build_grammar, sentence_pattern
+from assistant.hearing.grammar import (
+    PRONUNCIATIONS,
+    build_grammar,
+    rules,
+    sentence_pattern,
+    words_of,
+)
 from assistant.hearing.recognizer import Transcript, word_disagreement
 
 MAX_DISAGREEMENT = 0.35
@@ -49,6 +55,7 @@ class PocketSphinxRecognizer:
         grammar = build_grammar(lambda word: self._phones(word) is not None)
         self._decoder.add_jsgf_string("questions", grammar)
         self._sentences = sentence_pattern()
+        self._vocabulary = sorted(words_of(rules().values()))
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
         """Return the question in a 16 kHz clip, or None if it is none of the grammar's."""
@@ -70,15 +77,22 @@ class PocketSphinxRecognizer:
         return "" if hypothesis is None else str(hypothesis.hypstr).strip()
 
     def _whole_sentence(self, heard: str) -> str:
-        """Drop words at the end until a sentence of the grammar remains.
+        """Mend the end of what was heard until it is a sentence of the grammar.
 
-        The decoder also returns paths that stop in the middle of the grammar, such as
-        "what is the total on": the last breath taken for a word.
+        The decoder also returns paths that stop in the middle of the grammar: "tell me how many
+        circles there", its last word swallowed, or "what is the total on", the last breath taken
+        for a word. Where exactly one more word makes a sentence it is added, else words go.
         """
         words = heard.split()
-        while words and not self._sentences.fullmatch(" ".join(words) + " "):
+        while words and not self._is_sentence(words):
+            endings = [word for word in self._vocabulary if self._is_sentence([*words, word])]
+            if len(endings) == 1:
+                return " ".join([*words, endings[0]])
             words.pop()
         return " ".join(words)
+
+    def _is_sentence(self, words: list[str]) -> bool:
+        return self._sentences.fullmatch(" ".join(words) + " ") is not None
 
     def _phones(self, word: str) -> str | None:
         phones: str | None = self._decoder.lookup_word(word)

@@ -105,6 +105,29 @@ def test_spoken_questions_are_heard(
         assert transcript.recognizer == "pocketsphinx"
 
 
+@pytest.mark.parametrize(
+    ("heard", "mended"),
+    [
+        ("what is the total", "what is the total"),
+        ("what is the total on", "what is the total"),
+        ("what is the total on the", "what is the total on the receipt"),
+        ("tell me how many circles there", "tell me how many circles there are"),
+        ("when does the", ""),
+        ("", ""),
+    ],
+)
+def test_ends_of_sentences_are_mended(
+    recognizer: PocketSphinxRecognizer,
+    monkeypatch: pytest.MonkeyPatch,
+    heard: str,
+    mended: str,
+) -> None:
+    """The decoder is replaced by one that stops in the middle of the grammar."""
+    monkeypatch.setattr(recognizer, "_decode", lambda search, clip: heard)
+    transcript = recognizer.recognize(AudioClip(np.zeros(9, np.int16), 16000))
+    assert ("" if transcript is None else transcript.text) == mended
+
+
 def test_other_speech_is_not_answered(recognizer: PocketSphinxRecognizer, speak: Speak) -> None:
     for sentence in OTHER_SENTENCES[:2]:
         assert recognizer.recognize(read_question(speak(sentence, "slt"))) is None, sentence
