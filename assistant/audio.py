@@ -1,6 +1,7 @@
 """Mono 16-bit sound in memory, and the WAV files it comes from and goes to."""
 
 import os
+import shlex
 import tempfile
 import wave
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def read_question(path: Path) -> AudioClip:
     if not path.is_file():
         what = "is not a file" if path.exists() else "no such file"
         raise AudioFileError(f"{path}: {what}; give a WAV recording of the question")
-    way_out = f"convert it: sox {path} -r 16000 -c 1 -b 16 OUT.wav"
+    way_out = f"convert it: sox {shlex.quote(str(path))} -r 16000 -c 1 -b 16 OUT.wav"
     try:
         with wave.open(str(path), "rb") as recording:
             found = _form(recording)

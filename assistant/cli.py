@@ -142,6 +142,7 @@ def _ask(options: argparse.Namespace, front: PlainFront) -> int:
             picture = load_picture(options.picture)
         question = options.question or _hear(options, stopwatch)
         front.line("you", question)
+        speech.start()
         opener = _ModelOpener(options.model, front)
         if options.model is not None:
             # A folder that was named must be usable, also if this question would not need it.
@@ -160,6 +161,7 @@ def _read(options: argparse.Namespace, front: PlainFront) -> int:
     try:
         with stopwatch.stage("load_picture"):
             picture: RgbPicture = load_picture(options.picture)
+        speech.start()
         answer = Answerer(RapidOcrReader(), _no_model, stopwatch).read(picture)
         return _deliver(answer, None, front, speech, stopwatch, with_text=True)
     finally:
@@ -254,6 +256,11 @@ class _Speech:
             from assistant.devices.synthesizer import Pyttsx3Synthesizer
 
             self._synthesizer = Pyttsx3Synthesizer()
+
+    def start(self) -> None:
+        """Let the speech engine start while the picture is looked at."""
+        if self._synthesizer is not None:
+            self._synthesizer.start()
 
     def say(self, answer: Answer) -> bool:
         """Speak an answer; False if a file was asked for and could not be made."""

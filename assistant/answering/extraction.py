@@ -29,10 +29,13 @@ _OTHER_LABEL = r"mfd|mfg|manufactur|packed|pkd|prod(?:uced|uction)?\b|print(?:ed
 _DATE_LABEL = r"\bdate\b|\bdated\b"
 
 _CURRENCY = r"(?:RM|MYR|USD|EUR|GBP|INR|SGD|S\$|Rs\.?|\$|£|€)"
-_NUMBER = r"\d{1,3}(?:,\d{3})+[.:]\d\d|\d+[.:]\d\d"
+_NUMBER = r"\d{1,3}(?:,\d{3})+[.:]\d\d|\d+[.:,]\d\d"
 _AMOUNT = (
-    rf"(?P<currency>{_CURRENCY} ?)?(?P<sign>-)?(?<![\d:])(?<!\d[.,])(?P<number>{_NUMBER})(?![\d:])"
+    rf"(?P<currency>{_CURRENCY} ?)?(?P<sign>-)?(?<![\d:])(?<!\d[.,])"
+    rf"(?P<number>{_NUMBER})(?![\d:])(?P<after> ?(?:EUR|USD|GBP|MYR|INR|SGD|€)(?!\w))?"
 )
+_WHOLE_AMOUNT = rf"(?P<currency>(?<!\w){_CURRENCY} ?)(?P<number>\d{{1,6}})(?![\d%]|[.,:/-]\d)"
+"""Without decimals only behind a currency; anything else may be a count or a year."""
 
 _NOT_THE_TOTAL = (
     r"excl|\btotal (?:gst|tax|vat|qty|quantity|item|discount|saving)|\bqty|\bquantit|before|"
@@ -137,15 +140,21 @@ def find_price(rows: Sequence[Row]) -> list[Value]:
 
 
 def find_amounts(rows: Iterable[Row]) -> list[Value]:
-    """Every amount of money with two decimals."""
+    """Every amount of money: with two decimals, or with a currency in front."""
     found = []
     for row in rows:
-        for match in re.finditer(_AMOUNT, row.text, re.IGNORECASE):
-            currency = (match["currency"] or "").strip()
+        matches = [
+            match
+            for pattern in (_AMOUNT, _WHOLE_AMOUNT)
+            for match in re.finditer(pattern, row.text, re.IGNORECASE)
+        ]
+        for match in sorted(matches, key=re.Match.start):
+            parts = match.groupdict()
+            currency = (parts["currency"] or "").strip()
             # A worn decimal point is often taken for a colon; the digits stay as they stand.
-            number = (match["sign"] or "") + match["number"].replace(":", ".")
+            number = (parts.get("sign") or "") + parts["number"].replace(":", ".")
             gap = " " if currency and currency[-1].isalnum() else ""
-            found.append(Value(currency + gap + number, row))
+            found.append(Value(currency + gap + number + (parts.get("after") or ""), row))
     return found
 
 

@@ -139,6 +139,23 @@ def test_amounts_are_whole_figures() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("Price 1.89 EUR", ["1.89 EUR"]),
+        ("nur 1,89 €", ["1,89 €"]),
+        ("Special $5 today", ["$5"]),
+        ("RM 12 each", ["RM 12"]),
+        ("GST RM 6% of 2018", []),
+        ("2 for 3", []),
+        ("firm 12", []),
+        ("$1,234.50", ["$1,234.50"]),
+    ],
+)
+def test_currencies_stay_with_their_amounts(text: str, amounts: list[str]) -> None:
+    assert [value.text for value in find_amounts(rows(text))] == amounts
+
+
 def test_doses_are_quoted() -> None:
     found = find_doses(rows("Dosage: one tablet daily | Contains 400 mg", "Vitamin E 400mg, 5 ml"))
     assert [value.text for value in found] == ["Dosage: one tablet daily", "400 mg", "5 ml"]
