@@ -11,13 +11,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.cogvlm2.model import CogVLM2ForCausalLM
-from models.errors import ModelFolderError
+from models.errors import CheckpointError, ModelFolderError
 from models.loading import LoadedModel
 from quantizer.data import read_documents, tokenize
 from quantizer.errors import DataError, SettingsError
 from quantizer.evaluate.intervals import bootstrap_ratio
 
 _LONGEST_WINDOW = 2048
+_LARGEST_LOSS = 700.0  # nats; the exponential of more overflows
 
 
 def perplexity(
@@ -40,7 +41,8 @@ def perplexity(
 
     Raises:
         DataError: the text cannot be used or is too short.
-        SettingsError: ``seq_len`` exceeds the model's context, or an option is not positive.
+        SettingsError: ``seq_len`` exceeds the model's context.
+        CheckpointError: the model gives no finite loss.
     """
     started = time.monotonic()
     length = window_length(loaded, seq_len)
@@ -54,6 +56,11 @@ def perplexity(
         on_progress(done, len(windows))
     losses = torch.tensor(sums, dtype=torch.float64)
     tokens = torch.full_like(losses, windows.shape[1] - 1)
+    if not float((losses / tokens).max()) < _LARGEST_LOSS:  # also true of NaN
+        raise CheckpointError(
+            f"{loaded.folder}: the loss is not finite; the weights are damaged, make or copy "
+            "them again"
+        )
     low, high = bootstrap_ratio(losses, tokens)
     return {
         "task": "perplexity",

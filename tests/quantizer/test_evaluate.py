@@ -9,7 +9,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from models.errors import ModelFolderError
+from models.errors import CheckpointError, ModelFolderError
 from models.loading import load_model
 from quantizer.errors import DataError, SettingsError
 from quantizer.evaluate.intervals import bootstrap_ratio
@@ -75,6 +75,16 @@ def test_short_text_is_one_short_window(tiny_llama: Path, tmp_path: Path) -> Non
     path.write_text("Hello")
     with pytest.raises(SettingsError, match="2 to 64"):
         perplexity(loaded, path, seq_len=65)
+
+
+@pytest.mark.parametrize("poison", [float("nan"), 1e8])
+def test_damaged_weights_have_no_perplexity(
+    tiny_llama: Path, text_file: Path, poison: float
+) -> None:
+    loaded = load_model(tiny_llama, dtype=torch.float32)
+    loaded.model.get_parameter("lm_head.weight")[5] = poison
+    with pytest.raises(CheckpointError, match="not finite"):
+        perplexity(loaded, text_file, limit=2)
 
 
 def test_perplexity_of_a_picture_model_on_text(tiny_cogvlm2: Path, text_file: Path) -> None:
