@@ -8,6 +8,7 @@ The dense head is dropped when the model is saved.
 import logging
 import math
 import os
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -24,14 +25,16 @@ from models.cogvlm2 import CogVLM2Config, CogVLM2ForCausalLM, VisionConfig
 from models.cogvlm2.decoder import LANGUAGE, VISION, Routing, position_ids
 from models.cogvlm2.processing import build_prompt, preprocess_picture
 from models.errors import CheckpointError
-from models.pocket.pictures import GRID, PATCH, SIZE, PatchLabels, render
-from models.pocket.questions import COLOURS, LETTERS, SHAPES, Split
+from models.pocket.initialization import initialize
+from models.pocket.pictures import GRID, PATCH, SIZE, Example, PatchLabels, render
+from models.pocket.questions import COLOURS, LETTERS, SHAPES, SKILLS, Split
 from models.pocket.tokenizer import BOS, EOS, PAD, VOCAB_SIZE, build_tokenizer
 
 log = logging.getLogger(__name__)
 
 IGNORED = -100  # cross entropy skips these targets
 DENSE_CLASSES = (len(COLOURS) + 1, len(SHAPES) + 1, len(LETTERS) + 1)
+SKILL_SHARES = (0.27, 0.45, 0.16, 0.12)  # of SKILLS: counting needs the most pictures
 MUON_FACTOR = 2.0  # of the learning rate: a step then turns a matrix by about one percent
 END_WEIGHT = 0.1  # of the end mark, where the rest of an answer weighs one
 # Most patches are empty; at equal weight they would drown those with something on them.
@@ -67,9 +70,9 @@ def pocket_config() -> CogVLM2Config:
 class TrainingSettings:
     """What a training run may vary. Changing any of it makes a checkpoint unusable."""
 
-    pictures: int = 160_000
+    pictures: int = 170_000
     batch_size: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.2e-3
     weight_decay: float = 0.05
     warmup_steps: int = 150
     easy_share: float = 0.35  # of the run, over which pictures grow from easy to hard
@@ -95,9 +98,15 @@ class PictureQuestions(Dataset[dict[str, Tensor]]):
     def __len__(self) -> int:
         return self.settings.steps * self.settings.batch_size
 
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
+    def example(self, index: int) -> Example:
+        """Draw picture ``index``: harder as the run goes on, skills by their shares."""
         difficulty = min(1.0, index / (len(self) * self.settings.easy_share))
-        example = render(self.settings.seed * 10**9 + index, Split.TRAIN, difficulty=difficulty)
+        seed = self.settings.seed * 10**9 + index
+        skill = random.Random(seed).choices(SKILLS, SKILL_SHARES)[0]
+        return render(seed, Split.TRAIN, skill, difficulty)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        example = self.example(index)
         ids: list[int] = []
         targets: list[int] = []
         weights: list[float] = []
@@ -183,7 +192,8 @@ class TrainedModel(nn.Module):
         self.config = pocket_config()
         self.pocket = CogVLM2ForCausalLM(self.config)
         self.dense_head = nn.Linear(self.config.vision.hidden_size, sum(DENSE_CLASSES) + 1)
-        initialize(self)
+        initialize(self.pocket)
+        nn.init.normal_(self.dense_head.weight, std=0.02)
 
     def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Give the answer loss, the dense loss, and the share of answer tokens that are right."""
@@ -223,45 +233,6 @@ class TrainedModel(nn.Module):
         return total + 2 * F.binary_cross_entropy_with_logits(
             scores[3].squeeze(-1), centre, pos_weight=balance
         )
-
-
-def initialize(model: TrainedModel) -> None:
-    """Draw small normal weights; branch outputs are scaled down by depth (GPT-2's rule)."""
-    config = model.config
-    for name, parameter in model.named_parameters():
-        if parameter.dim() < 2:
-            continue
-        spread = 0.02
-        if "conv" in name or "proj.weight" in name or "fc" in name or "query_key_value" in name:
-            fan_in = parameter[0].numel()
-            spread = fan_in**-0.5
-        if "patch_embedding.proj" in name:
-            spread *= 0.4  # pixels have values near two; positions must be heard beside them
-        if name.endswith(("dense.weight", "down_proj.weight")):
-            spread = parameter.shape[1] ** -0.5 / math.sqrt(2 * config.num_hidden_layers)
-        nn.init.normal_(parameter, std=spread)
-    position = model.pocket.model.vision.patch_embedding.position_embedding
-    with torch.no_grad():
-        position.weight[1:] = planar_positions(config.vision.grid, config.vision.hidden_size)
-    # The tower normalizes each branch's output: small gains keep the sum near the embedding.
-    for module in model.pocket.model.vision.transformer.modules():
-        if isinstance(module, nn.LayerNorm):
-            nn.init.constant_(module.weight, 0.5)
-
-
-def planar_positions(grid: int, channels: int) -> Tensor:
-    """Sine and cosine of each patch's row and column: (grid * grid, channels).
-
-    Neighbours start with similar rows, so that attention finds them at once (the table of
-    "Better plain ViT baselines", arXiv 2205.01580); training may change it.
-    """
-    places = torch.arange(grid, dtype=torch.float32)
-    frequencies = 0.5 * math.pi * 0.1 ** torch.linspace(0, 1, channels // 4)
-    angles = places[:, None] * frequencies  # (grid, channels / 4)
-    axis = torch.cat((angles.sin(), angles.cos()), dim=1)  # (grid, channels / 2)
-    rows = axis[:, None].expand(grid, grid, -1)
-    columns = axis[None].expand(grid, grid, -1)
-    return torch.cat((rows, columns), dim=-1).flatten(0, 1)
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:

@@ -13,7 +13,7 @@ from models.errors import CheckpointError, FontsError
 from models.loading import load_model
 from models.pocket.export import export
 from models.pocket.fonts import training_fonts
-from models.pocket.pictures import SKILLS, Split, render
+from models.pocket.pictures import SKILLS
 from models.pocket.tokenizer import build_tokenizer
 from models.pocket.training import (
     IGNORED,
@@ -73,13 +73,13 @@ def test_packed_questions_are_scored_as_if_each_stood_alone() -> None:
     """The packed sequence, its mask and positions against one plain forward per question."""
     torch.manual_seed(0)
     model = TrainedModel().eval()
-    items = [PictureQuestions(SETTINGS)[index] for index in range(2)]
+    drawn = PictureQuestions(SETTINGS)
+    items = [drawn[index] for index in range(2)]
     with torch.no_grad():
         packed, _, _ = model(collate(items))
     losses, weights = [], []
     for index, item in enumerate(items):
-        example = render(index, Split.TRAIN, difficulty=min(1.0, index / (8 * 0.35)))
-        for pair in example.questions:
+        for pair in drawn.example(index).questions:
             alone = answer_losses(model, item["pixels"], pair.question, pair.answer)
             losses += alone
             weights += [1 / (len(alone) - 1)] * (len(alone) - 1) + [0.1]
@@ -104,8 +104,8 @@ def test_targets_are_the_answers_and_nothing_else() -> None:
     tokenizer = build_tokenizer()
     learnt = batch["targets"][0][batch["targets"][0] != IGNORED].tolist()
     text = tokenizer.decode(learnt, skip_special_tokens=False)
-    example = render(3, Split.TRAIN, difficulty=1.0)
-    expected = "".join(f"{pair.answer}<|end_of_text|>" for pair in example.questions)
+    questions = PictureQuestions(SETTINGS).example(3).questions
+    expected = "".join(f"{pair.answer}<|end_of_text|>" for pair in questions)
     assert text == expected
 
 
