@@ -14,9 +14,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train, write the learning curve, and export a bf16 model folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/pocket"), help="run folder")
-    parser.add_argument("--pictures", type=int, default=170_000, help="pictures of the whole run")
+    parser.add_argument("--pictures", type=int, default=136_000, help="pictures of the whole run")
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=1.2e-3)
+    parser.add_argument("--learning-rate", type=float, default=1.6e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads for training")

@@ -71,7 +71,6 @@ DEBIAN_FILES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("LinLibertine_R.otf", "LinLibertine_RB.otf", "LinLibertine_RZ.otf")
         + ("LinBiolinum_R.otf", "LinBiolinum_RB.otf"),
     ),
-    "fonts-ubuntu-title": ("truetype/ubuntu-title", ("Ubuntu-Title.ttf",)),
     "fonts-inter": (
         "opentype/inter",
         ("Inter-Regular.otf", "Inter-Medium.otf", "Inter-SemiBold.otf", "Inter-Bold.otf")

@@ -52,6 +52,7 @@ __all__ = [
     "QuestionAnswer",
     "Split",
     "render",
+    "render_crowded",
     "write_dataset",
 ]
 
@@ -69,6 +70,7 @@ _GLYPH_EM = 96  # pixels; letters are drawn once at this size and scaled down
 _LEAST_PITCH = 9.0  # pixels from letter to letter: more than a patch, so that every letter has one
 _COVERED = 0.25  # share of a patch that an object must cover to label it
 _MAX_OBJECTS = 7
+_BANDS = 4  # of a crowded picture, and the cells of each
 _DARK = 0.02  # of full light: five of 255 levels, which the noise then hides
 
 
@@ -162,6 +164,35 @@ def render(seed: int, split: Split, skill: str | None = None, difficulty: float 
     scene = _draw_scene(rng, noise, split, skill, difficulty)
     rgb = _photograph(rng, noise, scene.canvas, difficulty)
     return Example(rgb, scene.questions, scene.labels)
+
+
+def render_crowded(seed: int, difficulty: float = 1.0) -> Example:
+    """Draw a training picture full of objects and words, with labels but no questions.
+
+    Four bands hold four objects or a word each, so that one picture teaches the tower as many
+    shapes and letters as a dozen pictures to ask about would.
+
+    Raises:
+        FontsError: a training font is not installed.
+    """
+    rng = random.Random(f"crowded|{seed}|{difficulty!r}")
+    noise = np.random.default_rng(rng.getrandbits(64))
+    palette, ink = rng.choices(range(len(COLOURS)), k=3), _ink(rng)
+    things: list[_Thing] = []
+    words: list[tuple[Floats, PatchLabels]] = []
+    for band in range(_BANDS):
+        middle = (band + 0.5) * SIZE / _BANDS
+        if rng.random() < 0.5:
+            things += _row_of_things(rng, middle, palette, difficulty)
+        else:
+            words.append(_row_of_letters(rng, middle, difficulty))
+    canvas = _background(rng, noise, [ink, *(thing.rgb for thing in things)], difficulty)
+    for cover, _ in words:
+        canvas += cover[:, :, None] * (np.array(ink, np.float32) - canvas)
+    labels = _draw_things(canvas, things)
+    for _, letters in words:
+        np.copyto(labels.letter, letters.letter, where=letters.letter > 0)
+    return Example(_photograph(rng, noise, canvas, difficulty), (), labels)
 
 
 def write_dataset(folder: Path, seeds: Iterable[int], split: Split) -> None:
@@ -521,6 +552,26 @@ def _free_place(
         radius = max(7.0, radius * 0.9)
 
 
+def _row_of_things(
+    rng: random.Random, middle: float, palette: Sequence[int], difficulty: float
+) -> list[_Thing]:
+    """Up to four objects of 14 to 30 pixels side by side around the height `middle`."""
+    cell = SIZE / _BANDS
+    things = []
+    for column in range(_BANDS):
+        if rng.random() < 0.15:
+            continue
+        radius = rng.uniform(7.0, cell / 2 - 1)
+        play = cell / 2 - radius
+        x = (column + 0.5) * cell + rng.uniform(-play, play)
+        y = middle + rng.uniform(-play, play)
+        angle = rng.uniform(-math.pi, math.pi) * difficulty
+        colour = rng.choice(palette)
+        shape = rng.randrange(len(SHAPES))
+        things.append(_Thing(shape, colour, _shade(rng, colour), x, y, radius, angle))
+    return things
+
+
 @functools.lru_cache(maxsize=len(SHAPES))
 def _outline(shape: int) -> NDArray[np.float64]:
     """Corners (n, 2) of a shape inside the unit circle, y downwards."""
@@ -626,6 +677,17 @@ def _word_scene(
     return _Scene(canvas, questions, labels)
 
 
+def _row_of_letters(
+    rng: random.Random, middle: float, difficulty: float
+) -> tuple[Floats, PatchLabels]:
+    """A word of five to eight random letters around the height `middle`."""
+    word = "".join(rng.choices(LETTERS, k=rng.randint(5, MAX_LETTERS)))
+    glyphs = _glyphs(rng.choice(training_fonts()))
+    angle = math.radians(rng.uniform(-3, 3)) * difficulty
+    strip, boxes, scale = _typeset(rng, word, glyphs, angle, difficulty)
+    return _print_strip(rng, word, strip, boxes, scale, angle, middle)
+
+
 def _ink(rng: random.Random) -> Rgb:
     """Dark or light ink most of the time, else any colour that has a name."""
     draw = rng.random()
@@ -705,15 +767,24 @@ def _strip(
 
 
 def _print_strip(
-    rng: random.Random, word: str, strip: Image.Image, boxes: _Boxes, scale: float, angle: float
+    rng: random.Random,
+    word: str,
+    strip: Image.Image,
+    boxes: _Boxes,
+    scale: float,
+    angle: float,
+    middle: float | None = None,
 ) -> tuple[Floats, PatchLabels]:
-    """Put the strip somewhere into the picture: its coverage (SIZE, SIZE) and letter labels."""
+    """Put the strip somewhere, or at the height `middle`: coverage (SIZE, SIZE) and labels."""
     width, height = strip.width * scale, strip.height * scale
     cos, sin = math.cos(angle), math.sin(angle)
     half_x = (width * cos + height * abs(sin)) / 2 + 1
     half_y = (width * abs(sin) + height * cos) / 2 + 1
     x = rng.uniform(min(half_x, SIZE / 2), max(SIZE - half_x, SIZE / 2))
-    y = rng.uniform(min(half_y, SIZE / 2), max(SIZE - half_y, SIZE / 2))
+    if middle is None:
+        y = rng.uniform(min(half_y, SIZE / 2), max(SIZE - half_y, SIZE / 2))
+    else:
+        y = middle
     double = (max(1, round(2 * width)), max(1, round(2 * height)))
     image = strip.resize(double, Image.Resampling.BOX, reducing_gap=None)
     # From a pixel of the doubled picture back into the doubled strip.

@@ -1,8 +1,9 @@
 """Train the pocket model on rendered pictures.
 
 The tower gets a dense target besides the answers: what every patch shows (colour, shape, letter,
-an object's centre). Answers alone start neither counting nor reading within a CPU's budget.
-The dense head is dropped when the model is saved.
+an object's centre). Answers alone start neither counting nor reading within a CPU's budget. The
+first part of a run shows crowded pictures without questions, which teach the tower many shapes
+and letters each. The dense head is dropped when the model is saved.
 """
 
 import logging
@@ -26,7 +27,7 @@ from models.cogvlm2.decoder import LANGUAGE, VISION, Routing, position_ids
 from models.cogvlm2.processing import build_prompt, preprocess_picture
 from models.errors import CheckpointError
 from models.pocket.initialization import initialize
-from models.pocket.pictures import GRID, PATCH, SIZE, Example, PatchLabels, render
+from models.pocket.pictures import GRID, PATCH, SIZE, Example, PatchLabels, render, render_crowded
 from models.pocket.questions import COLOURS, LETTERS, SHAPES, SKILLS, Split
 from models.pocket.tokenizer import BOS, EOS, PAD, VOCAB_SIZE, build_tokenizer
 
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 IGNORED = -100  # cross entropy skips these targets
 DENSE_CLASSES = (len(COLOURS) + 1, len(SHAPES) + 1, len(LETTERS) + 1)
-SKILL_SHARES = (0.27, 0.45, 0.16, 0.12)  # of SKILLS: counting needs the most pictures
+SKILL_SHARES = (0.20, 0.42, 0.27, 0.11)  # of SKILLS: counting needs the most pictures
 MUON_FACTOR = 2.0  # of the learning rate: a step then turns a matrix by about one percent
 END_WEIGHT = 0.1  # of the end mark, where the rest of an answer weighs one
 # Most patches are empty; at equal weight they would drown those with something on them.
@@ -70,12 +71,13 @@ def pocket_config() -> CogVLM2Config:
 class TrainingSettings:
     """What a training run may vary. Changing any of it makes a checkpoint unusable."""
 
-    pictures: int = 170_000
+    pictures: int = 136_000
     batch_size: int = 32
-    learning_rate: float = 1.2e-3
+    learning_rate: float = 1.6e-3
     weight_decay: float = 0.05
     warmup_steps: int = 150
-    easy_share: float = 0.35  # of the run, over which pictures grow from easy to hard
+    crowded_share: float = 0.18  # of the run: crowded pictures, which only the tower learns from
+    easy_share: float = 0.35  # of the rest, over which pictures grow from easy to hard
     dense_weight: float = 1.0
     seed: int = 0
 
@@ -83,6 +85,11 @@ class TrainingSettings:
     def steps(self) -> int:
         """Optimizer steps of the whole run."""
         return self.pictures // self.batch_size
+
+    @property
+    def crowded_steps(self) -> int:
+        """Optimizer steps, from the first, on crowded pictures without questions."""
+        return round(self.steps * self.crowded_share)
 
 
 class PictureQuestions(Dataset[dict[str, Tensor]]):
@@ -99,9 +106,13 @@ class PictureQuestions(Dataset[dict[str, Tensor]]):
         return self.settings.steps * self.settings.batch_size
 
     def example(self, index: int) -> Example:
-        """Draw picture ``index``: harder as the run goes on, skills by their shares."""
-        difficulty = min(1.0, index / (len(self) * self.settings.easy_share))
+        """Draw picture ``index``: crowded ones first, then some to ask about, growing harder."""
         seed = self.settings.seed * 10**9 + index
+        crowded = self.settings.crowded_steps * self.settings.batch_size
+        if index < crowded:
+            return render_crowded(seed, min(1.0, 2 * index / crowded))
+        asked = len(self) - crowded
+        difficulty = min(1.0, (index - crowded) / (asked * self.settings.easy_share))
         skill = random.Random(seed).choices(SKILLS, SKILL_SHARES)[0]
         return render(seed, Split.TRAIN, skill, difficulty)
 
@@ -122,11 +133,11 @@ class PictureQuestions(Dataset[dict[str, Tensor]]):
             positions += range(4, 4 + len(prompt) + len(answer) - 1)
         return {
             "pixels": preprocess_picture(example.rgb, self.config),
-            "ids": torch.tensor(ids),
-            "targets": torch.tensor(targets),
+            "ids": torch.tensor(ids, dtype=torch.long),
+            "targets": torch.tensor(targets, dtype=torch.long),
             "weights": torch.tensor(weights),
-            "branch": torch.tensor(branch),
-            "positions": torch.tensor(positions),
+            "branch": torch.tensor(branch, dtype=torch.long),
+            "positions": torch.tensor(positions, dtype=torch.long),
             "dense": torch.from_numpy(stack_labels(example.labels)),
         }
 
@@ -200,6 +211,8 @@ class TrainedModel(nn.Module):
         core, vision = self.pocket.model, self.pocket.model.vision
         tokens = vision.transformer(vision.patch_embedding(batch["pixels"]))
         dense = self.dense_loss(tokens[:, 1:], batch["dense"])
+        if not bool((batch["targets"] != IGNORED).any()):
+            return dense.new_zeros(()), dense, dense.new_zeros(())
         features = vision.enclose(vision.linear_proj(vision.merge(tokens)))
         types = torch.full_like(batch["ids"], LANGUAGE)
         types[:, 1 : 1 + self.config.num_picture_tokens] = VISION

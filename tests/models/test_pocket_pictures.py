@@ -25,6 +25,7 @@ from models.pocket.pictures import (
     QuestionAnswer,
     Split,
     render,
+    render_crowded,
     write_dataset,
 )
 
@@ -368,3 +369,26 @@ def test_a_data_set_is_pictures_and_lines(tmp_path: Path) -> None:
                 "answer": item.answer,
                 "skill": item.skill,
             }
+
+
+@needs_training_fonts
+def test_crowded_pictures_are_full_of_labels_and_repeat_by_seed() -> None:
+    first, again, other = render_crowded(3), render_crowded(3), render_crowded(4)
+    assert np.array_equal(first.rgb, again.rgb)
+    assert not np.array_equal(first.rgb, other.rgb)
+    assert first.questions == ()
+    drawn = [render_crowded(seed) for seed in range(20)]
+    letters = np.mean([(example.labels.letter > 0).sum() for example in drawn])
+    objects = np.mean([example.labels.centre.sum() for example in drawn])
+    assert letters > 20
+    assert objects > 4
+    for example in drawn:
+        assert not ((example.labels.centre > 0) & (example.labels.shape == 0)).any()
+
+
+@needs_training_fonts
+def test_every_font_has_capitals_of_its_own() -> None:
+    for path in (*training_fonts(), *held_out_fonts()):
+        font = ImageFont.truetype(str(path), 40)
+        same = [c for c in "ABDEGQR" if bytes(font.getmask(c)) == bytes(font.getmask(c.lower()))]
+        assert same == [], f"{path.name} draws capitals as small letters"
