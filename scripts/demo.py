@@ -39,13 +39,16 @@ class DemoError(Exception):
     """A step failed; the message is the step's own."""
 
 
-def run(*command: str) -> str:
+def run(*command: str, accepted: tuple[int, ...] = (0,)) -> str:
     """Run one of the project's commands from this virtual environment and return its output."""
     print(f"$ {' '.join(command)}", flush=True)
     program = Path(sys.executable).parent / command[0]
     done = subprocess.run([str(program), *command[1:]], capture_output=True, text=True)
+    said = done.stderr.strip()
+    if done.returncode not in accepted:
+        raise DemoError(said or f"{command[0]} ended with {done.returncode}")
     if done.returncode:
-        raise DemoError(done.stderr.strip() or f"{command[0]} ended with {done.returncode}")
+        print(said)
     return done.stdout
 
 
@@ -208,6 +211,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (DemoError, ModelsError, OSError, subprocess.CalledProcessError) as error:
         print(f"error: {str(error).removeprefix('error: ')}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     print(f"\nThe demo took {time.monotonic() - started:.0f} seconds. All of it: {arguments.out}")
     return 0
 

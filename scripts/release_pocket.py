@@ -104,33 +104,41 @@ def training_sentence(run: Path) -> str:
     )
 
 
+def build(run: Path, scratch: Path) -> dict[str, dict[str, Any]]:
+    """Make bf16/ and int4/ in a scratch folder and measure both."""
+    calibration, held_out = scratch / "calibration", scratch / "held-out"
+    write_dataset(calibration, CALIBRATION, Split.TRAIN)
+    write_dataset(held_out, HELD_OUT, Split.HELD_OUT)
+    shutil.copytree(run / "bf16", scratch / "bf16")
+    call(
+        "run", str(scratch / "bf16"), "--out", str(scratch / "int4"), "--method", "rpiq",
+        "--bits", "4", "--group-size", "128", "--calibration", str(calibration),
+        "--samples", str(len(CALIBRATION)),
+    )  # fmt: skip
+    results = {name: evaluate(scratch / name, held_out, name) for name in ("bf16", "int4")}
+    for name, result in results.items():
+        write_skills(scratch / name, result)
+    return results
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Release a run folder of scripts/train_pocket.py."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="run folder that holds bf16/ and curve.csv")
     run: Path = parser.parse_args(argv).run
+    for name in ("bf16/model.safetensors", "curve.csv"):
+        if not (run / name).is_file():
+            print(f"error: {run} holds no {name}; finish the training first", file=sys.stderr)
+            return 2
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            calibration, held_out = Path(scratch) / "calibration", Path(scratch) / "held-out"
-            write_dataset(calibration, CALIBRATION, Split.TRAIN)
-            write_dataset(held_out, HELD_OUT, Split.HELD_OUT)
+        with tempfile.TemporaryDirectory(dir=POCKET_BF16().parent) as scratch:
+            results = build(run, Path(scratch))
             for folder in (POCKET_BF16(), POCKET_INT4()):
                 shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(run / "bf16", POCKET_BF16())
-            call(
-                "run", str(POCKET_BF16()), "--out", str(POCKET_INT4()), "--method", "rpiq",
-                "--bits", "4", "--group-size", "128", "--calibration", str(calibration),
-                "--samples", str(len(CALIBRATION)),
-            )  # fmt: skip
-            results = {
-                "bf16": evaluate(POCKET_BF16(), held_out, "bf16"),
-                "int4": evaluate(POCKET_INT4(), held_out, "int4"),
-            }
+                (Path(scratch) / folder.name).rename(folder)
     except (ModelsError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    write_skills(POCKET_BF16(), results["bf16"])
-    write_skills(POCKET_INT4(), results["int4"])
     rows = []
     for skill in SKILLS:
         both = [results[name]["skills"][skill] for name in ("bf16", "int4")]
