@@ -174,19 +174,14 @@ def ask_all(out: Path) -> None:
             asked = ["--question-audio", str(question)]
         else:
             print("flite is not installed, so the question is typed.")
-        result = json.loads(
-            run(
-                "assistant",
-                "ask",
-                str(scene.picture),
-                *asked,
-                "--json",
-                "--answer-audio",
-                str(answer),
-                "--model",
-                str(out / "rpiq"),
-            )  # fmt: skip
-        )
+        # 3: answered, but there is no voice; 2: the question was not understood.
+        said = run(
+            "assistant", "ask", str(scene.picture), *asked, "--json",
+            "--answer-audio", str(answer), "--model", str(out / "rpiq"), accepted=(0, 2, 3),
+        )  # fmt: skip
+        if not said:
+            continue
+        result = json.loads(said)
         print(f"asked: {scene.question}")
         print(f"you: {result['question']}")
         print(f"answer: {result['answer']} ({result['basis']})")

@@ -100,7 +100,7 @@ def training_sentence(run: Path) -> str:
         last = list(csv.DictReader(stream))[-1]
     return (
         f"{int(last['pictures']):,} drawn pictures with three questions each, "
-        f"{float(last['seconds']) / 60:.0f} minutes on one CPU core, bf16 autocast.\n"
+        f"{float(last['seconds']) / 60:.0f} minutes on two CPU cores, bf16 autocast."
     )
 
 
@@ -125,7 +125,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Release a run folder of scripts/train_pocket.py."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="run folder that holds bf16/ and curve.csv")
-    run: Path = parser.parse_args(argv).run
+    parser.add_argument("--note", default="", help="a sentence about this run, for the card")
+    arguments = parser.parse_args(argv)
+    run: Path = arguments.run
     for name in ("bf16/model.safetensors", "curve.csv"):
         if not (run / name).is_file():
             print(f"error: {run} holds no {name}; finish the training first", file=sys.stderr)
@@ -150,10 +152,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         rows="\n".join(rows),
         bf16_mb=megabytes(POCKET_BF16()),
         int4_mb=megabytes(POCKET_INT4()),
-        training=training_sentence(run),
+        training=" ".join((training_sentence(run), arguments.note)).strip(),
         calibration=len(CALIBRATION),
     )
     (POCKET_BF16().parent / "CARD.md").write_text(card)
+    shutil.copy(run / "curve.csv", RESULTS / "pocket_curve.csv")
     print(card)
     return 0
 
