@@ -11,12 +11,13 @@ from torch import Tensor
 from models.blocks import Sample
 from models.cogvlm2.blockwise import CogVLM2Blocks
 from models.cogvlm2.config import CogVLM2Config
+from models.cogvlm2.decoder import LANGUAGE
 from models.cogvlm2.processing import build_prompt, encode_prompt, preprocess_picture
-from models.errors import ModelFolderError
+from models.errors import ModelFolderError, PromptError
 from models.families import OpenedModel
 from models.loading import load_tokenizer
 from models.pictures import load_picture
-from quantizer.data import read_documents, read_questions, tokenize
+from quantizer.data import PictureQuestion, read_documents, read_questions, tokenize
 from quantizer.errors import DataError, SettingsError
 
 _HELD_OUT_SHARE = 0.1
@@ -53,8 +54,7 @@ def draw_calibration(
     if path.is_dir():
         if not isinstance(blocks, CogVLM2Blocks):
             raise DataError(f"{path}: is a folder, but the model reads text only; give a text file")
-        drawn = picture_samples(path, tokenizer, blocks.model.config, samples=samples, seed=seed)
-        return hold_out(drawn)
+        return picture_samples(path, tokenizer, blocks.model.config, samples=samples, seed=seed)
     drawn = text_samples(
         path,
         tokenizer,
@@ -99,9 +99,12 @@ def bos_of(opened: OpenedModel) -> int:
 
 def hold_out(samples: Sequence[Sample]) -> CalibrationSet:
     """Keep about the last tenth, at least one of two or more sequences, out of the fit."""
-    count = max(round(_HELD_OUT_SHARE * len(samples)), 1) if len(samples) >= 2 else 0
-    cut = len(samples) - count
+    cut = len(samples) - _held_out_count(len(samples))
     return CalibrationSet(tuple(samples[:cut]), tuple(samples[cut:]))
+
+
+def _held_out_count(count: int) -> int:
+    return max(round(_HELD_OUT_SHARE * count), 1) if count >= 2 else 0
 
 
 def text_windows(
@@ -138,25 +141,71 @@ def text_samples(
 
 def picture_samples(
     folder: Path, tokenizer: Tokenizer, config: CogVLM2Config, *, samples: int, seed: int
-) -> list[Sample]:
+) -> CalibrationSet:
     """Draw questions of a picture folder as CogVLM2 samples: picture, question and answer.
 
-    The answer follows the question, because the model meets its own answers while decoding.
+    Pictures are drawn, each with one of its questions; only where more samples are asked for
+    than there are pictures do pictures come again with another question. The last tenth of the
+    drawn pictures is held out with all its samples, so that none is in both sets.
 
     Raises:
         DataError: the folder has no usable ``questions.jsonl``.
         PictureError: a drawn picture is missing, damaged or no picture.
-        PromptError: a question does not fit into the model's context.
+        PromptError: a question with its answer does not fit into the model's context.
     """
-    questions = read_questions(folder)
-    drawn = []
-    for index in _draw(len(questions), samples, seed):
-        item = questions[index]
-        prompt = build_prompt(item.question, template=config.template_version)
-        ids, types = encode_prompt(tokenizer, f"{prompt} {item.answer}", config, with_picture=True)
-        pixels = preprocess_picture(load_picture(item.picture), config)
-        drawn.append({"input_ids": ids, "token_type_ids": types, "pixels": pixels.unsqueeze(0)})
-    return drawn
+    drawn = _draw_questions(read_questions(folder), samples, seed)
+    by_picture = []
+    for picture, items in drawn.items():
+        pixels = preprocess_picture(load_picture(picture), config).unsqueeze(0)
+        by_picture.append(
+            [_answered(item, tokenizer, config) | {"pixels": pixels} for item in items]
+        )
+    cut = len(by_picture) - _held_out_count(len(by_picture))
+    return CalibrationSet(
+        tuple(sample for group in by_picture[:cut] for sample in group),
+        tuple(sample for group in by_picture[cut:] for sample in group),
+    )
+
+
+def _draw_questions(
+    questions: Sequence[PictureQuestion], samples: int, seed: int
+) -> dict[Path, list[PictureQuestion]]:
+    """Draw at most ``samples`` questions by picture, pictures in a drawn order."""
+    by_picture: dict[Path, list[PictureQuestion]] = {}
+    for index in _draw(len(questions), len(questions), seed):
+        by_picture.setdefault(questions[index].picture, []).append(questions[index])
+    # By name, so that a picture's chance does not grow with the number of its questions.
+    names = sorted(by_picture)
+    order = [names[index] for index in _draw(len(names), samples, seed)]
+    left = samples
+    counts = dict.fromkeys(order, 0)
+    while left and any(counts[picture] < len(by_picture[picture]) for picture in order):
+        for picture in order:
+            if left and counts[picture] < len(by_picture[picture]):
+                counts[picture] += 1
+                left -= 1
+    return {picture: by_picture[picture][: counts[picture]] for picture in order}
+
+
+def _answered(item: PictureQuestion, tokenizer: Tokenizer, config: CogVLM2Config) -> Sample:
+    """Lay out a question and its answer, which the model meets itself while decoding.
+
+    The answer is encoded on its own, as decoding appends it: encoding the joined text would put
+    a space between them that no answer has.
+    """
+    prompt = build_prompt(item.question, template=config.template_version)
+    ids, types = encode_prompt(tokenizer, prompt, config, with_picture=True)
+    answer = torch.tensor([tokenizer.encode(item.answer, add_special_tokens=False).ids]).long()
+    total, context = ids.shape[1] + answer.shape[1], config.max_position_embeddings
+    if total > context:
+        raise PromptError(
+            f"{item.picture}: picture, question and answer have {total} tokens but {context} fit; "
+            "shorten the answer"
+        )
+    return {
+        "input_ids": torch.cat((ids, answer), dim=1),
+        "token_type_ids": torch.cat((types, torch.full_like(answer, LANGUAGE)), dim=1),
+    }
 
 
 def _draw(count: int, samples: int, seed: int) -> list[int]:

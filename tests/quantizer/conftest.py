@@ -126,21 +126,22 @@ def tiny_cogvlm2(tmp_path_factory: pytest.TempPathFactory, letter_tokenizer: Tok
 
 @pytest.fixture(scope="session")
 def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve noisy pictures with one question each."""
+    """Twelve noisy pictures with two questions each."""
     folder = tmp_path_factory.mktemp("pictures")
     generator = np.random.default_rng(0)
     lines = []
     for n in range(12):
         pixels = generator.integers(0, 256, (40, 50, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{n:02d}.png")
-        lines.append(
-            {
-                "picture": f"{n:02d}.png",
-                "question": "How many dots?" if n % 2 else "What colour?",
-                "answer": str(n),
-                "skill": "count" if n % 2 else "colour",
-            }
-        )
+        for question, skill in (("What colour?", "colour"), ("How many dots?", "count")):
+            lines.append(
+                {
+                    "picture": f"{n:02d}.png",
+                    "question": question,
+                    "answer": f"{n} {skill}",
+                    "skill": skill,
+                }
+            )
     (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, lines)))
     return folder
 

@@ -1,6 +1,7 @@
 """Calibration windows and picture samples."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 from models.cogvlm2.config import CogVLM2Config, VisionConfig
-from models.errors import PictureError
+from models.errors import PictureError, PromptError
 from quantizer.calibration import hold_out, picture_samples, text_samples
 from quantizer.errors import DataError
 
@@ -76,8 +77,9 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_pictures_become_samples(pictures: Path, letter_tokenizer: Tokenizer) -> None:
-    samples = picture_samples(pictures, letter_tokenizer, CONFIG, samples=9, seed=0)
-    assert len(samples) == 3
+    drawn = picture_samples(pictures, letter_tokenizer, CONFIG, samples=9, seed=0)
+    assert (len(drawn.fitting), len(drawn.held_out)) == (2, 1)
+    samples = (*drawn.fitting, *drawn.held_out)
     for sample in samples:
         types = sample["token_type_ids"]
         assert sample["input_ids"].shape == types.shape
@@ -86,6 +88,50 @@ def test_pictures_become_samples(pictures: Path, letter_tokenizer: Tokenizer) ->
         assert sample["pixels"].dtype == torch.float32
     endings = {letter_tokenizer.decode(s["input_ids"][0, -2:].tolist()) for s in samples}
     assert endings == {"a 0", "a 1", "a 2"}  # the decoder joins letters with spaces
+
+
+def test_the_answer_follows_the_prompt_without_a_space(
+    pictures: Path, letter_tokenizer: Tokenizer
+) -> None:
+    drawn = picture_samples(pictures, letter_tokenizer, CONFIG, samples=1, seed=0)
+    ids = drawn.fitting[0]["input_ids"][0].tolist()
+    prompt = "Question: How? Answer:"
+    # Ids of the fixture's letters: their code - 32 + 3.
+    said = [ord(letter) - 29 for letter in prompt]
+    assert ids[:-2] == [1, *[0] * 6, *said]
+    assert ids[-2] == ord("a") - 29
+    assert ids[-1] - ord("0") + 29 in (0, 1, 2)
+    assert drawn.fitting[0]["token_type_ids"][0].tolist() == [0, *[1] * 6, *[0] * (len(said) + 2)]
+
+
+@pytest.mark.parametrize(
+    ("samples", "fitting", "held_out"),
+    [(1, 1, 0), (10, 9, 1), (12, 11, 1), (18, 17, 1), (99, 22, 2)],
+)
+def test_no_held_out_picture_is_in_the_fit(
+    picture_folder: Path, letter_tokenizer: Tokenizer, samples: int, fitting: int, held_out: int
+) -> None:
+    for seed in range(3):
+        drawn = picture_samples(
+            picture_folder, letter_tokenizer, CONFIG, samples=samples, seed=seed
+        )
+        assert (len(drawn.fitting), len(drawn.held_out)) == (fitting, held_out)
+        fit, judged = (
+            {sample["pixels"].numpy().tobytes() for sample in part}
+            for part in (drawn.fitting, drawn.held_out)
+        )
+        assert not fit & judged
+        assert len(fit | judged) == min(samples, 12), "every picture comes before one comes twice"
+        asked = {tuple(s["input_ids"][0].tolist()) for s in (*drawn.fitting, *drawn.held_out)}
+        assert len(asked) == fitting + held_out, "no question comes twice"
+
+
+def test_an_answer_that_does_not_fit_is_refused(
+    pictures: Path, letter_tokenizer: Tokenizer
+) -> None:
+    config = replace(CONFIG, max_position_embeddings=1 + 6 + len("Question: How? Answer:") + 1)
+    with pytest.raises(PromptError, match="have 31 tokens but 30 fit"):
+        picture_samples(pictures, letter_tokenizer, config, samples=1, seed=0)
 
 
 def test_a_damaged_picture_is_refused(pictures: Path, letter_tokenizer: Tokenizer) -> None:

@@ -117,10 +117,10 @@ def test_pictures_count_exact_answers_per_skill(
 ) -> None:
     loaded = load_model(tiny_cogvlm2, dtype=torch.float32)
     first = pictures(loaded, picture_folder)
-    assert first["items"] == 12
+    assert first["items"] == 24
     assert {name: part["items"] for name, part in first["skills"].items()} == {
-        "colour": 6,
-        "count": 6,
+        "colour": 12,
+        "count": 12,
     }
     # Take what the model said as the truth, except for one question about a count.
     folder = tmp_path / "agreeing"
@@ -132,12 +132,12 @@ def test_pictures_count_exact_answers_per_skill(
     lines[3]["answer"] = "something else entirely"
     path.write_text("\n".join(map(json.dumps, lines)))
     second = pictures(loaded, folder)
-    assert second["value"] == pytest.approx(11 / 12)
-    assert second["skills"]["count"]["value"] == pytest.approx(5 / 6)
+    assert second["value"] == pytest.approx(23 / 24)
+    assert second["skills"]["count"]["value"] == pytest.approx(11 / 12)
     assert second["skills"]["colour"]["value"] == 1.0
     assert [answer["right"] for answer in second["answers"]].index(False) == 3
     low, high = second["interval_95"]
-    assert 0.7 < low < 11 / 12 < high <= 1
+    assert 0.7 < low < 23 / 24 < high <= 1
     assert pictures(loaded, folder, limit=3)["value"] == 1.0
 
 

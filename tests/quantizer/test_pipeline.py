@@ -340,19 +340,21 @@ def test_a_changed_file_does_not_pass_verification(quantize: RunJob, tiny_llama:
 def test_experts_count_their_own_tokens(
     quantize: RunJob, tiny_cogvlm2: Path, picture_folder: Path, letter_tokenizer: Tokenizer
 ) -> None:
-    report, out = quantize("rpiq", model=tiny_cogvlm2, calibration=picture_folder, group_size=8)
+    report, out = quantize(
+        "rpiq", model=tiny_cogvlm2, calibration=picture_folder, samples=24, group_size=8
+    )
     tokens = {module.name: module.tokens + module.held_out_tokens for module in report.modules}
     assert len(tokens) == 2 * 4 + 4 + 2 * 10
-    # 12 pictures: 17 positions in the tower, 4 merged patches, 6 places of which the end mark
-    # and all words belong to the language expert.
-    assert tokens["model.vision.transformer.layers.1.mlp.fc2"] == 12 * 17
-    assert tokens["model.vision.linear_proj.gate_proj"] == 12 * 4
+    # 24 questions about 12 pictures: 17 positions in the tower, 4 merged patches, 6 places of
+    # which the end mark and all words belong to the language expert.
+    assert tokens["model.vision.transformer.layers.1.mlp.fc2"] == 24 * 17
+    assert tokens["model.vision.linear_proj.gate_proj"] == 24 * 4
     for part in ("self_attn.{}_expert_query_key_value", "mlp.{}_mlp.down_proj"):
-        assert tokens["model.layers.1." + part.format("vision")] == 12 * 5
+        assert tokens["model.layers.1." + part.format("vision")] == 24 * 5
     words = 0
     for line in (picture_folder / "questions.jsonl").read_text().splitlines():
         item = json.loads(line)
-        words += len(f"Question: {item['question']} Answer: {item['answer']}") + 2
+        words += len(f"Question: {item['question']} Answer:{item['answer']}") + 2
     assert tokens["model.layers.0.mlp.language_mlp.up_proj"] == words
     assert (report.mean_ratio() or 1.0) < 0.9
     assert load_model(out, dtype=torch.float32).family == "cogvlm2"
