@@ -1,9 +1,10 @@
 """From a picture and a question to one answer: quality gate, text, then the model."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 
 from assistant.answering.grounding import Basis, ground_model, is_decline
-from assistant.answering.intents import TEXT_INTENTS, Intent, Request, understand
+from assistant.answering.intents import TEXT_INTENTS, Intent, Request, bare_words, understand
 from assistant.answering.text_answers import NO_TEXT, Answer, answer_from_text
 from assistant.answering.vision import VisionLanguageModel
 from assistant.errors import UsageError
@@ -11,15 +12,24 @@ from assistant.seeing.quality import SENTENCES, Cause, check_quality
 from assistant.seeing.text import TextLine, TextReader
 from assistant.stopwatch import Stopwatch
 from models.pictures import RgbPicture
-from models.pocket.questions import ANY_OBJECT, SHAPES, plural
+from models.pocket.pictures import SIZE
+from models.pocket.questions import ANY_OBJECT, SHAPES, all_questions, plural
 
-LARGEST_DRAWING = 512
-"""Longer side, in pixels, up to which a picture may be one of the drawings (128 pixels) that a
-model with few skills was trained and measured on. On photographs its answers are guesses."""
+LARGEST_DRAWING = SIZE
+"""Longer side, in pixels, of the drawings that a model with few skills was trained and measured
+on. On anything larger, such as a photograph, its answers are guesses."""
+
+LOOKS_BLANK = "The picture looks blank; I can't tell more. Point the camera at something else."
+NOT_PLAIN = (
+    "I can't tell: I find no text, but the picture is not plain. Ask me to describe the picture."
+)
 
 _SKILL_OF = {Intent.COUNT: "count", Intent.COLOUR: "colour", Intent.READ_TEXT: "word"}
 _SHAPE_NAMES = frozenset((*SHAPES, *(plural(shape) for shape in SHAPES)))
 _SHAPE_LIST = ", ".join(plural(shape) for shape in SHAPES[:-1]) + f" and {plural(SHAPES[-1])}"
+
+_IDLE_WORDS = frozenset({"please", "the", "a", "an", "this", "these"})
+"""Politeness and articles; in a picture that is held up, "this circle" is "the circle"."""
 
 ModelOpener = Callable[[], VisionLanguageModel | str]
 """Gives the model, or the reason, in words, why there is none."""
@@ -45,18 +55,18 @@ class Answerer:
         request = understand(question)
         cause = self._gate(rgb)
         if request.intent is Intent.BLANK and cause is Cause.BLANK:
-            return Answer("Yes. The picture is blank.", Basis.SEEN)
+            return Answer(LOOKS_BLANK, Basis.UNKNOWN)
         if cause is not None:
             return Answer(SENTENCES[cause], Basis.UNKNOWN)
-        if request.intent is Intent.BLANK:
-            return self._not_blank(rgb)
-        if request.intent not in TEXT_INTENTS:
+        if request.intent not in TEXT_INTENTS and request.intent is not Intent.BLANK:
             return self._ask_model(rgb, request)
         lines = self._read_lines(rgb)
         if lines:
             return answer_from_text(request, lines)
         if request.intent is Intent.READ_TEXT:
             return self._model_reads(rgb, request)
+        if request.intent is Intent.BLANK:
+            return Answer(NOT_PLAIN, Basis.UNKNOWN)
         return Answer(NO_TEXT, Basis.UNKNOWN)
 
     def read(self, rgb: RgbPicture) -> Answer:
@@ -83,13 +93,6 @@ class Answerer:
         with self._stopwatch.stage("ocr"):
             return self._reader.read(rgb)
 
-    def _not_blank(self, rgb: RgbPicture) -> Answer:
-        lines = self._read_lines(rgb)
-        if not lines:
-            return Answer("No, but I find no text in it.", Basis.SEEN)
-        first = lines[0]
-        return Answer(f"No. There is text in it, such as: {first.text}", Basis.READ, (first,))
-
     def _model_reads(self, rgb: RgbPicture, request: Request) -> Answer:
         """Let the model read what text recognition did not find; never more than a guess."""
         answer = self._ask_model(rgb, request)
@@ -114,9 +117,9 @@ class Answerer:
             )
         accuracy = None
         if model.skills is not None:
-            accuracy = model.skills.get(_SKILL_OF[request.intent])
-            if max(rgb.shape[:2]) > LARGEST_DRAWING:
-                accuracy = 0.0
+            # What was not measured, or on other pictures, is no ground for more than a guess.
+            drawn = max(rgb.shape[:2]) <= LARGEST_DRAWING
+            accuracy = (model.skills[_SKILL_OF[request.intent]] or 0.0) if drawn else 0.0
         # A general model may state digits that it claims to see: only recognized ones count.
         lines = self._read_lines(rgb) if model.skills is None and _has_digits(text, request) else ()
         basis = ground_model(text, probabilities, request.intent, lines, accuracy)
@@ -127,8 +130,9 @@ class Answerer:
     ) -> tuple[str, list[float]]:
         with self._stopwatch.stage("look"):
             scene = model.look(rgb)
-        # A small model knows bare words only; a large one is given the question as it was asked.
-        wording = request.question if model.skills is None else request.words
+        # A small model knows its own wordings only; a large one gets the question as it was asked.
+        wording = request.question if model.skills is None else _own_wording(request.words)
+        assert wording is not None
         with self._stopwatch.stage("answer"):
             tokens = list(model.answer(scene, wording))
         return "".join(token.text for token in tokens).strip(), [
@@ -152,7 +156,33 @@ def _beyond_skills(model: VisionLanguageModel, request: Request) -> str | None:
             f"I can't tell: the small model on this machine knows only {_SHAPE_LIST}. "
             "Ask about one of those."
         )
+    if _own_wording(request.words) is None:
+        return (
+            "I can't tell: the small model on this machine knows only plain questions. "
+            "Ask in fewer words, such as: how many circles are there."
+        )
     return None
+
+
+def _own_wording(words: str) -> str | None:
+    """The question of the small model's closed set that says the same; None if there is none."""
+    known = _closed_set()
+    return known.get(words, known.get(_essence(words)))
+
+
+@functools.cache
+def _closed_set() -> Mapping[str, str]:
+    """Every question of the small model under its own words and under their essence."""
+    known: dict[str, str] = {}
+    for question in map(bare_words, all_questions()):
+        known[question] = question
+        known.setdefault(_essence(question), question)
+    return known
+
+
+def _essence(words: str) -> str:
+    """A question without the words that change nothing about what is asked."""
+    return " ".join(word for word in words.split() if word not in _IDLE_WORDS)
 
 
 def _has_digits(text: str, request: Request) -> bool:

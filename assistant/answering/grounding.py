@@ -57,9 +57,10 @@ def ground_model(
     """
     if is_decline(answer):
         return Basis.UNKNOWN
-    if not probabilities or min(probabilities) < LEAST_PROBABILITY:
+    # Asked this way round, NaN gives a guess.
+    if not probabilities or not all(share >= LEAST_PROBABILITY for share in probabilities):
         return Basis.GUESS
-    if accuracy is not None and accuracy < LEAST_ACCURACY:
+    if accuracy is not None and not accuracy >= LEAST_ACCURACY:
         return Basis.GUESS
     if intent in TEXT_INTENTS and not words_are_read(answer, lines):
         return Basis.GUESS

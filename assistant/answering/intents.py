@@ -17,6 +17,7 @@ class Intent(enum.Enum):
     DOSE = "dose"
     PHONE = "phone"
     BLANK = "blank"
+    ANY_TEXT = "any_text"
     COUNT = "count"
     COLOUR = "colour"
     FIND_THING = "find_thing"
@@ -34,6 +35,7 @@ TEXT_INTENTS = frozenset(
         Intent.PRICE,
         Intent.DOSE,
         Intent.PHONE,
+        Intent.ANY_TEXT,
     }
 )
 """Answered from recognized text, never from a model's impression of it."""
@@ -57,6 +59,9 @@ class Request:
 
 _ARTICLE = r"(?:the |my |a |an |any |this |these |that |those )?"
 
+_SOME = r"\b(?:any|some) (?:printed |written )?"
+_WRITING = r"(?:text|writing|words|letters|(?:any|some)thing written)"
+
 # The first pattern that is found decides, so that the narrower ones come first.
 _PATTERNS: tuple[tuple[Intent, str], ...] = (
     (Intent.EXPIRY, r"\bexpir|\bbest before|\buse by\b|\bstill good\b|\bgo(?:es)? off\b"),
@@ -68,7 +73,14 @@ _PATTERNS: tuple[tuple[Intent, str], ...] = (
     (Intent.TOTAL, r"\btotal\b|\bsum\b|\bhave to pay\b|\bamount\b"),
     (Intent.PRICE, r"\bprice\b|\bcosts?\b|\bhow much (?:is|are|for)\b"),
     (Intent.DATE, r"\bdate\b|\bwhat day\b"),
-    (Intent.BLANK, r"\bblank\b|\bis there any text\b|\bany (?:text|writing)\b"),
+    (Intent.BLANK, r"\bblank\b"),
+    (
+        Intent.ANY_TEXT,
+        rf"(?:\b(?:is|are) there (?:{_SOME})?{_WRITING}|(?<!\bread )(?:{_SOME}){_WRITING}"
+        r"|\b(?:have|has|contain|is|see|find) (?:text|writing|(?:any|some)thing written))\b"
+        # Text of some content is another question.
+        r"(?! (?:that |which )?(?:say|saying|says|about|with)\b)",
+    ),
     (
         Intent.FIND_WORD,
         r"\b(?:does|do) (?:it|this|that|the \w+) (?:say|mention|contain) (?P<subject>.+)$"

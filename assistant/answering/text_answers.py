@@ -8,7 +8,7 @@ from assistant.answering import extraction
 from assistant.answering.extraction import Value
 from assistant.answering.grounding import Basis, ground_read
 from assistant.answering.intents import Intent, Request
-from assistant.seeing.layout import Row, page_text, reading_order, rows_of
+from assistant.seeing.layout import Paragraph, Row, page_text, reading_order, rows_of
 from assistant.seeing.text import TextLine
 
 MOST_NAMED = 5
@@ -34,7 +34,11 @@ def answer_from_text(request: Request, lines: Sequence[TextLine]) -> Answer:
     paragraphs = reading_order(lines)
     rows = rows_of(paragraphs)
     if request.intent is Intent.FIND_WORD:
-        return _find_word(request.subject, rows)
+        return _find_word(request.subject, paragraphs)
+    if request.intent is Intent.ANY_TEXT:
+        return _read([Value(row.text, row) for row in rows], "Yes. It says: {}")
+    if request.intent is Intent.BLANK:
+        return _read([Value(rows[0].text, rows[0])], "It is not blank. It says: {}")
     if request.intent in _FINDERS:
         return _FINDERS[request.intent](rows)
     if "first line" in request.words:
@@ -104,14 +108,40 @@ _FINDERS: dict[Intent, Callable[[Sequence[Row]], Answer]] = {
 }
 
 
-def _find_word(subject: str, rows: Sequence[Row]) -> Answer:
-    pattern = rf"\b{re.escape(subject)}\b"
-    found = [Value(row.text, row) for row in rows if re.search(pattern, row.text, re.IGNORECASE)]
-    if found:
-        return _read(_different(found)[:1], "Yes. It says: {}")
-    return Answer(
-        f"I can't tell: I do not find '{subject}' in the text that I can read.", Basis.UNKNOWN
-    )
+def _find_word(subject: str, paragraphs: Sequence[Paragraph]) -> Answer:
+    """Say where a word stands, never yes or no: "contains nuts" and "nut free" both hold it."""
+    wanted = re.sub(r"^(?:(?:the|any|a|an|words?) )+(?=\w)", "", subject)
+    named = f"the words {wanted}" if " " in wanted else f"the word {wanted}"
+    found = _passages(re.compile(rf"\b{re.escape(wanted)}\b", re.IGNORECASE), paragraphs)
+    if not found:
+        return Answer(f"I do not find {named} in the text I can read.", Basis.UNKNOWN)
+    stands = "stand" if " " in wanted else "stands"
+    return _read(_different(found), f"T{named[1:]} {stands} here: {{}}")
+
+
+def _passages(pattern: re.Pattern[str], paragraphs: Sequence[Paragraph]) -> list[Value]:
+    """The rows that hold a word, each with those of its sentence directly before and behind it.
+
+    A row is not enough: "does not" may stand at the end of the one before.
+    """
+    found = []
+    for rows in (paragraph.rows for paragraph in paragraphs):
+        kept: list[int] = []
+        for index, row in enumerate(rows):
+            if pattern.search(row.text):
+                first = index - int(index > 0 and not _ends_sentence(rows[index - 1]))
+                last = index + int(index + 1 < len(rows) and not _ends_sentence(row))
+                kept += range(first, last + 1)
+        for index in sorted(set(kept)):
+            if index - 1 in kept:
+                found[-1] = Row(found[-1].pieces + rows[index].pieces)
+            else:
+                found.append(Row(rows[index].pieces))
+    return [Value(row.text, row) for row in found]
+
+
+def _ends_sentence(row: Row) -> bool:
+    return row.text.rstrip().endswith((".", "!", "?"))
 
 
 def _read(values: Sequence[Value], sentence: str) -> Answer:

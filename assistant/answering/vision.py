@@ -77,8 +77,8 @@ class LocalVisionModel:
 def read_skills(folder: Path) -> dict[str, float | None] | None:
     """What a model folder says its model can do.
 
-    `skills.json` holds {"skills": {NAME: {"accuracy": SHARE}}}. Without it, a small model is
-    taken to have the pocket model's skills, unmeasured, and a large one to be general.
+    `skills.json` holds {"skills": {NAME: {"accuracy": SHARE or null}}}. Without it, a small
+    model is taken to have the pocket model's skills, unmeasured, and a large one to be general.
 
     Raises:
         VisionError: skills.json is damaged.
@@ -87,13 +87,22 @@ def read_skills(folder: Path) -> dict[str, float | None] | None:
     try:
         if path.is_file():
             stated = json.loads(path.read_text(encoding="utf-8"))["skills"]
-            return {str(skill): float(facts["accuracy"]) for skill, facts in stated.items()}
+            return {str(skill): _share(facts["accuracy"]) for skill, facts in stated.items()}
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise VisionError(f"{path}: is damaged ({error}); write it again or remove it") from error
     if int(config.get("hidden_size", SMALL_HIDDEN_SIZE + 1)) <= SMALL_HIDDEN_SIZE:
         return {"colour": None, "count": None, "word": None}
     return None
+
+
+def _share(accuracy: Any) -> float | None:
+    """A measured share of right answers, 0 to 1, or None where none was measured."""
+    if accuracy is None:
+        return None
+    if isinstance(accuracy, bool) or not 0 <= float(accuracy) <= 1:
+        raise ValueError(f"accuracy {accuracy} is no share of 1")
+    return float(accuracy)
 
 
 def _name_of(folder: Path) -> str:
