@@ -11,6 +11,7 @@ from quantizer.report import files_of_report
 
 _SMALL_PATTERNS = ("*.json", "tokenizer.*", "LICENSE*", "NOTICE*", "README*", "*.md", "*.jinja")
 _NOT_COPIED = ("config.json", "quantize_config.json", "report.json", "progress.jsonl")
+_OF_ANOTHER_MODEL = ("skills.json", "CARD.md")  # what was measured on the source
 
 
 def check_output(out: Path) -> None:
@@ -75,9 +76,13 @@ def _replace(out: Path, new: Path) -> None:
 
 
 def copy_small_files(source: Path, target: Path) -> None:
-    """Copy tokenizer, generation settings, licence and card; never weights or their index."""
+    """Copy tokenizer, generation settings, licence and notes.
+
+    Weights, their index and figures that were measured on the source stay behind.
+    """
     for pattern in _SMALL_PATTERNS:
         for path in sorted(source.glob(pattern)):
-            skipped = path.name in _NOT_COPIED or path.name.endswith(".index.json")
+            skipped = path.name in (*_NOT_COPIED, *_OF_ANOTHER_MODEL)
+            skipped = skipped or path.name.endswith(".index.json")
             if path.is_file() and not skipped:
                 shutil.copyfile(path, target / path.name)

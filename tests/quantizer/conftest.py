@@ -83,6 +83,9 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory, letter_tokenizer: Token
     letter_tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "generation_config.json").write_text("{}")
     (folder / "LICENSE").write_text("free")
+    (folder / "README.md").write_text("how to use it")
+    for measured in ("skills.json", "CARD.md"):
+        (folder / measured).write_text('{"accuracy": 1}')
     (folder / "notes.bin").write_bytes(b"not ours to copy")
     return folder
 

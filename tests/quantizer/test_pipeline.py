@@ -66,6 +66,7 @@ def test_a_folder_is_written_with_everything_but_the_linears_untouched(
     _, out = quantize()
     assert sorted(path.name for path in out.iterdir()) == [
         "LICENSE",
+        "README.md",
         "config.json",
         "generation_config.json",
         "model.safetensors",
