@@ -32,6 +32,13 @@ _VERSIONED_MAGIC = 0x616B3432  # "ak42" opens the files of versions 1 and 2
 _SPACE = "▁"
 _BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")
 _ORIGIN = "llama2.c"
+_OWN_FILES = {
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "model.safetensors",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +127,11 @@ def check_output_folder(out: Path) -> None:
     if not any(out.iterdir()):
         return
     config = out / "config.json"
-    if config.is_file() and read_json(config).get("imported_from") == _ORIGIN:
-        return
+    # A quantized folder keeps the source's config.json, so the origin alone does not tell.
+    if config.is_file() and {path.name for path in out.iterdir()} <= _OWN_FILES:
+        found = read_json(config)
+        if found.get("imported_from") == _ORIGIN and "quantization_config" not in found:
+            return
     raise ModelFolderError(
         f"{out} exists and is no earlier import: name a new or empty folder, nothing was changed"
     )

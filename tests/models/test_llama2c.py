@@ -276,6 +276,30 @@ def test_only_an_earlier_import_is_overwritten(
     assert [path.name for path in (tmp_path / "notes").iterdir()] == ["diary.txt"]
 
 
+def spoil_with_quantization(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "gptq", "bits": 4}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def spoil_with_a_report(folder: Path) -> None:
+    (folder / "report.json").write_text("{}")
+
+
+@pytest.mark.parametrize("spoil", [spoil_with_quantization, spoil_with_a_report])
+def test_what_was_made_from_an_import_is_kept(
+    sources: tuple[Path, Path], tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    """A quantized folder has the import's config.json, tokenizer and file names."""
+    weights, tokenizer = sources
+    out = import_model(weights, tokenizer, tmp_path / "out")
+    (out / "model.safetensors").write_bytes(b"quantized")
+    spoil(out)
+    with pytest.raises(ModelFolderError, match="is no earlier import"):
+        import_model(weights, tokenizer, out)
+    assert (out / "model.safetensors").read_bytes() == b"quantized"
+
+
 # Real weights ----------------------------------------------------------------------------------
 
 
