@@ -5,6 +5,7 @@ Only this module wires drivers in, and it imports each of them where it is first
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -260,7 +261,9 @@ class _Speech:
     def start(self) -> None:
         """Let the speech engine start while the picture is looked at."""
         if self._synthesizer is not None:
-            self._synthesizer.start()
+            # What fails now fails again, and is told, when there is something to say.
+            with contextlib.suppress(SynthesizerError):
+                self._synthesizer.start()
 
     def say(self, answer: Answer) -> bool:
         """Speak an answer; False if a file was asked for and could not be made."""

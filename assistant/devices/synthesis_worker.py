@@ -8,6 +8,7 @@ to standard output, and its engine can hang or exit the process: here it may do 
 import json
 import os
 import shutil
+import signal
 import sys
 from typing import Any, TextIO
 
@@ -15,6 +16,7 @@ from typing import Any, TextIO
 def main() -> int:
     """Serve requests until standard input ends, then remove the private folder."""
     folder = sys.argv[1]
+    _ignore_signals()
     os.umask(0o077)
     replies = _take_standard_output()
     try:
@@ -26,6 +28,17 @@ def main() -> int:
         # Standard input ends also when the parent was killed: no speech may outlive it.
         shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def _ignore_signals() -> None:
+    """Leave it to the end of standard input to end this process.
+
+    A signal that ends the assistant may reach this process too, and must not keep it from
+    removing its files.
+    """
+    for name in ("SIGHUP", "SIGTERM", "SIGINT"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _take_standard_output() -> TextIO:

@@ -18,6 +18,9 @@ from assistant.errors import AudioFileError, SynthesizerError
 WORKER = Path(__file__).with_name("synthesis_worker.py")
 SLOWEST_WPM, FASTEST_WPM = 80, 600
 
+MOST_REPLIES = 4
+"""Replies that may wait to be read; more than one never do while the worker is in order."""
+
 _WAY_OUT = "install eSpeak NG (Debian: apt install espeak-ng)"
 _FOLDER_PREFIX = "sightline-speech-"
 
@@ -62,7 +65,11 @@ class Pyttsx3Synthesizer:
         self._count = 0
 
     def start(self) -> None:
-        """Start the worker without waiting for it, so that the first sentence comes sooner."""
+        """Start the worker without waiting for it, so that the first sentence comes sooner.
+
+        Raises:
+            SynthesizerError: its folder or its process cannot be created.
+        """
         if self._worker is None or not self._worker.alive:
             self.close()
             self._worker = _Worker(self._worker_file)
@@ -84,7 +91,10 @@ class Pyttsx3Synthesizer:
             worker.wait_until_ready(self._timeout_s)
             reply = worker.ask(self._request(text, path), self._timeout_s)
             self._check(reply)
-            return read_clip(path)
+            clip = read_clip(path)
+            if not len(clip.samples):
+                raise SynthesizerError(f"the speech engine wrote an empty sound; {_WAY_OUT}")
+            return clip
         except SynthesizerError:
             # Its state is unknown: the next sentence gets a fresh one.
             self.close()
@@ -112,7 +122,7 @@ class Pyttsx3Synthesizer:
 
     def _check(self, reply: dict[str, Any]) -> None:
         if reply.get("missing_voice"):
-            some = ", ".join(reply["known"][:8]) or "none"
+            some = ", ".join(reply.get("known", [])[:8]) or "none"
             raise SynthesizerError(f"no voice '{self._voice}' here; installed voices: {some} …")
         if reply.get("error"):
             raise SynthesizerError(f"speech was not made ({reply['error']}); {_WAY_OUT}")
@@ -124,19 +134,22 @@ class _Worker:
     """One worker process, its folder, and a thread that waits for its replies."""
 
     def __init__(self, file: Path) -> None:
-        base = _runtime_folder()
-        _remove_left_overs(base)
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=base))
-        # -P keeps this package's folder off the worker's import path.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(file), str(self.folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            encoding="utf-8",
-        )
-        self._replies: queue.Queue[str] = queue.Queue()
+        try:
+            base = _runtime_folder()
+            _remove_left_overs(base)
+            self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=base))
+        except OSError as error:
+            raise SynthesizerError(
+                f"no private folder for speech ({error}); free space or set XDG_RUNTIME_DIR"
+            ) from error
+        try:
+            self._process = _start_process(file, self.folder)
+        except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise SynthesizerError(
+                f"the speech process cannot be started ({error}); close other programs"
+            ) from error
+        self._replies: queue.Queue[str] = queue.Queue(maxsize=MOST_REPLIES)
         self._ready = False
         threading.Thread(target=self._listen, name="speech replies", daemon=True).start()
 
@@ -173,11 +186,16 @@ class _Worker:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        # The pipe is closed under this thread when the worker is stopped.
-        with contextlib.suppress(ValueError, OSError):
+        try:
             for line in self._process.stdout:
-                self._replies.put(line)
-        self._replies.put("")
+                self._replies.put_nowait(line)
+        except (ValueError, OSError):
+            pass  # the pipe is closed under this thread when the worker is stopped
+        except queue.Full:
+            # One request waits for one reply at most: this worker speaks out of turn.
+            self._process.kill()
+        with contextlib.suppress(queue.Full):
+            self._replies.put_nowait("")
 
     def _next_reply(self, timeout_s: float) -> dict[str, Any]:
         try:
@@ -188,8 +206,27 @@ class _Worker:
             ) from None
         if not line:
             raise SynthesizerError(f"the speech engine stopped; {_WAY_OUT}")
-        reply: dict[str, Any] = json.loads(line)
+        try:
+            reply = json.loads(line)
+        except ValueError as error:
+            raise SynthesizerError(f"the speech engine gave a broken reply; {_WAY_OUT}") from error
+        if not isinstance(reply, dict):
+            raise SynthesizerError(f"the speech engine gave a broken reply; {_WAY_OUT}")
         return reply
+
+
+def _start_process(file: Path, folder: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        # -P keeps this package's folder off the worker's import path.
+        [sys.executable, "-P", str(file), str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        encoding="utf-8",
+        # Ctrl+C or a closed terminal ends the assistant; the worker stays to clean up.
+        start_new_session=True,
+    )
 
 
 def _runtime_folder() -> str | None:

@@ -117,18 +117,119 @@ def test_it_recovers_after_a_crash(private_folder: Path, tmp_path: Path) -> None
         assert synthesizer.synthesize("Hello.").duration_s > 0.2
 
 
-@needs_espeak
-def test_a_killed_assistant_leaves_no_speech_behind(private_folder: Path) -> None:
-    script = (
-        "from assistant.devices.synthesizer import Pyttsx3Synthesizer\n"
-        "import os, signal\n"
-        "Pyttsx3Synthesizer().start()\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    subprocess.run([sys.executable, "-c", script], check=False, env=dict(os.environ))
-    deadline = time.monotonic() + 5
-    while speech_folders(private_folder) and time.monotonic() < deadline:
+PLANTING = """
+import os, signal, sys, time
+from assistant.devices.synthesizer import Pyttsx3Synthesizer
+synthesizer = Pyttsx3Synthesizer()
+synthesizer.start()
+folder = synthesizer._worker.folder
+(folder / "1.wav").write_bytes(b"private")
+# The worker has taken over its standard output, and so its folder, once it replies.
+synthesizer._worker._replies.get(timeout=20)
+print(folder, synthesizer._worker._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def assistant_with_sound(private_folder: Path) -> Iterator[tuple[subprocess.Popen[str], Path, int]]:
+    """An assistant in a process group of its own, its private folder with a WAV, its worker."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PLANTING],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        folder, worker_id = process.stdout.readline().rsplit(maxsplit=1)
+        assert speech_folders(private_folder) == [Path(folder)]
+        assert (Path(folder) / "1.wav").exists()
+        yield process, Path(folder), int(worker_id)
+        process.kill()
+
+
+def gone_within(path: Path, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while path.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
+    return not path.exists()
+
+
+@pytest.mark.parametrize("ending", [9, 1, 15, 2], ids=["KILL", "HUP", "TERM", "INT"])
+def test_a_signal_to_the_process_group_leaves_no_speech_behind(
+    assistant_with_sound: tuple[subprocess.Popen[str], Path, int], ending: int
+) -> None:
+    process, folder, _ = assistant_with_sound
+    os.killpg(process.pid, ending)
+    assert process.wait(5) == -ending
+    assert gone_within(folder, 5)
+
+
+@pytest.mark.parametrize("ending", [1, 15, 2], ids=["HUP", "TERM", "INT"])
+def test_the_worker_ends_by_the_end_of_its_input_and_not_by_a_signal(
+    assistant_with_sound: tuple[subprocess.Popen[str], Path, int], ending: int
+) -> None:
+    process, folder, worker_id = assistant_with_sound
+    os.kill(worker_id, ending)
+    time.sleep(0.3)
+    assert (folder / "1.wav").exists(), "it ended while the assistant still runs"
+    process.kill()
+    assert process.wait(5) == -9
+    assert gone_within(folder, 5)
+
+
+READY = "import sys, wave\nprint('{\"ready\": true}', flush=True)\n"
+BROKEN = READY + "sys.stdin.readline()\nprint('{\"done\": tr', flush=True)\nsys.stdin.read()\n"
+LISTING = READY + "sys.stdin.readline()\nprint('[1]', flush=True)\nsys.stdin.read()\n"
+SOUNDLESS = READY + (
+    "import json\n"
+    "path = json.loads(sys.stdin.readline())['path']\n"
+    "with wave.open(path, 'wb') as out:\n"
+    "    out.setparams((1, 2, 22050, 0, 'NONE', ''))\n"
+    "print('{\"done\": true}', flush=True)\n"
+    "sys.stdin.read()\n"
+)
+BABBLING = READY + "while True:\n    print('{\"ready\": true}', flush=True)\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [(BROKEN, "broken reply"), (LISTING, "broken reply"), (SOUNDLESS, "empty sound")],
+)
+def test_what_is_no_reply_or_no_sound_is_reported(
+    private_folder: Path, tmp_path: Path, source: str, named: str
+) -> None:
+    with pytest.raises(SynthesizerError, match=named):
+        Pyttsx3Synthesizer(worker=worker(tmp_path, source)).synthesize("Hello.")
+
+
+def test_a_worker_that_speaks_out_of_turn_is_ended(private_folder: Path, tmp_path: Path) -> None:
+    with Pyttsx3Synthesizer(worker=worker(tmp_path, BABBLING)) as synthesizer:
+        synthesizer.start()
+        babbler = synthesizer._worker
+        assert babbler is not None
+        deadline = time.monotonic() + 10
+        while babbler.alive and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not babbler.alive
+        assert babbler._replies.qsize() <= 4
+
+
+@pytest.mark.usefixtures("private_folder")
+def test_a_process_that_cannot_start_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(SynthesizerError, match="cannot be started"):
+        Pyttsx3Synthesizer().start()
+
+
+def test_a_folder_that_cannot_be_created_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "removed"))
+    with pytest.raises(SynthesizerError, match="no private folder"):
+        Pyttsx3Synthesizer().start()
 
 
 def test_left_overs_of_killed_runs_are_removed(private_folder: Path, tmp_path: Path) -> None:
