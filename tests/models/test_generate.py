@@ -1,5 +1,6 @@
 """Streaming answers: cached decoding against the whole sequence run anew for every token."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ def chat() -> PictureChat:
     torch.manual_seed(3)
     model = CogVLM2ForCausalLM(pocket_config()).eval().requires_grad_(False)
     for parameter in model.parameters():
-        nn.init.normal_(parameter, std=0.1)
+        nn.init.normal_(parameter, std=0.4)  # so wide that every step's best token is another
     return PictureChat(LoadedModel(model, build_tokenizer(), "cogvlm2", None, Path("unused")))
 
 
@@ -30,30 +31,52 @@ def picture() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 
 
-def greedy_without_cache(chat: PictureChat, rgb: np.ndarray, question: str, tokens: int) -> str:
+def greedy_without_cache(
+    chat: PictureChat, rgb: np.ndarray, question: str, tokens: int
+) -> tuple[list[int], list[float]]:
+    """Greedy ids, end mark or not, and their probabilities; the whole sequence anew each time."""
     ids, types = encode_prompt(
         chat.tokenizer, build_prompt(question), chat.config, with_picture=True
     )
     pixels = preprocess_picture(rgb, chat.config)[None]
     said: list[int] = []
+    probabilities: list[float] = []
     for _ in range(tokens):
-        best = int(chat.model(ids, types, pixels=pixels)[0, -1].argmax())
-        if best in chat.config.eos_token_ids:
-            break
-        said.append(best)
-        ids = torch.cat((ids, torch.tensor([[best]])), dim=1)
+        logits = chat.model(ids, types, pixels=pixels)[0, -1]
+        said.append(int(logits.argmax()))
+        probabilities.append(float(logits.softmax(-1).max()))
+        ids = torch.cat((ids, torch.tensor([[said[-1]]])), dim=1)
         types = torch.cat((types, torch.zeros(1, 1, dtype=torch.long)), dim=1)
-    return chat.tokenizer.decode(said)
+    return said, probabilities
+
+
+def pieces_of(chat: PictureChat, ids: list[int]) -> str:
+    """The text of ids up to the last that completes a character."""
+    texts = [chat.tokenizer.decode(ids[:count]) for count in range(1, len(ids) + 1)]
+    return next((text for text in reversed(texts) if not text.endswith("�")), "")
 
 
 def test_answers_equal_uncached_greedy_decoding(chat: PictureChat, picture: np.ndarray) -> None:
     scene = chat.look(picture)
     for question in ("How many circles are there?", "Why?", "How many circles are there?"):
-        tokens = list(chat.answer(scene, question, max_new_tokens=6))
-        # A token inside a character emits no text, so only finished text is compared.
-        expected = greedy_without_cache(chat, picture, question, 6)
-        assert expected.startswith("".join(t.text for t in tokens))
-        assert all(0 < t.probability <= 1 for t in tokens)
+        tokens = list(chat.answer(scene, question, max_new_tokens=8))
+        ids, probabilities = greedy_without_cache(chat, picture, question, 8)
+        assert len(set(ids)) >= 6, "the oracle must say something that can go wrong"
+        assert not set(ids) & set(chat.config.eos_token_ids)
+        assert len(tokens) == 8
+        assert "".join(token.text for token in tokens) == pieces_of(chat, ids)
+        # Float32 sums in another order; a wrong token or position changes the first digit.
+        assert [token.probability for token in tokens] == pytest.approx(probabilities, rel=1e-3)
+
+
+def test_an_answer_ends_before_its_end_mark(chat: PictureChat, picture: np.ndarray) -> None:
+    ids, _ = greedy_without_cache(chat, picture, "Why?", 3)
+    assert ids[2] not in ids[:2]
+    ending = PictureChat(LoadedModel(chat.model, chat.tokenizer, "cogvlm2", None, Path("unused")))
+    ending.config = replace(chat.config, eos_token_ids=(chat.config.vocab_size - 1, ids[2]))
+    tokens = list(ending.answer(ending.look(picture), "Why?", max_new_tokens=8))
+    assert len(tokens) == 2
+    assert "".join(token.text for token in tokens) == pieces_of(chat, ids[:2])
 
 
 def test_a_question_leaves_the_scene_as_it_was(chat: PictureChat, picture: np.ndarray) -> None:
