@@ -88,32 +88,42 @@ def read_clip(path: Path) -> AudioClip:
         raise AudioFileError(f"{path}: cannot be read as a WAV file ({error})") from error
 
 
-def check_wav_output(path: Path) -> None:
-    """Refuse an output path that must not be overwritten, before any work is done.
+def check_wav_output(path: Path, *, overwrite: bool = False) -> None:
+    """Refuse an output path that cannot or must not be written, before any work is done.
+
+    overwrite: an existing WAV file may be replaced; any other file never is.
 
     Raises:
-        UsageError: a folder, a file that is not a WAV, or a folder that is missing.
+        UsageError: a folder, an existing file, or a folder that is missing or cannot be
+            written to.
     """
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; give the name of a WAV file to write")
     if not path.parent.is_dir():
         raise UsageError(f"{path}: the folder {path.parent} does not exist; create it first")
-    if path.exists() and not _starts_like_wav(path):
-        raise UsageError(
-            f"{path}: exists and is not a WAV file, so it is not overwritten; give another name"
-        )
+    if path.exists():
+        if not _starts_like_wav(path):
+            raise UsageError(
+                f"{path}: exists and is not a WAV file, so it is not overwritten; give another name"
+            )
+        if not overwrite:
+            raise UsageError(f"{path}: exists already; give another name, or --overwrite")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: the folder {path.parent} cannot be written to; give another")
 
 
-def write_wav(path: Path, clip: AudioClip) -> None:
+def write_wav(path: Path, clip: AudioClip, *, overwrite: bool = False) -> None:
     """Write a clip, readable by its owner only; an existing WAV is replaced in one step.
+
+    overwrite: as in `check_wav_output`.
 
     Raises:
         UsageError: the path must not be overwritten, or cannot be written.
     """
-    check_wav_output(path)
+    check_wav_output(path, overwrite=overwrite)
     try:
         # mkstemp creates the file 0600: an answer is as private as the picture it is about.
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".sightline-")
         try:
             with os.fdopen(handle, "wb") as stream, wave.open(stream, "wb") as recording:
                 recording.setnchannels(1)
@@ -146,8 +156,13 @@ def _starts_like_wav(path: Path) -> bool:
     """True for an ordinary file that is empty or opens with a RIFF WAVE header."""
     if not path.is_file():
         return False
-    with path.open("rb") as stream:
-        start = stream.read(12)
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(12)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: exists and cannot be read ({error.strerror}); give another name"
+        ) from error
     return start == b"" or (start[:4] == b"RIFF" and start[8:] == b"WAVE")
 
 

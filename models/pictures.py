@@ -33,11 +33,19 @@ def load_picture(path: Path, max_pixels: int = 64_000_000) -> RgbPicture:
     Raises:
         PictureError: the file is missing, is no picture, is cut short, or is too large.
     """
-    if not path.exists():
+    try:
+        exists, is_file = path.exists(), path.is_file()
+    except OSError as error:  # a name that is too long, a folder that must not be entered
+        raise PictureError(
+            f"{path}: cannot be read ({error.strerror}); give another path"
+        ) from error
+    if not exists:
         raise PictureError(f"{path}: no such file; give the path of a JPEG or PNG picture")
-    if not path.is_file():
+    if not is_file:
         raise PictureError(f"{path}: is not a file; give the path of a JPEG or PNG picture")
-    with _open(path) as picture:
+    with warnings.catch_warnings(), _open(path) as picture:
+        # As in `_open`: TIFF's decoder warns of a short file before it fails.
+        warnings.simplefilter("ignore")
         width, height = picture.size
         if width * height > max_pixels:
             raise PictureError(
@@ -51,8 +59,8 @@ def _open(path: Path) -> Image.Image:
     """Read the header only; Pillow decodes pixels later, in `load`."""
     try:
         with warnings.catch_warnings():
-            # Our own limit, checked right after, gives a better message than Pillow's warning.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Our own limit and errors give better messages than Pillow's warnings.
+            warnings.simplefilter("ignore")
             return Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureError(f"{path}: has too many pixels to read; make it smaller first") from error

@@ -28,7 +28,7 @@ class PlainFront:
     def line(self, label: str, text: str) -> None:
         """Print one labelled line, unless standard output is kept for JSON."""
         if not self.as_json:
-            print(f"{label}: {printable(text)}", flush=True)
+            print(labelled(label, text), flush=True)
 
     def answer(self, answer: Answer) -> None:
         """Print an answer with the label of its basis."""
@@ -40,7 +40,7 @@ class PlainFront:
             self._told.add(text)
             # Beside JSON on standard output, status lines go where errors go.
             print(
-                f"status: {printable(text)}",
+                labelled("status", text),
                 file=sys.stderr if self.as_json else sys.stdout,
                 flush=True,
             )
@@ -59,9 +59,24 @@ def spoken_sentences(answer: Answer) -> list[str]:
     return [sentence for sentence in found if any(c.isalnum() for c in sentence)]
 
 
+def labelled(label: str, text: str) -> str:
+    """A label and a text; further lines are indented, so that none can pose as another label."""
+    return f"{label}: " + printable(text).replace("\n", "\n  ")
+
+
 def printable(text: str) -> str:
-    """Drop what a terminal or a braille display must not get: control and format characters."""
-    return "".join(c for c in text if c == "\n" or c.isprintable())
+    """Drop what a terminal, a screen reader or a braille display must not get.
+
+    That is control and format characters, and drawings: lines and boxes, blocks, braille
+    patterns. Every kind of space becomes a plain one.
+    """
+    kept = (c if c == "\n" or not c.isspace() else " " for c in text)
+    return "".join(c for c in kept if c == "\n" or (c.isprintable() and not _is_drawing(c)))
+
+
+def _is_drawing(character: str) -> bool:
+    """True in Unicode's blocks Box Drawing, Block Elements and Braille Patterns."""
+    return "\u2500" <= character <= "\u259f" or "\u2800" <= character <= "\u28ff"
 
 
 def one_line(text: str) -> str:

@@ -86,19 +86,48 @@ def test_output_never_overwrites_what_is_no_wav(tmp_path: Path) -> None:
     letter.write_text("dear me")
     clip = AudioClip(TONE, 16000)
     for path in (letter, tmp_path, tmp_path / "none" / "a.wav"):
-        with pytest.raises(UsageError):
-            write_wav(path, clip)
+        for overwrite in (False, True):
+            with pytest.raises(UsageError):
+                write_wav(path, clip, overwrite=overwrite)
     assert letter.read_text() == "dear me"
     assert [p.name for p in tmp_path.iterdir()] == ["letter.txt"]
 
 
-def test_output_replaces_an_older_answer(tmp_path: Path) -> None:
+def test_output_replaces_an_older_answer_only_when_told_to(tmp_path: Path) -> None:
     path = tmp_path / "answer.wav"
     write_wav(path, AudioClip(TONE, 16000))
-    check_wav_output(path)
-    write_wav(path, AudioClip(TONE[:100], 22050))
+    before = path.read_bytes()
+    for refused in (check_wav_output, lambda path: write_wav(path, AudioClip(TONE[:100], 22050))):
+        with pytest.raises(UsageError, match="another name, or --overwrite"):
+            refused(path)
+    assert path.read_bytes() == before
+    check_wav_output(path, overwrite=True)
+    write_wav(path, AudioClip(TONE[:100], 22050), overwrite=True)
     assert len(read_clip(path).samples) == 100
     assert read_clip(path).rate_hz == 22050
+
+
+def test_places_that_cannot_be_written_or_read_are_refused_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(UsageError, match="cannot be written to"):
+        check_wav_output(tmp_path / "answer.wav")
+    (tmp_path / "locked.wav").touch()
+
+    def locked(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    # The tests may run as an administrator, to whom no file is locked.
+    monkeypatch.setattr(Path, "open", locked)
+    with pytest.raises(UsageError, match=r"locked\.wav: exists and cannot be read \(Permission"):
+        check_wav_output(tmp_path / "locked.wav", overwrite=True)
+
+
+def test_the_longest_file_name_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("a" * 251 + ".wav")
+    write_wav(path, AudioClip(TONE, 16000))
+    assert len(read_clip(path).samples) == 1600
 
 
 def test_join_puts_a_pause_between() -> None:

@@ -113,7 +113,7 @@ def test_limit_is_inclusive(tmp_path: Path) -> None:
         load_picture(path, max_pixels=95)
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "gif"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "gif", "tiff"])
 def test_truncated_files_are_refused(tmp_path: Path, suffix: str) -> None:
     whole = tmp_path / f"whole.{suffix}"
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
@@ -125,6 +125,11 @@ def test_truncated_files_are_refused(tmp_path: Path, suffix: str) -> None:
         with pytest.raises(PictureError, match=r"cut\." + suffix) as caught:
             load_picture(cut)
         assert "\n" not in str(caught.value)
+
+
+def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="cannot be read"):
+        load_picture(tmp_path / ("a" * 5000))
 
 
 def test_missing_folder_text_and_empty(tmp_path: Path) -> None:
