@@ -6,13 +6,15 @@ Only this module wires drivers in, and it imports each of them where it is first
 
 import argparse
 import contextlib
+import errno
+import io
 import json
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from assistant.answering.answerer import Answerer
 from assistant.answering.grounding import Basis
@@ -37,6 +39,7 @@ exit codes:
   1  unexpected failure of the program
   2  bad input: a file, folder, question or option that cannot be used; nothing was written
   3  answered in text, but the file of --answer-audio could not be made
+  130  stopped with Ctrl+C
 """
 
 EXAMPLES = """\
@@ -53,13 +56,17 @@ SILENT_PEAK = 150
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that lacks a character shows a mark in its place.
+            stream.reconfigure(errors="replace")
     try:
         options = _parser().parse_args(argv)
         logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR)
         front = PlainFront(as_json=options.json)
         return _ask(options, front) if options.command == "ask" else _read(options, front)
     except (AssistantError, ModelsError) as error:
-        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        _print_error(str(error))
         return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -68,15 +75,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ANSWERED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            _print_error(f"{error.filename}: the path is too long; give a shorter one")
+            return BAD_INPUT
         # The last line of defence: a blind user gets one sentence, a developer the trace.
         logging.getLogger(__name__).info("unexpected failure", exc_info=True)
-        reason = one_line(f"{type(error).__name__}: {error}")
-        print(f"error: unexpected failure ({reason}); run with --verbose", file=sys.stderr)
+        _print_error(f"unexpected failure ({type(error).__name__}: {error}); run with --verbose")
         return UNEXPECTED
 
 
+def _print_error(text: str) -> None:
+    print(f"error: {one_line(text)}", file=sys.stderr)
+
+
 class _LineParser(argparse.ArgumentParser):
-    """Reports wrong usage in one line, as every other bad input."""
+    """Reports wrong usage in one line, as every other bad input, and never colours its help."""
+
+    def __init__(self, **options: Any) -> None:
+        if sys.version_info >= (3, 14):
+            options["color"] = False
+        super().__init__(**options)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see {self.prog} --help")
@@ -124,6 +142,9 @@ def _command(
         type=Path,
         metavar="WAV",
         help="write the spoken answer to this file instead of playing it",
+    )
+    command.add_argument(
+        "--overwrite", action="store_true", help="let --answer-audio replace an existing WAV file"
     )
     command.add_argument(
         "--json", action="store_true", help="print one JSON object; plays no sound"
@@ -183,13 +204,15 @@ def _check_question_options(options: argparse.Namespace) -> None:
 def _check_outputs(options: argparse.Namespace) -> None:
     """Refuse outputs that must not be written before any work is done."""
     if options.answer_audio is None:
+        if options.overwrite:
+            raise UsageError("--overwrite does nothing without --answer-audio WAV; give both")
         return
     if options.no_speech:
         raise UsageError("--answer-audio and --no-speech contradict each other; give one of them")
-    check_wav_output(options.answer_audio)
     asked = getattr(options, "question_audio", None)
     if asked is not None and asked.resolve() == options.answer_audio.resolve():
         raise UsageError(f"{asked}: the answer would replace the question; give another name")
+    check_wav_output(options.answer_audio, overwrite=options.overwrite)
 
 
 def _hear(options: argparse.Namespace, stopwatch: Stopwatch) -> str:
@@ -249,6 +272,7 @@ class _Speech:
         self, options: argparse.Namespace, front: PlainFront, stopwatch: Stopwatch
     ) -> None:
         self._file: Path | None = options.answer_audio
+        self._overwrite: bool = options.overwrite
         self._wanted = self._file is not None or not (options.no_speech or options.json)
         self._front = front
         self._stopwatch = stopwatch
@@ -274,12 +298,16 @@ class _Speech:
             if self._file is not None:
                 with self._stopwatch.stage("synthesize"):
                     clips = [self._synthesizer.synthesize(sentence) for sentence in sentences]
-                write_wav(self._file, join_clips(clips))
+                write_wav(self._file, join_clips(clips), overwrite=self._overwrite)
             else:
                 self._play(sentences)
-        except (SynthesizerError, PlayerError) as error:
-            self._front.status(f"{error}; the answer is in text only")
-            return self._file is None
+        except (SynthesizerError, PlayerError, UsageError) as error:
+            told = f"{error}; the answer is in text only"
+            if self._file is not None:
+                _print_error(told)
+                return False
+            # Played sound is an extra, so that its absence is no error.
+            self._front.status(told)
         return True
 
     def _play(self, sentences: Sequence[str]) -> None:
@@ -311,7 +339,10 @@ def _deliver(
     front.answer(answer)
     spoken = speech.say(answer)
     if front.as_json:
-        print(json.dumps(_report(answer, question, stopwatch, with_text), ensure_ascii=False))
+        report = _report(answer, question, stopwatch, with_text)
+        # Where the output cannot hold every character, JSON has an escape for it.
+        unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+        print(json.dumps(report, ensure_ascii=not unicode))
     return ANSWERED if spoken else NO_AUDIO
 
 

@@ -124,7 +124,7 @@ def _passages(pattern: re.Pattern[str], paragraphs: Sequence[Paragraph]) -> list
 
     A row is not enough: "does not" may stand at the end of the one before.
     """
-    found = []
+    found: list[Row] = []
     for rows in (paragraph.rows for paragraph in paragraphs):
         kept: list[int] = []
         for index, row in enumerate(rows):

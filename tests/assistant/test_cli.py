@@ -2,7 +2,9 @@
 
 import contextlib
 import ctypes.util
+import io
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -88,14 +90,50 @@ def test_plain_output_is_labelled_lines_without_escapes(
 ) -> None:
     assert main(["ask", str(receipt), "What is the total?", "--no-speech"]) == 0
     assert main(["ask", str(receipt), "Describe the picture", "--no-speech"]) == 0
-    out = capsysbinary.readouterr().out
-    lines = out.decode().splitlines()
+    out = capsysbinary.readouterr().out.decode()
+    lines = out.split("\n")[:-1]
     assert lines[:2] == ["you: What is the total?", "answer: The total is 5.50. (read)"]
     assert lines[2] == "you: Describe the picture"
     assert lines[3].startswith("status: no vision model at ")
     assert lines[4].startswith("answer: I can't tell: ") and lines[4].endswith("(can't tell)")
     assert len(lines) == 5
-    assert not set(out) & {*range(10), *range(11, 32), 127, 155}
+    assert forbidden(out) == set()
+
+
+def forbidden(text: str) -> set[str]:
+    """What no plain output may hold: control characters, boxes, blocks, braille, other spaces."""
+    ranges = (range(10), range(11, 32), range(127, 161), range(0x2000, 0x2010),
+              range(0x2028, 0x2030), range(0x2500, 0x25A0), range(0x2800, 0x2900))  # fmt: skip
+    return {character for character in text if any(ord(character) in each for each in ranges)}
+
+
+@pytest.mark.usefixtures("no_model")
+def test_what_is_typed_is_printed_without_forbidden_characters(
+    receipt: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    question = "what\u00a0is\x9b the\u2028total \u2588\u2503\u28ff\x1b[1m?"
+    assert forbidden(question) == set("\u00a0\x9b\u2028\u2588\u2503\u28ff\x1b")
+    assert main(["ask", str(receipt), question, "--no-speech"]) == 0
+    out = capsysbinary.readouterr().out.decode()
+    assert out.startswith("you: what is the total [1m?\nanswer: ")
+    assert forbidden(out) == set()
+
+
+@pytest.mark.usefixtures("no_model")
+def test_a_terminal_that_lacks_a_character_gets_a_mark(
+    receipt: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    ask = ["ask", str(receipt), "what is the total \u6f22\u5b57 na\u00efve", "--no-speech"]
+    assert main(ask) == 0
+    sys.stdout.flush()
+    assert written.getvalue().startswith(b"you: what is the total ?? na\xefve\nanswer: The total")
+    written.truncate(0)
+    written.seek(0)
+    assert main([*ask, "--json"]) == 0
+    sys.stdout.flush()
+    assert json.loads(written.getvalue())["question"] == "what is the total \u6f22\u5b57 na\u00efve"
 
 
 def test_read_gives_the_text_in_order(receipt: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,6 +168,17 @@ def test_bad_pictures_and_questions(
     assert "--help" in failed(capsys, "look", str(receipt))
 
 
+def test_paths_that_are_too_long_are_bad_input(
+    receipt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "a" * 5000
+    assert long in failed(capsys, "read", long)
+    ask = ("ask", str(receipt))
+    assert long in failed(capsys, *ask, "--question-audio", long)
+    for option in ("--answer-audio", "--model"):
+        assert long in failed(capsys, *ask, "what is the total", option, long, "--json")
+
+
 def test_bad_sound_files(
     receipt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], speak: Speak
 ) -> None:
@@ -157,8 +206,62 @@ def test_outputs_are_never_overwritten(
     question = tmp_path / "question.wav"
     write_wav(question, AudioClip(np.ones(16000, np.int16), 16000))
     same = ("--question-audio", str(question), "--answer-audio", str(question))
-    assert "replace the question" in failed(capsys, "ask", str(receipt), *same)
-    assert receipt.read_bytes() == before
+    for more in ((), ("--overwrite",)):
+        assert "replace the question" in failed(capsys, "ask", str(receipt), *same, *more)
+    recorded = question.read_bytes()
+    assert "another name, or --overwrite" in failed(capsys, *ask, str(question))
+    assert "not a WAV file" in failed(capsys, *ask, str(receipt), "--overwrite")
+    assert "without --answer-audio" in failed(capsys, "read", str(receipt), "--overwrite")
+    assert receipt.read_bytes() == before and question.read_bytes() == recorded
+
+
+@needs_espeak
+def test_an_older_answer_is_replaced_when_told_to(receipt: Path, tmp_path: Path) -> None:
+    old = tmp_path / "answer.wav"
+    write_wav(old, AudioClip(np.ones(100, np.int16), 16000))
+    ask = ["ask", str(receipt), "what is the total", "--answer-audio", str(old)]
+    assert main([*ask, "--overwrite"]) == 0
+    assert read_clip(old).duration_s > 0.5
+
+
+class FolderEater:
+    """A synthesizer during whose work the folder of the answer disappears."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self) -> None:
+        pass
+
+    def synthesize(self, text: str) -> AudioClip:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return AudioClip(np.ones(100, np.int16), 16000)
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_answer_whose_sound_cannot_be_written_is_still_printed(
+    receipt: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from assistant.devices import synthesizer
+
+    place = tmp_path / "place"
+    monkeypatch.setattr(synthesizer, "Pyttsx3Synthesizer", lambda: FolderEater(place))
+    ask = ["ask", str(receipt), "what is the total", "--answer-audio", str(place / "a.wav")]
+    for more in ([], ["--json"]):
+        place.mkdir()
+        assert main([*ask, *more]) == 3
+        out, error = capsys.readouterr()
+        assert error.startswith(f"error: {place / 'a.wav'}: ") and error.count("\n") == 1
+        assert "in text only" in error
+        if more:
+            assert json.loads(out)["answer"] == "The total is 5.50."
+        else:
+            assert out.splitlines()[1:] == ["answer: The total is 5.50. (read)"]
 
 
 def test_a_bad_model_folder_is_refused(
@@ -245,10 +348,17 @@ def test_without_speech_engine_or_loudspeaker_it_goes_on_in_text(
     monkeypatch.setattr(synthesizer, "Pyttsx3Synthesizer", lambda: whole(worker=mute))
     written = ["--answer-audio", str(tmp_path / "a.wav")]
     assert main(["ask", str(receipt), "what is the total", *written]) == 3
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "answer: The total is 5.50. (read)"
-    assert lines[2].startswith("status: no speech engine") and len(lines) == 3
+    out, error = capsys.readouterr()
+    assert out.splitlines()[1:] == ["answer: The total is 5.50. (read)"]
+    assert error.startswith("error: no speech engine") and error.count("\n") == 1
     assert not (tmp_path / "a.wav").exists()
+    # A worker that cannot even start is the same, and no unexpected failure.
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/nowhere/python")
+        assert main(["ask", str(receipt), "what is the total", *written]) == 3
+        out, error = capsys.readouterr()
+        assert out.splitlines()[1:] == ["answer: The total is 5.50. (read)"]
+        assert error.startswith("error: the speech process cannot be started")
     # Played sound is an extra: its absence is told once and is no failure.
     monkeypatch.setattr(synthesizer, "Pyttsx3Synthesizer", whole)
     monkeypatch.setitem(sys.modules, "sounddevice", None)
@@ -270,9 +380,13 @@ def test_unexpected_failures_are_one_line_too(
     assert error == "error: unexpected failure (RuntimeError: two lines); run with --verbose\n"
 
 
-def test_help_documents_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_documents_the_exit_codes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
     for command in ([], ["ask"], ["read"]):
         with contextlib.suppress(SystemExit):
             main([*command, "--help"])
         out = capsys.readouterr().out
-        assert "exit codes:" in out and "2  bad input" in out
+        assert "exit codes:" in out and "2  bad input" in out and "130  stopped" in out
+        assert forbidden(out) == set()
