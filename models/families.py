@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from models.blocks import Block, BlockwiseModel, Sample, State
 from models.checkpoint import read_json
+from models.config_values import wrong_ids, wrong_values
 from models.errors import ModelFolderError
 
 if TYPE_CHECKING:
@@ -28,6 +29,29 @@ LLAMA_GROUPS = (
     ("self_attn.o_proj",),
     ("mlp.gate_proj", "mlp.up_proj"),
     ("mlp.down_proj",),
+)
+
+_LLAMA_COUNTS = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "max_position_embeddings",
+)
+_LLAMA_OPTIONAL_COUNTS = ("num_key_value_heads", "head_dim")  # null stands for a default
+_LLAMA_NUMBERS = ("rms_norm_eps", "rope_theta")
+_LLAMA_VOCABULARY = 32000  # where config.json names none
+
+# What transformers and torch raise for values that they cannot build a model with.
+_REFUSALS = (
+    TypeError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RuntimeError,
 )
 
 COGVLM2_ARCHITECTURE = "CogVLMForCausalLM"
@@ -84,18 +108,17 @@ class LlamaFamily:
         from transformers import LlamaConfig, LlamaForCausalLM
 
         settings = {key: value for key, value in config.items() if key != "quantization_config"}
+        _check_llama_values(settings)
         try:
             parsed = LlamaConfig.from_dict(settings)
             # A mask of None means causal for this implementation only.
             parsed._attn_implementation = "sdpa"
             with torch.device("meta"):
                 model = LlamaForCausalLM(parsed)
-        except (StrictDataclassError, TypeError, ValueError, KeyError, AttributeError) as error:
+            _restore_rotary(model, parsed, torch.device("cpu"))
+        except (*_REFUSALS, StrictDataclassError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise ModelFolderError(
-                f"config.json does not describe a LLaMA model ({reason}): restore the original"
-            ) from error
-        _restore_rotary(model, parsed, torch.device("cpu"))
+            raise _no_llama(reason) from error
         model.requires_grad_(False)
         model.train(False)
         return model
@@ -219,7 +242,8 @@ def family_of(config: Mapping[str, Any]) -> Family:
     Raises:
         ModelFolderError: the architecture is unknown.
     """
-    if COGVLM2_ARCHITECTURE in (config.get("architectures") or ()):
+    architectures = config.get("architectures")
+    if isinstance(architectures, list) and COGVLM2_ARCHITECTURE in architectures:
         return CogVLM2Family()
     if config.get("model_type") == "llama":
         return LlamaFamily()
@@ -263,6 +287,28 @@ def open_blockwise(folder: Path) -> OpenedModel:
     family = family_of(config)
     module = family.build(config)
     return OpenedModel(folder, family, module, family.blockwise(module), config)
+
+
+def _check_llama_values(config: Mapping[str, Any]) -> None:
+    given = {k: v for k, v in config.items() if k not in _LLAMA_OPTIONAL_COUNTS or v is not None}
+    wrong = wrong_values(
+        given, counts=(*_LLAMA_COUNTS, *_LLAMA_OPTIONAL_COUNTS), numbers=_LLAMA_NUMBERS
+    )
+    if not wrong:
+        # Not pad_token_id: published folders say -1 there for "none".
+        ids = {k: given[k] for k in ("bos_token_id", "eos_token_id") if given.get(k) is not None}
+        wrong = wrong_ids(ids, given.get("vocab_size", _LLAMA_VOCABULARY))
+    heads = given.get("num_attention_heads")
+    if not wrong and heads and heads % given.get("num_key_value_heads", heads):
+        wrong = ["num_attention_heads is no multiple of num_key_value_heads"]
+    if wrong:
+        raise _no_llama("; ".join(wrong))
+
+
+def _no_llama(reason: str) -> ModelFolderError:
+    return ModelFolderError(
+        f"config.json does not describe a LLaMA model ({reason}): restore the original"
+    )
 
 
 def _as_llama(module: nn.Module) -> "LlamaForCausalLM":

@@ -4,7 +4,30 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from models.config_values import wrong_ids, wrong_values
 from models.errors import ModelFolderError
+
+_COUNTS = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_multi_query_heads",
+    "max_position_embeddings",
+)
+_NUMBERS = ("rms_norm_eps", "rope_theta")
+_VISION_COUNTS = (
+    "image_size",
+    "patch_size",
+    "in_channels",
+    "hidden_size",
+    "num_heads",
+    "num_hidden_layers",
+    "intermediate_size",
+)
+_VISION_NUMBERS = ("layer_norm_eps",)
+_TEMPLATES = ("chat", "vqa", "base")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +105,14 @@ class CogVLM2Config:
             **{key: vision_raw[key] for key in VisionConfig.__slots__ if key in vision_raw}
         )
         eos = raw.get("eos_token_id", cls().eos_token_ids)
+        eos_token_ids = tuple(eos) if isinstance(eos, list | tuple) else (eos,)
         own = {
             key: raw[key]
             for key in cls.__slots__
             if key in raw and key not in ("vision", "eos_token_ids")
         }
-        config = cls(
-            **own, vision=vision, eos_token_ids=(eos,) if isinstance(eos, int) else tuple(eos)
-        )
+        config = cls(**own, vision=vision, eos_token_ids=eos_token_ids)
+        config._check_values()
         config._check(raw, vision_raw)
         return config
 
@@ -109,6 +132,20 @@ class CogVLM2Config:
             "vision_config": vision,
         }
 
+    def _check_values(self) -> None:
+        """Refuse values of a wrong type or range; everything after can compute with them."""
+        own, vision = _scalars(self), _scalars(self.vision)
+        wrong = wrong_values(own, counts=_COUNTS, numbers=_NUMBERS)
+        wrong += wrong_values(
+            vision, counts=_VISION_COUNTS, numbers=_VISION_NUMBERS, prefix="vision_config."
+        )
+        if self.template_version not in _TEMPLATES:
+            wrong.append(f"template_version={self.template_version!r} ({', '.join(_TEMPLATES)})")
+        if not wrong:
+            ids = {"bos_token_id": self.bos_token_id, "pad_token_id": self.pad_token_id}
+            wrong = wrong_ids(ids | {"eos_token_id": self.eos_token_ids}, self.vocab_size)
+        _refuse(wrong)
+
     def _check(self, raw: Mapping[str, Any], vision_raw: Mapping[str, Any]) -> None:
         wrong: list[str] = []
         if raw.get("hidden_act", "silu") != "silu":
@@ -124,10 +161,22 @@ class CogVLM2Config:
             wrong.append(f"{self.vision.grid} patches a side (the 2x2 convolution needs even)")
         if self.hidden_size % self.num_attention_heads:
             wrong.append("hidden_size is no multiple of num_attention_heads")
+        if self.head_dim % 2:
+            wrong.append(f"attention heads of {self.head_dim} channels (rotation needs even)")
         if self.num_attention_heads % self.num_multi_query_heads:
             wrong.append("num_attention_heads is no multiple of num_multi_query_heads")
-        if wrong:
-            raise ModelFolderError(
-                f"config.json does not fit CogVLM2: {'; '.join(wrong)}; "
-                "give the folder of a CogVLM2 model"
-            )
+        if self.vision.hidden_size % self.vision.num_heads:
+            wrong.append("vision hidden_size is no multiple of num_heads")
+        _refuse(wrong)
+
+
+def _scalars(config: VisionConfig | CogVLM2Config) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in type(config).__slots__}
+
+
+def _refuse(wrong: list[str]) -> None:
+    if wrong:
+        raise ModelFolderError(
+            f"config.json does not fit CogVLM2: {'; '.join(wrong)}; "
+            "give the folder of a CogVLM2 model"
+        )
