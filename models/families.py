@@ -236,6 +236,26 @@ class LlamaBlocks:
         return functional.linear(core.norm(state["hidden"]), weight)
 
 
+@dataclass(frozen=True, slots=True)
+class TextLimits:
+    """What a model's parsed config.json says about text.
+
+    vocab_size:   ids are 0 to vocab_size - 1.
+    context:      most tokens of a sequence.
+    bos_token_id: starts a text; None where the model has none.
+    """
+
+    vocab_size: int
+    context: int
+    bos_token_id: int | None
+
+
+def text_limits(module: nn.Module) -> TextLimits:
+    """Read the limits of a module of any family."""
+    config: Any = module.config
+    return TextLimits(config.vocab_size, config.max_position_embeddings, config.bos_token_id)
+
+
 def family_of(config: Mapping[str, Any]) -> Family:
     """Choose the family by a config.json.
 

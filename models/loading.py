@@ -16,10 +16,8 @@ from models.checkpoint import (
     read_json,
 )
 from models.errors import CheckpointError, ModelFolderError
-from models.families import Family, OpenedModel, family_of, open_blockwise
+from models.families import Family, family_of, text_limits
 from models.int4 import Int4Linear, replace_linear
-
-__all__ = ["LoadedModel", "OpenedModel", "load_model", "load_tensors", "open_blockwise"]
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +58,8 @@ def load_model(
     family = family_of(config)
     quantization = _read_quantization(folder, config.get("quantization_config"))
     reader = CheckpointReader(folder)
-    tokenizer = load_tokenizer(folder)
     module = family.build(config)
+    tokenizer = load_tokenizer(folder, text_limits(module).vocab_size)
     _insert_int4_layers(module, reader, quantization, folder)
     _check_names(family, module, reader)
     used = [name for name in reader.names() if name in module.state_dict()]
@@ -76,20 +74,27 @@ def load_model(
     return LoadedModel(module, tokenizer, family.name, quantization, folder)
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """Read tokenizer.json.
+def load_tokenizer(folder: Path, vocab_size: int) -> Tokenizer:
+    """Read tokenizer.json for a model of ``vocab_size`` ids.
 
     Raises:
-        ModelFolderError: the file is missing or damaged.
+        ModelFolderError: the file is missing or damaged, or has ids that the model lacks.
     """
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise ModelFolderError(f"{path} is missing: give a model folder with all its files")
     try:
-        return Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception for a damaged file
         reason = str(error).splitlines()[0]
         raise ModelFolderError(f"{path} cannot be read ({reason}): copy it again") from error
+    largest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
+    if largest >= vocab_size:
+        raise ModelFolderError(
+            f"{path} has ids up to {largest} but config.json says vocab_size {vocab_size}: "
+            "restore the files that belong together"
+        )
+    return tokenizer
 
 
 def load_tensors(

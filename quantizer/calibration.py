@@ -13,15 +13,15 @@ from models.cogvlm2.blockwise import CogVLM2Blocks
 from models.cogvlm2.config import CogVLM2Config
 from models.cogvlm2.decoder import LANGUAGE
 from models.cogvlm2.processing import build_prompt, encode_prompt, preprocess_picture
-from models.errors import ModelFolderError, PromptError
-from models.families import OpenedModel
+from models.errors import PromptError
+from models.families import OpenedModel, text_limits
 from models.loading import load_tokenizer
 from models.pictures import load_picture
 from quantizer.data import PictureQuestion, read_documents, read_questions, tokenize
 from quantizer.errors import DataError, SettingsError
+from quantizer.sequences import bos_of, sequence_length
 
 _HELD_OUT_SHARE = 0.1
-_LONGEST_SEQUENCE = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def draw_calibration(
     """
     if samples < 1:
         raise SettingsError(f"--samples {samples} cannot calibrate; give 1 or more")
-    tokenizer = load_tokenizer(opened.folder)
+    tokenizer = load_tokenizer(opened.folder, text_limits(opened.module).vocab_size)
     blocks = opened.blockwise
     if path.is_dir():
         if not isinstance(blocks, CogVLM2Blocks):
@@ -58,9 +58,9 @@ def draw_calibration(
     drawn = text_samples(
         path,
         tokenizer,
-        bos_token_id=bos_of(opened),
+        bos_token_id=bos_of(opened.module, opened.folder),
         samples=samples,
-        seq_len=_sequence_length(opened, seq_len),
+        seq_len=sequence_length(opened.module, seq_len),
         seed=seed,
     )
     if isinstance(blocks, CogVLM2Blocks):
@@ -68,33 +68,6 @@ def draw_calibration(
             sample | {"token_type_ids": torch.zeros_like(sample["input_ids"])} for sample in drawn
         ]
     return hold_out(drawn)
-
-
-def _sequence_length(opened: OpenedModel, asked: int | None) -> int:
-    context = int(opened.config.get("max_position_embeddings", _LONGEST_SEQUENCE))
-    if asked is None:
-        return min(_LONGEST_SEQUENCE, context)
-    if not 2 <= asked <= context:
-        raise SettingsError(
-            f"--seq-len {asked} does not fit the model's context; give 2 to {context}"
-        )
-    return asked
-
-
-def bos_of(opened: OpenedModel) -> int:
-    """The model's begin-of-text id.
-
-    Raises:
-        ModelFolderError: config.json names none.
-    """
-    if isinstance(opened.blockwise, CogVLM2Blocks):
-        return opened.blockwise.model.config.bos_token_id
-    bos = opened.config.get("bos_token_id")
-    if not isinstance(bos, int):
-        raise ModelFolderError(
-            f"{opened.folder}/config.json has no bos_token_id; add the id that starts a text"
-        )
-    return bos
 
 
 def hold_out(samples: Sequence[Sample]) -> CalibrationSet:

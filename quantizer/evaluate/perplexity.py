@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.cogvlm2.model import CogVLM2ForCausalLM
-from models.errors import CheckpointError, ModelFolderError
+from models.errors import CheckpointError
 from models.loading import LoadedModel
 from quantizer.data import read_documents, tokenize
-from quantizer.errors import DataError, SettingsError
+from quantizer.errors import DataError
 from quantizer.evaluate.intervals import bootstrap_ratio
+from quantizer.sequences import bos_of, sequence_length
 
-_LONGEST_WINDOW = 2048
 _LARGEST_LOSS = 700.0  # nats; the exponential of more overflows
 
 
@@ -45,8 +45,8 @@ def perplexity(
         CheckpointError: the model gives no finite loss.
     """
     started = time.monotonic()
-    length = window_length(loaded, seq_len)
-    ids = tokenize(read_documents(data), loaded.tokenizer, _bos(loaded))
+    length = sequence_length(loaded.model, seq_len)
+    ids = tokenize(read_documents(data), loaded.tokenizer, bos_of(loaded.model, loaded.folder))
     windows = cut_windows(ids, length)[:limit]
     if len(windows) == 0 or windows.shape[1] < 2:
         raise DataError(f"{data}: has {len(ids)} tokens, too few to predict one; give more text")
@@ -83,22 +83,6 @@ def cut_windows(ids: Tensor, length: int) -> Tensor:
     return ids[: count * length].view(count, length) if count else ids[None]
 
 
-def window_length(loaded: LoadedModel, seq_len: int | None) -> int:
-    """Tokens of a window: the smaller of 2048 and the context, or what was asked for.
-
-    Raises:
-        SettingsError: what was asked for does not fit.
-    """
-    context: int = loaded.model.config.max_position_embeddings  # type: ignore[union-attr,assignment]
-    if seq_len is None:
-        return min(_LONGEST_WINDOW, context)
-    if not 2 <= seq_len <= context:
-        raise SettingsError(
-            f"--seq-len {seq_len} does not fit the model's context; give 2 to {context}"
-        )
-    return seq_len
-
-
 @torch.inference_mode()
 def window_loss(loaded: LoadedModel, window: Tensor) -> float:
     """Summed cross-entropy of tokens 1 .. n-1 of a window (n,), each given those before it."""
@@ -110,12 +94,3 @@ def window_loss(loaded: LoadedModel, window: Tensor) -> float:
         logits = loaded.model(input_ids=ids, use_cache=False).logits
     loss = functional.cross_entropy(logits[0, :-1].float(), ids[0, 1:], reduction="sum")
     return float(loss)
-
-
-def _bos(loaded: LoadedModel) -> int:
-    bos: object = loaded.model.config.bos_token_id  # type: ignore[union-attr]
-    if not isinstance(bos, int):
-        raise ModelFolderError(
-            f"{loaded.folder}/config.json has no bos_token_id; add the id that starts a text"
-        )
-    return bos

@@ -15,9 +15,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from models.checkpoint import CheckpointReader, QuantizationConfig
 from models.cogvlm2 import CogVLM2Config, CogVLM2ForCausalLM
 from models.errors import CheckpointError, ModelFolderError
-from models.families import LlamaBlocks, family_of
+from models.families import LlamaBlocks, family_of, open_blockwise
 from models.int4 import Int4Linear, QuantizedWeight
-from models.loading import load_model, load_tensors, open_blockwise
+from models.loading import load_model, load_tensors
 
 IDS = torch.tensor([[1, 5, 9, 2, 30, 7, 7]])
 
@@ -199,6 +199,19 @@ def test_a_missing_file_is_named(tmp_path: Path, file: str) -> None:
     make_folder(tmp_path, tied=False)
     (tmp_path / file).unlink()
     with pytest.raises(ModelFolderError, match=file):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(("words", "fits"), [(31, True), (32, False)])
+def test_a_tokenizer_must_fit_the_model(tmp_path: Path, words: int, fits: bool) -> None:
+    make_folder(tmp_path, tied=False)
+    tokenizer = Tokenizer(WordLevel({f"w{n}": n for n in range(words)}, unk_token="w0"))
+    tokenizer.add_special_tokens(["<end>"])  # takes the next id
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    if fits:
+        assert load_model(tmp_path).tokenizer.token_to_id("<end>") == 31
+        return
+    with pytest.raises(ModelFolderError, match="ids up to 32 but .* vocab_size 32"):
         load_model(tmp_path)
 
 

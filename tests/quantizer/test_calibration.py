@@ -1,6 +1,7 @@
 """Calibration windows and picture samples."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 from models.cogvlm2.config import CogVLM2Config, VisionConfig
-from models.errors import PictureError, PromptError
-from quantizer.calibration import hold_out, picture_samples, text_samples
+from models.errors import ModelFolderError, PictureError, PromptError
+from models.families import open_blockwise
+from quantizer.calibration import draw_calibration, hold_out, picture_samples, text_samples
 from quantizer.errors import DataError
 
 CONFIG = CogVLM2Config(
@@ -139,3 +141,26 @@ def test_a_damaged_picture_is_refused(pictures: Path, letter_tokenizer: Tokenize
     (pictures / "1.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(PictureError, match=r"1\.png"):
         picture_samples(pictures, letter_tokenizer, CONFIG, samples=9, seed=0)
+
+
+def test_a_tokenizer_of_another_model_is_refused(
+    tiny_llama: Path, text_file: Path, tmp_path: Path, letter_tokenizer: Tokenizer
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_llama, folder)
+    other = Tokenizer.from_str(letter_tokenizer.to_str())
+    other.add_tokens(["sun"])
+    other.save(str(folder / "tokenizer.json"))
+    with pytest.raises(ModelFolderError, match="ids up to 99 but .* vocab_size 99"):
+        draw_calibration(open_blockwise(folder), text_file, samples=1, seq_len=None, seed=0)
+
+
+def test_a_model_without_a_begin_mark_is_refused(
+    tiny_llama: Path, text_file: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_llama, folder)
+    raw = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(raw | {"bos_token_id": None}))
+    with pytest.raises(ModelFolderError, match="no bos_token_id"):
+        draw_calibration(open_blockwise(folder), text_file, samples=1, seq_len=None, seed=0)
