@@ -60,6 +60,8 @@ def rpiq(
 ) -> RpiqResult:
     """Refine a layer that is already on its grid; J never rises.
 
+    Columns that calibration never used get their nearest code on the final scales.
+
     One round visits every block once and costs one ``2·out·in²`` pass. It stops after ``rounds``
     rounds, or when a round lowers J by less than 0.5 %.
 
@@ -99,6 +101,9 @@ def rpiq(
         if trace[-2] - trace[-1] < _LEAST_GAIN * trace[-2]:
             break
 
+    # A refitted scale stretches dead columns too; rounding them anew to it is free in J.
+    dead = H.diagonal() <= 0
+    codes[:, dead] = nearest_code(W[:, dead], scale[:, dead], zero[:, dead], top)
     refined = Grid(scale[:, ::group_size].contiguous(), grid.zero, group_size, grid.bits)
     worst = max((factor.ridge for factor in factors), default=ridge)
     used = worst / mean if mean else damp_percent

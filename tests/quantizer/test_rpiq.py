@@ -230,14 +230,26 @@ def test_uncorrelated_inputs_change_no_code(make_problem: Callable[..., LayerPro
         assert torch.equal(state.codes, start.codes.float()), name
 
 
-def test_dead_columns_never_move(make_problem: Callable[..., LayerProblem]) -> None:
-    dead = [1, 8, 33]
-    problem = make_problem(8, 40, dead=tuple(dead))
+@pytest.mark.parametrize("seed", range(4))
+def test_dead_columns_keep_their_nearest_value(
+    make_problem: Callable[..., LayerProblem], seed: int
+) -> None:
+    """Oracle: every code of the final grid tried in turn."""
+    dead = [1, 8, 9, 33]
+    problem = make_problem(8, 40, dead=tuple(dead), seed=seed)
     grid = hessian_grid(problem.weight, problem.hessian, bits=3, group_size=8, sym=False)
     start = gptq(problem, grid).weight
-    refined = rpiq(problem, start).weight
-    assert torch.equal(refined.codes[:, dead], start.codes[:, dead])
-    assert not torch.equal(refined.codes, start.codes)
+    result = rpiq(problem, start)
+    refined = result.weight
+    assert not torch.equal(refined.grid.scale, start.grid.scale), "the refit must have moved some"
+    for weight in (start, refined):
+        groups = [column // 8 for column in dead]
+        scale, zero = weight.grid.scale[:, groups], weight.grid.zero[:, groups]
+        every = torch.stack([(code - zero) * scale for code in range(8)])
+        least = (every - problem.weight[:, dead]).abs().amin(dim=0)
+        error = (weight.dequantize() - problem.weight)[:, dead].abs()
+        torch.testing.assert_close(error, least, rtol=1e-6, atol=1e-7)
+    assert error_of(problem, refined) == pytest.approx(result.trace[-1], rel=1e-3)
 
 
 def test_a_layer_without_statistics_is_left_alone(
