@@ -115,8 +115,27 @@ def load_tensors(
     Raises:
         CheckpointError: a tensor is missing or of another shape than in the module.
     """
-    expected = module.state_dict()
+    names = list(names)
+    check_shapes(module, reader, names, prefix=prefix)
     state: dict[str, Tensor] = {}
+    for name in names:
+        tensor = reader.read(name)
+        cast = dtype if dtype and tensor.is_floating_point() else None
+        if name.endswith(_KEPT_AS_STORED):
+            cast = None
+        state[name.removeprefix(prefix)] = tensor.to(device=device, dtype=cast)
+    module.load_state_dict(state, strict=False, assign=True)
+
+
+def check_shapes(
+    module: nn.Module, reader: CheckpointReader, names: Iterable[str], *, prefix: str = ""
+) -> None:
+    """Compare tensors of a checkpoint with a module by their headers alone.
+
+    Raises:
+        CheckpointError: a tensor is missing or of another shape than in the module.
+    """
+    expected = module.state_dict()
     for name in names:
         own = name.removeprefix(prefix)
         if own not in expected:
@@ -128,12 +147,6 @@ def load_tensors(
                 f"tensor {name} is {reader.shape(name)} in {reader.folder} but "
                 f"{tuple(expected[own].shape)} by config.json: restore the folder's files"
             )
-        tensor = reader.read(name)
-        cast = dtype if dtype and tensor.is_floating_point() else None
-        if name.endswith(_KEPT_AS_STORED):
-            cast = None
-        state[own] = tensor.to(device=device, dtype=cast)
-    module.load_state_dict(state, strict=False, assign=True)
 
 
 def _read_quantization(folder: Path, inline: object) -> QuantizationConfig | None:

@@ -22,14 +22,18 @@ from quantizer.errors import DataError, SettingsError
 from quantizer.sequences import bos_of, sequence_length
 
 _HELD_OUT_SHARE = 0.1
+_SEEDS = 2**63  # what torch's generator takes
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationSet:
-    """Sequences that build every H, and sequences kept out of it that only build H_val."""
+    """Sequences that build every H, and sequences kept out of it that only build H_val.
 
-    fitting: tuple[Sample, ...]
-    held_out: tuple[Sample, ...]
+    The lists are emptied by the run that uses them, because both may fill the memory.
+    """
+
+    fitting: list[Sample]
+    held_out: list[Sample]
 
     def __len__(self) -> int:
         return len(self.fitting) + len(self.held_out)
@@ -44,11 +48,14 @@ def draw_calibration(
 
     Raises:
         DataError: the data cannot be used, or the model cannot read pictures.
-        SettingsError: the sequences asked for do not fit the model's context.
+        SettingsError: the sequences asked for do not fit the model's context, or ``samples`` or
+            ``seed`` is out of range.
         ModelsError: the tokenizer is missing, or a picture cannot be read.
     """
     if samples < 1:
         raise SettingsError(f"--samples {samples} cannot calibrate; give 1 or more")
+    if not 0 <= seed < _SEEDS:
+        raise SettingsError(f"--seed {seed} is out of range; give 0 to {_SEEDS - 1}")
     tokenizer = load_tokenizer(opened.folder, text_limits(opened.module).vocab_size)
     blocks = opened.blockwise
     if path.is_dir():
@@ -73,7 +80,7 @@ def draw_calibration(
 def hold_out(samples: Sequence[Sample]) -> CalibrationSet:
     """Keep about the last tenth, at least one of two or more sequences, out of the fit."""
     cut = len(samples) - _held_out_count(len(samples))
-    return CalibrationSet(tuple(samples[:cut]), tuple(samples[cut:]))
+    return CalibrationSet(list(samples[:cut]), list(samples[cut:]))
 
 
 def _held_out_count(count: int) -> int:
@@ -135,8 +142,8 @@ def picture_samples(
         )
     cut = len(by_picture) - _held_out_count(len(by_picture))
     return CalibrationSet(
-        tuple(sample for group in by_picture[:cut] for sample in group),
-        tuple(sample for group in by_picture[cut:] for sample in group),
+        [sample for group in by_picture[:cut] for sample in group],
+        [sample for group in by_picture[cut:] for sample in group],
     )
 
 

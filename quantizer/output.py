@@ -1,5 +1,6 @@
 """The output folder: whose it is, and how it appears whole or not at all."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,10 +19,15 @@ def check_output(out: Path) -> None:
     """Refuse an output folder that is not new, empty, or an earlier result of ours.
 
     Raises:
-        OutputError: the path is a file, or holds files that no run of ours wrote.
+        OutputError: the path is a file or a mount point, or holds files that no run of ours
+            wrote.
     """
     if not out.exists():
         return
+    if os.path.ismount(out):
+        raise OutputError(
+            f"{out}: is a mount point, which cannot be replaced whole; give a new folder inside it"
+        )
     if not out.is_dir():
         raise OutputError(f"{out}: is a file; give a new or empty folder")
     present = {path.name for path in out.iterdir()}

@@ -17,12 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.blocks import Block, State
+from models.blocks import Block, Sample, State
 from models.checkpoint import CheckpointReader, QuantizationConfig, ShardWriter, write_json
 from models.errors import CheckpointError
 from models.families import OpenedModel, open_blockwise
 from models.int4.packing import TENSOR_NAMES, QuantizedWeight, pack, require_word_multiple, unpack
-from models.loading import load_tensors
+from models.loading import check_shapes, load_tensors
 from quantizer.calibration import CalibrationSet, draw_calibration
 from quantizer.errors import CalibrationError, OutputError, QuantizerError, SettingsError
 from quantizer.gptq import LayerProblem
@@ -73,6 +73,13 @@ def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: Non
     """
     check_output(job.out)
     opened = open_blockwise(job.model)
+    # Before calibration data is read, because pictures and their tokens may take minutes.
+    _check(
+        opened,
+        CheckpointReader(opened.folder),
+        job.settings,
+        calibrated=job.calibration is not None,
+    )
     calibration = None
     facts: dict[str, Any] = {}
     if job.calibration is not None:
@@ -87,6 +94,10 @@ def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: Non
             ),
             "samples": len(calibration),
             "held_out": len(calibration.held_out),
+            "asked": {"samples": job.samples, "seq_len": job.seq_len},
+            "seq_len": max(
+                s["input_ids"].numel() for s in (*calibration.fitting, *calibration.held_out)
+            ),
         }
         if len(calibration) < job.samples:
             logger.warning(
@@ -121,7 +132,8 @@ def quantize_folder(
 ) -> RunReport:
     """Quantize a model into the empty folder ``target`` and read the result back.
 
-    Without ``calibration`` only rounding is possible. ``calibration_facts`` go into the report.
+    Without ``calibration`` only rounding is possible; its sequences are taken out of it as they
+    are used. ``calibration_facts`` go into the report.
 
     Raises:
         SettingsError: a layer's shape cannot be stored, or the method needs calibration.
@@ -131,13 +143,14 @@ def quantize_folder(
     """
     started = time.monotonic()
     reader = CheckpointReader(opened.folder)
-    _check(opened, reader, settings, calibration)
+    _check(opened, reader, settings, calibrated=calibration is not None)
     report = RunReport(
         source=str(opened.folder),
-        settings=asdict(settings) | {"allow_uncalibrated": allow_uncalibrated},
+        settings=asdict(settings)
+        | {"allow_uncalibrated": allow_uncalibrated, "device": str(device)},
         calibration=calibration_facts or {},
     )
-    with torch.no_grad(), ShardWriter(target) as writer:
+    with torch.no_grad(), _exact_float32(), ShardWriter(target) as writer:
         walk = _Walk(
             opened, reader, writer, settings, report, device, allow_uncalibrated, on_progress
         )
@@ -183,15 +196,17 @@ class _Walk:
         held_out: list[State] = []
         if calibration is not None:
             self._load_outer()
-            fitting = [self._start(sample) for sample in calibration.fitting]
-            held_out = [self._start(sample) for sample in calibration.held_out]
+            fitting = self._start_all(calibration.fitting)
+            held_out = self._start_all(calibration.held_out)
         digests: dict[str, str] = {}
         for block in self.model.blocks():
             names = self._load(f"{block.name}.", block.module)
             for group in block.groups:
                 digests |= self._quantize_group(block, group, fitting, held_out)
-            fitting = [self._step(block, state) for state in fitting]
-            held_out = [self._step(block, state) for state in held_out]
+            for states in (fitting, held_out):
+                # In place, so that only one sequence is held before and after the block.
+                for index in range(len(states)):
+                    states[index] = self._step(block, states[index])
             self._write(names)
             block.module.to_empty(device="meta")
         return digests
@@ -200,7 +215,15 @@ class _Walk:
         """Copy every tensor that no block wrote, as it is in the source."""
         self._write(self.reader.names())
 
-    def _start(self, sample: dict[str, Any]) -> State:
+    def _start_all(self, samples: list[Sample]) -> list[State]:
+        """Turn samples into states; each sample leaves the list, so that its memory is freed."""
+        samples.reverse()
+        states = []
+        while samples:
+            states.append(self._start(samples.pop()))
+        return states
+
+    def _start(self, sample: Sample) -> State:
         return _on(torch.device("cpu"), self.model.start(_on(self.device, sample)))
 
     def _step(self, block: Block, state: State) -> State:
@@ -303,6 +326,19 @@ class _Walk:
 
 
 @contextmanager
+def _exact_float32() -> Iterator[None]:
+    """Keep a GPU from shortening float32 to TF32, whose 10 bits would blur every Hessian."""
+    matmul = torch.backends.cuda.matmul
+    before = matmul.allow_tf32
+    matmul.allow_tf32 = False
+    try:
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            yield
+    finally:
+        matmul.allow_tf32 = before
+
+
+@contextmanager
 def _watching(linear: nn.Module, accumulator: HessianAccumulator) -> Iterator[None]:
     """Feed every input of a layer to an accumulator while the body runs."""
 
@@ -343,17 +379,21 @@ def _check(
     opened: OpenedModel,
     reader: CheckpointReader,
     settings: Settings,
-    calibration: CalibrationSet | None,
+    *,
+    calibrated: bool,
 ) -> None:
-    missing = opened.family.expected_names(opened.module).difference(reader.names())
+    """Find what would stop a run, from settings and headers alone."""
+    expected = opened.family.expected_names(opened.module)
+    missing = expected.difference(reader.names())
     if missing:
         raise CheckpointError(
             f"{opened.folder}: lacks {len(missing)} tensors of its config.json, such as "
             f"{min(missing)}; give a complete model folder"
         )
-    if calibration is None and settings.method != "rtn":
+    check_shapes(opened.module, reader, sorted(expected))
+    if not calibrated and settings.method != "rtn":
         raise SettingsError(f"method {settings.method} needs --calibration; only rtn goes without")
-    if calibration is None and settings.grid == "hessian":
+    if not calibrated and settings.grid == "hessian":
         raise SettingsError("--grid hessian needs --calibration; use --grid minmax without")
     for block in opened.blockwise.blocks():
         for group in block.groups:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-from models.blocks import Sample
+from models.blocks import Block, Sample, State
 from models.checkpoint import CheckpointReader
 from models.errors import CheckpointError, ModelFolderError
 from models.families import open_blockwise
@@ -20,7 +21,7 @@ from models.int4.packing import TENSOR_NAMES, unpack
 from models.loading import load_model
 from quantizer.calibration import draw_calibration
 from quantizer.errors import CalibrationError, OutputError, SettingsError
-from quantizer.pipeline import Job, Progress, run, verify
+from quantizer.pipeline import Job, Progress, quantize_folder, run, verify
 from quantizer.report import RunReport
 from quantizer.solver import Method, Settings, with_default_grid
 
@@ -119,7 +120,7 @@ def test_errors_are_measured_on_inputs_from_the_quantized_prefix(
     drawn = draw_calibration(open_blockwise(tiny_llama), text_file, samples=12, seq_len=40, seed=0)
     assert (len(drawn.fitting), len(drawn.held_out)) == (11, 1)
 
-    def output_errors(samples: tuple[Sample, ...]) -> dict[str, float]:
+    def output_errors(samples: list[Sample]) -> dict[str, float]:
         for rows in captured.values():
             rows.clear()
         with torch.no_grad():
@@ -148,10 +149,13 @@ def linears_of(model: torch.nn.Module) -> list[tuple[str, torch.nn.Linear]]:
     ]
 
 
-def test_refinement_beats_gptq_beats_rounding(quantize: RunJob, tmp_path: Path) -> None:
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_refinement_beats_gptq_beats_rounding(
+    quantize: RunJob, tmp_path: Path, device: str
+) -> None:
     ratios = {}
     for method in ("rtn", "gptq", "rpiq"):
-        report, _ = quantize(method, out=tmp_path / method)
+        report, _ = quantize(method, out=tmp_path / method, device=torch.device(device))
         ratios[method] = report.mean_ratio() or 0.0
     assert ratios["rtn"] == 1.0
     assert ratios["gptq"] < 0.95
@@ -180,7 +184,11 @@ def test_report_tells_everything(quantize: RunJob) -> None:
     raw = json.loads((out / "report.json").read_text())
     assert raw["settings"]["method"] == "rpiq"
     assert raw["settings"]["grid"] == "hessian"
+    assert raw["settings"]["device"] == "cpu"
     assert raw["calibration"]["samples"] == 12
+    assert raw["calibration"]["seq_len"] == 40
+    assert raw["calibration"]["seed"] == 0
+    assert raw["calibration"]["asked"] == {"samples": 12, "seq_len": 40}
     assert raw["totals"]["modules"] == 14
     assert raw["totals"]["mean_j_ratio"] == pytest.approx(report.mean_ratio())
     assert raw["totals"]["bytes"] == (out / "model.safetensors").stat().st_size
@@ -212,6 +220,20 @@ def test_progress_counts_every_layer(tiny_llama: Path, tmp_path: Path) -> None:
     seen: list[Progress] = []
     run(Job(tiny_llama, tmp_path / "out", Settings("rtn", group_size=16)), seen.append)
     assert [(p.done, p.total) for p in seen] == [(n, 14) for n in range(1, 15)]
+
+
+def test_a_gpu_may_not_shorten_float32_during_a_run(tiny_llama: Path, tmp_path: Path) -> None:
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = (matmul.allow_tf32, cudnn.allow_tf32, cudnn.enabled)
+    seen: set[tuple[bool, bool, bool]] = set()
+    job = Job(tiny_llama, tmp_path / "out", Settings("rtn", group_size=16))
+    try:
+        matmul.allow_tf32 = True
+        run(job, lambda _: seen.add((matmul.allow_tf32, cudnn.allow_tf32, cudnn.enabled)))
+        assert seen == {(False, False, True)}
+        assert (matmul.allow_tf32, cudnn.allow_tf32, cudnn.enabled) == (True, *before[1:])
+    finally:
+        matmul.allow_tf32 = before[0]
 
 
 def test_eight_bits_are_nearly_exact(tiny_llama: Path, tmp_path: Path) -> None:
@@ -277,8 +299,67 @@ def test_missing_tensors_are_found_before_any_work(
     tensors = load_file(poor / "model.safetensors")
     del tensors["model.layers.1.mlp.up_proj.weight"]
     save_file(tensors, poor / "model.safetensors")
-    with pytest.raises(CheckpointError, match=r"model\.layers\.1\.mlp\.up_proj\.weight"):
-        quantize("rtn", model=poor)
+    for calibration in (None, tmp_path / "unread.txt"):
+        with pytest.raises(CheckpointError, match=r"model\.layers\.1\.mlp\.up_proj\.weight"):
+            quantize("rtn", model=poor, calibration=calibration)
+
+
+def test_wrong_shapes_and_settings_are_found_before_calibration_is_read(
+    quantize: RunJob, tiny_llama: Path, tmp_path: Path
+) -> None:
+    unread = tmp_path / "unread.txt"
+    odd = tmp_path / "odd"
+    shutil.copytree(tiny_llama, odd)
+    tensors = load_file(odd / "model.safetensors")
+    name = "model.layers.1.mlp.up_proj.weight"
+    save_file(tensors | {name: tensors[name][:40].clone()}, odd / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"layers\.1\.mlp\.up_proj.*\(40, 32\).*\(48, 32\)"):
+        quantize("gptq", model=odd, calibration=unread)
+    config = json.loads((tiny_llama / "config.json").read_text())
+    (odd / "config.json").write_text(json.dumps(config | {"intermediate_size": 44}))
+    for key, tensor in tensors.items():
+        if "gate_proj" in key or "up_proj" in key:
+            tensors[key] = tensor[:44].contiguous()
+        elif "down_proj" in key:
+            tensors[key] = tensor[:, :44].contiguous()
+    save_file(tensors, odd / "model.safetensors")
+    with pytest.raises(SettingsError, match="44"):
+        quantize("gptq", model=odd, calibration=unread)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 10**30])
+def test_a_seed_out_of_range_is_refused(quantize: RunJob, tmp_path: Path, seed: int) -> None:
+    with pytest.raises(SettingsError, match=f"--seed {seed} is out of range"):
+        quantize("gptq", seed=seed)
+
+
+def test_a_mount_point_is_refused_before_any_work(quantize: RunJob) -> None:
+    with pytest.raises(OutputError, match="mount point.*inside it"):
+        quantize("rtn", out=Path("/"))
+
+
+def test_every_sequence_is_held_once(tiny_llama: Path, text_file: Path, tmp_path: Path) -> None:
+    opened = open_blockwise(tiny_llama)
+    drawn = draw_calibration(opened, text_file, samples=12, seq_len=40, seed=0)
+    ids = [weakref.ref(sample["input_ids"]) for sample in (*drawn.fitting, *drawn.held_out)]
+    states: list[weakref.ref[torch.Tensor]] = []
+    most = 0
+    step = opened.blockwise.step
+
+    def watched(block: Block, state: State) -> State:
+        nonlocal most
+        assert not any(ref() is not None for ref in ids), "a sample outlived its state"
+        most = max(most, sum(ref() is not None for ref in states))
+        result = step(block, state)
+        states.append(weakref.ref(result["hidden"]))
+        return result
+
+    opened.blockwise.step = watched
+    target = tmp_path / "out"
+    quantize_folder(
+        opened, target, Settings("rtn", group_size=16), drawn, device=torch.device("cpu")
+    )
+    assert 12 <= most <= 13
 
 
 @pytest.mark.parametrize("kind", ["foreign folder", "file", "ours and more"])
