@@ -71,13 +71,14 @@ def grid_reach(weight: QuantizedWeight) -> Tensor:
 
 @pytest.mark.parametrize("group_size", [32, 64, 128, 256])
 @pytest.mark.parametrize("zero", [None, 1, 8, 15])
-def test_kernel_equals_dense_layer(group_size: int, zero: int | None) -> None:
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_kernel_equals_dense_layer(group_size: int, zero: int | None, device: str) -> None:
     weight = asymmetric_weight(48, 256, group_size, zero=zero)
-    layer = Int4Linear.from_quantized(weight, None)
+    layer = Int4Linear.from_quantized(weight, None).to(device)
     x = rows(3, 256).bfloat16()
-    assert kernels.use_kernel(x.device, x.dtype, 3)
+    assert kernels.use_kernel(torch.device(device), x.dtype, 3)
     with torch.no_grad():
-        difference = layer(x).float() - dense(weight)(x.float())
+        difference = layer(x.to(device)).float().cpu() - dense(weight)(x.float())
     assert layer.kernel_packed is not None, "the kernel was not used"
     bound = bf16_bound(x.float(), dense(weight).weight.detach(), grid_reach(weight))
     assert (difference.abs() <= bound).all()
