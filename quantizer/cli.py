@@ -32,13 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         options = _parser().parse_args(argv)
-        return int(options.action(options))
+        try:
+            return int(options.action(options))
+        except KeyboardInterrupt:
+            print(f"stopped; {options.if_stopped}", file=sys.stderr)
+            return 130
     except _EXPECTED as error:
         print(f"error: {' '.join(_describe(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("stopped; the output folder is as it was before", file=sys.stderr)
-        return 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(action=_run)
+    parser.set_defaults(action=_run, if_stopped="the output folder is as it was before")
     parser.add_argument("model", type=Path, metavar="MODEL", help="full-precision model folder")
     parser.add_argument("--out", type=Path, required=True, help="new or empty folder")
     parser.add_argument("--method", choices=("rtn", "gptq", "rpiq"), default="rpiq")
@@ -98,7 +99,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_eval(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(action=_eval)
+    parser.set_defaults(action=_eval, if_stopped="no result was written")
     parser.add_argument("model", type=Path, metavar="MODEL", help="model folder")
     parser.add_argument("--task", choices=("perplexity", "pictures"), required=True)
     parser.add_argument(

@@ -8,7 +8,8 @@ Two ways give the same numbers up to rounding:
   shape and dtype, and is the fast way when many rows share the cost of dequantizing (prefill).
 
 PyTorch computes ``(code - 8) * scale + zero`` with a float zero, so the asymmetric grid
-``(code - z) * scale`` is met exactly by ``zero = (8 - z) * scale``.
+``(code - z) * scale`` is ``zero = (8 - z) * scale``: exactly, up to the kernel's rounding of
+scales and zeros to bfloat16.
 Operators: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/native_functions.yaml
 """
 

@@ -25,7 +25,8 @@ class Int4Linear(nn.Module):
 
     Buffers ``qweight``, ``qzeros``, ``scales``, ``g_idx`` and ``bias`` are those of the file
     (`models.int4.packing`). The layout of the int4 kernel is built at the first call that wants
-    it and is not part of the state dict.
+    it and is not part of the state dict. From then on the layer holds both layouts, twice the
+    int4 bytes: prefill and saving read the file's, decoding the kernel's.
 
     Raises:
         CheckpointError: the width cannot be stored or the shape does not fill 32-bit words.

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from models.errors import ModelFolderError
+from models.generate import greedy_tokens
 from models.llama2c import (
     Vocabulary,
     build_tokenizer,
@@ -342,10 +343,7 @@ def test_stories260k_reproduces_the_published_greedy_text(
     stories: LoadedModel, data_dir: Path
 ) -> None:
     golden = (data_dir / "weights" / "stories260K_golden_greedy200.txt").read_text("utf-8")
-    ids = [1]
-    with torch.inference_mode():
-        for _ in range(200):
-            ids.append(int(stories.model(torch.tensor([ids])).logits[0, -1].argmax()))
+    ids = [1, *greedy_tokens(stories.model, torch.tensor([[1]]), 200)]
     assert len(ids) == 201
     assert stories.tokenizer.decode(ids) == golden.rstrip("\n")
     assert stories.model.get_submodule("model.layers.0.mlp.up_proj").out_features == 192

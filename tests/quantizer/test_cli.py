@@ -107,6 +107,10 @@ def test_pictures_task(
             "no such folder",
         ),
         (["polish", "{model}"], "polish"),
+        (
+            ["run", "{model}", "--out", "{tmp}/o", "--calibration", "{text}", "--seed", "-1"],
+            "--seed -1 is out of range",
+        ),
         ([], "required"),
     ],
 )
@@ -162,6 +166,31 @@ def test_a_damaged_picture_is_named(
     assert "05.png" in error_of(
         capsys, "eval", tiny_cogvlm2, "--task", "pictures", "--data", folder
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "argv", "message"),
+    [
+        ("run", ["run", "{model}", "--out", "{tmp}/o"], "output folder is as it was"),
+        ("load_model", ["eval", "{model}", "--task", "perplexity", "--data", "x"], "no result"),
+    ],
+)
+def test_stopping_tells_what_was_left(
+    step: str,
+    argv: list[str],
+    message: str,
+    tiny_llama: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"quantizer.cli.{step}", interrupted)
+    assert main([part.format(model=tiny_llama, tmp=tmp_path) for part in argv]) == 130
+    line = capsys.readouterr().err
+    assert message in line and line.count("\n") == 1
 
 
 def test_a_terminal_sees_progress(
