@@ -35,7 +35,8 @@ def fonts() -> None:
         pytest.skip(f"training draws with Debian's fonts: {error}")
 
 
-SETTINGS = TrainingSettings(pictures=8, batch_size=2, warmup_steps=2)
+# The first of four steps shows crowded pictures: indices 0 and 1.
+SETTINGS = TrainingSettings(pictures=8, batch_size=2, warmup_steps=2, crowded_share=0.25)
 
 
 def weights(run: Run) -> dict[str, Tensor]:
@@ -74,17 +75,30 @@ def test_packed_questions_are_scored_as_if_each_stood_alone() -> None:
     torch.manual_seed(0)
     model = TrainedModel().eval()
     drawn = PictureQuestions(SETTINGS)
-    items = [drawn[index] for index in range(2)]
+    items = [drawn[index] for index in (4, 5)]
     with torch.no_grad():
         packed, _, _ = model(collate(items))
     losses, weights = [], []
-    for index, item in enumerate(items):
+    for index, item in zip((4, 5), items, strict=True):
         for pair in drawn.example(index).questions:
             alone = answer_losses(model, item["pixels"], pair.question, pair.answer)
             losses += alone
             weights += [1 / (len(alone) - 1)] * (len(alone) - 1) + [0.1]
     expected = (torch.stack(losses) * torch.tensor(weights)).sum() / sum(weights)
     torch.testing.assert_close(packed, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_crowded_pictures_teach_the_tower_only() -> None:
+    torch.manual_seed(0)
+    model = TrainedModel()
+    answer, dense, _ = model(collate([PictureQuestions(SETTINGS)[index] for index in (0, 1)]))
+    (answer + dense).backward()
+    assert answer == 0
+    assert dense > 1
+    assert model.pocket.lm_head.weight.grad is None
+    patch = model.pocket.model.vision.patch_embedding.proj.weight
+    assert patch.grad is not None
+    assert patch.grad.abs().sum() > 0
 
 
 def answer_losses(model: TrainedModel, pixels: Tensor, question: str, answer: str) -> list[Tensor]:
