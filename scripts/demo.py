@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from models.errors import FontsError, ModelsError
 from models.pocket import POCKET_BF16
+from models.pocket.export import write_skills
 from models.pocket.fonts import held_out_fonts
 from models.pocket.pictures import SKILLS, Split, render, write_dataset
 
@@ -94,13 +95,17 @@ def quantize_and_compare(out: Path) -> None:
             "--data", str(out / "held-out"), "--json", str(result),
         )  # fmt: skip
         skills = json.loads(result.read_text())["skills"]
+        if folder.is_relative_to(out):
+            # What was just measured decides whether the assistant calls an answer seen or a guess.
+            write_skills(folder, skills)
         size = sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e6
         shares = [f"{skills[skill]['value']:.0%}" for skill in SKILLS]
         table.append((name, f"{size:.1f}", *shares, f"{seconds:.1f}" if seconds else "-"))
     print(f"\nShare of right answers on {HELD_OUT_PICTURES} held-out pictures:")
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     for row in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
 
 
 def draw_label(path: Path) -> None:
@@ -120,7 +125,7 @@ def scenes(out: Path) -> list[Scene]:
     found = []
     for name, skill, stem in (
         ("shapes to count", "count", "how many"),
-        ("coloured shapes", "colour", "what colour"),
+        ("coloured shapes", "colour", "what colour is the"),
     ):
         seed = 2_000_000
         while True:  # the first drawn picture with a question the grammar knows
@@ -162,26 +167,31 @@ def speak_question(scene: Scene, path: Path) -> bool:
     return True
 
 
+def ask(out: Path, scene: Scene, answer: Path, *question: str) -> str:
+    """Put one question to the assistant; empty where the spoken question was not understood."""
+    # 3: answered, but there is no voice; 2: the spoken question was not understood.
+    accepted = (0, 2, 3) if "--question-audio" in question else (0, 3)
+    return run(
+        "assistant", "ask", str(scene.picture), *question, "--json",
+        "--answer-audio", str(answer), "--model", str(out / "rpiq"), accepted=accepted,
+    )  # fmt: skip
+
+
 def ask_all(out: Path) -> None:
     """Speak each question to the assistant and print what it heard, said and took."""
     answers = out / "answers"
     answers.mkdir()
     for number, scene in enumerate(scenes(out), start=1):
         question, answer = answers / f"{number}-question.wav", answers / f"{number}-answer.wav"
-        print(f"\nPicture {number}: {scene.name} ({scene.picture})")
-        asked = [scene.question]
+        print(f"\nQuestion {number}, about {scene.name} ({scene.picture})")
+        said = ""
         if speak_question(scene, question):
-            asked = ["--question-audio", str(question)]
+            said = ask(out, scene, answer, "--question-audio", str(question))
+            if not said:
+                print("The same question, typed:")
         else:
             print("flite is not installed, so the question is typed.")
-        # 3: answered, but there is no voice; 2: the question was not understood.
-        said = run(
-            "assistant", "ask", str(scene.picture), *asked, "--json",
-            "--answer-audio", str(answer), "--model", str(out / "rpiq"), accepted=(0, 2, 3),
-        )  # fmt: skip
-        if not said:
-            continue
-        result = json.loads(said)
+        result = json.loads(said or ask(out, scene, answer, scene.question))
         print(f"asked: {scene.question}")
         print(f"you: {result['question']}")
         print(f"answer: {result['answer']} ({result['basis']})")

@@ -13,6 +13,7 @@ from typing import Any
 
 from models.errors import ModelsError
 from models.pocket import POCKET_BF16, POCKET_INT4
+from models.pocket.export import write_skills
 from models.pocket.pictures import SKILLS, Split, write_dataset
 from quantizer.cli import main as quantizer
 
@@ -75,14 +76,6 @@ def evaluate(model: Path, data: Path, name: str) -> dict[str, Any]:
     return result
 
 
-def write_skills(folder: Path, result: dict[str, Any]) -> None:
-    """Leave the accuracies beside the weights, where the assistant looks them up."""
-    skills = {skill: {"accuracy": round(result["skills"][skill]["value"], 4)} for skill in SKILLS}
-    (folder / "skills.json").write_text(
-        json.dumps({"version": 1, "skills": skills}, indent=1) + "\n"
-    )
-
-
 def megabytes(folder: Path) -> float:
     """Size of a folder's weights."""
     return sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e6
@@ -124,7 +117,7 @@ def build(run: Path, scratch: Path) -> dict[str, dict[str, Any]]:
     report.write_text(json.dumps(told, indent=2) + "\n")
     results = {name: evaluate(scratch / name, held_out, name) for name in ("bf16", "int4")}
     for name, result in results.items():
-        write_skills(scratch / name, result)
+        write_skills(scratch / name, result["skills"])
     return results
 
 

@@ -1,12 +1,15 @@
 """Write a trained pocket model as a model folder that every loader of this project reads."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
 from models.cogvlm2 import CogVLM2ForCausalLM
+from models.pocket.questions import SKILLS
 from models.pocket.tokenizer import build_tokenizer
 
 
@@ -23,3 +26,14 @@ def export(model: CogVLM2ForCausalLM, folder: Path) -> None:
         if not name.endswith("inv_freq")
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def write_skills(folder: Path, measured: Mapping[str, Any]) -> None:
+    """Leave the measured accuracies beside the weights, where the assistant looks them up.
+
+    measured: what `quantizer eval --task pictures` found for these very weights: an entry with
+        "value" for each skill.
+    """
+    skills = {skill: {"accuracy": round(float(measured[skill]["value"]), 4)} for skill in SKILLS}
+    content = json.dumps({"version": 1, "skills": skills}, indent=1)
+    (folder / "skills.json").write_text(content + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from types import ModuleType
@@ -21,27 +22,35 @@ def demo() -> ModuleType:
     return module
 
 
-def stand_in(monkeypatch: pytest.MonkeyPatch, code: int, stdout: str, stderr: str) -> list[str]:
-    """Let every command end like this; returns the list of what was run."""
-    ran: list[str] = []
+def stand_in(
+    monkeypatch: pytest.MonkeyPatch, code: int, stdout: str, stderr: str
+) -> list[list[str]]:
+    """Let every spoken question, and every other command, end like this.
+
+    Typed questions are always answered. Returns the list of what was run.
+    """
+    ran: list[list[str]] = []
 
     def run(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-        ran.append(Path(command[0]).name)
+        ran.append(command)
+        if "ask" in command and "--question-audio" not in command:
+            return subprocess.CompletedProcess(command, 0, json.dumps(ANSWER), "")
         return subprocess.CompletedProcess(command, code, stdout, stderr)
 
     monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     return ran
 
 
 @pytest.mark.parametrize(
-    ("code", "stdout", "stderr", "shown"),
+    ("code", "stdout", "stderr", "shown", "asked"),
     [
-        (0, json.dumps(ANSWER), "", "answer: OAT DRINK (read)"),
-        (3, json.dumps(ANSWER), "status: no speech engine", "status: no speech engine"),
-        (2, "", "error: I did not understand the question", "error: I did not understand"),
+        (0, json.dumps(ANSWER), "", "answer: OAT DRINK (read)", 5),
+        (3, json.dumps(ANSWER), "error: no speech engine", "error: no speech engine", 5),
+        (2, "", "error: I did not understand", "The same question, typed:", 10),
     ],
 )
-def test_every_question_is_asked_whatever_one_answer_lacks(
+def test_every_question_is_answered_whatever_is_missing(
     demo: ModuleType,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -50,11 +59,27 @@ def test_every_question_is_asked_whatever_one_answer_lacks(
     stdout: str,
     stderr: str,
     shown: str,
+    asked: int,
 ) -> None:
     ran = stand_in(monkeypatch, code, stdout, stderr)
     demo.ask_all(tmp_path)
-    assert ran.count("assistant") == 5
-    assert capsys.readouterr().out.count(shown) == 5
+    assert sum("ask" in command for command in ran) == asked
+    said = capsys.readouterr().out
+    assert said.count(shown) == 5
+    assert said.count("answer: OAT DRINK (read)") == 5
+
+
+def test_without_flite_questions_are_typed(
+    demo: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ran = stand_in(monkeypatch, 2, "", "error: nothing may be spoken here")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    demo.ask_all(tmp_path)
+    assert len(ran) == 5
+    assert capsys.readouterr().out.count("flite is not installed") == 5
 
 
 def test_asked_pictures_hold_what_is_asked(demo: ModuleType, tmp_path: Path) -> None:
