@@ -1,9 +1,9 @@
 """Starting weights of the pocket model: its tower begins as a small convolutional network.
 
-Attention that starts out uniform needs far more pictures than an hour on a CPU allows before it
-finds that neighbours matter. Sine and cosine positions let a head look at one fixed neighbour
-from the first step; training may change all of it. The idea is that of structured
-initialization (arXiv 2404.01139); the construction here is for absolute planar positions.
+Attention that starts out uniform must first find out that neighbours matter. Sine and cosine
+positions let a head look at one fixed neighbour from the first step; training may change all of
+it. The idea is that of structured initialization (arXiv 2404.01139); the construction here is
+for absolute planar positions.
 """
 
 import math
