@@ -23,3 +23,7 @@ class PromptError(ModelsError):
 
 class FontsError(ModelsError):
     """A font file that the pocket model's pictures are drawn with is not installed."""
+
+
+class DeviceError(ModelsError):
+    """A device was asked for that this machine does not have."""

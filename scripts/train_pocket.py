@@ -74,6 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModelsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        # A step may be half done, so the last checkpoint stands; it is two minutes old at most.
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
     print(f"wrote {arguments.out / 'bf16'}")
     return 0
 

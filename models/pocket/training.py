@@ -9,6 +9,7 @@ and letters each. The dense head is dropped when the model is saved.
 import logging
 import math
 import os
+import pickle
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,8 @@ from torch.utils.data import DataLoader, Dataset
 from models.cogvlm2 import CogVLM2Config, CogVLM2ForCausalLM, VisionConfig
 from models.cogvlm2.decoder import LANGUAGE, VISION, Routing, position_ids
 from models.cogvlm2.processing import build_prompt, preprocess_picture
-from models.errors import CheckpointError
+from models.errors import CheckpointError, DeviceError
+from models.pocket.fonts import training_fonts
 from models.pocket.initialization import initialize
 from models.pocket.pictures import GRID, PATCH, SIZE, Example, PatchLabels, render, render_crowded
 from models.pocket.questions import COLOURS, LETTERS, SHAPES, SKILLS, Split
@@ -282,13 +284,28 @@ class Progress:
     seconds: float
 
 
+def usable_device(name: str) -> torch.device:
+    """Turn ``cpu``, ``cuda`` or ``cuda:1`` into a device that is there.
+
+    Raises:
+        DeviceError: there is no such device.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise DeviceError(f"device {name!r} cannot be used here; use cpu") from error
+    return device
+
+
 class Run:
     """A training run that can stop and go on at any step."""
 
     def __init__(
         self, folder: Path, settings: TrainingSettings, *, device: str, workers: int
     ) -> None:
-        self.folder, self.settings, self.device = folder, settings, torch.device(device)
+        training_fonts()  # a missing font must stop the run here, not inside a drawing process
+        self.folder, self.settings, self.device = folder, settings, usable_device(device)
         self.workers = workers
         torch.manual_seed(settings.seed)
         self.model = TrainedModel().to(self.device)
@@ -334,7 +351,12 @@ class Run:
 
     def _resume(self) -> None:
         path = self.folder / "checkpoint.pt"
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise CheckpointError(
+                f"{path} is damaged and cannot be read; remove it to start anew"
+            ) from error
         if state["settings"] != asdict(self.settings):
             ours = asdict(self.settings)
             changed = [key for key in ours if state["settings"].get(key) != ours[key]]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.cogvlm2 import CogVLM2Config
 from models.cogvlm2.processing import build_prompt, encode_prompt
-from models.errors import CheckpointError, FontsError
+from models.errors import CheckpointError, DeviceError, FontsError
 from models.loading import load_model
 from models.pocket.export import export
 from models.pocket.fonts import training_fonts
@@ -68,6 +68,18 @@ def test_other_settings_refuse_the_checkpoint(tmp_path: Path) -> None:
     other = TrainingSettings(pictures=8, batch_size=4, warmup_steps=2)
     with pytest.raises(CheckpointError, match="batch_size"):
         Run(tmp_path, other, device="cpu", workers=0)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK but no archive")
+    with pytest.raises(CheckpointError, match="checkpoint.pt is damaged"):
+        Run(tmp_path, SETTINGS, device="cpu", workers=0)
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(tmp_path: Path, device: str) -> None:
+    with pytest.raises(DeviceError, match=device):
+        Run(tmp_path, SETTINGS, device=device, workers=0)
 
 
 def test_packed_questions_are_scored_as_if_each_stood_alone() -> None:
