@@ -29,7 +29,7 @@ from assistant.stopwatch import Stopwatch
 from assistant.ui.plain import PlainFront, one_line, spoken_sentences
 from models.errors import ModelsError
 from models.pictures import RgbPicture, load_picture
-from models.pocket import POCKET_INT4
+from models.pocket import pocket_int4_folder
 
 ANSWERED, UNEXPECTED, BAD_INPUT, NO_AUDIO, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -253,7 +253,7 @@ class _ModelOpener:
 
     def __call__(self) -> VisionLanguageModel | str:
         if self._model is None:
-            folder = self._given or POCKET_INT4()
+            folder = self._given or pocket_int4_folder()
             if self._given is None and not folder.is_dir():
                 self._front.status(
                     f"no vision model at {folder}; text is read, other questions are not answered"

@@ -60,7 +60,7 @@ class PictureChat:
         types[0, 0] = 0
         cache = KVCache(config.num_hidden_layers)
         device = weight.device
-        self.model(ids.to(device), types.to(device), pixels=pixels, cache=cache)
+        self.model.hidden_states(ids.to(device), types.to(device), pixels=pixels, cache=cache)
         return SceneHandle(cache, int(position_ids(types)[0, -1]) + 1)
 
     @torch.inference_mode()
@@ -98,7 +98,8 @@ class PictureChat:
         fed = torch.tensor([words], device=device)
         for _ in range(max_new_tokens):
             positions = torch.arange(position, position + fed.shape[1], device=device)[None]
-            logits = self.model(fed, positions=positions, cache=cache)[0, -1].float()
+            hidden = self.model.hidden_states(fed, positions=positions, cache=cache)
+            logits = self.model.lm_head(hidden[0, -1]).float()
             position += fed.shape[1]
             probability, best = logits.softmax(-1).max(-1)
             if int(best) in self.config.eos_token_ids:

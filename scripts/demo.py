@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from models.errors import FontsError, ModelsError
-from models.pocket import POCKET_BF16
+from models.pocket import pocket_bf16_folder
 from models.pocket.export import write_skills
 from models.pocket.fonts import held_out_fonts
 from models.pocket.pictures import SKILLS, Split, render, write_dataset
@@ -77,7 +77,7 @@ def draw_sets(out: Path) -> None:
 
 def quantize_and_compare(out: Path) -> None:
     """Print one line per model: size, accuracy per skill, seconds."""
-    bf16 = str(POCKET_BF16())
+    bf16 = str(pocket_bf16_folder())
     rows = [("bf16", Path(bf16), 0.0)]
     for method in METHODS:
         folder, started = out / method, time.monotonic()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ModelsError
-from models.pocket import POCKET_BF16, POCKET_INT4
+from models.pocket import pocket_bf16_folder, pocket_int4_folder
 from models.pocket.export import write_skills
 from models.pocket.pictures import SKILLS, Split, write_dataset
 from quantizer.cli import main as quantizer
@@ -133,9 +133,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"error: {run} holds no {name}; finish the training first", file=sys.stderr)
             return 2
     try:
-        with tempfile.TemporaryDirectory(dir=POCKET_BF16().parent) as scratch:
+        with tempfile.TemporaryDirectory(dir=pocket_bf16_folder().parent) as scratch:
             results = build(run, Path(scratch))
-            for folder in (POCKET_BF16(), POCKET_INT4()):
+            for folder in (pocket_bf16_folder(), pocket_int4_folder()):
                 shutil.rmtree(folder, ignore_errors=True)
                 (Path(scratch) / folder.name).rename(folder)
     except (ModelsError, OSError) as error:
@@ -146,16 +146,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         both = [results[name]["skills"][skill] for name in ("bf16", "int4")]
         rows.append(f"| {skill} | {both[0]['items']} | {cell(both[0])} | {cell(both[1])} |")
     card = CARD.format(
-        parameters=megabytes(POCKET_BF16()) / 2,
+        parameters=megabytes(pocket_bf16_folder()) / 2,
         pictures=len(HELD_OUT),
         questions=results["bf16"]["items"],
         rows="\n".join(rows),
-        bf16_mb=megabytes(POCKET_BF16()),
-        int4_mb=megabytes(POCKET_INT4()),
+        bf16_mb=megabytes(pocket_bf16_folder()),
+        int4_mb=megabytes(pocket_int4_folder()),
         training=" ".join((training_sentence(run), arguments.note)).strip(),
         calibration=len(CALIBRATION),
     )
-    (POCKET_BF16().parent / "CARD.md").write_text(card)
+    (pocket_bf16_folder().parent / "CARD.md").write_text(card)
     shutil.copy(run / "curve.csv", RESULTS / "pocket_curve.csv")
     print(card)
     return 0

@@ -55,7 +55,31 @@ class CogVLM2ForCausalLM(nn.Module):
         positions: Tensor | None = None,
         cache: KVCache | None = None,
     ) -> Tensor:
-        """Compute next-token logits.
+        """Compute next-token logits (B, T, vocabulary); see `hidden_states` for the arguments."""
+        return self.lm_head(  # type: ignore[no-any-return]
+            self.hidden_states(
+                input_ids,
+                token_type_ids,
+                pixels=pixels,
+                features=features,
+                attention_mask=attention_mask,
+                positions=positions,
+                cache=cache,
+            )
+        )
+
+    def hidden_states(
+        self,
+        input_ids: Tensor,
+        token_type_ids: Tensor | None = None,
+        *,
+        pixels: Tensor | None = None,
+        features: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        cache: KVCache | None = None,
+    ) -> Tensor:
+        """Compute what the language head reads, without the logits of thousands of patches.
 
         Args:
             input_ids: (B, T) token ids; picture places hold any id.
@@ -66,7 +90,7 @@ class CogVLM2ForCausalLM(nn.Module):
                 only where nothing is cached yet.
             cache: extended in place by the new tokens. A picture must not be split over calls.
         Returns:
-            (B, T, vocabulary)
+            (B, T, D), normalized.
         """
         types = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
         if positions is None:
@@ -75,7 +99,7 @@ class CogVLM2ForCausalLM(nn.Module):
             features = self.model.vision(pixels)
         x = self.model.embed(input_ids, types, features)
         x = self.decode(x, types, positions, attention_mask, cache)
-        return self.lm_head(self.model.norm(x))  # type: ignore[no-any-return]
+        return self.model.norm(x)  # type: ignore[no-any-return]
 
     def decode(
         self,

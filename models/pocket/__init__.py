@@ -3,11 +3,11 @@
 from pathlib import Path
 
 
-def POCKET_BF16() -> Path:
+def pocket_bf16_folder() -> Path:
     """Folder of the full-precision pocket model."""
     return Path(__file__).parent / "bf16"
 
 
-def POCKET_INT4() -> Path:
+def pocket_int4_folder() -> Path:
     """Folder of the 4-bit pocket model, the assistant's default."""
     return Path(__file__).parent / "int4"

@@ -47,7 +47,7 @@ def receipt(tmp_path: Path) -> Path:
 @pytest.fixture
 def no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without the default vision model."""
-    monkeypatch.setattr(cli, "POCKET_INT4", lambda: tmp_path / "pocket")
+    monkeypatch.setattr(cli, "pocket_int4_folder", lambda: tmp_path / "pocket")
 
 
 def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

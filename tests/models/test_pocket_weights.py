@@ -8,7 +8,7 @@ import pytest
 from models.generate import PictureChat
 from models.int4 import Int4Linear
 from models.loading import load_model
-from models.pocket import POCKET_BF16, POCKET_INT4
+from models.pocket import pocket_bf16_folder, pocket_int4_folder
 from models.pocket.pictures import SKILLS, Split, render
 
 RESULTS = Path(__file__).parents[2] / "scripts" / "results"
@@ -27,7 +27,9 @@ def accuracies(folder: Path, pictures: int) -> dict[str, float]:
     return {skill: sum(marks) / len(marks) for skill, marks in right.items()}
 
 
-@pytest.mark.parametrize("folder", [POCKET_BF16(), POCKET_INT4()], ids=["bf16", "int4"])
+@pytest.mark.parametrize(
+    "folder", [pocket_bf16_folder(), pocket_int4_folder()], ids=["bf16", "int4"]
+)
 def test_unseen_pictures_are_answered_as_the_card_says(folder: Path) -> None:
     """About 180 questions; the bounds lie three standard errors below the card's figures."""
     measured = accuracies(folder, pictures=60)
@@ -38,8 +40,8 @@ def test_unseen_pictures_are_answered_as_the_card_says(folder: Path) -> None:
 
 
 def test_the_card_and_skills_are_those_of_the_recorded_evaluation() -> None:
-    card = (POCKET_INT4().parent / "CARD.md").read_text()
-    for name, folder in (("bf16", POCKET_BF16()), ("int4", POCKET_INT4())):
+    card = (pocket_int4_folder().parent / "CARD.md").read_text()
+    for name, folder in (("bf16", pocket_bf16_folder()), ("int4", pocket_int4_folder())):
         result = json.loads((RESULTS / f"pocket_{name}.json").read_text())["skills"]
         stated = json.loads((folder / "skills.json").read_text())["skills"]
         for skill in SKILLS:
@@ -49,7 +51,9 @@ def test_the_card_and_skills_are_those_of_the_recorded_evaluation() -> None:
 
 
 def test_int4_weights_are_int4_and_both_fit_in_16_megabytes() -> None:
-    layers = [m for m in load_model(POCKET_INT4()).model.modules() if isinstance(m, Int4Linear)]
+    layers = [
+        m for m in load_model(pocket_int4_folder()).model.modules() if isinstance(m, Int4Linear)
+    ]
     assert len(layers) == 40
-    folder = POCKET_INT4().parent
+    folder = pocket_int4_folder().parent
     assert sum(file.stat().st_size for file in folder.rglob("*.safetensors")) <= 16_000_000
