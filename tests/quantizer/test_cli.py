@@ -171,8 +171,12 @@ def test_a_damaged_picture_is_named(
 @pytest.mark.parametrize(
     ("step", "argv", "message"),
     [
-        ("run", ["run", "{model}", "--out", "{tmp}/o"], "output folder is as it was"),
-        ("load_model", ["eval", "{model}", "--task", "perplexity", "--data", "x"], "no result"),
+        ("run.run", ["run", "{model}", "--out", "{tmp}/o"], "output folder is as it was"),
+        (
+            "eval.load_model",
+            ["eval", "{model}", "--task", "perplexity", "--data", "x"],
+            "no result",
+        ),
     ],
 )
 def test_stopping_tells_what_was_left(
@@ -187,7 +191,7 @@ def test_stopping_tells_what_was_left(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"quantizer.cli.{step}", interrupted)
+    monkeypatch.setattr(f"quantizer.commands.{step}", interrupted)
     assert main([part.format(model=tiny_llama, tmp=tmp_path) for part in argv]) == 130
     line = capsys.readouterr().err
     assert message in line and line.count("\n") == 1

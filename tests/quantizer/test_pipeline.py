@@ -21,9 +21,10 @@ from models.int4.packing import TENSOR_NAMES, unpack
 from models.loading import load_model
 from quantizer.calibration import draw_calibration
 from quantizer.errors import CalibrationError, OutputError, SettingsError
-from quantizer.pipeline import Job, Progress, quantize_folder, run, verify
+from quantizer.pipeline import Job, quantize_folder, run, verify
 from quantizer.report import RunReport
 from quantizer.solver import Method, Settings, with_default_grid
+from quantizer.walk import Progress
 
 RunJob = Callable[..., tuple[RunReport, Path]]
 

@@ -1,0 +1,1 @@
+"""One file for each command of ``quantizer``: its options, and what it prints."""

@@ -1,0 +1,95 @@
+"""``quantizer run``: quantize a model folder."""
+
+import argparse
+import json
+from pathlib import Path
+
+from quantizer.commands.common import device_of, progress_bar
+from quantizer.pipeline import Job, run
+from quantizer.report import RunReport
+from quantizer.solver import Settings, with_default_grid
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.set_defaults(action=_run, if_stopped="the output folder is as it was before")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="full-precision model folder")
+    parser.add_argument("--out", type=Path, required=True, help="new or empty folder")
+    parser.add_argument("--method", choices=("rtn", "gptq", "rpiq"), default="rpiq")
+    parser.add_argument("--bits", type=int, choices=(4, 8), default=4)
+    parser.add_argument("--group-size", type=int, default=128, help="inputs that share a scale")
+    parser.add_argument("--sym", action="store_true", help="fix every zero point in the middle")
+    parser.add_argument(
+        "--damp-percent", type=float, default=0.01, help="share of the Hessian's mean diagonal"
+    )
+    parser.add_argument("--rounds", type=int, default=4, help="most refinement rounds of rpiq")
+    parser.add_argument(
+        "--grid", choices=("minmax", "hessian"), help="default: hessian for rpiq, else minmax"
+    )
+    parser.add_argument(
+        "--act-order",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="quantize columns in order of importance",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="PATH",
+        help="text file, or for CogVLM2 a folder with pictures and questions.jsonl",
+    )
+    parser.add_argument("--samples", type=int, default=128, help="calibration sequences")
+    parser.add_argument(
+        "--seq-len", type=int, help="tokens of a text sequence; default: the context, at most 2048"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--seed", type=int, default=0, help="draws the calibration sequences")
+    parser.add_argument(
+        "--allow-uncalibrated",
+        action="store_true",
+        help="round layers that no calibration token reaches, instead of stopping",
+    )
+    parser.add_argument("--json", action="store_true", help="print the totals as JSON")
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = Settings(
+        method=options.method,
+        bits=options.bits,
+        group_size=options.group_size,
+        sym=options.sym,
+        act_order=options.act_order,
+        damp_percent=options.damp_percent,
+        rounds=options.rounds,
+    )
+    job = Job(
+        model=options.model,
+        out=options.out,
+        settings=with_default_grid(settings, options.grid),
+        calibration=options.calibration,
+        samples=options.samples,
+        seq_len=options.seq_len,
+        seed=options.seed,
+        device=device_of(options.device),
+        allow_uncalibrated=options.allow_uncalibrated,
+    )
+    with progress_bar() as show:
+        report = run(job, lambda p: show(p.module, p.done, p.total))
+    print(json.dumps(report.totals()) if options.json else _summary(options.out, report))
+    return 0
+
+
+def _summary(out: Path, report: RunReport) -> str:
+    totals = report.totals()
+    ratio = totals["mean_j_ratio"]
+    kept = ", ".join(f"{count} {name}" for name, count in totals["kept"].items())
+    error = "" if ratio is None else f", output error {ratio:.3f} of plain rounding's"
+    return (
+        f"{out}: {totals['modules']} layers ({kept}), "
+        f"{_megabytes(totals['bytes_before'])} to {_megabytes(totals['bytes'])} MB, "
+        f"{totals['seconds']:.1f} s{error}"
+    )
+
+
+def _megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.2f}"
