@@ -18,11 +18,18 @@ class LayerProblem:
     weight:  (out, in) float32.
     hessian: (in, in) float32, mean over tokens.
     tokens:  how many tokens the Hessian is the mean of.
+    shifted: (out, in), what to approximate instead of the weight; see ``quantizer.target``.
     """
 
     weight: Tensor
     hessian: Tensor
     tokens: int
+    shifted: Tensor | None = None
+
+    @property
+    def target(self) -> Tensor:
+        """What the quantized layer should approximate, (out, in)."""
+        return self.weight if self.shifted is None else self.shifted
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ def gptq(
 
     Source: Frantar et al., GPTQ, arXiv 2210.17323, algorithm 1 and section 3.3.
     """
-    W, H = problem.weight, problem.hessian
+    W, H = problem.target, problem.hessian
     nearest = round_to_nearest(W, grid)
     order = live_columns(H)
     if order.numel() == 0:

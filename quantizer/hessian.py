@@ -24,10 +24,7 @@ class HessianAccumulator:
             CalibrationError: the inputs hold NaN or infinity.
         """
         rows = inputs.detach().reshape(-1, inputs.shape[-1]).to(torch.float32)
-        if not bool(torch.isfinite(rows).all()):
-            raise CalibrationError(
-                "calibration activations hold NaN or infinity: check the model and its weights"
-            )
+        _require_finite(rows)
         self._sum.addmm_(rows.T, rows)
         self.tokens += rows.shape[0]
 
@@ -36,6 +33,29 @@ class HessianAccumulator:
 
         Dividing by the count makes it independent of how tokens were batched.
         """
+        return self._sum / max(self.tokens, 1)
+
+
+class CrossAccumulator:
+    """Running sum of ``(x̃ − x)ᵀ x`` over tokens, in float32."""
+
+    def __init__(self, in_features: int, device: torch.device | None = None) -> None:
+        self._sum = torch.zeros(in_features, in_features, dtype=torch.float32, device=device)
+        self.tokens = 0
+
+    def add(self, exact: Tensor, quantized: Tensor) -> None:
+        """Add the inputs of the same tokens on both paths, each (..., in).
+
+        Raises:
+            CalibrationError: the full-precision inputs hold NaN or infinity.
+        """
+        wanted, rows = (x.detach().reshape(-1, x.shape[-1]).float() for x in (exact, quantized))
+        _require_finite(wanted)
+        self._sum.addmm_((wanted - rows).T, rows)
+        self.tokens += rows.shape[0]
+
+    def mean(self) -> Tensor:
+        """The mean per token, (in, in); zeros where no token was seen."""
         return self._sum / max(self.tokens, 1)
 
 
@@ -95,3 +115,10 @@ def inverse_factor(hessian: Tensor, ridge: float) -> InverseFactor:
         f"the Hessian cannot be factorized even with damping {ridge * 10.0**_ESCALATIONS:.3g}: "
         "use more calibration samples or a larger --damp-percent"
     )
+
+
+def _require_finite(rows: Tensor) -> None:
+    if not bool(torch.isfinite(rows).all()):
+        raise CalibrationError(
+            "calibration activations hold NaN or infinity: check the model and its weights"
+        )

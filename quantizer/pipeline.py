@@ -14,7 +14,7 @@ from torch import Tensor
 from models.checkpoint import CheckpointReader, QuantizationConfig, ShardWriter, write_json
 from models.errors import CheckpointError
 from models.families import OpenedModel, open_blockwise
-from models.int4.packing import TENSOR_NAMES, require_word_multiple, unpack
+from models.int4.packing import TENSOR_NAMES, pack, require_word_multiple, unpack
 from models.loading import check_shapes
 from quantizer.calibration import CalibrationSet, draw_calibration
 from quantizer.errors import OutputError, SettingsError
@@ -149,8 +149,11 @@ def quantize_folder(
                 for warning in module.warnings:
                     logger.warning("%s: %s", module.name, warning)
             report.modules.extend(block.modules)
-            digests |= block.digests
-            for name, tensor in block.tensors.items():
+            for name, weight in block.layers.items():
+                digests[name] = digest_of(weight)
+                for part, tensor in pack(weight).items():
+                    writer.add(f"{name}.{part}", tensor)
+            for name, tensor in block.others.items():
                 writer.add(name, tensor)
                 written.add(name)
         for name in reader.names():

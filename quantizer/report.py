@@ -42,7 +42,10 @@ class ModuleReport:
 
     tokens, held_out_tokens: how many positions fed H and H_val.
     method: the stage that was kept.
-    j_rtn, j, j_val: output error per token of plain rounding, and of what was kept.
+    gamma: share of the asymmetric correction in the target; None where there was no choice.
+    dead_columns: inputs that were zero on every calibration token.
+    j_rtn, j, j_val: output error per token of plain rounding, and of what was kept; measured
+        against the target that gamma gives.
     bytes_before, bytes: of the weight in the source and of the packed tensors.
     """
 
@@ -52,6 +55,8 @@ class ModuleReport:
     held_out_tokens: int
     method: str
     grid: str
+    gamma: float | None
+    dead_columns: int
     damp_percent: float | None
     j_rtn: float | None
     j: float | None
@@ -69,6 +74,8 @@ def report_module(
     *,
     tokens: tuple[int, int],
     grid: str,
+    gamma: float | None,
+    dead_columns: int,
     seconds: float,
     size_bytes: tuple[int, int],
 ) -> ModuleReport:
@@ -86,6 +93,8 @@ def report_module(
         held_out_tokens=tokens[1],
         method=chosen.name,
         grid="minmax" if chosen.name == "rtn" else grid,
+        gamma=gamma,
+        dead_columns=dead_columns,
         damp_percent=chosen.damp_percent,
         j_rtn=solution.stages[0].error,
         j=chosen.error,

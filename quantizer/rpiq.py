@@ -71,7 +71,7 @@ def rpiq(
     Source: RPIQ, arXiv 2601.02888, equations 12 to 14 with the Hessian of all calibration
     tokens; the projection of a block is GPTQ's (arXiv 2210.17323).
     """
-    W, H = problem.weight, problem.hessian
+    W, H = problem.target, problem.hessian
     grid = start.grid
     group_size, top = grid.group_size, grid.top
     codes = start.codes.to(W.dtype)

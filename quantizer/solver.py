@@ -5,14 +5,15 @@ from typing import Literal
 
 from torch import Tensor
 
-from models.int4.packing import QuantizedWeight, pack, unpack
+from models.int4.packing import STORED_BITS, QuantizedWeight, pack, unpack
 from quantizer.errors import SettingsError
 from quantizer.gptq import LayerProblem, gptq
 from quantizer.grid import Grid, GridWeight, hessian_grid, minmax_grid, round_to_nearest
 from quantizer.hessian import output_error
 from quantizer.rpiq import rpiq
 
-Method = Literal["rtn", "gptq", "rpiq"]
+Method = Literal["rtn", "gptq", "rpiq", "rpiq-paper"]
+AsymmetricTarget = Literal["auto", "0", "0.5", "1"]
 GridChoice = Literal["minmax", "hessian"]
 
 _TOO_FEW = 16  # below columns / 16 tokens the Hessian says less than plain rounding knows
@@ -24,6 +25,8 @@ class Settings:
 
     damp_percent: damping as a share of the Hessian's mean diagonal.
     rounds:       most rounds of the refinement.
+    asymmetric_target: share γ of the correction of ``quantizer.target``, for ``rpiq`` only;
+        auto chooses it by the held-out sequences' block output.
 
     Raises:
         SettingsError: a number is out of range.
@@ -37,6 +40,7 @@ class Settings:
     act_order: bool = True
     damp_percent: float = 0.01
     rounds: int = 4
+    asymmetric_target: AsymmetricTarget = "auto"
 
     def __post_init__(self) -> None:
         if self.group_size < 1:
@@ -76,7 +80,13 @@ class Solution:
     warnings: tuple[str, ...]
 
 
-def solve(problem: LayerProblem, held_out: Tensor | None, settings: Settings) -> Solution:
+def solve(
+    problem: LayerProblem,
+    held_out: Tensor | None,
+    settings: Settings,
+    *,
+    last_inputs: Tensor | None = None,
+) -> Solution:
     """Quantize one layer.
 
     held_out: Hessian (in, in) of the held-out sequences, None where they sent it no token.
@@ -92,16 +102,16 @@ def solve(problem: LayerProblem, held_out: Tensor | None, settings: Settings) ->
     """
     columns = problem.weight.shape[1]
     plain = minmax_grid(
-        problem.weight, bits=settings.bits, group_size=settings.group_size, sym=settings.sym
+        problem.target, bits=settings.bits, group_size=settings.group_size, sym=settings.sym
     )
     trail = _Trail(problem, held_out)
-    trail.add("rtn", round_to_nearest(problem.weight, plain))
+    trail.add("rtn", round_to_nearest(problem.target, plain))
     if problem.tokens * _TOO_FEW < columns:
         return _rounded(trail, settings)
 
     grid = _grid(problem, plain, settings)
     if grid is not plain:
-        trail.add("grid", round_to_nearest(problem.weight, grid))
+        trail.add("grid", round_to_nearest(problem.target, grid))
     if settings.method == "rtn":
         return Solution(trail.stages[-1], tuple(trail.stages), ())
 
@@ -142,7 +152,7 @@ class _Trail:
         rounds: int | None = None,
     ) -> None:
         stored = _as_stored(weight)
-        change = stored.dequantize() - self.problem.weight
+        change = stored.dequantize() - self.problem.target
         changed = int((stored.codes != self.stages[-1].weight.codes).sum()) if self.stages else 0
         self.stages.append(
             Stage(
@@ -160,28 +170,28 @@ class _Trail:
 
 
 def _as_stored(weight: GridWeight) -> QuantizedWeight:
-    """Send a weight through its file form, so that nothing but the stored is ever judged."""
+    """Send a weight through its file form, so that nothing but the stored is ever judged.
+
+    Widths without a file form, which are only ever evaluated in memory, pass as they are.
+    """
     grid = weight.grid
-    return unpack(
-        pack(
-            QuantizedWeight(
-                codes=weight.codes,
-                scale=grid.scale,
-                zero=grid.zero.int(),
-                group_size=grid.group_size,
-                bits=grid.bits,
-            )
-        ),
-        bits=grid.bits,
+    quantized = QuantizedWeight(
+        codes=weight.codes,
+        scale=grid.scale,
+        zero=grid.zero.int(),
         group_size=grid.group_size,
+        bits=grid.bits,
     )
+    if grid.bits not in STORED_BITS:
+        return quantized
+    return unpack(pack(quantized), bits=grid.bits, group_size=grid.group_size)
 
 
 def _grid(problem: LayerProblem, plain: Grid, settings: Settings) -> Grid:
     if settings.grid == "minmax":
         return plain
     return hessian_grid(
-        problem.weight,
+        problem.target,
         problem.hessian,
         bits=settings.bits,
         group_size=settings.group_size,

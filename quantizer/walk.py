@@ -5,11 +5,11 @@ host; the linear layers of a block are quantized in execution order, each group 
 the already quantized part of the network computes.
 """
 
+import copy
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,14 +18,15 @@ from torch import Tensor, nn
 from models.blocks import Block, Sample, State
 from models.checkpoint import CheckpointReader
 from models.families import OpenedModel
-from models.int4.packing import QuantizedWeight, pack
+from models.int4.packing import QuantizedWeight
 from models.loading import load_tensors
 from quantizer.calibration import CalibrationSet
 from quantizer.errors import CalibrationError, QuantizerError, SettingsError
 from quantizer.gptq import LayerProblem
-from quantizer.hessian import HessianAccumulator
+from quantizer.hessian import CrossAccumulator, HessianAccumulator
 from quantizer.report import ModuleReport, report_module
 from quantizer.solver import Settings, Solution, solve
+from quantizer.target import GAMMAS, LayerStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,45 @@ class Progress:
 class FinishedBlock:
     """What one block became.
 
-    tensors: everything the output stores of the block, by full name: packed layers, and the
-        other tensors as the source has them.
-    digests: of the dequantized weight of every quantized layer, by the layer's full name.
+    layers: quantized weights by the layer's full name.
+    others: every other tensor of the block, as the source has it, by full name.
     """
 
     name: str
-    tensors: dict[str, Tensor]
+    layers: dict[str, QuantizedWeight]
+    others: dict[str, Tensor]
     modules: tuple[ModuleReport, ...]
-    digests: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One layer as the solver met it, for those who compare methods on the same statistics.
+
+    held_out:    Hessian (in, in) of the held-out sequences, None where they sent no token.
+    last_inputs: (tokens, in) on the last fitting sequence, None unless the walk keeps them.
+    solution:    what the walk goes on with.
+    """
+
+    name: str
+    problem: LayerProblem
+    held_out: Tensor | None
+    last_inputs: Tensor | None
+    solution: Solution
+
+
+@dataclass(slots=True)
+class _Paths:
+    """States of all sequences where they enter a block, on the host.
+
+    fitting, held_out: as the already quantized part of the network computes them.
+    exact_fitting, exact_held_out: as the full-precision network does; empty unless the
+        asymmetric target needs them.
+    """
+
+    fitting: list[State]
+    held_out: list[State]
+    exact_fitting: list[State]
+    exact_held_out: list[State]
 
 
 class Walk:
@@ -63,12 +94,15 @@ class Walk:
         *,
         device: torch.device,
         allow_uncalibrated: bool = False,
+        keep_last_inputs: bool = False,
         on_progress: Callable[[Progress], None] = lambda progress: None,
+        observer: Callable[[Observed], None] | None = None,
     ) -> None:
         self.opened, self.model = opened, opened.blockwise
         self.reader, self.settings = reader, settings
         self.device, self.allow_uncalibrated = device, allow_uncalibrated
-        self.on_progress = on_progress
+        self.keep_last_inputs = keep_last_inputs or settings.method == "rpiq-paper"
+        self.on_progress, self.observer = on_progress, observer
         self.total = sum(len(group) for block in self.model.blocks() for group in block.groups)
         self.done = 0
 
@@ -80,32 +114,45 @@ class Walk:
             WeightError: a weight cannot be represented.
             ModelsError: the source cannot be read.
         """
-        fitting: list[State] = []
-        held_out: list[State] = []
-        if calibration is not None:
-            self._load_outer()
-            fitting = self._start_all(calibration.fitting)
-            held_out = self._start_all(calibration.held_out)
+        paths = self._start_all(calibration)
         for block in self.model.blocks():
             names = self._load(f"{block.name}.", block.module)
-            tensors: dict[str, Tensor] = {}
+            # The full-precision block, for the path that stays exact.
+            exact = replace(block, module=copy.deepcopy(block.module)) if self.asymmetric else None
+            goal = [] if exact is None else self._goal(exact, paths)
+            layers: dict[str, QuantizedWeight] = {}
             modules: list[ModuleReport] = []
-            digests: dict[str, str] = {}
             for group in block.groups:
-                for solved in self._quantize_group(block, group, fitting, held_out):
-                    tensors |= solved.tensors
+                for solved in self._quantize_group(block, exact, group, paths, goal):
+                    layers[solved.report.name] = solved.weight
                     modules.append(solved.report)
-                    digests[solved.report.name] = solved.digest
-            for states in (fitting, held_out):
-                # In place, so that only one sequence is held before and after the block.
-                for index in range(len(states)):
-                    states[index] = self._step(block, states[index])
-            replaced = {f"{name}.weight" for name in digests}
-            tensors |= {name: self.reader.read(name) for name in names if name not in replaced}
+            self._advance(block, paths.fitting)
+            self._advance(block, paths.held_out)
+            if exact is not None:
+                self._advance(exact, paths.exact_fitting)
+                paths.exact_held_out = goal
+                exact.module.to_empty(device="meta")
+            replaced = {f"{name}.weight" for name in layers}
+            others = {name: self.reader.read(name) for name in names if name not in replaced}
             block.module.to_empty(device="meta")
-            yield FinishedBlock(block.name, tensors, tuple(modules), digests)
+            yield FinishedBlock(block.name, layers, others, tuple(modules))
 
-    def _start_all(self, samples: list[Sample]) -> list[State]:
+    @property
+    def asymmetric(self) -> bool:
+        """Whether the full-precision path is walked beside the quantized one."""
+        return self.settings.method == "rpiq" and self.settings.asymmetric_target != "0"
+
+    def _start_all(self, calibration: CalibrationSet | None) -> _Paths:
+        if calibration is None:
+            return _Paths([], [], [], [])
+        self._load_outer()
+        fitting, held_out = (
+            self._start_list(samples) for samples in (calibration.fitting, calibration.held_out)
+        )
+        exact = (list(fitting), list(held_out)) if self.asymmetric else ([], [])
+        return _Paths(fitting, held_out, *exact)
+
+    def _start_list(self, samples: list[Sample]) -> list[State]:
         """Turn samples into states; each sample leaves the list, so that its memory is freed."""
         samples.reverse()
         states = []
@@ -118,6 +165,15 @@ class Walk:
 
     def _step(self, block: Block, state: State) -> State:
         return _on(torch.device("cpu"), self.model.step(block, _on(self.device, state)))
+
+    def _advance(self, block: Block, states: list[State]) -> None:
+        """Run a block over sequences in place, so that one is held before and after the block."""
+        for index in range(len(states)):
+            states[index] = self._step(block, states[index])
+
+    def _goal(self, exact: Block, paths: _Paths) -> list[State]:
+        """What the full-precision network makes of the held-out sequences in this block."""
+        return [self._step(exact, state) for state in paths.exact_held_out]
 
     def _load_outer(self) -> None:
         """Read what lies outside all blocks; only calibration runs need it."""
@@ -148,80 +204,182 @@ class Walk:
         return names
 
     def _quantize_group(
-        self, block: Block, group: Sequence[str], fitting: list[State], held_out: list[State]
+        self,
+        block: Block,
+        exact: Block | None,
+        group: Sequence[str],
+        paths: _Paths,
+        goal: list[State],
     ) -> Iterator["_SolvedLayer"]:
         """Quantize the linear layers that share one input, and put the result in their place."""
-        first = linear_of(block, group[0])
-        fit = HessianAccumulator(first.in_features, self.device)
-        judge = HessianAccumulator(first.in_features, self.device)
         started = time.monotonic()
-        for states, accumulator in ((fitting, fit), (held_out, judge)):
-            with _watching(first, accumulator):
-                for state in states:
-                    self.model.step(block, _on(self.device, state))
-        statistics_seconds = (time.monotonic() - started) / len(group)
+        statistics = self._statistics(block, exact, group[0], paths)
+        seconds = (time.monotonic() - started) / len(group)
+        started = time.monotonic()
+        weights = {name: linear_of(block, name).weight.detach().clone() for name in group}
+        gamma, solutions = self._solve_group(block, group, weights, statistics, paths, goal)
+        seconds += (time.monotonic() - started) / len(group)
         for name in group:
-            started = time.monotonic()
             full_name = f"{block.name}.{name}"
-            linear = linear_of(block, name)
-            solution = self._solve(full_name, linear, fit, judge)
+            solution = solutions[name]
+            if self.observer is not None:
+                self.observer(
+                    Observed(
+                        full_name,
+                        statistics.problem(weights[name], gamma),
+                        statistics.held_out,
+                        statistics.last_inputs,
+                        solution,
+                    )
+                )
             weight = solution.chosen.weight
-            linear.weight.copy_(weight.dequantize())
-            packed = pack(weight)
+            linear_of(block, name).weight.copy_(weight.dequantize())
             report = report_module(
                 full_name,
                 solution,
-                tokens=(fit.tokens, judge.tokens),
+                tokens=(statistics.tokens, statistics.held_out_tokens),
                 grid=self.settings.grid,
-                seconds=statistics_seconds + time.monotonic() - started,
+                gamma=gamma if self.asymmetric else None,
+                dead_columns=statistics.dead_columns,
+                seconds=seconds,
                 size_bytes=(
                     size_in_file(self.reader, f"{full_name}.weight"),
-                    sum(part.numel() * part.element_size() for part in packed.values()),
+                    packed_bytes(weight),
                 ),
             )
             self.done += 1
             self.on_progress(Progress(full_name, self.done, self.total))
-            yield _SolvedLayer(
-                {f"{full_name}.{part}": packed[part].cpu() for part in packed},
-                report,
-                digest_of(weight),
-            )
+            yield _SolvedLayer(weight.to("cpu"), report)
+
+    def _statistics(
+        self, block: Block, exact: Block | None, name: str, paths: _Paths
+    ) -> LayerStatistics:
+        """Second moments of the input of one group, as the quantized part computes it."""
+        linear = linear_of(block, name)
+        fit = HessianAccumulator(linear.in_features, self.device)
+        judge = HessianAccumulator(linear.in_features, self.device)
+        cross = None if exact is None else CrossAccumulator(linear.in_features, self.device)
+        last = None
+        for index, state in enumerate(paths.fitting):
+            inputs = self._inputs(block, name, state)
+            if inputs is None:
+                continue
+            fit.add(inputs)
+            if exact is not None and cross is not None:
+                exact_inputs = self._inputs(exact, name, paths.exact_fitting[index])
+                assert exact_inputs is not None  # the same tokens reach both
+                cross.add(exact_inputs, inputs)
+            last = inputs
+        for state in paths.held_out:
+            inputs = self._inputs(block, name, state)
+            if inputs is not None:
+                judge.add(inputs)
+        return LayerStatistics(
+            hessian=fit.mean(),
+            tokens=fit.tokens,
+            held_out=judge.mean() if judge.tokens else None,
+            held_out_tokens=judge.tokens,
+            shift=None if cross is None else cross.mean(),
+            damp_percent=self.settings.damp_percent,
+            last_inputs=last if self.keep_last_inputs else None,
+        )
+
+    def _inputs(self, block: Block, name: str, state: State) -> Tensor | None:
+        """Run a block as far as one of its layers; return that layer's inputs (tokens, in).
+
+        None where the sequence never reaches it, as text never reaches a vision expert.
+        """
+        linear = linear_of(block, name)
+        handle = linear.register_forward_pre_hook(_stop_here)
+        try:
+            self.model.step(block, _on(self.device, state))
+        except _Reached as reached:
+            inputs = reached.inputs.detach()
+            return inputs.reshape(-1, inputs.shape[-1])
+        finally:
+            handle.remove()
+        return None
+
+    def _solve_group(
+        self,
+        block: Block,
+        group: Sequence[str],
+        weights: dict[str, Tensor],
+        statistics: LayerStatistics,
+        paths: _Paths,
+        goal: list[State],
+    ) -> tuple[float, dict[str, Solution]]:
+        """Solve every layer of a group; with an asymmetric target, for the γ that serves best."""
+        best: tuple[float, float, dict[str, Solution]] | None = None
+        gammas = self._gammas(statistics)
+        for gamma in gammas:
+            solutions = {
+                name: self._solve(f"{block.name}.{name}", weights[name], statistics, gamma)
+                for name in group
+            }
+            if len(gammas) == 1:
+                return gamma, solutions
+            for name in group:
+                linear_of(block, name).weight.copy_(solutions[name].chosen.weight.dequantize())
+            error = self._output_error(block, paths.held_out, goal)
+            if best is None or error < best[0]:
+                best = (error, gamma, solutions)
+        assert best is not None
+        return best[1:]
+
+    def _gammas(self, statistics: LayerStatistics) -> tuple[float, ...]:
+        if not self.asymmetric or statistics.tokens == 0:
+            return (0.0,)
+        if self.settings.asymmetric_target == "auto":
+            return GAMMAS if statistics.held_out_tokens else (0.0,)
+        return (float(self.settings.asymmetric_target),)
+
+    def _output_error(self, block: Block, states: list[State], goal: list[State]) -> float:
+        """Squared distance of a block's outputs from what the full-precision network gives."""
+        total = 0.0
+        for state, wanted in zip(states, goal, strict=True):
+            result = self._step(block, state)
+            for name, value in result.items():
+                if value.is_floating_point() and value is not state.get(name):
+                    total += float((value - wanted[name]).square().sum())
+        return total
 
     def _solve(
-        self, name: str, linear: nn.Linear, fit: HessianAccumulator, judge: HessianAccumulator
+        self, name: str, weight: Tensor, statistics: LayerStatistics, gamma: float
     ) -> Solution:
-        if fit.tokens == 0 and self.settings.method != "rtn" and not self.allow_uncalibrated:
+        uncalibrated = statistics.tokens == 0 and self.settings.method != "rtn"
+        if uncalibrated and not self.allow_uncalibrated:
             raise CalibrationError(
                 f"{name}: no calibration token reached it; give calibration data that does "
                 "(pictures for a vision expert), or --allow-uncalibrated to round it to nearest"
             )
-        problem = LayerProblem(linear.weight.detach(), fit.mean(), fit.tokens)
-        held_out = judge.mean() if judge.tokens else None
         try:
-            return solve(problem, held_out, self.settings)
+            return solve(
+                statistics.problem(weight, gamma),
+                statistics.held_out,
+                self.settings,
+                last_inputs=statistics.last_inputs,
+            )
         except QuantizerError as error:
             raise type(error)(f"{name}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
 class _SolvedLayer:
-    tensors: dict[str, Tensor]
+    weight: QuantizedWeight
     report: ModuleReport
-    digest: str
 
 
-@contextmanager
-def _watching(linear: nn.Module, accumulator: HessianAccumulator) -> Iterator[None]:
-    """Feed every input of a layer to an accumulator while the body runs."""
+class _Reached(Exception):
+    """Ends a block's forward pass at the layer whose inputs were asked for."""
 
-    def observe(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        accumulator.add(inputs[0])
+    def __init__(self, inputs: Tensor) -> None:
+        super().__init__()
+        self.inputs = inputs
 
-    handle = linear.register_forward_pre_hook(observe)
-    try:
-        yield
-    finally:
-        handle.remove()
+
+def _stop_here(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    raise _Reached(inputs[0])
 
 
 def linear_of(block: Block, name: str) -> nn.Linear:
@@ -257,3 +415,10 @@ def size_in_file(reader: CheckpointReader, name: str) -> int:
     for size in reader.shape(name):
         count *= size
     return count * reader.dtype(name).itemsize
+
+
+def packed_bytes(weight: QuantizedWeight) -> int:
+    """Bytes of a weight in its file: packed codes and zero-points, fp16 scales, int32 g_idx."""
+    out_features, in_features = weight.codes.shape
+    grids = weight.scale.numel()
+    return (weight.bits * (out_features * in_features + grids)) // 8 + 2 * grids + 4 * in_features

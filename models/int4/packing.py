@@ -12,7 +12,7 @@ g_idx   | int32 (K,)                   | k // g
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -47,6 +47,15 @@ class QuantizedWeight:
         group = group_index(self.codes.shape[1], self.group_size, device=self.codes.device)
         zero = self.zero.to(torch.float32)[:, group]
         return (self.codes.to(torch.float32) - zero) * self.scale.to(torch.float32)[:, group]
+
+    def to(self, device: torch.device | str) -> "QuantizedWeight":
+        """Return the same weight on a device."""
+        return replace(
+            self,
+            codes=self.codes.to(device),
+            scale=self.scale.to(device),
+            zero=self.zero.to(device),
+        )
 
 
 def group_count(in_features: int, group_size: int) -> int:

@@ -24,6 +24,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rounds", type=int, default=4, help="most refinement rounds of rpiq")
     parser.add_argument(
+        "--asymmetric-target",
+        choices=("auto", "0", "0.5", "1"),
+        default="auto",
+        help="rpiq: how far layers make up for errors before them; auto: chosen on held-out text",
+    )
+    parser.add_argument(
         "--grid", choices=("minmax", "hessian"), help="default: hessian for rpiq, else minmax"
     )
     parser.add_argument(
@@ -61,6 +67,7 @@ def _run(options: argparse.Namespace) -> int:
         act_order=options.act_order,
         damp_percent=options.damp_percent,
         rounds=options.rounds,
+        asymmetric_target=options.asymmetric_target,
     )
     job = Job(
         model=options.model,

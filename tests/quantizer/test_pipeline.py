@@ -34,7 +34,11 @@ def quantize(tiny_llama: Path, text_file: Path, tmp_path: Path) -> RunJob:
     """Run a job with small defaults; keyword arguments replace parts of it."""
 
     def call(method: Method = "rpiq", **changes: Any) -> tuple[RunReport, Path]:
-        settings = Settings(method=method, group_size=changes.pop("group_size", 16))
+        settings = Settings(
+            method=method,
+            group_size=changes.pop("group_size", 16),
+            asymmetric_target=changes.pop("asymmetric_target", "auto"),
+        )
         parts: dict[str, Any] = {
             "model": tiny_llama,
             "out": tmp_path / "out",
@@ -108,7 +112,7 @@ def test_errors_are_measured_on_inputs_from_the_quantized_prefix(
     """
     from transformers import LlamaForCausalLM
 
-    report, out = quantize()
+    report, out = quantize(asymmetric_target="0")
     model = LlamaForCausalLM.from_pretrained(tiny_llama, dtype=torch.float32)
     original = {name: layer.weight.detach().clone() for name, layer in linears_of(model)}
     written = dequantized(out, 16)

@@ -1,0 +1,79 @@
+"""What a layer should approximate: its weight, or that weight corrected for its inputs' error.
+
+The inputs X of a layer come from the quantized part of the network and differ from those, X̃, of
+the full-precision network. Minimizing ``‖X̃Wᵀ − XQᵀ‖²`` instead of ``‖XWᵀ − XQᵀ‖²`` lets the
+layer undo a part of the errors before it. Up to a constant it is ``tr((W' − Q) H (W' − Q)ᵀ)`` with
+
+    W' = W + γ·W·Δ·(H + λI)⁻¹,   Δ = (X̃ − X)ᵀX,   H = XᵀX
+
+exact at γ = 1 and λ = 0: one correction of the target, after which nothing else changes.
+
+Source: the objective is that of GPTAQ, arXiv 2504.02692, section 3.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from quantizer.gptq import LayerProblem
+from quantizer.hessian import inverse_factor, live_columns, mean_diagonal
+
+GAMMAS = (0.0, 0.5, 1.0)
+"""Shares of the correction that ``--asymmetric-target auto`` tries."""
+
+
+@dataclass(slots=True)
+class LayerStatistics:
+    """What calibration says about the input of one group of layers.
+
+    hessian:     (in, in), mean over ``tokens`` fitting tokens.
+    held_out:    (in, in) of the held-out sequences; None where they sent no token.
+    shift:       Δ (in, in), mean over the fitting tokens; None without the full-precision path.
+    last_inputs: (tokens, in) on the last fitting sequence, where they are kept.
+    """
+
+    hessian: Tensor
+    tokens: int
+    held_out: Tensor | None
+    held_out_tokens: int
+    shift: Tensor | None
+    damp_percent: float
+    last_inputs: Tensor | None = None
+    _correction: Tensor | None = field(default=None, init=False)
+
+    @property
+    def dead_columns(self) -> int:
+        """How many columns calibration never used."""
+        return int((self.hessian.diagonal() <= 0).sum()) if self.tokens else 0
+
+    def problem(self, weight: Tensor, gamma: float) -> LayerProblem:
+        """The problem of one layer (out, in) of the group, its target corrected by a share γ.
+
+        Raises:
+            CalibrationError: the Hessian cannot be factorized.
+        """
+        if gamma == 0 or self.shift is None or self.tokens == 0:
+            return LayerProblem(weight, self.hessian, self.tokens)
+        if self._correction is None:
+            self._correction = correction(self.shift, self.hessian, self.damp_percent)
+        target = weight + gamma * (weight @ self._correction)
+        return LayerProblem(weight, self.hessian, self.tokens, target)
+
+
+def correction(shift: Tensor, hessian: Tensor, damp_percent: float) -> Tensor:
+    """``Δ (H + λI)⁻¹`` over live columns, (in, in); dead columns get no correction.
+
+    The damping is escalated as for GPTQ where the Hessian cannot be factorized.
+
+    Raises:
+        CalibrationError: it cannot be factorized at all.
+    """
+    live = live_columns(hessian)
+    result = torch.zeros_like(hessian)
+    if live.numel() == 0:
+        return result
+    U = inverse_factor(hessian[live][:, live], damp_percent * mean_diagonal(hessian)).upper
+    # A dead column of X can still be live in X̃, so rows are not restricted.
+    result[:, live] = shift[:, live] @ U.T @ U
+    return result
