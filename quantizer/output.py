@@ -10,7 +10,16 @@ from pathlib import Path
 from quantizer.errors import OutputError
 from quantizer.report import files_of_report
 
-_SMALL_PATTERNS = ("*.json", "tokenizer.*", "LICENSE*", "NOTICE*", "README*", "*.md", "*.jinja")
+_SMALL_PATTERNS = (
+    "*.json",
+    "merges.txt",
+    "tokenizer.*",
+    "LICENSE*",
+    "NOTICE*",
+    "README*",
+    "*.md",
+    "*.jinja",
+)
 _NOT_COPIED = ("config.json", "quantize_config.json", "report.json", "progress.jsonl")
 _OF_ANOTHER_MODEL = ("skills.json", "CARD.md")  # what was measured on the source
 
