@@ -1,26 +1,30 @@
 """Model folders on disk: read tensors one at a time, write shards, describe quantization.
 
 Only safetensors files are read: a pickle can run code when it is opened.
-Format: https://huggingface.co/docs/safetensors/index (an 8-byte little-endian header length,
-a JSON header with ``data_offsets`` for every tensor, then the data).
 """
 
+import hashlib
 import json
-import os
 import re
-import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from models.errors import CheckpointError, ModelFolderError
+from models.tensor_files import (
+    Entry,
+    brief,
+    read_header,
+    read_tensor,
+    temporary_of,
+    write_tensors,
+    write_whole,
+)
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -28,20 +32,7 @@ QUANTIZE_CONFIG_FILE = "quantize_config.json"
 MAX_SHARD_BYTES = 2 * 1024**3
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
-_HEADER_LIMIT_BYTES = 100_000_000  # the format's own limit
-
-_DTYPES: Mapping[str, torch.dtype] = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
+_SAMPLE_BYTES = 4096  # of every tensor, to tell one model from another
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +138,7 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path} is missing: give a model folder with all its files"
         ) from error
     except (OSError, ValueError) as error:
-        raise ModelFolderError(f"{path} cannot be read ({_brief(error)}): copy it again") from error
+        raise ModelFolderError(f"{path} cannot be read ({brief(error)}): copy it again") from error
     if not isinstance(value, dict):
         raise ModelFolderError(f"{path} holds no JSON object: copy it again")
     return value
@@ -155,16 +146,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON object so that the file is either the old or the new one, never half."""
-    temporary = _temporary(path)
-    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    file: Path
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 class CheckpointReader:
@@ -211,19 +194,43 @@ class CheckpointReader:
         Raises:
             CheckpointError: there is no such tensor, or its file cannot be read any more.
         """
-        entry = self._entry(name)
-        try:
-            with safe_open(entry.file, framework="pt", device="cpu") as file:
-                tensor: Tensor = file.get_tensor(name)
-        except (OSError, SafetensorError) as error:
-            raise CheckpointError(
-                f"{name} cannot be read from {entry.file} ({_brief(error)}): copy the file again"
-            ) from error
+        tensor = read_tensor(name, self._entry(name))
         if name.endswith(".scales"):
             check_scales(name, tensor)
         return tensor
 
-    def _entry(self, name: str) -> _Entry:
+    def size(self, name: str) -> int:
+        """Return a tensor's bytes in its file.
+
+        Raises:
+            CheckpointError: there is no such tensor.
+        """
+        return self._entry(name).size
+
+    def digest(self) -> str:
+        """Hash what tells one model from another: every name, shape and dtype, and of every
+        tensor the first bytes.
+
+        A hash of all bytes would take minutes for a large model; training changes them all, so
+        the first few tell as much.
+
+        Raises:
+            CheckpointError: a file cannot be read any more.
+        """
+        hashed = hashlib.sha256()
+        for name in sorted(self._entries):
+            entry = self._entries[name]
+            hashed.update(f"{name} {entry.dtype} {entry.shape}\n".encode())
+            sample = replace(
+                entry,
+                shape=(min(entry.size, _SAMPLE_BYTES),),
+                dtype=torch.uint8,
+                size=min(entry.size, _SAMPLE_BYTES),
+            )
+            hashed.update(read_tensor(name, sample).numpy().tobytes())
+        return hashed.hexdigest()
+
+    def _entry(self, name: str) -> Entry:
         entry = self._entries.get(name)
         if entry is None:
             raise CheckpointError(
@@ -267,15 +274,17 @@ class ShardWriter:
     def add(self, name: str, tensor: Tensor) -> None:
         """Queue a tensor of any device; a full shard is written at once.
 
+        The tensor is not copied: it must not change before the writer is closed.
+
         Raises:
             CheckpointError: the name was added before, or quantization scales are unsound.
+            OSError: a full shard cannot be written.
         """
         if name in self._seen:
             raise CheckpointError(f"tensor {name} was added twice: give every tensor its own name")
         if name.endswith(".scales"):
             check_scales(name, tensor)
-        # A copy, so that views and tied tensors are stored on their own.
-        stored = tensor.detach().to("cpu").contiguous().clone()
+        stored = tensor.detach().to("cpu").contiguous()
         size_bytes = stored.numel() * stored.element_size()
         if self._pending and self._pending_bytes + size_bytes > self.max_shard_bytes:
             self._flush()
@@ -319,12 +328,8 @@ class ShardWriter:
         if not self._pending:
             return
         number = len(self._shards) + 1
-        temporary = _temporary(self.folder / f"model-{number:05d}.safetensors")
-        # save_file makes a file that only its owner can read; give it a new file's mode.
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        save_file(self._pending, temporary, metadata={"format": "pt"})
-        temporary.chmod(mode)
+        temporary = temporary_of(self.folder / f"model-{number:05d}.safetensors")
+        write_tensors(temporary, self._pending)
         self._shards.append((temporary, tuple(self._pending)))
         self._pending = {}
         self._pending_bytes = 0
@@ -348,7 +353,7 @@ def check_scales(name: str, scales: Tensor) -> None:
         )
 
 
-def _read_entries(folder: Path) -> dict[str, _Entry]:
+def _read_entries(folder: Path) -> dict[str, Entry]:
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
     index = folder / INDEX_FILE
@@ -356,7 +361,7 @@ def _read_entries(folder: Path) -> dict[str, _Entry]:
         return _read_indexed(folder, index)
     single = folder / SINGLE_FILE
     if single.is_file():
-        return _read_header(single)
+        return read_header(single)
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES)
     if pickles:
         raise ModelFolderError(
@@ -368,11 +373,11 @@ def _read_entries(folder: Path) -> dict[str, _Entry]:
     )
 
 
-def _read_indexed(folder: Path, index: Path) -> dict[str, _Entry]:
+def _read_indexed(folder: Path, index: Path) -> dict[str, Entry]:
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index} has no weight_map: copy it again")
-    headers: dict[str, dict[str, _Entry]] = {}
+    headers: dict[str, dict[str, Entry]] = {}
     entries = {}
     for name, file in weight_map.items():
         # A shard lies in the folder itself; anything else would read files of others.
@@ -384,7 +389,7 @@ def _read_indexed(folder: Path, index: Path) -> dict[str, _Entry]:
                 "convert it to safetensors"
             )
         if file not in headers:
-            headers[file] = _read_header(folder / file)
+            headers[file] = read_header(folder / file)
         if name not in headers[file]:
             raise CheckpointError(
                 f"{folder / file} lacks the tensor {name} that {INDEX_FILE} promises: "
@@ -392,64 +397,3 @@ def _read_indexed(folder: Path, index: Path) -> dict[str, _Entry]:
             )
         entries[name] = headers[file][name]
     return entries
-
-
-def _read_header(path: Path) -> dict[str, _Entry]:
-    try:
-        size_bytes = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(8)
-            length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
-            if not 0 < length <= min(_HEADER_LIMIT_BYTES, size_bytes - 8):
-                raise _truncated(path, size_bytes)
-            header = json.loads(file.read(length))
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path} is missing: copy this shard into the folder again"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is damaged ({_brief(error)}): copy this file again"
-        ) from error
-    try:
-        entries, end = _entries_of(header, path)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} has a damaged header: copy this file again") from error
-    if size_bytes < 8 + length + end:
-        raise _truncated(path, size_bytes, 8 + length + end)
-    return entries
-
-
-def _entries_of(header: Mapping[str, Any], path: Path) -> tuple[dict[str, _Entry], int]:
-    """Return the tensors of a header and where their data end."""
-    entries = {}
-    end = 0
-    for name, fields in header.items():
-        if name == "__metadata__":
-            continue
-        shape = tuple(int(size) for size in fields["shape"])
-        if fields["dtype"] not in _DTYPES:
-            raise CheckpointError(
-                f"{name} in {path} is of dtype {fields['dtype']}, which is not supported: "
-                "convert it to bfloat16"
-            )
-        entries[name] = _Entry(shape, _DTYPES[fields["dtype"]], path)
-        end = max(end, int(fields["data_offsets"][1]))
-    return entries, end
-
-
-def _truncated(path: Path, size_bytes: int, expected_bytes: int | None = None) -> CheckpointError:
-    of = f" of {expected_bytes}" if expected_bytes else ""
-    return CheckpointError(
-        f"{path} is cut short or no safetensors file ({size_bytes}{of} bytes): copy it again"
-    )
-
-
-def _temporary(path: Path) -> Path:
-    """A hidden neighbour, so that the final rename stays within one file system."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
-def _brief(error: BaseException) -> str:
-    """The first line of an error's message."""
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -236,3 +236,13 @@ def test_a_published_quantize_config_is_read() -> None:
 def test_unreadable_quantization_configs_are_refused(values: dict[str, object], match: str) -> None:
     with pytest.raises(CheckpointError, match=match):
         QuantizationConfig.from_dict(values)
+
+
+def test_a_digest_tells_models_apart_but_not_their_folders(tmp_path: Path) -> None:
+    one = CheckpointReader(write(tmp_path / "one"))
+    other = CheckpointReader(write(tmp_path / "other", max_shard_bytes=140))
+    assert one.digest() == other.digest()
+    changed = load_file(tmp_path / "one" / "model.safetensors")
+    changed["b.weight"][0] += 1
+    save_file(changed, tmp_path / "one" / "model.safetensors")
+    assert CheckpointReader(tmp_path / "one").digest() != other.digest()

@@ -1,0 +1,259 @@
+"""One safetensors file: its header, its tensors, writing it so that it is whole or not there.
+
+Written and read here rather than by the library, because the library maps files into memory, so
+that a reader's memory cannot be told, and because its writer cannot tell a full disk from damage.
+
+Format: https://huggingface.co/docs/safetensors/index (an 8-byte little-endian header length,
+a JSON header with ``data_offsets`` for every tensor, then the data, without gaps).
+"""
+
+import json
+import os
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from models.errors import CheckpointError
+
+_HEADER_LIMIT_BYTES = 100_000_000  # the format's own limit
+_COPY_BYTES = 8 * 1024**2
+_ALIGNMENT = 8  # of the first tensor, so that its values can be mapped in place
+
+_DTYPES: Mapping[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+_NAMES: Mapping[torch.dtype, str] = {dtype: name for name, dtype in _DTYPES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where one tensor lies.
+
+    start, size: in bytes, from the beginning of the file.
+    """
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    file: Path
+    start: int
+    size: int
+
+
+def read_header(path: Path) -> dict[str, Entry]:
+    """Read and check the header of a file; its tensors stay on the disk.
+
+    Raises:
+        CheckpointError: the file is missing, cut short or damaged.
+    """
+    try:
+        size_bytes = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(8)
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
+            if not 0 < length <= min(_HEADER_LIMIT_BYTES, size_bytes - 8):
+                raise _truncated(path, size_bytes)
+            header = json.loads(file.read(length))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path} is missing: copy this shard into the folder again"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({brief(error)}): copy this file again"
+        ) from error
+    try:
+        entries = _entries_of(header, path, 8 + length)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} has a damaged header: copy this file again") from error
+    end = max((entry.start + entry.size for entry in entries.values()), default=8 + length)
+    if size_bytes < end:
+        raise _truncated(path, size_bytes, end)
+    return entries
+
+
+def read_tensor(name: str, entry: Entry) -> Tensor:
+    """Read one tensor to the CPU, into memory of its own.
+
+    Raises:
+        CheckpointError: the file cannot be read any more.
+    """
+    buffer = torch.empty(entry.size, dtype=torch.uint8)
+    view = buffer.numpy().data
+    try:
+        with entry.file.open("rb", buffering=0) as file:
+            file.seek(entry.start)
+            done = 0
+            while done < entry.size:
+                count = file.readinto(view[done:])
+                if not count:
+                    raise OSError("the file ends early")
+                done += count
+    except OSError as error:
+        raise CheckpointError(
+            f"{name} cannot be read from {entry.file} ({brief(error)}): copy the file again"
+        ) from error
+    return buffer.view(entry.dtype).reshape(entry.shape)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a file under a temporary name, wait until it is on the disk, then name it.
+
+    Raises:
+        OSError: it cannot be written; no part of it stays behind.
+    """
+    # Wide values first keeps every tensor aligned; names make the order, and the bytes, the
+    # same every time.
+    order = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+    sizes = {name: _bytes_of(tensors[name]) for name in order}
+    shapes = {name: (_NAMES[tensors[name].dtype], tuple(tensors[name].shape)) for name in order}
+
+    def write(file: BinaryIO) -> None:
+        file.write(_header(sizes, shapes))
+        for name in order:
+            stored = tensors[name].detach().to("cpu").contiguous().reshape(-1)
+            file.write(stored.view(torch.uint8).numpy().data)
+
+    write_whole(path, write)
+
+
+def join_tensor_files(parts: Sequence[Path], path: Path) -> None:
+    """Put the tensors of several files into one, without holding them in memory.
+
+    Raises:
+        CheckpointError: a part cannot be read, or two have a tensor of the same name.
+        OSError: the file cannot be written; no part of it stays behind.
+    """
+    entries: dict[str, Entry] = {}
+    for part in parts:
+        for name, entry in read_header(part).items():
+            if name in entries:
+                raise CheckpointError(f"tensor {name} is in {entries[name].file} and {part}")
+            entries[name] = entry
+    order = sorted(entries, key=lambda name: (-entries[name].dtype.itemsize, name))
+    sizes = {name: entries[name].size for name in order}
+    shapes = {name: (_NAMES[entries[name].dtype], entries[name].shape) for name in order}
+
+    def write(file: BinaryIO) -> None:
+        file.write(_header(sizes, shapes))
+        for name in order:
+            for chunk in _chunks(entries[name]):
+                file.write(chunk)
+
+    write_whole(path, write)
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let ``write`` fill a file that is either whole and on the disk under its name, or not there.
+
+    Raises:
+        OSError: it cannot be written; the temporary file is removed.
+    """
+    temporary = temporary_of(path)
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until new names in a folder are on the disk, where the system can tell."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def temporary_of(path: Path) -> Path:
+    """A hidden neighbour, so that the final rename stays within one file system."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def brief(error: BaseException) -> str:
+    """The first line of an error's message."""
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _chunks(entry: Entry) -> Iterator[bytes]:
+    with entry.file.open("rb") as file:
+        file.seek(entry.start)
+        left = entry.size
+        while left:
+            chunk = file.read(min(left, _COPY_BYTES))
+            if not chunk:
+                raise CheckpointError(f"{entry.file} ends early: write it again")
+            left -= len(chunk)
+            yield chunk
+
+
+def _header(sizes: Mapping[str, int], shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> bytes:
+    """Length and header, padded with spaces as the format allows."""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, size in sizes.items():
+        dtype, shape = shapes[name]
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    return struct.pack("<Q", len(text)) + text
+
+
+def _entries_of(header: Mapping[str, Any], path: Path, data: int) -> dict[str, Entry]:
+    """The tensors of a header; ``data`` is where the data begin.
+
+    Raises:
+        ValueError: offsets and shape of a tensor do not agree.
+    """
+    entries = {}
+    for name, fields in header.items():
+        if name == "__metadata__":
+            continue
+        shape = tuple(int(size) for size in fields["shape"])
+        if fields["dtype"] not in _DTYPES:
+            raise CheckpointError(
+                f"{name} in {path} is of dtype {fields['dtype']}, which is not supported: "
+                "convert it to bfloat16"
+            )
+        dtype = _DTYPES[fields["dtype"]]
+        start, end = (int(offset) for offset in fields["data_offsets"])
+        count = dtype.itemsize
+        for size in shape:
+            count *= size
+        if start < 0 or min(shape, default=0) < 0 or end - start != count:
+            raise ValueError(name)
+        entries[name] = Entry(shape, dtype, path, data + start, count)
+    return entries
+
+
+def _bytes_of(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def _truncated(path: Path, size_bytes: int, expected_bytes: int | None = None) -> CheckpointError:
+    of = f" of {expected_bytes}" if expected_bytes else ""
+    return CheckpointError(
+        f"{path} is cut short or no safetensors file ({size_bytes}{of} bytes): copy it again"
+    )
