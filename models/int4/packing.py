@@ -9,6 +9,9 @@ qweight | int32 (K/per_word, N)        | bits b*j.. of row r hold the code of k 
 qzeros  | int32 (⌈K/g⌉, N/per_word)    | bits b*j.. of column c hold zero-1 of n = per_word*c+j
 scales  | float16 (⌈K/g⌉, N)           |
 g_idx   | int32 (K,)                   | k // g
+
+Other tools also write the form v2, which stores the zero-point itself, scales of other dtypes,
+and zero-points of 0. All of that is read; what is written here is v1 as above.
 """
 
 from collections.abc import Mapping
@@ -30,8 +33,8 @@ class QuantizedWeight:
     """A linear layer's weight on an integer grid: ``(codes - zero) * scale``.
 
     codes:      (out, in) uint8, each in 0 .. 2**bits - 1.
-    scale:      (out, groups) float32, every value representable in float16.
-    zero:       (out, groups) int32, each in 1 .. 2**bits - 1.
+    scale:      (out, groups) float32, every value representable in float16 if it is ours.
+    zero:       (out, groups) int32, each in 1 .. 2**bits - 1; 0 only where another tool wrote it.
     group_size: inputs that share a scale; the last group may be shorter.
     bits:       2, 3, 4 or 8; only 4 and 8 can be packed.
     """
@@ -77,12 +80,12 @@ def pack(weight: QuantizedWeight) -> dict[str, Tensor]:
         CheckpointError: the width has no packed form, the shape does not divide into whole
             words, a code or zero-point is out of range, or a scale is not finite and positive.
     """
-    _check_storable(weight)
+    check_storable(weight)
     per_word = 32 // weight.bits
     in_features = weight.codes.shape[1]
     return {
-        "qweight": _pack_last(weight.codes, per_word).t().contiguous(),
-        "qzeros": _pack_last((weight.zero - 1).t(), per_word),
+        "qweight": pack_last(weight.codes, per_word).t().contiguous(),
+        "qzeros": pack_last((weight.zero - 1).t(), per_word),
         "scales": weight.scale.t().to(torch.float16).contiguous(),
         "g_idx": group_index(in_features, weight.group_size, device=weight.codes.device).to(
             torch.int32
@@ -90,18 +93,21 @@ def pack(weight: QuantizedWeight) -> dict[str, Tensor]:
     }
 
 
-def unpack(tensors: Mapping[str, Tensor], *, bits: int, group_size: int) -> QuantizedWeight:
-    """Read GPTQ v1 tensors back.
+def unpack(
+    tensors: Mapping[str, Tensor], *, bits: int, group_size: int, zero_offset: int = 1
+) -> QuantizedWeight:
+    """Read GPTQ tensors back.
 
-    tensors: ``qweight``, ``qzeros``, ``scales`` and, if present, ``g_idx``.
+    tensors:     ``qweight``, ``qzeros``, ``scales`` and, if present, ``g_idx``.
+    zero_offset: what the file subtracts from zero-points: 1 in the form v1, 0 in v2.
 
     Raises:
         CheckpointError: a tensor is missing or of the wrong shape or dtype, the groups are not
             ``k // group_size``, or a stored value cannot belong to a grid.
     """
-    zero = check_stored(tensors, bits=bits, group_size=group_size)
+    zero = check_stored(tensors, bits=bits, group_size=group_size, zero_offset=zero_offset)
     return QuantizedWeight(
-        codes=_unpack_last(tensors["qweight"].t(), bits).to(torch.uint8),
+        codes=unpack_last(tensors["qweight"].t(), bits).to(torch.uint8),
         scale=tensors["scales"].t().to(torch.float32).contiguous(),
         zero=zero,
         group_size=group_size,
@@ -109,8 +115,10 @@ def unpack(tensors: Mapping[str, Tensor], *, bits: int, group_size: int) -> Quan
     )
 
 
-def check_stored(tensors: Mapping[str, Tensor], *, bits: int, group_size: int) -> Tensor:
-    """Check everything about GPTQ v1 tensors but the codes, which can take any value.
+def check_stored(
+    tensors: Mapping[str, Tensor], *, bits: int, group_size: int, zero_offset: int = 1
+) -> Tensor:
+    """Check everything about GPTQ tensors but codes and zero-points, which can take any value.
 
     Returns the zero-points, (out, groups) int32.
 
@@ -132,11 +140,22 @@ def check_stored(tensors: Mapping[str, Tensor], *, bits: int, group_size: int) -
         if not torch.equal(stored.to(torch.int64), expected):
             raise CheckpointError(
                 f"g_idx is not k // {group_size}: the layer was quantized with desc_act=true; "
-                "quantize it again with static groups"
+                "load the folder with load_model, or quantize it again with static groups"
             )
-    zero = (_unpack_last(qzeros, bits) + 1).t().contiguous()
-    _check_grid(zero, scales, bits)
-    return zero
+    check_scale(scales)
+    return stored_zeros(qzeros, bits, zero_offset).t().contiguous()
+
+
+def stored_zeros(qzeros: Tensor, bits: int, zero_offset: int) -> Tensor:
+    """Return the zero-points of ``qzeros``, (groups, out) int32 in 0 .. 2**bits - 1.
+
+    zero_offset: what the file subtracts from zero-points: 1 in the form v1, 0 in v2.
+    """
+    # Tools that keep a zero-point of 0 subtract 1 from every field by one subtraction from the
+    # whole word, whose borrow runs into the next field. One addition undoes exactly that.
+    ones = zero_offset * sum(1 << shift for shift in range(0, 32, bits))
+    words = (qzeros.to(torch.int64) + ones) % 2**32
+    return unpack_last(_as_int32(words), bits)
 
 
 def require_stored_bits(bits: int) -> None:
@@ -167,7 +186,12 @@ def require_word_multiple(in_features: int, out_features: int, bits: int) -> Non
             )
 
 
-def _check_storable(weight: QuantizedWeight) -> None:
+def check_storable(weight: QuantizedWeight) -> None:
+    """Refuse a weight that the file forms cannot hold, or that loaders would read differently.
+
+    Raises:
+        CheckpointError: as for `pack`.
+    """
     require_stored_bits(weight.bits)
     out_features, in_features = weight.codes.shape
     require_word_multiple(in_features, out_features, weight.bits)
@@ -186,6 +210,21 @@ def _check_storable(weight: QuantizedWeight) -> None:
     _check_grid(weight.zero, weight.scale, weight.bits)
 
 
+def check_scale(scale: Tensor) -> None:
+    """Refuse scales that would poison a product.
+
+    Raises:
+        CheckpointError: a scale is no floating-point number, not finite, or not positive.
+    """
+    if not scale.is_floating_point():
+        raise CheckpointError(f"scales are {scale.dtype}, no floating-point numbers: restore them")
+    if not bool(torch.isfinite(scale).all()) or not bool((scale > 0).all()):
+        raise CheckpointError(
+            "a scale is NaN, infinite or not positive: "
+            "the layer must be quantized again from sound weights"
+        )
+
+
 def _check_grid(zero: Tensor, scale: Tensor, bits: int) -> None:
     # A stored zero-1 of -1 would borrow from its neighbours, and loaders disagree on 2**bits.
     low, high = int(zero.min()), int(zero.max())
@@ -195,11 +234,7 @@ def _check_grid(zero: Tensor, scale: Tensor, bits: int) -> None:
             "zero-1 and loaders disagree beyond that; rebuild the grid with zero at least 1"
         )
     half = scale.to(torch.float16)
-    if not bool(torch.isfinite(half).all()) or not bool((half > 0).all()):
-        raise CheckpointError(
-            "a scale is NaN, infinite or not positive in float16: "
-            "the layer must be quantized again from sound weights"
-        )
+    check_scale(half)
     if not torch.equal(half.to(torch.float32), scale.to(torch.float32)):
         raise CheckpointError(
             "a scale is not representable in float16, so the stored weight would differ: "
@@ -227,19 +262,22 @@ def _check_shapes(
         )
 
 
-def _pack_last(values: Tensor, per_word: int) -> Tensor:
+def pack_last(values: Tensor, per_word: int) -> Tensor:
     """Put per_word neighbours of the last dimension into one int32, lowest bits first."""
     bits = 32 // per_word
     grouped = values.to(torch.int64).reshape(*values.shape[:-1], -1, per_word)
     shifts = torch.arange(per_word, device=values.device, dtype=torch.int64) * bits
-    words = (grouped << shifts).sum(dim=-1)
-    # The word is unsigned up to 2**32 - 1; int32 keeps the same bits.
-    return torch.where(words >= 2**31, words - 2**32, words).to(torch.int32)
+    return _as_int32((grouped << shifts).sum(dim=-1))
 
 
-def _unpack_last(words: Tensor, bits: int) -> Tensor:
-    """Undo ``_pack_last``; the result is int32 in 0 .. 2**bits - 1."""
+def unpack_last(words: Tensor, bits: int) -> Tensor:
+    """Undo ``pack_last``; the result is int32 in 0 .. 2**bits - 1."""
     shifts = torch.arange(0, 32, bits, device=words.device, dtype=torch.int32)
     # The shift is arithmetic, but the mask drops the copied sign bits.
     codes: Tensor = (words.unsqueeze(-1) >> shifts) & (2**bits - 1)
     return codes.reshape(*words.shape[:-1], -1)
+
+
+def _as_int32(words: Tensor) -> Tensor:
+    """Keep the bits of unsigned words up to 2**32 - 1 in an int32."""
+    return torch.where(words >= 2**31, words - 2**32, words).to(torch.int32)
