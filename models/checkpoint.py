@@ -37,16 +37,19 @@ _SAMPLE_BYTES = 4096  # of every tensor, to tell one model from another
 
 @dataclass(frozen=True, slots=True)
 class QuantizationConfig:
-    """How the linear layers of a checkpoint are quantized (GPTQ v1 fields).
+    """How the linear layers of a checkpoint are quantized (GPTQ's fields).
 
     bits:          4 or 8.
-    group_size:    inputs that share a scale.
+    group_size:    inputs that share a scale; -1 for one scale a row.
     sym:           every zero-point is 2**(bits - 1).
     desc_act:      False for everything written here: groups are always ``k // group_size``.
+    checkpoint_format: gptq (v1), gptq_v2, or pack-quantized for compressed-tensors.
     damp_percent:  share of the mean diagonal of the Hessian that was added to it.
     method:        rtn, gptq, rpiq or what another tool wrote.
     modules:       names of linear layers quantized together, relative to a block.
     meta:          further facts about the run; kept as they are.
+    dynamic:       GPTQModel's exceptions: a pattern of layer names after ``+:`` or nothing, and
+                   what differs there; after ``-:`` layers that are not quantized.
     """
 
     bits: int = 4
@@ -58,6 +61,26 @@ class QuantizationConfig:
     checkpoint_format: str = "gptq"
     modules: tuple[tuple[str, ...], ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    dynamic: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def zero_offset(self) -> int:
+        """What the file subtracts from zero-points before it stores them."""
+        return 1 if self.checkpoint_format == "gptq" else 0
+
+    def layer(self, name: str) -> tuple[int, int]:
+        """Return bits and group size of a layer by its full name; the first pattern decides.
+
+        Raises:
+            CheckpointError: they are no values that can be read.
+        """
+        for pattern, changes in self.dynamic.items():
+            if not pattern.startswith("-:") and re.match(pattern.removeprefix("+:"), name):
+                bits = changes.get("bits", self.bits)
+                group_size = changes.get("group_size", self.group_size)
+                _check_width(bits, group_size)
+                return int(bits), int(group_size)
+        return self.bits, self.group_size
 
     def to_dict(self) -> dict[str, Any]:
         """Return the dictionary for config.json and quantize_config.json."""
@@ -100,11 +123,17 @@ class QuantizationConfig:
                 desc_act=bool(values.get("desc_act", False)),
                 damp_percent=float(meta.pop("damp_percent", values.get("damp_percent", 0.01))),
                 method=str(meta.pop("method", "gptq")),
-                checkpoint_format=str(values.get("checkpoint_format", "gptq")),
+                checkpoint_format=str(
+                    values.get("checkpoint_format") or values.get("format") or "gptq"
+                ),
                 modules=tuple(tuple(str(name) for name in names) for names in modules),
                 meta=meta,
+                dynamic={
+                    re.compile(pattern).pattern: dict(changes)
+                    for pattern, changes in dict(values.get("dynamic") or {}).items()
+                },
             )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, re.error) as error:
             raise CheckpointError(
                 f"the quantization config has no usable {error}: restore {QUANTIZE_CONFIG_FILE}"
             ) from error
@@ -113,15 +142,20 @@ class QuantizationConfig:
 
 
 def _check_readable(config: QuantizationConfig) -> None:
-    if config.bits not in (4, 8) or config.group_size <= 0:
-        raise CheckpointError(
-            f"{config.bits} bits with group size {config.group_size} cannot be read: "
-            "use a checkpoint of 4 or 8 bits with a positive group size"
-        )
-    if config.checkpoint_format != "gptq":
+    _check_width(config.bits, config.group_size)
+    if config.checkpoint_format not in ("gptq", "gptq_v2"):
         raise CheckpointError(
             f"checkpoint format {config.checkpoint_format!r} cannot be read: "
             "export it as GPTQ v1 (checkpoint_format gptq)"
+        )
+
+
+def _check_width(bits: object, group_size: object) -> None:
+    sound = isinstance(group_size, int) and (group_size > 0 or group_size == -1)
+    if bits not in (4, 8) or not sound:
+        raise CheckpointError(
+            f"{bits} bits with group size {group_size} cannot be read: use a checkpoint of 4 or 8 "
+            "bits with a positive group size, or -1 for whole rows"
         )
 
 
@@ -178,7 +212,7 @@ class CheckpointReader:
         Raises:
             CheckpointError: there is no such tensor.
         """
-        return self._entry(name).shape
+        return self.entry(name).shape
 
     def dtype(self, name: str) -> torch.dtype:
         """Return a tensor's dtype without reading it.
@@ -186,7 +220,7 @@ class CheckpointReader:
         Raises:
             CheckpointError: there is no such tensor.
         """
-        return self._entry(name).dtype
+        return self.entry(name).dtype
 
     def read(self, name: str) -> Tensor:
         """Read one tensor to the CPU.
@@ -194,7 +228,7 @@ class CheckpointReader:
         Raises:
             CheckpointError: there is no such tensor, or its file cannot be read any more.
         """
-        tensor = read_tensor(name, self._entry(name))
+        tensor = read_tensor(name, self.entry(name))
         if name.endswith(".scales"):
             check_scales(name, tensor)
         return tensor
@@ -205,7 +239,7 @@ class CheckpointReader:
         Raises:
             CheckpointError: there is no such tensor.
         """
-        return self._entry(name).size
+        return self.entry(name).size
 
     def digest(self) -> str:
         """Hash what tells one model from another: every name, shape and dtype, and of every
@@ -230,7 +264,12 @@ class CheckpointReader:
             hashed.update(read_tensor(name, sample).numpy().tobytes())
         return hashed.hexdigest()
 
-    def _entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> Entry:
+        """Tell where a tensor lies.
+
+        Raises:
+            CheckpointError: there is no such tensor.
+        """
         entry = self._entries.get(name)
         if entry is None:
             raise CheckpointError(

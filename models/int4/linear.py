@@ -16,17 +16,22 @@ from models.int4.packing import (
     pack,
     require_stored_bits,
     require_word_multiple,
+    stored_zeros,
     unpack,
 )
 
 
 class Int4Linear(nn.Module):
-    """Drop-in for `nn.Linear` that reads GPTQ v1 tensors and multiplies by them.
+    """Drop-in for `nn.Linear` that reads GPTQ tensors and multiplies by them.
 
     Buffers ``qweight``, ``qzeros``, ``scales``, ``g_idx`` and ``bias`` are those of the file
-    (`models.int4.packing`). The layout of the int4 kernel is built at the first call that wants
-    it and is not part of the state dict. From then on the layer holds both layouts, twice the
-    int4 bytes: prefill and saving read the file's, decoding the kernel's.
+    (`models.int4.packing`); zero_offset is 1 for the form v1 and 0 for v2. A layer whose groups
+    follow the activations has its rows of ``qweight`` sorted by group, and ``input_order`` (in,)
+    int64 says which input each of them reads.
+
+    The layout of the int4 kernel is built at the first call that wants it and is not part of the
+    state dict. From then on the layer holds both layouts, twice the int4 bytes: prefill and
+    saving read the file's, decoding the kernel's.
 
     Raises:
         CheckpointError: the width cannot be stored or the shape does not fill 32-bit words.
@@ -37,11 +42,20 @@ class Int4Linear(nn.Module):
     scales: Tensor
     g_idx: Tensor
     bias: Tensor | None
+    input_order: Tensor | None
     kernel_packed: Tensor | None
     kernel_scales_and_zeros: Tensor | None
 
     def __init__(
-        self, in_features: int, out_features: int, group_size: int, bias: bool, bits: int = 4
+        self,
+        in_features: int,
+        out_features: int,
+        group_size: int,
+        bias: bool,
+        bits: int = 4,
+        *,
+        zero_offset: int = 1,
+        ordered: bool = False,
     ) -> None:
         super().__init__()
         require_stored_bits(bits)
@@ -50,6 +64,7 @@ class Int4Linear(nn.Module):
         self.out_features = out_features
         self.group_size = group_size
         self.bits = bits
+        self.zero_offset = zero_offset
         per_word = 32 // bits
         groups = group_count(in_features, group_size)
         int32 = torch.int32
@@ -60,6 +75,7 @@ class Int4Linear(nn.Module):
         self.register_buffer("scales", torch.ones(groups, out_features, dtype=torch.float16))
         self.register_buffer("g_idx", group_index(in_features, group_size).to(int32))
         self.register_buffer("bias", torch.zeros(out_features) if bias else None)
+        self.register_buffer("input_order", torch.arange(in_features) if ordered else None)
         self.register_buffer("kernel_packed", None, persistent=False)
         self.register_buffer("kernel_scales_and_zeros", None, persistent=False)
 
@@ -79,12 +95,17 @@ class Int4Linear(nn.Module):
         return layer
 
     def quantized(self) -> QuantizedWeight:
-        """Return the weight as integers.
+        """Return the weight as integers, its columns in the order of ``input_order``.
 
         Raises:
             CheckpointError: the stored tensors are no valid grid.
         """
-        return unpack(self._stored(), bits=self.bits, group_size=self.group_size)
+        return unpack(
+            self._stored(),
+            bits=self.bits,
+            group_size=self.group_size,
+            zero_offset=self.zero_offset,
+        )
 
     def check(self) -> None:
         """Check the loaded tensors without reading the codes.
@@ -92,11 +113,18 @@ class Int4Linear(nn.Module):
         Raises:
             CheckpointError: the stored tensors are no valid grid.
         """
-        check_stored(self._stored(), bits=self.bits, group_size=self.group_size)
+        check_stored(
+            self._stored(),
+            bits=self.bits,
+            group_size=self.group_size,
+            zero_offset=self.zero_offset,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply (..., in) in any floating dtype; returns (..., out) in the same dtype."""
         rows = x.reshape(-1, self.in_features)
+        if self.input_order is not None:
+            rows = rows[:, self.input_order]
         if self._kernel_fits() and kernels.use_kernel(x.device, x.dtype, rows.shape[0]):
             product = kernels.kernel_matmul(rows, self._kernel_weight())
         else:
@@ -131,10 +159,11 @@ class Int4Linear(nn.Module):
         )
 
     def dequantize_matmul(self, rows: Tensor) -> Tensor:
-        """Multiply (rows, in) without the kernel and without the bias; returns (rows, out)."""
-        shifts = torch.arange(0, 32, self.bits, device=self.qzeros.device, dtype=torch.int32)
-        stored = (self.qzeros.unsqueeze(-1) >> shifts) & (2**self.bits - 1)
-        zeros = (stored.reshape(stored.shape[0], -1) + 1).to(torch.float32)
+        """Multiply (rows, in), already in ``input_order``, without the kernel and the bias.
+
+        Returns (rows, out).
+        """
+        zeros = stored_zeros(self.qzeros, self.bits, self.zero_offset).to(torch.float32)
         return kernels.dequantize_matmul(
             rows, self.qweight, zeros, self.scales, bits=self.bits, group_size=self.group_size
         )

@@ -229,7 +229,9 @@ def test_a_published_quantize_config_is_read() -> None:
         ({"quant_method": "awq", "bits": 4, "group_size": 128}, "'awq'"),
         ({"bits": 4}, "group_size"),
         ({"bits": 3, "group_size": 128}, "3 bits"),
-        ({"bits": 4, "group_size": -1}, "group size -1"),
+        ({"bits": 4, "group_size": -2}, "group size -2"),
+        ({"bits": 2, "group_size": 64}, "2 bits"),
+        ({"bits": 4, "group_size": 64, "dynamic": {"(": {}}}, "restore quantize_config.json"),
         ({"bits": 4, "group_size": 64, "checkpoint_format": "marlin"}, "'marlin'"),
     ],
 )
