@@ -1,4 +1,4 @@
-"""Load a whole model folder for use: LLaMA or CogVLM2, full precision or int4."""
+"""Load a whole model folder of any family for use, full precision or int4."""
 
 import logging
 from collections.abc import Iterable
@@ -16,8 +16,9 @@ from models.checkpoint import (
     read_json,
 )
 from models.errors import CheckpointError, ModelFolderError
-from models.families import Family, family_of, text_limits
+from models.families import Family, family_of, refuse_bare_names, text_limits
 from models.int4 import Int4Linear, replace_linear
+from models.tokenization import load_tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class LoadedModel:
     """A model ready for use.
 
     model:        in evaluation mode, without gradients, on one device.
-    family:       "llama" or "cogvlm2".
+    family:       its name, such as "llama" or "cogvlm2".
     quantization: None for a full-precision model.
     """
 
@@ -59,7 +60,7 @@ def load_model(
     quantization = _read_quantization(folder, config.get("quantization_config"))
     reader = CheckpointReader(folder)
     module = family.build(config)
-    tokenizer = load_tokenizer(folder, text_limits(module).vocab_size)
+    tokenizer = load_tokenizer(folder, text_limits(module).vocab_size, family.byte_level)
     _insert_int4_layers(module, reader, quantization, folder)
     _check_names(family, module, reader)
     used = [name for name in reader.names() if name in module.state_dict()]
@@ -72,29 +73,6 @@ def load_model(
     module.to(target).eval().requires_grad_(False)
     log.info("loaded %s from %s", family.name, folder)
     return LoadedModel(module, tokenizer, family.name, quantization, folder)
-
-
-def load_tokenizer(folder: Path, vocab_size: int) -> Tokenizer:
-    """Read tokenizer.json for a model of ``vocab_size`` ids.
-
-    Raises:
-        ModelFolderError: the file is missing or damaged, or has ids that the model lacks.
-    """
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise ModelFolderError(f"{path} is missing: give a model folder with all its files")
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises bare Exception for a damaged file
-        reason = str(error).splitlines()[0]
-        raise ModelFolderError(f"{path} cannot be read ({reason}): copy it again") from error
-    largest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
-    if largest >= vocab_size:
-        raise ModelFolderError(
-            f"{path} has ids up to {largest} but config.json says vocab_size {vocab_size}: "
-            "restore the files that belong together"
-        )
-    return tokenizer
 
 
 def load_tensors(
@@ -185,6 +163,7 @@ def _insert_int4_layers(
 
 def _check_names(family: Family, module: nn.Module, reader: CheckpointReader) -> None:
     expected = family.expected_names(module)
+    refuse_bare_names(reader.folder, expected, reader.names())
     missing = sorted(expected - set(reader.names()))
     if missing:
         raise CheckpointError(

@@ -15,11 +15,11 @@ from models.cogvlm2.decoder import LANGUAGE
 from models.cogvlm2.processing import build_prompt, encode_prompt, preprocess_picture
 from models.errors import PromptError
 from models.families import OpenedModel, text_limits
-from models.loading import load_tokenizer
 from models.pictures import load_picture
-from quantizer.data import PictureQuestion, read_documents, read_questions, tokenize
+from models.tokenization import load_tokenizer
+from quantizer.data import PictureQuestion, read_questions, tokenize_file
 from quantizer.errors import DataError, SettingsError
-from quantizer.sequences import bos_of, sequence_length
+from quantizer.sequences import sequence_length
 
 _HELD_OUT_SHARE = 0.1
 _SEEDS = 2**63  # what torch's generator takes
@@ -56,7 +56,8 @@ def draw_calibration(
         raise SettingsError(f"--samples {samples} cannot calibrate; give 1 or more")
     if not 0 <= seed < _SEEDS:
         raise SettingsError(f"--seed {seed} is out of range; give 0 to {_SEEDS - 1}")
-    tokenizer = load_tokenizer(opened.folder, text_limits(opened.module).vocab_size)
+    limits = text_limits(opened.module)
+    tokenizer = load_tokenizer(opened.folder, limits.vocab_size, opened.family.byte_level)
     blocks = opened.blockwise
     if path.is_dir():
         if not isinstance(blocks, CogVLM2Blocks):
@@ -65,7 +66,7 @@ def draw_calibration(
     drawn = text_samples(
         path,
         tokenizer,
-        bos_token_id=bos_of(opened.module, opened.folder),
+        bos_token_id=limits.bos_token_id,
         samples=samples,
         seq_len=sequence_length(opened.module, seq_len),
         seed=seed,
@@ -88,17 +89,23 @@ def _held_out_count(count: int) -> int:
 
 
 def text_windows(
-    path: Path, tokenizer: Tokenizer, *, bos_token_id: int, samples: int, seq_len: int, seed: int
+    path: Path,
+    tokenizer: Tokenizer,
+    *,
+    bos_token_id: int | None,
+    samples: int,
+    seq_len: int,
+    seed: int,
 ) -> list[Tensor]:
     """Draw token windows (1, seq_len) from a text file, none overlapping another.
 
-    The documents are concatenated, each with BOS in front, and cut into windows; ``seed`` draws
-    ``samples`` of them, or all in a drawn order where there are fewer.
+    The documents are concatenated, each with BOS in front (see ``tokenize``), and cut into
+    windows; ``seed`` draws ``samples`` of them, or all in a drawn order where there are fewer.
 
     Raises:
         DataError: the file cannot be used, or is too short for one window.
     """
-    ids = tokenize(read_documents(path), tokenizer, bos_token_id)
+    ids = tokenize_file(path, tokenizer, bos_token_id)
     count = len(ids) // seq_len
     if count == 0:
         raise DataError(
@@ -110,7 +117,13 @@ def text_windows(
 
 
 def text_samples(
-    path: Path, tokenizer: Tokenizer, *, bos_token_id: int, samples: int, seq_len: int, seed: int
+    path: Path,
+    tokenizer: Tokenizer,
+    *,
+    bos_token_id: int | None,
+    samples: int,
+    seq_len: int,
+    seed: int,
 ) -> list[Sample]:
     """Calibration samples of a language model; see ``text_windows``."""
     windows = text_windows(

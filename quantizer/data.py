@@ -7,12 +7,16 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
+from tokenizers.models import Unigram
 from torch import Tensor
 
+from models.errors import ModelFolderError
 from quantizer.errors import DataError
 
 END_OF_TEXT = "<|endoftext|>"
 QUESTIONS_FILE = "questions.jsonl"
+
+_MOST_UNKNOWN = 0.5  # of all characters; beyond that the statistics are those of <unk>
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,70 @@ def read_documents(path: Path) -> list[str]:
     return documents
 
 
-def tokenize(documents: list[str], tokenizer: Tokenizer, bos_token_id: int) -> Tensor:
-    """Concatenate documents to one row of token ids (n,), each document starting with BOS."""
+def tokenize_file(path: Path, tokenizer: Tokenizer, bos_token_id: int | None) -> Tensor:
+    """Read a text file to one row of token ids (n,); see ``read_documents`` and ``tokenize``.
+
+    Raises:
+        DataError: the file cannot be used, or the tokenizer does not know its text.
+        ModelFolderError: the model has no token that marks a document.
+    """
+    documents = read_documents(path)
+    try:
+        return tokenize(documents, tokenizer, bos_token_id)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def tokenize(documents: list[str], tokenizer: Tokenizer, bos_token_id: int | None) -> Tensor:
+    """Concatenate documents to one row of token ids (n,), marked as the model's training did.
+
+    Each document starts with BOS. For a model without one, such as Qwen3, each ends with the
+    tokenizer's ``<|endoftext|>`` instead.
+
+    Raises:
+        DataError: the tokenizer does not know the text.
+        ModelFolderError: the model has neither of the two marks.
+    """
+    before = [] if bos_token_id is None else [bos_token_id]
+    after = [_end_of_text(tokenizer)] if bos_token_id is None else []
+    unknown = _unknown_id(tokenizer)
     ids: list[int] = []
+    characters = unknown_characters = 0
     for document in documents:
-        ids.append(bos_token_id)
-        ids.extend(tokenizer.encode(document, add_special_tokens=False).ids)
+        encoded = tokenizer.encode(document, add_special_tokens=False)
+        ids += [*before, *encoded.ids, *after]
+        characters += len(document)
+        if unknown in encoded.ids:
+            # Characters rather than tokens: some tokenizers join unknown neighbours into one.
+            spans = zip(encoded.ids, encoded.offsets, strict=True)
+            unknown_characters += sum(end - start for id_, (start, end) in spans if id_ == unknown)
+    share = unknown_characters / max(characters, 1)
+    if share > _MOST_UNKNOWN:
+        raise DataError(
+            f"the text is unknown to the model's tokenizer ({share:.0%} of its characters); "
+            "give text in a language that the model was trained on"
+        )
     return torch.tensor(ids, dtype=torch.int64)
+
+
+def _end_of_text(tokenizer: Tokenizer) -> int:
+    end: int | None = tokenizer.token_to_id(END_OF_TEXT)
+    if end is None:
+        raise ModelFolderError(
+            "nothing marks where a document starts or ends: config.json has no bos_token_id and "
+            f"the tokenizer no {END_OF_TEXT}; add the id that starts a text to config.json"
+        )
+    return end
+
+
+def _unknown_id(tokenizer: Tokenizer) -> int | None:
+    """The token of text that a tokenizer does not know; None where it knows every byte."""
+    model = tokenizer.model
+    if isinstance(model, Unigram):
+        unknown: int | None = json.loads(tokenizer.to_str())["model"]["unk_id"]
+        return unknown
+    token: str | None = model.unk_token
+    return None if token is None else tokenizer.token_to_id(token)
 
 
 def read_questions(folder: Path) -> list[PictureQuestion]:

@@ -12,11 +12,12 @@ from torch.nn import functional
 
 from models.cogvlm2.model import CogVLM2ForCausalLM
 from models.errors import CheckpointError
+from models.families import text_limits
 from models.loading import LoadedModel
-from quantizer.data import read_documents, tokenize
+from quantizer.data import tokenize_file
 from quantizer.errors import DataError
 from quantizer.evaluate.intervals import bootstrap_ratio
-from quantizer.sequences import bos_of, sequence_length
+from quantizer.sequences import sequence_length
 
 _LARGEST_LOSS = 700.0  # nats; the exponential of more overflows
 
@@ -46,7 +47,7 @@ def perplexity(
     """
     started = time.monotonic()
     length = sequence_length(loaded.model, seq_len)
-    ids = tokenize(read_documents(data), loaded.tokenizer, bos_of(loaded.model, loaded.folder))
+    ids = tokenize_file(data, loaded.tokenizer, text_limits(loaded.model).bos_token_id)
     windows = cut_windows(ids, length)[:limit]
     if len(windows) == 0 or windows.shape[1] < 2:
         raise DataError(f"{data}: has {len(ids)} tokens, too few to predict one; give more text")

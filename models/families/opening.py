@@ -1,0 +1,73 @@
+"""Opening a full-precision model folder for the quantizer."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from models.blocks import BlockwiseModel
+from models.checkpoint import CheckpointReader, read_json
+from models.errors import CheckpointError, ModelFolderError
+from models.families.family import Family
+from models.families.registry import family_of
+
+_PREFIX = "model."
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A full-precision model folder, ready to be walked; no tensor has been read.
+
+    module:    on the meta device; computed tensors such as rotary frequencies on the CPU.
+    blockwise: the same module as the quantizer walks it.
+    config:    config.json as it stands.
+    """
+
+    folder: Path
+    family: Family
+    module: nn.Module
+    blockwise: BlockwiseModel
+    config: dict[str, Any]
+
+
+def open_blockwise(folder: Path) -> OpenedModel:
+    """Open a full-precision model folder for the quantizer.
+
+    Raises:
+        ModelFolderError: the folder or its config.json is missing, of no known family, or the
+            model is quantized already.
+        CheckpointError: the weights are damaged, or named in a way that has to be converted.
+    """
+    if not folder.is_dir():
+        raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
+    config = read_json(folder / "config.json")
+    if config.get("quantization_config"):
+        raise ModelFolderError(
+            f"{folder} is quantized already: give the full-precision model it was made from"
+        )
+    family = family_of(config)
+    module = family.build(config)
+    refuse_bare_names(folder, family.expected_names(module), CheckpointReader(folder).names())
+    return OpenedModel(folder, family, module, family.blockwise(module), config)
+
+
+def refuse_bare_names(folder: Path, expected: set[str], found: Collection[str]) -> None:
+    """Refuse a checkpoint that is whole but was saved without the language model around it.
+
+    Some published OPT weights say ``decoder.layers.0`` for ``model.decoder.layers.0``. The way
+    out also turns a folder of pickles into one of safetensors.
+
+    Raises:
+        CheckpointError: it is such a checkpoint.
+    """
+    present = set(found)
+    bare = {name for name in expected - present if name.removeprefix(_PREFIX) in present}
+    if bare and bare == expected - present:
+        example = min(bare)
+        raise CheckpointError(
+            f"{folder} names its tensors {example.removeprefix(_PREFIX)} and so on, without the "
+            f"{_PREFIX[:-1]} in front that others expect: load it with transformers' "
+            "AutoModelForCausalLM.from_pretrained and write it again with save_pretrained"
+        )

@@ -1,0 +1,86 @@
+"""Decoders with rotary positions one layer at a time: LLaMA, and Qwen3, which is built like it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.blocks import Block, Sample, State
+from models.families.causal import logits, names_outside, not_described
+
+ROTARY_GROUPS = (
+    ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    ("self_attn.o_proj",),
+    ("mlp.gate_proj", "mlp.up_proj"),
+    ("mlp.down_proj",),
+)
+
+_LAYERS = "model.layers."
+
+
+class RotaryBlocks:
+    """A rotary decoder of transformers one layer at a time.
+
+    The state is ``hidden`` (1, T, hidden_size) alone: positions and the causal mask follow from
+    its length and are cheaper to compute again than to keep for every sequence.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the decoder layers."""
+        for index, layer in enumerate(self.model.model.layers):
+            yield Block(f"{_LAYERS}{index}", layer, ROTARY_GROUPS)
+
+    def outer_names(self) -> tuple[str, ...]:
+        """Name the embedding, the final norm and, where it is not tied, the head."""
+        return names_outside(self.model, _LAYERS)
+
+    def start(self, sample: Sample) -> State:
+        """Embed ``input_ids`` (1, T)."""
+        embed: nn.Embedding = self.model.model.embed_tokens
+        ids: Tensor = sample["input_ids"]
+        return {"hidden": embed(ids.to(embed.weight.device))}
+
+    def step(self, block: Block, state: State) -> State:
+        """Run one decoder layer with causal attention over the whole sequence."""
+        hidden = state["hidden"]
+        positions = torch.arange(hidden.shape[1], device=hidden.device).unsqueeze(0)
+        rotary = self.model.model.rotary_emb(hidden, position_ids=positions)
+        mask = window_mask(positions[0], _window_of(block.module))
+        return {"hidden": block.module(hidden, attention_mask=mask, position_embeddings=rotary)}
+
+    def finish(self, state: State) -> Tensor:
+        """Turn the last block's state into logits (1, T, vocabulary)."""
+        return logits(self.model, self.model.model.norm(state["hidden"]))
+
+
+def refuse_odd_heads(title: str, module: Any) -> None:
+    """Refuse heads that rotary positions cannot turn, because they turn pairs of channels.
+
+    Raises:
+        ModelFolderError: the number of channels of a head is odd.
+    """
+    channels: int = module.config.head_dim
+    if channels % 2:
+        raise not_described(title, f"heads of {channels} channels, which is no even number")
+
+
+def window_mask(positions: Tensor, window: int | None) -> Tensor | None:
+    """Let each of T positions see itself and the ``window`` - 1 before it.
+
+    Returns (1, 1, T, T), true where a row's position may look; None where causality alone says
+    the same, which attention computes without a mask.
+    """
+    if window is None or len(positions) <= window:
+        return None
+    distance = positions[:, None] - positions[None, :]
+    return ((distance >= 0) & (distance < window))[None, None]
+
+
+def _window_of(layer: nn.Module) -> int | None:
+    """Tokens that a layer's attention looks back on; None for all, as in every LLaMA layer."""
+    window: int | None = getattr(layer.self_attn, "sliding_window", None)
+    return window

@@ -1,0 +1,52 @@
+"""Reading a model folder's tokenizer, in either of the two forms in which models publish it."""
+
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from models.byte_level import (
+    MERGES_FILE,
+    VOCABULARY_FILE,
+    ByteLevelRules,
+    has_byte_level_files,
+    read_byte_level,
+)
+from models.errors import ModelFolderError
+
+TOKENIZER_FILE = "tokenizer.json"
+
+
+def load_tokenizer(
+    folder: Path, vocab_size: int, byte_level: ByteLevelRules | None = None
+) -> Tokenizer:
+    """Read tokenizer.json, or else vocab.json and merges.txt, for a model of ``vocab_size`` ids.
+
+    byte_level: the family's rules for vocab.json and merges.txt; None where they are not known.
+
+    Raises:
+        ModelFolderError: a file is missing or damaged, or has ids that the model lacks.
+    """
+    path = folder / TOKENIZER_FILE
+    if path.is_file():
+        tokenizer = _read(path)
+    elif byte_level is not None and has_byte_level_files(folder):
+        path = folder / VOCABULARY_FILE
+        tokenizer = read_byte_level(folder, byte_level)
+    else:
+        other = f", and {VOCABULARY_FILE} with {MERGES_FILE} too" if byte_level else ""
+        raise ModelFolderError(f"{path} is missing{other}: give a model folder with all its files")
+    largest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
+    if largest >= vocab_size:
+        raise ModelFolderError(
+            f"{path} has ids up to {largest} but config.json says vocab_size {vocab_size}: "
+            "restore the files that belong together"
+        )
+    return tokenizer
+
+
+def _read(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception for a damaged file
+        reason = str(error).splitlines()[0]
+        raise ModelFolderError(f"{path} cannot be read ({reason}): copy it again") from error
