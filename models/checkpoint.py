@@ -75,7 +75,7 @@ class QuantizationConfig:
             CheckpointError: they are no values that can be read.
         """
         for pattern, changes in self.dynamic.items():
-            if not pattern.startswith("-:") and re.match(pattern.removeprefix("+:"), name):
+            if not pattern.startswith("-:") and _matches(pattern.removeprefix("+:"), name):
                 bits = changes.get("bits", self.bits)
                 group_size = changes.get("group_size", self.group_size)
                 _check_width(bits, group_size)
@@ -129,11 +129,11 @@ class QuantizationConfig:
                 modules=tuple(tuple(str(name) for name in names) for names in modules),
                 meta=meta,
                 dynamic={
-                    re.compile(pattern).pattern: dict(changes)
+                    str(pattern): dict(changes)
                     for pattern, changes in dict(values.get("dynamic") or {}).items()
                 },
             )
-        except (AttributeError, KeyError, TypeError, ValueError, re.error) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"the quantization config has no usable {error}: restore {QUANTIZE_CONFIG_FILE}"
             ) from error
@@ -148,6 +148,15 @@ def _check_readable(config: QuantizationConfig) -> None:
             f"checkpoint format {config.checkpoint_format!r} cannot be read: "
             "export it as GPTQ v1 (checkpoint_format gptq)"
         )
+
+
+def _matches(pattern: str, name: str) -> bool:
+    try:
+        return re.match(pattern, name) is not None
+    except re.error as error:
+        raise CheckpointError(
+            f"the pattern {pattern!r} in dynamic cannot be read: restore {QUANTIZE_CONFIG_FILE}"
+        ) from error
 
 
 def _check_width(bits: object, group_size: object) -> None:

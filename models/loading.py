@@ -17,7 +17,9 @@ from models.checkpoint import (
 )
 from models.errors import CheckpointError, ModelFolderError
 from models.families import Family, family_of, refuse_bare_names, text_limits
+from models.formats import read_quantization
 from models.int4 import Int4Linear, replace_linear
+from models.quantized_source import QuantizedSource, TensorSource
 from models.tokenization import load_tokenizer
 
 log = logging.getLogger(__name__)
@@ -58,10 +60,11 @@ def load_model(
     config = read_json(folder / "config.json")
     family = family_of(config)
     quantization = _read_quantization(folder, config.get("quantization_config"))
-    reader = CheckpointReader(folder)
+    reader = _open_source(CheckpointReader(folder), quantization)
     module = family.build(config)
     tokenizer = load_tokenizer(folder, text_limits(module).vocab_size, family.byte_level)
-    _insert_int4_layers(module, reader, quantization, folder)
+    if isinstance(reader, QuantizedSource):
+        _insert_int4_layers(family, module, reader)
     _check_names(family, module, reader)
     used = [name for name in reader.names() if name in module.state_dict()]
     target = torch.device(device)
@@ -77,7 +80,7 @@ def load_model(
 
 def load_tensors(
     module: nn.Module,
-    reader: CheckpointReader,
+    reader: TensorSource,
     names: Iterable[str],
     *,
     prefix: str = "",
@@ -106,7 +109,7 @@ def load_tensors(
 
 
 def check_shapes(
-    module: nn.Module, reader: CheckpointReader, names: Iterable[str], *, prefix: str = ""
+    module: nn.Module, reader: TensorSource, names: Iterable[str], *, prefix: str = ""
 ) -> None:
     """Compare tensors of a checkpoint with a module by their headers alone.
 
@@ -131,37 +134,51 @@ def _read_quantization(folder: Path, inline: object) -> QuantizationConfig | Non
     """Read quantization_config of config.json, or quantize_config.json of older tools."""
     path = folder / QUANTIZE_CONFIG_FILE
     if isinstance(inline, dict):
-        return QuantizationConfig.from_dict(inline)
-    return QuantizationConfig.from_dict(read_json(path)) if path.is_file() else None
+        return read_quantization(inline)
+    return read_quantization(read_json(path)) if path.is_file() else None
 
 
-def _insert_int4_layers(
-    module: nn.Module, reader: CheckpointReader, config: QuantizationConfig | None, folder: Path
-) -> None:
-    """Put an empty `Int4Linear` wherever the checkpoint holds packed codes."""
-    suffix = ".qweight"
-    names = [name.removesuffix(suffix) for name in reader.names() if name.endswith(suffix)]
-    if names and config is None:
+def _open_source(reader: CheckpointReader, config: QuantizationConfig | None) -> TensorSource:
+    """Present packed weights of any readable form as the tensors of `Int4Linear`."""
+    folder = reader.folder
+    packed = any(name.endswith((".qweight", ".weight_packed")) for name in reader.names())
+    if packed and config is None:
         raise ModelFolderError(
             f"{folder} holds int4 weights but neither config.json nor {QUANTIZE_CONFIG_FILE} says "
             "how they were quantized: restore that file"
         )
     if config is None:
-        return
-    if not names:
+        return reader
+    source = QuantizedSource(reader, config)
+    if not source.layers:
         raise ModelFolderError(
             f"{folder} is said to be quantized but holds no packed weights: restore its files"
         )
-    for name in names:
-        words, out_features = reader.shape(f"{name}{suffix}")
-        in_features = words * 32 // config.bits
-        bias = f"{name}.bias" in reader
+    return source
+
+
+def _insert_int4_layers(family: Family, module: nn.Module, source: QuantizedSource) -> None:
+    """Put an empty `Int4Linear` wherever the checkpoint holds packed codes."""
+    for name, stored in source.layers.items():
+        if name == "lm_head" and family.name == "cogvlm2":
+            raise CheckpointError(
+                "lm_head is quantized, which CogVLM2 cannot use: "
+                "quantize the model again and leave lm_head out"
+            )
         with torch.device("meta"):
-            layer = Int4Linear(in_features, out_features, config.group_size, bias, config.bits)
+            layer = Int4Linear(
+                stored.in_features,
+                stored.out_features,
+                stored.group_size,
+                f"{name}.bias" in source,
+                stored.bits,
+                zero_offset=stored.zero_offset,
+                ordered=stored.input_order is not None,
+            )
         replace_linear(module, name, layer)
 
 
-def _check_names(family: Family, module: nn.Module, reader: CheckpointReader) -> None:
+def _check_names(family: Family, module: nn.Module, reader: TensorSource) -> None:
     expected = family.expected_names(module)
     refuse_bare_names(reader.folder, expected, reader.names())
     missing = sorted(expected - set(reader.names()))

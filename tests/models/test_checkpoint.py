@@ -231,7 +231,7 @@ def test_a_published_quantize_config_is_read() -> None:
         ({"bits": 3, "group_size": 128}, "3 bits"),
         ({"bits": 4, "group_size": -2}, "group size -2"),
         ({"bits": 2, "group_size": 64}, "2 bits"),
-        ({"bits": 4, "group_size": 64, "dynamic": {"(": {}}}, "restore quantize_config.json"),
+        ({"bits": 4, "group_size": 64, "dynamic": {"a": 5}}, "restore quantize_config.json"),
         ({"bits": 4, "group_size": 64, "checkpoint_format": "marlin"}, "'marlin'"),
     ],
 )
@@ -248,3 +248,9 @@ def test_a_digest_tells_models_apart_but_not_their_folders(tmp_path: Path) -> No
     changed["b.weight"][0] += 1
     save_file(changed, tmp_path / "one" / "model.safetensors")
     assert CheckpointReader(tmp_path / "one").digest() != other.digest()
+
+
+def test_a_pattern_that_is_no_pattern_is_named() -> None:
+    config = QuantizationConfig.from_dict({"bits": 4, "group_size": 64, "dynamic": {"+:(": {}}})
+    with pytest.raises(CheckpointError, match=r"'\(' in dynamic cannot be read"):
+        config.layer("model.layers.0.mlp.up_proj")
