@@ -172,7 +172,7 @@ def _blocks(gram: Tensor, hessian: Tensor, group_size: int) -> list[Tensor]:
     live = (gram.diagonal() > 0) & (hessian.diagonal() > 0)
     columns = torch.nonzero(live).flatten()
     groups = columns // group_size
-    return [columns[groups == group] for group in groups.unique()]
+    return [columns[groups == group] for group in torch.unique(groups)]
 
 
 def _gram(inputs: Tensor) -> Tensor:
