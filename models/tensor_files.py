@@ -10,7 +10,7 @@ a JSON header with ``data_offsets`` for every tensor, then the data, without gap
 import json
 import os
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -130,19 +130,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     write_whole(path, write)
 
 
-def join_tensor_files(parts: Sequence[Path], path: Path) -> None:
-    """Put the tensors of several files into one, without holding them in memory.
+def copy_tensors(entries: Mapping[str, Entry], path: Path) -> None:
+    """Put tensors of other files into one file, without holding them in memory.
 
     Raises:
-        CheckpointError: a part cannot be read, or two have a tensor of the same name.
+        CheckpointError: one of the files cannot be read.
         OSError: the file cannot be written; no part of it stays behind.
     """
-    entries: dict[str, Entry] = {}
-    for part in parts:
-        for name, entry in read_header(part).items():
-            if name in entries:
-                raise CheckpointError(f"tensor {name} is in {entries[name].file} and {part}")
-            entries[name] = entry
     order = sorted(entries, key=lambda name: (-entries[name].dtype.itemsize, name))
     sizes = {name: entries[name].size for name in order}
     shapes = {name: (_NAMES[entries[name].dtype], entries[name].shape) for name in order}
@@ -154,6 +148,21 @@ def join_tensor_files(parts: Sequence[Path], path: Path) -> None:
                 file.write(chunk)
 
     write_whole(path, write)
+
+
+def join_headers(parts: Iterable[Path]) -> dict[str, Entry]:
+    """Name every tensor of several files.
+
+    Raises:
+        CheckpointError: a part cannot be read, or two have a tensor of the same name.
+    """
+    entries: dict[str, Entry] = {}
+    for part in parts:
+        for name, entry in read_header(part).items():
+            if name in entries:
+                raise CheckpointError(f"tensor {name} is in {entries[name].file} and {part}")
+            entries[name] = entry
+    return entries
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:

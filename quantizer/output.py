@@ -1,14 +1,11 @@
-"""The output folder: whose it is, and how it appears whole or not at all."""
+"""The output folder: whose it is, and the files that come from the source unchanged."""
 
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from quantizer.errors import OutputError
-from quantizer.report import files_of_report
+from quantizer.report import REPORT_FILE, REPORT_TEXT, files_of_report
 
 _SMALL_PATTERNS = (
     "*.json",
@@ -20,7 +17,7 @@ _SMALL_PATTERNS = (
     "*.md",
     "*.jinja",
 )
-_NOT_COPIED = ("config.json", "quantize_config.json", "report.json", "progress.jsonl")
+_NOT_COPIED = ("config.json", "quantize_config.json", REPORT_FILE, REPORT_TEXT)
 _OF_ANOTHER_MODEL = ("skills.json", "CARD.md")  # what was measured on the source
 
 
@@ -50,44 +47,6 @@ def check_output(out: Path) -> None:
         raise OutputError(
             f"{out}: also holds {foreign[0]}, which is not ours; move it or give a new folder"
         )
-
-
-@contextmanager
-def appearing_folder(out: Path) -> Iterator[Path]:
-    """Give a temporary sibling folder that becomes ``out`` if the body succeeds.
-
-    Whatever goes wrong, ``out`` is left as it was and the temporary folder is removed.
-
-    Raises:
-        OutputError: see ``check_output``; checked before and again after the body.
-    """
-    check_output(out)
-    out = out.absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.unfinished-", dir=out.parent))
-    try:
-        temporary.chmod(0o755)  # mkdtemp makes private folders; a model is not private
-        yield temporary
-        check_output(out)
-        _replace(out, temporary)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _replace(out: Path, new: Path) -> None:
-    if not out.exists():
-        new.rename(out)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old-", dir=out.parent)) / out.name
-    try:
-        out.rename(old)
-        try:
-            new.rename(out)
-        except OSError:
-            old.rename(out)
-            raise
-    finally:
-        shutil.rmtree(old.parent)
 
 
 def copy_small_files(source: Path, target: Path) -> None:

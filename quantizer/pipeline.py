@@ -1,175 +1,470 @@
-"""Quantize a model folder block by block and write it as a GPTQ v1 checkpoint."""
+"""Quantize a model folder block by block, so that a kill at any moment costs one block at most."""
 
+import errno
+import hashlib
+import json
 import logging
+import platform
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from models.checkpoint import CheckpointReader, QuantizationConfig, ShardWriter, write_json
+from models.blocks import Sample
+from models.checkpoint import (
+    MAX_SHARD_BYTES,
+    SINGLE_FILE,
+    CheckpointReader,
+    QuantizationConfig,
+    read_json,
+    write_json,
+)
 from models.errors import CheckpointError
 from models.families import OpenedModel, open_blockwise
-from models.int4.packing import TENSOR_NAMES, pack, require_word_multiple, unpack
+from models.formats import FORMATS, OutputFormat, unquantized_linears
+from models.int4.packing import QuantizedWeight
 from models.loading import check_shapes
+from models.tensor_files import (
+    copy_tensors,
+    join_headers,
+    read_header,
+    read_tensor,
+    write_tensors,
+    write_whole,
+)
 from quantizer.calibration import CalibrationSet, draw_calibration
-from quantizer.errors import OutputError, SettingsError
-from quantizer.output import appearing_folder, check_output, copy_small_files
-from quantizer.report import REPORT_FILE, RunReport
+from quantizer.errors import OutputError, QuantizerError, SettingsError
+from quantizer.events import with_events
+from quantizer.output import check_output, copy_small_files
+from quantizer.plan import block_shapes, megabytes, shard_size
+from quantizer.progress import FinishedRecord, ShardLayout, Work, unfinished_work, write_index
+from quantizer.report import REPORT_FILE, REPORT_TEXT, RunReport, module_from_dict
+from quantizer.report_text import markdown
 from quantizer.solver import Settings
-from quantizer.walk import Progress, Walk, digest_of, linear_of, size_in_file
+from quantizer.walk import FinishedBlock, Progress, Walk, digest_of, linear_of
 
 logger = logging.getLogger(__name__)
+
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+_SPARE_BYTES = 2**20  # headers, configuration and report
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One run of ``quantizer run``.
 
+    form: name of the output format, see ``models.formats``.
     calibration: a text file, or a folder with pictures and ``questions.jsonl`` for CogVLM2;
         None only for plain rounding.
     samples, seq_len: how many sequences to draw, and the tokens of each where they are text; None
         for the model's context, at most 2048.
+    restart: throw away what an interrupted run left, instead of continuing it.
     """
 
     model: Path
     out: Path
     settings: Settings
+    form: str = "gptq"
     calibration: Path | None = None
     samples: int = 128
     seq_len: int | None = None
     seed: int = 0
     device: torch.device = torch.device("cpu")
     allow_uncalibrated: bool = False
+    restart: bool = False
+
+    @property
+    def output_format(self) -> OutputFormat:
+        """The form in which layers are written."""
+        return FORMATS[self.form]
 
 
-def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: None) -> RunReport:
-    """Open a model, draw its calibration data, quantize it, and let ``job.out`` appear whole.
+@dataclass(slots=True)
+class Prepared:
+    """A job whose input was read and found usable; no weight has been read.
 
-    Raises:
-        QuantizerError, ModelsError: see ``quantize_folder``, ``draw_calibration`` and
-            ``appearing_folder``; the output folder is then as it was before.
+    calibration: taken apart by the run that uses it.
+    facts:       what the report says about it.
+    notes:       warnings that concern no single layer.
     """
-    check_output(job.out)
-    opened = open_blockwise(job.model)
-    # Before calibration data is read, because pictures and their tokens may take minutes.
-    _check(
-        opened,
-        CheckpointReader(opened.folder),
-        job.settings,
-        calibrated=job.calibration is not None,
-    )
-    calibration = None
-    facts: dict[str, Any] = {}
-    if job.calibration is not None:
-        calibration = draw_calibration(
-            opened, job.calibration, samples=job.samples, seq_len=job.seq_len, seed=job.seed
-        )
-        facts = {
-            "path": str(job.calibration),
-            "seed": job.seed,
-            "tokens": sum(
-                s["input_ids"].numel() for s in (*calibration.fitting, *calibration.held_out)
-            ),
-            "samples": len(calibration),
-            "held_out": len(calibration.held_out),
-            "asked": {"samples": job.samples, "seq_len": job.seq_len},
-            "seq_len": max(
-                s["input_ids"].numel() for s in (*calibration.fitting, *calibration.held_out)
-            ),
-        }
-        if len(calibration) < job.samples:
-            logger.warning(
-                "%s: holds %d sequences, fewer than the %d asked for",
-                job.calibration,
-                len(calibration),
-                job.samples,
-            )
-    with appearing_folder(job.out) as folder:
-        return quantize_folder(
-            opened,
-            folder,
-            job.settings,
-            calibration,
-            device=job.device,
-            allow_uncalibrated=job.allow_uncalibrated,
-            on_progress=on_progress,
-            calibration_facts=facts,
-        )
+
+    opened: OpenedModel
+    reader: CheckpointReader
+    calibration: CalibrationSet | None
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
-def quantize_folder(
-    opened: OpenedModel,
-    target: Path,
-    settings: Settings,
-    calibration: CalibrationSet | None,
-    *,
-    device: torch.device,
-    allow_uncalibrated: bool = False,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
-    calibration_facts: dict[str, Any] | None = None,
-) -> RunReport:
-    """Quantize a model into the empty folder ``target`` and read the result back.
-
-    Without ``calibration`` only rounding is possible; its sequences are taken out of it as they
-    are used. ``calibration_facts`` go into the report.
+def prepare(job: Job) -> Prepared:
+    """Open a model, check it against the settings, and draw the calibration data.
 
     Raises:
         SettingsError: a layer's shape cannot be stored, or the method needs calibration.
-        CalibrationError: a layer saw no token, or its Hessian cannot be factorized.
-        OutputError: what was written does not read back.
-        ModelsError: the source cannot be read.
+        QuantizerError, ModelsError: see ``check_output``, ``open_blockwise`` and
+            ``draw_calibration``.
     """
-    started = time.monotonic()
-    reader = CheckpointReader(opened.folder)
-    _check(opened, reader, settings, calibrated=calibration is not None)
-    report = RunReport(
-        source=str(opened.folder),
-        settings=asdict(settings)
-        | {"allow_uncalibrated": allow_uncalibrated, "device": str(device)},
-        calibration=calibration_facts or {},
+    check_output(job.out)
+    opened = open_blockwise(job.model)
+    prepared = Prepared(opened, CheckpointReader(opened.folder), None)
+    # Before calibration data is read, because pictures and their tokens may take minutes.
+    _check(prepared, job)
+    if job.calibration is None:
+        return prepared
+    drawn = draw_calibration(
+        opened, job.calibration, samples=job.samples, seq_len=job.seq_len, seed=job.seed
     )
-    walk = Walk(
-        opened,
-        reader,
-        settings,
-        device=device,
-        allow_uncalibrated=allow_uncalibrated,
-        on_progress=on_progress,
-    )
-    digests: dict[str, str] = {}
-    with torch.no_grad(), _exact_float32(), ShardWriter(target) as writer:
-        written: set[str] = set()
-        for block in walk.run(calibration):
-            for module in block.modules:
-                for warning in module.warnings:
-                    logger.warning("%s: %s", module.name, warning)
-            report.modules.extend(block.modules)
-            for name, weight in block.layers.items():
-                digests[name] = digest_of(weight)
-                for part, tensor in pack(weight).items():
-                    writer.add(f"{name}.{part}", tensor)
-            for name, tensor in block.others.items():
-                writer.add(name, tensor)
-                written.add(name)
-        for name in reader.names():
-            replaced = name.endswith(".weight") and name.removesuffix(".weight") in digests
-            if name not in written and not replaced:
-                writer.add(name, reader.read(name))
-    _write_configs(opened, target, settings)
-    copy_small_files(opened.folder, target)
-    verify(reader, target, digests, settings)
+    tokens = [sample["input_ids"].numel() for sample in (*drawn.fitting, *drawn.held_out)]
+    prepared.calibration = drawn
+    prepared.facts = {
+        "path": str(job.calibration),
+        "seed": job.seed,
+        "tokens": sum(tokens),
+        "samples": len(drawn),
+        "held_out": len(drawn.held_out),
+        "asked": {"samples": job.samples, "seq_len": job.seq_len},
+        "seq_len": max(tokens),
+    }
+    if len(drawn) < job.samples:
+        prepared.notes.append(
+            f"{job.calibration}: holds {len(drawn)} sequences, fewer than the {job.samples} "
+            "asked for"
+        )
+    return prepared
 
-    report.bytes_before = sum(size_in_file(reader, name) for name in reader.names())
-    report.bytes = sum(path.stat().st_size for path in target.glob("*.safetensors"))
-    report.seconds = time.monotonic() - started
-    report.files = tuple(path.name for path in target.iterdir())
-    write_json(target / REPORT_FILE, report.to_dict())
-    return report
+
+def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: None) -> RunReport:
+    """Quantize a model, or continue where an interrupted run of the same job stopped.
+
+    ``job.out`` appears whole, after it was read back, or stays as it was. Finished blocks stay
+    beside it when the run is interrupted, the disk is full, or the machine fails; input that
+    cannot be quantized leaves nothing behind.
+
+    Raises:
+        QuantizerError, ModelsError: see ``prepare``.
+        CalibrationError: a layer saw no token, or its Hessian cannot be factorized.
+        WeightError: a weight cannot be represented.
+        OutputError: another run holds the output, unfinished work of other settings is there, the
+            disk is full, or what was written does not read back.
+    """
+    prepared = prepare(job)
+    for note in prepared.notes:
+        logger.warning("%s", note)
+    with unfinished_work(job.out) as work:
+        run_now = _Run(job, prepared, work)
+        try:
+            return run_now.finish(on_progress)
+        except OutputError:
+            raise
+        except QuantizerError:
+            work.discard()  # the same input would fail again
+            raise
+        except OSError as error:
+            if error.errno not in _FULL_DISK:
+                raise
+            raise OutputError(run_now.full_disk()) from error
+
+
+class _Run:
+    """One attempt at a job, new or continued."""
+
+    def __init__(self, job: Job, prepared: Prepared, work: Work) -> None:
+        self.job, self.settings, self.form = job, job.settings, job.output_format
+        self.prepared, self.work = prepared, work
+        self.opened, self.reader = prepared.opened, prepared.reader
+        self.blocks = [block.name for block in self.opened.blockwise.blocks()]
+        self.rest = _rest_shards(self.reader, self.blocks)
+        self.started = time.monotonic()
+        total = sum(self.reader.size(name) for name in self.reader.names())
+        layout = ShardLayout(len(self.blocks), len(self.rest), single=total <= MAX_SHARD_BYTES)
+        records = work.begin(fingerprint(job, prepared), layout, restart=job.restart)
+        self.seconds_before = records[-1].seconds if records else 0.0
+
+    def finish(self, on_progress: Callable[[Progress], None]) -> RunReport:
+        """Do what is missing, read it back, and put the result in its place."""
+        if self.work.placed:
+            report = RunReport.from_dict(read_json(self.job.out / REPORT_FILE))
+            self.work.discard()
+            return report
+        self._quantize(on_progress)
+        self._write_rest()
+        self._write_configs()
+        copy_small_files(self.opened.folder, self.work.output)
+        digests = {name: d for record in self.work.records for name, d in record.digests.items()}
+        verify(self.reader, self.work.output, digests, self.settings, self.form)
+        report = self._report()
+        write_json(self.work.output / REPORT_FILE, report.to_dict())
+        text = markdown(report).encode()
+        write_whole(self.work.output / REPORT_TEXT, lambda file: file.write(text))
+        check_output(self.job.out)
+        self.work.place()
+        self.work.discard()
+        return report
+
+    def _quantize(self, on_progress: Callable[[Progress], None]) -> None:
+        for record in self.work.records:
+            _log_warnings(record)
+        if self.work.records:
+            logger.info(
+                "continuing after %d of %d blocks", len(self.work.records), len(self.blocks)
+            )
+        # With all blocks finished and sound there are no states to compute again.
+        if len(self.work.records) == len(self.blocks) and all(
+            self.layers(name) is not None for name in self.blocks
+        ):
+            return
+        walk = Walk(
+            self.opened,
+            self.reader,
+            self.settings,
+            device=self.job.device,
+            allow_uncalibrated=self.job.allow_uncalibrated,
+            on_progress=on_progress,
+        )
+        with torch.no_grad(), _exact_float32():
+            for block in walk.run(self.prepared.calibration, self):
+                self._keep(block)
+
+    def _keep(self, block: FinishedBlock) -> None:
+        """Write a block's shard, then the line that says so."""
+        tensors = dict(block.others)
+        for name, weight in block.layers.items():
+            packed = self.form.pack(weight, sym=self.settings.sym)
+            tensors |= {f"{name}.{part}": tensor for part, tensor in packed.items()}
+        write_tensors(self.work.shard(len(self.work.records)), tensors)
+        modules = [
+            with_events(module, block.layers[module.name], self.settings)
+            for module in block.modules
+        ]
+        record = FinishedRecord(
+            block=block.name,
+            digests={name: digest_of(weight) for name, weight in block.layers.items()},
+            states=block.states,
+            # As they read back, so that a continued run reports the same.
+            modules=json.loads(json.dumps([asdict(module) for module in modules])),
+            seconds=self._seconds(),
+        )
+        self.work.record(record)
+        _log_warnings(record)
+
+    def layers(self, block: str) -> dict[str, QuantizedWeight] | None:
+        """Read a finished block's layers; one that is damaged counts as not finished.
+
+        See ``quantizer.walk.EarlierRun``.
+        """
+        index = self.blocks.index(block)
+        if index >= len(self.work.records):
+            return None
+        record = self.work.records[index]
+        path = self.work.shard(index)
+        try:
+            entries = read_header(path)
+            layers = {}
+            for name, digest in record.digests.items():
+                parts = {
+                    part: read_tensor(full, entries[full])
+                    for part in self.form.tensor_names(sym=self.settings.sym)
+                    if (full := f"{name}.{part}") in entries
+                }
+                layers[name] = self.form.unpack(
+                    parts, bits=self.settings.bits, group_size=self.settings.group_size
+                )
+                if digest_of(layers[name]) != digest:
+                    raise CheckpointError(f"{name} reads back differently from {path}")
+        except CheckpointError as error:
+            logger.warning("%s: quantizing %s and what follows again", error, block)
+            self.work.forget_from(index)
+            return None
+        return layers
+
+    def replayed(self, block: str, states: str) -> None:
+        """Refuse to go on from states that differ from those of the first run.
+
+        Going on would mix two slightly different runs into one result that nobody could repeat.
+
+        Raises:
+            OutputError: they differ.
+        """
+        if states != self.work.records[self.blocks.index(block)].states:
+            raise OutputError(
+                f"{self.work.folder}: behind {block} this machine computes other values than the "
+                "run that is to be continued; continue it where it began, or give --restart"
+            )
+
+    def _write_rest(self) -> None:
+        """Copy what lies outside all blocks, and give the weight files their final form."""
+        rest = [{name: self.reader.entry(name) for name in names} for names in self.rest]
+        layout, output = self.work.layout, self.work.output
+        if layout.single:
+            entries = join_headers(self.work.shard(index) for index in range(layout.blocks))
+            for part in rest:
+                entries |= part
+            copy_tensors(entries, output / SINGLE_FILE)
+            return
+        for index, part in enumerate(rest):
+            copy_tensors(part, self.work.rest(index))
+        weight_map: dict[str, str] = {}
+        total = 0
+        for file in layout.final_names():
+            entries = read_header(output / file)
+            weight_map |= dict.fromkeys(entries, file)
+            total += sum(entry.size for entry in entries.values())
+        write_index(output, weight_map, total)
+
+    def _write_configs(self) -> None:
+        blocks = list(self.opened.blockwise.blocks())
+        quantized = [
+            f"{block.name}.{name}" for block in blocks for group in block.groups for name in group
+        ]
+        quantization = self.form.config(
+            QuantizationConfig(
+                bits=self.settings.bits,
+                group_size=self.settings.group_size,
+                sym=self.settings.sym,
+                damp_percent=self.settings.damp_percent,
+                method=self.settings.method,
+                modules=tuple(dict.fromkeys(group for block in blocks for group in block.groups)),
+            ),
+            unquantized=unquantized_linears(self.opened.module, quantized),
+        )
+        config = self.opened.config | {"quantization_config": quantization}
+        write_json(self.work.output / "config.json", config)
+        for file in self.form.config_files:
+            write_json(self.work.output / file, quantization)
+
+    def _report(self) -> RunReport:
+        folder = self.work.output
+        return RunReport(
+            source=str(self.opened.folder),
+            settings=asdict(self.settings)
+            | {
+                "format": self.job.form,
+                "allow_uncalibrated": self.job.allow_uncalibrated,
+                "device": str(self.job.device),
+            },
+            calibration=self.prepared.facts,
+            modules=[
+                module_from_dict(module)
+                for record in self.work.records
+                for module in record.modules
+            ],
+            notes=self.prepared.notes,
+            files=tuple(path.name for path in folder.iterdir()),
+            seconds=self._seconds(),
+            bytes_before=sum(self.reader.size(name) for name in self.reader.names()),
+            bytes=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
+        )
+
+    def full_disk(self) -> str:
+        """Say how much room is missing, and what was reached."""
+        finished, layout = len(self.work.records), self.work.layout
+        shards = [
+            shard_size(block, self.settings)
+            for block in block_shapes(list(self.opened.blockwise.blocks()), self.reader)
+        ]
+        rest = sum(self.reader.size(name) for names in self.rest for name in names)
+        needed = sum(shards[finished:]) + rest + (sum(shards) if layout.single else 0)
+        free = shutil.disk_usage(self.work.folder).free
+        return (
+            f"{self.job.out}: the disk is full; {finished} of {layout.blocks} blocks are "
+            f"finished, the rest needs {megabytes(needed + _SPARE_BYTES)} MB and "
+            f"{megabytes(free)} MB are free: free more and run the same command again"
+        )
+
+    def _seconds(self) -> float:
+        """Of this run and of those that it continues, up to their last finished block."""
+        return self.seconds_before + time.monotonic() - self.started
+
+
+def fingerprint(job: Job, prepared: Prepared) -> dict[str, Any]:
+    """Everything that decides the bytes of a result, by the names that people know it by.
+
+    Threads and processor are in it, because the order of a sum depends on them.
+    """
+    settings = {
+        f"--{name.replace('_', '-')}": value for name, value in asdict(job.settings).items()
+    }
+    asked = {"--samples": job.samples, "--seq-len": job.seq_len, "--seed": job.seed}
+    calibration = prepared.calibration
+    return {
+        "the model's config.json": _hash(json.dumps(prepared.opened.config, sort_keys=True)),
+        "the model's weights": prepared.reader.digest(),
+        **settings,
+        "--format": job.form,
+        "--allow-uncalibrated": job.allow_uncalibrated,
+        "--calibration": "not given" if calibration is None else "given",
+        **({} if calibration is None else asked),
+        "the calibration data": None if calibration is None else _digest_of_samples(calibration),
+        "--device": str(job.device),
+        "processor": _processor(job.device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "quantizer": _version(),
+    }
+
+
+def _digest_of_samples(calibration: CalibrationSet) -> str:
+    hashed = hashlib.sha256()
+    for samples in (calibration.fitting, calibration.held_out):
+        hashed.update(f"{len(samples)} samples\n".encode())
+        for sample in samples:
+            _hash_sample(hashed, sample)
+    return hashed.hexdigest()
+
+
+def _hash_sample(hashed: "hashlib._Hash", sample: Sample) -> None:
+    for name in sorted(sample):
+        value = sample[name]
+        if isinstance(value, Tensor):
+            hashed.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+            hashed.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        else:
+            hashed.update(f"{name} {value!r}\n".encode())
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _processor(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} with {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _version() -> str:
+    try:
+        return version("sightline")
+    except PackageNotFoundError:
+        return "of a checkout"
+
+
+def _rest_shards(reader: CheckpointReader, blocks: Sequence[str]) -> list[list[str]]:
+    """Name the tensors outside all blocks, cut into shards of bounded size."""
+    inside = tuple(f"{block}." for block in blocks)
+    shards: list[list[str]] = []
+    room = 0
+    for name in reader.names():
+        if name.startswith(inside):
+            continue
+        if not shards or reader.size(name) > room:
+            shards.append([])
+            room = MAX_SHARD_BYTES
+        shards[-1].append(name)
+        room -= reader.size(name)
+    return shards
+
+
+def _log_warnings(record: FinishedRecord) -> None:
+    for module in record.modules:
+        for warning in module["warnings"]:
+            logger.warning("%s: %s", module["name"], warning)
 
 
 @contextmanager
@@ -186,7 +481,11 @@ def _exact_float32() -> Iterator[None]:
 
 
 def verify(
-    source: CheckpointReader, target: Path, digests: dict[str, str], settings: Settings
+    source: CheckpointReader,
+    target: Path,
+    digests: Mapping[str, str],
+    settings: Settings,
+    form: OutputFormat,
 ) -> None:
     """Read a written folder back and compare it with what was solved and with the source.
 
@@ -197,8 +496,10 @@ def verify(
     """
     written = CheckpointReader(target)
     for name, digest in digests.items():
-        tensors = {part: written.read(f"{name}.{part}") for part in TENSOR_NAMES}
-        weight = unpack(tensors, bits=settings.bits, group_size=settings.group_size)
+        tensors = {
+            part: written.read(f"{name}.{part}") for part in form.tensor_names(sym=settings.sym)
+        }
+        weight = form.unpack(tensors, bits=settings.bits, group_size=settings.group_size)
         if digest_of(weight) != digest:
             raise OutputError(f"{name}: reads back differently from {target}; check the disk")
     for name in source.names():
@@ -208,14 +509,10 @@ def verify(
             raise OutputError(f"{name}: was not copied whole to {target}; check the disk")
 
 
-def _check(
-    opened: OpenedModel,
-    reader: CheckpointReader,
-    settings: Settings,
-    *,
-    calibrated: bool,
-) -> None:
+def _check(prepared: Prepared, job: Job) -> None:
     """Find what would stop a run, from settings and headers alone."""
+    opened, reader, settings = prepared.opened, prepared.reader, job.settings
+    calibrated = job.calibration is not None
     expected = opened.family.expected_names(opened.module)
     missing = expected.difference(reader.names())
     if missing:
@@ -233,23 +530,14 @@ def _check(
             for name in group:
                 linear = linear_of(block, name)
                 try:
-                    require_word_multiple(linear.in_features, linear.out_features, settings.bits)
+                    job.output_format.check_shape(
+                        linear.in_features,
+                        linear.out_features,
+                        settings.bits,
+                        settings.group_size,
+                    )
                 except CheckpointError as error:
                     raise SettingsError(f"{block.name}.{name}: {error}") from error
-
-
-def _write_configs(opened: OpenedModel, target: Path, settings: Settings) -> None:
-    groups = (group for block in opened.blockwise.blocks() for group in block.groups)
-    quantization = QuantizationConfig(
-        bits=settings.bits,
-        group_size=settings.group_size,
-        sym=settings.sym,
-        damp_percent=settings.damp_percent,
-        method=settings.method,
-        modules=tuple(dict.fromkeys(groups)),
-    ).to_dict()
-    write_json(target / "config.json", opened.config | {"quantization_config": quantization})
-    write_json(target / "quantize_config.json", quantization)
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

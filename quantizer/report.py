@@ -9,6 +9,7 @@ from typing import Any
 from quantizer.solver import Solution, Stage
 
 REPORT_FILE = "report.json"
+REPORT_TEXT = "report.md"
 WRITTEN_BY = "sightline quantizer"
 
 
@@ -112,6 +113,7 @@ class RunReport:
     """A whole run; modules are added as they are finished.
 
     calibration: facts about the sequences, empty without calibration.
+    notes: warnings that concern no single module.
     files: names of everything in the output folder, so that a later run knows what is ours.
     """
 
@@ -119,6 +121,7 @@ class RunReport:
     settings: Mapping[str, Any]
     calibration: Mapping[str, Any]
     modules: list[ModuleReport] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     files: tuple[str, ...] = ()
     seconds: float = 0.0
     bytes_before: int = 0
@@ -130,8 +133,9 @@ class RunReport:
         return sum(ratios) / len(ratios) if ratios else None
 
     def warnings(self) -> list[str]:
-        """Every module's warnings, each with the module's name."""
-        return [f"{module.name}: {text}" for module in self.modules for text in module.warnings]
+        """The run's own warnings, then every module's, each with the module's name."""
+        named = [f"{module.name}: {text}" for module in self.modules for text in module.warnings]
+        return [*self.notes, *named]
 
     def totals(self) -> dict[str, Any]:
         """The figures of the whole run; sizes are those of the weight files."""
@@ -154,10 +158,35 @@ class RunReport:
             "settings": dict(self.settings),
             "calibration": dict(self.calibration),
             "totals": self.totals(),
+            "notes": list(self.notes),
             "warnings": self.warnings(),
             "modules": [asdict(module) for module in self.modules],
-            "files": sorted({*self.files, REPORT_FILE}),
+            "files": sorted({*self.files, REPORT_FILE, REPORT_TEXT}),
         }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "RunReport":
+        """Read what ``to_dict`` returned."""
+        totals = raw["totals"]
+        return cls(
+            source=raw["source"],
+            settings=raw["settings"],
+            calibration=raw["calibration"],
+            modules=[module_from_dict(module) for module in raw["modules"]],
+            notes=list(raw["notes"]),
+            files=tuple(raw["files"]),
+            seconds=totals["seconds"],
+            bytes_before=totals["bytes_before"],
+            bytes=totals["bytes"],
+        )
+
+
+def module_from_dict(raw: Mapping[str, Any]) -> ModuleReport:
+    """Read what ``asdict`` made of a module's report."""
+    stages = tuple(StageReport(**stage) for stage in raw["stages"])
+    shape = (raw["shape"][0], raw["shape"][1])
+    warnings = tuple(raw["warnings"])
+    return ModuleReport(**{**raw, "stages": stages, "shape": shape, "warnings": warnings})
 
 
 def files_of_report(folder: Path) -> Sequence[str] | None:

@@ -8,9 +8,10 @@ the already quantized part of the network computes.
 import copy
 import hashlib
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -44,12 +45,26 @@ class FinishedBlock:
 
     layers: quantized weights by the layer's full name.
     others: every other tensor of the block, as the source has it, by full name.
+    states: checksum of all calibration states behind the block.
     """
 
     name: str
     layers: dict[str, QuantizedWeight]
     others: dict[str, Tensor]
     modules: tuple[ModuleReport, ...]
+    states: str
+
+
+class EarlierRun(Protocol):
+    """What an interrupted run left, for a walk that continues it."""
+
+    def layers(self, block: str) -> dict[str, QuantizedWeight] | None:
+        """The quantized layers of a block by full name, None where it is not finished."""
+        ...
+
+    def replayed(self, block: str, states: str) -> None:
+        """Hear the checksum of the states that were computed again behind a finished block."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +121,12 @@ class Walk:
         self.total = sum(len(group) for block in self.model.blocks() for group in block.groups)
         self.done = 0
 
-    def run(self, calibration: CalibrationSet | None) -> Iterator[FinishedBlock]:
+    def run(
+        self, calibration: CalibrationSet | None, earlier: EarlierRun | None = None
+    ) -> Iterator[FinishedBlock]:
         """Quantize every block in order; the sequences are taken out of ``calibration``.
+
+        Blocks that an ``earlier`` run finished only carry the states on and are not given back.
 
         Raises:
             CalibrationError: a layer saw no token, or its Hessian cannot be factorized.
@@ -116,6 +135,11 @@ class Walk:
         """
         paths = self._start_all(calibration)
         for block in self.model.blocks():
+            known = None if earlier is None else earlier.layers(block.name)
+            if earlier is not None and known is not None:
+                self._replay(block, known, paths)
+                earlier.replayed(block.name, checksum(paths))
+                continue
             names = self._load(f"{block.name}.", block.module)
             # The full-precision block, for the path that stays exact.
             exact = replace(block, module=copy.deepcopy(block.module)) if self.asymmetric else None
@@ -135,12 +159,30 @@ class Walk:
             replaced = {f"{name}.weight" for name in layers}
             others = {name: self.reader.read(name) for name in names if name not in replaced}
             block.module.to_empty(device="meta")
-            yield FinishedBlock(block.name, layers, others, tuple(modules))
+            yield FinishedBlock(block.name, layers, others, tuple(modules), checksum(paths))
+            # The next block is loaded before these names are bound again.
+            del layers, others
 
     @property
     def asymmetric(self) -> bool:
         """Whether the full-precision path is walked beside the quantized one."""
         return self.settings.method == "rpiq" and self.settings.asymmetric_target != "0"
+
+    def _replay(self, block: Block, known: dict[str, QuantizedWeight], paths: _Paths) -> None:
+        """Run a finished block over all states, as the run that finished it did."""
+        if paths.fitting or paths.held_out:
+            self._load(f"{block.name}.", block.module)
+            if self.asymmetric:
+                self._advance(block, paths.exact_fitting)
+                self._advance(block, paths.exact_held_out)
+            for name, weight in known.items():
+                linear = linear_of(block, name.removeprefix(f"{block.name}."))
+                linear.weight.copy_(weight.to(self.device).dequantize())
+            self._advance(block, paths.fitting)
+            self._advance(block, paths.held_out)
+            block.module.to_empty(device="meta")
+        self.done += sum(len(group) for group in block.groups)
+        self.on_progress(Progress(block.name, self.done, self.total))
 
     def _start_all(self, calibration: CalibrationSet | None) -> _Paths:
         if calibration is None:
@@ -407,6 +449,17 @@ def _on(device: torch.device, values: dict[str, Any]) -> dict[str, Any]:
 def digest_of(weight: QuantizedWeight) -> str:
     """Hash a dequantized weight, to recognize it when it is read back."""
     return hashlib.sha256(weight.dequantize().cpu().numpy().tobytes()).hexdigest()
+
+
+def checksum(paths: _Paths) -> str:
+    """CRC-32 of all states, to notice that they were computed otherwise than the first time."""
+    value = 0
+    for states in (paths.fitting, paths.held_out, paths.exact_fitting, paths.exact_held_out):
+        for state in states:
+            for name in sorted(state):
+                flat = state[name].contiguous().reshape(-1)
+                value = zlib.crc32(flat.view(torch.uint8).numpy().data, value)
+    return f"{value:08x}"
 
 
 def size_in_file(reader: CheckpointReader, name: str) -> int:

@@ -4,8 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
+from models.formats import FORMATS
 from quantizer.commands.common import device_of, progress_bar
 from quantizer.pipeline import Job, run
+from quantizer.progress import count_finished
 from quantizer.report import RunReport
 from quantizer.solver import Settings, with_default_grid
 
@@ -16,6 +18,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="full-precision model folder")
     parser.add_argument("--out", type=Path, required=True, help="new or empty folder")
     parser.add_argument("--method", choices=("rtn", "gptq", "rpiq"), default="rpiq")
+    parser.add_argument(
+        "--format", choices=tuple(FORMATS), default="gptq", help="form of the written layers"
+    )
     parser.add_argument("--bits", type=int, choices=(4, 8), default=4)
     parser.add_argument("--group-size", type=int, default=128, help="inputs that share a scale")
     parser.add_argument("--sym", action="store_true", help="fix every zero point in the middle")
@@ -55,6 +60,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="round layers that no calibration token reaches, instead of stopping",
     )
+    parser.add_argument(
+        "--restart",
+        action="store_true",
+        help="throw away what an interrupted run left, instead of continuing it",
+    )
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
 
 
@@ -73,15 +83,24 @@ def _run(options: argparse.Namespace) -> int:
         model=options.model,
         out=options.out,
         settings=with_default_grid(settings, options.grid),
+        form=options.format,
         calibration=options.calibration,
         samples=options.samples,
         seq_len=options.seq_len,
         seed=options.seed,
         device=device_of(options.device),
         allow_uncalibrated=options.allow_uncalibrated,
+        restart=options.restart,
     )
-    with progress_bar() as show:
-        report = run(job, lambda p: show(p.module, p.done, p.total))
+    try:
+        with progress_bar() as show:
+            report = run(job, lambda p: show(p.module, p.done, p.total))
+    except KeyboardInterrupt:
+        if finished := count_finished(job.out):
+            options.if_stopped = (
+                f"{finished} blocks are finished; run the same command again to continue"
+            )
+        raise
     print(json.dumps(report.totals()) if options.json else _summary(options.out, report))
     return 0
 

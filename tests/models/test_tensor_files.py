@@ -12,7 +12,8 @@ from torch import Tensor
 
 from models.errors import CheckpointError
 from models.tensor_files import (
-    join_tensor_files,
+    copy_tensors,
+    join_headers,
     read_header,
     read_tensor,
     temporary_of,
@@ -60,12 +61,12 @@ def test_joining_equals_writing_at_once(tmp_path: Path) -> None:
     for index, (name, value) in enumerate(tensors().items()):
         parts.append(tmp_path / f"{index}.safetensors")
         write_tensors(parts[-1], {name: value})
-    join_tensor_files(parts, tmp_path / "joined.safetensors")
+    copy_tensors(join_headers(parts), tmp_path / "joined.safetensors")
     write_tensors(tmp_path / "at once.safetensors", tensors())
     joined, at_once = (tmp_path / f"{name}.safetensors" for name in ("joined", "at once"))
     assert joined.read_bytes() == at_once.read_bytes()
     with pytest.raises(CheckpointError, match=r"tensor a is in .*0\.safetensors and"):
-        join_tensor_files([parts[0], parts[0]], tmp_path / "twice.safetensors")
+        join_headers([parts[0], parts[0]])
 
 
 def test_a_full_disk_leaves_no_part_of_a_file(tmp_path: Path) -> None:

@@ -17,11 +17,12 @@ from models.blocks import Block, Sample, State
 from models.checkpoint import CheckpointReader
 from models.errors import CheckpointError, ModelFolderError
 from models.families import open_blockwise
+from models.formats import FORMATS
 from models.int4.packing import TENSOR_NAMES, unpack
 from models.loading import load_model
 from quantizer.calibration import draw_calibration
 from quantizer.errors import CalibrationError, OutputError, SettingsError
-from quantizer.pipeline import Job, quantize_folder, run, verify
+from quantizer.pipeline import Job, run, verify
 from quantizer.report import RunReport
 from quantizer.solver import Method, Settings, with_default_grid
 from quantizer.walk import Progress
@@ -78,6 +79,7 @@ def test_a_folder_is_written_with_everything_but_the_linears_untouched(
         "model.safetensors",
         "quantize_config.json",
         "report.json",
+        "report.md",
         "tokenizer.json",
     ]
     source, written = (
@@ -343,7 +345,9 @@ def test_a_mount_point_is_refused_before_any_work(quantize: RunJob) -> None:
         quantize("rtn", out=Path("/"))
 
 
-def test_every_sequence_is_held_once(tiny_llama: Path, text_file: Path, tmp_path: Path) -> None:
+def test_every_sequence_is_held_once(
+    tiny_llama: Path, text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened = open_blockwise(tiny_llama)
     drawn = draw_calibration(opened, text_file, samples=12, seq_len=40, seed=0)
     ids = [weakref.ref(sample["input_ids"]) for sample in (*drawn.fitting, *drawn.held_out)]
@@ -360,10 +364,9 @@ def test_every_sequence_is_held_once(tiny_llama: Path, text_file: Path, tmp_path
         return result
 
     opened.blockwise.step = watched
-    target = tmp_path / "out"
-    quantize_folder(
-        opened, target, Settings("rtn", group_size=16), drawn, device=torch.device("cpu")
-    )
+    monkeypatch.setattr("quantizer.pipeline.open_blockwise", lambda folder: opened)
+    monkeypatch.setattr("quantizer.pipeline.draw_calibration", lambda *_, **__: drawn)
+    run(Job(tiny_llama, tmp_path / "out", Settings("rtn", group_size=16), calibration=text_file))
     assert 12 <= most <= 13
 
 
@@ -413,12 +416,12 @@ def test_a_changed_file_does_not_pass_verification(quantize: RunJob, tiny_llama:
         for name, weight in weights.items()
     }
     settings = Settings("rtn", group_size=16)
-    verify(CheckpointReader(tiny_llama), out, digests, settings)
+    verify(CheckpointReader(tiny_llama), out, digests, settings, FORMATS["gptq"])
     tensors = load_file(out / "model.safetensors")
     tensors["model.layers.1.mlp.up_proj.qweight"][0, 0] ^= 1
     save_file(tensors, out / "model.safetensors")
     with pytest.raises(OutputError, match=r"layers\.1\.mlp\.up_proj"):
-        verify(CheckpointReader(tiny_llama), out, digests, settings)
+        verify(CheckpointReader(tiny_llama), out, digests, settings, FORMATS["gptq"])
 
 
 # CogVLM2: every expert counts its own tokens.
