@@ -17,7 +17,7 @@ from models.families.causal import (
     stored_names,
     tie_head,
 )
-from models.families.rotary import ROTARY_GROUPS, RotaryBlocks, refuse_odd_heads
+from models.families.rotary import ROTARY_GROUPS, RotaryBlocks
 
 LLAMA_GROUPS = ROTARY_GROUPS
 LlamaBlocks = RotaryBlocks
@@ -66,7 +66,6 @@ class LlamaFamily:
         from transformers import LlamaConfig, LlamaForCausalLM
 
         module: nn.Module = build_on_meta(_TITLE, config, LlamaConfig, LlamaForCausalLM)
-        refuse_odd_heads(_TITLE, module)
         return module
 
     def blockwise(self, module: nn.Module) -> RotaryBlocks:

@@ -17,7 +17,7 @@ from models.families.causal import (
     stored_names,
     tie_head,
 )
-from models.families.rotary import RotaryBlocks, refuse_odd_heads
+from models.families.rotary import RotaryBlocks
 
 _TITLE = "a Qwen3 model"
 _COUNTS = (
@@ -79,7 +79,6 @@ class Qwen3Family:
         from transformers import Qwen3Config, Qwen3ForCausalLM
 
         module: Any = build_on_meta(_TITLE, config, Qwen3Config, Qwen3ForCausalLM)
-        refuse_odd_heads(_TITLE, module)
         # Published configs name <|endoftext|> here, but it ended the documents of the training;
         # their tokenizers put nothing in front of a text (add_bos_token false).
         module.config.bos_token_id = None

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks import Block, Sample, State
-from models.families.causal import logits, names_outside, not_described
+from models.families.causal import logits, names_outside
 
 ROTARY_GROUPS = (
     ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -55,17 +55,6 @@ class RotaryBlocks:
     def finish(self, state: State) -> Tensor:
         """Turn the last block's state into logits (1, T, vocabulary)."""
         return logits(self.model, self.model.model.norm(state["hidden"]))
-
-
-def refuse_odd_heads(title: str, module: Any) -> None:
-    """Refuse heads that rotary positions cannot turn, because they turn pairs of channels.
-
-    Raises:
-        ModelFolderError: the number of channels of a head is odd.
-    """
-    channels: int = module.config.head_dim
-    if channels % 2:
-        raise not_described(title, f"heads of {channels} channels, which is no even number")
 
 
 def window_mask(positions: Tensor, window: int | None) -> Tensor | None:

@@ -126,3 +126,108 @@ def test_other_damage_of_llama_is_named(change: dict[str, Any], named: str) -> N
 def test_published_oddities_are_taken() -> None:
     odd = {"pad_token_id": -1, "head_dim": None, "bos_token_id": None, "eos_token_id": [2, 3]}
     assert family_of(LLAMA).build(LLAMA | odd) is not None
+
+
+OPT = {
+    "model_type": "opt",
+    "vocab_size": 32,
+    "hidden_size": 64,
+    "ffn_dim": 96,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 64,
+    "word_embed_proj_dim": 48,
+    "bos_token_id": 2,
+    "eos_token_id": 2,
+}
+QWEN3 = LLAMA | {"model_type": "qwen3", "head_dim": 16, "sliding_window": 8}
+OPT_COUNTS = [n for n in OPT if n not in ("model_type", "bos_token_id", "eos_token_id")]
+QWEN3_COUNTS = [n for n in QWEN3 if n.startswith(("num", "max", "h", "inter", "sliding", "vocab"))]
+MAY_BE_NULL = ("word_embed_proj_dim", "num_key_value_heads", "sliding_window")
+
+
+@pytest.mark.parametrize("value", WRONG_COUNTS)
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [(OPT, name) for name in OPT_COUNTS] + [(QWEN3, name) for name in QWEN3_COUNTS],
+)
+def test_opt_and_qwen3_counts_are_checked(
+    config: dict[str, Any], field: str, value: object
+) -> None:
+    if field in MAY_BE_NULL and value is None:
+        assert family_of(config).build(config | {field: None}) is not None
+        return
+    assert f"{field}={value!r}" in refused(config | {field: value})
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"bos_token_id": 32}, "bos_token_id=32"),
+        ({"eos_token_id": "</s>"}, "eos_token_id='</s>'"),
+        ({"num_attention_heads": 3}, "embed_dim"),
+        ({"activation_function": "magic"}, "an OPT model"),
+        ({"activation_function": 7}, "activation_function"),
+        ({"do_layer_norm_before": "yes"}, "do_layer_norm_before"),
+        ({"enable_bias": 7}, "enable_bias"),
+        ({"tie_word_embeddings": "no"}, "tie_word_embeddings"),
+        ({"_remove_final_layer_norm": []}, "_remove_final_layer_norm"),
+        ({"pad_token_id": 32}, "an OPT model"),
+    ],
+)
+def test_other_damage_of_opt_is_named(change: dict[str, Any], named: str) -> None:
+    assert named in refused(OPT | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"bos_token_id": 32}, "bos_token_id=32"),
+        ({"rms_norm_eps": "small"}, "rms_norm_eps='small'"),
+        ({"rope_theta": None}, "rope_theta=None"),
+        ({"head_dim": 15}, "head_dim`=15"),
+        ({"num_key_value_heads": 3}, "no multiple of num_key_value_heads"),
+        ({"attention_bias": "yes"}, "attention_bias"),
+        ({"use_sliding_window": "no"}, "use_sliding_window"),
+        ({"max_window_layers": "all"}, "max_window_layers"),
+        ({"layer_types": ["magic"]}, "a Qwen3 model"),
+        ({"layer_types": []}, "a Qwen3 model"),
+        ({"rope_scaling": 7}, "a Qwen3 model"),
+        ({"rope_scaling": {"rope_type": "magic"}}, "a Qwen3 model"),
+        ({"tie_word_embeddings": "no"}, "tie_word_embeddings"),
+    ],
+)
+def test_other_damage_of_qwen3_is_named(change: dict[str, Any], named: str) -> None:
+    assert named in refused(QWEN3 | change)
+
+
+def test_odd_heads_of_llama_are_named() -> None:
+    assert "head_dim`=15" in refused(LLAMA | {"head_dim": 15})
+
+
+def test_published_oddities_of_opt_and_qwen3_are_taken() -> None:
+    # facebook/opt-350m and Qwen/Qwen3-8B as published, but small.
+    opt = {
+        "_remove_final_layer_norm": False,
+        "activation_dropout": 0.0,
+        "activation_function": "relu",
+        "architectures": ["OPTForCausalLM"],
+        "do_layer_norm_before": False,
+        "layerdrop": 0.0,
+        "prefix": "</s>",
+        "torch_dtype": "float16",
+        "transformers_version": "4.20.0.dev0",
+        "pad_token_id": 1,
+    }
+    assert family_of(OPT).build(OPT | opt) is not None
+    qwen3 = {
+        "architectures": ["Qwen3ForCausalLM"],
+        "attention_bias": False,
+        "max_window_layers": 36,
+        "rope_scaling": None,
+        "rope_theta": 1000000,
+        "sliding_window": None,
+        "use_sliding_window": False,
+        "torch_dtype": "bfloat16",
+    }
+    assert family_of(QWEN3).build(QWEN3 | qwen3) is not None
