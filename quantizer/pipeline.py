@@ -227,7 +227,7 @@ class _Run:
             allow_uncalibrated=self.job.allow_uncalibrated,
             on_progress=on_progress,
         )
-        with torch.no_grad(), _exact_float32():
+        with torch.no_grad(), exact_float32():
             for block in walk.run(self.prepared.calibration, self):
                 self._keep(block)
 
@@ -468,7 +468,7 @@ def _log_warnings(record: FinishedRecord) -> None:
 
 
 @contextmanager
-def _exact_float32() -> Iterator[None]:
+def exact_float32() -> Iterator[None]:
     """Keep a GPU from shortening float32 to TF32, whose 10 bits would blur every Hessian."""
     matmul = torch.backends.cuda.matmul
     before = matmul.allow_tf32

@@ -23,7 +23,7 @@ def markdown(report: RunReport) -> str:
     parts = [
         f"# Quantization of {report.source}",
         "## Totals",
-        _table(
+        table(
             ("What", "Value"),
             (
                 ("Layers", totals["modules"]),
@@ -36,14 +36,14 @@ def markdown(report: RunReport) -> str:
             ),
         ),
         "## Settings",
-        _table(("Setting", "Value"), report.settings.items()),
+        table(("Setting", "Value"), report.settings.items()),
         "## Calibration",
-        _table(("Fact", "Value"), report.calibration.items()) if report.calibration else "None.",
+        table(("Fact", "Value"), report.calibration.items()) if report.calibration else "None.",
         "## Warnings",
         "\n".join(f"- {text}" for text in report.warnings()) or "None.",
         "## Layers",
         "Output error is that of what was kept, per token, divided by that of plain rounding.",
-        _table(_COLUMNS, map(_row, report.modules)),
+        table(_COLUMNS, map(_row, report.modules)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -70,7 +70,8 @@ def _share(value: float | None) -> str:
     return "not measured" if value is None else f"{value:.4f}"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
     lines = [_line(header), _line(["---"] * len(header)), *map(_line, rows)]
     return "\n".join(lines)
 
