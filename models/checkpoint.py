@@ -414,7 +414,8 @@ def _read_entries(folder: Path) -> dict[str, Entry]:
     if pickles:
         raise ModelFolderError(
             f"{folder} holds weights only as pickles ({pickles[0]}), which can run code when "
-            "opened: convert them to safetensors"
+            "opened: convert them to safetensors, for a language model with transformers' "
+            "AutoModelForCausalLM.from_pretrained and save_pretrained"
         )
     raise ModelFolderError(
         f"{folder} holds neither {SINGLE_FILE} nor {INDEX_FILE}: give a complete model folder"

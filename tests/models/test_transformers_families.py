@@ -257,12 +257,21 @@ def test_transformers_converts_bare_names_as_the_message_says(tmp_path: Path) ->
         torch.testing.assert_close(loaded.model(IDS).logits, whole(IDS).logits)
 
 
-def test_pickled_weights_are_refused_with_the_way_out(tmp_path: Path) -> None:
-    make_folder(tmp_path, "opt")
-    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
+def test_pickled_weights_are_refused_and_converted_as_the_message_says(tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    whole = make_folder(tmp_path / "pickled", "opt")
+    weights = tmp_path / "pickled" / "model.safetensors"
+    torch.save(load_file(weights), weights.with_name("pytorch_model.bin"))
+    weights.unlink()
     for use in (open_blockwise, load_model):
-        with pytest.raises(ModelFolderError, match="only as pickles.*safetensors"):
-            use(tmp_path)
+        with pytest.raises(ModelFolderError, match="only as pickles.*save_pretrained"):
+            use(tmp_path / "pickled")
+    AutoModelForCausalLM.from_pretrained(tmp_path / "pickled").save_pretrained(tmp_path / "safe")
+    (tmp_path / "pickled" / "tokenizer.json").rename(tmp_path / "safe" / "tokenizer.json")
+    loaded = load_model(tmp_path / "safe", dtype=torch.float32)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.model(IDS).logits, whole(IDS).logits)
 
 
 def test_the_families_are_imported_without_transformers() -> None:
