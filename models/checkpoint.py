@@ -113,9 +113,9 @@ class QuantizationConfig:
             raise CheckpointError(
                 f"quantization method {method!r} cannot be read: use a GPTQ v1 checkpoint"
             )
-        meta = dict(values.get("meta") or {})
-        modules = values.get("modules_in_block_to_quantize") or ()
         try:
+            meta = dict(values.get("meta") or {})
+            modules = values.get("modules_in_block_to_quantize") or ()
             config = cls(
                 bits=int(values["bits"]),
                 group_size=int(values["group_size"]),

@@ -119,10 +119,7 @@ def check_compressed(
         raise CheckpointError(
             f"weight_packed is {packed.dtype}, not int32 as in {FORMAT}: convert the checkpoint"
         )
-    shape = tuple(int(size) for size in tensors["weight_shape"].flatten())
-    if len(shape) != 2 or min(shape) < 1:
-        raise CheckpointError(f"weight_shape {shape} is no shape of a matrix: copy the file again")
-    out_features, in_features = shape
+    shape = out_features, in_features = read_shape(tensors["weight_shape"])
     size = in_features if group_size == -1 else group_size
     require_whole_groups(in_features, size)
     per_word = 32 // bits
@@ -140,6 +137,18 @@ def check_compressed(
             )
     check_scale(scale)
     return out_features, in_features
+
+
+def read_shape(weight_shape: Tensor) -> tuple[int, int]:
+    """Return out and in features.
+
+    Raises:
+        CheckpointError: the tensor does not hold two positive whole numbers.
+    """
+    values = weight_shape.flatten().tolist()
+    if weight_shape.is_floating_point() or len(values) != 2 or min(values) < 1:
+        raise CheckpointError(f"weight_shape {values} is no shape of a matrix: copy the file again")
+    return int(values[0]), int(values[1])
 
 
 def require_whole_groups(in_features: int, group_size: int) -> None:

@@ -1,0 +1,100 @@
+"""``quantizer inspect``: describe a quantized checkpoint and name what is suspicious."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from quantizer.commands.common import progress_bar
+from quantizer.inspect import Inspection, as_json, inspect_folder, kind_of
+from quantizer.inspect_layer import LayerFacts
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.set_defaults(action=_inspect, if_stopped="nothing was changed")
+    parser.description = (
+        "Exit code 0: nothing suspicious; 1: something suspicious was found; 2: unreadable."
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="GPTQ or compressed-tensors")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument(
+        "--verbose", action="store_true", help="one line for every layer, not for every kind"
+    )
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    with progress_bar() as show:
+        found = inspect_folder(options.folder, show)
+    print(as_json(found) if options.json else "\n".join(lines(found, verbose=options.verbose)))
+    return 1 if found.findings() else 0
+
+
+def lines(found: Inspection, *, verbose: bool = False) -> Iterator[str]:
+    """Tell everything in lines that stand on their own, the total last."""
+    yield f"{found.folder}: {_headline(found)}"
+    if verbose:
+        yield from (f"{layer.name}: {_facts([layer])}" for layer in found.layers)
+    else:
+        ordered = sorted(found.layers, key=lambda layer: kind_of(layer.name))
+        for kind, members in groupby(ordered, key=lambda layer: kind_of(layer.name)):
+            layers = list(members)
+            count = "" if len(layers) == 1 else f" ({len(layers)} layers)"
+            yield f"{kind}{count}: {_facts(layers)}"
+    if found.unquantized:
+        yield f"Not quantized: {', '.join(found.unquantized)}"
+    findings = found.findings()
+    yield from (f"Suspicious: {text}" for text in findings)
+    packed = sum(layer.size_bytes for layer in found.layers)
+    number = "nothing" if not findings else f"{len(findings)} findings"
+    number = "1 finding" if len(findings) == 1 else number
+    yield (
+        f"Total: {len(found.layers)} quantized layers of {packed / 1e6:.2f} MB, "
+        f"all tensors {found.size_bytes / 1e6:.2f} MB; {number} suspicious"
+    )
+
+
+def _headline(found: Inspection) -> str:
+    if found.form is None:
+        return "not quantized"
+    if not found.config:
+        return f"{found.form}, without a configuration that can be read"
+    config = found.config
+    size = config["group_size"]
+    return (
+        f"{found.form}, {config['bits']} bits, "
+        f"{'one scale a row' if size == -1 else f'groups of {size}'}, "
+        f"{'symmetric' if config['sym'] else 'asymmetric'}"
+        f"{', act-order' if config['desc_act'] else ''}"
+    )
+
+
+def _facts(layers: Sequence[LayerFacts]) -> str:
+    """Describe one layer, or the ranges over several of one kind."""
+    parts = []
+    shapes = sorted({layer.shape for layer in layers if layer.shape is not None})
+    parts += [f"{' or '.join(f'{out} outputs by {k} inputs' for out, k in shapes)}"]
+    parts += [_each({layer.bits for layer in layers}, "", " bits")]
+    parts += [_each({layer.group_size for layer in layers}, "groups of ", "")]
+    parts += [" and ".join(sorted({layer.groups for layer in layers if layer.groups}))]
+    zeros = [layer.zeros for layer in layers if layer.zeros is not None]
+    if zeros:
+        low, high = min(z[0] for z in zeros), max(z[1] for z in zeros)
+        parts += [f"zero-points {low} to {high}" if low < high else f"zero-points {low}"]
+    scales = [layer.scales for layer in layers if layer.scales is not None]
+    if scales:
+        median = sorted(s[1] for s in scales)[len(scales) // 2]
+        parts += [
+            f"scales {min(s[0] for s in scales):.3g} to {max(s[2] for s in scales):.3g}, "
+            f"median {median:.3g}"
+        ]
+    ends = [layer.at_ends for layer in layers if layer.at_ends is not None]
+    if ends:
+        parts += [f"{sum(ends) / len(ends):.1%} of codes at the ends"]
+    parts += [f"{sum(layer.size_bytes for layer in layers) / 1e6:.2f} MB"]
+    return ", ".join(part for part in parts if part)
+
+
+def _each(values: set[int | None], before: str, after: str) -> str:
+    known = sorted(value for value in values if value is not None)
+    return f"{before}{' or '.join(map(str, known))}{after}" if known else ""
