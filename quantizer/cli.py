@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 
 from models.errors import ModelsError
-from quantizer.commands import eval, run
+from quantizer.commands import eval, inspect, run
 from quantizer.errors import QuantizerError, SettingsError
 
 _EXPECTED = (QuantizerError, ModelsError, OSError, SafetensorError, torch.OutOfMemoryError)
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run.add(commands.add_parser("run", help="quantize a model folder"))
     eval.add(commands.add_parser("eval", help="measure a model folder, full precision or int4"))
+    inspect.add(commands.add_parser("inspect", help="describe a quantized folder and check it"))
     return parser
 
 
