@@ -1,6 +1,7 @@
 """Folders as other tools write them compute with exactly the weights that they stand for."""
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -383,3 +384,40 @@ def test_a_published_config_is_read_and_its_missing_shards_are_named(data_dir: P
         CheckpointReader(published)
     with pytest.raises(ModelFolderError, match="QWenLMHeadModel"):
         load_model(published)
+
+
+def random_damage(rng: random.Random, tensors: dict[str, Tensor]) -> None:
+    """Replace a few packed tensors by ones of any shape and type, or drop them."""
+    dtypes = [torch.int32, torch.int64, torch.float16, torch.float32, torch.bool]
+    packed = sorted(name for name in tensors if "proj." in name)
+    for name in rng.sample(packed, rng.choice((1, 2))):
+        old = tuple(tensors.pop(name).shape)
+        if rng.random() < 0.15:
+            continue
+        shape = tuple(rng.choice((0, 1, 2, size)) for size in old[rng.choice((0, 0, 1)) :])
+        values = torch.randint(-(2**31), 2**31 - 1, shape)
+        tensors[name] = values.to(rng.choice(dtypes))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_any_damage_is_one_line_or_harmless(folder: Folder, name: str) -> None:
+    form, rng = FORMATS[name], random.Random(1)
+    values = form.config(QuantizationConfig(group_size=32))
+    folder.quantize(lambda weight, _: form.pack(weight, sym=False), values)
+    whole = load_file(folder.path / "model.safetensors")
+    refused = 0
+    for attempt in range(40):
+        tensors, changed = dict(whole), dict(values)
+        if attempt % 4:
+            random_damage(rng, tensors)
+        else:
+            key = rng.choice(sorted(changed))
+            changed[key] = rng.choice((None, [], {}, "x", -5, 3.5, True, [1], {"a": 1}))
+        save_file(tensors, folder.path / "model.safetensors")
+        folder.write_config(changed)
+        try:
+            load_model(folder.path)
+        except ModelsError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert refused > 20
