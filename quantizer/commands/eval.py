@@ -1,51 +1,125 @@
-"""``quantizer eval``: measure a model folder."""
+"""``quantizer eval``: measure a model folder, and compare it with another one."""
 
 import argparse
-import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from models.loading import load_model
 from quantizer.commands.common import check_result_file, device_of, progress_bar
 from quantizer.errors import SettingsError
-from quantizer.evaluate.perplexity import perplexity
+from quantizer.evaluate.paired import check_same_method, in_words, paired
+from quantizer.evaluate.perplexity import PROTOCOLS, perplexity
+from quantizer.evaluate.pictures import PROTOCOL as PICTURE_PROTOCOL
 from quantizer.evaluate.pictures import pictures
+from quantizer.evaluate.results import read_result, write_result
+from quantizer.evaluate.sentiment import sentiment
+
+_TASKS = ("perplexity", "sentiment", "pictures")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.set_defaults(action=_eval, if_stopped="no result was written")
     parser.add_argument("model", type=Path, metavar="MODEL", help="model folder")
-    parser.add_argument("--task", choices=("perplexity", "pictures"), required=True)
+    parser.add_argument("--task", choices=_TASKS, required=True)
     parser.add_argument(
         "--data",
         type=Path,
         required=True,
         metavar="PATH",
-        help="text file, or folder with pictures and questions.jsonl",
+        help="perplexity: text file; sentiment: folder with mapping.txt, val_text.txt and "
+        "val_labels.txt, or .jsonl or .csv with text and label; pictures: folder with pictures "
+        "and questions.jsonl",
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default="standard",
+        help="standard, or as AutoGPTQ's evaluation tasks measure (perplexity and sentiment)",
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="OTHER",
+        help="compare with this model folder, or with this earlier --json file, item by item",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
-    parser.add_argument("--limit", type=int, help="only the first windows or questions")
     parser.add_argument(
-        "--seq-len", type=int, help="tokens of a window; default: the context, at most 2048"
+        "--limit", type=int, help="only the first windows (autogptq: documents) or questions"
+    )
+    parser.add_argument(
+        "--seq-len",
+        type=int,
+        help="perplexity: tokens of a window; default: the context, at most 2048 (autogptq: "
+        "tokens kept of a document, at most 1024)",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        help="perplexity and sentiment: rows computed at once; default: up to 32, as memory allows",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument(
         "--dtype",
         choices=("auto", "float32", "bfloat16"),
         default="auto",
-        help="auto: float32 for perplexity on a CPU, bfloat16 otherwise",
+        help="auto: float32 for text on a CPU, bfloat16 otherwise",
     )
 
 
 def _eval(options: argparse.Namespace) -> int:
+    _check(options)
+    device = device_of(options.device)
+    earlier = None
+    if options.against is not None and not options.against.is_dir():
+        earlier = read_result(options.against)
+        protocol = PICTURE_PROTOCOL if options.task == "pictures" else options.protocol
+        this = {"task": options.task, "protocol": protocol, "model": str(options.model)}
+        check_same_method(this, earlier)  # before hours are spent
+    result = _measure(options, options.model, device)
+    _print_result(result)
+    if options.json is not None:
+        write_result(options.json, result)
+    if options.against is None:
+        return 0
+    other = _measure(options, options.against, device) if earlier is None else earlier
+    _print_result(other)
+    comparison = paired(result, other)
+    print(in_words(comparison))
+    if other.get("dtype") != result["dtype"]:
+        print(f"note: {other['model']} was computed in {other.get('dtype')}, not {result['dtype']}")
+    if options.json is not None:
+        write_result(options.json, {**result, "comparison": comparison, "against": other})
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
     if options.limit is not None and options.limit < 1:
         raise SettingsError(f"--limit {options.limit} leaves nothing to measure; give 1 or more")
+    if options.batch_size is not None and options.batch_size < 1:
+        raise SettingsError(f"--batch-size {options.batch_size} is no batch; give 1 or more")
+    if options.seq_len is not None and options.task != "perplexity":
+        raise SettingsError(f"--seq-len means nothing to {options.task}; leave it out")
+    if options.task == "pictures" and options.batch_size is not None:
+        raise SettingsError("--batch-size means nothing to pictures, asked singly; leave it out")
+    if options.task == "pictures" and options.protocol != "standard":
+        raise SettingsError(
+            f"--protocol {options.protocol} has no pictures; leave it out, or give another --task"
+        )
     if options.json is not None:
         check_result_file(options.json)
-    device = device_of(options.device)
-    loaded = load_model(options.model, device=device, dtype=_dtype(options, device))
+        if options.against is not None and options.json.resolve() == options.against.resolve():
+            raise SettingsError(
+                f"--json {options.json} would replace the result to compare with; give another"
+            )
+
+
+def _measure(options: argparse.Namespace, folder: Path, device: torch.device) -> dict[str, Any]:
+    dtype = _dtype(options, device)
+    loaded = load_model(folder, device=device, dtype=dtype)
     with progress_bar() as show:
 
         def on_progress(done: int, total: int) -> None:
@@ -55,24 +129,40 @@ def _eval(options: argparse.Namespace) -> int:
             result = perplexity(
                 loaded,
                 options.data,
+                protocol=options.protocol,
                 limit=options.limit,
                 seq_len=options.seq_len,
+                batch_size=options.batch_size,
+                on_progress=on_progress,
+            )
+        elif options.task == "sentiment":
+            result = sentiment(
+                loaded,
+                options.data,
+                protocol=options.protocol,
+                limit=options.limit,
+                batch_size=options.batch_size,
                 on_progress=on_progress,
             )
         else:
             result = pictures(loaded, options.data, limit=options.limit, on_progress=on_progress)
-    result["dtype"] = str(_dtype(options, device)).removeprefix("torch.")
-    if options.json is not None:
-        text = json.dumps(result, indent=2, ensure_ascii=False)
-        options.json.write_text(text + "\n", encoding="utf-8")
+    return {**result, "dtype": str(dtype).removeprefix("torch.")}
+
+
+def _print_result(result: Mapping[str, Any]) -> None:
     low, high = result["interval_95"]
+    protocol = " by AutoGPTQ's protocol" if result["protocol"] == "autogptq" else ""
     print(
-        f"{options.task} {result['value']:.4f} (95 % {low:.4f} to {high:.4f}), "
-        f"{result['items']} items, {result['seconds']:.1f} s: {options.model}"
+        f"{result['task']} {result['value']:.4f}{protocol} (95 % {low:.4f} to {high:.4f}), "
+        f"{result['items']} items, {result['seconds']:.1f} s: {result['model']}"
     )
     for skill, part in result.get("skills", {}).items():
         print(f"  {skill}: {part['value']:.3f} of {part['items']}")
-    return 0
+    for label, part in result.get("labels", {}).items():
+        given = result["given"][label]
+        print(f"  {label}: {part['value']:.3f} of {part['items']}, answered {given} times")
+    if "commonest" in result:
+        print(f"  always giving the commonest label would reach {result['commonest']:.4f}")
 
 
 def _dtype(options: argparse.Namespace, device: torch.device) -> torch.dtype:
@@ -80,5 +170,5 @@ def _dtype(options: argparse.Namespace, device: torch.device) -> torch.dtype:
         return torch.float32 if options.dtype == "float32" else torch.bfloat16
     # Differences between methods are smaller than bfloat16's rounding, so text is measured in
     # float32 where memory allows; answers about pictures are given as the assistant gives them.
-    exact = options.task == "perplexity" and device.type == "cpu"
+    exact = options.task != "pictures" and device.type == "cpu"
     return torch.float32 if exact else torch.bfloat16

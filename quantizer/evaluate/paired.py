@@ -106,11 +106,7 @@ def check_same_items(one: Result, other: Result) -> None:
     Raises:
         SettingsError: with the first difference named.
     """
-    for field in ("task", "protocol"):
-        if one.get(field) != other.get(field):
-            raise _different(
-                one, other, f"another {field} ({one.get(field)} and {other.get(field)})"
-            )
+    check_same_method(one, other)
     for result in (one, other):
         if "items_sha256" not in result:
             raise SettingsError(
@@ -127,6 +123,19 @@ def check_same_items(one: Result, other: Result) -> None:
             cause = text.format(**{k: "none" if v is None else v for k, v in values.items()})
             raise _different(one, other, cause)
     raise _different(one, other, _OTHERWISE)
+
+
+def check_same_method(one: Result, other: Result) -> None:
+    """Refuse to compare results of different tasks or protocols.
+
+    Raises:
+        SettingsError: with the difference named.
+    """
+    for field in ("task", "protocol"):
+        if one.get(field) != other.get(field):
+            raise _different(
+                one, other, f"another {field} ({one.get(field)} and {other.get(field)})"
+            )
 
 
 def in_words(comparison: Result) -> str:
@@ -149,9 +158,10 @@ def in_words(comparison: Result) -> str:
     if comparison["items"] < _FEWEST:
         verdict = f"{comparison['items']} items are too few to tell; give more text or questions"
     elif comparison["excludes_zero"]:
-        verdict = f"{first} has the {'better' if better else 'worse'} {noun}, beyond chance"
+        rank = "better" if better else "worse"
+        verdict = f"the interval excludes no difference: {first} has the {rank} {noun}"
     else:
-        verdict = f"no difference between {first} and {second} is shown: chance explains it"
+        verdict = f"the interval includes no difference: {first} and {second} cannot be told apart"
     return f"{figure} over the same {comparison['items']} items; {verdict}"
 
 
@@ -175,6 +185,6 @@ def _excludes_zero(low: float, high: float, items: int) -> bool:
 
 def _different(one: Result, other: Result, cause: str) -> SettingsError:
     return SettingsError(
-        f"{one.get('model')} and {other.get('model')} were measured on different items: {cause}; "
+        f"{one.get('model')} and {other.get('model')} cannot be compared item by item: {cause}; "
         "measure both in the same way"
     )

@@ -6,17 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from models.generate import PictureChat, SceneHandle
 from models.loading import LoadedModel
 from models.pictures import load_picture
-from quantizer.data import PictureQuestion, read_questions
-from quantizer.evaluate.intervals import bootstrap_ratio
+from quantizer.data import QUESTIONS_FILE, PictureQuestion, read_questions
+from quantizer.evaluate.accuracy import accuracy
+from quantizer.evaluate.items import digest_of, file_digest
 
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS)}
 _MOST_ANSWER_TOKENS = 32
+
+PROTOCOL = "exact match"
 
 
 def pictures(
@@ -30,7 +31,8 @@ def pictures(
 
     Answers are greedy. ``limit`` takes the first questions. Returns the JSON object with
     ``task, protocol, items, value, interval_95, model, seconds``, the same per skill under
-    ``skills``, and every answer under ``answers``.
+    ``skills``, what the items are under ``data_sha256, items_sha256, limit``, and every answer
+    under ``answers``.
 
     Raises:
         DataError: the folder has no usable ``questions.jsonl``.
@@ -58,29 +60,25 @@ def pictures(
             }
         )
         on_progress(done, len(questions))
+    digests = {path: file_digest(path) for path in {item.picture for item in questions}}
     skills = sorted({item.skill for item in questions})
     return {
         "task": "pictures",
-        "protocol": "exact match",
+        "protocol": PROTOCOL,
         **accuracy([bool(answer["right"]) for answer in answers]),
         "model": str(loaded.folder),
         "seconds": round(time.monotonic() - started, 3),
+        "limit": limit,
         "data": str(folder),
+        "data_sha256": file_digest(folder / QUESTIONS_FILE),
+        "items_sha256": digest_of(
+            [[item.question, item.answer, digests[item.picture]] for item in questions]
+        ),
         "skills": {
             skill: accuracy([bool(a["right"]) for a in answers if a["skill"] == skill])
             for skill in skills
         },
         "answers": answers,
-    }
-
-
-def accuracy(right: list[bool]) -> dict[str, Any]:
-    """Share of right answers with its 95 % bootstrap interval over items."""
-    counts = torch.tensor(right, dtype=torch.float64)
-    return {
-        "items": len(right),
-        "value": float(counts.mean()),
-        "interval_95": list(bootstrap_ratio(counts, torch.ones_like(counts))),
     }
 
 
