@@ -31,9 +31,9 @@ class Family(Protocol):
     def build(self, config: Mapping[str, Any]) -> nn.Module:
         """Build the module with its parameters on the meta device and no gradients.
 
-        The module has a ``config`` with ``vocab_size``, ``max_position_embeddings`` and
-        ``bos_token_id`` (see `TextLimits`), and is called as transformers' models are:
-        ``module(input_ids=ids, use_cache=False).logits``.
+        The module has a ``config`` with ``hidden_size``, ``vocab_size``,
+        ``max_position_embeddings`` and ``bos_token_id`` (see `TextLimits`), and is called as
+        transformers' models are: ``module(input_ids=ids, use_cache=False).logits``.
 
         Raises:
             ModelFolderError: the configuration cannot be used.

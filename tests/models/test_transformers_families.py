@@ -206,6 +206,21 @@ def test_an_int4_folder_computes_with_the_dequantized_weights(tmp_path: Path, va
     assert float((before - expected).abs().max()) > 0.01, "the weights did change"
 
 
+@pytest.mark.parametrize("variant", ["opt-350m", "qwen3-tied"])
+@torch.no_grad()
+def test_a_stored_copy_of_a_tied_head_changes_nothing(tmp_path: Path, variant: str) -> None:
+    whole = make_folder(tmp_path, variant)
+    path = tmp_path / "model.safetensors"
+    tensors = load_file(path)
+    embedding = next(t for name, t in tensors.items() if name.endswith("embed_tokens.weight"))
+    assert "lm_head.weight" not in tensors
+    save_file(tensors | {"lm_head.weight": torch.zeros_like(embedding)}, path)
+    loaded: Any = load_model(tmp_path, dtype=torch.float32).model
+    assert loaded.lm_head.weight is loaded.get_input_embeddings().weight
+    torch.testing.assert_close(loaded(IDS).logits, whole(IDS).logits, rtol=1e-5, atol=1e-5)
+    assert "lm_head.weight" not in open_blockwise(tmp_path).blockwise.outer_names()
+
+
 def test_what_starts_a_text_depends_on_the_family(tmp_path: Path) -> None:
     found = {
         name: text_limits(family_of(VARIANTS[name]).build(VARIANTS[name]))

@@ -50,7 +50,10 @@ class Mixer(nn.Module):
     def __init__(self, depth: int) -> None:
         super().__init__()
         self.config = SimpleNamespace(
-            vocab_size=VOCABULARY, max_position_embeddings=CONTEXT, bos_token_id=1
+            vocab_size=VOCABULARY,
+            hidden_size=WIDTH,
+            max_position_embeddings=CONTEXT,
+            bos_token_id=1,
         )
         self.letters = nn.Embedding(VOCABULARY, WIDTH)
         self.mixers = nn.ModuleList(MixerBlock() for _ in range(depth))
@@ -176,11 +179,13 @@ def test_an_added_family_is_quantized_and_loaded_back(
 
 @pytest.mark.usefixtures("added")
 def test_the_command_line_knows_an_added_family(
-    mixer_folder: Path, text_file: Path, tmp_path: Path
+    mixer_folder: Path, text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, result = tmp_path / "out", tmp_path / "result.json"
     argv = ["run", mixer_folder, "--out", out, "--method", "gptq", "--group-size", 16]
     argv += ["--calibration", text_file, "--samples", 8]
+    assert main([str(part) for part in [*argv, "--dry-run"]]) == 0
+    assert "gate 48x32, value 48x32" in capsys.readouterr().out
     assert main([str(part) for part in argv]) == 0
     argv = ["eval", out, "--task", "perplexity", "--data", text_file, "--limit", 3]
     assert main([str(part) for part in [*argv, "--json", result]]) == 0
