@@ -263,11 +263,17 @@ def _check_shapes(
 
 
 def pack_last(values: Tensor, per_word: int) -> Tensor:
-    """Put per_word neighbours of the last dimension into one int32, lowest bits first."""
+    """Put per_word neighbours of the last dimension into one int32, lowest bits first.
+
+    values: whole numbers in 0 .. 2**(32 / per_word) - 1.
+    """
     bits = 32 // per_word
-    grouped = values.to(torch.int64).reshape(*values.shape[:-1], -1, per_word)
-    shifts = torch.arange(per_word, device=values.device, dtype=torch.int64) * bits
-    return _as_int32((grouped << shifts).sum(dim=-1))
+    # Place by place, so that only whole words are held besides the values. The highest place
+    # reaches the sign bit, which is wanted.
+    words = values[..., ::per_word].to(torch.int32, copy=True)
+    for place in range(1, per_word):
+        words |= values[..., place::per_word].to(torch.int32) << (bits * place)
+    return words.contiguous()
 
 
 def unpack_last(words: Tensor, bits: int) -> Tensor:
