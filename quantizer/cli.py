@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 
 from models.errors import ModelsError
-from quantizer.commands import eval, inspect, run
+from quantizer.commands import compare, eval, inspect, run
 from quantizer.errors import QuantizerError, SettingsError
 
 _EXPECTED = (QuantizerError, ModelsError, OSError, SafetensorError, torch.OutOfMemoryError)
@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add(commands.add_parser("run", help="quantize a model folder"))
     eval.add(commands.add_parser("eval", help="measure a model folder, full precision or int4"))
     inspect.add(commands.add_parser("inspect", help="describe a quantized folder and check it"))
+    compare.add(commands.add_parser("compare", help="measure several methods from one walk"))
     return parser
 
 

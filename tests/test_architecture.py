@@ -21,6 +21,7 @@ OWNED = {
     "vosk": {"assistant/hearing/vosk_recognizer.py"},
     "pyttsx3": {"assistant/devices/synthesis_worker.py"},
     "sounddevice": {"assistant/devices/player.py"},
+    "matplotlib": {"quantizer/plots.py"},
 }
 
 

@@ -1,0 +1,123 @@
+"""``quantizer compare``: several methods on one model from one set of statistics."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from quantizer.commands.common import device_of, progress_bar
+from quantizer.compare import CompareJob, Comparison, compare
+from quantizer.contenders import MEANINGS
+from quantizer.errors import SettingsError
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.set_defaults(action=_compare, if_stopped="the output folder is as it was before")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="full-precision model folder")
+    parser.add_argument("--out", type=Path, required=True, help="new or empty folder")
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="text file, or for CogVLM2 a folder with pictures and questions.jsonl",
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="FILE", help="text to measure perplexity on"
+    )
+    parser.add_argument(
+        "--methods", default=",".join(MEANINGS), metavar="LIST", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--bits",
+        default="4",
+        metavar="LIST",
+        help="widths from 2 to 8, such as 4,3,2; the walk over the model uses the first",
+    )
+    parser.add_argument(
+        "--walk-per-width",
+        action="store_true",
+        help="walk the model once for every width, so that each has statistics of its own",
+    )
+    parser.add_argument(
+        "--paper-rounds",
+        default="5",
+        metavar="LIST",
+        help="rounds of rpiq-paper, such as 5,20; default: %(default)s",
+    )
+    parser.add_argument("--group-size", type=int, default=128, help="inputs that share a scale")
+    parser.add_argument("--samples", type=int, default=128, help="calibration sequences")
+    parser.add_argument(
+        "--seq-len", type=int, help="tokens of a text sequence; default: the context, at most 2048"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="draws the calibration sequences")
+    parser.add_argument("--limit", type=int, help="measure only the first windows of --data")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--dtype",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="of measured models; auto: float32 on a CPU, bfloat16 otherwise",
+    )
+    parser.add_argument(
+        "--allow-uncalibrated",
+        action="store_true",
+        help="round layers that no calibration token reaches, instead of stopping",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the dequantized models in OUT/models"
+    )
+
+
+def _compare(options: argparse.Namespace) -> int:
+    device = device_of(options.device)
+    job = CompareJob(
+        model=options.model,
+        out=options.out,
+        calibration=options.calibration,
+        data=options.data,
+        methods=_parts(options.methods),
+        bits=_numbers("--bits", options.bits),
+        group_size=options.group_size,
+        samples=options.samples,
+        seq_len=options.seq_len,
+        seed=options.seed,
+        limit=options.limit,
+        paper_rounds=_numbers("--paper-rounds", options.paper_rounds),
+        device=device,
+        dtype=_dtype(options.dtype, device),
+        allow_uncalibrated=options.allow_uncalibrated,
+        walk_per_width=options.walk_per_width,
+        keep=options.keep,
+    )
+    with progress_bar() as show:
+        comparison = compare(job, show)
+    print(_summary(comparison))
+    return 0
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in _parts(text))
+    except ValueError as error:
+        raise SettingsError(f"{option} {text} is no list of numbers; give 4 or 4,3,2") from error
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    exact = device.type == "cpu" if name == "auto" else name == "float32"
+    return torch.float32 if exact else torch.bfloat16
+
+
+def _summary(comparison: Comparison) -> str:
+    lines = [f"full precision: perplexity {comparison.exact.value:.4f}"]
+    for variant in comparison.variants():
+        note = "" if variant.on_grid else f", not {variant.bits}-bit"
+        value = comparison.measured[variant].value
+        lines.append(f"{variant.bits} bits, {variant.label}: perplexity {value:.4f}{note}")
+    lines.append(f"report: {comparison.job.out / 'report.md'}")
+    return "\n".join(lines)
