@@ -87,9 +87,9 @@ def unpack_compressed(
     if stored is None:
         zero = torch.full(scale.shape, 2 ** (bits - 1), dtype=torch.int32, device=scale.device)
     else:
-        zero = unpack_last(stored.t(), bits)[:, :out_features].t().contiguous()
+        zero = unpack_last(stored.t(), bits)[:, :out_features].t().to(torch.int32).contiguous()
     return QuantizedWeight(
-        codes=unpack_last(packed, bits)[:, :in_features].to(torch.uint8).contiguous(),
+        codes=unpack_last(packed, bits)[:, :in_features].contiguous(),
         scale=scale.to(torch.float32).contiguous(),
         zero=zero,
         group_size=in_features if group_size == -1 else group_size,

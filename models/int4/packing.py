@@ -107,7 +107,7 @@ def unpack(
     """
     zero = check_stored(tensors, bits=bits, group_size=group_size, zero_offset=zero_offset)
     return QuantizedWeight(
-        codes=unpack_last(tensors["qweight"].t(), bits).to(torch.uint8),
+        codes=unpack_last(tensors["qweight"].t(), bits),
         scale=tensors["scales"].t().to(torch.float32).contiguous(),
         zero=zero,
         group_size=group_size,
@@ -155,7 +155,7 @@ def stored_zeros(qzeros: Tensor, bits: int, zero_offset: int) -> Tensor:
     # whole word, whose borrow runs into the next field. One addition undoes exactly that.
     ones = zero_offset * sum(1 << shift for shift in range(0, 32, bits))
     words = (qzeros.to(torch.int64) + ones) % 2**32
-    return unpack_last(_as_int32(words), bits)
+    return unpack_last(_as_int32(words), bits).to(torch.int32)
 
 
 def require_stored_bits(bits: int) -> None:
@@ -277,11 +277,13 @@ def pack_last(values: Tensor, per_word: int) -> Tensor:
 
 
 def unpack_last(words: Tensor, bits: int) -> Tensor:
-    """Undo ``pack_last``; the result is int32 in 0 .. 2**bits - 1."""
-    shifts = torch.arange(0, 32, bits, device=words.device, dtype=torch.int32)
-    # The shift is arithmetic, but the mask drops the copied sign bits.
-    codes: Tensor = (words.unsqueeze(-1) >> shifts) & (2**bits - 1)
-    return codes.reshape(*words.shape[:-1], -1)
+    """Undo ``pack_last``; the result is uint8 in 0 .. 2**bits - 1."""
+    per_word = 32 // bits
+    values = torch.empty((*words.shape, per_word), dtype=torch.uint8, device=words.device)
+    for place in range(per_word):
+        # The shift is arithmetic, but the mask drops the copied sign bits.
+        values[..., place] = (words >> (bits * place)) & (2**bits - 1)
+    return values.flatten(-2)
 
 
 def _as_int32(words: Tensor) -> Tensor:
