@@ -1,0 +1,412 @@
+#!/usr/bin/env python3
+"""Compare our methods with other quantizers: same weights, same tokens, same evaluator.
+
+Every tool works in a virtual environment of its own below --envs, which is made where it is
+missing. Every run is one process on one thread; its cost is the processor time that the process
+and its children used, so that other load on the machine does not count. Each tool runs once
+uncounted before, because several of them compile code at their first run.
+
+All checkpoints are read back from disk by our loader, dequantized, and measured by the same
+function in float32. The calibration windows are drawn once by quantizer.calibration and given to
+the tools as token ids; ours draws the same ones from --seed. What a tool sees of them is its own
+choice: ours keeps the last tenth back to judge by.
+
+The result file is written after every step, and a second start goes on where the first stopped.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.int4 import Int4Linear
+from models.llama2c import import_model
+from models.loading import LoadedModel, load_model
+from quantizer.calibration import text_windows
+from quantizer.evaluate.perplexity import perplexity
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent
+TORCH = "torch==2.13.0+cpu"
+BITS, GROUP_SIZE, SAMPLES, SEQ_LEN = 4, 32, 64, 256
+DRAWS = 8
+MODELS = {
+    "stories260K": ("stories260K.bin", "tok512.model"),
+    "babyllama": ("babyllama_v361_model5000.bin", "tok105.model"),
+}
+BASELINE = "gptq"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A package with its environment.
+
+    packages: what pip is told to install, after torch and with it as a constraint.
+    imports:  what every run imports before it works; timed alone.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    worker: str
+    imports: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: a tool with settings; None for our own command line."""
+
+    name: str
+    tool: Tool | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+
+
+GPTQMODEL = Tool(
+    "gptqmodel",
+    ("gptqmodel==7.6.0", "transformers==5.23.0", "optimum==2.3.0"),
+    "gptqmodel_worker.py",
+    "import gptqmodel",
+)
+LLM_COMPRESSOR = Tool(
+    "llm-compressor",
+    ("llmcompressor==0.14.0.1",),
+    "llm_compressor_worker.py",
+    "import llmcompressor.modifiers.gptq, transformers, datasets",
+)
+AUTO_ROUND = Tool(
+    "auto-round", ("auto-round==0.16.1",), "auto_round_worker.py", "import auto_round, transformers"
+)
+
+ROWS = (
+    Row(BASELINE, None, options=("--method", "gptq", "--grid", "minmax", "--no-act-order")),
+    Row(
+        "gptq, act-order, Hessian grid",
+        None,
+        options=("--method", "gptq", "--grid", "hessian", "--act-order"),
+    ),
+    Row("rpiq", None, options=("--method", "rpiq")),
+    Row("llm-compressor GPTQ", LLM_COMPRESSOR),
+    Row("GPTQModel default", GPTQMODEL),
+    Row(
+        "GPTQModel GPTAQ, act-order, mse",
+        GPTQMODEL,
+        {"gptaq": {"alpha": 0.25}, "desc_act": True, "act_group_aware": False, "mse": 2.0},
+    ),
+    Row("AutoRound 200 steps", AUTO_ROUND, {"iters": 200}),
+)
+
+
+class Results:
+    """The result file, written whole after every change."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        known = json.loads(path.read_text()) if path.is_file() else {}
+        self.runs: list[dict[str, Any]] = known.get("runs", [])
+        self.full: dict[str, float] = known.get("full_precision", {})
+        self.imports: dict[str, float] = known.get("import_seconds", {})
+
+    def find(self, row: str, model: str, draw: int) -> dict[str, Any] | None:
+        """The record of a finished run."""
+        for run in self.runs:
+            if (run["row"], run["model"], run["draw"]) == (row, model, draw):
+                return run
+        return None
+
+    def write(self) -> None:
+        """Write the runs and the table made of them."""
+        value = {
+            "settings": {
+                "bits": BITS,
+                "group_size": GROUP_SIZE,
+                "asymmetric": True,
+                "samples": SAMPLES,
+                "seq_len": SEQ_LEN,
+                "threads": 1,
+                "torch": torch.__version__,
+                "rows": {
+                    row.name: {
+                        "packages": list(row.tool.packages) if row.tool else ["this repository"],
+                        "settings": dict(row.settings) or "default",
+                        "options": list(row.options),
+                    }
+                    for row in ROWS
+                },
+            },
+            "table": table(self.runs, self.full),
+            "full_precision": self.full,
+            "import_seconds": self.imports,
+            "runs": self.runs,
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".part")
+        temporary.write_text(json.dumps(value, indent=1) + "\n")
+        temporary.replace(self.path)
+
+
+def table(runs: Iterable[Mapping[str, Any]], full: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Per model and row: perplexity, gap ratio to plain GPTQ on the same draw, seconds."""
+    measured = [run for run in runs if "perplexity" in run]
+    lines = []
+    for model in MODELS:
+        plain = {
+            run["draw"]: run["perplexity"] - full[model]
+            for run in measured
+            if (run["row"], run["model"]) == (BASELINE, model)
+        }
+        for row in ROWS:
+            own = [run for run in measured if (run["row"], run["model"]) == (row.name, model)]
+            ratios = [
+                (run["perplexity"] - full[model]) / plain[run["draw"]]
+                for run in own
+                if run["draw"] in plain
+            ]
+            if not ratios:
+                continue
+            lines.append(
+                {
+                    "model": model,
+                    "row": row.name,
+                    "draws": sorted(run["draw"] for run in own),
+                    "mean_perplexity": statistics.mean(run["perplexity"] for run in own),
+                    "gap_ratio_mean": statistics.mean(ratios),
+                    "gap_ratio_range": [min(ratios), max(ratios)],
+                    "cpu_seconds_median": statistics.median(run["cpu_seconds"] for run in own),
+                    "without_imports_median": statistics.median(
+                        run["cpu_seconds"] - run["import_seconds"] for run in own
+                    ),
+                }
+            )
+    return lines
+
+
+def cpu_seconds(
+    command: list[str], log: Path, environment: Mapping[str, str] | None = None
+) -> float:
+    """Run a command; returns the processor time, user and system, of it and its children.
+
+    Raises:
+        RuntimeError: it failed; the message holds the end of its output.
+    """
+    one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            cwd=log.parent,  # some tools leave a folder of logs where they are started
+            env={**os.environ, **one_thread, **offline, **(environment or {})},
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {log.read_text()[-1500:]}")
+    return usage.ru_utime + usage.ru_stime
+
+
+def make_environment(tool: Tool, folder: Path) -> Path:
+    """Return the Python of a tool's environment, made where it is missing."""
+    python = folder / tool.name / "bin" / "python"
+    if not python.is_file():
+        print(f"making {python.parent.parent}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", folder / tool.name], check=True)
+        pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        subprocess.run([*pip, TORCH, "numpy", "setuptools", "wheel"], check=True)
+        constraint = folder / "constraints.txt"
+        constraint.write_text(TORCH + "\n")
+        subprocess.run(
+            [*pip, "-c", constraint, "--no-build-isolation", *tool.packages],
+            check=True,
+            env={**os.environ, "BUILD_CUDA_EXT": "0"},
+        )
+    return python
+
+
+def quantize(
+    row: Row,
+    model: Path,
+    windows: list[list[int]],
+    draw: int,
+    out: Path,
+    options: argparse.Namespace,
+) -> float:
+    """Quantize a model into ``out``; returns the processor time."""
+    shutil.rmtree(out, ignore_errors=True)
+    log = out.with_suffix(".log")
+    if row.tool is None:
+        command = [sys.executable, "-m", "quantizer", "run", str(model), "--out", str(out)]
+        command += ["--group-size", str(GROUP_SIZE), "--bits", str(BITS), "--device", "cpu"]
+        command += ["--calibration", str(options.work / "calibration.txt")]
+        command += ["--samples", str(SAMPLES), "--seq-len", str(SEQ_LEN), "--seed", str(draw)]
+        return cpu_seconds([*command, *row.options], log, {"PYTHONPATH": str(REPOSITORY)})
+    request = out.with_suffix(".request.json")
+    request.write_text(
+        json.dumps(
+            {
+                "model": str(model),
+                "out": str(out),
+                "bits": BITS,
+                "group_size": GROUP_SIZE,
+                "settings": dict(row.settings),
+                "windows": windows,
+            }
+        )
+    )
+    python = make_environment(row.tool, options.envs)
+    return cpu_seconds([str(python), str(HERE / "peers" / row.tool.worker), str(request)], log)
+
+
+def load_dense(folder: Path) -> LoadedModel:
+    """Load a checkpoint in float32 with every packed layer as a plain one of the same values.
+
+    The plain layer is only faster: Int4Linear multiplies by these very values.
+    """
+    loaded = load_model(folder, dtype=torch.float32)
+    for name, layer in list(loaded.model.named_modules()):
+        if isinstance(layer, Int4Linear):
+            weight = layer.quantized().dequantize()
+            if layer.input_order is not None:  # columns are stored sorted by group
+                weight = weight[:, torch.argsort(layer.input_order)]
+            plain = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
+            plain.weight = nn.Parameter(weight, requires_grad=False)
+            if layer.bias is not None:
+                plain.bias = nn.Parameter(layer.bias.float(), requires_grad=False)
+            loaded.model.set_submodule(name, plain)
+    return loaded
+
+
+def checkpoint_folder(out: Path) -> Path:
+    """The folder with config.json: ``out``, or the one folder that a tool made inside it."""
+    found = sorted(path.parent for path in out.rglob("config.json"))
+    if not found:
+        raise RuntimeError(f"{out}: the tool wrote no config.json; see {out.with_suffix('.log')}")
+    return found[0]
+
+
+def prepare(options: argparse.Namespace) -> dict[str, Path]:
+    """Import the weights and split the text by documents; returns the model folders."""
+    options.work.mkdir(parents=True, exist_ok=True)
+    options.envs.mkdir(parents=True, exist_ok=True)
+    text = (options.data / "text" / "tiny_sample_part1.txt").read_text()
+    documents = text.split("<|endoftext|>")
+    half = len(documents) // 2
+    for name, part in (("calibration", documents[:half]), ("evaluation", documents[half:])):
+        (options.work / f"{name}.txt").write_text("<|endoftext|>".join(part))
+    folders = {}
+    for name, (weights, tokenizer) in MODELS.items():
+        folders[name] = options.work / name
+        if not folders[name].is_dir():
+            source = options.data / "weights"
+            import_model(source / weights, source / tokenizer, folders[name])
+    return folders
+
+
+def measure(
+    row: Row, model: str, folder: Path, draw: int, loaded: LoadedModel, options: argparse.Namespace
+) -> None:
+    """Quantize and evaluate what the result file lacks of one row, model and draw."""
+    results = Results(options.out)
+    tool = row.tool.name if row.tool else "ours"
+    run = results.find(row.name, model, draw)
+    if run is None:
+        drawn = text_windows(
+            options.work / "calibration.txt",
+            loaded.tokenizer,
+            bos_token_id=loaded.model.config.bos_token_id,
+            samples=SAMPLES,
+            seq_len=SEQ_LEN,
+            seed=draw,
+        )
+        windows = [window[0].tolist() for window in drawn]
+        if tool not in results.imports:
+            # The first run may compile code, so it is not counted.
+            quantize(row, folder, windows, draw, options.work / f"{tool}-first", options)
+            results.imports[tool] = import_seconds(row.tool, options)
+        label = row.name.replace(" ", "_").replace(",", "")
+        out = options.work / f"{model}-{draw}-{label}"
+        started = time.monotonic()
+        run = {
+            "row": row.name,
+            "model": model,
+            "draw": draw,
+            "cpu_seconds": quantize(row, folder, windows, draw, out, options),
+            "import_seconds": results.imports[tool],
+            "wall_seconds": time.monotonic() - started,
+            "checkpoint": out.name,
+        }
+        results.runs.append(run)
+        results.write()
+    if "perplexity" not in run:
+        dense = load_dense(checkpoint_folder(options.work / run["checkpoint"]))
+        run["perplexity"] = perplexity(dense, options.work / "evaluation.txt")["value"]
+        results.write()
+        print(f"{model} {row.name} draw {draw}: {run['perplexity']:.4f}", flush=True)
+
+
+def import_seconds(tool: Tool | None, options: argparse.Namespace) -> float:
+    """Processor time of a process that only imports what every run of the tool imports."""
+    log = options.work / "imports.log"
+    if tool is None:
+        command = [sys.executable, "-c", "import quantizer.cli, quantizer.pipeline"]
+        return cpu_seconds(command, log, {"PYTHONPATH": str(REPOSITORY)})
+    return cpu_seconds([str(make_environment(tool, options.envs)), "-c", tool.imports], log)
+
+
+def main() -> int:
+    """Run everything that was asked for and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--envs", type=Path, required=True, help="virtual environments, made here")
+    parser.add_argument("--work", type=Path, required=True, help="checkpoints, kept")
+    parser.add_argument("--data", type=Path, default=REPOSITORY.parent / "shared" / "data")
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "peers.json")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="the first draws only")
+    parser.add_argument("--rows", nargs="+", help="only rows whose name starts so")
+    options = parser.parse_args()
+    for name in ("envs", "work", "data", "out"):
+        setattr(options, name, getattr(options, name).resolve())
+    torch.set_num_threads(1)
+    rows = [row for row in ROWS if not options.rows or row.name.startswith(tuple(options.rows))]
+    folders = prepare(options)
+    loaded = {name: load_model(folder, dtype=torch.float32) for name, folder in folders.items()}
+    results = Results(options.out)
+    for name in set(MODELS) - set(results.full):
+        results.full[name] = perplexity(loaded[name], options.work / "evaluation.txt")["value"]
+        results.write()
+    failed: set[str] = set()
+    for draw in range(min(options.draws, DRAWS)):  # all rows of a draw first: they are compared
+        for name, folder in folders.items():
+            for row in rows:
+                if row.name in failed:
+                    continue
+                try:
+                    measure(row, name, folder, draw, loaded[name], options)
+                except RuntimeError as error:  # one tool must not cost the others' rows
+                    failed.add(row.name)
+                    print(f"failed: {row.name} on {name}: {error}", file=sys.stderr, flush=True)
+    results = Results(options.out)
+    for line in table(results.runs, results.full):
+        low, high = line["gap_ratio_range"]
+        print(
+            f"{line['model']:12} {line['row']:34} ppl {line['mean_perplexity']:.4f}  gap ratio "
+            f"{line['gap_ratio_mean']:.2f} ({low:.2f}-{high:.2f})  "
+            f"{line['cpu_seconds_median']:.1f} s  draws {len(line['draws'])}"
+        )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
