@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,17 @@ from models.tensor_files import (
 from quantizer.calibration import CalibrationSet, draw_calibration
 from quantizer.errors import OutputError, QuantizerError, SettingsError
 from quantizer.events import with_events
+from quantizer.machine import look_at_machine
 from quantizer.output import check_output, copy_small_files
-from quantizer.plan import block_shapes, megabytes, shard_size
-from quantizer.progress import FinishedRecord, ShardLayout, Work, unfinished_work, write_index
+from quantizer.plan import SPARE_BYTES, Plan, block_shapes, make_plan, megabytes, shard_size
+from quantizer.progress import (
+    FinishedRecord,
+    ShardLayout,
+    Work,
+    size_of_work,
+    unfinished_work,
+    write_index,
+)
 from quantizer.report import REPORT_FILE, REPORT_TEXT, RunReport, module_from_dict
 from quantizer.report_text import markdown
 from quantizer.solver import Settings
@@ -53,7 +61,6 @@ from quantizer.walk import FinishedBlock, Progress, Walk, digest_of, linear_of
 logger = logging.getLogger(__name__)
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-_SPARE_BYTES = 2**20  # headers, configuration and report
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +157,12 @@ def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: Non
         QuantizerError, ModelsError: see ``prepare``.
         CalibrationError: a layer saw no token, or its Hessian cannot be factorized.
         WeightError: a weight cannot be represented.
+        SettingsError: the machine has too little memory or disk for it.
         OutputError: another run holds the output, unfinished work of other settings is there, the
             disk is full, or what was written does not read back.
     """
     prepared = prepare(job)
+    plan_job(job, prepared).check()
     for note in prepared.notes:
         logger.warning("%s", note)
     with unfinished_work(job.out) as work:
@@ -169,6 +178,14 @@ def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: Non
             if error.errno not in _FULL_DISK:
                 raise
             raise OutputError(run_now.full_disk()) from error
+
+
+def plan_job(job: Job, prepared: Prepared, *, speed: bool = False) -> Plan:
+    """Work out what a job will need; ``speed`` adds how long it will take."""
+    machine = look_at_machine(job.device, job.out, speed=speed)
+    # What an interrupted run left counts as room, because it is continued or thrown away.
+    machine = replace(machine, free_disk=machine.free_disk + size_of_work(job.out))
+    return make_plan(prepared.opened, prepared.reader, prepared.calibration, job.settings, machine)
 
 
 class _Run:
@@ -230,6 +247,9 @@ class _Run:
         with torch.no_grad(), exact_float32():
             for block in walk.run(self.prepared.calibration, self):
                 self._keep(block)
+                del block  # or it would stay until the next one is finished
+        # Nothing of the model is needed any more; outer tensors can be larger than a block.
+        self.opened.module.to_empty(device="meta")
 
     def _keep(self, block: FinishedBlock) -> None:
         """Write a block's shard, then the line that says so."""
@@ -373,7 +393,7 @@ class _Run:
         free = shutil.disk_usage(self.work.folder).free
         return (
             f"{self.job.out}: the disk is full; {finished} of {layout.blocks} blocks are "
-            f"finished, the rest needs {megabytes(needed + _SPARE_BYTES)} MB and "
+            f"finished, the rest needs {megabytes(needed + SPARE_BYTES)} MB and "
             f"{megabytes(free)} MB are free: free more and run the same command again"
         )
 

@@ -266,6 +266,11 @@ def count_finished(out: Path) -> int:
         return 0
 
 
+def size_of_work(out: Path) -> int:
+    """Bytes of the weights that an interrupted run left on the disk."""
+    return sum(path.stat().st_size for path in work_folder(out).glob("*/*.safetensors"))
+
+
 @contextmanager
 def unfinished_work(out: Path) -> Iterator[Work]:
     """Hold the folder of unfinished work, alone; what it holds decides whether it stays.

@@ -6,10 +6,14 @@ from pathlib import Path
 
 from models.formats import FORMATS
 from quantizer.commands.common import device_of, progress_bar
-from quantizer.pipeline import Job, run
+from quantizer.machine import return_freed_memory
+from quantizer.pipeline import Job, plan_job, prepare, run
+from quantizer.plan_text import plan_text
 from quantizer.progress import count_finished
 from quantizer.report import RunReport
 from quantizer.solver import Settings, with_default_grid
+
+_ROUNDS = {"rpiq-paper": 5}  # as published; 4 elsewhere
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(action=_run, if_stopped="the output folder is as it was before")
     parser.add_argument("model", type=Path, metavar="MODEL", help="full-precision model folder")
     parser.add_argument("--out", type=Path, required=True, help="new or empty folder")
-    parser.add_argument("--method", choices=("rtn", "gptq", "rpiq"), default="rpiq")
+    parser.add_argument("--method", choices=("rtn", "gptq", "rpiq", "rpiq-paper"), default="rpiq")
     parser.add_argument(
         "--format", choices=tuple(FORMATS), default="gptq", help="form of the written layers"
     )
@@ -27,7 +31,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--damp-percent", type=float, default=0.01, help="share of the Hessian's mean diagonal"
     )
-    parser.add_argument("--rounds", type=int, default=4, help="most refinement rounds of rpiq")
+    parser.add_argument(
+        "--rounds", type=int, help="most refinement rounds; default: 4 for rpiq, 5 for rpiq-paper"
+    )
+    parser.add_argument(
+        "--rpiq-hessian",
+        choices=("last", "global"),
+        default="last",
+        help="rpiq-paper: block Hessians of the last sequence, or of all as equation 12 reads",
+    )
     parser.add_argument(
         "--asymmetric-target",
         choices=("auto", "0", "0.5", "1"),
@@ -61,11 +73,16 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="round layers that no calibration token reaches, instead of stopping",
     )
     parser.add_argument(
+        "--dry-run", action="store_true", help="print what the run would do and need, then stop"
+    )
+    parser.add_argument(
         "--restart",
         action="store_true",
         help="throw away what an interrupted run left, instead of continuing it",
     )
-    parser.add_argument("--json", action="store_true", help="print the totals as JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="print the totals, or the plan, as JSON"
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -76,7 +93,8 @@ def _run(options: argparse.Namespace) -> int:
         sym=options.sym,
         act_order=options.act_order,
         damp_percent=options.damp_percent,
-        rounds=options.rounds,
+        rounds=_ROUNDS.get(options.method, 4) if options.rounds is None else options.rounds,
+        paper_hessian=options.rpiq_hessian,
         asymmetric_target=options.asymmetric_target,
     )
     job = Job(
@@ -92,6 +110,9 @@ def _run(options: argparse.Namespace) -> int:
         allow_uncalibrated=options.allow_uncalibrated,
         restart=options.restart,
     )
+    return_freed_memory()
+    if options.dry_run:
+        return _dry_run(job, as_json=options.json)
     try:
         with progress_bar() as show:
             report = run(job, lambda p: show(p.module, p.done, p.total))
@@ -102,6 +123,19 @@ def _run(options: argparse.Namespace) -> int:
             )
         raise
     print(json.dumps(report.totals()) if options.json else _summary(options.out, report))
+    return 0
+
+
+def _dry_run(job: Job, *, as_json: bool) -> int:
+    """Print the plan; what cannot fit is an error after it."""
+    prepared = prepare(job)
+    plan = plan_job(job, prepared, speed=True)
+    notes = [*prepared.notes, *plan.warnings()]
+    if as_json:
+        print(json.dumps(plan.to_dict() | {"warnings": notes}))
+    else:
+        print(plan_text(plan, notes))
+    plan.check()
     return 0
 
 

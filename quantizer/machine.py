@@ -1,0 +1,118 @@
+"""What this machine has left, and how fast it is."""
+
+import ctypes
+import os
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
+_RETURNED_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """float32 operations a second: in a large product of matrices, and of matrix and vector."""
+
+    matmul: float
+    vector: float
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a plan is held against.
+
+    base:         bytes of this process before anything is loaded.
+    free_host:    bytes of memory that may still be used, None where the system does not say.
+    free_device:  the same of a GPU, None on the CPU.
+    free_disk:    bytes free where the output will lie.
+    speed:        None where nobody asked for a time estimate.
+    """
+
+    base: int
+    free_host: int | None
+    free_device: int | None
+    free_disk: int
+    speed: Speed | None
+
+
+def return_freed_memory() -> None:
+    """Let large freed tensors go back to the system at once, where glibc keeps the heap.
+
+    By default it raises the size from which it does so up to 32 MB as tensors are freed, keeps
+    smaller ones, and so fills the heap with holes: a process then grows beyond what it uses.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _RETURNED_BYTES)
+
+
+def look_at_machine(device: torch.device, out: Path, *, speed: bool = False) -> Machine:
+    """Ask the machine; measuring its speed takes some tenths of a second on a CPU."""
+    measured = _measure_speed(device) if speed else None
+    folder = out.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    return Machine(
+        base=_resident_bytes(),
+        free_host=_free_host(),
+        free_device=torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None,
+        free_disk=shutil.disk_usage(folder).free,
+        speed=measured,
+    )
+
+
+def _measure_speed(device: torch.device) -> Speed:
+    size, width = 1024, 64
+    square = torch.ones(size, size, device=device)
+    tall = torch.ones(width, 4 * size, device=device)
+    matmul = _seconds(lambda: square @ square, device)
+    vector = _seconds(lambda: square[0, :width] @ tall, device)
+    return Speed(2 * size**3 / matmul, 2 * width * 4 * size / vector)
+
+
+def _seconds(action: Callable[[], object], device: torch.device) -> float:
+    """The best of several tries, which disturbances make longer but never shorter."""
+    best = float("inf")
+    for _ in range(5):
+        started = time.perf_counter()
+        action()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        best = min(best, time.perf_counter() - started)
+    return max(best, 1e-9)
+
+
+def _resident_bytes() -> int:
+    """Memory of this process."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _free_host() -> int | None:
+    """Memory that the system, or the container around this process, still gives."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return None
+    limits = [free * 1024]
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = int((group / "memory.max").read_text())
+        limits.append(limit - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):  # no container, or "max"
+        pass
+    return max(min(limits), 0)
