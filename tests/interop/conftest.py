@@ -1,4 +1,4 @@
-"""A small trained-looking LLaMA folder whose shapes every reader's kernels accept."""
+"""A small LLaMA folder whose shapes every reader's kernels accept."""
 
 import json
 from pathlib import Path
@@ -30,6 +30,8 @@ def small_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     torch.manual_seed(0)
     model = LlamaForCausalLM(config)
+    # Rows with nothing below zero: their zero-points would be 0, which v1 files have no room for.
+    model.model.layers[0].self_attn.q_proj.weight.data[:8].abs_()
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     raw = config.to_dict() | {"architectures": ["LlamaForCausalLM"], "dtype": "float32"}

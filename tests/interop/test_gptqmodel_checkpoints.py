@@ -150,6 +150,8 @@ def test_ours_reads_what_gptqmodel_wrote(
     ours = load_model(out, dtype=torch.float32)
     layers = quantized_layers(reader)
     assert len(layers) == 14
+    lowest = ours.model.get_submodule("model.layers.0.self_attn.q_proj").quantized().zero.min()
+    assert lowest == (8 if settings["sym"] else 0)  # what ours never writes, and reads
     for name, layer in layers.items():
         found = dequantized(ours.model.get_submodule(name)).half()
         assert torch.equal(found, layer.dequantize_weight().t()), name
