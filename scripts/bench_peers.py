@@ -346,6 +346,8 @@ def measure(
             "wall_seconds": time.monotonic() - started,
             "checkpoint": out.name,
         }
+        if row.tool is None:
+            run["commit"] = commit()
         results.runs.append(run)
         results.write()
     if "perplexity" not in run:
@@ -353,6 +355,12 @@ def measure(
         run["perplexity"] = perplexity(dense, options.work / "evaluation.txt")["value"]
         results.write()
         print(f"{model} {row.name} draw {draw}: {run['perplexity']:.4f}", flush=True)
+
+
+def commit() -> str:
+    """The commit that our own rows are measured at, marked where files differ from it."""
+    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=10"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def import_seconds(tool: Tool | None, options: argparse.Namespace) -> float:
@@ -375,6 +383,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=HERE / "results" / "peers.json")
     parser.add_argument("--draws", type=int, default=DRAWS, help="the first draws only")
     parser.add_argument("--rows", nargs="+", help="only rows whose name starts so")
+    parser.add_argument("--again", action="store_true", help="forget what these rows gave before")
     options = parser.parse_args()
     for name in ("envs", "work", "data", "out"):
         setattr(options, name, getattr(options, name).resolve())
@@ -383,6 +392,10 @@ def main() -> int:
     folders = prepare(options)
     loaded = {name: load_model(folder, dtype=torch.float32) for name, folder in folders.items()}
     results = Results(options.out)
+    if options.again:
+        names = {row.name for row in rows}
+        results.runs = [run for run in results.runs if run["row"] not in names]
+        results.write()
     for name in set(MODELS) - set(results.full):
         results.full[name] = perplexity(loaded[name], options.work / "evaluation.txt")["value"]
         results.write()
