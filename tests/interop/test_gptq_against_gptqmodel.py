@@ -141,8 +141,8 @@ def test_on_the_same_grid_the_codes_are_gptqmodels(
     for seed in range(3):
         equal, ratio, _, _ = compare(*make_layer(seed), group_size, sym, act_order, same_grid=True)
         # Rounding of float32 may tip a value that lies between two codes, and those after it.
-        assert equal >= 0.995
-        assert ratio == pytest.approx(1, abs=0.002)
+        assert equal >= 0.999
+        assert ratio == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.parametrize(("group_size", "sym", "act_order"), CASES)
