@@ -296,6 +296,10 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _save(figure: Figure, folder: Path, plot: Plot) -> Plot:
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")  # one layout serves both files, and takes most of the time
     figure.savefig(
         folder / f"{plot.name}.png",
         dpi=_DOTS_PER_INCH,
