@@ -206,25 +206,30 @@ def plan_group(
 Parts = dict[str, float]
 """Bytes by what they are for."""
 
+_BLOCK = 128
+"""Columns that the solvers work on at a time."""
+
 # Peaks of quantizer.solver.solve beyond its arguments, counted with torch's own record of
-# allocations (tests/quantizer/test_plan.py counts again): (a, b) stands for a weights of the
-# layer in float32 and b Hessians. Two phases compete: factorizing H, and everything after.
-_PHASES: Mapping[str, tuple[tuple[float, float], ...]] = {
-    "rtn": ((4.5, 0.0),),
-    "gptq": ((6.0, 1.0), (0.5, 6.0)),
-    "rpiq": ((9.25, 0.0), (0.8, 6.0)),
-    "rpiq-paper": ((9.25, 1.0), (0.8, 6.0)),
+# allocations (tests/quantizer/test_plan.py counts again). The phases compete; (a, b, c) stands
+# for a float32 copies of the weight, b of the Hessian, and c of one block of 128 columns.
+# The first is measuring a stage, the one with 6 Hessians is factorizing.
+_PHASES: Mapping[str, tuple[tuple[float, float, float], ...]] = {
+    "rtn": ((4.5, 0.0, 0.0),),
+    "gptq": ((4.5, 1.0, 6.0), (0.5, 6.0, 0.0)),
+    "rpiq": ((4.1, 0.0, 21.0), (4.5, 1.0, 6.0), (0.8, 6.0, 0.0)),
 }
+_PHASES_OF = {"rtn": "rtn", "gptq": "gptq", "rpiq": "rpiq", "rpiq-paper": "rpiq"}
 _STAGES = {"rtn": 1, "gptq": 2, "rpiq": 4, "rpiq-paper": 4}
-_REFINED_COLUMNS = 128  # rpiq keeps the factor of every diagonal block of this width
 
 
 def solver_bytes(layer: LinearShape, settings: Settings) -> float:
     """Peak workspace of one layer's solver."""
     weight, hessian = layer.count * _FLOAT, layer.in_features**2 * _FLOAT
-    peak = max(a * weight + b * hessian for a, b in _PHASES[settings.method])
-    if settings.method.startswith("rpiq"):
-        peak += _REFINED_COLUMNS * layer.in_features * _FLOAT
+    block = layer.out_features * min(_BLOCK, layer.in_features) * _FLOAT
+    kind = _PHASES_OF[settings.method]
+    peak = max(a * weight + b * hessian + c * block for a, b, c in _PHASES[kind])
+    if kind == "rpiq":
+        peak += _BLOCK * layer.in_features * _FLOAT  # the factor of every diagonal block
     return peak + _STAGES[settings.method] * _grid_bytes(layer, settings)
 
 
@@ -408,7 +413,7 @@ class Plan:
             "output_bytes": self.output,
             "work_bytes": self.work,
             "disk_free_bytes": self.machine.free_disk,
-            "seconds": None if self.seconds is None else round(self.seconds, 1),
+            "seconds": None if self.seconds is None else round(self.seconds, 4),
         }
 
 
