@@ -424,6 +424,7 @@ def draw_plots(comparison: Comparison, folder: Path) -> list[Plot]:
                         kinds,
                         styles,
                         GPTQ,
+                        _gamma_note(comparison),
                     )
                 )
         changed = _changed(comparison, bits)

@@ -115,11 +115,13 @@ def plot_by_layer(
     kinds: Mapping[str, Mapping[str, Sequence[float]]],
     styles: Mapping[str, Style],
     reference: str,
+    note: str = "",
 ) -> Plot:
     """A value of every layer, one panel a kind of layer, one line a method.
 
     what:  names the value, for the axis.
     kinds: by kind and method, the values of the blocks in order, as shares of the reference's.
+    note:  ends the description.
     """
     description = f"{title}. " + " ".join(
         f"{kind}: "
@@ -130,6 +132,7 @@ def plot_by_layer(
         + "."
         for kind, lines in kinds.items()
     )
+    description = f"{description} {note}".strip()
     with _figure(title, len(kinds)) as (figure, panels):
         for axes, (kind, lines) in zip(panels, kinds.items(), strict=True):
             for label, values in lines.items():

@@ -28,7 +28,9 @@ def convergence(folder: Path) -> Plot:
 
 def by_layer(folder: Path) -> Plot:
     kinds = {f"kind{n}": {"rpiq": [0.9, 0.8], LABELS[2]: [1.0, 1.0]} for n in range(6)}
-    return plot_by_layer(folder, "j", "J < of layers", "J", kinds, styles_of(LABELS), "gptq")
+    return plot_by_layer(
+        folder, "j", "J < of layers", "J", kinds, styles_of(LABELS), "gptq", "So far."
+    )
 
 
 def codes_changed(folder: Path) -> Plot:
@@ -49,7 +51,7 @@ def perplexities(folder: Path, worst: float = 5.4) -> Plot:
     ("draw", "numbers"),
     [
         (convergence, ["0.9100", "1.0020", "2 rounds"]),
-        (by_layer, ["rpiq 0.850 on average (0.800 to 0.900)", "kind5"]),
+        (by_layer, ["rpiq 0.850 on average (0.800 to 0.900)", "kind5", "So far."]),
         (codes_changed, ["gptq: q_proj 11.00 %, o_proj 25.00 %"]),
         (perplexities, ["4.9000", "rpiq: 5.1000 (4.9000 to 5.3000)", "-1.50 per cent"]),
     ],
