@@ -164,7 +164,7 @@ class Contender:
             observed.last_inputs,
             observed.held_out,
             rounds=self.rounds,
-            damp_percent=self.settings.damp_percent,
+            damp_percent=start.damp_percent or self.settings.damp_percent,
         )
         report = result.report
         weight = result.weight.dequantize()
