@@ -48,6 +48,7 @@ class ModuleReport:
     j_rtn, j, j_val: output error per token of plain rounding, and of what was kept; measured
         against the target that gamma gives.
     bytes_before, bytes: of the weight in the source and of the packed tensors.
+    paper: what ``rpiq-paper`` measured off and on the grid; None for other methods.
     """
 
     name: str
@@ -67,6 +68,7 @@ class ModuleReport:
     bytes_before: int
     bytes: int
     warnings: tuple[str, ...]
+    paper: dict[str, Any] | None = None
 
 
 def report_module(
@@ -105,6 +107,7 @@ def report_module(
         bytes_before=size_bytes[0],
         bytes=size_bytes[1],
         warnings=solution.warnings,
+        paper=None if solution.paper is None else solution.paper.to_dict(),
     )
 
 

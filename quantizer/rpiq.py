@@ -9,6 +9,7 @@ Notation, for one block of columns i: ``E = Q − W``, ``R = E H`` (out, in), ``
 A change d of the block changes row J by ``2 d·R_i + d H_ii dᵀ``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,8 @@ from quantizer.hessian import InverseFactor, inverse_factor, live_columns, mean_
 
 _BLOCK_COLUMNS = 128
 _LEAST_GAIN = 0.005  # a round that lowers J by a smaller share is the last
+_RESCALINGS = (0.9, 0.95, 1.05, 1.1)  # of a group's scale, each tried with fresh codes
+_RESCALING_ROUNDS = 1  # later rounds find next to nothing
 _ROUNDING = 1e-5  # share of the summed terms of a change in J that may be rounding noise
 
 
@@ -83,15 +86,21 @@ def rpiq(
     factors = [
         inverse_factor(H[i, i][live][:, live], ridge) for i, live in zip(blocks, lives, strict=True)
     ]
+    groups = [
+        _groups(H[i, i], live, group_size, ridge) for i, live in zip(blocks, lives, strict=True)
+    ]
 
     Q = start.dequantize()
     R = (Q - W) @ H
     trace = [float(((Q - W) * R).sum())]
-    for _ in range(rounds):
-        for i, live, factor in zip(blocks, lives, factors, strict=True):
+    for round_ in range(rounds):
+        for b, (i, live, factor) in enumerate(zip(blocks, lives, factors, strict=True)):
             state = BlockState(codes[:, i], scale[:, i], zero[:, i], R[:, i].clone(), H[i, i], top)
             block_step(state, live, factor)
             coordinate_step(state, live)
+            if round_ < _RESCALING_ROUNDS:
+                rescale_step(state, groups[b])
+                coordinate_step(state, live)
             refit_step(state, group_size)
             change = state.value() - Q[:, i]
             R += change @ H[i, :]
@@ -150,6 +159,38 @@ def coordinate_step(state: BlockState, live: Tensor) -> None:
     state.residual = state.residual + changes.T @ H
 
 
+def rescale_step(state: BlockState, groups: Sequence["GroupFactor"]) -> None:
+    """Try each group on coarser and finer scales, with its own optimum projected on each.
+
+    The best of ``_RESCALINGS`` is kept for the rows where J falls. A refit moves the scale with
+    its codes fixed and so only to the nearest optimum; this step can leave it. Dead columns of a
+    group follow its scale; they cost nothing and are rounded anew at the end.
+    """
+    H, top = state.hessian, state.top
+    for group in groups:
+        live, first = group.live, group.columns.start
+        U, zero, residual = group.factor.upper, state.zero[:, live], state.residual[:, live]
+        value = (state.codes[:, live] - zero) * state.scale[:, live]
+        optimum = value - residual @ U.T @ U
+        old = state.scale[:, first]
+        # All scales at once, one below the other: the walk over columns is what takes time.
+        tried = torch.cat([stored_scale(old * share) for share in _RESCALINGS])
+        wide = tried.unsqueeze(1).expand(-1, value.shape[1])
+        copies = len(_RESCALINGS)
+        zeros = zero.repeat(copies, 1)
+        candidates, _ = feed_back(optimum.repeat(copies, 1), U, wide, zeros, top)
+        d = (candidates - zeros) * wide - value.repeat(copies, 1)
+        change = _change(d, residual.repeat(copies, 1), d @ H[live][:, live])
+        change = torch.where(torch.isfinite(tried), change, torch.inf).view(copies, -1)
+        least, best = change.min(dim=0)
+        rows = best * len(old) + torch.arange(len(old), device=old.device)
+        better = least < 0
+        wanted = better.unsqueeze(1)
+        state.scale[:, group.columns] = torch.where(better, tried[rows], old).unsqueeze(1)
+        state.codes[:, live] = torch.where(wanted, candidates[rows], state.codes[:, live])
+        state.residual += torch.where(wanted, d[rows], 0) @ H[live]
+
+
 def refit_step(state: BlockState, group_size: int) -> None:
     """Refit each group's scale with its codes fixed, by least squares, rounded to fp16 first."""
     scale, residual, H = state.scale.clone(), state.residual.clone(), state.hessian
@@ -183,6 +224,32 @@ def _live_by_importance(hessian: Tensor) -> Tensor:
 
 def _falls(d: Tensor, residual: Tensor, d_hessian: Tensor) -> Tensor:
     """Rows (out,) whose J falls by a change d (out, b) by more than rounding can explain."""
+    return _change(d, residual, d_hessian) < 0
+
+
+def _change(d: Tensor, residual: Tensor, d_hessian: Tensor) -> Tensor:
+    """Change of J (out,) by a change d (out, b), taken as high as rounding allows."""
     linear, quadratic = 2 * d * residual, d * d_hessian
     noise = _ROUNDING * (linear.abs().sum(dim=1) + quadratic.abs().sum(dim=1))
-    return (linear + quadratic).sum(dim=1) < -noise
+    return (linear + quadratic).sum(dim=1) + noise
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFactor:
+    """One group of a block: its columns, those with statistics by importance, their factor."""
+
+    columns: slice
+    live: Tensor
+    factor: InverseFactor
+
+
+def _groups(hessian: Tensor, live: Tensor, group_size: int, ridge: float) -> list[GroupFactor]:
+    """Groups of a block with hessian (b, b) that have statistics."""
+    found = []
+    for first in range(0, hessian.shape[0], group_size):
+        columns = slice(first, min(first + group_size, hessian.shape[0]))
+        own = live[(live >= columns.start) & (live < columns.stop)]
+        if own.numel():
+            factor = inverse_factor(hessian[own][:, own], ridge)
+            found.append(GroupFactor(columns, own, factor))
+    return found

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from models.int4.packing import STORED_BITS, QuantizedWeight, pack, unpack
 from quantizer.errors import SettingsError
-from quantizer.gptq import LayerProblem, gptq
+from quantizer.gptq import GptqResult, LayerProblem, gptq
 from quantizer.grid import Grid, GridWeight, hessian_grid, minmax_grid, round_to_nearest
 from quantizer.hessian import output_error
 from quantizer.rpiq import rpiq
+from quantizer.rpiq_paper import HessianChoice, PaperReport, rpiq_paper
 
 Method = Literal["rtn", "gptq", "rpiq", "rpiq-paper"]
 AsymmetricTarget = Literal["auto", "0", "0.5", "1"]
@@ -27,6 +28,7 @@ class Settings:
     rounds:       most rounds of the refinement.
     asymmetric_target: share γ of the correction of ``quantizer.target``, for ``rpiq`` only;
         auto chooses it by the held-out sequences' block output.
+    paper_hessian: tokens behind the block Hessians of ``rpiq-paper``; see there.
 
     Raises:
         SettingsError: a number is out of range.
@@ -41,6 +43,7 @@ class Settings:
     damp_percent: float = 0.01
     rounds: int = 4
     asymmetric_target: AsymmetricTarget = "auto"
+    paper_hessian: HessianChoice = "last"
 
     def __post_init__(self) -> None:
         if self.group_size < 1:
@@ -73,11 +76,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """The chosen stage, all stages in the order they were computed, and what to warn of."""
+    """The chosen stage, all stages in the order they were computed, and what to warn of.
+
+    paper: what ``rpiq-paper`` did off the grid and what stayed on it.
+    """
 
     chosen: Stage
     stages: tuple[Stage, ...]
     warnings: tuple[str, ...]
+    paper: PaperReport | None = None
 
 
 def solve(
@@ -91,9 +98,11 @@ def solve(
 
     held_out: Hessian (in, in) of the held-out sequences, None where they sent it no token.
 
-    ``rtn`` and ``gptq`` give what their name says. ``rpiq`` keeps, of all stages, the one with
-    the least held-out error. With fewer tokens than columns the held-out error also chooses for
-    ``gptq``, between two dampings; with fewer than columns / 16 the layer is rounded.
+    last_inputs: (tokens, in) on the last fitting sequence, which ``rpiq-paper`` alone reads.
+
+    ``rtn``, ``gptq`` and ``rpiq-paper`` give what their name says. ``rpiq`` keeps, of all stages,
+    the one with the least held-out error. With fewer tokens than columns the held-out error also
+    chooses for ``gptq``, between two dampings; with fewer than columns / 16 the layer is rounded.
 
     Raises:
         CalibrationError: the Hessian cannot be factorized.
@@ -133,6 +142,8 @@ def solve(
             damp_percent=refined.damp_percent,
             rounds=len(refined.trace) - 1,
         )
+    if settings.method == "rpiq-paper":
+        return _as_published(trail, solved[0][1], settings, last_inputs)
     return _gated(trail, settings, scarce)
 
 
@@ -208,6 +219,27 @@ def _rounded(trail: _Trail, settings: Settings) -> Solution:
             "use more calibration samples",
         )
     return Solution(trail.stages[0], tuple(trail.stages), warnings)
+
+
+def _as_published(
+    trail: _Trail, start: GptqResult, settings: Settings, last_inputs: Tensor | None
+) -> Solution:
+    """Refine by the published method and keep its result on the grid, whatever it is worth."""
+    stages = trail.stages
+    if last_inputs is None:
+        warning = "the last calibration sequence sent no token here: GPTQ's result is kept"
+        return Solution(stages[-1], tuple(stages), (warning,))
+    result = rpiq_paper(
+        trail.problem,
+        start.weight,
+        last_inputs,
+        trail.held_out,
+        rounds=settings.rounds,
+        hessian=settings.paper_hessian,
+        damp_percent=start.damp_percent,
+    )
+    trail.add("paper", result.weight, damp_percent=start.damp_percent, rounds=result.report.rounds)
+    return Solution(stages[-1], tuple(stages), (), result.report)
 
 
 def _gated(trail: _Trail, settings: Settings, scarce: bool) -> Solution:

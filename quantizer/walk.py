@@ -27,7 +27,15 @@ from quantizer.gptq import LayerProblem
 from quantizer.hessian import CrossAccumulator, HessianAccumulator
 from quantizer.report import ModuleReport, report_module
 from quantizer.solver import Settings, Solution, solve
-from quantizer.target import GAMMAS, LayerStatistics
+from quantizer.target import GAMMAS, LayerStatistics, choose
+
+FOLLOWED_PER_COLUMN = 8
+"""Tokens per column of the widest layer that the full-precision path follows, where there are
+more: the correction is a regression on the columns, and following every token would cost more
+than the whole of GPTQ."""
+
+JUDGING_TOKENS = 4096
+"""Held-out tokens whose block output chooses γ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +96,8 @@ class _Paths:
     """States of all sequences where they enter a block, on the host.
 
     fitting, held_out: as the already quantized part of the network computes them.
-    exact_fitting, exact_held_out: as the full-precision network does; empty unless the
-        asymmetric target needs them.
+    exact_fitting, exact_held_out: the first of both as the full-precision network computes
+        them; empty unless the asymmetric target needs them.
     """
 
     fitting: list[State]
@@ -118,8 +126,14 @@ class Walk:
         self.device, self.allow_uncalibrated = device, allow_uncalibrated
         self.keep_last_inputs = keep_last_inputs or settings.method == "rpiq-paper"
         self.on_progress, self.observer = on_progress, observer
-        self.total = sum(len(group) for block in self.model.blocks() for group in block.groups)
-        self.done = 0
+        layers = [
+            linear_of(block, name)
+            for block in self.model.blocks()
+            for group in block.groups
+            for name in group
+        ]
+        self.total, self.done = len(layers), 0
+        self.widest = max((layer.in_features for layer in layers), default=0)
 
     def run(
         self, calibration: CalibrationSet | None, earlier: EarlierRun | None = None
@@ -188,11 +202,14 @@ class Walk:
         if calibration is None:
             return _Paths([], [], [], [])
         self._load_outer()
+        follow = sequences_for(calibration.fitting, FOLLOWED_PER_COLUMN * self.widest)
+        judge = sequences_for(calibration.held_out, JUDGING_TOKENS)
         fitting, held_out = (
             self._start_list(samples) for samples in (calibration.fitting, calibration.held_out)
         )
-        exact = (list(fitting), list(held_out)) if self.asymmetric else ([], [])
-        return _Paths(fitting, held_out, *exact)
+        if not self.asymmetric:
+            return _Paths(fitting, held_out, [], [])
+        return _Paths(fitting, held_out, fitting[:follow], held_out[:judge])
 
     def _start_list(self, samples: list[Sample]) -> list[State]:
         """Turn samples into states; each sample leaves the list, so that its memory is freed."""
@@ -300,14 +317,16 @@ class Walk:
         linear = linear_of(block, name)
         fit = HessianAccumulator(linear.in_features, self.device)
         judge = HessianAccumulator(linear.in_features, self.device)
-        cross = None if exact is None else CrossAccumulator(linear.in_features, self.device)
-        last = None
+        cross = CrossAccumulator(linear.in_features, self.device) if exact else None
+        paired = last = None
         for index, state in enumerate(paths.fitting):
+            if cross and cross.tokens and index == len(paths.exact_fitting):
+                paired = fit.mean()
             inputs = self._inputs(block, name, state)
             if inputs is None:
                 continue
             fit.add(inputs)
-            if exact is not None and cross is not None:
+            if exact and cross and index < len(paths.exact_fitting):
                 exact_inputs = self._inputs(exact, name, paths.exact_fitting[index])
                 assert exact_inputs is not None  # the same tokens reach both
                 cross.add(exact_inputs, inputs)
@@ -316,12 +335,16 @@ class Walk:
             inputs = self._inputs(block, name, state)
             if inputs is not None:
                 judge.add(inputs)
+        hessian = fit.mean()
+        if paired is None and cross and cross.tokens:  # every sequence was followed
+            paired = hessian
         return LayerStatistics(
-            hessian=fit.mean(),
+            hessian=hessian,
             tokens=fit.tokens,
             held_out=judge.mean() if judge.tokens else None,
             held_out_tokens=judge.tokens,
-            shift=None if cross is None else cross.mean(),
+            shift=cross.mean() if cross else None,
+            paired=paired,
             damp_percent=self.settings.damp_percent,
             last_inputs=last if self.keep_last_inputs else None,
         )
@@ -352,25 +375,41 @@ class Walk:
         goal: list[State],
     ) -> tuple[float, dict[str, Solution]]:
         """Solve every layer of a group; with an asymmetric target, for the γ that serves best."""
-        best: tuple[float, float, dict[str, Solution]] | None = None
+        gamma = self._choose_gamma(block, group, weights, statistics, paths, goal)
+        return gamma, {
+            name: self._solve(
+                f"{block.name}.{name}", weights[name], statistics, gamma, self.settings
+            )
+            for name in group
+        }
+
+    def _choose_gamma(
+        self,
+        block: Block,
+        group: Sequence[str],
+        weights: dict[str, Tensor],
+        statistics: LayerStatistics,
+        paths: _Paths,
+        goal: list[State],
+    ) -> float:
+        """The share γ whose GPTQ solution brings the block's held-out output nearest its goal."""
         gammas = self._gammas(statistics)
+        if len(gammas) == 1:
+            return gammas[0]
+        # Refining every candidate would take three times as long and choose the same.
+        quick = replace(self.settings, method="gptq")
+        errors = {}
         for gamma in gammas:
-            solutions = {
-                name: self._solve(f"{block.name}.{name}", weights[name], statistics, gamma)
-                for name in group
-            }
-            if len(gammas) == 1:
-                return gamma, solutions
             for name in group:
-                linear_of(block, name).weight.copy_(solutions[name].chosen.weight.dequantize())
-            error = self._output_error(block, paths.held_out, goal)
-            if best is None or error < best[0]:
-                best = (error, gamma, solutions)
-        assert best is not None
-        return best[1:]
+                solution = self._solve(
+                    f"{block.name}.{name}", weights[name], statistics, gamma, quick
+                )
+                linear_of(block, name).weight.copy_(solution.chosen.weight.dequantize())
+            errors[gamma] = self._output_error(block, paths.held_out, goal)
+        return choose(errors)
 
     def _gammas(self, statistics: LayerStatistics) -> tuple[float, ...]:
-        if not self.asymmetric or statistics.tokens == 0:
+        if not self.asymmetric or statistics.paired is None:
             return (0.0,)
         if self.settings.asymmetric_target == "auto":
             return GAMMAS if statistics.held_out_tokens else (0.0,)
@@ -379,7 +418,7 @@ class Walk:
     def _output_error(self, block: Block, states: list[State], goal: list[State]) -> float:
         """Squared distance of a block's outputs from what the full-precision network gives."""
         total = 0.0
-        for state, wanted in zip(states, goal, strict=True):
+        for state, wanted in zip(states, goal, strict=False):  # only the first are judged
             result = self._step(block, state)
             for name, value in result.items():
                 if value.is_floating_point() and value is not state.get(name):
@@ -387,9 +426,14 @@ class Walk:
         return total
 
     def _solve(
-        self, name: str, weight: Tensor, statistics: LayerStatistics, gamma: float
+        self,
+        name: str,
+        weight: Tensor,
+        statistics: LayerStatistics,
+        gamma: float,
+        settings: Settings,
     ) -> Solution:
-        uncalibrated = statistics.tokens == 0 and self.settings.method != "rtn"
+        uncalibrated = statistics.tokens == 0 and settings.method != "rtn"
         if uncalibrated and not self.allow_uncalibrated:
             raise CalibrationError(
                 f"{name}: no calibration token reached it; give calibration data that does "
@@ -399,7 +443,7 @@ class Walk:
             return solve(
                 statistics.problem(weight, gamma),
                 statistics.held_out,
-                self.settings,
+                settings,
                 last_inputs=statistics.last_inputs,
             )
         except QuantizerError as error:
@@ -422,6 +466,16 @@ class _Reached(Exception):
 
 def _stop_here(module: nn.Module, inputs: tuple[Any, ...]) -> None:
     raise _Reached(inputs[0])
+
+
+def sequences_for(samples: Sequence[Sample], tokens: int) -> int:
+    """How many sequences, from the first, hold at least so many tokens together."""
+    total = 0
+    for count, sample in enumerate(samples):
+        if total >= tokens:
+            return count
+        total += int(sample["input_ids"].numel())
+    return len(samples)
 
 
 def linear_of(block: Block, name: str) -> nn.Linear:
