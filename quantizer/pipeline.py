@@ -42,7 +42,7 @@ from models.tensor_files import (
 from quantizer.calibration import CalibrationSet, draw_calibration
 from quantizer.errors import OutputError, QuantizerError, SettingsError
 from quantizer.events import with_events
-from quantizer.machine import look_at_machine
+from quantizer.machine import look_at_machine, trim_heap
 from quantizer.output import check_output, copy_small_files
 from quantizer.plan import SPARE_BYTES, Plan, block_shapes, make_plan, megabytes, shard_size
 from quantizer.progress import (
@@ -248,6 +248,7 @@ class _Run:
             for block in walk.run(self.prepared.calibration, self):
                 self._keep(block)
                 del block  # or it would stay until the next one is finished
+                trim_heap()
         # Nothing of the model is needed any more; outer tensors can be larger than a block.
         self.opened.module.to_empty(device="meta")
 

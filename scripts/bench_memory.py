@@ -21,7 +21,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from models.checkpoint import ShardWriter, write_json
 
 # hidden size, feed-forward size, layers
-SIZES = ((1024, 4096, 3), (2048, 5632, 2))
+SIZES = ((1024, 4096, 1), (1024, 2816, 1), (2048, 5632, 2))
 METHODS = ("gptq", "rpiq")
 WORDS = ("sun", "moon", "cat", "runs", "over", "blue", "tree", "nine", "sings.")
 
@@ -97,6 +97,7 @@ def measure(
         "feed_forward": wide,
         "layers": layers,
         "method": method,
+        "options": " ".join(options),
         "predicted_bytes": plan["host_peak_bytes"],
         "measured_bytes": peak,
         "predicted_to_measured": round(plan["host_peak_bytes"] / peak, 4),
@@ -114,7 +115,7 @@ def main() -> int:
     parser.add_argument("--samples", default="24")
     parser.add_argument("--seq-len", default="256")
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(range(len(SIZES))))
+    parser.add_argument("--sizes", type=int, nargs="+", default=[0, 1])
     options = parser.parse_args()
     rows = []
     for index in options.sizes:
