@@ -20,6 +20,7 @@ from quantizer.errors import SettingsError
 from quantizer.machine import Machine, Speed
 from quantizer.solver import Settings
 from quantizer.target import GAMMAS
+from quantizer.walk import FOLLOWED_PER_COLUMN, JUDGING_TOKENS
 
 SPARE_BYTES = 2**20
 """Room on the disk for headers, configuration, tokenizer and report."""
@@ -299,12 +300,35 @@ def activation_bytes(block: BlockShape, calibration: CalibrationShape) -> float:
     return longest * (2.5 * narrow + 3 * wide) * _FLOAT
 
 
-def state_bytes(calibration: CalibrationShape, settings: Settings) -> float:
-    """States of all sequences; the full-precision path has its own, and its next held-out ones."""
+def state_bytes(calibration: CalibrationShape, settings: Settings, widest: int) -> float:
+    """States of all sequences, and of those that the full-precision path follows beside them.
+
+    widest: most inputs of any layer, which decides how many sequences are followed.
+    """
     states = sum(max(s.sample, s.state) for s in calibration.all)
+    states += max((s.state for s in calibration.all), default=0)  # one before and after a block
     if not is_asymmetric(settings):
-        return states + max((s.state for s in calibration.all), default=0)
-    return 2 * states + sum(s.state for s in calibration.held_out)
+        return states
+    judging = _first(calibration.held_out, JUDGING_TOKENS)
+    # The next states of the judging sequences are computed before the block is quantized.
+    return states + sum(
+        s.state
+        for s in (
+            *_first(calibration.fitting, FOLLOWED_PER_COLUMN * widest),
+            *judging,
+            *judging,
+        )
+    )
+
+
+def _first(sequences: Sequence[SequenceShape], tokens: int) -> Sequence[SequenceShape]:
+    """The first sequences that hold at least so many tokens together."""
+    total = 0
+    for count, sequence in enumerate(sequences):
+        if total >= tokens:
+            return sequences[:count]
+        total += sequence.tokens["all"]
+    return sequences
 
 
 def outer_moments(opened: OpenedModel, reader: CheckpointReader) -> tuple[float, float]:
@@ -462,9 +486,10 @@ def _peak(
     moments = [m for block in blocks for m in block_moments(block, calibration, settings)]
     # Sequences that were drawn are in the process already, and become states.
     drawn = sum(sequence.sample for sequence in calibration.all)
+    widest = max(layer.in_features for block in blocks for layer in block.linears)
     standing: dict[str, float] = {
         "Python and libraries": machine.base - drawn,
-        "calibration states": state_bytes(calibration, settings),
+        "calibration states": state_bytes(calibration, settings, widest),
     }
     on_device: dict[str, float] = {"outer tensors": outer if calibration.all else 0}
     # While outer tensors are loaded, and while the result is compared with the source.

@@ -84,12 +84,12 @@ def test_memory_is_as_flat_as_the_blocks(
     tmp_path: Path, letter_tokenizer: Tokenizer, text_file: Path
 ) -> None:
     peaks = {}
-    for layers in (4, 16):
+    for layers in (3, 12):
         model = write_model(tmp_path / f"model-{layers}", layers, letter_tokenizer)
         peaks[layers] = block_peaks(model, text_file, tmp_path / f"out-{layers}")
         assert len(peaks[layers]) == layers
-    assert peaks[16][-1] < 1.02 * peaks[16][0]
-    # Both have the same calibration states, so twelve more blocks may add nothing: 2 % of what
+    assert peaks[12][-1] < 1.02 * peaks[12][0]
+    # Both have the same calibration states, so nine more blocks may add nothing: 2 % of what
     # they would take in float32 is for the headers and reports of all blocks.
     block = 4 * (4 * 512**2 + 3 * 512 * 1024)
-    assert max(peaks[16]) < max(peaks[4]) + 0.02 * 12 * block
+    assert max(peaks[12]) < max(peaks[3]) + 0.02 * 9 * block
