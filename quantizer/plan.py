@@ -217,7 +217,7 @@ _BLOCK = 128
 _PHASES: Mapping[str, tuple[tuple[float, float, float], ...]] = {
     "rtn": ((4.5, 0.0, 0.0),),
     "gptq": ((4.5, 1.0, 6.0), (0.5, 6.0, 0.0)),
-    "rpiq": ((4.1, 0.0, 21.0), (4.5, 1.0, 6.0), (0.8, 6.0, 0.0)),
+    "rpiq": ((6.0, 1.0, 43.0), (0.8, 6.0, 0.0)),
 }
 _PHASES_OF = {"rtn": "rtn", "gptq": "gptq", "rpiq": "rpiq", "rpiq-paper": "rpiq"}
 _STAGES = {"rtn": 1, "gptq": 2, "rpiq": 4, "rpiq-paper": 4}
@@ -230,7 +230,8 @@ def solver_bytes(layer: LinearShape, settings: Settings) -> float:
     kind = _PHASES_OF[settings.method]
     peak = max(a * weight + b * hessian + c * block for a, b, c in _PHASES[kind])
     if kind == "rpiq":
-        peak += _BLOCK * layer.in_features * _FLOAT  # the factor of every diagonal block
+        # Two matrices for every diagonal block stay from round to round.
+        peak += 2 * _BLOCK * layer.in_features * _FLOAT
     return peak + _STAGES[settings.method] * _grid_bytes(layer, settings)
 
 
