@@ -1,12 +1,12 @@
 """GPTQ: rounding one column at a time, each error absorbed by the columns not yet rounded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from quantizer.grid import Grid, GridWeight, nearest_code, round_to_nearest
-from quantizer.hessian import inverse_factor, live_columns, mean_diagonal
+from quantizer.hessian import InverseFactor, inverse_factor, live_columns, mean_diagonal
 
 _LAZY_COLUMNS = 128
 
@@ -19,17 +19,31 @@ class LayerProblem:
     hessian: (in, in) float32, mean over tokens.
     tokens:  how many tokens the Hessian is the mean of.
     shifted: (out, in), what to approximate instead of the weight; see ``quantizer.target``.
+    factors: factors of this Hessian that were computed before, for layers that share it.
     """
 
     weight: Tensor
     hessian: Tensor
     tokens: int
     shifted: Tensor | None = None
+    factors: "Factors" = field(default_factory=dict)
 
     @property
     def target(self) -> Tensor:
         """What the quantized layer should approximate, (out, in)."""
         return self.weight if self.shifted is None else self.shifted
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedFactor:
+    """order: live columns as they are quantized; factor: of their damped Hessian in that order."""
+
+    order: Tensor
+    factor: InverseFactor
+
+
+Factors = dict[tuple[float, bool], OrderedFactor]
+"""Factors of one Hessian by damping share and whether columns are ordered by importance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +70,10 @@ def gptq(
     """
     W, H = problem.target, problem.hessian
     nearest = round_to_nearest(W, grid)
-    order = live_columns(H)
-    if order.numel() == 0:
+    known = ordered_factor(H, problem.factors, damp_percent=damp_percent, act_order=act_order)
+    if known is None:
         return GptqResult(nearest, damp_percent)
-    if act_order:
-        order = order[torch.argsort(H.diagonal()[order], descending=True, stable=True)]
-
-    mean = mean_diagonal(H)
-    factor = inverse_factor(H[order][:, order], damp_percent * mean)
-    U = factor.upper
+    order, U = known.order, known.factor.upper
     scale, zero = (part[:, order] for part in grid.columns(W.shape[1]))
     work = W[:, order].clone()
     codes = torch.empty_like(work)
@@ -77,7 +86,29 @@ def gptq(
 
     all_codes = nearest.codes.clone()
     all_codes[:, order] = codes.to(torch.uint8)
-    return GptqResult(GridWeight(all_codes, grid), factor.ridge / mean)
+    return GptqResult(GridWeight(all_codes, grid), known.factor.ridge / mean_diagonal(H))
+
+
+def ordered_factor(
+    hessian: Tensor, known: Factors, *, damp_percent: float, act_order: bool
+) -> OrderedFactor | None:
+    """Factorize the damped Hessian of the live columns, or find it among ``known`` ones.
+
+    None where no column is live.
+
+    Raises:
+        CalibrationError: it cannot be factorized.
+    """
+    key = (damp_percent, act_order)
+    if key not in known:
+        order = live_columns(hessian)
+        if order.numel() == 0:
+            return None
+        if act_order:
+            order = order[torch.argsort(hessian.diagonal()[order], descending=True, stable=True)]
+        ridge = damp_percent * mean_diagonal(hessian)
+        known[key] = OrderedFactor(order, inverse_factor(hessian[order][:, order], ridge))
+    return known[key]
 
 
 def feed_back(

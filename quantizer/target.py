@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from quantizer.gptq import LayerProblem
-from quantizer.hessian import inverse_factor, live_columns, mean_diagonal
+from quantizer.gptq import Factors, LayerProblem, ordered_factor
 
 GAMMAS = (0.0, 0.5, 1.0)
 """Shares of the correction that ``--asymmetric-target auto`` tries."""
@@ -59,6 +58,7 @@ class LayerStatistics:
     damp_percent: float
     last_inputs: Tensor | None = None
     _correction: Tensor | None = field(default=None, init=False)
+    _factors: Factors = field(default_factory=dict, init=False)
 
     @property
     def dead_columns(self) -> int:
@@ -72,26 +72,31 @@ class LayerStatistics:
             CalibrationError: the Hessian cannot be factorized.
         """
         if gamma == 0 or self.shift is None or self.paired is None or self.tokens == 0:
-            return LayerProblem(weight, self.hessian, self.tokens)
+            return LayerProblem(weight, self.hessian, self.tokens, factors=self._factors)
         if self._correction is None:
-            self._correction = correction(self.shift, self.paired, self.damp_percent)
+            # Where every sequence was followed, this factor serves GPTQ too.
+            factors = self._factors if self.paired is self.hessian else {}
+            self._correction = correction(self.shift, self.paired, self.damp_percent, factors)
         target = weight + gamma * (weight @ self._correction)
-        return LayerProblem(weight, self.hessian, self.tokens, target)
+        return LayerProblem(weight, self.hessian, self.tokens, target, self._factors)
 
 
-def correction(shift: Tensor, hessian: Tensor, damp_percent: float) -> Tensor:
+def correction(
+    shift: Tensor, hessian: Tensor, damp_percent: float, factors: Factors | None = None
+) -> Tensor:
     """``Δ (H + λI)⁻¹`` over live columns, (in, in); dead columns get no correction.
 
-    The damping is escalated as for GPTQ where the Hessian cannot be factorized.
+    The damping is escalated as for GPTQ where the Hessian cannot be factorized. ``factors`` holds
+    those of this Hessian that are known already.
 
     Raises:
         CalibrationError: it cannot be factorized at all.
     """
-    live = live_columns(hessian)
     result = torch.zeros_like(hessian)
-    if live.numel() == 0:
-        return result
-    U = inverse_factor(hessian[live][:, live], damp_percent * mean_diagonal(hessian)).upper
-    # A dead column of X can still be live in X̃, so rows are not restricted.
-    result[:, live] = shift[:, live] @ U.T @ U
+    known = {} if factors is None else factors
+    found = ordered_factor(hessian, known, damp_percent=damp_percent, act_order=True)
+    if found is not None:
+        live, U = found.order, found.factor.upper
+        # A dead column of X can still be live in X̃, so rows are not restricted.
+        result[:, live] = shift[:, live] @ U.T @ U
     return result
