@@ -20,7 +20,7 @@ from quantizer.errors import SettingsError
 from quantizer.machine import Machine, Speed
 from quantizer.solver import Settings
 from quantizer.target import GAMMAS
-from quantizer.walk import FOLLOWED_PER_COLUMN, JUDGING_TOKENS
+from quantizer.walk import JUDGING_TOKENS, followed_tokens
 
 SPARE_BYTES = 2**20
 """Room on the disk for headers, configuration, tokenizer and report."""
@@ -315,7 +315,7 @@ def state_bytes(calibration: CalibrationShape, settings: Settings, widest: int) 
     return states + sum(
         s.state
         for s in (
-            *_first(calibration.fitting, FOLLOWED_PER_COLUMN * widest),
+            *_first(calibration.fitting, followed_tokens(widest)),
             *judging,
             *judging,
         )

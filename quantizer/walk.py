@@ -29,10 +29,12 @@ from quantizer.report import ModuleReport, report_module
 from quantizer.solver import Settings, Solution, solve
 from quantizer.target import GAMMAS, LayerStatistics, choose
 
-FOLLOWED_PER_COLUMN = 8
-"""Tokens per column of the widest layer that the full-precision path follows, where there are
-more: the correction is a regression on the columns, and following every token would cost more
-than the whole of GPTQ."""
+_FOLLOWED_PER_COLUMN = 8
+_FOLLOWED_AT_LEAST = 16384
+"""Tokens that the full-precision path follows, where there are more: so many per column of the
+widest layer, on whose columns the correction is a regression, and so many at least. On small
+models perplexity gains from following more than 8 per column; on large ones following every
+token would cost more than the whole of GPTQ."""
 
 JUDGING_TOKENS = 4096
 """Held-out tokens whose block output chooses γ."""
@@ -202,7 +204,7 @@ class Walk:
         if calibration is None:
             return _Paths([], [], [], [])
         self._load_outer()
-        follow = sequences_for(calibration.fitting, FOLLOWED_PER_COLUMN * self.widest)
+        follow = sequences_for(calibration.fitting, followed_tokens(self.widest))
         judge = sequences_for(calibration.held_out, JUDGING_TOKENS)
         fitting, held_out = (
             self._start_list(samples) for samples in (calibration.fitting, calibration.held_out)
@@ -466,6 +468,11 @@ class _Reached(Exception):
 
 def _stop_here(module: nn.Module, inputs: tuple[Any, ...]) -> None:
     raise _Reached(inputs[0])
+
+
+def followed_tokens(columns: int) -> int:
+    """Tokens that the full-precision path follows where the widest layer has ``columns`` inputs."""
+    return max(_FOLLOWED_PER_COLUMN * columns, _FOLLOWED_AT_LEAST)
 
 
 def sequences_for(samples: Sequence[Sample], tokens: int) -> int:
