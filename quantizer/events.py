@@ -34,7 +34,8 @@ def _dead_columns(report: ModuleReport) -> list[str]:
 def _raised_damping(report: ModuleReport, settings: Settings) -> list[str]:
     """Name the largest damping, where a factorization needed more than was asked for."""
     # With fewer tokens than columns a tenfold damping is tried on purpose.
-    asked = settings.damp_percent * (10 if report.tokens < report.shape[1] else 1)
+    tenfold = report.tokens < report.shape[1] and settings.method != "rpiq-paper"
+    asked = settings.damp_percent * (10 if tenfold else 1)
     used = max((stage.damp_percent or 0.0 for stage in report.stages), default=0.0)
     if used <= asked * _ROUNDING:
         return []

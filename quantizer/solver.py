@@ -17,7 +17,7 @@ Method = Literal["rtn", "gptq", "rpiq", "rpiq-paper"]
 AsymmetricTarget = Literal["auto", "0", "0.5", "1"]
 GridChoice = Literal["minmax", "hessian"]
 
-_TOO_FEW = 16  # below columns / 16 tokens the Hessian says less than plain rounding knows
+_TOO_FEW = 16  # a layer with fewer than columns / 16 tokens is rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def solve(
     )
     trail = _Trail(problem, held_out)
     trail.add("rtn", round_to_nearest(problem.target, plain))
-    if problem.tokens * _TOO_FEW < columns:
+    if too_few(problem.tokens, columns):
         return _rounded(trail, settings)
 
     grid = _grid(problem, plain, settings)
@@ -125,7 +125,9 @@ def solve(
         return Solution(trail.stages[-1], tuple(trail.stages), ())
 
     scarce = problem.tokens < columns
-    dampings = [settings.damp_percent, 10 * settings.damp_percent][: 2 if scarce else 1]
+    # The published method has one start, whatever it is worth.
+    choice = scarce and settings.method != "rpiq-paper"
+    dampings = [settings.damp_percent, 10 * settings.damp_percent][: 2 if choice else 1]
     solved = []
     for damp_percent in dampings:
         result = gptq(problem, grid, damp_percent=damp_percent, act_order=settings.act_order)
@@ -145,6 +147,11 @@ def solve(
     if settings.method == "rpiq-paper":
         return _as_published(trail, solved[0][1], settings, last_inputs)
     return _gated(trail, settings, scarce)
+
+
+def too_few(tokens: int, columns: int) -> bool:
+    """Whether so few tokens say less of a layer than plain rounding knows."""
+    return tokens * _TOO_FEW < columns
 
 
 class _Trail:

@@ -43,8 +43,9 @@ class LayerStatistics:
 
     hessian:     (in, in), mean over ``tokens`` fitting tokens.
     held_out:    (in, in) of the held-out sequences; None where they sent no token.
+    judged_tokens: those of ``held_out_tokens`` in sequences that both paths followed.
     shift:       Δ (in, in), mean over the tokens that both paths followed; None without the
-                 full-precision path.
+                 full-precision path, or where it has too few.
     paired:      Hessian (in, in) of those tokens alone, to which Δ belongs.
     last_inputs: (tokens, in) on the last fitting sequence, where they are kept.
     """
@@ -53,6 +54,7 @@ class LayerStatistics:
     tokens: int
     held_out: Tensor | None
     held_out_tokens: int
+    judged_tokens: int
     shift: Tensor | None
     paired: Tensor | None
     damp_percent: float

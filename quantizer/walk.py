@@ -26,7 +26,7 @@ from quantizer.errors import CalibrationError, QuantizerError, SettingsError
 from quantizer.gptq import LayerProblem
 from quantizer.hessian import CrossAccumulator, HessianAccumulator
 from quantizer.report import ModuleReport, report_module
-from quantizer.solver import Settings, Solution, solve
+from quantizer.solver import Settings, Solution, solve, too_few
 from quantizer.target import GAMMAS, LayerStatistics, choose
 
 _FOLLOWED_PER_COLUMN = 8
@@ -274,7 +274,10 @@ class Walk:
     ) -> Iterator["_SolvedLayer"]:
         """Quantize the linear layers that share one input, and put the result in their place."""
         started = time.monotonic()
-        statistics = self._statistics(block, exact, group[0], paths)
+        try:
+            statistics = self._statistics(block, exact, group[0], paths)
+        except CalibrationError as error:
+            raise CalibrationError(f"{block.name}.{group[0]}: {error}") from error
         seconds = (time.monotonic() - started) / len(group)
         started = time.monotonic()
         weights = {name: linear_of(block, name).weight.detach().clone() for name in group}
@@ -321,6 +324,7 @@ class Walk:
         judge = HessianAccumulator(linear.in_features, self.device)
         cross = CrossAccumulator(linear.in_features, self.device) if exact else None
         paired = last = None
+        judged_tokens = 0
         for index, state in enumerate(paths.fitting):
             if cross and cross.tokens and index == len(paths.exact_fitting):
                 paired = fit.mean()
@@ -333,18 +337,24 @@ class Walk:
                 assert exact_inputs is not None  # the same tokens reach both
                 cross.add(exact_inputs, inputs)
             last = inputs
-        for state in paths.held_out:
+        for index, state in enumerate(paths.held_out):
             inputs = self._inputs(block, name, state)
             if inputs is not None:
                 judge.add(inputs)
+            if index < len(paths.exact_held_out):
+                judged_tokens = judge.tokens
         hessian = fit.mean()
         if paired is None and cross and cross.tokens:  # every sequence was followed
             paired = hessian
+        # What is rounded for want of tokens is rounded as it is: they do not say how to correct it.
+        if cross and too_few(cross.tokens, linear.in_features):
+            cross = paired = None
         return LayerStatistics(
             hessian=hessian,
             tokens=fit.tokens,
             held_out=judge.mean() if judge.tokens else None,
             held_out_tokens=judge.tokens,
+            judged_tokens=judged_tokens,
             shift=cross.mean() if cross else None,
             paired=paired,
             damp_percent=self.settings.damp_percent,
@@ -414,7 +424,7 @@ class Walk:
         if not self.asymmetric or statistics.paired is None:
             return (0.0,)
         if self.settings.asymmetric_target == "auto":
-            return GAMMAS if statistics.held_out_tokens else (0.0,)
+            return GAMMAS if statistics.judged_tokens else (0.0,)
         return (float(self.settings.asymmetric_target),)
 
     def _output_error(self, block: Block, states: list[State], goal: list[State]) -> float:
