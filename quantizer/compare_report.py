@@ -196,10 +196,12 @@ _PAPER_NOTE = (
     "weight; what a file can hold is the weight on the grid."
 )
 _COST_NOTE = (
-    "The walk computes the statistics once for all methods; its row includes the forward passes "
-    "and the driving method's own solutions. Each method's row is its solver alone over all "
-    "layers, with all steps that it builds on (a refinement includes its GPTQ). Peak memory is "
-    "that of the whole process; the rise is the most that one layer added to it."
+    "The walk computes the statistics once for all methods; its row includes the forward passes, "
+    "the driving method's own solutions and its choice of γ, which is a part of what rpiq costs. "
+    "Each method's row is its solver alone over all layers, with all steps that it builds on (a "
+    "refinement includes its GPTQ); each factorizes the Hessian of every layer anew, which a run "
+    "does once for layers that share it. Peak memory is that of the whole process; the rise is "
+    "the most that one layer added to it."
 )
 
 

@@ -136,7 +136,7 @@ class Contender:
         Raises:
             QuantizerError: see ``quantizer.solver.solve`` and ``quantizer.rpiq_paper``.
         """
-        own = observed.problem if self.method == RPIQ else _uncorrected(observed.problem)
+        own = _alone(observed.problem, corrected=self.method == RPIQ)
         solution = solve(own, observed.held_out, self.settings)
         if self.method == PAPER:
             return self._refine_as_published(observed, own, solution.chosen)
@@ -252,8 +252,9 @@ def _check_methods(methods: Sequence[str]) -> None:
         raise SettingsError("--methods names one method twice; give each once")
 
 
-def _uncorrected(problem: LayerProblem) -> LayerProblem:
-    return LayerProblem(problem.weight, problem.hessian, problem.tokens)
+def _alone(problem: LayerProblem, *, corrected: bool) -> LayerProblem:
+    """The problem without the factors that the driving walk has, which would hide their cost."""
+    return replace(problem, shifted=problem.shifted if corrected else None, factors={})
 
 
 def _on_grid(weight: QuantizedWeight) -> GridWeight:

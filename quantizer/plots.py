@@ -210,7 +210,7 @@ def plot_perplexity(
     reference: str | None,
     styles: Mapping[str, Style],
 ) -> Plot:
-    """Perplexity of every method with intervals, and its paired change against a reference.
+    """Perplexity of every method with intervals, and its paired change against a reference, if any.
 
     The interval of a single model mostly tells how texts differ; the paired one how models do.
     """
@@ -229,10 +229,11 @@ def plot_perplexity(
     )
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=(10, 1.6 + 0.4 * len(points)), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True)
+        panels = figure.subplots(1, 1 if reference is None else 2, sharey=True, squeeze=False)
+        left, right = panels[0, 0], panels[0, -1]
         for row, point in enumerate(points):
             _interval(left, row, (point.value, point.low, point.high), styles[point.label])
-            if point.change:
+            if reference is not None and point.change:
                 _interval(right, row, point.change, styles[point.label])
         left.axvline(exact.value, color="#000000", linestyle=":", linewidth=1)
         left.set_title(
@@ -246,9 +247,10 @@ def plot_perplexity(
             left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             left.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             left.xaxis.set_minor_locator(NullLocator())
-        right.axvline(0, color="#000000", linestyle=":", linewidth=1)
-        right.set_title(f"paired with {reference} on the same windows", fontsize=9)
-        right.set_xlabel(f"change against {reference}, per cent")
+        if reference is not None:
+            right.axvline(0, color="#000000", linestyle=":", linewidth=1)
+            right.set_title(f"paired with {reference} on the same windows", fontsize=9)
+            right.set_xlabel(f"change against {reference}, per cent")
         figure.suptitle(title, fontsize=11)
         return _save(figure, folder, Plot(name, title, description))
 

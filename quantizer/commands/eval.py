@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from models.checkpoint import CheckpointReader
 from models.loading import load_model
 from quantizer.commands.common import check_result_file, device_of, progress_bar
 from quantizer.errors import SettingsError
@@ -79,10 +80,13 @@ def _eval(options: argparse.Namespace) -> int:
         protocol = PICTURE_PROTOCOL if options.task == "pictures" else options.protocol
         this = {"task": options.task, "protocol": protocol, "model": str(options.model)}
         check_same_method(this, earlier)  # before hours are spent
+    elif options.against is not None:
+        CheckpointReader(options.against)  # likewise
     result = _measure(options, options.model, device)
     _print_result(result)
     if options.json is not None:
         write_result(options.json, result)
+        options.if_stopped = f"{options.json} holds the result of {options.model} alone"
     if options.against is None:
         return 0
     other = _measure(options, options.against, device) if earlier is None else earlier

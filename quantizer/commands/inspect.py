@@ -1,6 +1,7 @@
 """``quantizer inspect``: describe a quantized checkpoint and name what is suspicious."""
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -42,7 +43,8 @@ def lines(found: Inspection, *, verbose: bool = False) -> Iterator[str]:
             count = "" if len(layers) == 1 else f" ({len(layers)} layers)"
             yield f"{kind}{count}: {_facts(layers)}"
     if found.unquantized:
-        yield f"Not quantized: {', '.join(found.unquantized)}"
+        names = found.unquantized if verbose else _by_kind(found.unquantized)
+        yield f"Not quantized: {', '.join(names)}"
     findings = found.findings()
     yield from (f"Suspicious: {text}" for text in findings)
     packed = sum(layer.size_bytes for layer in found.layers)
@@ -52,6 +54,12 @@ def lines(found: Inspection, *, verbose: bool = False) -> Iterator[str]:
         f"Total: {len(found.layers)} quantized layers of {packed / 1e6:.2f} MB, "
         f"all tensors {found.size_bytes / 1e6:.2f} MB; {number} suspicious"
     )
+
+
+def _by_kind(names: Sequence[str]) -> list[str]:
+    """Name layers that differ by their block's number once, with how many there are."""
+    counts = Counter(map(kind_of, names))
+    return [kind if count == 1 else f"{kind} ({count} layers)" for kind, count in counts.items()]
 
 
 def _headline(found: Inspection) -> str:

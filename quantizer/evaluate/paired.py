@@ -159,9 +159,9 @@ def in_words(comparison: Result) -> str:
         verdict = f"{comparison['items']} items are too few to tell; give more text or questions"
     elif comparison["excludes_zero"]:
         rank = "better" if better else "worse"
-        verdict = f"the interval excludes no difference: {first} has the {rank} {noun}"
+        verdict = f"equality lies outside the interval: {first} has the {rank} {noun}"
     else:
-        verdict = f"the interval includes no difference: {first} and {second} cannot be told apart"
+        verdict = f"equality lies inside the interval: {first} and {second} cannot be told apart"
     return f"{figure} over the same {comparison['items']} items; {verdict}"
 
 

@@ -84,6 +84,17 @@ def test_every_method_sees_the_same_statistics(observed: list[Observed]) -> None
     assert error["rpiq-gamma-0", 4] < error["rpiq-gamma-0", 2]
 
 
+def test_no_method_is_spared_a_factorization_that_another_made(observed: list[Observed]) -> None:
+    """Or its seconds would not be those of the method."""
+    layer = observed[-1]
+    assert layer.problem.factors, "the driving walk has factorized this Hessian"
+    useless = {key: None for key in layer.problem.factors}
+    spoiled = replace(layer, problem=replace(layer.problem, factors=useless))  # type: ignore[arg-type]
+    for rival in contenders(ALL, [4], group_size=16, paper_rounds=[5]):
+        for ours, wanted in zip(rival.solve(spoiled), rival.solve(layer), strict=True):
+            assert torch.equal(ours.weight, wanted.weight)
+
+
 def test_off_grid_weights_are_between_codes_and_on_grid_ones_are_not(
     observed: list[Observed],
 ) -> None:

@@ -93,6 +93,14 @@ def test_far_apart_perplexities_stand_on_a_logarithmic_axis(tmp_path: Path) -> N
     assert ">10<" in text and ">100<" in text
 
 
+def test_without_a_reference_there_is_nothing_to_pair_with(tmp_path: Path) -> None:
+    points = [PerplexityPoint("rpiq", 5.1, 4.9, 5.3, None)]
+    exact = PerplexityPoint("full precision", 4.9, 4.7, 5.1, None)
+    plot_perplexity(tmp_path, "ppl", "Perplexity", points, exact, None, styles_of(LABELS))
+    text = (tmp_path / "ppl.svg").read_text()
+    assert "None" not in text and "paired" not in text and "rpiq" in text
+
+
 def test_methods_differ_by_more_than_colour() -> None:
     styles = styles_of([f"method {n}" for n in range(9)])
     assert len({style.colour for style in styles.values()}) == 9
