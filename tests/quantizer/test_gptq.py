@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from quantizer.errors import CalibrationError
-from quantizer.gptq import LayerProblem, gptq
+from quantizer.gptq import Factors, LayerProblem, gptq, ordered_factor
 from quantizer.grid import Grid, minmax_grid, round_to_nearest
 from quantizer.hessian import output_error
 
@@ -114,3 +114,56 @@ def test_raised_damping_is_reported_and_hopeless_input_refused() -> None:
     hopeless = torch.tensor([[1.0, 90.0, 0.0], [90.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
     with pytest.raises(CalibrationError):
         gptq(LayerProblem(weight, hopeless, 10), grid, damp_percent=0.01)
+
+
+@pytest.mark.parametrize("act_order", [True, False])
+@pytest.mark.parametrize("dead", [(), (3, 17)])
+def test_layers_that_share_a_hessian_share_its_factor_bit_for_bit(
+    make_problem: Callable[..., LayerProblem],
+    monkeypatch: pytest.MonkeyPatch,
+    act_order: bool,
+    dead: tuple[int, ...],
+) -> None:
+    """Query, key and value of different heights, at the two dampings of scarce tokens."""
+    hessian = make_problem(1, 48, dead=dead).hessian
+    weights = [make_problem(rows, 48, seed=rows).weight for rows in (16, 8, 4)]
+
+    def solve(factors: list[Factors]) -> list[torch.Tensor]:
+        found = []
+        for weight, known in zip(weights, factors, strict=True):
+            grid = minmax_grid(weight, bits=4, group_size=16, sym=False)
+            for damp_percent in (0.01, 0.1):
+                problem = LayerProblem(weight, hessian, 400, factors=known)
+                result = gptq(problem, grid, damp_percent=damp_percent, act_order=act_order)
+                assert result.damp_percent == pytest.approx(damp_percent)
+                found.append(result.weight.codes)
+        return found
+
+    calls: list[object] = []
+    original = torch.linalg.cholesky_ex
+    monkeypatch.setattr(
+        torch.linalg, "cholesky_ex", lambda matrix: calls.append(matrix) or original(matrix)
+    )
+    alone = solve([{}, {}, {}])
+    assert len(calls) == 6
+    shared: Factors = {}
+    together = solve([shared, shared, shared])
+    assert len(calls) == 8
+    assert set(shared) == {(0.01, act_order), (0.1, act_order)}
+    for one, other in zip(alone, together, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_an_order_by_importance_and_none_are_different_factors(
+    make_problem: Callable[..., LayerProblem],
+) -> None:
+    problem = make_problem(4, 24)
+    ordered, plain = (
+        ordered_factor(problem.hessian, problem.factors, damp_percent=0.01, act_order=order)
+        for order in (True, False)
+    )
+    assert ordered is not None and plain is not None
+    assert plain.order.tolist() == list(range(24))
+    diagonal = problem.hessian.diagonal()[ordered.order]
+    assert torch.equal(diagonal, diagonal.sort(descending=True).values)
+    assert ordered_factor(torch.zeros(4, 4), {}, damp_percent=0.01, act_order=True) is None
