@@ -36,8 +36,9 @@ from quantizer.contenders import (
 )
 from quantizer.costs import Cost, CostMeter
 from quantizer.errors import DataError, OutputError, QuantizerError, SettingsError
-from quantizer.evaluate.paired import paired_perplexity
+from quantizer.evaluate.paired import FEWEST, paired_perplexity
 from quantizer.evaluate.perplexity import perplexity
+from quantizer.events import with_events
 from quantizer.output import copy_small_files
 from quantizer.pipeline import Job, Prepared, exact_float32, prepare
 from quantizer.plan import megabytes
@@ -194,9 +195,10 @@ def compare(
         models = folder / MODELS_FOLDER
         variants = [variant for rival in rivals for variant in rival.variants()]
         _check_room(folder, prepared, len(variants))
-        comparison = Comparison(
-            job, prepared.facts, list(prepared.notes), {v: [] for v in variants}, exact
-        )
+        notes = [*prepared.notes, *_doubts(job, exact)]
+        for note in notes:
+            logger.warning("%s", note)
+        comparison = Comparison(job, prepared.facts, notes, {v: [] for v in variants}, exact)
         digests: dict[Variant, str] = {}
         for widths in job.walks():
             mine = [rival for rival in rivals if rival.settings.bits in widths]
@@ -229,6 +231,23 @@ def _prepare(job: CompareJob, bits: int) -> Prepared:
             allow_uncalibrated=job.allow_uncalibrated,
         )
     )
+
+
+def _doubts(job: CompareJob, exact: Measured) -> list[str]:
+    """What keeps the figures of this comparison from telling methods apart."""
+    doubts = []
+    if job.data.samefile(job.calibration):
+        doubts.append(
+            f"{job.data} is measured on and was calibrated on: methods that fit calibration more "
+            "closely look better here than on other text"
+        )
+    items = int(exact.result["items"])
+    if items < FEWEST:
+        doubts.append(
+            f"{items} windows are too few to tell methods apart, whatever the intervals say; give "
+            "more text, or a larger --limit"
+        )
+    return doubts
 
 
 def _solve(
@@ -271,6 +290,7 @@ def _solve(
         for block in walk.run(prepared.calibration):
             for module in block.modules:
                 gammas[module.name] = module.gamma
+                module = with_events(module, block.layers[module.name], walk.settings)
                 comparison.notes += [f"{module.name}: {text}" for text in module.warnings]
             written.update(block.others, (f"{name}.weight" for name in block.layers))
             for name, tensor in block.others.items():

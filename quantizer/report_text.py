@@ -1,6 +1,7 @@
 """``report.md``: a run's report for people, in plain tables that a screen reader can follow."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from quantizer.report import ModuleReport, RunReport
 
@@ -12,7 +13,30 @@ _COLUMNS = (
     "Kept",
     "Output error, share of rounding's",
     "Held-out error, share of rounding's",
+    "γ",
     "Warnings",
+)
+_NOTE = "Output error is that of what was kept, per token, divided by that of plain rounding."
+_GAMMA_NOTE = (
+    " Where γ is above 0 a layer also makes up for errors before it, by that share: both errors "
+    "are then measured against the corrected target, not against the layer's own weight, and "
+    "rounding is that of the corrected target."
+)
+_PAPER_NOTE = (
+    "The published method moves weights off the grid, where no low-bit file can hold them; what "
+    "was written is the nearest weight on the grid. Γ is the squared output error on the last "
+    "calibration sequence, J on all fitting sequences, J_val on the held-out ones, each as a share "
+    "of the GPTQ result that the method starts from."
+)
+_PAPER_COLUMNS = (
+    "Layer",
+    "Γ off the grid",
+    "Γ on the grid",
+    "J off the grid",
+    "J on the grid",
+    "J_val off the grid",
+    "J_val on the grid",
+    "Codes changed",
 )
 
 
@@ -38,13 +62,16 @@ def markdown(report: RunReport) -> str:
         "## Settings",
         table(("Setting", "Value"), report.settings.items()),
         "## Calibration",
-        table(("Fact", "Value"), report.calibration.items()) if report.calibration else "None.",
+        table(("Fact", "Value"), _flat(report.calibration)) if report.calibration else "None.",
         "## Warnings",
         "\n".join(f"- {text}" for text in report.warnings()) or "None.",
         "## Layers",
-        "Output error is that of what was kept, per token, divided by that of plain rounding.",
+        _NOTE + (_GAMMA_NOTE if any(module.gamma for module in report.modules) else ""),
         table(_COLUMNS, map(_row, report.modules)),
     ]
+    papers = [_paper_row(module.name, module.paper) for module in report.modules if module.paper]
+    if papers:
+        parts += ["## RPIQ as published", _PAPER_NOTE, table(_PAPER_COLUMNS, papers)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -58,8 +85,28 @@ def _row(module: ModuleReport) -> Sequence[object]:
         module.method,
         _ratio(module.j, module.j_rtn),
         _ratio(module.j_val, held_out),
+        "none" if module.gamma is None else f"{module.gamma:g}",
         len(module.warnings),
     )
+
+
+def _paper_row(name: str, paper: Mapping[str, Any]) -> Sequence[object]:
+    """One layer of what ``quantizer.rpiq_paper.PaperReport`` holds."""
+    shares = [
+        _ratio(paper[side][of], paper["start"][of])
+        for of in ("last", "all", "held_out")
+        for side in ("off_grid", "on_grid")
+    ]
+    return name, *shares, f"{100 * paper['codes_changed']:.3f} %"
+
+
+def _flat(facts: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """Facts with those of an inner group named after it."""
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}: {part}", inner) for part, inner in value.items())
+        else:
+            yield name, value
 
 
 def _ratio(value: float | None, reference: float | None) -> str:

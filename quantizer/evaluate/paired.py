@@ -14,7 +14,7 @@ from torch import Tensor
 from quantizer.errors import SettingsError
 from quantizer.evaluate.intervals import bootstrap
 
-_FEWEST = 6
+FEWEST = 6
 """With n items, all n differences have one sign by chance with probability 2^(1-n): below six
 that is more than 5 %, and no interval from so few can exclude zero."""
 
@@ -155,7 +155,7 @@ def in_words(comparison: Result) -> str:
         )
         better, noun = comparison["difference"] > 0, "accuracy"
     first, second = comparison["models"]
-    if comparison["items"] < _FEWEST:
+    if comparison["items"] < FEWEST:
         verdict = f"{comparison['items']} items are too few to tell; give more text or questions"
     elif comparison["excludes_zero"]:
         rank = "better" if better else "worse"
@@ -180,7 +180,7 @@ def _right(result: Result) -> Tensor:
 
 
 def _excludes_zero(low: float, high: float, items: int) -> bool:
-    return items >= _FEWEST and not low <= 0 <= high
+    return items >= FEWEST and not low <= 0 <= high
 
 
 def _different(one: Result, other: Result, cause: str) -> SettingsError:

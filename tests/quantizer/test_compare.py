@@ -199,6 +199,13 @@ def test_the_text_is_for_people_and_describes_every_plot(compared: Path) -> None
             assert not previous.startswith("|") or line.count("|") == previous.count("|")
 
 
+def test_what_the_figures_cannot_tell_stands_in_the_report(compared: Path) -> None:
+    warnings = report_of(compared)["warnings"]
+    text = (compared / "report.md").read_text()
+    for words in ("is measured on and was calibrated on", "4 windows are too few to tell methods"):
+        assert any(words in warning for warning in warnings) and words in text
+
+
 def test_a_walk_for_every_width_and_models_are_removed(
     tiny_llama: Path, text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -220,6 +227,7 @@ def test_a_walk_for_every_width_and_models_are_removed(
 def test_equal_weights_are_measured_once(compared: Path) -> None:
     variants = report_of(compared)["variants"]
     same = [variant for variant in variants if variant["same_weights_as"]]
+    assert same
     assert all(variant["label"].endswith("on grid") for variant in same)
     for variant in same:
         assert (

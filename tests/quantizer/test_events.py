@@ -41,6 +41,25 @@ def test_events_are_told_everywhere(
     assert first["dead_columns"] == 1
 
 
+def test_the_readable_report_of_the_published_method_tells_both_sides_of_the_grid(
+    tiny_llama: Path, text_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    argv = ["run", str(tiny_llama), "--out", str(out), "--method", "rpiq-paper"]
+    argv += ["--group-size", "16", "--calibration", str(text_file), "--samples", "8"]
+    assert main([*argv, "--seq-len", "32"]) == 0
+    text = (out / "report.md").read_text()
+    assert "| asked: samples | 8 |" in text and "{" not in text
+    rows = text.partition("## RPIQ as published")[2].splitlines()
+    layers = [row.strip("| ").split(" | ") for row in rows if "model.layers." in row]
+    paper = json.loads((out / "report.json").read_text())["modules"]
+    assert [name for name, *_ in layers] == [module["name"] for module in paper]
+    for cells, module in zip(layers, paper, strict=True):
+        start, off = (module["paper"][side]["last"] for side in ("start", "off_grid"))
+        assert float(cells[1]) == pytest.approx(off / start, abs=1e-4)
+        assert cells[-1].endswith(" %")
+
+
 def test_a_readable_report_has_no_empty_cell(
     tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
