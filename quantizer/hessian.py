@@ -89,6 +89,11 @@ def mean_diagonal(hessian: Tensor) -> float:
     return float(live.mean()) if live.numel() else 0.0
 
 
+def damped(hessian: Tensor, ridge: float) -> Tensor:
+    """``H + ridge·I`` on live columns; dead ones stay zero."""
+    return hessian + ridge * torch.diag((hessian.diagonal() > 0).to(hessian.dtype))
+
+
 def inverse_factor(hessian: Tensor, ridge: float) -> InverseFactor:
     """Upper Cholesky factor of the damped inverse, for a Hessian (in, in) of live columns.
 

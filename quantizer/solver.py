@@ -1,5 +1,6 @@
 """One layer from its statistics to the codes that are stored: stages, gate and few-token rule."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,6 +18,7 @@ Method = Literal["rtn", "gptq", "rpiq", "rpiq-paper"]
 AsymmetricTarget = Literal["auto", "0", "0.5", "1"]
 GridChoice = Literal["minmax", "hessian"]
 
+_DAMPING = {"rpiq": 0.05}
 _TOO_FEW = 16  # a layer with fewer than columns / 16 tokens is rounded
 
 
@@ -24,7 +26,8 @@ _TOO_FEW = 16  # a layer with fewer than columns / 16 tokens is rounded
 class Settings:
     """How every layer is quantized.
 
-    damp_percent: damping as a share of the Hessian's mean diagonal.
+    damp_percent: damping as a share of the Hessian's mean diagonal; unless given, 0.05 for
+        ``rpiq``, which also keeps the damping in what it minimizes, and the usual 0.01 for others.
     rounds:       most rounds of the refinement.
     asymmetric_target: share γ of the correction of ``quantizer.target``, for ``rpiq`` only;
         auto chooses it by the held-out sequences' block output.
@@ -40,12 +43,14 @@ class Settings:
     sym: bool = False
     grid: GridChoice = "minmax"
     act_order: bool = True
-    damp_percent: float = 0.01
+    damp_percent: float = math.nan
     rounds: int = 4
     asymmetric_target: AsymmetricTarget = "auto"
     paper_hessian: HessianChoice = "last"
 
     def __post_init__(self) -> None:
+        if math.isnan(self.damp_percent):
+            object.__setattr__(self, "damp_percent", _DAMPING.get(self.method, 0.01))
         if self.group_size < 1:
             raise SettingsError(f"--group-size {self.group_size} is too small; give 32, 64 or 128")
         if not 0 <= self.damp_percent <= 1:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 from models.formats import FORMATS
@@ -29,7 +30,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--group-size", type=int, default=128, help="inputs that share a scale")
     parser.add_argument("--sym", action="store_true", help="fix every zero point in the middle")
     parser.add_argument(
-        "--damp-percent", type=float, default=0.01, help="share of the Hessian's mean diagonal"
+        "--damp-percent",
+        type=float,
+        default=math.nan,
+        help="share of the Hessian's mean diagonal; default: 0.05 for rpiq, else 0.01",
     )
     parser.add_argument(
         "--rounds", type=int, help="most refinement rounds; default: 4 for rpiq, 5 for rpiq-paper"
