@@ -1,4 +1,4 @@
-"""The ``quantizer`` command: ``run`` writes a quantized folder, ``eval`` measures one."""
+"""The ``quantizer`` command; each of its commands has a file in ``quantizer.commands``."""
 
 import argparse
 import logging
@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from models.errors import ModelsError
 from quantizer.commands import compare, eval, inspect, run
-from quantizer.errors import QuantizerError, SettingsError
+from quantizer.errors import FULL_DISK, QuantizerError, SettingsError
 
 _EXPECTED = (QuantizerError, ModelsError, OSError, SafetensorError, torch.OutOfMemoryError)
 
@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _describe(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno in FULL_DISK:
+        where = "" if error.filename is None else f"{error.filename}: "
+        return f"{where}the disk is full; free some of it, or give an output on another disk"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; check the path and its permissions"
     return str(error) or type(error).__name__

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from models.checkpoint import write_json
+from models.int4.packing import STORED_BITS
 from models.tensor_files import write_whole
 from quantizer import plots
-from quantizer.compare import Comparison, Measured
-from quantizer.contenders import GPTQ, MEANINGS, PAPER, RPIQ, LayerRow, Variant
+from quantizer.compare import CompareJob, Comparison, Measured
+from quantizer.contenders import GPTQ, MEANINGS, PAPER, RPIQ, LayerRow, Variant, settings_of
 from quantizer.costs import Cost
 from quantizer.plots import Convergence, PerplexityPoint, Plot
 from quantizer.report import REPORT_FILE, REPORT_TEXT, WRITTEN_BY
 from quantizer.report_text import table
+from quantizer.solver import Settings
 
 _NONE = "not measured"
 
@@ -141,7 +143,7 @@ def markdown(comparison: Comparison, drawn: Sequence[Plot]) -> str:
         f"# Comparison of quantization methods on {job.model}",
         _how_it_was_made(comparison),
         "## Methods",
-        table(("Method", "What it is"), [(name, MEANINGS[name]) for name in _named(job.methods)]),
+        _methods_table(job),
         "## Perplexity",
         f"The full-precision model has perplexity {exact['value']:.4f} (95 % interval "
         f"{low:.4f} to {high:.4f}) on {exact['items']} windows of {exact['seq_len']} tokens of "
@@ -149,7 +151,8 @@ def markdown(comparison: Comparison, drawn: Sequence[Plot]) -> str:
         "models read the same windows, and windows are resampled together.",
     ]
     for bits in job.bits:
-        parts += [f"### {bits} bits", _perplexity_table(comparison, bits)]
+        unstored = "" if bits in STORED_BITS else _UNSTORED_NOTE
+        parts += [f"### {bits} bits", unstored, _perplexity_table(comparison, bits)]
     parts += [
         "## Output error by kind of layer",
         "J is the squared output error per token against the full-precision weight on all fitting "
@@ -184,6 +187,10 @@ def markdown(comparison: Comparison, drawn: Sequence[Plot]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+_UNSTORED_NOTE = (
+    f"No file holds this width here, only {' and '.join(map(str, STORED_BITS))} bits: these models "
+    "were measured from memory."
+)
 _CHANGED_NOTE = (
     "Share of codes that differ from where a method started, mean over the layers of a kind: for "
     "gptq and gptq+hessian from rounding to nearest on the same grid, for the refinements from "
@@ -260,7 +267,7 @@ def _gamma_note(comparison: Comparison) -> str:
 def _perplexity_table(comparison: Comparison, bits: int) -> str:
     header = (
         "Method",
-        "Is a file of these bits",
+        "On a grid of these bits",
         "Perplexity",
         "95 % from",
         "95 % to",
@@ -396,8 +403,18 @@ def _number(value: float | None, form: str, unit: str = "") -> str:
     return _NONE if value is None else f"{value:{form}}{unit}"
 
 
-def _named(methods: Sequence[str]) -> list[str]:
-    return [name for name in MEANINGS if name in methods]
+def _methods_table(job: CompareJob) -> str:
+    header = ("Method", "What it is", "Damping, share of the mean diagonal")
+    rows = [
+        (name, meaning, _damping(settings_of(name, job.bits[0], job.group_size)))
+        for name, meaning in MEANINGS.items()
+        if name in job.methods
+    ]
+    return table(header, rows)
+
+
+def _damping(settings: Settings) -> str:
+    return "none" if settings.method == "rtn" else f"{settings.damp_percent:g}"
 
 
 def _one_line(text: str) -> str:

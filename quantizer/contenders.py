@@ -220,18 +220,18 @@ def contenders(
 
 
 def settings_of(method: str, bits: int, group_size: int) -> Settings:
-    """How the solver runs a method; ``rpiq-paper`` starts from plain ``gptq``."""
-    settings = Settings(method="gptq", bits=bits, group_size=group_size, act_order=False)
+    """How the solver runs a method; ``rpiq-paper`` starts from plain ``gptq``.
+
+    Made anew for each rather than from one another, so that each has its own default damping.
+    """
     if method == RTN:
-        return replace(settings, method="rtn")
+        return Settings("rtn", bits, group_size)
     if method == GPTQ_HESSIAN:
-        return replace(settings, act_order=True, grid="hessian")
+        return Settings("gptq", bits, group_size, grid="hessian")
     if method in (RPIQ, RPIQ_GAMMA_0):
         target: AsymmetricTarget = "0" if method == RPIQ_GAMMA_0 else "auto"
-        return replace(
-            settings, method="rpiq", act_order=True, grid="hessian", asymmetric_target=target
-        )
-    return settings
+        return Settings("rpiq", bits, group_size, grid="hessian", asymmetric_target=target)
+    return Settings("gptq", bits, group_size, act_order=False)
 
 
 def kind_of(layer: str) -> str:

@@ -1,5 +1,10 @@
 """Everything that `quantizer` raises on purpose. A message names the cause and the way out."""
 
+import errno
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+"""What the system calls a full disk, or a used-up share of one."""
+
 
 class QuantizerError(Exception):
     """Root of the tree; the command line prints its message as one line."""

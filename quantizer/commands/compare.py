@@ -13,9 +13,15 @@ from quantizer.errors import SettingsError
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.description = (
+        "Quantize one model by several methods from the same statistics, measure each, and write "
+        "report.md, report.json and plots."
+    )
     parser.set_defaults(action=_compare, if_stopped="the output folder is as it was before")
     parser.add_argument("model", type=Path, metavar="MODEL", help="full-precision model folder")
-    parser.add_argument("--out", type=Path, required=True, help="new or empty folder")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="new or empty folder, or one to replace"
+    )
     parser.add_argument(
         "--calibration",
         type=Path,
@@ -33,7 +39,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--bits",
         default="4",
         metavar="LIST",
-        help="widths from 2 to 8, such as 4,3,2; the walk over the model uses the first",
+        help="widths from 2 to 8, such as 4,3,2; the walk over the model uses the first; "
+        "default: %(default)s",
     )
     parser.add_argument(
         "--walk-per-width",
@@ -46,14 +53,25 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help="rounds of rpiq-paper, such as 5,20; default: %(default)s",
     )
-    parser.add_argument("--group-size", type=int, default=128, help="inputs that share a scale")
-    parser.add_argument("--samples", type=int, default=128, help="calibration sequences")
+    parser.add_argument(
+        "--group-size",
+        type=int,
+        default=128,
+        help="inputs that share a scale; default: %(default)s",
+    )
+    parser.add_argument(
+        "--samples", type=int, default=128, help="calibration sequences; default: %(default)s"
+    )
     parser.add_argument(
         "--seq-len", type=int, help="tokens of a text sequence; default: the context, at most 2048"
     )
-    parser.add_argument("--seed", type=int, default=0, help="draws the calibration sequences")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="draws the calibration sequences; default: %(default)s"
+    )
     parser.add_argument("--limit", type=int, help="measure only the first windows of --data")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or cuda:N; default: %(default)s"
+    )
     parser.add_argument(
         "--dtype",
         choices=("auto", "float32", "bfloat16"),

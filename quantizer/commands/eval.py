@@ -23,9 +23,10 @@ _TASKS = ("perplexity", "sentiment", "pictures")
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.description = "Measure a model folder, and compare it with another one item by item."
     parser.set_defaults(action=_eval, if_stopped="no result was written")
     parser.add_argument("model", type=Path, metavar="MODEL", help="model folder")
-    parser.add_argument("--task", choices=_TASKS, required=True)
+    parser.add_argument("--task", choices=_TASKS, required=True, help="what to measure")
     parser.add_argument(
         "--data",
         type=Path,
@@ -39,7 +40,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         choices=PROTOCOLS,
         default="standard",
-        help="standard, or as AutoGPTQ's evaluation tasks measure (perplexity and sentiment)",
+        help="standard, the default, or as AutoGPTQ's evaluation tasks measure (perplexity and "
+        "sentiment)",
     )
     parser.add_argument(
         "--against",
@@ -62,7 +64,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="perplexity and sentiment: rows computed at once; default: up to 32, as memory allows",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or cuda:N; default: %(default)s"
+    )
     parser.add_argument(
         "--dtype",
         choices=("auto", "float32", "bfloat16"),

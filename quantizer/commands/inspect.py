@@ -15,7 +15,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.set_defaults(action=_inspect, if_stopped="nothing was changed")
     parser.description = (
-        "Exit code 0: nothing suspicious; 1: something suspicious was found; 2: unreadable."
+        "Describe a quantized folder and name what is suspicious. Exit code 0: nothing suspicious; "
+        "1: something suspicious was found; 2: unreadable."
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="GPTQ or compressed-tensors")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")

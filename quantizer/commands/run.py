@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.formats import FORMATS
 from quantizer.commands.common import device_of, progress_bar
+from quantizer.errors import SettingsError
 from quantizer.machine import return_freed_memory
 from quantizer.pipeline import Job, plan_job, prepare, run
 from quantizer.plan_text import plan_text
@@ -19,20 +20,41 @@ _ROUNDS = {"rpiq-paper": 5}  # as published; 4 elsewhere
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.description = (
+        "Quantize a model folder block by block. An interrupted run goes on where it stopped when "
+        "the same command is given again."
+    )
     parser.set_defaults(action=_run, if_stopped="the output folder is as it was before")
     parser.add_argument("model", type=Path, metavar="MODEL", help="full-precision model folder")
-    parser.add_argument("--out", type=Path, required=True, help="new or empty folder")
-    parser.add_argument("--method", choices=("rtn", "gptq", "rpiq", "rpiq-paper"), default="rpiq")
     parser.add_argument(
-        "--format", choices=tuple(FORMATS), default="gptq", help="form of the written layers"
+        "--out", type=Path, required=True, help="new or empty folder, or one to replace"
     )
-    parser.add_argument("--bits", type=int, choices=(4, 8), default=4)
-    parser.add_argument("--group-size", type=int, default=128, help="inputs that share a scale")
+    parser.add_argument(
+        "--method",
+        choices=("rtn", "gptq", "rpiq", "rpiq-paper"),
+        default="rpiq",
+        help="rounding to nearest, GPTQ, GPTQ refined on the grid, or RPIQ as published; "
+        "default: %(default)s",
+    )
+    parser.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        default="gptq",
+        help="form of the written layers; default: %(default)s",
+    )
+    parser.add_argument(
+        "--bits", type=int, choices=(4, 8), default=4, help="of a weight; default: %(default)s"
+    )
+    parser.add_argument(
+        "--group-size",
+        type=int,
+        default=128,
+        help="inputs that share a scale; default: %(default)s",
+    )
     parser.add_argument("--sym", action="store_true", help="fix every zero point in the middle")
     parser.add_argument(
         "--damp-percent",
         type=float,
-        default=math.nan,
         help="share of the Hessian's mean diagonal; default: 0.05 for rpiq, else 0.01",
     )
     parser.add_argument(
@@ -42,13 +64,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--rpiq-hessian",
         choices=("last", "global"),
         default="last",
-        help="rpiq-paper: block Hessians of the last sequence, or of all as equation 12 reads",
+        help="rpiq-paper: block Hessians of the last sequence, or of all as equation 12 reads; "
+        "default: %(default)s",
     )
     parser.add_argument(
         "--asymmetric-target",
         choices=("auto", "0", "0.5", "1"),
         default="auto",
-        help="rpiq: how far layers make up for errors before them; auto: chosen on held-out text",
+        help="rpiq: how far layers make up for errors before them; auto, the default: chosen on "
+        "held-out text",
     )
     parser.add_argument(
         "--grid", choices=("minmax", "hessian"), help="default: hessian for rpiq, else minmax"
@@ -57,7 +81,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--act-order",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="quantize columns in order of importance",
+        help="quantize columns in order of importance; default: yes",
     )
     parser.add_argument(
         "--calibration",
@@ -65,12 +89,18 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="text file, or for CogVLM2 a folder with pictures and questions.jsonl",
     )
-    parser.add_argument("--samples", type=int, default=128, help="calibration sequences")
+    parser.add_argument(
+        "--samples", type=int, default=128, help="calibration sequences; default: %(default)s"
+    )
     parser.add_argument(
         "--seq-len", type=int, help="tokens of a text sequence; default: the context, at most 2048"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--seed", type=int, default=0, help="draws the calibration sequences")
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or cuda:N; default: %(default)s"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="draws the calibration sequences; default: %(default)s"
+    )
     parser.add_argument(
         "--allow-uncalibrated",
         action="store_true",
@@ -96,7 +126,7 @@ def _run(options: argparse.Namespace) -> int:
         group_size=options.group_size,
         sym=options.sym,
         act_order=options.act_order,
-        damp_percent=options.damp_percent,
+        damp_percent=_damping(options.damp_percent),
         rounds=_ROUNDS.get(options.method, 4) if options.rounds is None else options.rounds,
         paper_hessian=options.rpiq_hessian,
         asymmetric_target=options.asymmetric_target,
@@ -128,6 +158,15 @@ def _run(options: argparse.Namespace) -> int:
         raise
     print(json.dumps(report.totals()) if options.json else _summary(options.out, report))
     return 0
+
+
+def _damping(asked: float | None) -> float:
+    """What `Settings` takes: NaN for the method's own default, which nobody can ask for."""
+    if asked is None:
+        return math.nan
+    if math.isnan(asked):
+        raise SettingsError("--damp-percent nan is out of range; give a share such as 0.01")
+    return asked
 
 
 def _dry_run(job: Job, *, as_json: bool) -> int:

@@ -1,6 +1,8 @@
 """The command line: results, options, and one line for every expected error."""
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -195,6 +197,19 @@ def test_stopping_tells_what_was_left(
     assert main([part.format(model=tiny_llama, tmp=tmp_path) for part in argv]) == 130
     line = capsys.readouterr().err
     assert message in line and line.count("\n") == 1
+
+
+def test_a_full_disk_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("quantizer.commands.compare.compare", full)
+    argv = ["compare", "model", "--out", str(tmp_path / "o"), "--calibration", "x", "--data", "x"]
+    assert main(argv) == 2
+    line = capsys.readouterr().err
+    assert line == "error: the disk is full; free some of it, or give an output on another disk\n"
 
 
 def test_a_terminal_sees_progress(

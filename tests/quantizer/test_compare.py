@@ -23,6 +23,7 @@ from quantizer.contenders import (
     settings_of,
 )
 from quantizer.errors import SettingsError
+from quantizer.solver import Settings, with_default_grid
 from quantizer.walk import Observed, Walk
 
 ALL = list(MEANINGS)
@@ -82,6 +83,14 @@ def test_every_method_sees_the_same_statistics(observed: list[Observed]) -> None
         assert error[f"{paper}, off grid", bits] < error["gptq", bits]
         assert error[f"{paper}, on grid", bits] == pytest.approx(error["gptq", bits], rel=0.02)
     assert error["rpiq-gamma-0", 4] < error["rpiq-gamma-0", 2]
+
+
+def test_every_method_has_the_settings_of_a_run() -> None:
+    """Damping too, whose default differs between methods."""
+    assert settings_of("rpiq", 4, 16) == with_default_grid(Settings("rpiq", 4, 16), None)
+    assert settings_of("rtn", 4, 16) == with_default_grid(Settings("rtn", 4, 16), None)
+    plain = with_default_grid(Settings("gptq", 4, 16, act_order=False), None)
+    assert settings_of("gptq", 4, 16) == settings_of(PAPER, 4, 16) == plain
 
 
 def test_no_method_is_spared_a_factorization_that_another_made(observed: list[Observed]) -> None:
