@@ -22,10 +22,8 @@ SCARCE = {
 PLENTY = {"gptq": ["rtn", "gptq"], "rpiq": ["rtn", "grid", "gptq", "rpiq"]}
 
 
-def solved(
-    problem: LayerProblem, held_out: Tensor | None, method: Method, **changes: object
-) -> Solution:
-    chosen = Settings(method=method, group_size=16, **changes)  # type: ignore[arg-type]
+def solved(problem: LayerProblem, held_out: Tensor | None, method: Method) -> Solution:
+    chosen = Settings(method=method, group_size=16, damp_percent=0.01)
     return solve(problem, held_out, with_default_grid(chosen, None))
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ def test_statistics_equal_two_runs_of_transformers(
         if name.startswith("model.layers.1"):
             assert float(difference.abs().max()) > 0.01
             H = (part.T @ part / len(part)).double()
-            damped = H + 0.01 * H.diagonal().mean() * torch.eye(len(H)).double()
+            damped = H + settings().damp_percent * H.diagonal().mean() * torch.eye(len(H)).double()
             shift = (difference.T @ part / len(part)).double()
             wanted = weights[name].double()
             wanted = wanted + wanted @ shift @ torch.linalg.inv(damped)
@@ -187,7 +188,7 @@ def test_gamma_is_judged_by_the_held_out_output_of_the_block(
     written = seen.weights()
     groups = [(name, seen.statistics[name]) for name in seen.statistics]
     assert len(judged) == len(groups) == 8
-    quick = Settings(method="gptq", group_size=16)
+    quick = replace(settings(), method="gptq")
     for (name, statistics), errors in zip(groups, judged, strict=True):
         members = [n for n in written if seen.observed[n].problem.hessian is statistics.hessian]
         layer = int(name.split(".")[2])
