@@ -169,7 +169,6 @@ class Walk:
             self._advance(block, paths.fitting)
             self._advance(block, paths.held_out)
             if exact is not None:
-                self._advance(exact, paths.exact_fitting)
                 paths.exact_held_out = goal
                 exact.module.to_empty(device="meta")
             replaced = {f"{name}.weight" for name in layers}
@@ -329,13 +328,14 @@ class Walk:
             if cross and cross.tokens and index == len(paths.exact_fitting):
                 paired = fit.mean()
             inputs = self._inputs(block, name, state)
+            wanted = None
+            if exact and index < len(paths.exact_fitting):
+                wanted = self._exact_inputs(exact, name, paths.exact_fitting, index)
             if inputs is None:
                 continue
             fit.add(inputs)
-            if exact and cross and index < len(paths.exact_fitting):
-                exact_inputs = self._inputs(exact, name, paths.exact_fitting[index])
-                assert exact_inputs is not None  # the same tokens reach both
-                cross.add(exact_inputs, inputs)
+            if cross and wanted is not None:
+                cross.add(wanted, inputs)
             last = inputs
         for index, state in enumerate(paths.held_out):
             inputs = self._inputs(block, name, state)
@@ -376,6 +376,28 @@ class Walk:
         finally:
             handle.remove()
         return None
+
+    def _exact_inputs(
+        self, exact: Block, name: str, states: list[State], index: int
+    ) -> Tensor | None:
+        """The inputs of a layer of the full-precision block on one sequence.
+
+        At the block's last group the sequence runs on to the end and its state moves there, which
+        saves a pass of its own.
+        """
+        if name not in exact.groups[-1]:
+            return self._inputs(exact, name, states[index])
+        found: list[Tensor] = []
+
+        def keep(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            found.append(inputs[0].detach().reshape(-1, inputs[0].shape[-1]))
+
+        handle = linear_of(exact, name).register_forward_pre_hook(keep)
+        try:
+            states[index] = self._step(exact, states[index])
+        finally:
+            handle.remove()
+        return found[0] if found else None
 
     def _solve_group(
         self,
