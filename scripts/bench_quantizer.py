@@ -268,6 +268,7 @@ def parts_timed(device: torch.device) -> Iterator[dict[str, float]]:
     spent: dict[str, float] = defaultdict(float)
     names = {
         "_inputs": "inputs",
+        "_exact_inputs": "exact inputs",
         "_advance": "advance",
         "_goal": "goal",
         "_output_error": "judge",
@@ -293,20 +294,20 @@ def parts_timed(device: torch.device) -> Iterator[dict[str, float]]:
         def call(self: Walk, *arguments: Any, **named: Any) -> Any:
             switch()
             name = names[method]
-            if method == "_inputs":  # the block object tells the paths apart
-                exact = arguments[0].module is not self_block(self)
-                name = "exact inputs" if exact else "inputs"
+            if method == "_inputs" and stack and stack[-1] == "exact inputs":
+                name = stack[-1]
             stack.append(name)
             try:
-                return original(self, *arguments, **named)
+                found = original(self, *arguments, **named)
             finally:
                 switch()
                 stack.pop()
+            if method == "_statistics":
+                # So few tokens would have the few-token rule try every layer twice.
+                found.tokens = max(found.tokens, found.hessian.shape[0])
+            return found
 
         return call
-
-    def self_block(walk: Walk) -> Any:
-        return next(iter(walk.model.blocks())).module
 
     for method in names:
         setattr(Walk, method, timed(method))
@@ -321,7 +322,7 @@ def add_up(measured: dict[str, dict[str, float]], fitting: int, held_out: int) -
     """Scale what depends on tokens to a realistic run, and leave the rest as it was measured.
 
     The accumulation of H is part of ``statistics``, that of Δ too; Δ's share is what rpiq spends
-    there beyond gptq. The exact path follows only ``followed_tokens`` of the widest layer, and at most
+    there beyond gptq. The exact path follows only ``followed_tokens``, and at most
     ``JUDGING_TOKENS`` held-out tokens choose γ.
     """
     small = (fitting + held_out) * TOKENS_EACH
@@ -338,7 +339,6 @@ def add_up(measured: dict[str, dict[str, float]], fitting: int, held_out: int) -
     exact = {
         "exact inputs": ours["exact inputs"] / fit_small,
         "Δ": max(ours["statistics"] - base["statistics"], 0.0) / fit_small,
-        "advance": base["advance"] / small,
     }
     judging = (ours["judge"] + ours["goal"]) * JUDGING_TOKENS / judged_small
     gptq_total = sum(quantized.values()) * tokens + base["solve"]
