@@ -44,7 +44,7 @@ from quantizer.errors import OutputError, QuantizerError, SettingsError
 from quantizer.events import with_events
 from quantizer.machine import look_at_machine, trim_heap
 from quantizer.output import check_output, copy_small_files
-from quantizer.plan import SPARE_BYTES, Plan, block_shapes, make_plan, megabytes, shard_size
+from quantizer.plan import SPARE_BYTES, Plan, make_plan, megabytes
 from quantizer.progress import (
     FinishedRecord,
     ShardLayout,
@@ -57,6 +57,7 @@ from quantizer.report import REPORT_FILE, REPORT_TEXT, RunReport, module_from_di
 from quantizer.report_text import markdown
 from quantizer.solver import Settings
 from quantizer.walk import FinishedBlock, Progress, Walk, digest_of, linear_of
+from quantizer.workload import block_shapes, shard_size
 
 logger = logging.getLogger(__name__)
 

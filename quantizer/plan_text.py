@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from quantizer.plan import GroupPlan, Parts, Plan, megabytes
+from quantizer.plan import GroupPlan, Plan, megabytes
+from quantizer.plan_memory import Parts
 
 
 def plan_text(plan: Plan, warnings: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from torch import Tensor
 
+from models.checkpoint import ShardWriter, write_json
 from models.cogvlm2.config import CogVLM2Config, VisionConfig
 from models.cogvlm2.model import CogVLM2ForCausalLM
 from quantizer.gptq import LayerProblem
@@ -88,6 +89,42 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory, letter_tokenizer: Token
         (folder / measured).write_text('{"accuracy": 1}')
     (folder / "notes.bin").write_bytes(b"not ours to copy")
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_llama(letter_tokenizer: Tokenizer) -> Callable[..., Path]:
+    """Write a LLaMA folder of a given size with random bf16 weights."""
+
+    def write(folder: Path, hidden: int, wide: int, layers: int) -> Path:
+        from transformers import LlamaConfig, LlamaForCausalLM
+
+        config = LlamaConfig(
+            vocab_size=99,
+            hidden_size=hidden,
+            intermediate_size=wide,
+            num_hidden_layers=layers,
+            num_attention_heads=hidden // 64,
+            max_position_embeddings=256,
+            bos_token_id=1,
+            eos_token_id=2,
+            tie_word_embeddings=False,
+        )
+        with torch.device("meta"):
+            shapes = LlamaForCausalLM(config).state_dict()
+        generator = torch.Generator().manual_seed(0)
+        with ShardWriter(folder) as writer:
+            for name, tensor in shapes.items():
+                values = torch.ones(tensor.shape)
+                if tensor.dim() == 2:
+                    values = torch.randn(tensor.shape, generator=generator)
+                    values *= tensor.shape[1] ** -0.5
+                writer.add(name, values.to(torch.bfloat16))
+        raw = config.to_dict() | {"architectures": ["LlamaForCausalLM"]}
+        write_json(folder / "config.json", raw)
+        letter_tokenizer.save(str(folder / "tokenizer.json"))
+        return folder
+
+    return write
 
 
 @pytest.fixture(scope="session")

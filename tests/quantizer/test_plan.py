@@ -14,8 +14,10 @@ from quantizer.cli import main
 from quantizer.errors import SettingsError
 from quantizer.gptq import LayerProblem
 from quantizer.pipeline import Job, plan_job, prepare, run
-from quantizer.plan import LinearShape, Plan, solver_bytes
+from quantizer.plan import Plan
+from quantizer.plan_memory import solver_bytes
 from quantizer.solver import Method, Settings, solve, with_default_grid
+from quantizer.workload import LinearShape
 
 
 def plan_of(job: Job) -> Plan:
@@ -68,21 +70,43 @@ def allocated_peak(action: Callable[[], object]) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["rtn", "gptq", "rpiq"])
-@pytest.mark.parametrize("shape", [(64, 256), (1024, 256), (512, 512)])
+@pytest.mark.parametrize("method", ["rtn", "gptq", "rpiq", "rpiq-paper"])
+@pytest.mark.parametrize("shape", [(64, 256, 128), (1024, 256, 32), (512, 512, 128)])
 def test_a_solvers_workspace_is_what_torch_allocates(
-    method: Method, shape: tuple[int, int]
+    method: Method, shape: tuple[int, int, int]
 ) -> None:
-    out_features, in_features = shape
+    out_features, in_features, group_size = shape
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(2 * in_features, in_features, generator=generator)
-    weight = torch.randn(shape, generator=generator)
+    weight = torch.randn(out_features, in_features, generator=generator)
     problem = LayerProblem(weight, inputs.T @ inputs / len(inputs), len(inputs))
-    settings = with_default_grid(Settings(method), None)
+    # Memory does not depend on the number of rounds.
+    settings = with_default_grid(Settings(method, group_size=group_size, rounds=1), None)
     held_out = problem.hessian.clone()
-    peak = allocated_peak(lambda: solve(problem, held_out, settings))
+    peak = allocated_peak(lambda: solve(problem, held_out, settings, last_inputs=inputs))
     expected = solver_bytes(LinearShape("layer", out_features, in_features), settings)
-    assert expected == pytest.approx(peak, rel=0.1)
+    assert expected == pytest.approx(peak, rel=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["gptq", "rpiq", "rpiq-paper"])
+@pytest.mark.parametrize("samples", [6, 90])
+def test_a_whole_runs_tensors_are_those_of_the_plan(
+    method: Method,
+    samples: int,
+    make_llama: Callable[..., Path],
+    text_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # So that the full-precision path follows all of 6 sequences, but not of 90.
+    monkeypatch.setattr("quantizer.walk._FOLLOWED_AT_LEAST", 1024)
+    model = make_llama(tmp_path / "model", 128, 352, 2)
+    settings = with_default_grid(Settings(method, group_size=64, rounds=1), None)
+    job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=samples, seq_len=64)
+    plan = plan_of(job)
+    peak = allocated_peak(lambda: run(job))
+    assert plan.host_peak - plan.machine.base == pytest.approx(peak, rel=0.05)
 
 
 @pytest.fixture
@@ -119,7 +143,7 @@ def test_more_of_anything_needs_more(job: Job) -> None:
     assert longer.host["calibration states"] > plan.host["calibration states"]
     gptq = plan_of(replace(job, settings=Settings("gptq", group_size=16)))
     assert gptq.host["weights of one block"] * 2 == plan.host["weights of one block"]
-    assert gptq.host["statistics"] < plan.host["statistics"]
+    assert gptq.host_peak - gptq.machine.base < plan.host_peak - plan.machine.base
 
 
 def test_dry_run_prints_the_plan_and_changes_nothing(

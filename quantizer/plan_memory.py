@@ -1,0 +1,195 @@
+"""The most memory that a run will hold: what lies there at each moment that may be the peak.
+
+Counted tensor by tensor from the code of ``quantizer.walk`` and ``quantizer.solver``; tests hold
+it to what torch's allocator records. Sizes are bytes.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from models.checkpoint import CheckpointReader
+from models.families import OpenedModel
+from quantizer.solver import Settings
+from quantizer.workload import (
+    FLOAT,
+    BlockShape,
+    CalibrationShape,
+    LinearShape,
+    chooses_gamma,
+    kind_of,
+    stages,
+)
+
+Parts = dict[str, float]
+"""Bytes by what they are for."""
+
+_BLOCK = 128
+"""Columns that the solvers work on at a time."""
+
+_FACTORIZING = 6.0
+"""Hessians at the peak of factorizing one, the given one left out and the factor counted."""
+
+# Peaks of quantizer.solver.solve beyond its arguments and the codes of its stages: (a, b, c, d)
+# stands for a float32 copies of the weight, b of the Hessian, c of one block of 128 columns and
+# d of one group. GPTQ peaks where a stage is measured, with the factor beside; rpiq where four
+# scales are tried at once, with the damped Hessian beside the factor; rpiq-paper where an iterate
+# is put back on the grid, with the Gram
+# matrix of the last sequence beside the factor.
+_WORKING: Mapping[str, tuple[float, float, float, float]] = {
+    "rtn": (4.25, 0.0, 0.0, 0.0),
+    "gptq": (4.0, 1.0, 6.0, 0.0),
+    "rpiq": (5.0, 2.0, 3.0, 40.0),
+    "rpiq-paper": (9.45, 2.0, 0.0, 3.0),
+}
+
+
+def factorizing_bytes(layer: LinearShape, settings: Settings) -> float:
+    """Peak of the solver until the factor of a group's Hessian is known."""
+    if settings.method == "rtn":
+        return 0.0
+    before = 1 + (settings.grid == "hessian")  # stages
+    stored = (1 + before) * layer.count + before * _grid_bytes(layer, settings)
+    return _FACTORIZING * layer.in_features**2 * FLOAT + stored
+
+
+def working_bytes(layer: LinearShape, settings: Settings) -> float:
+    """Peak of the solver from then on, the factor counted."""
+    weight, hessian = layer.count * FLOAT, layer.in_features**2 * FLOAT
+    group = min(settings.group_size, layer.in_features)
+    # Blocks never split a group.
+    block = min(max(_BLOCK // group, 1) * group, layer.in_features)
+    a, b, c, d = _WORKING[settings.method]
+    columns = (c * block + d * group) * layer.out_features * FLOAT
+    # The factors of diagonal blocks stay from round to round.
+    widths = {"rpiq": block + group, "rpiq-paper": group}.get(settings.method, 0)
+    factors = widths * layer.in_features * FLOAT
+    return a * weight + b * hessian + columns + factors + solution_bytes(layer, settings)
+
+
+def solver_bytes(layer: LinearShape, settings: Settings) -> float:
+    """Peak workspace of one layer's solver."""
+    return max(factorizing_bytes(layer, settings), working_bytes(layer, settings))
+
+
+def solution_bytes(layer: LinearShape, settings: Settings) -> float:
+    """What stays of a solved layer until its group is done: codes and grid of every stage."""
+    return stages(settings) * (layer.count + _grid_bytes(layer, settings))
+
+
+def _grid_bytes(layer: LinearShape, settings: Settings) -> float:
+    """Scales and zero-points of one stage."""
+    return 2 * FLOAT * layer.count / settings.group_size
+
+
+def block_moments(
+    block: BlockShape,
+    calibration: CalibrationShape,
+    followed: CalibrationShape,
+    settings: Settings,
+) -> Iterator[Parts]:
+    """What lies on the device at the moments of a block that may be its peak.
+
+    followed: the sequences on the full-precision path, empty without it.
+    """
+    weights = sum(layer.count for layer in block.linears) * FLOAT
+    # The full-precision path has a copy of the block.
+    standing = {"weights of one block": weights * (2 if followed.all else 1)}
+    finished = 0.0
+    for layers in block.groups:
+        here = standing | {"finished layers of the block": finished}
+        for moment in _group_moments(block, layers, calibration, followed, settings):
+            yield here | moment
+        finished += sum(layer.count + _grid_bytes(layer, settings) for layer in layers)
+
+
+def _group_moments(
+    block: BlockShape,
+    layers: tuple[LinearShape, ...],
+    calibration: CalibrationShape,
+    followed: CalibrationShape,
+    settings: Settings,
+) -> Iterator[Parts]:
+    columns, name = layers[0].in_features, layers[0].name
+    hessian = columns**2 * FLOAT
+    longest = max((s.tokens[kind_of(name)] for s in calibration.all), default=0)
+    inputs = longest * columns * FLOAT
+    forward = activation_bytes(block, calibration)
+    # Sums for fitting and held out, and between the two paths with its own Hessian of the
+    # followed tokens, where these are not all.
+    apart = bool(followed.fitting) and len(followed.fitting) < len(calibration.fitting)
+    sums = 3 if followed.all else 2
+    kept = float(sums + apart) * hessian
+    last = inputs if settings.method == "rpiq-paper" else 0.0
+    # The path that is run second holds the inputs of the first.
+    yield {"statistics": kept + last, "activations": forward + 2 * inputs}
+    yield {"statistics": kept + sums * hessian + last}  # the means made of the sums
+    kept += last
+
+    group = sum(layer.count for layer in layers) * FLOAT  # a copy of the weights
+    fit = calibration.tokens(name)[0]
+    scarce = hessian if fit < columns and settings.method != "rpiq-paper" else 0.0  # two dampings
+    if settings.method != "rtn":
+        yield {
+            "statistics": kept + scarce,
+            "solver": factorizing_bytes(layers[0], settings) + group,
+        }
+    if followed.all:
+        # The correction, with the factor that GPTQ uses too, or with one of its own.
+        making = 4.0 if chooses_gamma(settings) and not apart else _FACTORIZING
+        making += 1 if chooses_gamma(settings) and apart else 0
+        yield {"statistics": kept + hessian, "solver": making * hessian + group}
+        kept += hessian
+    if followed.all and chooses_gamma(settings):
+        quick = replace(settings, method="gptq")
+        for layer in layers:
+            solving = working_bytes(layer, quick) + layer.count * FLOAT  # with its target
+            yield {"statistics": kept + scarce, "solver": solving + group}
+        result = 2.0 * max((s.state for s in followed.held_out), default=0)
+        yield {
+            "statistics": kept + hessian + scarce,
+            "solver": group + solution_bytes(layers[-1], quick),
+            "activations": forward + result,
+        }
+    solved = 0.0
+    for layer in layers:
+        target = layer.count * FLOAT if followed.all else 0
+        solver = working_bytes(layer, settings) + group + target + solved
+        yield {"statistics": kept + scarce, "solver": solver}
+        solved += solution_bytes(layer, settings)
+
+
+def activation_bytes(block: BlockShape, calibration: CalibrationShape) -> float:
+    """Peak of one sequence's pass through a block.
+
+    At the widest place three tensors of the hidden layer of the feed-forward part lie beside
+    the residual, its norm and what the norm needs.
+    """
+    narrow = min(layer.in_features for layer in block.linears)
+    wide = max(max(layer.out_features, layer.in_features) for layer in block.linears)
+    kind = kind_of(block.linears[0].name)
+    kind = kind if kind in ("tower", "adapter") else "all"  # experts share a sequence
+    longest = max((sequence.tokens[kind] for sequence in calibration.all), default=0)
+    return longest * (2.5 * narrow + 3 * wide) * FLOAT
+
+
+def state_bytes(calibration: CalibrationShape, followed: CalibrationShape, *, first: bool) -> float:
+    """States of all sequences at a block, and on the full-precision path beside them.
+
+    first: before the first block both paths share their states.
+    """
+    states = sum(max(s.sample, s.state) for s in calibration.all)
+    states += max((s.state for s in calibration.all), default=0)  # one before and after a block
+    if not first:
+        states += sum(s.state for s in followed.all)
+    # The next states of the judging sequences are computed before the block is quantized.
+    return states + sum(s.state for s in followed.held_out)
+
+
+def outer_moments(opened: OpenedModel, reader: CheckpointReader) -> tuple[float, float]:
+    """Outer tensors as they stay on the device, and the largest as it is read and compared."""
+    inside = tuple(f"{block.name}." for block in opened.blockwise.blocks())
+    outer = [name for name in reader.names() if not name.startswith(inside)]
+    used = set(opened.blockwise.outer_names())
+    loaded = [name for name in outer if name in used and not name.startswith("lm_head.")]
+    stays = sum(reader.size(name) // reader.dtype(name).itemsize * FLOAT for name in loaded)
+    return stays, max((reader.size(name) for name in outer), default=0)
