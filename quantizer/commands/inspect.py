@@ -47,7 +47,8 @@ def lines(found: Inspection, *, verbose: bool = False) -> Iterator[str]:
         names = found.unquantized if verbose else _by_kind(found.unquantized)
         yield f"Not quantized: {', '.join(names)}"
     findings = found.findings()
-    yield from (f"Suspicious: {text}" for text in findings)
+    told = findings if verbose else _alike(found)
+    yield from (f"Suspicious: {text}" for text in told)
     packed = sum(layer.size_bytes for layer in found.layers)
     number = "nothing" if not findings else f"{len(findings)} findings"
     number = "1 finding" if len(findings) == 1 else number
@@ -61,6 +62,18 @@ def _by_kind(names: Sequence[str]) -> list[str]:
     """Name layers that differ by their block's number once, with how many there are."""
     counts = Counter(map(kind_of, names))
     return [kind if count == 1 else f"{kind} ({count} layers)" for kind, count in counts.items()]
+
+
+def _alike(found: Inspection) -> list[str]:
+    """The findings, one that several layers of a kind share told once."""
+    shared: dict[tuple[str, str], list[str]] = {}
+    for layer in found.layers:
+        for text in layer.suspicious:
+            shared.setdefault((kind_of(layer.name), text), []).append(layer.name)
+    return found.suspicious + [
+        f"{names[0] if len(names) == 1 else f'{kind} ({len(names)} layers)'}: {text}"
+        for (kind, text), names in shared.items()
+    ]
 
 
 def _headline(found: Inspection) -> str:

@@ -205,6 +205,24 @@ def test_damage_is_named_and_the_rest_still_described(
     assert any(message in text for text in json.loads(capsys.readouterr().out)["findings"])
 
 
+def test_what_layers_of_a_kind_share_is_told_once(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def spoil(tensors: dict[str, Tensor]) -> None:
+        for block in (0, 1):
+            tensors[f"model.layers.{block}.mlp.up_proj.scales"][0, 0] = torch.nan
+
+    change(folder, spoil)
+    shared = "Suspicious: model.layers.*.mlp.up_proj (2 layers): 1 scale is NaN"
+    assert main(["inspect", str(folder)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("Suspicious")] == [shared]
+    assert "2 findings suspicious" in lines[-1]
+    assert main(["inspect", str(folder), "--verbose"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert f"Suspicious: {UP}: 1 scale is NaN" in lines and shared not in lines
+
+
 def test_the_scale_of_a_group_of_zeros_is_no_outlier(folder: Path) -> None:
     def empty_group(tensors: dict[str, Tensor]) -> None:
         tensors[f"{UP}.qweight"][:2, 0] = 0x88888888 - 2**32
