@@ -18,10 +18,15 @@ _RETURNED_BYTES = 2**17  # where glibc itself begins before it learns to keep mo
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """float32 operations a second: in a large product of matrices, and of matrix and vector."""
+    """float32 operations a second.
+
+    matmul: in a large product of matrices; vector: of matrix and vector; elementwise: elements
+        of large tensors, made anew by every step.
+    """
 
     matmul: float
     vector: float
+    elementwise: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,9 @@ def _measure_speed(device: torch.device) -> Speed:
     tall = torch.ones(width, 4 * size, device=device)
     matmul = _seconds(lambda: square @ square, device)
     vector = _seconds(lambda: square[0, :width] @ tall, device)
-    return Speed(2 * size**3 / matmul, 2 * width * 4 * size / vector)
+    block = torch.ones(size, size, device=device)
+    elementwise = _seconds(lambda: torch.round(block / 3), device) / 2
+    return Speed(2 * size**3 / matmul, 2 * width * 4 * size / vector, block.numel() / elementwise)
 
 
 def _seconds(action: Callable[[], object], device: torch.device) -> float:

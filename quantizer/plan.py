@@ -161,7 +161,9 @@ def make_plan(
     """Work out what a run will need."""
     shape = CalibrationShape.of(opened, calibration)
     blocks = block_shapes(list(opened.blockwise.blocks()), reader)
-    host, device = _peak(opened, reader, blocks, shape, settings, machine)
+    widest = max(layer.in_features for block in blocks for layer in block.linears)
+    followed = shape.followed(settings, widest)
+    host, device = _peak(opened, reader, blocks, shape, followed, settings, machine)
     shards = sum(shard_size(block, settings) for block in blocks)
     inside = tuple(f"{block.name}." for block in blocks)
     rest = sum(reader.size(name) for name in reader.names() if not name.startswith(inside))
@@ -178,7 +180,9 @@ def make_plan(
         work=shards if single else 0,
         seconds=None
         if machine.speed is None
-        else sum(block_seconds(block, shape, settings, machine.speed) for block in blocks),
+        else sum(
+            block_seconds(block, shape, followed, settings, machine.speed) for block in blocks
+        ),
         machine=machine,
     )
 
@@ -188,13 +192,12 @@ def _peak(
     reader: CheckpointReader,
     blocks: Sequence[BlockShape],
     calibration: CalibrationShape,
+    followed: CalibrationShape,
     settings: Settings,
     machine: Machine,
 ) -> tuple[Parts, Parts]:
     """Parts of the peaks of host and device."""
     outer, largest = outer_moments(opened, reader)
-    widest = max(layer.in_features for block in blocks for layer in block.linears)
-    followed = calibration.followed(settings, widest)
     states = "calibration states"
     # Sequences that were drawn are in the process already, and become states.
     drawn = sum(sequence.sample for sequence in calibration.all)

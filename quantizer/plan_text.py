@@ -23,7 +23,7 @@ def plan_text(plan: Plan, warnings: Sequence[str]) -> str:
         each = plan.seconds / max(len(plan.blocks), 1)
         lines.append(
             f"time: about {_duration(plan.seconds)}, {_duration(each)} a block; "
-            "half or twice as much is possible"
+            "half or twice as much is possible, and more beside other programs"
         )
     lines += [f"warning: {text}" for text in warnings]
     return "\n".join(lines)
