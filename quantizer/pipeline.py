@@ -1,23 +1,18 @@
 """Quantize a model folder block by block, so that a kill at any moment costs one block at most."""
 
 import errno
-import hashlib
 import json
 import logging
-import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from models.blocks import Sample
 from models.checkpoint import (
     MAX_SHARD_BYTES,
     SINGLE_FILE,
@@ -27,10 +22,8 @@ from models.checkpoint import (
     write_json,
 )
 from models.errors import CheckpointError
-from models.families import OpenedModel, open_blockwise
-from models.formats import FORMATS, OutputFormat, unquantized_linears
+from models.formats import OutputFormat, unquantized_linears
 from models.int4.packing import QuantizedWeight
-from models.loading import check_shapes
 from models.tensor_files import (
     copy_tensors,
     join_headers,
@@ -39,9 +32,10 @@ from models.tensor_files import (
     write_tensors,
     write_whole,
 )
-from quantizer.calibration import CalibrationSet, draw_calibration
-from quantizer.errors import OutputError, QuantizerError, SettingsError
+from quantizer.errors import OutputError, QuantizerError
 from quantizer.events import with_events
+from quantizer.fingerprint import fingerprint
+from quantizer.job import Job, Prepared, prepare
 from quantizer.machine import look_at_machine, trim_heap
 from quantizer.output import check_output, copy_small_files
 from quantizer.plan import SPARE_BYTES, Plan, make_plan, megabytes
@@ -56,95 +50,14 @@ from quantizer.progress import (
 from quantizer.report import REPORT_FILE, REPORT_TEXT, RunReport, module_from_dict
 from quantizer.report_text import markdown
 from quantizer.solver import Settings
-from quantizer.walk import FinishedBlock, Progress, Walk, digest_of, linear_of
+from quantizer.walk import FinishedBlock, Progress, Walk, digest_of
 from quantizer.workload import block_shapes, shard_size
+
+__all__ = ["Job", "Prepared", "exact_float32", "plan_job", "prepare", "run", "verify"]
 
 logger = logging.getLogger(__name__)
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One run of ``quantizer run``.
-
-    form: name of the output format, see ``models.formats``.
-    calibration: a text file, or a folder with pictures and ``questions.jsonl`` for CogVLM2;
-        None only for plain rounding.
-    samples, seq_len: how many sequences to draw, and the tokens of each where they are text; None
-        for the model's context, at most 2048.
-    restart: throw away what an interrupted run left, instead of continuing it.
-    """
-
-    model: Path
-    out: Path
-    settings: Settings
-    form: str = "gptq"
-    calibration: Path | None = None
-    samples: int = 128
-    seq_len: int | None = None
-    seed: int = 0
-    device: torch.device = torch.device("cpu")
-    allow_uncalibrated: bool = False
-    restart: bool = False
-
-    @property
-    def output_format(self) -> OutputFormat:
-        """The form in which layers are written."""
-        return FORMATS[self.form]
-
-
-@dataclass(slots=True)
-class Prepared:
-    """A job whose input was read and found usable; no weight has been read.
-
-    calibration: taken apart by the run that uses it.
-    facts:       what the report says about it.
-    notes:       warnings that concern no single layer.
-    """
-
-    opened: OpenedModel
-    reader: CheckpointReader
-    calibration: CalibrationSet | None
-    facts: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-
-def prepare(job: Job) -> Prepared:
-    """Open a model, check it against the settings, and draw the calibration data.
-
-    Raises:
-        SettingsError: a layer's shape cannot be stored, or the method needs calibration.
-        QuantizerError, ModelsError: see ``check_output``, ``open_blockwise`` and
-            ``draw_calibration``.
-    """
-    check_output(job.out)
-    opened = open_blockwise(job.model)
-    prepared = Prepared(opened, CheckpointReader(opened.folder), None)
-    # Before calibration data is read, because pictures and their tokens may take minutes.
-    _check(prepared, job)
-    if job.calibration is None:
-        return prepared
-    drawn = draw_calibration(
-        opened, job.calibration, samples=job.samples, seq_len=job.seq_len, seed=job.seed
-    )
-    tokens = [sample["input_ids"].numel() for sample in (*drawn.fitting, *drawn.held_out)]
-    prepared.calibration = drawn
-    prepared.facts = {
-        "path": str(job.calibration),
-        "seed": job.seed,
-        "tokens": sum(tokens),
-        "samples": len(drawn),
-        "held_out": len(drawn.held_out),
-        "asked": {"samples": job.samples, "seq_len": job.seq_len},
-        "seq_len": max(tokens),
-    }
-    if len(drawn) < job.samples:
-        prepared.notes.append(
-            f"{job.calibration}: holds {len(drawn)} sequences, fewer than the {job.samples} "
-            "asked for"
-        )
-    return prepared
 
 
 def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: None) -> RunReport:
@@ -404,69 +317,6 @@ class _Run:
         return self.seconds_before + time.monotonic() - self.started
 
 
-def fingerprint(job: Job, prepared: Prepared) -> dict[str, Any]:
-    """Everything that decides the bytes of a result, by the names that people know it by.
-
-    Threads and processor are in it, because the order of a sum depends on them.
-    """
-    settings = {
-        f"--{name.replace('_', '-')}": value for name, value in asdict(job.settings).items()
-    }
-    asked = {"--samples": job.samples, "--seq-len": job.seq_len, "--seed": job.seed}
-    calibration = prepared.calibration
-    return {
-        "the model's config.json": _hash(json.dumps(prepared.opened.config, sort_keys=True)),
-        "the model's weights": prepared.reader.digest(),
-        **settings,
-        "--format": job.form,
-        "--allow-uncalibrated": job.allow_uncalibrated,
-        "--calibration": "not given" if calibration is None else "given",
-        **({} if calibration is None else asked),
-        "the calibration data": None if calibration is None else _digest_of_samples(calibration),
-        "--device": str(job.device),
-        "processor": _processor(job.device),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "quantizer": _version(),
-    }
-
-
-def _digest_of_samples(calibration: CalibrationSet) -> str:
-    hashed = hashlib.sha256()
-    for samples in (calibration.fitting, calibration.held_out):
-        hashed.update(f"{len(samples)} samples\n".encode())
-        for sample in samples:
-            _hash_sample(hashed, sample)
-    return hashed.hexdigest()
-
-
-def _hash_sample(hashed: "hashlib._Hash", sample: Sample) -> None:
-    for name in sorted(sample):
-        value = sample[name]
-        if isinstance(value, Tensor):
-            hashed.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-            hashed.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-        else:
-            hashed.update(f"{name} {value!r}\n".encode())
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _processor(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} with {torch.backends.cpu.get_cpu_capability()}"
-
-
-def _version() -> str:
-    try:
-        return version("sightline")
-    except PackageNotFoundError:
-        return "of a checkout"
-
-
 def _rest_shards(reader: CheckpointReader, blocks: Sequence[str]) -> list[list[str]]:
     """Name the tensors outside all blocks, cut into shards of bounded size."""
     inside = tuple(f"{block}." for block in blocks)
@@ -529,37 +379,6 @@ def verify(
             continue
         if name not in written or not _same(source.read(name), written.read(name)):
             raise OutputError(f"{name}: was not copied whole to {target}; check the disk")
-
-
-def _check(prepared: Prepared, job: Job) -> None:
-    """Find what would stop a run, from settings and headers alone."""
-    opened, reader, settings = prepared.opened, prepared.reader, job.settings
-    calibrated = job.calibration is not None
-    expected = opened.family.expected_names(opened.module)
-    missing = expected.difference(reader.names())
-    if missing:
-        raise CheckpointError(
-            f"{opened.folder}: lacks {len(missing)} tensors of its config.json, such as "
-            f"{min(missing)}; give a complete model folder"
-        )
-    check_shapes(opened.module, reader, sorted(expected))
-    if not calibrated and settings.method != "rtn":
-        raise SettingsError(f"method {settings.method} needs --calibration; only rtn goes without")
-    if not calibrated and settings.grid == "hessian":
-        raise SettingsError("--grid hessian needs --calibration; use --grid minmax without")
-    for block in opened.blockwise.blocks():
-        for group in block.groups:
-            for name in group:
-                linear = linear_of(block, name)
-                try:
-                    job.output_format.check_shape(
-                        linear.in_features,
-                        linear.out_features,
-                        settings.bits,
-                        settings.group_size,
-                    )
-                except CheckpointError as error:
-                    raise SettingsError(f"{block.name}.{name}: {error}") from error
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

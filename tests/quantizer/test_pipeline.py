@@ -364,8 +364,8 @@ def test_every_sequence_is_held_once(
         return result
 
     opened.blockwise.step = watched
-    monkeypatch.setattr("quantizer.pipeline.open_blockwise", lambda folder: opened)
-    monkeypatch.setattr("quantizer.pipeline.draw_calibration", lambda *_, **__: drawn)
+    monkeypatch.setattr("quantizer.job.open_blockwise", lambda folder: opened)
+    monkeypatch.setattr("quantizer.job.draw_calibration", lambda *_, **__: drawn)
     run(Job(tiny_llama, tmp_path / "out", Settings("rtn", group_size=16), calibration=text_file))
     assert 12 <= most <= 13
 

@@ -1,0 +1,134 @@
+"""What a run is asked to do, and the check of its input before a weight is read."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.checkpoint import (
+    CheckpointReader,
+)
+from models.errors import CheckpointError
+from models.families import OpenedModel, open_blockwise
+from models.formats import FORMATS, OutputFormat
+from models.loading import check_shapes
+from quantizer.calibration import CalibrationSet, draw_calibration
+from quantizer.errors import SettingsError
+from quantizer.output import check_output
+from quantizer.solver import Settings
+from quantizer.walk import linear_of
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of ``quantizer run``.
+
+    form: name of the output format, see ``models.formats``.
+    calibration: a text file, or a folder with pictures and ``questions.jsonl`` for CogVLM2;
+        None only for plain rounding.
+    samples, seq_len: how many sequences to draw, and the tokens of each where they are text; None
+        for the model's context, at most 2048.
+    restart: throw away what an interrupted run left, instead of continuing it.
+    """
+
+    model: Path
+    out: Path
+    settings: Settings
+    form: str = "gptq"
+    calibration: Path | None = None
+    samples: int = 128
+    seq_len: int | None = None
+    seed: int = 0
+    device: torch.device = torch.device("cpu")
+    allow_uncalibrated: bool = False
+    restart: bool = False
+
+    @property
+    def output_format(self) -> OutputFormat:
+        """The form in which layers are written."""
+        return FORMATS[self.form]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A job whose input was read and found usable; no weight has been read.
+
+    calibration: taken apart by the run that uses it.
+    facts:       what the report says about it.
+    notes:       warnings that concern no single layer.
+    """
+
+    opened: OpenedModel
+    reader: CheckpointReader
+    calibration: CalibrationSet | None
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def prepare(job: Job) -> Prepared:
+    """Open a model, check it against the settings, and draw the calibration data.
+
+    Raises:
+        SettingsError: a layer's shape cannot be stored, or the method needs calibration.
+        QuantizerError, ModelsError: see ``check_output``, ``open_blockwise`` and
+            ``draw_calibration``.
+    """
+    check_output(job.out)
+    opened = open_blockwise(job.model)
+    prepared = Prepared(opened, CheckpointReader(opened.folder), None)
+    # Before calibration data is read, because pictures and their tokens may take minutes.
+    _check(prepared, job)
+    if job.calibration is None:
+        return prepared
+    drawn = draw_calibration(
+        opened, job.calibration, samples=job.samples, seq_len=job.seq_len, seed=job.seed
+    )
+    tokens = [sample["input_ids"].numel() for sample in (*drawn.fitting, *drawn.held_out)]
+    prepared.calibration = drawn
+    prepared.facts = {
+        "path": str(job.calibration),
+        "seed": job.seed,
+        "tokens": sum(tokens),
+        "samples": len(drawn),
+        "held_out": len(drawn.held_out),
+        "asked": {"samples": job.samples, "seq_len": job.seq_len},
+        "seq_len": max(tokens),
+    }
+    if len(drawn) < job.samples:
+        prepared.notes.append(
+            f"{job.calibration}: holds {len(drawn)} sequences, fewer than the {job.samples} "
+            "asked for"
+        )
+    return prepared
+
+
+def _check(prepared: Prepared, job: Job) -> None:
+    """Find what would stop a run, from settings and headers alone."""
+    opened, reader, settings = prepared.opened, prepared.reader, job.settings
+    calibrated = job.calibration is not None
+    expected = opened.family.expected_names(opened.module)
+    missing = expected.difference(reader.names())
+    if missing:
+        raise CheckpointError(
+            f"{opened.folder}: lacks {len(missing)} tensors of its config.json, such as "
+            f"{min(missing)}; give a complete model folder"
+        )
+    check_shapes(opened.module, reader, sorted(expected))
+    if not calibrated and settings.method != "rtn":
+        raise SettingsError(f"method {settings.method} needs --calibration; only rtn goes without")
+    if not calibrated and settings.grid == "hessian":
+        raise SettingsError("--grid hessian needs --calibration; use --grid minmax without")
+    for block in opened.blockwise.blocks():
+        for group in block.groups:
+            for name in group:
+                linear = linear_of(block, name)
+                try:
+                    job.output_format.check_shape(
+                        linear.in_features,
+                        linear.out_features,
+                        settings.bits,
+                        settings.group_size,
+                    )
+                except CheckpointError as error:
+                    raise SettingsError(f"{block.name}.{name}: {error}") from error
