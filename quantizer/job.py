@@ -119,10 +119,12 @@ def _check(prepared: Prepared, job: Job) -> None:
         raise SettingsError(f"method {settings.method} needs --calibration; only rtn goes without")
     if not calibrated and settings.grid == "hessian":
         raise SettingsError("--grid hessian needs --calibration; use --grid minmax without")
+    ragged = 0
     for block in opened.blockwise.blocks():
         for group in block.groups:
             for name in group:
                 linear = linear_of(block, name)
+                ragged += linear.in_features % settings.group_size > 0
                 try:
                     job.output_format.check_shape(
                         linear.in_features,
@@ -132,3 +134,8 @@ def _check(prepared: Prepared, job: Job) -> None:
                     )
                 except CheckpointError as error:
                     raise SettingsError(f"{block.name}.{name}: {error}") from error
+    if ragged:
+        prepared.notes.append(
+            f"{ragged} layers end in a group of fewer than {settings.group_size} inputs, which "
+            "some loaders refuse; a --group-size that divides the inputs avoids it"
+        )

@@ -31,7 +31,7 @@ class Settings:
     rounds:       most rounds of the refinement.
     asymmetric_target: share γ of the correction of ``quantizer.target``, for ``rpiq`` only;
         auto chooses it by the held-out sequences' block output.
-    paper_hessian: tokens behind the block Hessians of ``rpiq-paper``; see there.
+    rpiq_hessian: tokens behind the block Hessians of ``rpiq-paper``; see there.
 
     Raises:
         SettingsError: a number is out of range.
@@ -46,7 +46,7 @@ class Settings:
     damp_percent: float = math.nan
     rounds: int = 4
     asymmetric_target: AsymmetricTarget = "auto"
-    paper_hessian: HessianChoice = "last"
+    rpiq_hessian: HessianChoice = "last"
 
     def __post_init__(self) -> None:
         if math.isnan(self.damp_percent):
@@ -247,7 +247,7 @@ def _as_published(
         last_inputs,
         trail.held_out,
         rounds=settings.rounds,
-        hessian=settings.paper_hessian,
+        hessian=settings.rpiq_hessian,
         damp_percent=start.damp_percent,
     )
     trail.add("paper", result.weight, damp_percent=start.damp_percent, rounds=result.report.rounds)

@@ -176,7 +176,7 @@ class Walk:
             block.module.to_empty(device="meta")
             yield FinishedBlock(block.name, layers, others, tuple(modules), checksum(paths))
             # The next block is loaded before these names are bound again.
-            del layers, others
+            del layers, others, solved
 
     @property
     def asymmetric(self) -> bool:

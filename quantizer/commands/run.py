@@ -80,8 +80,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--act-order",
         action=argparse.BooleanOptionalAction,
-        default=True,
-        help="quantize columns in order of importance; default: yes",
+        help="quantize columns in order of importance; default: yes, except for rpiq-paper",
     )
     parser.add_argument(
         "--calibration",
@@ -125,10 +124,10 @@ def _run(options: argparse.Namespace) -> int:
         bits=options.bits,
         group_size=options.group_size,
         sym=options.sym,
-        act_order=options.act_order,
+        act_order=_act_order(options),
         damp_percent=_damping(options.damp_percent),
         rounds=_ROUNDS.get(options.method, 4) if options.rounds is None else options.rounds,
-        paper_hessian=options.rpiq_hessian,
+        rpiq_hessian=options.rpiq_hessian,
         asymmetric_target=options.asymmetric_target,
     )
     job = Job(
@@ -167,6 +166,13 @@ def _damping(asked: float | None) -> float:
     if math.isnan(asked):
         raise SettingsError("--damp-percent nan is out of range; give a share such as 0.01")
     return asked
+
+
+def _act_order(options: argparse.Namespace) -> bool:
+    """As asked for; unless asked, the published RPIQ alone leaves columns in their own order."""
+    if options.act_order is None:
+        return bool(options.method != "rpiq-paper")
+    return bool(options.act_order)
 
 
 def _dry_run(job: Job, *, as_json: bool) -> int:

@@ -225,3 +225,11 @@ def test_a_terminal_sees_progress(
     captured = capsys.readouterr()
     assert "14/14" in captured.err
     assert "14 layers" in captured.out
+
+
+def test_a_short_last_group_is_told(
+    tiny_llama: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    argv = ["run", str(tiny_llama), "--out", str(tmp_path / "out"), "--method", "rtn"]
+    assert main([*argv, "--group-size", "20"]) == 0
+    assert "14 layers end in a group of fewer than 20 inputs" in caplog.text
