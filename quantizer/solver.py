@@ -159,6 +159,27 @@ def too_few(tokens: int, columns: int) -> bool:
     return tokens * _TOO_FEW < columns
 
 
+def propose(problem: LayerProblem, settings: Settings) -> Tensor:
+    """What GPTQ makes of a layer, dequantized (out, in), without the cost of measuring it.
+
+    Raises:
+        CalibrationError: the Hessian cannot be factorized.
+        WeightError: the weight cannot be represented.
+    """
+    plain = minmax_grid(
+        problem.target, bits=settings.bits, group_size=settings.group_size, sym=settings.sym
+    )
+    if too_few(problem.tokens, problem.weight.shape[1]):
+        return round_to_nearest(problem.target, plain).dequantize()
+    result = gptq(
+        problem,
+        _grid(problem, plain, settings),
+        damp_percent=settings.damp_percent,
+        act_order=settings.act_order,
+    )
+    return result.weight.dequantize()
+
+
 class _Trail:
     """Stages in order, each packed, read back and measured."""
 

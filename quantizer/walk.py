@@ -26,7 +26,7 @@ from quantizer.errors import CalibrationError, QuantizerError, SettingsError
 from quantizer.gptq import LayerProblem
 from quantizer.hessian import CrossAccumulator, HessianAccumulator
 from quantizer.report import ModuleReport, report_module
-from quantizer.solver import Settings, Solution, solve, too_few
+from quantizer.solver import Settings, Solution, propose, solve, too_few
 from quantizer.target import GAMMAS, LayerStatistics, choose
 
 _FOLLOWED_PER_COLUMN = 8
@@ -411,9 +411,7 @@ class Walk:
         """Solve every layer of a group; with an asymmetric target, for the γ that serves best."""
         gamma = self._choose_gamma(block, group, weights, statistics, paths, goal)
         return gamma, {
-            name: self._solve(
-                f"{block.name}.{name}", weights[name], statistics, gamma, self.settings
-            )
+            name: self._solve(f"{block.name}.{name}", weights[name], statistics, gamma)
             for name in group
         }
 
@@ -430,15 +428,16 @@ class Walk:
         gammas = self._gammas(statistics)
         if len(gammas) == 1:
             return gammas[0]
-        # Refining every candidate would take three times as long and choose the same.
-        quick = replace(self.settings, method="gptq")
+        # Refining and measuring every candidate would take far longer and choose the same.
         errors = {}
         for gamma in gammas:
             for name in group:
-                solution = self._solve(
-                    f"{block.name}.{name}", weights[name], statistics, gamma, quick
-                )
-                linear_of(block, name).weight.copy_(solution.chosen.weight.dequantize())
+                problem = statistics.problem(weights[name], gamma)
+                try:
+                    candidate = propose(problem, self.settings)
+                except QuantizerError as error:
+                    raise type(error)(f"{block.name}.{name}: {error}") from error
+                linear_of(block, name).weight.copy_(candidate)
             errors[gamma] = self._output_error(block, paths.held_out, goal)
         return choose(errors)
 
@@ -465,9 +464,8 @@ class Walk:
         weight: Tensor,
         statistics: LayerStatistics,
         gamma: float,
-        settings: Settings,
     ) -> Solution:
-        uncalibrated = statistics.tokens == 0 and settings.method != "rtn"
+        uncalibrated = statistics.tokens == 0 and self.settings.method != "rtn"
         if uncalibrated and not self.allow_uncalibrated:
             raise CalibrationError(
                 f"{name}: no calibration token reached it; give calibration data that does "
@@ -477,7 +475,7 @@ class Walk:
             return solve(
                 statistics.problem(weight, gamma),
                 statistics.held_out,
-                settings,
+                self.settings,
                 last_inputs=statistics.last_inputs,
             )
         except QuantizerError as error:
