@@ -438,7 +438,14 @@ def picture_skills(count: int) -> dict[str, Any]:
             folders[method] = Path(scratch) / method
             grid = "hessian" if method == "rpiq" else "minmax"
             settings = Settings(method, 4, 128, grid=grid)
-            run(Job(pocket_bf16_folder(), folders[method], settings, calibration, samples=64))
+            job = Job(
+                pocket_bf16_folder(),
+                folders[method],
+                settings,
+                calibration=calibration,
+                samples=64,
+            )
+            run(job)
         for name, folder in folders.items():
             answers[name] = pictures(load_model(folder), judged)
             print(name, answers[name]["value"], answers[name]["interval_95"], flush=True)
