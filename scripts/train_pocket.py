@@ -13,8 +13,10 @@ from pathlib import Path
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, write the learning curve, and export a bf16 model folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("runs/pocket"), help="run folder")
-    parser.add_argument("--pictures", type=int, default=136_000, help="pictures of the whole run")
+    parser.add_argument("stage", choices=("tower", "answers"), help="what the run teaches")
+    parser.add_argument("--tower", type=Path, help="finished tower run that answers start from")
+    parser.add_argument("--out", type=Path, help="run folder; runs/STAGE by default")
+    parser.add_argument("--pictures", type=int, default=120_000, help="pictures of the whole run")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1.6e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -22,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads for training")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw pictures")
     arguments = parser.parse_args(argv)
+    out: Path = arguments.out or Path("runs", arguments.stage)
     if "MALLOC_MMAP_THRESHOLD_" not in os.environ and argv is None:
         # Without these glibc hands every large buffer back and half the time is page faults;
         # it reads them at process start only.
@@ -41,15 +44,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     settings = TrainingSettings(
+        stage=arguments.stage,
         pictures=arguments.pictures,
         batch_size=arguments.batch_size,
         learning_rate=arguments.learning_rate,
         seed=arguments.seed,
     )
     try:
-        run = Run(arguments.out, settings, device=device, workers=arguments.workers)
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        curve = arguments.out / "curve.csv"
+        run = Run(
+            out, settings, device=device, workers=arguments.workers, tower=arguments.tower
+        )
+        out.mkdir(parents=True, exist_ok=True)
+        curve = out / "curve.csv"
         is_new = not curve.exists()
         with Bar(disable=not sys.stderr.isatty()) as bar, curve.open("a", newline="") as stream:
             task = bar.add_task("training", total=settings.steps, completed=run.step)
@@ -70,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 )
 
             run.train(report)
-        export(run.model.pocket, arguments.out / "bf16")
+        export(run.model.pocket, out / "bf16")
     except ModelsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

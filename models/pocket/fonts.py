@@ -82,6 +82,43 @@ DEBIAN_FILES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("Quicksand-Regular.ttf", "Quicksand-Medium.ttf", "Quicksand-Bold.ttf"),
     ),
     "fonts-ebgaramond": ("opentype/ebgaramond", ("EBGaramond12-Regular.otf",)),
+    "fonts-adf-universalis": (
+        "truetype/adf",
+        ("UniversalisADFStd-Regular.otf", "UniversalisADFStd-Bold.otf")
+        + ("UniversalisADFStd-BoldCond.otf",),
+    ),
+    "fonts-b612": ("opentype/b612", ("B612-Regular.otf", "B612-Bold.otf", "B612Mono-Bold.otf")),
+    "fonts-bebas-neue": ("opentype/bebas-neue", ("BebasNeue-Regular.otf", "BebasNeue-Bold.otf")),
+    "fonts-cabin": (
+        "opentype/cabin",
+        ("Cabin-Regular.otf", "Cabin-SemiBold.otf", "Cabin-Bold.otf"),
+    ),
+    "fonts-courier-prime": (
+        "opentype/courier-prime",
+        ("Courier Prime.otf", "Courier Prime Bold.otf", "Courier Prime Sans Bold.otf"),
+    ),
+    "fonts-dosis": ("opentype/dosis", ("Dosis-Medium.otf", "Dosis-Bold.otf")),
+    "fonts-play": ("truetype/play", ("Play-Regular.ttf", "Play-Bold.ttf")),
+    "fonts-quattrocento": ("opentype/quattrocento", ("Quattrocento-Regular.otf",)),
+    "fonts-roboto-slab": (
+        "opentype/roboto/slab",
+        ("RobotoSlab-Regular.otf", "RobotoSlab-Bold.otf"),
+    ),
+    "fonts-tuffy": ("truetype/tuffy", ("Tuffy.ttf", "Tuffy_Bold.ttf")),
+    "fonts-urw-base35": (
+        "opentype/urw-base35",
+        ("C059-Roman.otf", "C059-Bold.otf", "P052-Roman.otf", "P052-Bold.otf")
+        + ("URWBookman-Light.otf", "URWBookman-Demi.otf", "URWGothic-Book.otf")
+        + ("URWGothic-Demi.otf", "NimbusMonoPS-Bold.otf", "NimbusSansNarrow-Bold.otf"),
+    ),
+    "fonts-vollkorn": (
+        "truetype/vollkorn",
+        ("Vollkorn-Regular.ttf", "Vollkorn-SemiBold.ttf", "Vollkorn-Black.ttf"),
+    ),
+    "fonts-yanone-kaffeesatz": (
+        "opentype/yanone-kaffeesatz",
+        ("YanoneKaffeesatz-Regular.otf", "YanoneKaffeesatz-Bold.otf"),
+    ),
 }
 
 _TRAINING_PACKAGES: dict[str, tuple[str, ...]] = {

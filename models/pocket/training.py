@@ -1,9 +1,10 @@
 """Train the pocket model on rendered pictures.
 
 The tower gets a dense target besides the answers: what every patch shows (colour, shape, letter,
-an object's centre). Answers alone start neither counting nor reading within a CPU's budget. The
-first part of a run shows crowded pictures without questions, which teach the tower many shapes
-and letters each. The dense head is dropped when the model is saved.
+an object's centre). Answers alone start neither counting nor reading within a CPU's budget. A run
+has one of two stages: the tower learns from crowded pictures without questions, which show it
+many shapes and letters each; then the whole model learns to answer. The dense head is dropped
+when the model is saved.
 """
 
 import logging
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,14 +31,16 @@ from models.cogvlm2.processing import build_prompt, preprocess_picture
 from models.errors import CheckpointError, DeviceError
 from models.pocket.fonts import training_fonts
 from models.pocket.initialization import initialize
-from models.pocket.pictures import GRID, PATCH, SIZE, Example, PatchLabels, render, render_crowded
-from models.pocket.questions import COLOURS, LETTERS, SHAPES, SKILLS, Split
+from models.pocket.drawing.canvas import GRID, PATCH, SIZE, Example, PatchLabels
+from models.pocket.drawing.crowded import render_crowded
+from models.pocket.pictures import render
+from models.pocket.questions import CHARACTERS, COLOURS, SHAPES, SKILLS, Split
 from models.pocket.tokenizer import BOS, EOS, PAD, VOCAB_SIZE, build_tokenizer
 
 log = logging.getLogger(__name__)
 
 IGNORED = -100  # cross entropy skips these targets
-DENSE_CLASSES = (len(COLOURS) + 1, len(SHAPES) + 1, len(LETTERS) + 1)
+DENSE_CLASSES = (len(COLOURS) + 1, len(SHAPES) + 1, len(CHARACTERS) + 1)
 SKILL_SHARES = (0.20, 0.42, 0.27, 0.11)  # of SKILLS: counting needs the most pictures
 MUON_FACTOR = 2.0  # of the learning rate: a step then turns a matrix by about one percent
 END_WEIGHT = 0.1  # of the end mark, where the rest of an answer weighs one
@@ -69,17 +73,25 @@ def pocket_config() -> CogVLM2Config:
     )
 
 
+TOWER, ANSWERS = "tower", "answers"  # the stages, in their order
+TOWER_PREFIXES = (
+    "pocket.model.vision.patch_embedding.",
+    "pocket.model.vision.transformer.",
+    "dense_head.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
     """What a training run may vary. Changing any of it makes a checkpoint unusable."""
 
-    pictures: int = 136_000
+    stage: str = ANSWERS
+    pictures: int = 120_000
     batch_size: int = 32
     learning_rate: float = 1.6e-3
     weight_decay: float = 0.05
     warmup_steps: int = 150
-    crowded_share: float = 0.18  # of the run: crowded pictures, which only the tower learns from
-    easy_share: float = 0.35  # of the rest, over which pictures grow from easy to hard
+    easy_pictures: int = 12_000  # over which pictures grow from easy to hard
     dense_weight: float = 1.0
     seed: int = 0
 
@@ -87,11 +99,6 @@ class TrainingSettings:
     def steps(self) -> int:
         """Optimizer steps of the whole run."""
         return self.pictures // self.batch_size
-
-    @property
-    def crowded_steps(self) -> int:
-        """Optimizer steps, from the first, on crowded pictures without questions."""
-        return round(self.steps * self.crowded_share)
 
 
 class PictureQuestions(Dataset[dict[str, Tensor]]):
@@ -108,13 +115,11 @@ class PictureQuestions(Dataset[dict[str, Tensor]]):
         return self.settings.steps * self.settings.batch_size
 
     def example(self, index: int) -> Example:
-        """Draw picture ``index``: crowded ones first, then some to ask about, growing harder."""
+        """Draw picture ``index``; they grow harder over the first ones."""
         seed = self.settings.seed * 10**9 + index
-        crowded = self.settings.crowded_steps * self.settings.batch_size
-        if index < crowded:
-            return render_crowded(seed, min(1.0, 2 * index / crowded))
-        asked = len(self) - crowded
-        difficulty = min(1.0, (index - crowded) / (asked * self.settings.easy_share))
+        difficulty = min(1.0, index / max(1, self.settings.easy_pictures))
+        if self.settings.stage == TOWER:
+            return render_crowded(seed, difficulty)
         skill = random.Random(seed).choices(SKILLS, SKILL_SHARES)[0]
         return render(seed, Split.TRAIN, skill, difficulty)
 
@@ -251,9 +256,14 @@ class TrainedModel(nn.Module):
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
-    """Linear warm-up, then cosine to one fiftieth."""
+    """Linear warm-up, then cosine to one fiftieth; constant while the tower learns alone.
+
+    The constant rate lets the first stage end at any step.
+    """
     if step < settings.warmup_steps:
         return settings.learning_rate * (step + 1) / settings.warmup_steps
+    if settings.stage == TOWER:
+        return settings.learning_rate
     done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
     return settings.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
@@ -302,7 +312,13 @@ class Run:
     """A training run that can stop and go on at any step."""
 
     def __init__(
-        self, folder: Path, settings: TrainingSettings, *, device: str, workers: int
+        self,
+        folder: Path,
+        settings: TrainingSettings,
+        *,
+        device: str,
+        workers: int,
+        tower: Path | None = None,
     ) -> None:
         training_fonts()  # a missing font must stop the run here, not inside a drawing process
         self.folder, self.settings, self.device = folder, settings, usable_device(device)
@@ -314,6 +330,8 @@ class Run:
         self.seconds = 0.0
         if (folder / "checkpoint.pt").exists():
             self._resume()
+        elif tower is not None:
+            self._take_tower(tower)
 
     def train(self, report: Callable[[Progress], None], *, save_every_s: float = 120.0) -> None:
         """Train to the end of the run, reporting every 50 steps and saving every two minutes."""
@@ -349,14 +367,29 @@ class Run:
         torch.save(state, half)
         os.replace(half, self.folder / "checkpoint.pt")
 
-    def _resume(self) -> None:
-        path = self.folder / "checkpoint.pt"
+    def _take_tower(self, folder: Path) -> None:
+        """Start from the tower and the dense head of a run of the first stage."""
+        saved = self._read(folder / "checkpoint.pt")["model"]
+        state = self.model.state_dict()
+        state |= {name: saved[name] for name in state if name.startswith(TOWER_PREFIXES)}
+        self.model.load_state_dict(state)
+
+    def _read(self, path: Path) -> dict[str, Any]:
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"there is no {path}; run the tower stage into that folder first"
+            ) from None
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise CheckpointError(
                 f"{path} is damaged and cannot be read; remove it to start anew"
             ) from error
+        return state
+
+    def _resume(self) -> None:
+        path = self.folder / "checkpoint.pt"
+        state = self._read(path)
         if state["settings"] != asdict(self.settings):
             ours = asdict(self.settings)
             changed = [key for key in ours if state["settings"].get(key) != ours[key]]

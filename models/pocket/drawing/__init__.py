@@ -1,0 +1,1 @@
+"""Drawing of the pocket model's pictures: canvas, colours, objects, letters, camera."""
