@@ -8,13 +8,45 @@ from __future__ import annotations
 
 import enum
 import functools
+import importlib.resources
+import itertools
 import random
 import string
+import tomllib
 import zlib
 from collections.abc import Iterator
 
-SKILLS = ("colour", "count", "word", "decline")
-SHAPES = ("circle", "square", "triangle", "star", "heart", "cross")
+SKILLS = (
+    "colour",
+    "count",
+    "compare",
+    "word",
+    "lines",
+    "title",
+    "author",
+    "category",
+    "field",
+    "decline",
+)
+SHAPES = (
+    "circle",
+    "square",
+    "triangle",
+    "star",
+    "heart",
+    "cross",
+    "ring",
+    "moon",
+    "arrow",
+    "flower",
+    "drop",
+    "bolt",
+    "fish",
+    "tree",
+    "house",
+    "cup",
+)
+HELD_OUT_SHAPES = ("key", "mushroom", "leaf")  # drawn for the evaluation only, asked as objects
 COLOURS = (
     "red",
     "green",
@@ -29,10 +61,11 @@ COLOURS = (
     "grey",
 )
 LETTERS = string.ascii_uppercase
-MAX_COUNT = 5
+CHARACTERS = LETTERS + string.digits  # what a patch can show; case is not told apart
+MAX_COUNT = 9
 MAX_LETTERS = 8
 DECLINE = "I can't tell."
-ANY_OBJECT = ("objects", "shapes")
+ANY_OBJECT = ("objects", "shapes", "things")
 HELD_OUT_WORDING_SHARE = 0.2  # of the questions of the evaluation split
 
 
@@ -44,92 +77,58 @@ class Split(enum.Enum):
 
 
 class Ask(enum.Enum):
-    """The forms a question can take; {name} stands for a shape, in the plural where needed."""
+    """The forms a question can take; the value names its table in wordings/.
+
+    A wording may hold {name}, a shape (in the plural and perhaps with a colour where shapes are
+    counted), and {other}, the shape that it is compared with.
+    """
 
     COLOUR_OF_ONE = "colour_of_one"
     COLOUR_OF_MANY = "colour_of_many"
     COUNT = "count"
+    LARGER = "larger"
+    SMALLER = "smaller"
+    LEFTMOST = "leftmost"
+    RIGHTMOST = "rightmost"
     WORD = "word"
+    LINES = "lines"
+    TITLE = "title"
+    AUTHOR = "author"
+    CATEGORY = "category"
+    YEAR = "year"
+    TOTAL = "total"
+    PRICE = "price"
+    DATE = "date"
+    DOSE = "dose"
+
+    @property
+    def skill(self) -> str:
+        """Which of SKILLS it needs."""
+        if self in COLOUR_ASKS:
+            return "colour"
+        if self in COMPARE_ASKS:
+            return "compare"
+        return "field" if self in FIELD_ASKS else self.value
 
 
-TRAIN_WORDINGS: dict[Ask, tuple[str, ...]] = {
-    Ask.COLOUR_OF_ONE: (
-        "what colour is the {name}",
-        "what color is the {name}",
-        "which colour is the {name}",
-        "which color is the {name}",
-        "what is the colour of the {name}",
-        "what is the color of the {name}",
-        "tell me the colour of the {name}",
-        "tell me the color of the {name}",
-        "what colour is this {name}",
-        "name the color of the {name}",
-    ),
-    Ask.COLOUR_OF_MANY: (
-        "what colour are the {name}",
-        "what color are the {name}",
-        "which colour are the {name}",
-        "which color are the {name}",
-        "what is the colour of the {name}",
-        "what is the color of the {name}",
-        "tell me the colour of the {name}",
-        "tell me the color of the {name}",
-    ),
-    Ask.COUNT: (
-        "how many {name} are there",
-        "how many {name} are in the picture",
-        "how many {name} do you see",
-        "how many {name} can you see",
-        "how many {name} are here",
-        "how many {name}",
-        "count the {name}",
-        "what is the number of {name}",
-        "tell me how many {name} there are",
-        "tell me the number of {name}",
-    ),
-    Ask.WORD: (
-        "what does it say",
-        "what does this say",
-        "what does the sign say",
-        "what does the label say",
-        "what is the word",
-        "what word is this",
-        "what is written here",
-        "read this",
-        "read it",
-        "read the word",
-        "please read this",
-        "can you read this",
-    ),
-}
+COLOUR_ASKS = (Ask.COLOUR_OF_ONE, Ask.COLOUR_OF_MANY)
+COMPARE_ASKS = (Ask.LARGER, Ask.SMALLER, Ask.LEFTMOST, Ask.RIGHTMOST)
+FIELD_ASKS = (Ask.YEAR, Ask.TOTAL, Ask.PRICE, Ask.DATE, Ask.DOSE)
 
-# Close variants of the above, made of words that the training wordings use.
-HELD_OUT_WORDINGS: dict[Ask, tuple[str, ...]] = {
-    Ask.COLOUR_OF_ONE: (
-        "what color is this {name}",
-        "name the colour of the {name}",
-        "can you tell me the colour of the {name}",
-    ),
-    Ask.COLOUR_OF_MANY: (
-        "name the colour of the {name}",
-        "what colour are the {name} in the picture",
-        "can you tell me the color of the {name}",
-    ),
-    Ask.COUNT: (
-        "how many {name} can you count",
-        "how many {name} are there in the picture",
-        "please count the {name}",
-        "tell me how many {name} you see",
-    ),
-    Ask.WORD: (
-        "what word is written here",
-        "please read the word",
-        "can you read it",
-        "what does the word say",
-    ),
-}
 
-_COMMANDS = ("read", "count", "tell", "name", "please")
+def _read_wordings(part: str) -> dict[Ask, tuple[str, ...]]:
+    """Read what the files in wordings/ hold for every form: "train" or "held_out"."""
+    folder = importlib.resources.files(__package__) / "wordings"
+    tables: dict[str, dict[str, list[str]]] = {}
+    for name in ("objects.toml", "text.toml"):
+        tables |= tomllib.loads((folder / name).read_text(encoding="utf-8"))
+    return {ask: tuple(tables[ask.value][part]) for ask in Ask}
+
+
+TRAIN_WORDINGS = _read_wordings("train")
+HELD_OUT_WORDINGS = _read_wordings("held_out")  # close variants, of words that the others use
+
+_COMMANDS = ("read", "count", "tell", "name", "please", "find", "i")
 
 # Words that stand on packages, doors, signs, switches and labels.
 _SIGN_WORDS = """
@@ -192,6 +191,8 @@ def draw_word(rng: random.Random, split: Split, shortest: int, longest: int) -> 
 
 def plural(name: str) -> str:
     """Return the plural of a shape's name."""
+    if name == "fish":
+        return name
     return name + ("es" if name.endswith("s") else "s")
 
 
@@ -204,16 +205,25 @@ def phrase(wording: str, mark: bool = True, capital: bool = True) -> str:
 
 
 def draw_questions(
-    rng: random.Random, split: Split, ask: Ask, name: str = "", number: int = 1
+    rng: random.Random, split: Split, ask: Ask, name: str = "", number: int = 1, other: str = ""
 ) -> list[str]:
-    """Draw `number` different questions of one form about `name`."""
+    """Draw `number` different questions of one form about `name`, compared with `other`.
+
+    Without a name, only wordings that name nothing are drawn ("which one is larger").
+    """
     chosen: list[str] = []
     while len(chosen) < number:
         held_out = split is Split.HELD_OUT and rng.random() < HELD_OUT_WORDING_SHARE
-        wording = rng.choice((HELD_OUT_WORDINGS if held_out else TRAIN_WORDINGS)[ask])
+        wording = rng.choice(_fitting(ask, held_out, bool(name)))
         if wording not in chosen:
             chosen.append(wording)
-    return [_in_some_style(rng, wording.format(name=name)) for wording in chosen]
+    return [_in_some_style(rng, wording.format(name=name, other=other)) for wording in chosen]
+
+
+@functools.lru_cache(maxsize=4 * len(Ask))
+def _fitting(ask: Ask, held_out: bool, named: bool) -> tuple[str, ...]:
+    forms = (HELD_OUT_WORDINGS if held_out else TRAIN_WORDINGS)[ask]
+    return tuple(form for form in forms if ("{name}" in form) == named)
 
 
 def _in_some_style(rng: random.Random, wording: str) -> str:
@@ -226,14 +236,23 @@ def all_questions() -> Iterator[str]:
     for wordings in (TRAIN_WORDINGS, HELD_OUT_WORDINGS):
         for ask, forms in wordings.items():
             for wording in forms:
-                for name in _names(ask):
-                    yield wording.format(name=name)
+                if "{other}" in wording:
+                    for name, other in itertools.permutations(SHAPES, 2):
+                        yield wording.format(name=name, other=other)
+                elif "{name}" in wording:
+                    for name in names_asked(ask):
+                        yield wording.format(name=name)
+                else:
+                    yield wording
 
 
-def _names(ask: Ask) -> tuple[str, ...]:
-    if ask is Ask.WORD:
-        return ("",)
-    if ask is Ask.COLOUR_OF_ONE:
+@functools.lru_cache(maxsize=len(Ask))
+def names_asked(ask: Ask) -> tuple[str, ...]:
+    """Everything that {name} can stand for in a form's wordings."""
+    if ask is Ask.COLOUR_OF_ONE or ask in COMPARE_ASKS:
         return SHAPES
     many = tuple(plural(shape) for shape in SHAPES)
-    return many + ANY_OBJECT if ask is Ask.COUNT else many
+    if ask is not Ask.COUNT:
+        return many
+    coloured = (f"{colour} {shape}" for colour in COLOURS for shape in (*many, *ANY_OBJECT))
+    return (*many, *ANY_OBJECT, *coloured)

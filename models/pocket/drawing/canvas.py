@@ -20,11 +20,15 @@ Rgb = tuple[float, float, float]  # 0..1
 
 @dataclass(frozen=True, slots=True)
 class QuestionAnswer:
-    """A question about a picture, its only right answer, and which of SKILLS it needs."""
+    """A question about a picture, its only right answer, and which of SKILLS it needs.
+
+    size: em in pixels of the text that the answer reads (of its smallest line), 0 where none is.
+    """
 
     question: str
     answer: str
     skill: str
+    size: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,15 @@ class PatchLabels:
     shape: NDArray[np.int64]
     centre: NDArray[np.int64]
     letter: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a picture shows before the camera: a canvas (SIZE, SIZE, 3) of 0..1."""
+
+    canvas: Floats
+    questions: tuple[QuestionAnswer, ...]
+    labels: PatchLabels
 
 
 @dataclass(frozen=True, slots=True)
