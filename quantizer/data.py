@@ -1,6 +1,7 @@
 """Reading the data that people hand in: text files, and folders of pictures with questions."""
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,16 @@ _MOST_UNKNOWN = 0.5  # of all characters; beyond that the statistics are those o
 
 @dataclass(frozen=True, slots=True)
 class PictureQuestion:
-    """One line of ``questions.jsonl``: a question about a picture and its right answer."""
+    """One line of ``questions.jsonl``: a question about a picture and its right answer.
+
+    size: em size in the model's input pixels of the text that the answer reads, 0 if none is.
+    """
 
     picture: Path
     question: str
     answer: str
     skill: str
+    size: float = 0.0
 
 
 def read_documents(path: Path) -> list[str]:
@@ -155,4 +160,7 @@ def _question(folder: Path, line: str, where: str) -> PictureQuestion:
     picture = (folder / raw["picture"]).resolve()
     if not picture.is_relative_to(folder.resolve()):
         raise DataError(f"{where}: the picture {raw['picture']} lies outside the folder")
-    return PictureQuestion(picture, raw["question"], raw["answer"], raw["skill"])
+    size = raw.get("size", 0.0)
+    if isinstance(size, bool) or not isinstance(size, int | float) or not 0 <= size < math.inf:
+        raise DataError(f"{where}: size is {size!r}; give pixels, or leave it out")
+    return PictureQuestion(picture, raw["question"], raw["answer"], raw["skill"], float(size))

@@ -1,23 +1,31 @@
 """Accuracy of answers about pictures, by exact match after normalization."""
 
+import math
 import re
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import torch
+from rapidfuzz.distance import Levenshtein
 
 from models.generate import PictureChat, SceneHandle
 from models.loading import LoadedModel
 from models.pictures import load_picture
 from quantizer.data import QUESTIONS_FILE, PictureQuestion, read_questions
 from quantizer.evaluate.accuracy import accuracy
+from quantizer.evaluate.intervals import bootstrap_ratio
 from quantizer.evaluate.items import digest_of, file_digest
 
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS)}
-_MOST_ANSWER_TOKENS = 32
+_MOST_ANSWER_TOKENS = 72
 
 PROTOCOL = "exact match"
+SIZE_BOUNDS = (0.0, 24.0, 40.0, math.inf)  # pixels an em, of text in the model's own input
+DECLINE_SKILL = "decline"
 
 
 def pictures(
@@ -32,7 +40,9 @@ def pictures(
     Answers are greedy. ``limit`` takes the first questions. Returns the JSON object with
     ``task, protocol, items, value, interval_95, model, seconds``, the same per skill under
     ``skills``, what the items are under ``data_sha256, items_sha256, limit``, and every answer
-    under ``answers``.
+    under ``answers``. Skills that read text also have their ``character_error``, and ``reading``
+    has it for all of them by the size of the text; ``false_declines`` is the share of the
+    readable pictures' questions that got a declining answer.
 
     Raises:
         DataError: the folder has no usable ``questions.jsonl``.
@@ -56,12 +66,12 @@ def pictures(
                 "skill": item.skill,
                 "expected": item.answer,
                 "given": given,
+                "size": item.size,
                 "right": normalize(given) == normalize(item.answer),
             }
         )
         on_progress(done, len(questions))
     digests = {path: file_digest(path) for path in {item.picture for item in questions}}
-    skills = sorted({item.skill for item in questions})
     return {
         "task": "pictures",
         "protocol": PROTOCOL,
@@ -74,12 +84,64 @@ def pictures(
         "items_sha256": digest_of(
             [[item.question, item.answer, digests[item.picture]] for item in questions]
         ),
-        "skills": {
-            skill: accuracy([bool(a["right"]) for a in answers if a["skill"] == skill])
-            for skill in skills
-        },
+        **summarize(answers),
         "answers": answers,
     }
+
+
+def summarize(answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put the answers' results together: ``skills``, ``reading``, ``false_declines``."""
+    skills = sorted({str(answer["skill"]) for answer in answers})
+    return {
+        "skills": {
+            skill: _skill([answer for answer in answers if answer["skill"] == skill])
+            for skill in skills
+        },
+        **_reading([answer for answer in answers if answer["size"] > 0]),
+        **_false_declines(answers),
+    }
+
+
+def character_error(answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Edits that turn the answers into the texts, by their characters; case does not count.
+
+    An edit inserts, deletes or replaces one character (Levenshtein). Returns ``items,
+    characters, value, interval_95``, the interval by resampling questions.
+    """
+    pairs = [(answer["expected"].upper(), answer["given"].upper()) for answer in answers]
+    edits = torch.tensor([Levenshtein.distance(wanted, given) for wanted, given in pairs])
+    lengths = torch.tensor([len(wanted) for wanted, _ in pairs])
+    return {
+        "items": len(pairs),
+        "characters": int(lengths.sum()),
+        "value": int(edits.sum()) / int(lengths.sum()),
+        "interval_95": list(bootstrap_ratio(edits, lengths)),
+    }
+
+
+def _skill(answers: list[dict[str, Any]]) -> dict[str, Any]:
+    result = accuracy([bool(answer["right"]) for answer in answers])
+    read = [answer for answer in answers if answer["size"] > 0]
+    return result | ({"character_error": character_error(read)} if read else {})
+
+
+def _reading(answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Character error by the size of the text: from each bound to the next."""
+    found = {}
+    for low, high in pairwise(SIZE_BOUNDS):
+        mine = [answer for answer in answers if low <= answer["size"] < high]
+        if mine:
+            name = f"{low:g} pixels and more" if high == math.inf else f"{low:g} to {high:g} pixels"
+            found[name] = character_error(mine)
+    return {"reading": found} if found else {}
+
+
+def _false_declines(answers: list[dict[str, Any]]) -> dict[str, Any]:
+    declines = {normalize(a["expected"]) for a in answers if a["skill"] == DECLINE_SKILL}
+    readable = [answer for answer in answers if answer["skill"] != DECLINE_SKILL]
+    if not declines or not readable:
+        return {}
+    return {"false_declines": accuracy([normalize(a["given"]) in declines for a in readable])}
 
 
 def normalize(answer: str) -> str:

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from models.loading import load_model
 from quantizer.errors import DataError, SettingsError
 from quantizer.evaluate.intervals import bootstrap_ratio
 from quantizer.evaluate.perplexity import perplexity
-from quantizer.evaluate.pictures import normalize, pictures
+from quantizer.evaluate.pictures import normalize, pictures, summarize
 
 
 def test_interval_of_a_share_agrees_with_the_binomial() -> None:
@@ -144,3 +145,28 @@ def test_pictures_count_exact_answers_per_skill(
 def test_text_models_cannot_look_at_pictures(tiny_llama: Path, picture_folder: Path) -> None:
     with pytest.raises(ModelFolderError, match="cannot look at pictures"):
         pictures(load_model(tiny_llama), picture_folder)
+
+
+def test_reading_is_measured_by_characters_and_declines_by_pictures() -> None:
+    def answer(expected: str, given: str, skill: str, size: float = 0.0) -> dict[str, Any]:
+        right = normalize(given) == normalize(expected)
+        fields = {"expected": expected, "given": given, "skill": skill, "size": size}
+        return fields | {"right": right}
+
+    answers = [
+        answer("EXIT", "exit", "word", 44.0),
+        answer("MILK", "MILLS", "word", 44.0),
+        answer("OPEN\nDAILY", "OPEN", "lines", 24.0),
+        answer("SALT", "I can't tell.", "word", 12.0),
+        answer("I can't tell.", "I can't tell.", "decline"),
+        answer("3", "3", "count"),
+    ]
+    summary = summarize(answers)
+    # MILK to MILLS takes two edits of its four letters; EXIT none.
+    large = summary["reading"]["40 pixels and more"]
+    assert (large["value"], large["characters"]) == (2 / 8, 8)
+    assert summary["reading"]["24 to 40 pixels"]["value"] == 6 / 10
+    assert summary["skills"]["word"]["character_error"]["items"] == 3
+    assert "character_error" not in summary["skills"]["count"]
+    assert summary["false_declines"]["value"] == 1 / 5
+    assert summary["skills"]["decline"]["value"] == 1.0
