@@ -1,4 +1,4 @@
-"""The pocket model's tokenizer: a byte-level BPE of a few hundred pieces.
+"""The pocket model's tokenizer: a byte-level BPE of some hundred pieces.
 
 Question words become single tokens, because the closed set of wordings repeats them; capital
 letters never merge, so that a word in a picture is spelled letter by letter.
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from models.cogvlm2.processing import build_prompt
-from models.pocket.questions import COLOURS, DECLINE, MAX_COUNT, all_questions, phrase
+from models.pocket.questions import COLOURS, DECLINE, MAX_COUNT, SHAPES, all_questions, phrase
 
 BOS, EOS, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|picture|>"
-VOCAB_SIZE = 512
+VOCAB_SIZE = 768
 
 
 def build_tokenizer() -> Tokenizer:
@@ -34,6 +34,6 @@ def _corpus() -> Iterator[str]:
     for question in all_questions():
         for text in (phrase(question), question):
             yield build_prompt(text)
-    answers = [*COLOURS, *(str(count) for count in range(MAX_COUNT + 1)), DECLINE]
+    answers = [*COLOURS, *SHAPES, *(str(count) for count in range(MAX_COUNT + 1)), DECLINE]
     for answer in answers:
         yield from [answer] * 100

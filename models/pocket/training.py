@@ -9,14 +9,11 @@ when the model is saved.
 
 import logging
 import math
-import os
-import pickle
 import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,19 +26,29 @@ from models.cogvlm2 import CogVLM2Config, CogVLM2ForCausalLM, VisionConfig
 from models.cogvlm2.decoder import LANGUAGE, VISION, Routing, position_ids
 from models.cogvlm2.processing import build_prompt, preprocess_picture
 from models.errors import CheckpointError, DeviceError
-from models.pocket.fonts import training_fonts
-from models.pocket.initialization import initialize
+from models.pocket.checkpoints import Checkpoint, capture, latest, read, restore, write
 from models.pocket.drawing.canvas import GRID, PATCH, SIZE, Example, PatchLabels
 from models.pocket.drawing.crowded import render_crowded
+from models.pocket.fonts import training_fonts
+from models.pocket.initialization import initialize
 from models.pocket.pictures import render
-from models.pocket.questions import CHARACTERS, COLOURS, SHAPES, SKILLS, Split
+from models.pocket.questions import CHARACTERS, COLOURS, SHAPES, Split
 from models.pocket.tokenizer import BOS, EOS, PAD, VOCAB_SIZE, build_tokenizer
 
 log = logging.getLogger(__name__)
 
 IGNORED = -100  # cross entropy skips these targets
 DENSE_CLASSES = (len(COLOURS) + 1, len(SHAPES) + 1, len(CHARACTERS) + 1)
-SKILL_SHARES = (0.20, 0.42, 0.27, 0.11)  # of SKILLS: counting needs the most pictures
+SKILL_SHARES = {
+    "colour": 0.10,
+    "count": 0.26,
+    "compare": 0.06,
+    "word": 0.24,
+    "lines": 0.08,
+    "title": 0.12,
+    "field": 0.06,
+    "decline": 0.08,
+}  # of the pictures: counting and reading need the most; a cover is asked for all it says
 MUON_FACTOR = 2.0  # of the learning rate: a step then turns a matrix by about one percent
 END_WEIGHT = 0.1  # of the end mark, where the rest of an answer weighs one
 # Most patches are empty; at equal weight they would drown those with something on them.
@@ -120,7 +127,7 @@ class PictureQuestions(Dataset[dict[str, Tensor]]):
         difficulty = min(1.0, index / max(1, self.settings.easy_pictures))
         if self.settings.stage == TOWER:
             return render_crowded(seed, difficulty)
-        skill = random.Random(seed).choices(SKILLS, SKILL_SHARES)[0]
+        skill = random.Random(seed).choices(list(SKILL_SHARES), [*SKILL_SHARES.values()])[0]
         return render(seed, Split.TRAIN, skill, difficulty)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
@@ -150,14 +157,14 @@ class PictureQuestions(Dataset[dict[str, Tensor]]):
 
 
 def token_weights(length: int) -> list[float]:
-    """Weigh an answer's tokens so that every question counts alike, the end mark little.
+    """Weigh an answer's tokens so that it counts by the root of its length, its end mark little.
 
     With equal tokens a long word would outweigh a count by its letters, which no model can
-    spell before it has learnt them.
+    spell before it has learnt them; with equal answers its letters would hardly be heard.
     """
     if length == 1:
         return [1.0]
-    return [1.0 / (length - 1)] * (length - 1) + [END_WEIGHT]
+    return [(length - 1) ** -0.5] * (length - 1) + [END_WEIGHT]
 
 
 def stack_labels(labels: PatchLabels) -> NDArray[np.int64]:
@@ -328,8 +335,9 @@ class Run:
         self.optimizers = optimizers(self.model, settings)
         self.step = 0
         self.seconds = 0.0
-        if (folder / "checkpoint.pt").exists():
-            self._resume()
+        path = latest(folder)
+        if path is not None:
+            self._resume(path)
         elif tower is not None:
             self._take_tower(tower)
 
@@ -354,53 +362,33 @@ class Run:
         self.save()
 
     def save(self) -> None:
-        """Write the checkpoint; the old one stays whole until the new one is."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        state = {
-            "settings": asdict(self.settings),
-            "step": self.step,
-            "seconds": self.seconds,
-            "model": self.model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-        }
-        half = self.folder / "checkpoint.pt.part"
-        torch.save(state, half)
-        os.replace(half, self.folder / "checkpoint.pt")
+        """Write a checkpoint; the one before stays until this one is whole."""
+        tensors = capture(self.model, self.optimizers)
+        write(self.folder, Checkpoint(self.step, self.seconds, asdict(self.settings), tensors))
 
-    def _take_tower(self, folder: Path) -> None:
-        """Start from the tower and the dense head of a run of the first stage."""
-        saved = self._read(folder / "checkpoint.pt")["model"]
-        state = self.model.state_dict()
-        state |= {name: saved[name] for name in state if name.startswith(TOWER_PREFIXES)}
-        self.model.load_state_dict(state)
-
-    def _read(self, path: Path) -> dict[str, Any]:
-        try:
-            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-        except FileNotFoundError:
-            raise CheckpointError(
-                f"there is no {path}; run the tower stage into that folder first"
-            ) from None
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise CheckpointError(
-                f"{path} is damaged and cannot be read; remove it to start anew"
-            ) from error
-        return state
-
-    def _resume(self) -> None:
-        path = self.folder / "checkpoint.pt"
-        state = self._read(path)
-        if state["settings"] != asdict(self.settings):
-            ours = asdict(self.settings)
-            changed = [key for key in ours if state["settings"].get(key) != ours[key]]
+    def _resume(self, path: Path) -> None:
+        saved = read(path)
+        ours = asdict(self.settings)
+        changed = [key for key in ours if saved.settings.get(key) != ours[key]]
+        if changed:
             raise CheckpointError(
                 f"{path} was trained with other settings ({', '.join(changed)}); "
                 "use the same settings or another --out folder"
             )
-        self.model.load_state_dict(state["model"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        self.step, self.seconds = state["step"], state["seconds"]
+        restore(saved.tensors, self.model, self.optimizers)
+        self.step, self.seconds = saved.step, saved.seconds
+
+    def _take_tower(self, folder: Path) -> None:
+        """Start from the tower and the dense head of a run of the first stage."""
+        path = latest(folder)
+        if path is None:
+            raise CheckpointError(
+                f"{folder} holds no checkpoint; run the tower stage into that folder first"
+            )
+        saved = read(path).tensors
+        state = self.model.state_dict()
+        state |= {name: saved[f"model.{name}"] for name in state if name.startswith(TOWER_PREFIXES)}
+        self.model.load_state_dict(state)
 
     def _batches(self) -> Iterator[dict[str, Tensor]]:
         size = self.settings.batch_size
