@@ -22,7 +22,6 @@ from models.pocket.drawing.canvas import (
     no_labels,
     patch_cover,
 )
-from models.pocket.drawing.colours import shade
 from models.pocket.questions import HELD_OUT_SHAPES, SHAPES
 
 _SUPERSAMPLING = 3
@@ -199,7 +198,7 @@ def draw_things(canvas: Floats, things: Sequence[Thing]) -> PatchLabels:
     labels = no_labels()
     most = np.full((GRID, GRID), _COVERED, np.float32)
     for thing in things:
-        left, top, mask = _mask(thing)
+        left, top, mask = thing_mask(thing)
         height, width = mask.shape
         area = canvas[top : top + height, left : left + width]
         area += mask[:, :, None] * (np.array(thing.rgb, np.float32) - area)
@@ -212,7 +211,7 @@ def draw_things(canvas: Floats, things: Sequence[Thing]) -> PatchLabels:
     return labels
 
 
-def _mask(thing: Thing) -> tuple[int, int, Floats]:
+def thing_mask(thing: Thing) -> tuple[int, int, Floats]:
     """Draw an object's coverage (height, width) of 0..1 and say where its corner lies."""
     left = max(0, math.floor(thing.x - thing.radius))
     top = max(0, math.floor(thing.y - thing.radius))
@@ -241,17 +240,3 @@ def free_place(
             if all(math.hypot(x - a, y - b) > radius + r + 1.5 for a, b, r in placed):
                 return x, y, radius
         radius = max(7.0, radius * 0.9)
-
-
-def _place(rng: random.Random, kinds: _Kinds, difficulty: float) -> list[Thing]:
-    """Scatter objects of 14 to 40 pixels whose surrounding circles do not touch."""
-    most = min(20.0, math.sqrt(0.36 * SIZE * SIZE / (math.pi * max(len(kinds), 1))))
-    least = min(most, 11 - 4 * difficulty)
-    placed: list[tuple[float, float, float]] = []
-    things: list[Thing] = []
-    for shape, colour in kinds:
-        x, y, radius = free_place(rng, placed, rng.uniform(least, most))
-        placed.append((x, y, radius))
-        angle = rng.uniform(-math.pi, math.pi) * difficulty
-        things.append(Thing(shape, colour, shade(rng, colour), x, y, radius, angle))
-    return things

@@ -1,0 +1,132 @@
+"""Pictures in which nothing can be told, asked about like any other."""
+
+from __future__ import annotations
+
+import colorsys
+import random
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from models.pocket.drawing.camera import background, grain
+from models.pocket.drawing.canvas import (
+    SIZE,
+    Floats,
+    QuestionAnswer,
+    Scene,
+    axes,
+    no_labels,
+    ramp,
+    to_bytes,
+)
+from models.pocket.drawing.counting import draw_count
+from models.pocket.drawing.words import draw_lines_scene, draw_word_scene
+from models.pocket.questions import (
+    COMPARE_ASKS,
+    DECLINE,
+    SHAPES,
+    SKILLS,
+    Ask,
+    Split,
+    draw_questions,
+    names_asked,
+)
+
+_QUESTIONS = 4
+_BLUR = (34.0, 50.0)  # pixels: wider than any object or letter that is blurred
+_DARK = 0.012  # of full light: three of 255 levels, which the noise then hides
+
+
+def draw_decline(
+    rng: random.Random, noise: np.random.Generator, split: Split, difficulty: float
+) -> Scene:
+    """Draw a wall, a covered lens, or a scene too blurred, too dark or too bright."""
+    sorts, shares = zip(*_SORTS.items(), strict=True)
+    sort: _Sort = rng.choices(sorts, shares)[0]
+    canvas = sort(rng, noise, split)
+    canvas = canvas + grain(rng, noise, rng.uniform(0.008, 0.03))
+    questions = tuple(
+        QuestionAnswer(text, DECLINE, "decline") for text in any_questions(rng, split)
+    )
+    return Scene(canvas, questions, no_labels())
+
+
+def any_questions(rng: random.Random, split: Split) -> list[str]:
+    """Questions of four different skills: nothing in them may give the answer away."""
+    texts: list[str] = []
+    for skill in rng.sample([skill for skill in SKILLS if skill != "decline"], _QUESTIONS):
+        ask = rng.choice([ask for ask in Ask if ask.skill == skill])
+        name = other = ""
+        if ask in COMPARE_ASKS:
+            if rng.random() < 0.65:
+                name, other = rng.sample(SHAPES, 2)
+        elif ask.skill in ("colour", "count"):
+            plain = names_asked(ask)[: len(SHAPES) + 3]
+            name = rng.choice(names_asked(ask) if rng.random() < 0.3 else plain)
+        texts += draw_questions(rng, split, ask, name, other=other)
+    return texts
+
+
+def _wall(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
+    return background(rng, noise, (), 1.0)
+
+
+def _black(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
+    return np.full((SIZE, SIZE, 3), rng.uniform(0, 0.05), np.float32)
+
+
+def _finger(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
+    """Skin close to the lens: out of focus, reddish where light shines through, darker aside."""
+    skin = colorsys.hsv_to_rgb(
+        rng.uniform(5, 28) / 360, rng.uniform(0.3, 0.75), rng.uniform(0.3, 0.95)
+    )
+    canvas = np.empty((SIZE, SIZE, 3), np.float32)
+    canvas[:] = skin
+    glow = np.array((rng.uniform(0.5, 1.0), rng.uniform(0.1, 0.35), 0.08), np.float32)
+    canvas += (ramp(rng) ** 2 * np.float32(rng.uniform(0, 0.8)))[:, :, None] * (glow - canvas)
+    x, y = axes()
+    far = (x - rng.uniform(-0.5, 0.5)) ** 2 + (y - rng.uniform(-0.5, 0.5)) ** 2
+    canvas *= (1 - np.float32(rng.uniform(0, 0.25)) * far.astype(np.float32))[:, :, None]
+    return canvas
+
+
+def _blurred(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
+    image = Image.fromarray(to_bytes(_something(rng, noise, split)))
+    blurred = image.filter(ImageFilter.GaussianBlur(rng.uniform(*_BLUR)))
+    return np.asarray(blurred, np.float32) / np.float32(255)
+
+
+def _dark(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
+    return _something(rng, noise, split) * np.float32(rng.uniform(0, _DARK))
+
+
+def _bright(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
+    lost: Floats = (1 - _something(rng, noise, split)) * np.float32(rng.uniform(0, _DARK))
+    return 1 - lost
+
+
+def _noise(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
+    """A sensor's noise and nothing else, fine or in clumps."""
+    clump = rng.choice((1, 1, 2, 3))
+    small = noise.standard_normal((SIZE // clump, SIZE // clump, rng.choice((1, 3))), np.float32)
+    whole: Floats = small.repeat(clump, 0).repeat(clump, 1)
+    return np.float32(rng.uniform(0.1, 0.8)) + whole * np.float32(rng.uniform(0.06, 0.3))
+
+
+def _something(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
+    """A scene with something to tell, which the caller then hides."""
+    draw = rng.choice((draw_count, draw_word_scene, draw_lines_scene))
+    return draw(rng, noise, split, 1.0).canvas
+
+
+_Sort = Callable[[random.Random, np.random.Generator, Split], Floats]
+_SORTS: dict[_Sort, float] = {
+    _wall: 0.22,
+    _black: 0.1,
+    _finger: 0.16,
+    _blurred: 0.22,
+    _dark: 0.12,
+    _bright: 0.08,
+    _noise: 0.1,
+}
