@@ -48,15 +48,15 @@ class Warp:
 
     def backward(self, x: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
         """Map picture points to the sheet; beyond a bottle's edge they land off the sheet."""
-        s, t = _project(np.linalg.inv(self.matrix), x, y)
+        back: Doubles = np.linalg.inv(self.matrix).astype(np.float64)
+        s, t = _project(back, x, y)
         if self.bend:
             s = self.bend * np.arcsin(np.clip(s / self.bend, -0.9999, 0.9999))
         return s, t - self.bow * (s / self.half) ** 2
 
     def scale(self) -> float:
         """Picture pixels to a sheet's picture pixel, in its middle."""
-        nought = np.zeros(3)
-        x, y = _project(self.matrix, np.array([0.0, 1.0, 0.0]), nought + np.array([0.0, 0.0, 1.0]))
+        x, y = _project(self.matrix, np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0]))
         across = math.hypot(x[1] - x[0], y[1] - y[0])
         down = math.hypot(x[2] - x[0], y[2] - y[0])
         return math.sqrt(across * down)
