@@ -10,7 +10,21 @@ import re
 from collections.abc import Callable, Iterable
 
 from assistant.errors import RecognizerError
-from models.pocket.questions import HELD_OUT_WORDINGS, SHAPES, TRAIN_WORDINGS, plural
+from models.pocket.questions import (
+    ANY_OBJECT,
+    COLOURS,
+    HELD_OUT_WORDINGS,
+    SHAPES,
+    TRAIN_WORDINGS,
+    Ask,
+    plural,
+)
+
+_SLOTS = {
+    Ask.COLOUR_OF_MANY: "<shapes>",
+    Ask.COUNT: f"[{' | '.join(COLOURS)}] (<shapes> | {' | '.join(ANY_OBJECT)})",
+}
+"""What {name} can be in the pocket model's wordings, where it is more than one shape."""
 
 PRONUNCIATIONS: dict[str, str] = {
     "barcode": "B AA R K OW D",
@@ -132,10 +146,11 @@ def pocket_questions() -> list[str]:
     asked: dict[str, None] = {}
     for wordings in (TRAIN_WORDINGS, HELD_OUT_WORDINGS):
         for ask, forms in wordings.items():
-            slot = "<shape>" if ask.value == "colour_of_one" else "(<shapes> | objects | shapes)"
+            slot = _SLOTS.get(ask, "<shape>")
             for form in forms:
                 # Both spellings sound the same; one of them is enough to be heard.
-                asked[form.replace("color", "colour").format(name=slot)] = None
+                heard = form.replace("color", "colour").format(name=slot, other="<shape>")
+                asked[heard] = None
     return list(asked)
 
 

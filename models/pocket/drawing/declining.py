@@ -34,7 +34,8 @@ from models.pocket.questions import (
 )
 
 _QUESTIONS = 4
-_BLUR = (34.0, 50.0)  # pixels: wider than any object or letter that is blurred
+_BLUR = (34.0, 50.0)  # pixels: wider than any object that is blurred
+_BLURRED_EM = 0.5  # of an em, at least, where text is blurred
 _DARK = 0.012  # of full light: three of 255 levels, which the noise then hides
 
 
@@ -92,17 +93,20 @@ def _finger(rng: random.Random, noise: np.random.Generator, split: Split) -> Flo
 
 
 def _blurred(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
-    image = Image.fromarray(to_bytes(_something(rng, noise, split)))
-    blurred = image.filter(ImageFilter.GaussianBlur(rng.uniform(*_BLUR)))
-    return np.asarray(blurred, np.float32) / np.float32(255)
+    """Objects that have melted into one another, or text whose strokes have."""
+    scene = _something(rng, noise, split)
+    em = max(item.size for item in scene.questions)
+    sigma = rng.uniform(*_BLUR) if em == 0 else rng.uniform(max(9.0, _BLURRED_EM * em), _BLUR[1])
+    image = Image.fromarray(to_bytes(scene.canvas)).filter(ImageFilter.GaussianBlur(sigma))
+    return np.asarray(image, np.float32) / np.float32(255)
 
 
 def _dark(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
-    return _something(rng, noise, split) * np.float32(rng.uniform(0, _DARK))
+    return _something(rng, noise, split).canvas * np.float32(rng.uniform(0, _DARK))
 
 
 def _bright(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
-    lost: Floats = (1 - _something(rng, noise, split)) * np.float32(rng.uniform(0, _DARK))
+    lost: Floats = (1 - _something(rng, noise, split).canvas) * np.float32(rng.uniform(0, _DARK))
     return 1 - lost
 
 
@@ -110,14 +114,15 @@ def _noise(rng: random.Random, noise: np.random.Generator, split: Split) -> Floa
     """A sensor's noise and nothing else, fine or in clumps."""
     clump = rng.choice((1, 1, 2, 3))
     small = noise.standard_normal((SIZE // clump, SIZE // clump, rng.choice((1, 3))), np.float32)
-    whole: Floats = small.repeat(clump, 0).repeat(clump, 1)
-    return np.float32(rng.uniform(0.1, 0.8)) + whole * np.float32(rng.uniform(0.06, 0.3))
+    whole = small.repeat(clump, 0).repeat(clump, 1) * np.float32(rng.uniform(0.06, 0.3))
+    canvas: Floats = np.float32(rng.uniform(0.1, 0.8)) + np.broadcast_to(whole, (SIZE, SIZE, 3))
+    return canvas
 
 
-def _something(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
+def _something(rng: random.Random, noise: np.random.Generator, split: Split) -> Scene:
     """A scene with something to tell, which the caller then hides."""
     draw = rng.choice((draw_count, draw_word_scene, draw_lines_scene))
-    return draw(rng, noise, split, 1.0).canvas
+    return draw(rng, noise, split, 1.0)
 
 
 _Sort = Callable[[random.Random, np.random.Generator, Split], Floats]
