@@ -13,11 +13,13 @@ scales and zeros to bfloat16.
 Operators: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/native_functions.yaml
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from models.int4.cuda_layout import INNER_K_TILES, TILE_OUTPUTS, unpack_cuda
 from models.int4.packing import QuantizedWeight, group_index
 
 CPU_KERNEL_MAX_ROWS = 80
@@ -28,7 +30,6 @@ CUDA_KERNEL_MAX_ROWS = 32
 """Rows up to which the CUDA kernel is used. Not measured yet: scripts/bench_int4.py tells."""
 
 KERNEL_GROUP_SIZES = (32, 64, 128, 256)
-CUDA_INNER_K_TILES = 8
 SLICE_ELEMENTS = 1 << 20
 """Weights dequantized at a time, so that a slice stays in the cache and memory stays flat."""
 
@@ -66,9 +67,11 @@ def kernel_refusal(
 def _cuda_refusal(device: torch.device, in_features: int, out_features: int) -> str | None:
     if torch.cuda.get_device_capability(device) < (8, 0):
         return "the GPU is older than compute capability 8.0"
-    if in_features % (CUDA_INNER_K_TILES * 16):
-        return f"{in_features} inputs, not a multiple of {CUDA_INNER_K_TILES * 16}"
-    return None if out_features % 8 == 0 else f"{out_features} outputs, not a multiple of 8"
+    if in_features % (INNER_K_TILES * 16):
+        return f"{in_features} inputs, not a multiple of {INNER_K_TILES * 16}"
+    return (
+        None if out_features % TILE_OUTPUTS == 0 else f"{out_features} outputs, not a multiple of 8"
+    )
 
 
 def use_kernel(device: torch.device, dtype: torch.dtype, rows: int) -> bool:
@@ -92,7 +95,7 @@ def build_kernel_weight(weight: QuantizedWeight) -> KernelWeight:
     if codes.device.type == "cuda":
         # Two codes a byte, the even one in the high half.
         pairs = (codes[:, ::2] << 4 | codes[:, 1::2]).contiguous()
-        packed = torch.ops.aten._convert_weight_to_int4pack(pairs, CUDA_INNER_K_TILES)
+        packed = torch.ops.aten._convert_weight_to_int4pack(pairs, INNER_K_TILES)
     else:
         packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes.to(torch.int32), 1)
     float_zero = (8 - weight.zero.to(torch.float32)) * weight.scale
@@ -114,39 +117,70 @@ def kernel_matmul(x: Tensor, weight: KernelWeight) -> Tensor:
     return product
 
 
+def kernel_is_enough(device: torch.device) -> bool:
+    """Tell whether codes can be read back out of the kernel's layout on a device.
+
+    On CUDA the file's layout can then be dropped, which halves what a model holds. The CPU's
+    layout differs with the processor's vector width, so there both are kept.
+    """
+    return device.type == "cuda"
+
+
+def kernel_codes(packed: Tensor, outputs: slice = slice(None)) -> Tensor:
+    """Read codes out of the kernel's layout where `kernel_is_enough`.
+
+    outputs: begins and ends at multiples of 8.
+    Returns (outputs, in) uint8.
+    """
+    first, last, _ = outputs.indices(packed.shape[0] * TILE_OUTPUTS)
+    return unpack_cuda(packed[first // TILE_OUTPUTS : last // TILE_OUTPUTS])
+
+
+def outputs_at_once(in_features: int) -> int:
+    """Outputs of a slice of about `SLICE_ELEMENTS` weights, a multiple of 16."""
+    return max(16, SLICE_ELEMENTS // in_features // 16 * 16)
+
+
 def dequantize_matmul(
-    x: Tensor, qweight: Tensor, zeros: Tensor, scales: Tensor, *, bits: int, group_size: int
+    x: Tensor,
+    codes: Callable[[slice], Tensor],
+    zeros: Tensor,
+    scales: Tensor,
+    *,
+    group_size: int,
 ) -> Tensor:
     """Multiply by a packed weight, dequantizing a slice of the outputs at a time.
 
-    x:       (rows, in), any floating dtype.
-    qweight: (in / per_word, out) int32, as in the GPTQ v1 file.
-    zeros:   (groups, out) float32 zero-points (not zero-1).
-    scales:  (groups, out) float16 or float32.
+    x:      (rows, in), any floating dtype.
+    codes:  gives the codes of some outputs, (in, outputs) integers; slices begin at multiples
+            of 16.
+    zeros:  (groups, out) float32 zero-points (not zero-1).
+    scales: (groups, out) float16 or float32.
     Returns (rows, out) in the dtype of x.
     """
-    out_features = qweight.shape[1]
-    width = max(16, SLICE_ELEMENTS // x.shape[-1])
+    out_features = scales.shape[1]
+    width = outputs_at_once(x.shape[-1])
     product = x.new_empty(x.shape[0], out_features)
     for start in range(0, out_features, width):
         part = slice(start, min(start + width, out_features))
-        weight = dequantize_columns(
-            qweight[:, part], zeros[:, part], scales[:, part], bits=bits, group_size=group_size
-        )
+        weight = dequantize_columns(codes(part), zeros[:, part], scales[:, part], group_size)
         product[:, part] = x @ weight.to(x.dtype)
     return product
 
 
-def dequantize_columns(
-    qweight: Tensor, zeros: Tensor, scales: Tensor, *, bits: int, group_size: int
-) -> Tensor:
-    """Return the weight of some outputs, transposed, as (in, out) float32."""
+def file_codes(qweight: Tensor, bits: int) -> Tensor:
+    """Return the codes (in, out) int32 of ``qweight`` (in / per_word, out) int32."""
     shifts = torch.arange(0, 32, bits, device=qweight.device, dtype=torch.int32)
     codes: Tensor = (qweight.unsqueeze(1) >> shifts[:, None]) & (2**bits - 1)
-    in_features = codes.shape[0] * codes.shape[1]  # codes: (words, per_word, out)
+    return codes.reshape(-1, qweight.shape[1])  # from (words, per_word, out)
+
+
+def dequantize_columns(codes: Tensor, zeros: Tensor, scales: Tensor, group_size: int) -> Tensor:
+    """Return the weight of some outputs, transposed, as (in, out) float32."""
+    in_features = codes.shape[0]
     scales = scales.to(torch.float32)
     if in_features % group_size:
-        group = group_index(in_features, group_size, device=qweight.device)
-        return (codes.reshape(in_features, -1) - zeros[group]) * scales[group]
+        group = group_index(in_features, group_size, device=codes.device)
+        return (codes - zeros[group]) * scales[group]
     grouped = codes.reshape(in_features // group_size, group_size, -1).to(torch.float32)
     return grouped.sub_(zeros[:, None]).mul_(scales[:, None]).reshape(in_features, -1)

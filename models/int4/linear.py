@@ -1,6 +1,8 @@
 """A linear layer whose weight is held at 4 (or 8) bits."""
 
+import logging
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +16,14 @@ from models.int4.packing import (
     group_count,
     group_index,
     pack,
+    pack_last,
     require_stored_bits,
     require_word_multiple,
     stored_zeros,
     unpack,
 )
+
+log = logging.getLogger(__name__)
 
 
 class Int4Linear(nn.Module):
@@ -30,14 +35,15 @@ class Int4Linear(nn.Module):
     int64 says which input each of them reads.
 
     The layout of the int4 kernel is built at the first call that wants it and is not part of the
-    state dict. From then on the layer holds both layouts, twice the int4 bytes: prefill and
-    saving read the file's, decoding the kernel's.
+    state dict. On CUDA it replaces ``qweight``, which is then None: prefill reads the codes out of
+    the kernel's layout, and the state dict and a move to another device bring the file's layout
+    back. A CPU keeps both, twice the int4 bytes.
 
     Raises:
         CheckpointError: the width cannot be stored or the shape does not fill 32-bit words.
     """
 
-    qweight: Tensor
+    qweight: Tensor | None
     qzeros: Tensor
     scales: Tensor
     g_idx: Tensor
@@ -140,23 +146,74 @@ class Int4Linear(nn.Module):
             f"bits={self.bits}, group_size={self.group_size}, bias={self.bias is not None}"
         )
 
+    def held_bytes(self) -> int:
+        """Count the bytes of all tensors that the layer holds now."""
+        return sum(buffer.numel() * buffer.element_size() for buffer in self.buffers())
+
     def _stored(self) -> dict[str, Tensor]:
-        return {name: self.get_buffer(name) for name in TENSOR_NAMES}
+        own = {name: getattr(self, name) for name in TENSOR_NAMES}
+        return own | {"qweight": self._file_qweight()}
+
+    def _file_qweight(self) -> Tensor:
+        """Return the codes as in the file, (in / per_word, out) int32."""
+        if self.qweight is not None:
+            return self.qweight
+        assert self.kernel_packed is not None, "one of the two layouts is always there"
+        per_word = 32 // self.bits
+        words = self.scales.new_empty(
+            self.in_features // per_word, self.out_features, dtype=torch.int32
+        )
+        step = kernels.outputs_at_once(self.in_features)
+        for start in range(0, self.out_features, step):
+            part = slice(start, min(start + step, self.out_features))
+            codes = kernels.kernel_codes(self.kernel_packed, part)
+            words[:, part] = pack_last(codes, per_word).t()
+        return words
+
+    def _codes(self, part: slice) -> Tensor:
+        """Return the codes of some outputs, (in, outputs), from the layout that is there."""
+        if self.qweight is not None:
+            return kernels.file_codes(self.qweight[:, part], self.bits)
+        assert self.kernel_packed is not None, "one of the two layouts is always there"
+        return kernels.kernel_codes(self.kernel_packed, part).t()
 
     def _kernel_fits(self) -> bool:
         refusal = kernels.kernel_refusal(
-            self.qweight.device, self.in_features, self.out_features, self.group_size, self.bits
+            self.scales.device, self.in_features, self.out_features, self.group_size, self.bits
         )
         return refusal is None
 
     def _kernel_weight(self) -> kernels.KernelWeight:
         if self.kernel_packed is None or self.kernel_scales_and_zeros is None:
-            built = kernels.build_kernel_weight(self.quantized())
+            weight = self.quantized()
+            built = kernels.build_kernel_weight(weight)
             self.kernel_packed = built.packed
             self.kernel_scales_and_zeros = built.scales_and_zeros
+            if kernels.kernel_is_enough(self.scales.device):
+                self._drop_file_layout(weight)
         return kernels.KernelWeight(
             self.kernel_packed, self.kernel_scales_and_zeros, self.group_size
         )
+
+    def _drop_file_layout(self, weight: QuantizedWeight) -> None:
+        """Let go of ``qweight`` if the kernel's layout gives the same codes back."""
+        assert self.kernel_packed is not None
+        step = kernels.outputs_at_once(self.in_features)
+        for start in range(0, self.out_features, step):
+            part = slice(start, min(start + step, self.out_features))
+            if not torch.equal(kernels.kernel_codes(self.kernel_packed, part), weight.codes[part]):
+                log.warning(
+                    "this build of PyTorch lays int4 weights out in an unknown way: they are "
+                    "held twice, which needs twice the memory"
+                )
+                return
+        self.qweight = None
+
+    def _restore_file_layout(self) -> None:
+        """Bring ``qweight`` back and let go of the kernel's layout."""
+        self.qweight = self._file_qweight()
+        self.kernel_packed = None
+        self.kernel_scales_and_zeros = None
 
     def dequantize_matmul(self, rows: Tensor) -> Tensor:
         """Multiply (rows, in), already in ``input_order``, without the kernel and the bias.
@@ -165,7 +222,7 @@ class Int4Linear(nn.Module):
         """
         zeros = stored_zeros(self.qzeros, self.bits, self.zero_offset).to(torch.float32)
         return kernels.dequantize_matmul(
-            rows, self.qweight, zeros, self.scales, bits=self.bits, group_size=self.group_size
+            rows, self._codes, zeros, self.scales, group_size=self.group_size
         )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Int4Linear":
@@ -175,8 +232,7 @@ class Int4Linear(nn.Module):
         kernel's layout belongs to one device.
         """
         stored = self.scales
-        self.kernel_packed = None
-        self.kernel_scales_and_zeros = None
+        self._restore_file_layout()
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if self.scales.dtype != stored.dtype:
             target = self.scales.device
@@ -186,9 +242,16 @@ class Int4Linear(nn.Module):
 
     def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
         """Load new tensors and forget the kernel's layout of the old ones."""
-        self.kernel_packed = None
-        self.kernel_scales_and_zeros = None
+        self._restore_file_layout()
         super()._load_from_state_dict(*args, **kwargs)
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        """Save the file's layout, whichever is held."""
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.qweight is None:
+            destination[f"{prefix}qweight"] = self._file_qweight()
 
 
 def replace_linear(parent: nn.Module, name: str, layer: Int4Linear) -> None:
