@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -34,8 +34,9 @@ from models.pocket.questions import (
 )
 
 _QUESTIONS = 4
+_READING = ("word", "lines", "title", "author", "category", "field")
 _BLUR = (34.0, 50.0)  # pixels: wider than any object that is blurred
-_BLURRED_EM = 0.5  # of an em, at least, where text is blurred
+_BLURRED_EM = 0.6  # of an em, at least, where text is blurred
 _DARK = 0.012  # of full light: three of 255 levels, which the noise then hides
 
 
@@ -47,16 +48,17 @@ def draw_decline(
     sort: _Sort = rng.choices(sorts, shares)[0]
     canvas = sort(rng, noise, split)
     canvas = canvas + grain(rng, noise, rng.uniform(0.008, 0.03))
+    skills = _READING if sort is _blurred_text else SKILLS[:-1]
     questions = tuple(
-        QuestionAnswer(text, DECLINE, "decline") for text in any_questions(rng, split)
+        QuestionAnswer(text, DECLINE, "decline") for text in any_questions(rng, split, skills)
     )
     return Scene(canvas, questions, no_labels())
 
 
-def any_questions(rng: random.Random, split: Split) -> list[str]:
+def any_questions(rng: random.Random, split: Split, skills: Sequence[str]) -> list[str]:
     """Questions of four different skills: nothing in them may give the answer away."""
     texts: list[str] = []
-    for skill in rng.sample([skill for skill in SKILLS if skill != "decline"], _QUESTIONS):
+    for skill in rng.sample(skills, _QUESTIONS):
         ask = rng.choice([ask for ask in Ask if ask.skill == skill])
         name = other = ""
         if ask in COMPARE_ASKS:
@@ -93,11 +95,19 @@ def _finger(rng: random.Random, noise: np.random.Generator, split: Split) -> Flo
 
 
 def _blurred(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
-    """Objects that have melted into one another, or text whose strokes have."""
-    scene = _something(rng, noise, split)
+    """Things that have melted into one another."""
+    return _blur(_something(rng, noise, split).canvas, rng.uniform(*_BLUR))
+
+
+def _blurred_text(rng: random.Random, noise: np.random.Generator, split: Split) -> Floats:
+    """Text whose strokes have melted; what lies beside it may still show its colour."""
+    scene = rng.choice((draw_word_scene, draw_lines_scene))(rng, noise, split, 1.0)
     em = max(item.size for item in scene.questions)
-    sigma = rng.uniform(*_BLUR) if em == 0 else rng.uniform(max(9.0, _BLURRED_EM * em), _BLUR[1])
-    image = Image.fromarray(to_bytes(scene.canvas)).filter(ImageFilter.GaussianBlur(sigma))
+    return _blur(scene.canvas, rng.uniform(_BLURRED_EM * em, _BLUR[0]))
+
+
+def _blur(canvas: Floats, sigma: float) -> Floats:
+    image = Image.fromarray(to_bytes(canvas)).filter(ImageFilter.GaussianBlur(sigma))
     return np.asarray(image, np.float32) / np.float32(255)
 
 
@@ -127,10 +137,11 @@ def _something(rng: random.Random, noise: np.random.Generator, split: Split) -> 
 
 _Sort = Callable[[random.Random, np.random.Generator, Split], Floats]
 _SORTS: dict[_Sort, float] = {
-    _wall: 0.22,
+    _wall: 0.2,
     _black: 0.1,
     _finger: 0.16,
-    _blurred: 0.22,
+    _blurred: 0.16,
+    _blurred_text: 0.08,
     _dark: 0.12,
     _bright: 0.08,
     _noise: 0.1,
