@@ -25,5 +25,9 @@ class FontsError(ModelsError):
     """A font file that the pocket model's pictures are drawn with is not installed."""
 
 
+class ListingError(ModelsError):
+    """The listing of books that the pocket model's covers print is missing or damaged."""
+
+
 class DeviceError(ModelsError):
     """A device was asked for that this machine does not have."""

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from models.pocket.drawing.canvas import GRID, PATCH, SIZE, Floats
+from models.pocket.drawing.canvas import GRID, PATCH, SIZE, Floats, PatchLabels, no_labels
 from models.pocket.drawing.colours import any_rgb
-from models.pocket.drawing.sheet import RESOLUTION, Character, Sheet, to_pillow
+from models.pocket.drawing.sheet import RESOLUTION, Character, Drawing, Sheet, to_pillow
 
 _MOST_TURN = math.radians(8)
 _MARGIN = 3.0  # picture pixels that stay free around the text
-_TILE = 16  # picture pixels; the warp is linear inside a tile
+_TILE = 24  # picture pixels; the warp is linear inside a tile
 _STRAIGHT_SHARE = 0.5  # of the sheets that are neither bowed nor bent
 _SHADOW_ODDS, _GLARE_ODDS = 0.35, 0.2
 _MOST_GLARE_ON_TEXT = 0.12  # of full light
@@ -72,7 +72,7 @@ def _project(matrix: Doubles, s: Doubles, t: Doubles) -> tuple[Doubles, Doubles]
 
 def place(
     rng: random.Random, sheet: Sheet, canvas: Floats, difficulty: float
-) -> tuple[NDArray[np.int64], float]:
+) -> tuple[PatchLabels, float]:
     """Lay a sheet onto the canvas, its text whole inside the picture, and light both.
 
     Args:
@@ -81,13 +81,13 @@ def place(
         difficulty: 0..1 scales every distortion.
 
     Returns:
-        The letter labels (GRID, GRID), and the picture's pixels to one of the sheet's (about 1).
+        The labels, and the picture's pixels to one of the sheet's (about 1).
     """
     warp = _draw_warp(rng, sheet, difficulty)
     _paint(sheet, warp, canvas)
-    letters = _label(sheet.characters, sheet, warp)
-    _light(rng, canvas, letters, difficulty)
-    return letters, warp.scale()
+    labels = _label(sheet, warp)
+    _light(rng, canvas, labels.letter, difficulty)
+    return labels, warp.scale()
 
 
 def _draw_warp(rng: random.Random, sheet: Sheet, difficulty: float) -> Warp:
@@ -138,19 +138,16 @@ def _paint(sheet: Sheet, warp: Warp, canvas: Floats) -> None:
     v = (v + sheet.height / 2) * RESOLUTION
     image = sheet.image
     whole = (SIZE * RESOLUTION, SIZE * RESOLUTION)
-    tile = _TILE * RESOLUTION
-    mesh = []
-    for row in range(SIZE // _TILE):
-        for column in range(SIZE // _TILE):
-            # Upper left, lower left, lower right, upper right.
-            rows, columns = [row, row + 1, row + 1, row], [column, column, column + 1, column + 1]
-            us, vs = u[rows, columns], v[rows, columns]
-            outside = us.max() < 0 or vs.max() < 0
-            if outside or us.min() > image.width or vs.min() > image.height:
-                continue
-            corner = (column * tile, row * tile)
-            box = (*corner, corner[0] + tile, corner[1] + tile)
-            mesh.append((box, np.stack([us, vs], axis=1).ravel().tolist()))
+    # Of every tile: upper left, lower left, lower right, upper right.
+    us = np.stack([u[:-1, :-1], u[1:, :-1], u[1:, 1:], u[:-1, 1:]], axis=-1)
+    vs = np.stack([v[:-1, :-1], v[1:, :-1], v[1:, 1:], v[:-1, 1:]], axis=-1)
+    across = (us.max(-1) > 0) & (us.min(-1) < image.width)
+    rows, columns = np.nonzero(across & (vs.max(-1) > 0) & (vs.min(-1) < image.height))
+    corners = np.stack([us, vs], axis=-1)[rows, columns].reshape(-1, 8).tolist()
+    left, top = columns * _TILE * RESOLUTION, rows * _TILE * RESOLUTION
+    edges = np.stack([left, top, left + _TILE * RESOLUTION, top + _TILE * RESOLUTION], axis=-1)
+    boxes = edges.tolist()
+    mesh = [(tuple(box), quad) for box, quad in zip(boxes, corners, strict=True)]
     warped = image.transform(whole, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
     flat = np.asarray(warped.reduce(RESOLUTION), np.float32) / np.float32(255)
     if image.mode == "L":
@@ -170,24 +167,43 @@ def _paper_cover(sheet: Sheet, warp: Warp) -> Floats:
     return cover
 
 
-def _label(characters: list[Character], sheet: Sheet, warp: Warp) -> NDArray[np.int64]:
-    """Label the patches (GRID, GRID) whose centre lies in a character's box.
+def _label(sheet: Sheet, warp: Warp) -> PatchLabels:
+    """Label the patches whose centre lies in a character's box or on an object.
 
     Boxes narrower or lower than a patch are widened to one, but not into the next cell.
     """
-    labels = np.zeros((GRID, GRID), np.int64)
+    labels = no_labels()
     centre = (np.arange(GRID) + 0.5) * PATCH
     s, t = warp.backward(*np.broadcast_arrays(centre[None, :], centre[:, None]))
     u = ((s + sheet.width / 2) * RESOLUTION).ravel()
     v = ((t + sheet.height / 2) * RESOLUTION).ravel()
     least = (PATCH + 0.01) * RESOLUTION / warp.scale()
-    boxes = np.array([_widened(character, least) for character in characters])
+    boxes = np.array([_widened(character, least) for character in sheet.characters])
     left, top, right, bottom = (edge[:, None] for edge in boxes.T)
     inside = (u >= left) & (u < right) & (v >= top) & (v < bottom)
-    flat = labels.ravel()
     which, where = np.nonzero(inside)
-    flat[where] = np.array([character.index + 1 for character in characters])[which]
-    return flat.reshape(GRID, GRID)
+    labels.letter.ravel()[where] = np.array([c.index + 1 for c in sheet.characters])[which]
+    for drawing in sheet.drawings:
+        _label_drawing(drawing, sheet, warp, labels, u, v)
+    return labels
+
+
+def _label_drawing(
+    drawing: Drawing, sheet: Sheet, warp: Warp, labels: PatchLabels, u: Doubles, v: Doubles
+) -> None:
+    column, row = np.floor(u - drawing.left).astype(int), np.floor(v - drawing.top).astype(int)
+    mask = np.asarray(drawing.mask)
+    inside = (column >= 0) & (row >= 0) & (column < mask.shape[1]) & (row < mask.shape[0])
+    inside[inside] = mask[row[inside], column[inside]] > 127
+    labels.colour.ravel()[inside] = drawing.colour + 1
+    labels.shape.ravel()[inside] = drawing.shape + 1
+    middle_u, middle_v = drawing.left + mask.shape[1] / 2, drawing.top + mask.shape[0] / 2
+    x, y = warp.forward(
+        np.array([middle_u / RESOLUTION - sheet.width / 2]),
+        np.array([middle_v / RESOLUTION - sheet.height / 2]),
+    )
+    if 0 <= x[0] < SIZE and 0 <= y[0] < SIZE:
+        labels.centre[int(y[0]) // PATCH, int(x[0]) // PATCH] = 1
 
 
 def _widened(character: Character, least: float) -> tuple[float, float, float, float]:

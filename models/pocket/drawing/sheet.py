@@ -6,13 +6,16 @@ Sheets are drawn at RESOLUTION times the picture's scale; `placing` photographs 
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from models.pocket.drawing.canvas import Rgb
-from models.pocket.questions import CHARACTERS
+from models.pocket.drawing.objects import outlines
+from models.pocket.questions import CHARACTERS, SHAPES
 
 RESOLUTION = 2  # sheet pixels to a picture pixel
 _MEASURED_EM = 96  # pixels; widths are measured once at this size
@@ -36,6 +39,20 @@ class Character:
     cell_right: float
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """An object on a sheet: `shape` and `colour` index SHAPES and COLOURS.
+
+    mask: "L", what it covers; left, top: the mask's corner in sheet pixels.
+    """
+
+    shape: int
+    colour: int
+    mask: Image.Image
+    left: int
+    top: int
+
+
 @dataclass(slots=True)
 class Sheet:
     """What is printed.
@@ -46,6 +63,7 @@ class Sheet:
     image: Image.Image
     ink: Rgb = (0.0, 0.0, 0.0)
     characters: list[Character] = field(default_factory=list)
+    drawings: list[Drawing] = field(default_factory=list)
 
     @property
     def width(self) -> float:
@@ -164,3 +182,20 @@ def _pen_places(font: ImageFont.FreeTypeFont, text: str, extra: float) -> list[f
     for index in range(len(text)):
         places.append(float(font.getlength(text[: index + 1])) + extra * (index + 1))
     return places
+
+
+def draw_object(
+    sheet: Sheet, shape: int, colour: int, rgb: Rgb, x: float, y: float, radius: float, angle: float
+) -> None:
+    """Draw an object of SHAPES on a paper sheet; lengths in picture pixels, angle in radians."""
+    left, top = round((x - radius) * RESOLUTION), round((y - radius) * RESOLUTION)
+    size = max(2, round(2 * radius * RESOLUTION))
+    mask = Image.new("L", (size, size))
+    pen = ImageDraw.Draw(mask)
+    cos, sin = math.cos(angle), math.sin(angle)
+    turn = np.array([[cos, sin], [-sin, cos]])
+    for part, is_ink in outlines()[SHAPES[shape]].parts:
+        points = (part @ turn + 1) * (size / 2)
+        pen.polygon(points.ravel().tolist(), fill=255 if is_ink else 0)
+    sheet.image.paste(to_pillow(rgb), (left, top), mask)
+    sheet.drawings.append(Drawing(shape, colour, mask, left, top))

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import ImageDraw
 
 from models.pocket.drawing.camera import background
-from models.pocket.drawing.canvas import QuestionAnswer, Rgb, Scene, no_labels
+from models.pocket.drawing.canvas import QuestionAnswer, Rgb, Scene
 from models.pocket.drawing.colours import ink_colour
 from models.pocket.drawing.inks import ink_on, some_paper
 from models.pocket.drawing.placing import clutter, place
@@ -207,9 +207,7 @@ def draw_block(
         busy = rng.random() < 0.5 * difficulty
         canvas = clutter(rng) if busy else background(rng, noise, [paper], difficulty)
         sheet = _set_block(rng, lines, ink_on(rng, paper), paper)
-    letters, scale = place(rng, sheet, canvas, difficulty)
-    labels = no_labels()
-    labels.letter[:] = letters
+    labels, scale = place(rng, sheet, canvas, difficulty)
     return Scene(canvas, (), labels), scale
 
 
