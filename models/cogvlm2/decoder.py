@@ -107,7 +107,13 @@ class RMSNorm(nn.Module):
 
 
 class RotaryEmbedding(nn.Module):
-    """Rotary positions in the half-split form (RoFormer, arXiv 2104.09864)."""
+    """Rotary positions in the half-split form (RoFormer, arXiv 2104.09864).
+
+    The angles have the precision in which the checkpoint stores ``inv_freq``. CogVLM2's is
+    bfloat16, as were the tables its published results were computed with: neighbouring
+    positions beyond 256 then share an angle. Frequencies in float32, as in every model that
+    leaves them out of its file, keep all positions apart.
+    """
 
     inv_freq: Tensor
 
@@ -116,14 +122,20 @@ class RotaryEmbedding(nn.Module):
         self.register_buffer("inv_freq", inverse_frequencies(head_dim, theta))
 
     def forward(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Give cosine and sine, each (B, 1, T, head_dim) float32, for positions (B, T).
-
-        Angles are computed in float32 whatever the dtype of the buffer: in bfloat16 positions
-        above 256 are no longer told apart.
-        """
-        angles = positions[:, None, :, None].float() * self.inv_freq.float()
+        """Give cosine and sine, each (B, 1, T, head_dim) float32, for positions (B, T)."""
+        exact = self.inv_freq.dtype
+        # In bfloat16 the position, its angle, cosine and sine are rounded one after the other.
+        angles = positions[:, None, :, None].to(exact) * self.inv_freq
         angles = torch.cat((angles, angles), dim=-1)
-        return angles.cos(), angles.sin()
+        return angles.cos().float(), angles.sin().float()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "RotaryEmbedding":
+        """Move the frequencies, but keep their dtype: a cast must not change the positions."""
+        stored = self.inv_freq
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.inv_freq.dtype != stored.dtype and not stored.is_meta:
+            self.inv_freq = stored.to(self.inv_freq.device)
+        return self
 
 
 def inverse_frequencies(head_dim: int, theta: float) -> Tensor:
