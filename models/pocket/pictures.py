@@ -7,8 +7,6 @@ What a picture shows is drawn in `drawing`; this module chooses it and takes the
 
 from __future__ import annotations
 
-import functools
-import importlib
 import json
 import random
 from collections.abc import Callable, Iterable
@@ -20,6 +18,13 @@ from PIL import Image
 
 from models.pocket.drawing.camera import photograph
 from models.pocket.drawing.canvas import SIZE, Example, QuestionAnswer, Scene
+from models.pocket.drawing.colouring import draw_colour
+from models.pocket.drawing.comparing import draw_comparison
+from models.pocket.drawing.counting import draw_count
+from models.pocket.drawing.covers import draw_cover
+from models.pocket.drawing.declining import draw_decline
+from models.pocket.drawing.papers import draw_paper
+from models.pocket.drawing.words import draw_lines_scene, draw_word_scene
 from models.pocket.questions import SKILLS, Split
 
 __all__ = [
@@ -50,26 +55,18 @@ SHARES: dict[str, float] = {
 
 _Draw = Callable[[random.Random, np.random.Generator, Split, float], Scene]
 
-_SCENES: dict[str, tuple[str, str]] = {
-    "colour": ("colouring", "draw_colour"),
-    "count": ("counting", "draw_count"),
-    "compare": ("comparing", "draw_comparison"),
-    "word": ("words", "draw_word_scene"),
-    "lines": ("words", "draw_lines_scene"),
-    "title": ("covers", "draw_cover"),
-    "author": ("covers", "draw_cover"),
-    "category": ("covers", "draw_cover"),
-    "field": ("papers", "draw_paper"),
-    "decline": ("declining", "draw_decline"),
+_SCENES: dict[str, _Draw] = {
+    "colour": draw_colour,
+    "count": draw_count,
+    "compare": draw_comparison,
+    "word": draw_word_scene,
+    "lines": draw_lines_scene,
+    "title": draw_cover,
+    "author": draw_cover,
+    "category": draw_cover,
+    "field": draw_paper,
+    "decline": draw_decline,
 }
-
-
-@functools.lru_cache(maxsize=len(_SCENES))
-def _scene(skill: str) -> _Draw:
-    """Import what draws a skill's pictures when the first one is wanted."""
-    module, function = _SCENES[skill]
-    draw: _Draw = getattr(importlib.import_module(f"models.pocket.drawing.{module}"), function)
-    return draw
 
 
 def render(seed: int, split: Split, skill: str | None = None, difficulty: float = 1.0) -> Example:
@@ -92,7 +89,7 @@ def render(seed: int, split: Split, skill: str | None = None, difficulty: float 
     rng = random.Random(f"{seed}|{split.value}|{skill}|{difficulty!r}")
     noise = np.random.default_rng(rng.getrandbits(64))
     skill = skill or rng.choices(list(SHARES), list(SHARES.values()))[0]
-    scene = _scene(skill)(rng, noise, split, difficulty)
+    scene = _SCENES[skill](rng, noise, split, difficulty)
     rgb = photograph(rng, noise, scene.canvas, difficulty)
     return Example(rgb, scene.questions, scene.labels)
 

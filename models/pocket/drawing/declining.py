@@ -35,7 +35,7 @@ from models.pocket.questions import (
 
 _QUESTIONS = 4
 _READING = ("word", "lines", "title", "author", "category", "field")
-_BLUR = (34.0, 50.0)  # pixels: wider than any object that is blurred
+_BLUR = (44.0, 60.0)  # pixels: wider than any object that is blurred
 _BLURRED_EM = 0.6  # of an em, at least, where text is blurred
 _DARK = 0.012  # of full light: three of 255 levels, which the noise then hides
 
@@ -103,7 +103,7 @@ def _blurred_text(rng: random.Random, noise: np.random.Generator, split: Split) 
     """Text whose strokes have melted; what lies beside it may still show its colour."""
     scene = rng.choice((draw_word_scene, draw_lines_scene))(rng, noise, split, 1.0)
     em = max(item.size for item in scene.questions)
-    return _blur(scene.canvas, rng.uniform(_BLURRED_EM * em, _BLUR[0]))
+    return _blur(scene.canvas, _BLURRED_EM * em + rng.uniform(0, 15))
 
 
 def _blur(canvas: Floats, sigma: float) -> Floats:
