@@ -17,6 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tower", type=Path, help="finished tower run that answers start from")
     parser.add_argument("--out", type=Path, help="run folder; runs/STAGE by default")
     parser.add_argument("--pictures", type=int, default=120_000, help="pictures of the whole run")
+    parser.add_argument("--easy", type=int, help="pictures over which they grow harder")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1.6e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from models.errors import ModelsError
     from models.pocket.export import export
-    from models.pocket.training import Progress, Run, TrainingSettings
+    from models.pocket.training import TOWER, Progress, Run, TrainingSettings
 
     torch.set_num_threads(arguments.threads)
     device = arguments.device
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = TrainingSettings(
         stage=arguments.stage,
         pictures=arguments.pictures,
+        easy_pictures=arguments.easy or (12_000 if arguments.stage == TOWER else 30_000),
         batch_size=arguments.batch_size,
         learning_rate=arguments.learning_rate,
         seed=arguments.seed,
