@@ -142,8 +142,10 @@ def _set_blocks(
         most = min(_widest_em(lines, face), left / (len(lines) * _LEADING), limit)
         options.append((most, lines))
     most, lines = max(options)
-    # The title is told from the rest by its size.
-    least = max([_TITLE_EM[0] + 1, *(1.15 * block.style.em for block in blocks)])
+    # The title is told from the rest by its size; the first covers have short, large ones.
+    least = max(
+        [_TITLE_EM[0] + 1 + 11 * (1 - difficulty), *(1.15 * block.style.em for block in blocks)]
+    )
     if most < least:
         return None
     em = max(least, rng.uniform(0.95 - 0.25 * difficulty, 1.0) * most)

@@ -35,8 +35,8 @@ _TRIES = 60
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _TOTALS = ("TOTAL", "TOTAL", "TOTAL:", "SUM", "TO PAY", "AMOUNT")
 _EXPIRIES = ("BEST BEFORE", "USE BY", "EXP", "EXP.", "EXPIRES", "BEST BEFORE:")
-_DOSES = (1, 2, 4, 5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 80, 100, 120, 150, 200, 250, 300, 400)
-_DOSES += (500, 600, 750, 800, 850, 1000)
+_DOSES: tuple[int, ...] = (1, 2, 4, 5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 80, 100, 120, 150, 200)
+_DOSES += (250, 300, 400, 500, 600, 750, 800, 850, 1000)
 _FORMS = ("TABLETS", "CAPSULES", "DROPS", "SYRUP", "TABS")
 _SYLLABLES = (
     "AM",

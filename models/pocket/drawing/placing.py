@@ -87,6 +87,7 @@ def place(
     _paint(sheet, warp, canvas)
     labels = _label(sheet, warp)
     _light(rng, canvas, labels.letter, difficulty)
+    np.clip(canvas, 0, 1, out=canvas)
     return labels, warp.scale()
 
 
