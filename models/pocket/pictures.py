@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from models.pocket.drawing.covers import draw_cover
 from models.pocket.drawing.declining import draw_decline
 from models.pocket.drawing.papers import draw_paper
 from models.pocket.drawing.words import draw_lines_scene, draw_word_scene
-from models.pocket.questions import SKILLS, Split
+from models.pocket.questions import SKILLS, Ask, Split
 
 __all__ = [
     "SHARES",
@@ -62,8 +63,8 @@ _SCENES: dict[str, _Draw] = {
     "word": draw_word_scene,
     "lines": draw_lines_scene,
     "title": draw_cover,
-    "author": draw_cover,
-    "category": draw_cover,
+    "author": partial(draw_cover, wanted=Ask.AUTHOR),
+    "category": partial(draw_cover, wanted=Ask.CATEGORY),
     "field": draw_paper,
     "decline": draw_decline,
 }

@@ -45,10 +45,12 @@ SKILL_SHARES = {
     "compare": 0.06,
     "word": 0.24,
     "lines": 0.08,
-    "title": 0.12,
+    "title": 0.06,
+    "author": 0.04,
+    "category": 0.02,
     "field": 0.06,
     "decline": 0.08,
-}  # of the pictures: counting and reading need the most; a cover is asked for all it says
+}  # of the pictures: counting and reading need the most
 MUON_FACTOR = 2.0  # of the learning rate: a step then turns a matrix by about one percent
 END_WEIGHT = 0.1  # of the end mark, where the rest of an answer weighs one
 # Most patches are empty; at equal weight they would drown those with something on them.
