@@ -6,7 +6,7 @@ Only safetensors files are read: a pickle can run code when it is opened.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -431,17 +431,10 @@ def _read_indexed(folder: Path, index: Path) -> dict[str, Entry]:
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index} has no weight_map: copy it again")
+    _require_shards(folder, weight_map.values())
     headers: dict[str, dict[str, Entry]] = {}
     entries = {}
     for name, file in weight_map.items():
-        # A shard lies in the folder itself; anything else would read files of others.
-        if not isinstance(file, str) or Path(file).name != file:
-            raise CheckpointError(f"{index} names the shard {file!r} outside its folder: refused")
-        if Path(file).suffix in PICKLE_SUFFIXES:
-            raise CheckpointError(
-                f"{folder / file} is a pickle, which can run code when opened: "
-                "convert it to safetensors"
-            )
         if file not in headers:
             headers[file] = read_header(folder / file)
         if name not in headers[file]:
@@ -451,3 +444,31 @@ def _read_indexed(folder: Path, index: Path) -> dict[str, Entry]:
             )
         entries[name] = headers[file][name]
     return entries
+
+
+def _require_shards(folder: Path, files: Iterable[object]) -> None:
+    """Refuse shards that must not be opened, and name all that are missing at once."""
+    shards = set()
+    for file in files:
+        # A shard lies in the folder itself; anything else would read files of others.
+        if not isinstance(file, str) or Path(file).name != file:
+            raise CheckpointError(
+                f"{folder / INDEX_FILE} names the shard {file!r} outside its folder: refused"
+            )
+        if Path(file).suffix in PICKLE_SUFFIXES:
+            raise CheckpointError(
+                f"{folder / file} is a pickle, which can run code when opened: "
+                "convert it to safetensors"
+            )
+        shards.add(file)
+    missing = sorted(file for file in shards if not (folder / file).is_file())
+    if len(missing) == 1:
+        raise CheckpointError(
+            f"{folder / missing[0]} is missing, one of {len(shards)} shards: copy this shard into "
+            "the folder again"
+        )
+    if missing:
+        raise CheckpointError(
+            f"{folder} lacks {len(missing)} of {len(shards)} shards: copy {', '.join(missing)} "
+            "into the folder again"
+        )

@@ -51,7 +51,11 @@ class PictureChat:
 
     @torch.inference_mode()
     def look(self, rgb: NDArray[np.uint8]) -> SceneHandle:
-        """Encode a picture (H, W, 3) once; any number of questions can follow."""
+        """Encode a picture (H, W, 3) once; any number of questions can follow.
+
+        Raises:
+            PictureError: that is no picture, or more than one: the model takes one.
+        """
         config, weight = self.config, self.model.lm_head.weight
         pixels = preprocess_picture(rgb, config)[None].to(weight.device, self._dtype())
         ids = torch.full((1, 1 + config.num_picture_tokens), config.pad_token_id)
@@ -71,15 +75,20 @@ class PictureChat:
         *,
         history: Sequence[tuple[str, str]] = (),
         max_new_tokens: int = 64,
+        template: str | None = None,
     ) -> Iterator[GeneratedToken]:
         """Stream the greedy answer to one question.
 
+        history:  earlier (question, answer) pairs about this picture, oldest first.
+        template: ``chat``, ``vqa`` for a short answer, or ``base``; None for config.json's.
+
         Raises:
-            PromptError: the question is empty or longer than the context.
+            PromptError: the question is empty or longer than the context, or there is no such
+                template.
         """
         if not question.strip():
             raise PromptError("the question is empty; ask something about the picture")
-        prompt = build_prompt(question, history, self.config.template_version)
+        prompt = build_prompt(question, history, template or self.config.template_version)
         words = self.tokenizer.encode(prompt, add_special_tokens=False).ids
         room = self.config.max_position_embeddings - scene.cache.length - max_new_tokens
         if len(words) > room:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -16,11 +17,13 @@ from models.checkpoint import (
     read_json,
 )
 from models.errors import CheckpointError, ModelFolderError
-from models.families import Family, family_of, refuse_bare_names, text_limits
+from models.families import Family, family_of, refuse_foreign_names, text_limits
 from models.formats import read_quantization
 from models.int4 import Int4Linear, replace_linear
 from models.quantized_source import QuantizedSource, TensorSource
 from models.tokenization import load_tokenizer
+
+GENERATION_CONFIG_FILE = "generation_config.json"
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +60,11 @@ def load_model(
     """
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
-    config = read_json(folder / "config.json")
+    config = _with_end_marks(folder, read_json(folder / "config.json"))
     family = family_of(config)
     quantization = _read_quantization(folder, config.get("quantization_config"))
-    reader = _open_source(CheckpointReader(folder), quantization)
     module = family.build(config)
+    reader = _open_source(CheckpointReader(folder), quantization)
     tokenizer = load_tokenizer(folder, text_limits(module).vocab_size, family.byte_level)
     if isinstance(reader, QuantizedSource):
         _insert_int4_layers(family, module, reader)
@@ -130,6 +133,16 @@ def check_shapes(
             )
 
 
+def _with_end_marks(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """Let generation_config.json say which tokens end an answer, as transformers does.
+
+    Of its other fields none is used: answers are greedy, and how long they get is for the caller.
+    """
+    path = folder / GENERATION_CONFIG_FILE
+    ends = read_json(path).get("eos_token_id") if path.is_file() else None
+    return config if ends is None else config | {"eos_token_id": ends}
+
+
 def _read_quantization(folder: Path, inline: object) -> QuantizationConfig | None:
     """Read quantization_config of config.json, or quantize_config.json of older tools."""
     path = folder / QUANTIZE_CONFIG_FILE
@@ -180,7 +193,7 @@ def _insert_int4_layers(family: Family, module: nn.Module, source: QuantizedSour
 
 def _check_names(family: Family, module: nn.Module, reader: TensorSource) -> None:
     expected = family.expected_names(module)
-    refuse_bare_names(reader.folder, expected, reader.names())
+    refuse_foreign_names(reader.folder, expected, reader.names())
     missing = sorted(expected - set(reader.names()))
     if missing:
         raise CheckpointError(

@@ -80,7 +80,14 @@ def _decode(path: Path, picture: Image.Image) -> RgbPicture:
         raise PictureError(
             f"{path}: the picture is damaged or cut short ({_one_line(error)}); copy it again"
         ) from error
-    return np.array(_to_rgb(_upright(path, picture)), dtype=np.uint8)
+    upright = _upright(path, picture)
+    try:
+        return np.array(_to_rgb(upright), dtype=np.uint8)
+    except (ValueError, OSError) as error:  # a colour space that Pillow cannot convert
+        raise PictureError(
+            f"{path}: its colours ({upright.mode}) cannot be read ({_one_line(error)}); "
+            "save it as RGB"
+        ) from error
 
 
 def _upright(path: Path, picture: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Reading a model folder's tokenizer, in either of the two forms in which models publish it."""
+"""Reading a model folder's tokenizer, in any of the forms in which models publish it."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from models.byte_level import (
     read_byte_level,
 )
 from models.errors import ModelFolderError
+from models.rank_tokenizer import RANK_FILE, has_ranks, read_ranks
 
 TOKENIZER_FILE = "tokenizer.json"
 
@@ -19,7 +20,9 @@ TOKENIZER_FILE = "tokenizer.json"
 def load_tokenizer(
     folder: Path, vocab_size: int, byte_level: ByteLevelRules | None = None
 ) -> Tokenizer:
-    """Read tokenizer.json, or else vocab.json and merges.txt, for a model of ``vocab_size`` ids.
+    """Read a tokenizer for a model of ``vocab_size`` ids.
+
+    tokenizer.json comes first, then vocab.json with merges.txt, then Llama 3's tokenizer.model.
 
     byte_level: the family's rules for vocab.json and merges.txt; None where they are not known.
 
@@ -32,6 +35,9 @@ def load_tokenizer(
     elif byte_level is not None and has_byte_level_files(folder):
         path = folder / VOCABULARY_FILE
         tokenizer = read_byte_level(folder, byte_level)
+    elif has_ranks(folder):
+        path = folder / RANK_FILE
+        tokenizer = read_ranks(path)
     else:
         other = f", and {VOCABULARY_FILE} with {MERGES_FILE} too" if byte_level else ""
         raise ModelFolderError(f"{path} is missing{other}: give a model folder with all its files")

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from models.cogvlm2.config import CogVLM2Config
 from models.cogvlm2.decoder import VISION, DecoderLayer, KVCache, RMSNorm, Routing, position_ids
 from models.cogvlm2.vision import VisionModel
+from models.errors import PictureError
 
 
 class CogVLM2Model(nn.Module):
@@ -26,11 +27,21 @@ class CogVLM2Model(nn.Module):
             features: (pictures, N, D), one row per sequence that has a picture, in order.
         Returns:
             (B, T, D)
+        Raises:
+            PictureError: a sequence has two pictures, or features and places do not match.
         """
         words: Tensor = self.embed_tokens(input_ids)
         if features is None:
             return words
-        places = (token_type_ids == VISION).flatten().nonzero().squeeze(1)
+        is_vision = token_type_ids == VISION
+        with_picture = is_vision.any(1)
+        full = is_vision.sum(1) == features.shape[1]
+        if int(with_picture.sum()) != len(features) or bool((with_picture & ~full).any()):
+            raise PictureError(
+                f"{len(features)} pictures of {features.shape[1]} tokens do not fit the prompts' "
+                f"picture places, {is_vision.sum(1).tolist()}: give a prompt at most one picture"
+            )
+        places = is_vision.flatten().nonzero().squeeze(1)
         flat = words.flatten(0, 1)
         return flat.index_copy(0, places, features.flatten(0, 1).to(words.dtype)).view_as(words)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.cogvlm2.config import CogVLM2Config
 from models.cogvlm2.decoder import LANGUAGE, VISION
-from models.errors import PromptError
+from models.errors import PictureError, PromptError
 
 # Mean and standard deviation of CLIP's training pictures (arXiv 2103.00020).
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -27,7 +27,14 @@ def preprocess_picture(rgb: NDArray[np.uint8], config: CogVLM2Config) -> Tensor:
         rgb: (H, W, 3) uint8.
     Returns:
         (3, S, S) float32 with S = ``config.vision.image_size`` pixels.
+    Raises:
+        PictureError: that is no picture, or more than one.
     """
+    if np.ndim(rgb) != 3 or np.shape(rgb)[2] != 3:
+        raise PictureError(
+            f"the model takes one picture of height x width x 3, not pixels of shape "
+            f"{' x '.join(map(str, np.shape(rgb)))}: ask about one picture at a time"
+        )
     side = config.vision.image_size
     resized = Image.fromarray(rgb).resize((side, side), Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1).float() / 255.0

@@ -8,7 +8,7 @@ walked. One file a family; `register` adds one from outside.
 from models.families.cogvlm2 import COGVLM2_ARCHITECTURE, CogVLM2Family
 from models.families.family import Family, TextLimits, text_limits
 from models.families.llama import LLAMA_GROUPS, LlamaBlocks, LlamaFamily
-from models.families.opening import OpenedModel, open_blockwise, refuse_bare_names
+from models.families.opening import OpenedModel, open_blockwise, refuse_foreign_names
 from models.families.opt import OPT_GROUPS, OptBlocks, OptFamily
 from models.families.qwen3 import Qwen3Family
 from models.families.registry import family_of, known_families, register
@@ -32,7 +32,7 @@ __all__ = [
     "family_of",
     "known_families",
     "open_blockwise",
-    "refuse_bare_names",
+    "refuse_foreign_names",
     "register",
     "text_limits",
 ]

@@ -9,6 +9,7 @@ from torch import nn
 
 from models.blocks import BlockwiseModel
 from models.byte_level import ByteLevelRules
+from models.families.relatives import refuse_relative
 
 COGVLM2_ARCHITECTURE = "CogVLMForCausalLM"
 
@@ -34,6 +35,7 @@ class CogVLM2Family:
         from models.cogvlm2.config import CogVLM2Config
         from models.cogvlm2.model import CogVLM2ForCausalLM
 
+        refuse_relative(config)
         parsed = CogVLM2Config.from_dict(config)
         with torch.device("meta"):
             model = CogVLM2ForCausalLM(parsed)

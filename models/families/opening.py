@@ -12,6 +12,7 @@ from models.checkpoint import CheckpointReader, read_json
 from models.errors import CheckpointError, ModelFolderError
 from models.families.family import Family
 from models.families.registry import family_of
+from models.families.relatives import refuse_relative_tensors
 
 _PREFIX = "model."
 
@@ -49,11 +50,25 @@ def open_blockwise(folder: Path) -> OpenedModel:
         )
     family = family_of(config)
     module = family.build(config)
-    refuse_bare_names(folder, family.expected_names(module), CheckpointReader(folder).names())
+    names = CheckpointReader(folder).names()
+    refuse_foreign_names(folder, family.expected_names(module), names)
     return OpenedModel(folder, family, module, family.blockwise(module), config)
 
 
-def refuse_bare_names(folder: Path, expected: set[str], found: Collection[str]) -> None:
+def refuse_foreign_names(folder: Path, expected: set[str], found: Collection[str]) -> None:
+    """Refuse a checkpoint whose missing tensors show that it is another model's.
+
+    Raises:
+        CheckpointError: it was saved without the language model around it, or is of a model
+            that is taken for CogVLM2.
+    """
+    if expected <= set(found):
+        return
+    _refuse_bare_names(folder, expected, found)
+    refuse_relative_tensors(folder, found)
+
+
+def _refuse_bare_names(folder: Path, expected: set[str], found: Collection[str]) -> None:
     """Refuse a checkpoint that is whole but was saved without the language model around it.
 
     Some published OPT weights say ``decoder.layers.0`` for ``model.decoder.layers.0``. The way

@@ -9,6 +9,7 @@ from models.families.family import Family
 from models.families.llama import LlamaFamily
 from models.families.opt import OptFamily
 from models.families.qwen3 import Qwen3Family
+from models.families.relatives import refuse_relative
 
 SHIPPED: tuple[Family, ...] = (LlamaFamily(), OptFamily(), Qwen3Family(), CogVLM2Family())
 
@@ -41,6 +42,7 @@ def family_of(config: Mapping[str, Any]) -> Family:
     for family in known_families():
         if family.describes(config):
             return family
+    refuse_relative(config)
     found = config.get("architectures") or config.get("model_type") or "nothing"
     names = ", ".join(family.name for family in known_families())
     raise ModelFolderError(

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import struct
 from pathlib import Path
 
@@ -130,6 +131,19 @@ def test_a_missing_shard_is_named(tmp_path: Path) -> None:
     write(tmp_path, max_shard_bytes=140)
     (tmp_path / "model-00002-of-00002.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"model-00002-of-00002\.safetensors is missing") as e:
+        CheckpointReader(tmp_path)
+    one_line(e)
+
+
+def test_all_missing_shards_are_named_at_once(tmp_path: Path) -> None:
+    write(tmp_path, max_shard_bytes=60)
+    shards = sorted(tmp_path.glob("model-*.safetensors"))
+    assert len(shards) > 2
+    for shard in shards[1:]:
+        shard.unlink()
+    names = ", ".join(shard.name for shard in shards[1:])
+    lacking = f"lacks {len(shards) - 1} of {len(shards)} shards: copy {re.escape(names)}"
+    with pytest.raises(CheckpointError, match=lacking) as e:
         CheckpointReader(tmp_path)
     one_line(e)
 

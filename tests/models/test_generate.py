@@ -10,7 +10,7 @@ from torch import nn
 
 from models.cogvlm2 import CogVLM2ForCausalLM
 from models.cogvlm2.processing import build_prompt, encode_prompt, preprocess_picture
-from models.errors import ModelFolderError, PromptError
+from models.errors import ModelFolderError, PictureError, PromptError
 from models.generate import PictureChat, StreamingText
 from models.loading import LoadedModel
 from models.pocket.tokenizer import build_tokenizer
@@ -94,6 +94,30 @@ def test_unusable_questions_are_refused(
 ) -> None:
     with pytest.raises(PromptError, match=cause):
         list(chat.answer(chat.look(picture), question))
+
+
+def test_two_pictures_are_refused(chat: PictureChat, picture: np.ndarray) -> None:
+    for wrong in (np.stack([picture, picture]), picture[..., 0]):
+        with pytest.raises(PictureError, match="takes one picture"):
+            chat.look(wrong)
+    ids, types = encode_prompt(chat.tokenizer, "Why?", chat.config, with_picture=True)
+    twice = torch.cat((types, types), dim=1)
+    pixels = preprocess_picture(picture, chat.config)[None].repeat(2, 1, 1, 1)
+    for prompts in (twice, torch.cat((twice, torch.zeros_like(twice)))):
+        with pytest.raises(PictureError, match="at most one picture"):
+            chat.model(torch.zeros_like(prompts), prompts, pixels=pixels)
+
+
+def test_a_template_can_be_asked_for(chat: PictureChat, picture: np.ndarray) -> None:
+    scene = chat.look(picture)
+    for template in ("vqa", "base"):
+        asked = build_prompt("Why?", template=template)
+        tokens = list(chat.answer(scene, "Why?", max_new_tokens=3, template=template))
+        bare = list(chat.answer(scene, asked, max_new_tokens=3, template="base"))
+        assert tokens == bare
+    assert list(chat.answer(scene, "Why?", max_new_tokens=3)) != tokens
+    with pytest.raises(PromptError, match="poem"):
+        list(chat.answer(scene, "Why?", template="poem"))
 
 
 def test_a_text_model_cannot_look() -> None:

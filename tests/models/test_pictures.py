@@ -18,13 +18,12 @@ QUADRANTS[4:, :6] = (0, 0, 250)
 QUADRANTS[4:, 6:] = (250, 250, 0)
 
 
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
 def png_header(width: int, height: int) -> bytes:
     """A PNG of any declared size whose pixel data is missing."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"")
@@ -63,6 +62,66 @@ def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
     path = tmp_path / "print.tiff"
     Image.new("CMYK", (4, 4), (0, 255, 255, 0)).save(path)
     assert tuple(load_picture(path)[0, 0]) == (255, 0, 0)
+
+
+def test_cmyk_jpeg_and_lab_become_rgb(tmp_path: Path) -> None:
+    jpeg, lab = tmp_path / "print.jpg", tmp_path / "lab.tiff"
+    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(jpeg, quality=95)
+    red = load_picture(jpeg)[8, 8].tolist()
+    assert red[0] > 245 and max(red[1:]) < 10
+    Image.new("LAB", (4, 4), (255, 128, 128)).save(lab)  # full lightness, no colour
+    assert load_picture(lab).min() > 250
+
+
+def test_colours_that_cannot_be_converted_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "strange.tiff"
+    Image.new("CMYK", (2, 2)).save(path)
+
+    def refuse(self: Image.Image, mode: str) -> Image.Image:
+        raise ValueError(f"conversion from {self.mode} to {mode} not supported")
+
+    monkeypatch.setattr(Image.Image, "convert", refuse)
+    with pytest.raises(PictureError, match=r"strange\.tiff: its colours \(CMYK\).*save it as RGB"):
+        load_picture(path)
+
+
+def deep_rgb_png(values: np.ndarray) -> bytes:
+    """A PNG of 16 bits a channel, which Pillow reads but cannot write."""
+
+    height, width, _ = values.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def test_sixteen_bits_a_channel_become_eight(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    path.write_bytes(deep_rgb_png(QUADRANTS.astype(np.uint16) * 257))
+    np.testing.assert_array_equal(load_picture(path), QUADRANTS)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tiff"])
+def test_the_first_frame_of_an_animation_is_taken(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"moving.{suffix}"
+    first, second = Image.fromarray(QUADRANTS), Image.new("RGB", (12, 8), "black")
+    first.save(path, save_all=True, append_images=[second], lossless=True)
+    with Image.open(path) as picture:
+        assert getattr(picture, "n_frames", 1) == 2
+    np.testing.assert_array_equal(load_picture(path), QUADRANTS)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tiff", "webp"])
+def test_rotation_is_applied_in_every_format_that_carries_it(tmp_path: Path, suffix: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / f"turned.{suffix}"
+    large = np.kron(QUADRANTS, np.ones((8, 8, 1), np.uint8))
+    Image.fromarray(np.rot90(large).copy()).save(path, exif=exif, quality=95, lossless=True)
+    difference = load_picture(path).astype(int)[4::8, 4::8] - QUADRANTS
+    assert np.abs(difference).max() < 12
 
 
 def test_sixteen_bits_keep_their_brightness(tmp_path: Path) -> None:
