@@ -24,11 +24,14 @@ def fingerprint(job: Job, prepared: Prepared) -> dict[str, Any]:
         f"--{name.replace('_', '-')}": value for name, value in asdict(job.settings).items()
     }
     asked = {"--samples": job.samples, "--seq-len": job.seq_len, "--seed": job.seed}
+    recipe = {} if job.recipe is None else {"the rules of --recipe": job.recipe.to_dict()}
     calibration = prepared.calibration
     return {
         "the model's config.json": _hash(json.dumps(prepared.opened.config, sort_keys=True)),
         "the model's weights": prepared.reader.digest(),
         **settings,
+        "--recipe": None if job.recipe is None else job.recipe.name,
+        **recipe,
         "--format": job.form,
         "--allow-uncalibrated": job.allow_uncalibrated,
         "--calibration": "not given" if calibration is None else "given",

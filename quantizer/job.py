@@ -13,11 +13,13 @@ from models.errors import CheckpointError
 from models.families import OpenedModel, open_blockwise
 from models.formats import FORMATS, OutputFormat
 from models.loading import check_shapes
-from quantizer.calibration import CalibrationSet, draw_calibration
+from quantizer.calibration import CalibrationSet, draw_calibration, reads_pictures
 from quantizer.errors import SettingsError
 from quantizer.output import check_output
+from quantizer.recipe import Recipe, uniform
 from quantizer.solver import Settings
-from quantizer.walk import linear_of
+from quantizer.walk import linear_of, uncalibrated
+from quantizer.workload import CalibrationShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,12 @@ class Job:
     """One run of ``quantizer run``.
 
     form: name of the output format, see ``models.formats``.
-    calibration: a text file, or a folder with pictures and ``questions.jsonl`` for CogVLM2;
-        None only for plain rounding.
-    samples, seq_len: how many sequences to draw, and the tokens of each where they are text; None
-        for the model's context, at most 2048.
+    recipe: which layers are quantized how; None for all of them by ``settings``.
+    calibration: a text file, or pictures with questions for CogVLM2, see
+        ``quantizer.picture_data``; None only for plain rounding.
+    text_calibration: a further text file beside pictures.
+    samples: sequences to draw from each; None for 64 of pictures and 128 of text.
+    seq_len: tokens of a text sequence; None for the model's context, at most 2048.
     restart: throw away what an interrupted run left, instead of continuing it.
     """
 
@@ -36,13 +40,20 @@ class Job:
     out: Path
     settings: Settings
     form: str = "gptq"
+    recipe: Recipe | None = None
     calibration: Path | None = None
-    samples: int = 128
+    text_calibration: Path | None = None
+    samples: int | None = None
     seq_len: int | None = None
     seed: int = 0
     device: torch.device = torch.device("cpu")
     allow_uncalibrated: bool = False
     restart: bool = False
+
+    @property
+    def rules(self) -> Recipe:
+        """How every layer is quantized."""
+        return self.recipe or uniform(self.settings)
 
     @property
     def output_format(self) -> OutputFormat:
@@ -82,31 +93,54 @@ def prepare(job: Job) -> Prepared:
     if job.calibration is None:
         return prepared
     drawn = draw_calibration(
-        opened, job.calibration, samples=job.samples, seq_len=job.seq_len, seed=job.seed
+        opened,
+        job.calibration,
+        text=job.text_calibration,
+        samples=job.samples,
+        seq_len=job.seq_len,
+        seed=job.seed,
     )
+    _check_reach(prepared, job, drawn)
     tokens = [sample["input_ids"].numel() for sample in (*drawn.fitting, *drawn.held_out)]
     prepared.calibration = drawn
     prepared.facts = {
         "path": str(job.calibration),
+        **({} if job.text_calibration is None else {"text": str(job.text_calibration)}),
         "seed": job.seed,
         "tokens": sum(tokens),
         "samples": len(drawn),
         "held_out": len(drawn.held_out),
         "asked": {"samples": job.samples, "seq_len": job.seq_len},
         "seq_len": max(tokens),
+        "skipped_pictures": len(drawn.skipped),
     }
-    if len(drawn) < job.samples:
-        prepared.notes.append(
-            f"{job.calibration}: holds {len(drawn)} sequences, fewer than the {job.samples} "
-            "asked for"
-        )
+    prepared.notes += drawn.notes
     return prepared
+
+
+def _check_reach(prepared: Prepared, job: Job, drawn: CalibrationSet) -> None:
+    """Refuse layers that no drawn sequence can reach, before a weight is read."""
+    if job.allow_uncalibrated:
+        return
+    shape = CalibrationShape.of(prepared.opened, drawn)
+    for block in job.rules.blocks(prepared.opened.blockwise):
+        for group in block.groups:
+            name = f"{block.name}.{group[0]}"
+            rule = job.rules.rule(name)
+            if job.rules.settings_of(name).method == "rtn" or shape.tokens(name, rule.stream)[0]:
+                continue
+            raise uncalibrated(name)
 
 
 def _check(prepared: Prepared, job: Job) -> None:
     """Find what would stop a run, from settings and headers alone."""
     opened, reader, settings = prepared.opened, prepared.reader, job.settings
     calibrated = job.calibration is not None
+    job.rules.check(opened.blockwise)
+    if job.text_calibration is not None and not (calibrated and reads_pictures(opened)):
+        raise SettingsError(
+            "--text-calibration adds to calibration with pictures; give text to --calibration"
+        )
     expected = opened.family.expected_names(opened.module)
     missing = expected.difference(reader.names())
     if missing:
@@ -115,12 +149,13 @@ def _check(prepared: Prepared, job: Job) -> None:
             f"{min(missing)}; give a complete model folder"
         )
     check_shapes(opened.module, reader, sorted(expected))
-    if not calibrated and settings.method != "rtn":
-        raise SettingsError(f"method {settings.method} needs --calibration; only rtn goes without")
-    if not calibrated and settings.grid == "hessian":
-        raise SettingsError("--grid hessian needs --calibration; use --grid minmax without")
+    for one in (rule.settings for rule in job.rules.rules if rule.settings is not None):
+        if not calibrated and one.method != "rtn":
+            raise SettingsError(f"method {one.method} needs --calibration; only rtn goes without")
+        if not calibrated and one.grid == "hessian":
+            raise SettingsError("--grid hessian needs --calibration; use --grid minmax without")
     ragged = 0
-    for block in opened.blockwise.blocks():
+    for block in job.rules.blocks(opened.blockwise):
         for group in block.groups:
             for name in group:
                 linear = linear_of(block, name)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,7 +39,7 @@ from quantizer.fingerprint import fingerprint
 from quantizer.job import Job, Prepared, prepare
 from quantizer.machine import look_at_machine, trim_heap
 from quantizer.output import check_output, copy_small_files
-from quantizer.plan import SPARE_BYTES, Plan, make_plan, megabytes
+from quantizer.plan import SPARE_BYTES, Plan, make_plan, megabytes, state_dtype_of
 from quantizer.progress import (
     FinishedRecord,
     ShardLayout,
@@ -99,14 +100,15 @@ def plan_job(job: Job, prepared: Prepared, *, speed: bool = False) -> Plan:
     machine = look_at_machine(job.device, job.out, speed=speed)
     # What an interrupted run left counts as room, because it is continued or thrown away.
     machine = replace(machine, free_disk=machine.free_disk + size_of_work(job.out))
-    return make_plan(prepared.opened, prepared.reader, prepared.calibration, job.settings, machine)
+    return make_plan(prepared.opened, prepared.reader, prepared.calibration, job.rules, machine)
 
 
 class _Run:
     """One attempt at a job, new or continued."""
 
     def __init__(self, job: Job, prepared: Prepared, work: Work) -> None:
-        self.job, self.settings, self.form = job, job.settings, job.output_format
+        self.job, self.rules, self.form = job, job.rules, job.output_format
+        self.settings = job.rules.base
         self.prepared, self.work = prepared, work
         self.opened, self.reader = prepared.opened, prepared.reader
         self.blocks = [block.name for block in self.opened.blockwise.blocks()]
@@ -114,6 +116,7 @@ class _Run:
         self.started = time.monotonic()
         total = sum(self.reader.size(name) for name in self.reader.names())
         layout = ShardLayout(len(self.blocks), len(self.rest), single=total <= MAX_SHARD_BYTES)
+        self.state_dtype = state_dtype_of(prepared.opened, prepared.calibration, job.rules)
         records = work.begin(fingerprint(job, prepared), layout, restart=job.restart)
         self.seconds_before = records[-1].seconds if records else 0.0
 
@@ -153,8 +156,9 @@ class _Run:
         walk = Walk(
             self.opened,
             self.reader,
-            self.settings,
+            self.rules,
             device=self.job.device,
+            state_dtype=self.state_dtype,
             allow_uncalibrated=self.job.allow_uncalibrated,
             on_progress=on_progress,
         )
@@ -174,7 +178,7 @@ class _Run:
             tensors |= {f"{name}.{part}": tensor for part, tensor in packed.items()}
         write_tensors(self.work.shard(len(self.work.records)), tensors)
         modules = [
-            with_events(module, block.layers[module.name], self.settings)
+            with_events(module, block.layers[module.name], self.rules.settings_of(module.name))
             for module in block.modules
         ]
         record = FinishedRecord(
@@ -253,7 +257,8 @@ class _Run:
         write_index(output, weight_map, total)
 
     def _write_configs(self) -> None:
-        blocks = list(self.opened.blockwise.blocks())
+        blocks = list(self.rules.blocks(self.opened.blockwise))
+        recipe = self.job.recipe
         quantized = [
             f"{block.name}.{name}" for block in blocks for group in block.groups for name in group
         ]
@@ -263,8 +268,9 @@ class _Run:
                 group_size=self.settings.group_size,
                 sym=self.settings.sym,
                 damp_percent=self.settings.damp_percent,
-                method=self.settings.method,
+                method=self.rules.name,
                 modules=tuple(dict.fromkeys(group for block in blocks for group in block.groups)),
+                meta={} if recipe is None else {"recipe": recipe.to_dict()},
             ),
             unquantized=unquantized_linears(self.opened.module, quantized),
         )
@@ -277,7 +283,7 @@ class _Run:
         folder = self.work.output
         return RunReport(
             source=str(self.opened.folder),
-            settings=asdict(self.settings)
+            settings=described(self.job)
             | {
                 "format": self.job.form,
                 "allow_uncalibrated": self.job.allow_uncalibrated,
@@ -301,7 +307,7 @@ class _Run:
         finished, layout = len(self.work.records), self.work.layout
         shards = [
             shard_size(block, self.settings)
-            for block in block_shapes(list(self.opened.blockwise.blocks()), self.reader)
+            for block in block_shapes(list(self.opened.blockwise.blocks()), self.reader, self.rules)
         ]
         rest = sum(self.reader.size(name) for names in self.rest for name in names)
         needed = sum(shards[finished:]) + rest + (sum(shards) if layout.single else 0)
@@ -315,6 +321,16 @@ class _Run:
     def _seconds(self) -> float:
         """Of this run and of those that it continues, up to their last finished block."""
         return self.seconds_before + time.monotonic() - self.started
+
+
+def described(job: Job) -> dict[str, Any]:
+    """The settings of a run for its report: of all layers, or of each rule of the recipe."""
+    if job.recipe is None:
+        return asdict(job.settings)
+    base, rules = job.recipe.base, job.recipe.rules
+    whole = {"bits": base.bits, "group_size": base.group_size, "sym": base.sym}
+    words = {rule.modules: rule.in_words() for rule in rules}
+    return {"recipe": job.recipe.name, **whole, "rules": words}
 
 
 def _rest_shards(reader: CheckpointReader, blocks: Sequence[str]) -> list[list[str]]:

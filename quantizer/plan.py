@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from models.checkpoint import MAX_SHARD_BYTES, CheckpointReader
 from models.families import OpenedModel
 from quantizer.calibration import CalibrationSet
 from quantizer.errors import SettingsError
 from quantizer.machine import Machine
-from quantizer.plan_memory import Parts, block_moments, outer_moments, state_bytes
+from quantizer.plan_memory import Parts, block_moments, outer_moments, state_bytes, state_dtype
 from quantizer.plan_time import block_seconds
-from quantizer.solver import Settings, too_few
+from quantizer.recipe import Recipe
+from quantizer.solver import too_few
+from quantizer.walk import linear_of
 from quantizer.workload import (
     BlockShape,
     CalibrationShape,
@@ -41,12 +45,13 @@ class GroupPlan:
 
 
 def plan_group(
-    layers: tuple[LinearShape, ...], calibration: CalibrationShape, settings: Settings
+    layers: tuple[LinearShape, ...], calibration: CalibrationShape, recipe: Recipe
 ) -> GroupPlan:
     """Count a group's tokens and tell what the few-token rule will make of it."""
-    fit, judge = calibration.tokens(layers[0].name)
+    name = layers[0].name
+    fit, judge = calibration.tokens(name, recipe.rule(name).stream)
     columns = layers[0].in_features
-    method: str = settings.method
+    method: str = recipe.settings_of(name).method
     if method != "rtn" and too_few(fit, columns):
         method = "rtn, too few tokens"
     elif method not in ("rtn", "rpiq-paper") and fit < columns:
@@ -155,22 +160,33 @@ def make_plan(
     opened: OpenedModel,
     reader: CheckpointReader,
     calibration: CalibrationSet | None,
-    settings: Settings,
+    recipe: Recipe,
     machine: Machine,
 ) -> Plan:
     """Work out what a run will need."""
     shape = CalibrationShape.of(opened, calibration)
-    blocks = block_shapes(list(opened.blockwise.blocks()), reader)
+    return plan_shapes(opened, reader, shape, recipe, machine)
+
+
+def plan_shapes(
+    opened: OpenedModel,
+    reader: CheckpointReader,
+    shape: CalibrationShape,
+    recipe: Recipe,
+    machine: Machine,
+) -> Plan:
+    """Work out what a run with calibration sequences of these shapes will need."""
+    blocks = block_shapes(list(opened.blockwise.blocks()), reader, recipe)
     widest = max(layer.in_features for block in blocks for layer in block.linears)
-    followed = shape.followed(settings, widest)
-    host, device = _peak(opened, reader, blocks, shape, followed, settings, machine)
-    shards = sum(shard_size(block, settings) for block in blocks)
+    followed = shape.followed(recipe, widest)
+    host, device = _peak(opened, reader, blocks, shape, followed, recipe, machine)
+    shards = sum(shard_size(block, recipe.base) for block in blocks)
     inside = tuple(f"{block.name}." for block in blocks)
     rest = sum(reader.size(name) for name in reader.names() if not name.startswith(inside))
     single = sum(reader.size(name) for name in reader.names()) <= MAX_SHARD_BYTES
     return Plan(
         blocks=tuple(
-            (block.name, tuple(plan_group(group, shape, settings) for group in block.groups))
+            (block.name, tuple(plan_group(group, shape, recipe) for group in block.groups))
             for block in blocks
         ),
         host=host,
@@ -180,11 +196,24 @@ def make_plan(
         work=shards if single else 0,
         seconds=None
         if machine.speed is None
-        else sum(
-            block_seconds(block, shape, followed, settings, machine.speed) for block in blocks
-        ),
+        else sum(block_seconds(block, shape, followed, recipe, machine.speed) for block in blocks),
         machine=machine,
     )
+
+
+def state_dtype_of(
+    opened: OpenedModel, calibration: CalibrationSet | None, recipe: Recipe
+) -> torch.dtype:
+    """How a run stores states between blocks, see `state_dtype`."""
+    shape = CalibrationShape.of(opened, calibration)
+    return state_dtype(shape, shape.followed(recipe, widest_layer(opened, recipe)))
+
+
+def widest_layer(opened: OpenedModel, recipe: Recipe) -> int:
+    """Most inputs of any quantized layer."""
+    blocks = recipe.blocks(opened.blockwise)
+    layers = ((block, name) for block in blocks for group in block.groups for name in group)
+    return max(linear_of(block, name).in_features for block, name in layers)
 
 
 def _peak(
@@ -193,23 +222,28 @@ def _peak(
     blocks: Sequence[BlockShape],
     calibration: CalibrationShape,
     followed: CalibrationShape,
-    settings: Settings,
+    recipe: Recipe,
     machine: Machine,
 ) -> tuple[Parts, Parts]:
     """Parts of the peaks of host and device."""
-    outer, largest = outer_moments(opened, reader)
+    outer, table, largest = outer_moments(opened, reader)
     states = "calibration states"
     # Sequences that were drawn are in the process already, and become states.
     drawn = sum(sequence.sample for sequence in calibration.all)
-    base: Parts = {"Python and libraries": machine.base - drawn, states: 0.0}
+    base: Parts = {
+        "Python and libraries": machine.base - drawn,
+        states: 0.0,
+        "embedding table": table if calibration.all else 0.0,
+    }
     outside: Parts = {"outer tensors": outer if calibration.all else 0.0}
+    width = state_dtype(calibration, followed).itemsize
     moments = [
-        ({states: state_bytes(calibration, followed, first=index == 0)}, outside | moment)
+        ({states: state_bytes(calibration, followed, width, first=index == 0)}, outside | moment)
         for index, block in enumerate(blocks)
-        for moment in block_moments(block, calibration, followed, settings)
+        for moment in block_moments(block, calibration, followed, recipe)
     ]
     # While outer tensors are loaded, and while the result is compared with the source.
-    start = state_bytes(calibration, CalibrationShape(), first=True)
+    start = state_bytes(calibration, CalibrationShape(), width, first=True)
     moments.append(({states: start}, outside | {"reading": largest}))
     comparing = base | {"reading": 2.0 * largest}
     if machine.free_device is None:

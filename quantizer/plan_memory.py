@@ -7,8 +7,13 @@ it to what torch's allocator records. Sizes are bytes.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import torch
+
 from models.checkpoint import CheckpointReader
 from models.families import OpenedModel
+from quantizer.outer import word_tables
+from quantizer.parts import kind_of
+from quantizer.recipe import Recipe
 from quantizer.solver import Settings
 from quantizer.workload import (
     FLOAT,
@@ -16,12 +21,15 @@ from quantizer.workload import (
     CalibrationShape,
     LinearShape,
     chooses_gamma,
-    kind_of,
+    is_asymmetric,
     stages,
 )
 
 Parts = dict[str, float]
 """Bytes by what they are for."""
+
+MOST_STATES = 4.0e9
+"""Bytes that the states of all sequences may take in host memory before they are halved."""
 
 _BLOCK = 128
 """Columns that the solvers work on at a time."""
@@ -85,21 +93,26 @@ def block_moments(
     block: BlockShape,
     calibration: CalibrationShape,
     followed: CalibrationShape,
-    settings: Settings,
+    recipe: Recipe,
 ) -> Iterator[Parts]:
     """What lies on the device at the moments of a block that may be its peak.
 
     followed: the sequences on the full-precision path, empty without it.
     """
-    weights = sum(layer.count for layer in block.linears) * FLOAT
+    weights = sum(layer.count for layer in block.loaded) * FLOAT
     # The full-precision path has a copy of the block.
     standing = {"weights of one block": weights * (2 if followed.all else 1)}
     finished = 0.0
     for layers in block.groups:
         here = standing | {"finished layers of the block": finished}
-        for moment in _group_moments(block, layers, calibration, followed, settings):
+        settings = recipe.settings_of(layers[0].name)
+        fit = calibration.tokens(layers[0].name, recipe.rule(layers[0].name).stream)[0]
+        own = followed if is_asymmetric(settings) else CalibrationShape()
+        for moment in _group_moments(block, layers, calibration, own, settings, fit):
             yield here | moment
         finished += sum(layer.count + _grid_bytes(layer, settings) for layer in layers)
+    if not block.groups:  # it only carries the states on
+        yield standing | {"activations": activation_bytes(block, calibration)}
 
 
 def _group_moments(
@@ -108,6 +121,7 @@ def _group_moments(
     calibration: CalibrationShape,
     followed: CalibrationShape,
     settings: Settings,
+    fit: int,
 ) -> Iterator[Parts]:
     columns, name = layers[0].in_features, layers[0].name
     hessian = columns**2 * FLOAT
@@ -126,7 +140,6 @@ def _group_moments(
     kept += last
 
     group = sum(layer.count for layer in layers) * FLOAT  # a copy of the weights
-    fit = calibration.tokens(name)[0]
     scarce = hessian if fit < columns and settings.method != "rpiq-paper" else 0.0  # two dampings
     if settings.method != "rtn":
         yield {
@@ -164,32 +177,57 @@ def activation_bytes(block: BlockShape, calibration: CalibrationShape) -> float:
     At the widest place three tensors of the hidden layer of the feed-forward part lie beside
     the residual, its norm and what the norm needs.
     """
-    narrow = min(layer.in_features for layer in block.linears)
-    wide = max(max(layer.out_features, layer.in_features) for layer in block.linears)
-    kind = kind_of(block.linears[0].name)
+    narrow = min(layer.in_features for layer in block.loaded)
+    wide = max(max(layer.out_features, layer.in_features) for layer in block.loaded)
+    kind = kind_of(block.loaded[0].name)
     kind = kind if kind in ("tower", "adapter") else "all"  # experts share a sequence
     longest = max((sequence.tokens[kind] for sequence in calibration.all), default=0)
     return longest * (2.5 * narrow + 3 * wide) * FLOAT
 
 
-def state_bytes(calibration: CalibrationShape, followed: CalibrationShape, *, first: bool) -> float:
+def state_bytes(
+    calibration: CalibrationShape,
+    followed: CalibrationShape,
+    width: int = FLOAT,
+    *,
+    first: bool,
+) -> float:
     """States of all sequences at a block, and on the full-precision path beside them.
 
+    width: bytes of a stored value, see `state_dtype`.
     first: before the first block both paths share their states.
     """
-    states = sum(max(s.sample, s.state) for s in calibration.all)
+    share = width / FLOAT
+    states = sum(max(share * s.state, s.sample if first else 0) for s in calibration.all)
     states += max((s.state for s in calibration.all), default=0)  # one before and after a block
     if not first:
-        states += sum(s.state for s in followed.all)
+        states += share * sum(s.state for s in followed.all)
     # The next states of the judging sequences are computed before the block is quantized.
-    return states + sum(s.state for s in followed.held_out)
+    return states + share * sum(s.state for s in followed.held_out)
 
 
-def outer_moments(opened: OpenedModel, reader: CheckpointReader) -> tuple[float, float]:
-    """Outer tensors as they stay on the device, and the largest as it is read and compared."""
+def state_dtype(calibration: CalibrationShape, followed: CalibrationShape) -> torch.dtype:
+    """How states are stored between blocks: float32 where that takes at most `MOST_STATES`.
+
+    Otherwise bfloat16, in which the model itself computes when it is used. The choice depends on
+    model, recipe and data alone, so that it is the same on every machine.
+    """
+    exact = state_bytes(calibration, followed, first=False)
+    return torch.float32 if exact <= MOST_STATES else torch.bfloat16
+
+
+def outer_moments(opened: OpenedModel, reader: CheckpointReader) -> tuple[float, float, float]:
+    """Outer tensors as they stay on the device, the table of words, which stays on the host, and
+    the largest tensor as it is read and compared."""
     inside = tuple(f"{block.name}." for block in opened.blockwise.blocks())
     outer = [name for name in reader.names() if not name.startswith(inside)]
     used = set(opened.blockwise.outer_names())
     loaded = [name for name in outer if name in used and not name.startswith("lm_head.")]
-    stays = sum(reader.size(name) // reader.dtype(name).itemsize * FLOAT for name in loaded)
-    return stays, max((reader.size(name) for name in outer), default=0)
+    tables = word_tables(opened.module)
+    stays = sum(
+        reader.size(name) // reader.dtype(name).itemsize * FLOAT
+        for name in loaded
+        if name not in tables
+    )
+    table = sum(reader.size(name) for name in loaded if name in tables)
+    return stays, table, max((reader.size(name) for name in outer), default=0)

@@ -7,6 +7,8 @@ and hashing are not counted.
 from dataclasses import dataclass
 
 from quantizer.machine import Speed
+from quantizer.parts import kind_of
+from quantizer.recipe import Recipe
 from quantizer.solver import Settings
 from quantizer.target import GAMMAS
 from quantizer.workload import (
@@ -14,7 +16,7 @@ from quantizer.workload import (
     CalibrationShape,
     LinearShape,
     chooses_gamma,
-    kind_of,
+    is_asymmetric,
     stages,
 )
 
@@ -43,7 +45,7 @@ def block_seconds(
     block: BlockShape,
     calibration: CalibrationShape,
     followed: CalibrationShape,
-    settings: Settings,
+    recipe: Recipe,
     speed: Speed,
 ) -> float:
     """Expected time of one block.
@@ -54,7 +56,9 @@ def block_seconds(
     total = _Work()
     for index, layers in enumerate(block.groups):
         name, columns = layers[0].name, layers[0].in_features
-        tokens = sum(calibration.tokens(name))
+        settings = recipe.settings_of(name)
+        corrected = bool(followed.all) and is_asymmetric(settings)
+        tokens = sum(calibration.tokens(name, recipe.rule(name).stream))
         exact = sum(sequence.tokens[kind_of(name)] for sequence in followed.fitting)
         judged = sum(sequence.tokens[kind_of(name)] for sequence in followed.held_out)
         # Statistics run the block up to this group; that it is included stands for the pass
@@ -63,7 +67,7 @@ def block_seconds(
         total.products += passes[index] * judged  # a share of the goal
         if settings.method != "rtn":
             total.products += 4.0 / 3.0 * columns**3  # the factor, shared by the group
-        if followed.all:
+        if corrected:
             total.products += 4.0 * columns**3  # the correction
         if chooses_gamma(settings):
             total.products += len(GAMMAS) * sum(passes) * judged
@@ -71,7 +75,7 @@ def block_seconds(
             total.add(_solver_work(layer, settings))
             if chooses_gamma(settings):
                 total.add(_solver_work(layer, settings, refined=False), len(GAMMAS))
-            if followed.all:
+            if corrected:
                 targets = len(GAMMAS) if chooses_gamma(settings) else 1
                 total.products += 2.0 * targets * layer.count * columns
     return (

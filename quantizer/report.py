@@ -6,11 +6,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from quantizer.parts import kind_of
 from quantizer.solver import Solution, Stage
 
 REPORT_FILE = "report.json"
 REPORT_TEXT = "report.md"
 WRITTEN_BY = "sightline quantizer"
+PART_NAMES = {
+    "all": "all layers",
+    "tower": "vision tower",
+    "adapter": "adapter",
+    "vision": "vision experts",
+    "language": "language experts",
+}
+"""By the kind of tokens that a layer sees, see `kind_of`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +144,20 @@ class RunReport:
         ratios = [m.j / m.j_rtn for m in self.modules if m.j is not None and m.j_rtn]
         return sum(ratios) / len(ratios) if ratios else None
 
+    def parts(self) -> dict[str, dict[str, int]]:
+        """Layers and calibration tokens by the part of the model, fewest where they differ.
+
+        CogVLM2 sends each token to the expert of its kind, so parts see very different numbers.
+        """
+        found: dict[str, dict[str, int]] = {}
+        for module in self.modules:
+            seen = {"tokens": module.tokens, "held_out_tokens": module.held_out_tokens}
+            part = found.setdefault(PART_NAMES[kind_of(module.name)], {"layers": 0, **seen})
+            part["layers"] += 1
+            for name, count in seen.items():
+                part[name] = min(part[name], count)
+        return found
+
     def warnings(self) -> list[str]:
         """The run's own warnings, then every module's, each with the module's name."""
         named = [f"{module.name}: {text}" for module in self.modules for text in module.warnings]
@@ -147,6 +170,7 @@ class RunReport:
             "modules": len(self.modules),
             "kept": {name: methods.count(name) for name in dict.fromkeys(methods)},
             "mean_j_ratio": self.mean_ratio(),
+            "parts": self.parts(),
             "seconds": round(self.seconds, 3),
             "bytes_before": self.bytes_before,
             "bytes": self.bytes,

@@ -60,9 +60,10 @@ def markdown(report: RunReport) -> str:
             ),
         ),
         "## Settings",
-        table(("Setting", "Value"), report.settings.items()),
+        table(("Setting", "Value"), _flat(report.settings)),
         "## Calibration",
         table(("Fact", "Value"), _flat(report.calibration)) if report.calibration else "None.",
+        *_parts(totals["parts"]),
         "## Warnings",
         "\n".join(f"- {text}" for text in report.warnings()) or "None.",
         "## Layers",
@@ -73,6 +74,18 @@ def markdown(report: RunReport) -> str:
     if papers:
         parts += ["## RPIQ as published", _PAPER_NOTE, table(_PAPER_COLUMNS, papers)]
     return "\n\n".join(parts) + "\n"
+
+
+def _parts(parts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Tokens of every part, where a model has several."""
+    if len(parts) < 2:
+        return []
+    rows = [
+        (name, part["layers"], part["tokens"], part["held_out_tokens"])
+        for name, part in parts.items()
+    ]
+    header = ("Part", "Layers", "Tokens, fewest of a layer", "Held-out tokens")
+    return ["## Tokens by part", table(header, rows)]
 
 
 def _row(module: ModuleReport) -> Sequence[object]:

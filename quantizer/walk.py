@@ -10,7 +10,7 @@ import hashlib
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -25,6 +25,8 @@ from quantizer.calibration import CalibrationSet
 from quantizer.errors import CalibrationError, QuantizerError, SettingsError
 from quantizer.gptq import LayerProblem
 from quantizer.hessian import CrossAccumulator, HessianAccumulator
+from quantizer.outer import load_word_table, word_tables
+from quantizer.recipe import Recipe, Stream, feeds, stream_of, uniform
 from quantizer.report import ModuleReport, report_module
 from quantizer.solver import Settings, Solution, propose, solve, too_few
 from quantizer.target import GAMMAS, LayerStatistics, choose
@@ -100,12 +102,15 @@ class _Paths:
     fitting, held_out: as the already quantized part of the network computes them.
     exact_fitting, exact_held_out: the first of both as the full-precision network computes
         them; empty unless the asymmetric target needs them.
+    fitting_streams, held_out_streams: which layers each sequence calibrates.
     """
 
-    fitting: list[State]
-    held_out: list[State]
-    exact_fitting: list[State]
-    exact_held_out: list[State]
+    fitting: list[State] = field(default_factory=list)
+    held_out: list[State] = field(default_factory=list)
+    exact_fitting: list[State] = field(default_factory=list)
+    exact_held_out: list[State] = field(default_factory=list)
+    fitting_streams: tuple[Stream, ...] = ()
+    held_out_streams: tuple[Stream, ...] = ()
 
 
 class Walk:
@@ -115,22 +120,26 @@ class Walk:
         self,
         opened: OpenedModel,
         reader: CheckpointReader,
-        settings: Settings,
+        settings: Settings | Recipe,
         *,
         device: torch.device,
+        state_dtype: torch.dtype = torch.float32,
         allow_uncalibrated: bool = False,
         keep_last_inputs: bool = False,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         observer: Callable[[Observed], None] | None = None,
     ) -> None:
         self.opened, self.model = opened, opened.blockwise
-        self.reader, self.settings = reader, settings
+        self.recipe = uniform(settings) if isinstance(settings, Settings) else settings
+        self.reader, self.settings = reader, self.recipe.base
         self.device, self.allow_uncalibrated = device, allow_uncalibrated
-        self.keep_last_inputs = keep_last_inputs or settings.method == "rpiq-paper"
+        self.state_dtype = state_dtype
+        self.keep_last_inputs = keep_last_inputs
         self.on_progress, self.observer = on_progress, observer
+        self.recipe.check(self.model)
         layers = [
             linear_of(block, name)
-            for block in self.model.blocks()
+            for block in self.recipe.blocks(self.model)
             for group in block.groups
             for name in group
         ]
@@ -150,7 +159,7 @@ class Walk:
             ModelsError: the source cannot be read.
         """
         paths = self._start_all(calibration)
-        for block in self.model.blocks():
+        for block in self.recipe.blocks(self.model):
             known = None if earlier is None else earlier.layers(block.name)
             if earlier is not None and known is not None:
                 self._replay(block, known, paths)
@@ -166,6 +175,9 @@ class Walk:
                 for solved in self._quantize_group(block, exact, group, paths, goal):
                     layers[solved.report.name] = solved.weight
                     modules.append(solved.report)
+                    del solved
+            if exact is not None and not self._moves_exact(block, block.groups[-1:]):
+                self._advance(exact, paths.exact_fitting)
             self._advance(block, paths.fitting)
             self._advance(block, paths.held_out)
             if exact is not None:
@@ -176,12 +188,19 @@ class Walk:
             block.module.to_empty(device="meta")
             yield FinishedBlock(block.name, layers, others, tuple(modules), checksum(paths))
             # The next block is loaded before these names are bound again.
-            del layers, others, solved
+            del layers, others
 
     @property
     def asymmetric(self) -> bool:
         """Whether the full-precision path is walked beside the quantized one."""
-        return self.settings.method == "rpiq" and self.settings.asymmetric_target != "0"
+        return any(rule.settings and _is_corrected(rule.settings) for rule in self.recipe.rules)
+
+    def _moves_exact(self, block: Block, groups: Sequence[Sequence[str]]) -> bool:
+        """Whether the statistics of a block's last group carry the full-precision path on."""
+        return any(_is_corrected(self._settings(block, group[0])) for group in groups)
+
+    def _settings(self, block: Block, name: str) -> Settings:
+        return self.recipe.settings_of(f"{block.name}.{name}")
 
     def _replay(self, block: Block, known: dict[str, QuantizedWeight], paths: _Paths) -> None:
         """Run a finished block over all states, as the run that finished it did."""
@@ -196,21 +215,25 @@ class Walk:
             self._advance(block, paths.fitting)
             self._advance(block, paths.held_out)
             block.module.to_empty(device="meta")
-        self.done += sum(len(group) for group in block.groups)
+        self.done += len(known)
         self.on_progress(Progress(block.name, self.done, self.total))
 
     def _start_all(self, calibration: CalibrationSet | None) -> _Paths:
         if calibration is None:
-            return _Paths([], [], [], [])
+            return _Paths()
         self._load_outer()
+        streams = [
+            tuple(stream_of(sample) for sample in samples)
+            for samples in (calibration.fitting, calibration.held_out)
+        ]
         follow = sequences_for(calibration.fitting, followed_tokens(self.widest))
         judge = sequences_for(calibration.held_out, JUDGING_TOKENS)
         fitting, held_out = (
             self._start_list(samples) for samples in (calibration.fitting, calibration.held_out)
         )
         if not self.asymmetric:
-            return _Paths(fitting, held_out, [], [])
-        return _Paths(fitting, held_out, fitting[:follow], held_out[:judge])
+            follow = judge = 0
+        return _Paths(fitting, held_out, fitting[:follow], held_out[:judge], *streams)
 
     def _start_list(self, samples: list[Sample]) -> list[State]:
         """Turn samples into states; each sample leaves the list, so that its memory is freed."""
@@ -221,10 +244,18 @@ class Walk:
         return states
 
     def _start(self, sample: Sample) -> State:
-        return _on(torch.device("cpu"), self.model.start(_on(self.device, sample)))
+        return self._stored(self.model.start(_on(self.device, sample)))
 
     def _step(self, block: Block, state: State) -> State:
-        return _on(torch.device("cpu"), self.model.step(block, _on(self.device, state)))
+        return self._stored(self.model.step(block, self._loaded(state)))
+
+    def _stored(self, state: State) -> State:
+        """A state as it lies on the host between blocks."""
+        return _on(torch.device("cpu"), state, self.state_dtype)
+
+    def _loaded(self, state: State) -> State:
+        """A state as a block computes with it."""
+        return _on(self.device, state, torch.float32)
 
     def _advance(self, block: Block, states: list[State]) -> None:
         """Run a block over sequences in place, so that one is held before and after the block."""
@@ -243,9 +274,11 @@ class Walk:
             for name in self.model.outer_names()
             if name in self.reader and not name.startswith("lm_head.")
         ]
-        load_tensors(
-            self.opened.module, self.reader, names, device=self.device, dtype=torch.float32
-        )
+        module, tables = self.opened.module, word_tables(self.opened.module)
+        rest = [name for name in names if name not in tables]
+        load_tensors(module, self.reader, rest, device=self.device, dtype=torch.float32)
+        for name in set(names).intersection(tables):
+            load_word_table(module, self.reader, name, device=self.device)
         self.opened.family.complete(self.opened.module, self.device)
 
     def _load(self, prefix: str, module: nn.Module) -> list[str]:
@@ -273,6 +306,7 @@ class Walk:
     ) -> Iterator["_SolvedLayer"]:
         """Quantize the linear layers that share one input, and put the result in their place."""
         started = time.monotonic()
+        settings = self._settings(block, group[0])
         try:
             statistics = self._statistics(block, exact, group[0], paths)
         except CalibrationError as error:
@@ -301,8 +335,8 @@ class Walk:
                 full_name,
                 solution,
                 tokens=(statistics.tokens, statistics.held_out_tokens),
-                grid=self.settings.grid,
-                gamma=gamma if self.asymmetric else None,
+                grid=settings.grid,
+                gamma=gamma if _is_corrected(settings) else None,
                 dead_columns=statistics.dead_columns,
                 seconds=seconds,
                 size_bytes=(
@@ -318,7 +352,10 @@ class Walk:
         self, block: Block, exact: Block | None, name: str, paths: _Paths
     ) -> LayerStatistics:
         """Second moments of the input of one group, as the quantized part computes it."""
-        linear = linear_of(block, name)
+        linear, settings = linear_of(block, name), self._settings(block, name)
+        stream = self.recipe.rule(f"{block.name}.{name}").stream
+        if not _is_corrected(settings):
+            exact = None
         fit = HessianAccumulator(linear.in_features, self.device)
         judge = HessianAccumulator(linear.in_features, self.device)
         cross = CrossAccumulator(linear.in_features, self.device) if exact else None
@@ -327,9 +364,11 @@ class Walk:
         for index, state in enumerate(paths.fitting):
             if cross and cross.tokens and index == len(paths.exact_fitting):
                 paired = fit.mean()
-            inputs = self._inputs(block, name, state)
+            fed = feeds(paths.fitting_streams[index], stream)
+            inputs = self._inputs(block, name, state) if fed else None
             wanted = None
-            if exact and index < len(paths.exact_fitting):
+            # The last group carries the full-precision path on, whoever reads the sequence.
+            if exact and index < len(paths.exact_fitting) and (fed or name in exact.groups[-1]):
                 wanted = self._exact_inputs(exact, name, paths.exact_fitting, index)
             if inputs is None:
                 continue
@@ -338,7 +377,8 @@ class Walk:
                 cross.add(wanted, inputs)
             last = inputs
         for index, state in enumerate(paths.held_out):
-            inputs = self._inputs(block, name, state)
+            fed = feeds(paths.held_out_streams[index], stream)
+            inputs = self._inputs(block, name, state) if fed else None
             if inputs is not None:
                 judge.add(inputs)
             if index < len(paths.exact_held_out):
@@ -357,9 +397,12 @@ class Walk:
             judged_tokens=judged_tokens,
             shift=cross.mean() if cross else None,
             paired=paired,
-            damp_percent=self.settings.damp_percent,
-            last_inputs=last if self.keep_last_inputs else None,
+            damp_percent=settings.damp_percent,
+            last_inputs=last if self._keeps_last(settings) else None,
         )
+
+    def _keeps_last(self, settings: Settings) -> bool:
+        return self.keep_last_inputs or settings.method == "rpiq-paper"
 
     def _inputs(self, block: Block, name: str, state: State) -> Tensor | None:
         """Run a block as far as one of its layers; return that layer's inputs (tokens, in).
@@ -369,7 +412,7 @@ class Walk:
         linear = linear_of(block, name)
         handle = linear.register_forward_pre_hook(_stop_here)
         try:
-            self.model.step(block, _on(self.device, state))
+            self.model.step(block, self._loaded(state))
         except _Reached as reached:
             inputs = reached.inputs.detach()
             return inputs.reshape(-1, inputs.shape[-1])
@@ -425,7 +468,8 @@ class Walk:
         goal: list[State],
     ) -> float:
         """The share γ whose GPTQ solution brings the block's held-out output nearest its goal."""
-        gammas = self._gammas(statistics)
+        settings = self._settings(block, group[0])
+        gammas = _gammas(settings, statistics)
         if len(gammas) == 1:
             return gammas[0]
         # Refining and measuring every candidate would take far longer and choose the same.
@@ -434,19 +478,12 @@ class Walk:
             for name in group:
                 problem = statistics.problem(weights[name], gamma)
                 try:
-                    candidate = propose(problem, self.settings)
+                    candidate = propose(problem, settings)
                 except QuantizerError as error:
                     raise type(error)(f"{block.name}.{name}: {error}") from error
                 linear_of(block, name).weight.copy_(candidate)
             errors[gamma] = self._output_error(block, paths.held_out, goal)
         return choose(errors)
-
-    def _gammas(self, statistics: LayerStatistics) -> tuple[float, ...]:
-        if not self.asymmetric or statistics.paired is None:
-            return (0.0,)
-        if self.settings.asymmetric_target == "auto":
-            return GAMMAS if statistics.judged_tokens else (0.0,)
-        return (float(self.settings.asymmetric_target),)
 
     def _output_error(self, block: Block, states: list[State], goal: list[State]) -> float:
         """Squared distance of a block's outputs from what the full-precision network gives."""
@@ -465,17 +502,14 @@ class Walk:
         statistics: LayerStatistics,
         gamma: float,
     ) -> Solution:
-        uncalibrated = statistics.tokens == 0 and self.settings.method != "rtn"
-        if uncalibrated and not self.allow_uncalibrated:
-            raise CalibrationError(
-                f"{name}: no calibration token reached it; give calibration data that does "
-                "(pictures for a vision expert), or --allow-uncalibrated to round it to nearest"
-            )
+        settings = self.recipe.settings_of(name)
+        if not statistics.tokens and settings.method != "rtn" and not self.allow_uncalibrated:
+            raise uncalibrated(name)
         try:
             return solve(
                 statistics.problem(weight, gamma),
                 statistics.held_out,
-                self.settings,
+                settings,
                 last_inputs=statistics.last_inputs,
             )
         except QuantizerError as error:
@@ -530,9 +564,35 @@ def linear_of(block: Block, name: str) -> nn.Linear:
     return linear
 
 
-def _on(device: torch.device, values: dict[str, Any]) -> dict[str, Any]:
+def uncalibrated(name: str) -> CalibrationError:
+    """What to say of a layer that no calibration token reaches."""
+    return CalibrationError(
+        f"{name}: no calibration token reached it; give calibration data that does "
+        "(pictures for a vision expert), or --allow-uncalibrated to round it to nearest"
+    )
+
+
+def _is_corrected(settings: Settings) -> bool:
+    """Whether a layer's target makes up for errors before it."""
+    return settings.method == "rpiq" and settings.asymmetric_target != "0"
+
+
+def _gammas(settings: Settings, statistics: LayerStatistics) -> tuple[float, ...]:
+    if not _is_corrected(settings) or statistics.paired is None:
+        return (0.0,)
+    if settings.asymmetric_target == "auto":
+        return GAMMAS if statistics.judged_tokens else (0.0,)
+    return (float(settings.asymmetric_target),)
+
+
+def _on(
+    device: torch.device, values: dict[str, Any], dtype: torch.dtype | None = None
+) -> dict[str, Any]:
+    """Move tensors to a device; floating ones take on the dtype, if one is given."""
     return {
-        name: value.to(device) if isinstance(value, Tensor) else value
+        name: value.to(device, dtype if value.is_floating_point() else None)
+        if isinstance(value, Tensor)
+        else value
         for name, value in values.items()
     }
 

@@ -15,6 +15,8 @@ from models.cogvlm2.blockwise import CogVLM2Blocks
 from models.cogvlm2.decoder import Routing
 from models.families import OpenedModel
 from quantizer.calibration import CalibrationSet
+from quantizer.parts import kind_of
+from quantizer.recipe import Recipe, Stream, feeds, stream_of
 from quantizer.solver import Settings
 from quantizer.walk import JUDGING_TOKENS, followed_tokens
 
@@ -40,35 +42,48 @@ class LinearShape:
 class BlockShape:
     """One block as its headers describe it.
 
-    groups: layers that share one input, in execution order.
+    groups: quantized layers that share one input, in execution order.
+    kept:   linear layers that stay as they are.
     others: bytes in the source of every tensor that is copied, by name.
     """
 
     name: str
     groups: tuple[tuple[LinearShape, ...], ...]
+    kept: tuple[LinearShape, ...]
     others: Mapping[str, int]
 
     @property
     def linears(self) -> tuple[LinearShape, ...]:
-        """All its linear layers."""
+        """The linear layers that are quantized."""
         return tuple(linear for group in self.groups for linear in group)
 
+    @property
+    def loaded(self) -> tuple[LinearShape, ...]:
+        """All its linear layers."""
+        return (*self.linears, *self.kept)
 
-def block_shapes(blocks: Sequence[Block], reader: CheckpointReader) -> list[BlockShape]:
+
+def block_shapes(
+    blocks: Sequence[Block], reader: CheckpointReader, recipe: Recipe
+) -> list[BlockShape]:
     """Describe every block by the checkpoint's headers."""
     shapes = []
     for block in blocks:
-        groups = tuple(
-            tuple(_linear_shape(f"{block.name}.{name}", reader) for name in group)
-            for group in block.groups
-        )
+        groups = []
+        kept: list[LinearShape] = []
+        for group in block.groups:
+            layers = tuple(_linear_shape(f"{block.name}.{name}", reader) for name in group)
+            if recipe.rule(layers[0].name).settings is None:
+                kept += layers
+            else:
+                groups.append(layers)
         taken = {f"{linear.name}.weight" for group in groups for linear in group}
         others = {
             name: reader.size(name)
             for name in reader.names()
             if name.startswith(f"{block.name}.") and name not in taken
         }
-        shapes.append(BlockShape(block.name, groups, others))
+        shapes.append(BlockShape(block.name, tuple(groups), tuple(kept), others))
     return shapes
 
 
@@ -96,23 +111,13 @@ class SequenceShape:
 
     tokens: positions by the kind of layer that they reach, see `kind_of`.
     sample: bytes before the first block; state: the most behind any block.
+    stream: which layers it calibrates.
     """
 
     tokens: Mapping[str, int]
     sample: int
     state: int
-
-
-def kind_of(layer: str) -> str:
-    """The kind of tokens that a layer sees: of a CogVLM2 part, or all of them."""
-    if layer.startswith("model.vision.transformer."):
-        return "tower"
-    if layer.startswith("model.vision.linear_proj."):
-        return "adapter"
-    for expert in ("vision", "language"):
-        if f".{expert}_expert_" in layer or f".{expert}_mlp." in layer:
-            return expert
-    return "all"
+    stream: Stream = "text"
 
 
 def sequence_shape(opened: OpenedModel, sample: Sample) -> SequenceShape:
@@ -122,7 +127,7 @@ def sequence_shape(opened: OpenedModel, sample: Sample) -> SequenceShape:
     sample_bytes = sum(v.nbytes for v in sample.values() if isinstance(v, Tensor))
     hidden = ids.numel() * config.hidden_size * FLOAT
     if not isinstance(opened.blockwise, CogVLM2Blocks):
-        return SequenceShape({"all": ids.numel()}, sample_bytes, hidden)
+        return SequenceShape({"all": ids.numel()}, sample_bytes, hidden, stream_of(sample))
     vision = config.vision
     routing = Routing.from_token_types(sample["token_type_ids"])
     seen_by_vision = 0 if routing is None else routing.vision.numel()
@@ -135,7 +140,8 @@ def sequence_shape(opened: OpenedModel, sample: Sample) -> SequenceShape:
         "adapter": pictures * vision.grid**2 // 4,
     }
     patches = tokens["tower"] * vision.hidden_size * FLOAT
-    return SequenceShape(tokens, sample_bytes, max(patches, hidden) + 2 * ids.nbytes)
+    state = max(patches, hidden) + 2 * ids.nbytes
+    return SequenceShape(tokens, sample_bytes, state, stream_of(sample))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,22 +166,22 @@ class CalibrationShape:
         """Both parts."""
         return (*self.fitting, *self.held_out)
 
-    def followed(self, settings: Settings, widest: int) -> "CalibrationShape":
+    def followed(self, recipe: Recipe, widest: int) -> "CalibrationShape":
         """The sequences that the full-precision path follows too.
 
         widest: most inputs of any layer, which decides how many there are.
         """
-        if not is_asymmetric(settings):
+        if not any(rule.settings and is_asymmetric(rule.settings) for rule in recipe.rules):
             return CalibrationShape()
         return CalibrationShape(
             _first(self.fitting, followed_tokens(widest)), _first(self.held_out, JUDGING_TOKENS)
         )
 
-    def tokens(self, layer: str) -> tuple[int, int]:
-        """Fitting and held-out tokens that reach a layer."""
+    def tokens(self, layer: str, stream: Stream = "all") -> tuple[int, int]:
+        """Fitting and held-out tokens that reach a layer, of the sequences of a stream."""
         kind = kind_of(layer)
         fitting, held_out = (
-            sum(sequence.tokens[kind] for sequence in part)
+            sum(sequence.tokens[kind] for sequence in part if feeds(sequence.stream, stream))
             for part in (self.fitting, self.held_out)
         )
         return fitting, held_out

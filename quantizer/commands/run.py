@@ -3,7 +3,9 @@
 import argparse
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from models.formats import FORMATS
 from quantizer.commands.common import device_of, progress_bar
@@ -12,10 +14,22 @@ from quantizer.machine import return_freed_memory
 from quantizer.pipeline import Job, plan_job, prepare, run
 from quantizer.plan_text import plan_text
 from quantizer.progress import count_finished
+from quantizer.recipe import PUBLISHED_ROUNDS, Recipe, read_recipe, shipped
 from quantizer.report import RunReport
-from quantizer.solver import Settings, with_default_grid
+from quantizer.solver import Method, Settings, with_default_grid
 
-_ROUNDS = {"rpiq-paper": 5}  # as published; 4 elsewhere
+_IN_RECIPES = (
+    "method",
+    "bits",
+    "group_size",
+    "sym",
+    "damp_percent",
+    "rounds",
+    "rpiq_hessian",
+    "asymmetric_target",
+    "grid",
+    "act_order",
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +46,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         choices=("rtn", "gptq", "rpiq", "rpiq-paper"),
-        default="rpiq",
         help="rounding to nearest, GPTQ, GPTQ refined on the grid, or RPIQ as published; "
-        "default: %(default)s",
+        "default: rpiq",
+    )
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME|FILE",
+        help=f"quantize layers by the rules of a recipe: {', '.join(shipped())}, or a .toml file",
     )
     parser.add_argument(
         "--format",
@@ -42,16 +60,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="gptq",
         help="form of the written layers; default: %(default)s",
     )
-    parser.add_argument(
-        "--bits", type=int, choices=(4, 8), default=4, help="of a weight; default: %(default)s"
-    )
+    parser.add_argument("--bits", type=int, choices=(4, 8), help="of a weight; default: 4")
     parser.add_argument(
         "--group-size",
         type=int,
-        default=128,
-        help="inputs that share a scale; default: %(default)s",
+        help="inputs that share a scale; default: 128",
     )
-    parser.add_argument("--sym", action="store_true", help="fix every zero point in the middle")
+    parser.add_argument(
+        "--sym", action="store_true", default=None, help="fix every zero point in the middle"
+    )
     parser.add_argument(
         "--damp-percent",
         type=float,
@@ -63,14 +80,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rpiq-hessian",
         choices=("last", "global"),
-        default="last",
         help="rpiq-paper: block Hessians of the last sequence, or of all as equation 12 reads; "
-        "default: %(default)s",
+        "default: last",
     )
     parser.add_argument(
         "--asymmetric-target",
         choices=("auto", "0", "0.5", "1"),
-        default="auto",
         help="rpiq: how far layers make up for errors before them; auto, the default: chosen on "
         "held-out text",
     )
@@ -86,10 +101,19 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--calibration",
         type=Path,
         metavar="PATH",
-        help="text file, or for CogVLM2 a folder with pictures and questions.jsonl",
+        help="text file, or for CogVLM2 pictures with questions: a folder with questions.jsonl, "
+        "CogVLM-SFT-311K's folders, or LLaVA's .json",
     )
     parser.add_argument(
-        "--samples", type=int, default=128, help="calibration sequences; default: %(default)s"
+        "--text-calibration",
+        type=Path,
+        metavar="FILE",
+        help="further text beside pictures, for layers whose recipe reads it",
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        help="calibration sequences; default: 64 with pictures, 128 of text",
     )
     parser.add_argument(
         "--seq-len", type=int, help="tokens of a text sequence; default: the context, at most 2048"
@@ -119,23 +143,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    settings = Settings(
-        method=options.method,
-        bits=options.bits,
-        group_size=options.group_size,
-        sym=options.sym,
-        act_order=_act_order(options),
-        damp_percent=_damping(options.damp_percent),
-        rounds=_ROUNDS.get(options.method, 4) if options.rounds is None else options.rounds,
-        rpiq_hessian=options.rpiq_hessian,
-        asymmetric_target=options.asymmetric_target,
-    )
+    recipe = _recipe(options)
     job = Job(
         model=options.model,
         out=options.out,
-        settings=with_default_grid(settings, options.grid),
+        settings=_settings(options) if recipe is None else recipe.base,
         form=options.format,
+        recipe=recipe,
         calibration=options.calibration,
+        text_calibration=options.text_calibration,
         samples=options.samples,
         seq_len=options.seq_len,
         seed=options.seed,
@@ -159,6 +175,37 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _recipe(options: argparse.Namespace) -> Recipe | None:
+    """The recipe asked for, which leaves nothing to options of single layers."""
+    if options.recipe is None:
+        return None
+    for name in _IN_RECIPES:
+        if getattr(options, name) is not None:
+            raise SettingsError(
+                f"--{name.replace('_', '-')} and --recipe {options.recipe} exclude each other; "
+                "say it in a recipe of your own"
+            )
+    return read_recipe(options.recipe)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """The settings of all layers alike."""
+    method: Method = options.method or "rpiq"
+    rounds = PUBLISHED_ROUNDS if method == "rpiq-paper" else 4
+    settings = Settings(
+        method=method,
+        bits=4 if options.bits is None else options.bits,
+        group_size=128 if options.group_size is None else options.group_size,
+        sym=bool(options.sym),
+        act_order=method != "rpiq-paper" if options.act_order is None else options.act_order,
+        damp_percent=_damping(options.damp_percent),
+        rounds=rounds if options.rounds is None else options.rounds,
+        rpiq_hessian=options.rpiq_hessian or "last",
+        asymmetric_target=options.asymmetric_target or "auto",
+    )
+    return with_default_grid(settings, options.grid)
+
+
 def _damping(asked: float | None) -> float:
     """What `Settings` takes: NaN for the method's own default, which nobody can ask for."""
     if asked is None:
@@ -166,13 +213,6 @@ def _damping(asked: float | None) -> float:
     if math.isnan(asked):
         raise SettingsError("--damp-percent nan is out of range; give a share such as 0.01")
     return asked
-
-
-def _act_order(options: argparse.Namespace) -> bool:
-    """As asked for; unless asked, the published RPIQ alone leaves columns in their own order."""
-    if options.act_order is None:
-        return bool(options.method != "rpiq-paper")
-    return bool(options.act_order)
 
 
 def _dry_run(job: Job, *, as_json: bool) -> int:
@@ -193,10 +233,21 @@ def _summary(out: Path, report: RunReport) -> str:
     ratio = totals["mean_j_ratio"]
     kept = ", ".join(f"{count} {name}" for name, count in totals["kept"].items())
     error = "" if ratio is None else f", output error {ratio:.3f} of plain rounding's"
-    return (
+    parts = totals["parts"]
+    lines = [_part(name, part) for name, part in parts.items()] if len(parts) > 1 else []
+    first = (
         f"{out}: {totals['modules']} layers ({kept}), "
         f"{_megabytes(totals['bytes_before'])} to {_megabytes(totals['bytes'])} MB, "
         f"{totals['seconds']:.1f} s{error}"
+    )
+    return "\n".join((first, *lines))
+
+
+def _part(name: str, part: Mapping[str, Any]) -> str:
+    """What calibration gave one part of the model: each of its layers saw so many tokens."""
+    return (
+        f"  {name}: {part['layers']} layers, {part['tokens']} tokens and "
+        f"{part['held_out_tokens']} held out"
     )
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 from models.cogvlm2.config import CogVLM2Config, VisionConfig
-from models.errors import ModelFolderError, PictureError, PromptError
+from models.errors import ModelFolderError, PromptError
 from models.families import open_blockwise
 from quantizer.calibration import draw_calibration, hold_out, picture_samples, text_samples
 from quantizer.errors import DataError
@@ -136,10 +136,21 @@ def test_an_answer_that_does_not_fit_is_refused(
         picture_samples(pictures, letter_tokenizer, config, samples=1, seed=0)
 
 
-def test_a_damaged_picture_is_refused(pictures: Path, letter_tokenizer: Tokenizer) -> None:
+def test_damaged_pictures_are_skipped_and_counted(
+    pictures: Path, letter_tokenizer: Tokenizer
+) -> None:
     whole = (pictures / "1.png").read_bytes()
     (pictures / "1.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(PictureError, match=r"1\.png"):
+    (pictures / "2.png").unlink()
+    drawn = picture_samples(pictures, letter_tokenizer, CONFIG, samples=9, seed=0)
+    assert len(drawn) == 1
+    assert len(drawn.skipped) == 2
+    assert "2 pictures cannot be read and were skipped" in drawn.notes[0]
+    # Others take their places.
+    drawn = picture_samples(pictures, letter_tokenizer, CONFIG, samples=1, seed=0)
+    assert len(drawn) == 1
+    (pictures / "0.png").unlink()
+    with pytest.raises(DataError, match="none of 3 pictures can be read; first .*png"):
         picture_samples(pictures, letter_tokenizer, CONFIG, samples=9, seed=0)
 
 
