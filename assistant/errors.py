@@ -31,3 +31,27 @@ class OcrError(AssistantError):
 
 class VisionError(AssistantError):
     """The vision-language model cannot be loaded, or failed while it answered."""
+
+
+class SettingsError(AssistantError):
+    """A setting has a value that is not allowed, or its file cannot be read or written."""
+
+
+class CameraError(AssistantError):
+    """No picture comes: the camera or the file is missing, busy, lost, or too old."""
+
+
+class DownloadError(AssistantError):
+    """A model was not downloaded: no network, no room, a server that breaks off or refuses."""
+
+
+class DamagedFileError(DownloadError):
+    """A downloaded or installed file is not what it should be; it is never used."""
+
+
+class MemoryStoreError(AssistantError):
+    """What was saved cannot be opened, read or written."""
+
+
+class MemoryKeyError(MemoryStoreError):
+    """The key of what was saved is missing: a wrong passphrase, or no system keyring."""

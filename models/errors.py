@@ -31,3 +31,7 @@ class ListingError(ModelsError):
 
 class DeviceError(ModelsError):
     """A device was asked for that this machine does not have."""
+
+
+class CatalogError(ModelsError):
+    """The catalog of models is damaged, or does not hold the model that was asked for."""

@@ -1,0 +1,210 @@
+"""The catalog of known models: where each comes from, under which licence, how large it is."""
+
+import difflib
+import enum
+import functools
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.errors import CatalogError
+
+CATALOG_FILE = Path(__file__).with_name("catalog.toml")
+SCHEMA_VERSION = 1
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*")
+_DIGEST = re.compile(r"(?:[0-9a-f]{64})?")
+_REPOSITORY = re.compile(r"[\w.\-]+/[\w.\-]+")
+
+
+class ModelKind(enum.Enum):
+    """What a model is for."""
+
+    SPEECH = "speech"
+    VISION = "vision"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSource:
+    """One zip file at a plain address.
+
+    folder:     the one folder inside the archive that is the model.
+    size_bytes: of the archive, 0 where it is not known.
+    sha256:     of the archive, 64 hexadecimal digits, or empty where it is not known.
+    """
+
+    address: str
+    folder: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """Files of a repository of the Hugging Face hub.
+
+    files:   patterns of the names to fetch; other files are left where they are.
+    consent: True if the maker wants the licence accepted on the repository's page first.
+    """
+
+    repository: str
+    revision: str
+    files: tuple[str, ...]
+    consent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogModel:
+    """One known model; `models/catalog.toml` explains the figures."""
+
+    name: str
+    title: str
+    kind: ModelKind
+    licence: str
+    licence_address: str
+    download_bytes: int
+    memory_bytes: int
+    source: ArchiveSource | HubSource
+
+
+def known_models() -> tuple[CatalogModel, ...]:
+    """Return the models of the catalog that comes with the program, in its order.
+
+    Raises:
+        CatalogError: the catalog is missing or damaged.
+    """
+    return _shipped()
+
+
+@functools.cache
+def _shipped() -> tuple[CatalogModel, ...]:
+    return read_catalog(CATALOG_FILE)
+
+
+def find_model(name: str, known: tuple[CatalogModel, ...] | None = None) -> CatalogModel:
+    """Return the model of a name, in any case.
+
+    Raises:
+        CatalogError: there is none; the message names the nearest.
+    """
+    models = known_models() if known is None else known
+    names = {model.name: model for model in models}
+    wanted = name.strip().lower()
+    if wanted in names:
+        return names[wanted]
+    near = difflib.get_close_matches(wanted, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else "the names are: " + ", ".join(names)
+    raise CatalogError(f"no model '{name}' in the catalog; {hint}")
+
+
+def read_catalog(path: Path) -> tuple[CatalogModel, ...]:
+    """Read and check a catalog.
+
+    Raises:
+        CatalogError: the file cannot be read; the message names the model and the key.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CatalogError(f"{path}: cannot be read ({error}); reinstall the program") from error
+    if content.get("schema_version") != SCHEMA_VERSION:
+        raise CatalogError(f"{path}: schema_version is not {SCHEMA_VERSION}; update the program")
+    entries = content.get("models", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise CatalogError(f"{path}: models must be a list of tables; reinstall the program")
+    models = tuple(_model(entry, f"{path.name}, model {entry.get('name')}") for entry in entries)
+    names = [model.name for model in models]
+    for name in names:
+        if names.count(name) > 1:
+            raise CatalogError(f"{path}: two models are named {name}; give one another name")
+    return models
+
+
+def _model(entry: Mapping[str, Any], where: str) -> CatalogModel:
+    sources = {"archive", "hub"} & entry.keys()
+    if len(sources) != 1:
+        raise CatalogError(f"{where}: give one of archive and hub")
+    table = entry[sources.pop()]
+    if not isinstance(table, dict):
+        raise CatalogError(f"{where}: archive and hub must be tables")
+    _only(
+        entry,
+        "name title kind licence licence_address download_bytes memory_bytes archive hub",
+        where,
+    )
+    kind = _text(entry, "kind", where)
+    if kind not in {known.value for known in ModelKind}:
+        raise CatalogError(f"{where}: kind is '{kind}'; it must be speech, vision or text")
+    return CatalogModel(
+        name=_matching(entry, "name", where, _NAME),
+        title=_text(entry, "title", where),
+        kind=ModelKind(kind),
+        licence=_text(entry, "licence", where),
+        licence_address=_address(entry, "licence_address", where),
+        download_bytes=_bytes(entry, "download_bytes", where),
+        memory_bytes=_bytes(entry, "memory_bytes", where),
+        source=_archive(table, where) if "archive" in entry else _hub(table, where),
+    )
+
+
+def _archive(table: Mapping[str, Any], where: str) -> ArchiveSource:
+    _only(table, "address folder size_bytes sha256", where)
+    return ArchiveSource(
+        address=_address(table, "address", where),
+        folder=_matching(table, "folder", where, re.compile(r"[\w\-]+(?:\.[\w\-]+)*")),
+        size_bytes=_bytes(table, "size_bytes", where),
+        sha256=_matching(table, "sha256", where, _DIGEST),
+    )
+
+
+def _hub(table: Mapping[str, Any], where: str) -> HubSource:
+    _only(table, "repository revision files consent", where)
+    files, consent = table.get("files"), table.get("consent")
+    if not isinstance(files, list) or not files or not all(isinstance(f, str) for f in files):
+        raise CatalogError(f"{where}: files must be a list of patterns")
+    if not isinstance(consent, bool):
+        raise CatalogError(f"{where}: consent must be true or false")
+    return HubSource(
+        repository=_matching(table, "repository", where, _REPOSITORY),
+        revision=_text(table, "revision", where),
+        files=tuple(files),
+        consent=consent,
+    )
+
+
+def _only(table: Mapping[str, Any], keys: str, where: str) -> None:
+    unknown = table.keys() - set(keys.split())
+    if unknown:
+        raise CatalogError(f"{where}: unknown key '{min(unknown)}'")
+
+
+def _text(table: Mapping[str, Any], key: str, where: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise CatalogError(f"{where}: {key} must be a text")
+    return value
+
+
+def _matching(table: Mapping[str, Any], key: str, where: str, form: "re.Pattern[str]") -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not form.fullmatch(value):
+        raise CatalogError(f"{where}: {key} is {value!r}, which has not the form it needs")
+    return value
+
+
+def _address(table: Mapping[str, Any], key: str, where: str) -> str:
+    value = _text(table, key, where)
+    if not value.startswith("https://"):
+        raise CatalogError(f"{where}: {key} must begin with https://")
+    return value
+
+
+def _bytes(table: Mapping[str, Any], key: str, where: str) -> int:
+    value = table.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise CatalogError(f"{where}: {key} must be a number of bytes, 0 or more")
+    return value
