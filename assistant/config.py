@@ -1,0 +1,256 @@
+"""What the user can set, which values are allowed, and what each setting means."""
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from assistant.errors import SettingsError
+
+SLOWEST_WPM, FASTEST_WPM = 80, 600
+MOST_VERBOSITY = 2
+
+Value = str | int | bool
+
+DEFAULT_KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "talk": "space",
+        "stop": "escape",
+        "read": "r",
+        "repeat": "a",
+        "double_check": "d",
+        "keep_reading": "k",
+        "next": "n",
+        "previous": "p",
+        "continue": "c",
+        "spell": "s",
+        "pause": "w",
+        "slower": "comma",
+        "faster": "full_stop",
+        "quieter": "minus",
+        "louder": "plus",
+        "type": "t",
+        "open": "o",
+        "help": "question_mark",
+        "quit": "q",
+    }
+)
+"""One key per action, in Textual's names of keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings; the defaults are those of a first start.
+
+    speech_mode:   "voice" (Sightline speaks), "screen_reader" or "none" (it does not),
+                   or "ask" until the user has chosen.
+    speech_rate:   words per minute.
+    speech_volume: percent.
+    speech_voice:  the engine's id of a voice, or "" for its own choice.
+    verbosity:     0 short, 1 usual, 2 with all details.
+    keys:          action to key, Textual's names; "" for an action that has none.
+    """
+
+    speech_mode: str = "ask"
+    speech_rate: int = 175
+    speech_volume: int = 80
+    speech_voice: str = ""
+    verbosity: int = 1
+    camera_source: str = "0"
+    camera_mirrored: bool = False
+    model_folder: str = ""
+    text_model_folder: str = ""
+    vosk_folder: str = ""
+    history_enabled: bool = False
+    interface: str = "auto"
+    keys: Mapping[str, str] = field(default_factory=lambda: DEFAULT_KEYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting: its name in the file, what is allowed, and the comment beside it."""
+
+    name: str
+    comment: str
+    check: Callable[[object], bool]
+    allowed: str
+
+    @property
+    def field(self) -> str:
+        """The attribute of `Settings` that holds it."""
+        return self.name.replace(".", "_")
+
+
+def _key(name: str, comment: str, allowed: str, check: Callable[[object], bool]) -> tuple[str, Key]:
+    return name, Key(name, comment, check, allowed)
+
+
+def _whole(low: int, high: int) -> Callable[[object], bool]:
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def _one_of(*values: str) -> Callable[[object], bool]:
+    return lambda value: value in values
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+TEXT, SWITCH = "text in quotes", "true or false"
+
+KEYS: Mapping[str, Key] = MappingProxyType(
+    dict(
+        (
+            _key(
+                "speech.mode",
+                "Who speaks: Sightline, your screen reader, or nobody.",
+                '"voice", "screen_reader", "none" or "ask"',
+                _one_of("voice", "screen_reader", "none", "ask"),
+            ),
+            _key(
+                "speech.rate",
+                "Words per minute.",
+                f"a whole number from {SLOWEST_WPM} to {FASTEST_WPM}",
+                _whole(SLOWEST_WPM, FASTEST_WPM),
+            ),
+            _key("speech.volume", "Percent.", "a whole number from 0 to 100", _whole(0, 100)),
+            _key(
+                "speech.voice",
+                "A voice of the speech engine; empty: its own choice.",
+                TEXT,
+                _is_text,
+            ),
+            _key(
+                "verbosity",
+                "0: short answers. 1: usual. 2: all details.",
+                f"a whole number from 0 to {MOST_VERBOSITY}",
+                _whole(0, MOST_VERBOSITY),
+            ),
+            _key(
+                "camera.source",
+                "A number, a file, a folder, a video, a stream's address, or none.",
+                TEXT,
+                _is_text,
+            ),
+            _key(
+                "camera.mirrored",
+                "true if the camera faces you: left and right change places.",
+                SWITCH,
+                _is_switch,
+            ),
+            _key("model.folder", "Vision-language model; empty: the built-in one.", TEXT, _is_text),
+            _key("text_model.folder", "Model for summaries; empty: none.", TEXT, _is_text),
+            _key("vosk.folder", "Vosk model for speech; empty: PocketSphinx.", TEXT, _is_text),
+            _key("history.enabled", "true to let Sightline remember things.", SWITCH, _is_switch),
+            _key(
+                "interface",
+                "What starts: the full screen where the terminal allows it, or one of the two.",
+                '"auto", "plain" or "tui"',
+                _one_of("auto", "plain", "tui"),
+            ),
+        )
+    )
+)
+"""Every setting but the keys, by its name in the file."""
+
+
+def set_value(settings: Settings, name: str, value: object) -> Settings:
+    """Return settings with one of them changed; `keys.ACTION` changes a key.
+
+    Raises:
+        SettingsError: no such setting, or a value that is not allowed.
+    """
+    if name.startswith("keys."):
+        return _set_key(settings, name.removeprefix("keys."), value)
+    key = KEYS.get(name)
+    if key is None:
+        raise SettingsError(f"{name}: no such setting{_nearest(name, KEYS)}")
+    if not key.check(value):
+        raise SettingsError(f"{name} is {_shown(value)}; it must be {key.allowed}")
+    return dataclasses.replace(settings, **{key.field: value})
+
+
+def get_value(settings: Settings, name: str) -> Value:
+    """The value of one setting, by its name in the file."""
+    if name.startswith("keys."):
+        return settings.keys[name.removeprefix("keys.")]
+    value: Value = getattr(settings, KEYS[name].field)
+    return value
+
+
+def parse_value(name: str, text: str) -> Value:
+    """Turn what a user typed into the kind of value that a setting has; unchecked otherwise."""
+    default = getattr(Settings(), KEYS[name].field, "") if name in KEYS else ""
+    words = text.strip()
+    if isinstance(default, bool):
+        return {
+            "true": True,
+            "on": True,
+            "yes": True,
+            "false": False,
+            "off": False,
+            "no": False,
+        }.get(words.lower(), words)
+    if isinstance(default, int):
+        return int(words) if words.lstrip("+-").isdecimal() else words
+    return words.strip("\"'")
+
+
+def set_keys(settings: Settings, chosen: Mapping[str, object]) -> tuple[Settings, list[str]]:
+    """Bind several keys at once, so that two actions can change places.
+
+    Returns the settings, and one sentence for each key that was refused.
+    """
+    wanted = {**settings.keys}
+    wrong = []
+    for action, key in chosen.items():
+        try:
+            wanted[action] = _checked_key(action, key)
+        except SettingsError as error:
+            wrong.append(str(error))
+    users: dict[str, str] = {}
+    # What was chosen comes before what was bound already.
+    for action in sorted(wanted, key=lambda each: each not in chosen):
+        other = users.setdefault(wanted[action], action)
+        if other != action:
+            wrong.append(
+                f"keys.{action} is {_shown(wanted[action])}, the key of {other}; choose another"
+            )
+            wanted[action] = ""
+    return dataclasses.replace(settings, keys=MappingProxyType(wanted)), wrong
+
+
+def _set_key(settings: Settings, action: str, value: object) -> Settings:
+    key = _checked_key(action, value)
+    for other, used in settings.keys.items():
+        if used == key and other != action:
+            raise SettingsError(
+                f"keys.{action} is {_shown(key)}, the key of {other}; choose another"
+            )
+    return dataclasses.replace(settings, keys=MappingProxyType({**settings.keys, action: key}))
+
+
+def _checked_key(action: str, value: object) -> str:
+    name = f"keys.{action}"
+    if action not in DEFAULT_KEYS:
+        raise SettingsError(f"{name}: no such action{_nearest(action, DEFAULT_KEYS)}")
+    if not isinstance(value, str) or not value.strip():
+        raise SettingsError(f'{name} is {_shown(value)}; it must be a key, such as "r" or "f2"')
+    return value.strip()
+
+
+def _nearest(name: str, known: Mapping[str, object]) -> str:
+    found = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {found[0]}?" if found else f"; known are {', '.join(known)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
