@@ -11,6 +11,7 @@ from models.checkpoint import CheckpointReader
 from models.loading import load_model
 from quantizer.commands.common import check_result_file, device_of, progress_bar
 from quantizer.errors import SettingsError
+from quantizer.evaluate.ocrvqa import SUBSETS, ocrvqa, protocol_of
 from quantizer.evaluate.paired import check_same_method, in_words, paired
 from quantizer.evaluate.perplexity import PROTOCOLS, perplexity
 from quantizer.evaluate.pictures import PROTOCOL as PICTURE_PROTOCOL
@@ -18,7 +19,8 @@ from quantizer.evaluate.pictures import pictures
 from quantizer.evaluate.results import read_result, write_result
 from quantizer.evaluate.sentiment import sentiment
 
-_TASKS = ("perplexity", "sentiment", "pictures")
+_TASKS = ("perplexity", "sentiment", "pictures", "ocrvqa")
+_ABOUT_PICTURES = ("pictures", "ocrvqa")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +36,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="perplexity: text file; sentiment: folder with mapping.txt, val_text.txt and "
         "val_labels.txt, or .jsonl or .csv with text and label; pictures: folder with pictures "
-        "and questions.jsonl",
+        "and questions.jsonl; ocrvqa: folder with dataset.json and images/",
+    )
+    parser.add_argument(
+        "--subset",
+        choices=SUBSETS,
+        help="ocrvqa: 96 questions of every genre, or all of the test split; default: testcore",
     )
     parser.add_argument(
         "--protocol",
@@ -81,8 +88,7 @@ def _eval(options: argparse.Namespace) -> int:
     earlier = None
     if options.against is not None and not options.against.is_dir():
         earlier = read_result(options.against)
-        protocol = PICTURE_PROTOCOL if options.task == "pictures" else options.protocol
-        this = {"task": options.task, "protocol": protocol, "model": str(options.model)}
+        this = {"task": options.task, "protocol": _protocol(options), "model": str(options.model)}
         check_same_method(this, earlier)  # before hours are spent
     elif options.against is not None:
         CheckpointReader(options.against)  # likewise
@@ -111,18 +117,32 @@ def _check(options: argparse.Namespace) -> None:
         raise SettingsError(f"--batch-size {options.batch_size} is no batch; give 1 or more")
     if options.seq_len is not None and options.task != "perplexity":
         raise SettingsError(f"--seq-len means nothing to {options.task}; leave it out")
-    if options.task == "pictures" and options.batch_size is not None:
-        raise SettingsError("--batch-size means nothing to pictures, asked singly; leave it out")
-    if options.task == "pictures" and options.protocol != "standard":
+    if options.task in _ABOUT_PICTURES and options.batch_size is not None:
         raise SettingsError(
-            f"--protocol {options.protocol} has no pictures; leave it out, or give another --task"
+            f"--batch-size means nothing to {options.task}, asked singly; leave it out"
         )
+    if options.task in _ABOUT_PICTURES and options.protocol != "standard":
+        raise SettingsError(
+            f"--protocol {options.protocol} has no {options.task}; leave it out, or give another "
+            "--task"
+        )
+    if options.task != "ocrvqa" and options.subset is not None:
+        raise SettingsError(f"--subset means nothing to {options.task}; leave it out")
     if options.json is not None:
         check_result_file(options.json)
         if options.against is not None and options.json.resolve() == options.against.resolve():
             raise SettingsError(
                 f"--json {options.json} would replace the result to compare with; give another"
             )
+
+
+def _protocol(options: argparse.Namespace) -> str:
+    """What the result will say about how it was measured."""
+    if options.task == "pictures":
+        return PICTURE_PROTOCOL
+    if options.task == "ocrvqa":
+        return protocol_of(options.subset or SUBSETS[0])
+    return str(options.protocol)
 
 
 def _measure(options: argparse.Namespace, folder: Path, device: torch.device) -> dict[str, Any]:
@@ -152,6 +172,14 @@ def _measure(options: argparse.Namespace, folder: Path, device: torch.device) ->
                 batch_size=options.batch_size,
                 on_progress=on_progress,
             )
+        elif options.task == "ocrvqa":
+            result = ocrvqa(
+                loaded,
+                options.data,
+                subset=options.subset or SUBSETS[0],
+                limit=options.limit,
+                on_progress=on_progress,
+            )
         else:
             result = pictures(loaded, options.data, limit=options.limit, on_progress=on_progress)
     return {**result, "dtype": str(dtype).removeprefix("torch.")}
@@ -164,8 +192,10 @@ def _print_result(result: Mapping[str, Any]) -> None:
         f"{result['task']} {result['value']:.4f}{protocol} (95 % {low:.4f} to {high:.4f}), "
         f"{result['items']} items, {result['seconds']:.1f} s: {result['model']}"
     )
-    for skill, part in result.get("skills", {}).items():
-        print(f"  {skill}: {part['value']:.3f} of {part['items']}")
+    for name, part in (*result.get("skills", {}).items(), *result.get("categories", {}).items()):
+        print(f"  {name}: {part['value']:.3f} of {part['items']}")
+    if result.get("missing_pictures"):
+        print(f"  {result['missing_pictures']} covers have no picture and were left out")
     for label, part in result.get("labels", {}).items():
         given = result["given"][label]
         print(f"  {label}: {part['value']:.3f} of {part['items']}, answered {given} times")
@@ -178,5 +208,5 @@ def _dtype(options: argparse.Namespace, device: torch.device) -> torch.dtype:
         return torch.float32 if options.dtype == "float32" else torch.bfloat16
     # Differences between methods are smaller than bfloat16's rounding, so text is measured in
     # float32 where memory allows; answers about pictures are given as the assistant gives them.
-    exact = options.task != "pictures" and device.type == "cpu"
+    exact = options.task not in _ABOUT_PICTURES and device.type == "cpu"
     return torch.float32 if exact else torch.bfloat16

@@ -7,7 +7,12 @@ from typing import Any
 from quantizer.errors import DataError
 
 # Where the values of the single items stand.
-_PER_ITEM = {"perplexity": "losses", "sentiment": "answers", "pictures": "answers"}
+_PER_ITEM = {
+    "perplexity": "losses",
+    "sentiment": "answers",
+    "pictures": "answers",
+    "ocrvqa": "answers",
+}
 
 
 def write_result(path: Path, result: dict[str, Any]) -> None:
