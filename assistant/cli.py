@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from assistant import models_command
 from assistant.answering.answerer import Answerer
 from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
@@ -63,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(argv)
         logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR)
+        if "run" in options:
+            return int(options.run(options))
         front = PlainFront(as_json=options.json)
         return _ask(options, front) if options.command == "ask" else _read(options, front)
     except (AssistantError, ModelsError) as error:
@@ -107,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{ask,read}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{ask,read,models}")
     ask = _command(commands, "ask", "answer a question about a picture")
     ask.add_argument("question", nargs="?", metavar="QUESTION", help="the question, typed")
     ask.add_argument(
@@ -123,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"Vosk model for speech recognition (default: {MODEL_VARIABLE}, else PocketSphinx)",
     )
     _command(commands, "read", "read the text of a picture in reading order")
+    models_command.add_parsers(commands)
     return parser
 
 

