@@ -38,6 +38,7 @@ from quantizer.events import with_events
 from quantizer.fingerprint import fingerprint
 from quantizer.job import Job, Prepared, prepare
 from quantizer.machine import look_at_machine, trim_heap
+from quantizer.notices import missing_texts, statements, write_notices
 from quantizer.output import check_output, copy_small_files
 from quantizer.plan import SPARE_BYTES, Plan, make_plan, megabytes, state_dtype_of
 from quantizer.progress import (
@@ -130,6 +131,7 @@ class _Run:
         self._write_rest()
         self._write_configs()
         copy_small_files(self.opened.folder, self.work.output)
+        write_notices(self.opened, self.work.output, self.job.form)
         digests = {name: d for record in self.work.records for name, d in record.digests.items()}
         verify(self.reader, self.work.output, digests, self.settings, self.form)
         report = self._report()
@@ -295,7 +297,8 @@ class _Run:
                 for record in self.work.records
                 for module in record.modules
             ],
-            notes=self.prepared.notes,
+            notes=[*self.prepared.notes, *missing_texts(self.opened)],
+            statements=statements(self.opened, self.job.form),
             files=tuple(path.name for path in folder.iterdir()),
             seconds=self._seconds(),
             bytes_before=sum(self.reader.size(name) for name in self.reader.names()),

@@ -126,6 +126,7 @@ class RunReport:
 
     calibration: facts about the sequences, empty without calibration.
     notes: warnings that concern no single module.
+    statements: what whoever gets the output must be told, such as what it is built on.
     files: names of everything in the output folder, so that a later run knows what is ours.
     """
 
@@ -134,6 +135,7 @@ class RunReport:
     calibration: Mapping[str, Any]
     modules: list[ModuleReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
     files: tuple[str, ...] = ()
     seconds: float = 0.0
     bytes_before: int = 0
@@ -186,6 +188,7 @@ class RunReport:
             "calibration": dict(self.calibration),
             "totals": self.totals(),
             "notes": list(self.notes),
+            "statements": list(self.statements),
             "warnings": self.warnings(),
             "modules": [asdict(module) for module in self.modules],
             "files": sorted({*self.files, REPORT_FILE, REPORT_TEXT}),
@@ -201,6 +204,7 @@ class RunReport:
             calibration=raw["calibration"],
             modules=[module_from_dict(module) for module in raw["modules"]],
             notes=list(raw["notes"]),
+            statements=list(raw.get("statements", [])),
             files=tuple(raw["files"]),
             seconds=totals["seconds"],
             bytes_before=totals["bytes_before"],

@@ -46,6 +46,7 @@ def markdown(report: RunReport) -> str:
     kept = ", ".join(f"{count} {name}" for name, count in totals["kept"].items())
     parts = [
         f"# Quantization of {report.source}",
+        *report.statements,
         "## Totals",
         table(
             ("What", "Value"),
