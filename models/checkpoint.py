@@ -6,7 +6,7 @@ Only safetensors files are read: a pickle can run code when it is opened.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -15,22 +15,38 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.errors import CheckpointError, ModelFolderError
+from models.errors import CheckpointError
 from models.tensor_files import (
     Entry,
-    brief,
-    read_header,
     read_tensor,
     temporary_of,
     write_tensors,
     write_whole,
 )
+from models.weight_index import (
+    INDEX_FILE,
+    PICKLE_SUFFIXES,
+    SINGLE_FILE,
+    read_entries,
+    read_json,
+)
 
-SINGLE_FILE = "model.safetensors"
-INDEX_FILE = "model.safetensors.index.json"
+__all__ = [
+    "INDEX_FILE",
+    "MAX_SHARD_BYTES",
+    "PICKLE_SUFFIXES",
+    "QUANTIZE_CONFIG_FILE",
+    "SINGLE_FILE",
+    "CheckpointReader",
+    "QuantizationConfig",
+    "ShardWriter",
+    "check_scales",
+    "read_json",
+    "write_json",
+]
+
 QUANTIZE_CONFIG_FILE = "quantize_config.json"
 MAX_SHARD_BYTES = 2 * 1024**3
-PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 _SAMPLE_BYTES = 4096  # of every tensor, to tell one model from another
 
@@ -173,25 +189,6 @@ def _check_width(bits: object, group_size: object) -> None:
         )
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        ModelFolderError: the file is missing, unreadable or no JSON object.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelFolderError(
-            f"{path} is missing: give a model folder with all its files"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ModelFolderError(f"{path} cannot be read ({brief(error)}): copy it again") from error
-    if not isinstance(value, dict):
-        raise ModelFolderError(f"{path} holds no JSON object: copy it again")
-    return value
-
-
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON object so that the file is either the old or the new one, never half."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
@@ -211,7 +208,7 @@ class CheckpointReader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._entries = _read_entries(folder)
+        self._entries = read_entries(folder)
 
     def names(self) -> tuple[str, ...]:
         """Name every tensor, in the order of the files."""
@@ -403,72 +400,4 @@ def check_scales(name: str, scales: Tensor) -> None:
     if not bool(torch.isfinite(scales).all()):
         raise CheckpointError(
             f"{name} holds a NaN or infinite scale: quantize this layer again from sound weights"
-        )
-
-
-def _read_entries(folder: Path) -> dict[str, Entry]:
-    if not folder.is_dir():
-        raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
-    index = folder / INDEX_FILE
-    if index.is_file():
-        return _read_indexed(folder, index)
-    single = folder / SINGLE_FILE
-    if single.is_file():
-        return read_header(single)
-    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES)
-    if pickles:
-        raise ModelFolderError(
-            f"{folder} holds weights only as pickles ({pickles[0]}), which can run code when "
-            "opened: convert them to safetensors, for a language model with transformers' "
-            "AutoModelForCausalLM.from_pretrained and save_pretrained"
-        )
-    raise ModelFolderError(
-        f"{folder} holds neither {SINGLE_FILE} nor {INDEX_FILE}: give a complete model folder"
-    )
-
-
-def _read_indexed(folder: Path, index: Path) -> dict[str, Entry]:
-    weight_map = read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise CheckpointError(f"{index} has no weight_map: copy it again")
-    _require_shards(folder, weight_map.values())
-    headers: dict[str, dict[str, Entry]] = {}
-    entries = {}
-    for name, file in weight_map.items():
-        if file not in headers:
-            headers[file] = read_header(folder / file)
-        if name not in headers[file]:
-            raise CheckpointError(
-                f"{folder / file} lacks the tensor {name} that {INDEX_FILE} promises: "
-                "copy the shard and the index from the same source"
-            )
-        entries[name] = headers[file][name]
-    return entries
-
-
-def _require_shards(folder: Path, files: Iterable[object]) -> None:
-    """Refuse shards that must not be opened, and name all that are missing at once."""
-    shards = set()
-    for file in files:
-        # A shard lies in the folder itself; anything else would read files of others.
-        if not isinstance(file, str) or Path(file).name != file:
-            raise CheckpointError(
-                f"{folder / INDEX_FILE} names the shard {file!r} outside its folder: refused"
-            )
-        if Path(file).suffix in PICKLE_SUFFIXES:
-            raise CheckpointError(
-                f"{folder / file} is a pickle, which can run code when opened: "
-                "convert it to safetensors"
-            )
-        shards.add(file)
-    missing = sorted(file for file in shards if not (folder / file).is_file())
-    if len(missing) == 1:
-        raise CheckpointError(
-            f"{folder / missing[0]} is missing, one of {len(shards)} shards: copy this shard into "
-            "the folder again"
-        )
-    if missing:
-        raise CheckpointError(
-            f"{folder} lacks {len(missing)} of {len(shards)} shards: copy {', '.join(missing)} "
-            "into the folder again"
         )

@@ -206,6 +206,11 @@ def test_shards_that_did_not_come_along_are_named(published: Path, tmp_path: Pat
         load_model(folder)
 
 
+def test_the_published_index_is_read(data_dir: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"lacks 8 of 8 shards: copy model-00001-of-00008"):
+        CheckpointReader(data_dir / "cogvlm2")
+
+
 def test_llama3_ranks_serve_where_tokenizer_json_is_missing(
     data_dir: Path, published: Path, tmp_path: Path
 ) -> None:

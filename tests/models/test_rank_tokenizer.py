@@ -74,6 +74,7 @@ def test_few_ranks_agree_with_plain_merging(few: Path, lines: list[bytes], text:
     assert tokenizer.encode(text).ids[0] == tokenizer.token_to_id("<|begin_of_text|>") == 3000
 
 
+@pytest.mark.slow
 def test_all_ranks_agree_with_plain_merging(data_dir: Path, lines: list[bytes]) -> None:
     tokenizer = read_ranks(data_dir / "tokenizers" / "llama3_tokenizer.model")
     ranks = ranks_of(lines)
