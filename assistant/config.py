@@ -5,6 +5,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from assistant.errors import SettingsError
 
@@ -173,7 +174,8 @@ def set_value(settings: Settings, name: str, value: object) -> Settings:
         raise SettingsError(f"{name}: no such setting{_nearest(name, KEYS)}")
     if not key.check(value):
         raise SettingsError(f"{name} is {_shown(value)}; it must be {key.allowed}")
-    return dataclasses.replace(settings, **{key.field: value})
+    changes: dict[str, Any] = {key.field: value}
+    return dataclasses.replace(settings, **changes)
 
 
 def get_value(settings: Settings, name: str) -> Value:

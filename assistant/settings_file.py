@@ -101,7 +101,7 @@ def _put(
     if table:
         if not isinstance(document.get(table), dict):
             document[table] = tomlkit.table()
-        place = document[table]  # type: ignore[assignment]
+        place = document[table]
     old = place.get(last)
     new = tomlkit.item(value)
     if comment is not None:

@@ -1,0 +1,65 @@
+"""Orders about the memory, and what is said about each."""
+
+from assistant import phrases
+from assistant.errors import UsageError
+from assistant.frames import Frame
+from assistant.orders import Action
+from assistant.ports import Kept, Notebook
+
+MOST_NAMED = 5
+"""Things that one sentence lists; more cannot be kept in mind by ear."""
+
+_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+class Notes:
+    """The memory behind words; called by the session's worker only."""
+
+    ACTIONS = frozenset({Action.REMEMBER, Action.SAVED, Action.WHERE, Action.FORGET})
+
+    def __init__(self, memory: Notebook | None) -> None:
+        self._memory = memory
+
+    def follow(self, action: Action, argument: str, kept: str, frame: Frame | None) -> str:
+        """Follow an order and return what to say.
+
+        kept: the text of the last answers; frame: what they were about.
+
+        Raises:
+            UsageError: memory is off, or there is nothing to remember or delete.
+        """
+        if self._memory is None:
+            raise UsageError(phrases.NO_MEMORY)
+        if action is Action.REMEMBER:
+            if not kept:
+                raise UsageError(phrases.NOTHING_TO_REMEMBER)
+            name = argument or "no name"
+            self._memory.remember(name, kept, frame)
+            return f"I remember this as {name}."
+        if action is Action.SAVED:
+            return _listed(self._memory.everything(), "I have saved nothing.")
+        if action is Action.WHERE:
+            return _listed(self._memory.search(argument), f"I find no {argument} in what I saved.")
+        return self._forget(self._memory, argument)
+
+    def _forget(self, memory: Notebook, argument: str) -> str:
+        wanted = argument.lower().removeprefix("number ").strip()
+        if wanted in ("all", "everything"):
+            memory.forget_all()
+            return "Everything I remembered is deleted."
+        number = _NUMBERS.index(wanted) if wanted in _NUMBERS else None
+        if number is None and wanted.isdecimal():
+            number = int(wanted)
+        if number is None:
+            raise UsageError(f"{argument}: not a number; say /saved to hear the numbers")
+        memory.forget(number)
+        return f"Number {number} is deleted."
+
+
+def _listed(found: list[Kept], nothing: str) -> str:
+    if not found:
+        return nothing
+    lines = [f"{each.number}: {each.name}. {each.text}" for each in found[:MOST_NAMED]]
+    if len(found) > MOST_NAMED:
+        lines.append(f"And {len(found) - MOST_NAMED} more.")
+    return "\n".join(lines)

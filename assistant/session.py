@@ -1,0 +1,411 @@
+"""One conversation as a state machine: idle, listening, looking, thinking, speaking.
+
+Everything that happens (a key, a typed line, a word heard, a sentence spoken, an answer found)
+is a message in one bounded queue, and one thread takes them out. So no state has two owners, and
+no order of arrival can leave it between two states. Looking and thinking happen in the worker's
+thread; what it still says about a question that was given up is dropped by its ticket.
+
+The session knows protocols only. It emits typed events; front ends render them and must keep
+taking them out, in a thread that sends no orders.
+"""
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from assistant import phrases
+from assistant.config import Settings, Value
+from assistant.errors import AssistantError
+from assistant.events import (
+    AnswerGiven,
+    AnswerPart,
+    CameraBack,
+    CameraLost,
+    Closed,
+    ErrorSaid,
+    Event,
+    QuestionHeard,
+    State,
+    StateChanged,
+    StatusSaid,
+)
+from assistant.frames import FrameSource
+from assistant.listening import Heard, HeardKind, Listener
+from assistant.orders import HELP, Action, Order, spoken_order
+from assistant.ports import Answering, Context, Notebook, Piece
+from assistant.session_ear import Ear
+from assistant.session_jobs import Jobs
+from assistant.session_settings import SessionSettings
+from assistant.session_tasks import Tasks
+from assistant.session_voice import Voice
+from assistant.speech import Earcon, Speaker, SpeechEvent
+from assistant.waiting import Waiting
+
+MOST_MESSAGES = 1000
+"""Messages that may wait; the session's thread does nothing slow, so few ever do."""
+
+MOST_EVENTS = 4000
+"""Events that may wait for a slow terminal before the session waits for it."""
+
+
+class Session:
+    """Takes orders from any thread, emits events; `start` starts its two threads."""
+
+    def __init__(
+        self,
+        answerer: Answering,
+        *,
+        settings: Settings,
+        speaker: Speaker | None = None,
+        listener: Listener | None = None,
+        frames: FrameSource | None = None,
+        memory: Notebook | None = None,
+        save: Callable[[Settings, str], None] = lambda settings, name: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Join the parts; each device may be missing, and may come later with `attach`.
+
+        save:  keeps one changed setting; raises SettingsError.
+        clock: seconds, for what is said while the user waits.
+        """
+        self.events: queue.Queue[Event] = queue.Queue(MOST_EVENTS)
+        self._inbox: queue.Queue[Callable[[], None]] = queue.Queue(MOST_MESSAGES)
+        self.voice = Voice()
+        self._ear = Ear()
+        self._settings = SessionSettings(settings, save, self)
+        self.tasks = Tasks(self, answerer)
+        self._waiting = Waiting(clock)
+        self.jobs = Jobs(self._post, self.fail)
+        self._state = State.IDLE
+        self._camera_lost = self._choosing = False
+        self._told: set[str] = set()
+        self._idle_waiters: list[queue.Queue[None]] = []
+        self._running = True
+        self._thread = threading.Thread(target=self._run, name="session", daemon=True)
+        self._attach(speaker, listener, frames, memory)
+
+    # Orders: called from any thread, they return at once.
+
+    def start(self, *, ask_how_to_speak: bool = False) -> None:
+        """Start the threads; at a first start, ask who shall speak."""
+        self._post(lambda: self._begin(ask_how_to_speak))
+        self._thread.start()
+
+    def ask(self, text: str) -> None:
+        """Answer a question, or follow an order said in words; gives up any older question."""
+        self._post(lambda: self._ask(text))
+
+    def do(self, order: Order) -> None:
+        """Follow one order."""
+        self._post(lambda: self._do(order))
+
+    def talk(self) -> None:
+        """The talk key: begin to listen, or end the question that is being spoken."""
+        self.do(Order(Action.TALK))
+
+    def stop(self) -> None:
+        """Be silent and give up everything, in any state."""
+        self.do(Order(Action.STOP))
+
+    def repeat(self) -> None:
+        """Say the last answer again."""
+        self.do(Order(Action.REPEAT))
+
+    def read(self) -> None:
+        """Read all text in view."""
+        self.do(Order(Action.READ))
+
+    def open_picture(self, path: Path) -> None:
+        """Look at a picture file from now on."""
+        self.do(Order(Action.OPEN, str(path)))
+
+    def navigate(self, action: Action, argument: str = "") -> None:
+        """Move in the text that was read last."""
+        self.do(Order(action, argument))
+
+    def remember(self, name: str) -> None:
+        """Keep the last answer under a name."""
+        self.do(Order(Action.REMEMBER, name))
+
+    def double_check(self) -> None:
+        """Ask the last question again in another way."""
+        self.do(Order(Action.DOUBLE_CHECK))
+
+    def keep_reading(self) -> None:
+        """Read new text as it comes into view, until `stop`."""
+        self.do(Order(Action.KEEP_READING))
+
+    def set(self, name: str, value: Value) -> None:
+        """Change a setting."""
+        self._post(lambda: self._settings.change(name, value))
+
+    def tell(self, text: str) -> None:
+        """Say something about the program once, such as what is missing."""
+        self._post(lambda: self._tell_once(text))
+
+    def inform(self, text: str) -> None:
+        """Say something that the user asked for, such as the keys."""
+        self._post(lambda: self.tell_now(text))
+
+    def complain(self, text: str) -> None:
+        """Say an error that a front end found, such as an unknown command."""
+        self._post(lambda: self.fail(text))
+
+    def when_idle(self, reply: "queue.Queue[None]") -> None:
+        """Put None into a queue as soon as nothing is being done any more."""
+        self._post(lambda: self._idle_waiters.append(reply))
+
+    def quit(self) -> None:
+        """End; `Closed` is the last event."""
+        self.do(Order(Action.QUIT))
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """End and wait for the threads, but not longer than a time. Devices stay open."""
+        if self._thread.is_alive():
+            self.quit()
+            self._thread.join(timeout_s)
+        self.jobs.close()
+
+    # What the devices report, from their threads.
+
+    def attach(
+        self,
+        *,
+        speaker: Speaker | None = None,
+        listener: Listener | None = None,
+        frames: FrameSource | None = None,
+        memory: Notebook | None = None,
+    ) -> None:
+        """Give the session devices that took longer to open, or came back."""
+        self._post(lambda: self._attach(speaker, listener, frames, memory))
+
+    def heard(self, heard: Heard) -> None:
+        """What the listener heard."""
+        self._post(lambda: self._heard(heard))
+
+    def spoke(self, event: SpeechEvent) -> None:
+        """What became of speech."""
+        self._post(lambda: self._spoke(event))
+
+    def camera_lost(self, text: str) -> None:
+        """No new frames come."""
+        self._post(lambda: self._camera_changed(True, text))
+
+    def camera_back(self, text: str) -> None:
+        """Frames come again."""
+        self._post(lambda: self._camera_changed(False, text))
+
+    # For the session's own parts, in its thread.
+
+    def emit(self, event: Event) -> None:
+        """Hand an event to the front end."""
+        self.events.put(event)
+
+    def tell_now(self, text: str) -> None:
+        """Show and say something about the program."""
+        self.emit(StatusSaid(text))
+        self.voice.say(text)
+
+    def fail(self, text: str) -> None:
+        """Show and say one sentence about what failed."""
+        self.emit(ErrorSaid(text))
+        self.voice.signal(Earcon.ERROR)
+        self.voice.say(text)
+
+    def deliver(self, piece: Piece) -> None:
+        """Show and say an answer, or a sentence of one."""
+        self._waiting.stop()
+        if isinstance(piece, str):
+            self.emit(AnswerPart(piece))
+            spoken = piece
+        else:
+            in_parts = self.tasks.note_answer(piece)
+            self.emit(AnswerGiven(piece, in_parts=in_parts))
+            # The basis of what was spoken while it was still being found follows it.
+            spoken = phrases.LABELS[piece.basis] if in_parts else phrases.spoken_text(piece)
+        self.voice.say_answer(spoken)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they are now."""
+        return self._settings.now
+
+    @property
+    def context(self) -> Context:
+        """What was said before."""
+        return self.tasks.context(self.settings.verbosity)
+
+    # The session's thread.
+
+    def _post(self, message: Callable[[], None]) -> None:
+        self._inbox.put(message)
+
+    def _run(self) -> None:
+        while self._running:
+            try:
+                message = self._inbox.get(timeout=self._waiting.seconds_to_next())
+            except queue.Empty:
+                message = _nothing
+            self.handle(message)
+        self.emit(Closed())
+
+    def handle(self, message: Callable[[], None]) -> None:
+        """Handle one message and settle the state; tests call this in place of the thread."""
+        try:
+            message()
+        except AssistantError as error:
+            self.fail(str(error))
+        except Exception as error:
+            # The last line of defence: a session that dies leaves its user in silence.
+            logging.getLogger(__name__).info("unexpected failure", exc_info=True)
+            self.fail(f"unexpected failure ({type(error).__name__}: {error}); go on, or restart")
+        self._bridge_silence()
+        self._settle()
+        if self._state is State.IDLE and self._inbox.empty():
+            for waiter in self._idle_waiters:
+                with contextlib.suppress(queue.Full):
+                    waiter.put_nowait(None)
+            self._idle_waiters.clear()
+
+    def _settle(self) -> None:
+        """Derive the state from what is going on, and announce it if it is another one."""
+        if self._ear.listening:
+            state = State.LISTENING
+        elif self.voice.speaking:
+            state = State.SPEAKING
+        elif self.jobs.running:
+            state = self.jobs.state
+        else:
+            state = State.IDLE
+        waits = state in (State.LOOKING, State.THINKING) and not self.jobs.endless
+        if waits and not self._waiting.running:
+            self._waiting.start()
+        elif not waits:
+            self._waiting.stop()
+        if state is not self._state:
+            self._state = state
+            self.emit(StateChanged(state))
+
+    def _bridge_silence(self) -> None:
+        due = self._waiting.due()
+        if due == "earcon":
+            self.voice.signal(Earcon.WORKING)
+        elif due == "words":
+            self.tell_now(phrases.waiting_words(self._waiting.waited_s))
+
+    def _begin(self, ask_how_to_speak: bool) -> None:
+        self._choosing = ask_how_to_speak and self.settings.speech_mode == "ask"
+        self.tell_now(phrases.FIRST_QUESTION if self._choosing else phrases.READY)
+
+    def _ask(self, text: str) -> None:
+        if not text.strip():
+            return
+        if self._choosing:
+            mode = phrases.choice_of_speech(text)
+            self._choosing = False
+            if mode is not None:
+                self.emit(QuestionHeard(text))
+                self._settings.change("speech.mode", mode)
+                return
+        order = spoken_order(text)
+        self.emit(QuestionHeard(text))
+        if order is not None:
+            self._do(order)
+            return
+        self._give_up()
+        self.tasks.ask(text)
+
+    def _do(self, order: Order) -> None:
+        action, argument = order.action, order.argument
+        if action is Action.TALK:
+            self._talk()
+        elif action is Action.STOP:
+            self._give_up()
+            self.tasks.forget_question()
+        elif action is Action.QUIT:
+            self._give_up()
+            self._running = False
+        elif action is Action.PAUSE:
+            self.voice.pause()
+        elif action is Action.RESUME:
+            self.voice.resume()
+        elif action is Action.HELP:
+            self.tell_now("\n".join(HELP.values()))
+        elif not self._settings.follow(action, argument):
+            self._give_up()
+            self.tasks.follow(action, argument)
+
+    def _talk(self) -> None:
+        if self._ear.listening:
+            self._ear.finish()
+            return
+        self._give_up()
+        if self._ear.listener is None:
+            self.fail(phrases.NO_LISTENER)
+            return
+        self.voice.signal(Earcon.LISTENING)
+        try:
+            self._ear.start()
+        except AssistantError as error:
+            self.fail(str(error))
+            return
+        self.tasks.look_ahead()
+
+    def _heard(self, heard: Heard) -> None:
+        if not self._ear.follow(heard):
+            return
+        text = heard.transcript.text if heard.transcript is not None else ""
+        if heard.kind is HeardKind.PARTIAL:
+            self.emit(QuestionHeard(text, partial=True))
+        elif heard.kind is HeardKind.FINAL and text:
+            self._ask(text)
+        else:
+            self.jobs.cancel()
+            self.fail(heard.message or phrases.NOT_UNDERSTOOD)
+
+    def _give_up(self) -> None:
+        """Leave every state for IDLE: no microphone, silence, no job."""
+        self._ear.cancel()
+        self.voice.stop()
+        self.jobs.cancel()
+        self._waiting.stop()
+
+    def _spoke(self, event: SpeechEvent) -> None:
+        told = self.voice.follow(event)
+        if told:
+            self.emit(StatusSaid(told))
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self.tell_now(text)
+
+    def _camera_changed(self, lost: bool, text: str) -> None:
+        if lost is not self._camera_lost:
+            self._camera_lost = lost
+            self.emit(CameraLost(text) if lost else CameraBack(text))
+            self.voice.say(text)
+
+    def _attach(
+        self,
+        speaker: Speaker | None,
+        listener: Listener | None,
+        frames: FrameSource | None,
+        memory: Notebook | None,
+    ) -> None:
+        if speaker is not None:
+            self.voice.speaker = speaker
+            speaker.on_event = self.spoke
+            self._settings.apply_all()
+        if listener is not None:
+            self._ear.listener = listener
+            listener.on_heard = self.heard
+        self.tasks.attach(frames, memory)
+
+
+def _nothing() -> None:
+    """The message of a time that has come."""
