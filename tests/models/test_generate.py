@@ -96,6 +96,18 @@ def test_unusable_questions_are_refused(
         list(chat.answer(chat.look(picture), question))
 
 
+@pytest.mark.parametrize("with_picture", [True, False])
+def test_a_prompt_longer_than_the_context_is_refused(chat: PictureChat, with_picture: bool) -> None:
+    places = chat.config.num_picture_tokens if with_picture else 0
+    room = chat.config.max_position_embeddings - places - 1
+    fits = "?" * room
+    assert len(chat.tokenizer.encode(fits).ids) == room, "one token a character"
+    ids, _ = encode_prompt(chat.tokenizer, fits, chat.config, with_picture=with_picture)
+    assert ids.shape[1] == chat.config.max_position_embeddings
+    with pytest.raises(PromptError, match=f"{room + 1} tokens but only {room} fit"):
+        encode_prompt(chat.tokenizer, fits + "?", chat.config, with_picture=with_picture)
+
+
 def test_two_pictures_are_refused(chat: PictureChat, picture: np.ndarray) -> None:
     for wrong in (np.stack([picture, picture]), picture[..., 0]):
         with pytest.raises(PictureError, match="takes one picture"):
