@@ -26,6 +26,9 @@ OWNED = {
     "httpx2": {"assistant/downloads.py"},
     "huggingface_hub": {"assistant/hub.py", "models/families/causal.py"},
     "filelock": {"assistant/pulling.py"},
+    "sqlcipher3": {"assistant/answering/memory_file.py"},
+    "sqlite_vec": {"assistant/answering/memory_file.py"},
+    "keyring": {"assistant/answering/memory_keys.py"},
     "matplotlib": {"quantizer/plots.py"},
 }
 
