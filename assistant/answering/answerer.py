@@ -1,10 +1,10 @@
 """From a picture and a question to one answer: quality gate, text, then the model."""
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from assistant.answering.grounding import Basis, ground_model, is_decline
-from assistant.answering.intents import TEXT_INTENTS, Intent, Request, bare_words, understand
+from assistant.answering.intents import TEXT_INTENTS, Intent, Request, understand
+from assistant.answering.small_model import measured_accuracy, own_wording, refusal
 from assistant.answering.text_answers import NO_TEXT, Answer, answer_from_text
 from assistant.answering.vision import VisionLanguageModel
 from assistant.errors import UsageError
@@ -12,24 +12,11 @@ from assistant.seeing.quality import SENTENCES, Cause, check_quality
 from assistant.seeing.text import TextLine, TextReader
 from assistant.stopwatch import Stopwatch
 from models.pictures import RgbPicture
-from models.pocket.pictures import SIZE
-from models.pocket.questions import ANY_OBJECT, SHAPES, all_questions, plural
-
-LARGEST_DRAWING = SIZE
-"""Longer side, in pixels, of the drawings that a model with few skills was trained and measured
-on. On anything larger, such as a photograph, its answers are guesses."""
 
 LOOKS_BLANK = "The picture looks blank; I can't tell more. Point the camera at something else."
 NOT_PLAIN = (
     "I can't tell: I find no text, but the picture is not plain. Ask me to describe the picture."
 )
-
-_SKILL_OF = {Intent.COUNT: "count", Intent.COLOUR: "colour", Intent.READ_TEXT: "word"}
-_SHAPE_NAMES = frozenset((*SHAPES, *(plural(shape) for shape in SHAPES)))
-_SHAPE_LIST = ", ".join(plural(shape) for shape in SHAPES[:-1]) + f" and {plural(SHAPES[-1])}"
-
-_IDLE_WORDS = frozenset({"please", "the", "a", "an", "this", "these"})
-"""Politeness and articles; in a picture that is held up, "this circle" is "the circle"."""
 
 ModelOpener = Callable[[], VisionLanguageModel | str]
 """Gives the model, or the reason, in words, why there is none."""
@@ -105,9 +92,9 @@ class Answerer:
             model = self._open_model()
         if isinstance(model, str):
             return Answer(f"I can't tell: {model}", Basis.UNKNOWN)
-        refusal = _beyond_skills(model, request)
-        if refusal is not None:
-            return Answer(refusal, Basis.UNKNOWN, model=model.name)
+        refused = refusal(model, request)
+        if refused is not None:
+            return Answer(refused, Basis.UNKNOWN, model=model.name)
         text, probabilities = self._generate(model, rgb, request)
         if is_decline(text):
             return Answer(
@@ -116,10 +103,10 @@ class Answerer:
                 model=model.name,
             )
         accuracy = None
-        if model.skills is not None:
+        asked = own_wording(request.words)
+        if model.skills is not None and asked is not None:
             # What was not measured, or on other pictures, is no ground for more than a guess.
-            drawn = max(rgb.shape[:2]) <= LARGEST_DRAWING
-            accuracy = (model.skills[_SKILL_OF[request.intent]] or 0.0) if drawn else 0.0
+            accuracy = measured_accuracy(model, asked, max(rgb.shape[:2]))
         # A general model may state digits that it claims to see: only recognized ones count.
         lines = self._read_lines(rgb) if model.skills is None and _has_digits(text, request) else ()
         basis = ground_model(text, probabilities, request.intent, lines, accuracy)
@@ -131,58 +118,13 @@ class Answerer:
         with self._stopwatch.stage("look"):
             scene = model.look(rgb)
         # A small model knows its own wordings only; a large one gets the question as it was asked.
-        wording = request.question if model.skills is None else _own_wording(request.words)
-        assert wording is not None
+        asked = None if model.skills is None else own_wording(request.words)
+        wording = request.question if asked is None else asked.wording
         with self._stopwatch.stage("answer"):
             tokens = list(model.answer(scene, wording))
         return "".join(token.text for token in tokens).strip(), [
             token.probability for token in tokens
         ]
-
-
-def _beyond_skills(model: VisionLanguageModel, request: Request) -> str | None:
-    """Say what a model with few skills cannot do, or None if it may be asked."""
-    if model.skills is None:
-        return None
-    skill = _SKILL_OF.get(request.intent)
-    if skill is None or skill not in model.skills:
-        return (
-            "I can't tell: the small model on this machine cannot answer such questions. "
-            "It knows colours and counts of simple shapes; ask about those, or about text."
-        )
-    named = _SHAPE_NAMES if skill == "colour" else _SHAPE_NAMES.union(ANY_OBJECT)
-    if skill != "word" and request.subject not in named:
-        return (
-            f"I can't tell: the small model on this machine knows only {_SHAPE_LIST}. "
-            "Ask about one of those."
-        )
-    if _own_wording(request.words) is None:
-        return (
-            "I can't tell: the small model on this machine knows only plain questions. "
-            "Ask in fewer words, such as: how many circles are there."
-        )
-    return None
-
-
-def _own_wording(words: str) -> str | None:
-    """The question of the small model's closed set that says the same; None if there is none."""
-    known = _closed_set()
-    return known.get(words, known.get(_essence(words)))
-
-
-@functools.cache
-def _closed_set() -> Mapping[str, str]:
-    """Every question of the small model under its own words and under their essence."""
-    known: dict[str, str] = {}
-    for question in map(bare_words, all_questions()):
-        known[question] = question
-        known.setdefault(_essence(question), question)
-    return known
-
-
-def _essence(words: str) -> str:
-    """A question without the words that change nothing about what is asked."""
-    return " ".join(word for word in words.split() if word not in _IDLE_WORDS)
 
 
 def _has_digits(text: str, request: Request) -> bool:

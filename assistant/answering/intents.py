@@ -16,9 +16,20 @@ class Intent(enum.Enum):
     PRICE = "price"
     DOSE = "dose"
     PHONE = "phone"
+    EMAIL = "email"
+    WEB = "web"
+    YEAR = "year"
+    TITLE = "title"
+    AUTHOR = "author"
+    CATEGORY = "category"
+    SUMMARY = "summary"
+    ABOUT = "about"
     BLANK = "blank"
     ANY_TEXT = "any_text"
+    BARCODE = "barcode"
+    LIGHT = "light"
     COUNT = "count"
+    COMPARE = "compare"
     COLOUR = "colour"
     FIND_THING = "find_thing"
     DESCRIBE = "describe"
@@ -35,6 +46,14 @@ TEXT_INTENTS = frozenset(
         Intent.PRICE,
         Intent.DOSE,
         Intent.PHONE,
+        Intent.EMAIL,
+        Intent.WEB,
+        Intent.YEAR,
+        Intent.TITLE,
+        Intent.AUTHOR,
+        Intent.CATEGORY,
+        Intent.SUMMARY,
+        Intent.ABOUT,
         Intent.ANY_TEXT,
     }
 )
@@ -57,22 +76,69 @@ class Request:
     subject: str = ""
 
 
-_ARTICLE = r"(?:the |my |a |an |any |this |these |that |those )?"
+_ARTICLE = r"(?:all )?(?:the |my |a |an |any |this |these |that |those )?"
 
 _SOME = r"\b(?:any|some) (?:printed |written )?"
 _WRITING = r"(?:text|writing|words|letters|(?:any|some)thing written)"
 
 # The first pattern that is found decides, so that the narrower ones come first.
 _PATTERNS: tuple[tuple[Intent, str], ...] = (
-    (Intent.EXPIRY, r"\bexpir|\bbest before|\buse by\b|\bstill good\b|\bgo(?:es)? off\b"),
+    (Intent.BARCODE, r"\b(?:bar|qr|product) ?codes?\b|\bscan (?:it|this|the code)\b"),
+    (
+        Intent.LIGHT,
+        r"\b(?:is|are) (?:the|a|any) (?:room )?(?:lights?|lamps?) (?:still )?(?:on|off)\b"
+        r"|\bhow (?:bright|dark)\b"
+        r"|\bis it (?:still )?(?:dark|bright|light)\b|\b(?:light level|daylight)\b"
+        r"|\b(?:is|are) (?:there|the) (?:any )?lights? on\b",
+    ),
+    (
+        Intent.EXPIRY,
+        r"\bexpir|\bbest before|\buse by\b|\bstill good\b|\bgo(?:es)? off\b|\buntil when\b",
+    ),
     (Intent.PHONE, r"\b(?:tele)?phone number|\bnumber (?:to|do i) call|\btelephone\b"),
+    (Intent.EMAIL, r"\be ?mail\b"),
+    (Intent.WEB, r"\bweb ?(?:site|page|address)|\binternet address\b|\burl\b"),
     (
         Intent.DOSE,
-        r"\bdos(?:e|age|es)\b|\bstrength\b|\bdo i take\b|\bshould i take\b|\bhow many milligrams",
+        r"\bdos(?:e|age|es)\b|\bstrength\b|\bhow strong\b|\bdo i take\b|\bshould i take\b"
+        r"|\bhow many milligrams",
     ),
-    (Intent.TOTAL, r"\btotal\b|\bsum\b|\bhave to pay\b|\bamount\b"),
+    (
+        Intent.TOTAL,
+        r"\btotal\b|\bsum\b(?! (?:it |this |that )?up)|\bhave to pay\b|\bdid i pay\b"
+        r"|\bamount\b|\bthe bill\b|\bcomes? to\b|\baltogether\b",
+    ),
     (Intent.PRICE, r"\bprice\b|\bcosts?\b|\bhow much (?:is|are|for)\b"),
+    (Intent.YEAR, r"\b(?:what|which|the) year\b|\bpublished\b"),
     (Intent.DATE, r"\bdate\b|\bwhat day\b"),
+    (
+        Intent.CATEGORY,
+        r"\bcategory\b|\bgenre\b|\b(?:kind|sort|type) of book\b",
+    ),
+    (
+        Intent.AUTHOR,
+        r"\bauthors?\b|\bwriter\b|\bwho (?:wrote|has written)\b|\bwho is \w+ book by\b",
+    ),
+    (
+        Intent.TITLE,
+        r"\btitle\b|\b(?:what|which) book is\b|\bwhat is this book\b|\bbook is called\b"
+        r"|\bbook called\b|\bname of (?:the|this) book\b",
+    ),
+    (
+        Intent.SUMMARY,
+        r"\bsummar|\bsum (?:it|this|that) up\b|\bsum up\b|\bwhat (?:is|are) (?:it|this|that|the "
+        r"(?:text|letter|page)) (?:all )?about\b|\bgist\b|\bmain points?\b",
+    ),
+    (
+        Intent.ABOUT,
+        r"\bwhat does (?:it|this|that|the \w+) (?:say|tell|write|mention) about (?P<subject>.+)$",
+    ),
+    (
+        Intent.COMPARE,
+        r"\b(?:larger|bigger|largest|biggest|smaller|smallest|further left|further right"
+        r"|furthest|more to the (?:left|right)|first object (?:from|on) the (?:left|right))\b"
+        r"|\bsmaller size\b",
+    ),
     (Intent.BLANK, r"\bblank\b"),
     (
         Intent.ANY_TEXT,
@@ -88,17 +154,20 @@ _PATTERNS: tuple[tuple[Intent, str], ...] = (
     ),
     (
         Intent.READ_TEXT,
-        r"\bread\b|\b(?:it|this|that|sign|label|page|text|letter|package|word|there|here) says?\b"
-        r"|\bwhat (?:is )?(?:written|the word|word)\b|\bfirst line\b|\bwhat does .* say\b",
+        r"\bread\b|\b(?:it|this|that|sign|label|page|text|letter|package|words?|lines?|there"
+        r"|here) says?\b"
+        r"|\b(?:what|which) (?:is )?(?:written|the word|word)\b|\bfirst line\b"
+        r"|\bwhat do(?:es)? .* say\b|\bwhat is (?:all )?the text\b|\btell me the words?\b",
     ),
     (
         Intent.COUNT,
-        rf"\bhow many (?P<subject>\w+)|\bcount {_ARTICLE}(?P<word>\w+)"
+        rf"\bhow many (?P<subject>\w+)|\bfind {_ARTICLE}(?P<counted>\w+) and count"
+        rf"|\bcount {_ARTICLE}(?P<word>\w+)"
         r"|\bnumber of (?P<other>\w+)",
     ),
     (
         Intent.COLOUR,
-        rf"\bcolour (?:is |are |of |does )?{_ARTICLE}(?P<subject>\w+)?(?: have)?|\bcolour\b",
+        rf"\bcolour (?:is |are |of |does |do )?{_ARTICLE}(?P<subject>\w+)?(?: have)?|\bcolour\b",
     ),
     (
         Intent.FIND_THING,
