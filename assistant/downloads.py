@@ -24,7 +24,6 @@ MOST_IDLE_ATTEMPTS = 3
 """Attempts in a row that bring no new byte, before the download is given up for now."""
 
 MOST_ATTEMPTS = 50
-CHUNK_BYTES = 1024 * 1024
 TIMEOUT_S = 30.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -141,7 +140,8 @@ def _write(
 ) -> None:
     most = whole or wanted.size_bytes or wanted.most_bytes
     with part.open() as file:
-        for chunk in answer.iter_raw(CHUNK_BYTES):
+        # In the pieces that the network brings: a fixed size would be lost when a piece is cut.
+        for chunk in answer.iter_raw():
             if part.size + len(chunk) > most:
                 file.close()
                 part.clear()
@@ -241,7 +241,8 @@ class _Part:
 
     def finish(self, wanted: Wanted, target: Path) -> str:
         """Check the whole file and give it its name."""
-        if not self.path.is_file():
+        if not self.size:
+            self.clear()
             raise DamagedFileError(f"{wanted.address}: the file is empty; try again later")
         found = sha256_of(self.path)
         if wanted.sha256 and found != wanted.sha256:

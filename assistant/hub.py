@@ -96,7 +96,10 @@ def _listing(source: HubSource, answer: Any, endpoint: str | None, library: Any)
         raise DownloadError(
             f"{source.repository}: the hub lists no weights as safetensors; nothing was installed"
         )
-    return HubListing(commit, tuple(files), library.utils.build_hf_headers())
+    # Of what the library would send, only the user's own token; not what else is installed here.
+    headers = library.utils.build_hf_headers()
+    token = {name: text for name, text in headers.items() if name.lower() == "authorization"}
+    return HubListing(commit, tuple(files), token)
 
 
 def _is_wanted(name: str, patterns: tuple[str, ...]) -> bool:

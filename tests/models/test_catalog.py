@@ -1,0 +1,81 @@
+"""The catalog: what ships is sound, and what is wrong is named."""
+
+from pathlib import Path
+
+import pytest
+
+from models.catalog import (
+    CATALOG_FILE,
+    ArchiveSource,
+    HubSource,
+    ModelKind,
+    find_model,
+    known_models,
+    read_catalog,
+)
+from models.errors import CatalogError
+
+SHIPPED = CATALOG_FILE.read_text(encoding="utf-8")
+
+
+def test_what_ships() -> None:
+    models = {model.name: model for model in known_models()}
+    assert {"vosk-small-en", "cogvlm2-19b", "llama-3.1-8b-instruct"} <= models.keys()
+    for model in models.values():
+        assert model.licence_address.startswith("https://")
+        assert model.download_bytes > 10_000_000
+        if isinstance(model.source, ArchiveSource):
+            assert model.kind is ModelKind.SPEECH
+            assert model.source.address.endswith(f"/{model.source.folder}.zip")
+            # A digest without the exact size would be half a fact.
+            assert bool(model.source.sha256) == bool(model.source.size_bytes)
+        else:
+            assert "*.safetensors" in model.source.files
+    llama = models["llama-3.1-8b-instruct"].source
+    assert isinstance(llama, HubSource) and llama.consent
+
+
+def test_finding_by_name() -> None:
+    assert find_model(" Vosk-Small-EN ").kind is ModelKind.SPEECH
+    with pytest.raises(CatalogError, match="did you mean cogvlm2-19b"):
+        find_model("cogvlm-19b")
+    with pytest.raises(CatalogError, match="the names are: vosk-small-en"):
+        find_model("zzz")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cause"),
+    [
+        ("schema_version = 1", "schema_version = 9", "schema_version"),
+        ('kind = "speech"', 'kind = "smell"', "kind is 'smell'"),
+        ('name = "vosk-small-de"', 'name = "vosk-small-fr"', "two models"),
+        ('name = "vosk-small-de"', 'name = "../evil"', "name is"),
+        ("https://alphacephei.com/vosk/models/vosk-model-small-en", "http://x", "https"),
+        ('folder = "vosk-model-small-de-0.15"', 'folder = ".."', "folder is"),
+        ('folder = "vosk-model-small-de-0.15"', 'folder = "a/b"', "folder is"),
+        ("30f26242", "30F26242", "sha256"),
+        ("size_bytes = 0", "size_bytes = -1", "size_bytes"),
+        ("download_bytes = 41_205_931", 'download_bytes = "41 MB"', "download_bytes"),
+        ("memory_bytes = 0", "memory = 0", "unknown key 'memory'"),
+        ("consent = true", "consent = 1", "consent"),
+        ('files = ["*.safetensors", "*.json", "LICENSE*", "USE_POLICY*"]', "files = []", "files"),
+        ("[models.hub]", "[models.club]", "archive and hub"),
+        ("licence = ", "license = ", "unknown key|licence"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, before: str, after: str, cause: str) -> None:
+    assert before in SHIPPED
+    path = tmp_path / "catalog.toml"
+    path.write_text(SHIPPED.replace(before, after, 1), encoding="utf-8")
+    with pytest.raises(CatalogError, match=cause):
+        read_catalog(path)
+
+
+def test_files_that_are_no_catalog(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.toml"
+    with pytest.raises(CatalogError, match="cannot be read"):
+        read_catalog(path)
+    for content in ("= broken", "schema_version = 1\nmodels = 3", "schema_version = 1\nmodels=[1]"):
+        path.write_text(content)
+        with pytest.raises(CatalogError, match="catalog.toml"):
+            read_catalog(path)
