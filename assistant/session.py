@@ -230,6 +230,16 @@ class Session:
         self.voice.say_answer(spoken)
 
     @property
+    def running(self) -> bool:
+        """False once the session ends."""
+        return self._running
+
+    @property
+    def choosing(self) -> bool:
+        """True while the first question, who shall speak, has no answer."""
+        return self._choosing
+
+    @property
     def settings(self) -> Settings:
         """The settings as they are now."""
         return self._settings.now

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant import phrases
+from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
 from assistant.errors import AssistantError, UsageError
 from assistant.events import AnswerGiven, ReadingMoved, State
@@ -192,7 +193,7 @@ class Tasks:
             while not ticket.cancelled:
                 text = self._answerer.new_text(take_frame())
                 if text:
-                    self._deliver(ticket, text)
+                    self._deliver(ticket, Answer(text, Basis.READ))
                 ticket.sleep(WATCH_EVERY_S)
 
         self._session.tell_now(phrases.WATCHING)

@@ -48,12 +48,13 @@ def load_settings(path: Path) -> tuple[Settings, list[str]]:
 def save_setting(path: Path, settings: Settings, name: str) -> None:
     """Write one changed setting; comments and everything else in the file stay.
 
-    A first save writes every setting with its comment.
+    A first save writes every setting with its comment, the others at their defaults: what the
+    options of one start changed is not kept.
 
     Raises:
         SettingsError: the file is damaged, or cannot be written.
     """
-    document = _parse(path) if path.is_file() else _new_document(settings)
+    document = _parse(path) if path.is_file() else _new_document()
     _put(document, name, get_value(settings, name))
     make_private_folder(path.parent)
     _write(path, tomlkit.dumps(document))
@@ -81,7 +82,8 @@ def _flat(table: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _new_document(settings: Settings) -> tomlkit.TOMLDocument:
+def _new_document() -> tomlkit.TOMLDocument:
+    settings = Settings()
     document = tomlkit.document()
     document.add(tomlkit.comment(HEADER))
     document.add("version", tomlkit.item(VERSION))

@@ -29,6 +29,9 @@ OWNED = {
     "sqlcipher3": {"assistant/answering/memory_file.py"},
     "sqlite_vec": {"assistant/answering/memory_file.py"},
     "keyring": {"assistant/answering/memory_keys.py"},
+    "textual": {"assistant/ui/tui.py"},
+    "tomlkit": {"assistant/settings_file.py"},
+    "platformdirs": {"assistant/paths.py"},
     "matplotlib": {"quantizer/plots.py"},
 }
 

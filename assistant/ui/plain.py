@@ -1,20 +1,33 @@
-"""Plain output: labelled lines that are only ever appended, and the words that are spoken.
+"""Plain output: labelled lines that are only ever appended.
 
 A screen reader and a braille display get the same lines: no escape bytes, no rewriting.
 """
 
-import re
 import sys
+from typing import TextIO
 
-from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
+from assistant.events import (
+    AnswerGiven,
+    AnswerPart,
+    CameraBack,
+    CameraLost,
+    ErrorSaid,
+    Event,
+    QuestionHeard,
+    ReadingMoved,
+    State,
+    StateChanged,
+    StatusSaid,
+)
+from assistant.phrases import LABELS, printable
 
-SPOKEN_BASIS = {Basis.READ: "Read: ", Basis.SEEN: "Seen: ", Basis.GUESS: "Guess: "}
-LABELS = {
-    Basis.READ: "read",
-    Basis.SEEN: "seen",
-    Basis.GUESS: "guess",
-    Basis.UNKNOWN: "can't tell",
+STATES = {
+    State.IDLE: "ready",
+    State.LISTENING: "listening",
+    State.LOOKING: "looking",
+    State.THINKING: "thinking",
+    State.SPEAKING: "speaking",
 }
 
 
@@ -32,7 +45,7 @@ class PlainFront:
 
     def answer(self, answer: Answer) -> None:
         """Print an answer with the label of its basis."""
-        self.line("answer", f"{answer.text} ({LABELS[answer.basis]})")
+        self.line("answer", answer_text(answer))
 
     def status(self, text: str) -> None:
         """Print what the user should know about the program's state, the first time only."""
@@ -46,39 +59,44 @@ class PlainFront:
             )
 
 
-def spoken_sentences(answer: Answer) -> list[str]:
-    """Split an answer into what is synthesized at once: sentences, and lines of a page.
+def event_line(event: Event) -> str | None:
+    """The line that shows an event, or None for one that plain output leaves out.
 
-    The basis is spoken first, in one word, as a listener cannot look back.
+    Words of a question that is still being spoken are left out: lines are never rewritten.
     """
-    text = SPOKEN_BASIS.get(answer.basis, "") + answer.text
-    found = []
-    for line in text.splitlines():
-        # A full stop inside a figure or an abbreviation such as "S.H.H." ends no sentence.
-        found += re.split(r"(?<=[a-z0-9)][.!?]) +(?=[A-Z])", printable(line).strip())
-    return [sentence for sentence in found if any(c.isalnum() for c in sentence)]
+    match event:
+        case StateChanged(state):
+            return labelled("status", STATES[state])
+        case QuestionHeard(text, partial=False):
+            return labelled("you", text)
+        case AnswerPart(text):
+            return labelled("answer", text)
+        case AnswerGiven(answer, in_parts):
+            shown = f"({LABELS[answer.basis]})" if in_parts else answer_text(answer)
+            return labelled("answer", shown)
+        case StatusSaid(text) | CameraLost(text) | CameraBack(text):
+            return labelled("status", text)
+        case ErrorSaid(text):
+            return labelled("error", text)
+        case ReadingMoved(text, position):
+            return labelled("answer", f"{text} ({position})")
+        case _:
+            return None
+
+
+def print_event(event: Event, out: TextIO) -> None:
+    """Append the line of an event, whole and at once."""
+    line = event_line(event)
+    if line is not None:
+        out.write(line + "\n")
+        out.flush()
+
+
+def answer_text(answer: Answer) -> str:
+    """An answer with the label of its basis."""
+    return f"{answer.text} ({LABELS[answer.basis]})"
 
 
 def labelled(label: str, text: str) -> str:
     """A label and a text; further lines are indented, so that none can pose as another label."""
     return f"{label}: " + printable(text).replace("\n", "\n  ")
-
-
-def printable(text: str) -> str:
-    """Drop what a terminal, a screen reader or a braille display must not get.
-
-    That is control and format characters, and drawings: lines and boxes, blocks, braille
-    patterns. Every kind of space becomes a plain one.
-    """
-    kept = (c if c == "\n" or not c.isspace() else " " for c in text)
-    return "".join(c for c in kept if c == "\n" or (c.isprintable() and not _is_drawing(c)))
-
-
-def _is_drawing(character: str) -> bool:
-    """True in Unicode's blocks Box Drawing, Block Elements and Braille Patterns."""
-    return "\u2500" <= character <= "\u259f" or "\u2800" <= character <= "\u28ff"
-
-
-def one_line(text: str) -> str:
-    """The same text without line breaks."""
-    return printable(" ".join(text.split()))

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assistant import cli
+from assistant import one_shot
 from assistant.audio import AudioClip, read_clip, write_wav
 from assistant.cli import main
 
@@ -47,7 +47,7 @@ def receipt(tmp_path: Path) -> Path:
 @pytest.fixture
 def no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without the default vision model."""
-    monkeypatch.setattr(cli, "pocket_int4_folder", lambda: tmp_path / "pocket")
+    monkeypatch.setattr(one_shot, "pocket_int4_folder", lambda: tmp_path / "pocket")
 
 
 def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -374,7 +374,7 @@ def test_unexpected_failures_are_one_line_too(
     def broken(*_: object) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(cli, "load_picture", broken)
+    monkeypatch.setattr(one_shot, "load_picture", broken)
     assert main(["read", str(receipt)]) == 1
     error = capsys.readouterr().err
     assert error == "error: unexpected failure (RuntimeError: two lines); run with --verbose\n"

@@ -4,7 +4,8 @@ import pytest
 
 from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
-from assistant.ui.plain import PlainFront, one_line, printable, spoken_sentences
+from assistant.phrases import one_line, printable, spoken_sentences
+from assistant.ui.plain import PlainFront
 
 
 def test_the_basis_is_spoken_first_and_sentences_are_whole() -> None:

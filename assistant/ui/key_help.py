@@ -1,0 +1,70 @@
+"""What each key does, in words; keys are bound in the settings."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from assistant.orders import Action, Order
+
+ORDER_OF: Mapping[str, Order] = MappingProxyType(
+    {
+        "talk": Order(Action.TALK),
+        "stop": Order(Action.STOP),
+        "read": Order(Action.READ),
+        "repeat": Order(Action.REPEAT),
+        "double_check": Order(Action.DOUBLE_CHECK),
+        "keep_reading": Order(Action.KEEP_READING),
+        "next": Order(Action.NEXT),
+        "previous": Order(Action.PREVIOUS),
+        "continue": Order(Action.CONTINUE),
+        "spell": Order(Action.SPELL),
+        "slower": Order(Action.SLOWER),
+        "faster": Order(Action.FASTER),
+        "quieter": Order(Action.QUIETER),
+        "louder": Order(Action.LOUDER),
+    }
+)
+"""The order of each action that is one; the others are the screen's own."""
+
+_MEANINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "talk": "ask by voice",
+        "stop": "stop",
+        "read": "read the text",
+        "repeat": "again",
+        "double_check": "double-check",
+        "keep_reading": "keep reading",
+        "next": "next line",
+        "previous": "line before",
+        "continue": "read on",
+        "spell": "spell",
+        "pause": "pause, and go on",
+        "slower": "slower",
+        "faster": "faster",
+        "quieter": "quieter",
+        "louder": "louder",
+        "type": "type a question",
+        "open": "open a picture",
+        "help": "these keys",
+        "quit": "quit",
+    }
+)
+
+_SPOKEN_KEYS = {
+    "question_mark": "question mark",
+    "full_stop": "full stop",
+    "escape": "escape",
+}
+
+
+def key_name(key: str) -> str:
+    """A key as it is spoken, such as "question mark"."""
+    return _SPOKEN_KEYS.get(key, key.replace("_", " ").replace("+", " and "))
+
+
+def keys_text(keys: Mapping[str, str]) -> str:
+    """All keys and what they do, one a line."""
+    return "\n".join(
+        f"{key_name(keys[action])}: {meaning}"
+        for action, meaning in _MEANINGS.items()
+        if keys.get(action)
+    )

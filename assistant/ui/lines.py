@@ -1,0 +1,177 @@
+"""Lines from standard input to a session, and its events to standard output.
+
+Two threads: this one reads lines, another writes events, so that a slow reader at the other end
+never keeps an order from the session.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from assistant.errors import AssistantError, UsageError
+from assistant.events import Closed, Event
+from assistant.orders import Action, Order, parse_command
+from assistant.session import Session
+from assistant.ui.plain import print_event
+
+LONGEST_LINE = 100_000
+"""Characters; a longer line is no question."""
+
+_AT_ONCE = frozenset({Action.STOP, Action.PAUSE, Action.RESUME})
+"""Orders that never wait for a line before them."""
+
+Write = Callable[[Event, TextIO], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A line that is no order."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A line that cannot be followed, and why."""
+
+    text: str
+
+
+def run_lines(session: Session, source: TextIO, out: TextIO, *, as_json: bool) -> None:
+    """Serve a session until `/quit`, the end of the input, or Ctrl+C.
+
+    At a terminal a new line gives up what is being done. Through a pipe all lines are there at
+    once, so each waits until the one before is answered; `/stop` never waits.
+    """
+    write: Write = write_json if as_json else print_event
+    writer = threading.Thread(target=_write_events, args=(session, out, write), daemon=True)
+    writer.start()
+    try:
+        if source.isatty():
+            _read_terminal(session, source, as_json)
+        else:
+            _read_pipe(session, source, as_json)
+    finally:
+        session.quit()
+        writer.join()
+
+
+def write_json(event: Event, out: TextIO) -> None:
+    """Write an event as one JSON object a line."""
+    unicode = (getattr(out, "encoding", None) or "").lower().startswith("utf")
+    out.write(json.dumps(event.to_json(), ensure_ascii=not unicode) + "\n")
+    out.flush()
+
+
+def parse_line(line: str, *, as_json: bool) -> list[Order | Question]:
+    """What a line asks for; an empty line asks for nothing.
+
+    With as_json, a line may be an object: {"question": "...", "picture": "..."} or
+    {"command": "open", "argument": "..."}.
+
+    Raises:
+        UsageError: no such command, or an object of another form.
+    """
+    text = line.strip()
+    if len(text) > LONGEST_LINE:
+        raise UsageError(f"the line has {len(text)} characters; a question has fewer")
+    if not text:
+        return []
+    if as_json and text.startswith("{"):
+        return _parse_object(text)
+    return [parse_command(text)] if text.startswith("/") else [Question(text)]
+
+
+def _parse_object(text: str) -> list[Order | Question]:
+    form = 'give {"question": "..."} or {"command": "open", "argument": "..."}'
+    try:
+        given: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"the line is not JSON ({error}); {form}") from error
+    unknown = set(given) - {"question", "picture", "command", "argument"}
+    texts = all(isinstance(value, str) for value in given.values())
+    if unknown or not texts or ("question" in given) == ("command" in given):
+        raise UsageError(f"the object is none that is known; {form}")
+    found: list[Order | Question] = []
+    if "picture" in given:
+        found.append(Order(Action.OPEN, str(Path(given["picture"]))))
+    if "question" in given:
+        return [*found, Question(given["question"])]
+    return [*found, parse_command(f"/{given['command']} {given.get('argument', '')}")]
+
+
+def _read_terminal(session: Session, source: TextIO, as_json: bool) -> None:
+    for line in source:
+        for asked in _parsed(line, as_json):
+            if isinstance(asked, Order) and asked.action is Action.QUIT:
+                return
+            _pass_on(session, asked)
+
+
+def _read_pipe(session: Session, source: TextIO, as_json: bool) -> None:
+    """Read ahead in a thread, so that `/stop` is seen while a line before it is answered."""
+    waiting: queue.Queue[Order | Question | Wrong | None] = queue.Queue(1000)
+
+    def read_ahead() -> None:
+        for line in source:
+            for asked in _parsed(line, as_json):
+                if isinstance(asked, Order) and asked.action in _AT_ONCE:
+                    session.do(asked)
+                else:
+                    waiting.put(asked)
+        waiting.put(None)
+
+    threading.Thread(target=read_ahead, name="input", daemon=True).start()
+    # A first line must not give up what the session says at its start.
+    _wait_until_idle(session)
+    while (asked := waiting.get()) is not None and session.running:
+        if isinstance(asked, Order) and asked.action is Action.QUIT:
+            return
+        _pass_on(session, asked)
+        _wait_until_idle(session)
+
+
+def _wait_until_idle(session: Session) -> None:
+    idle: queue.Queue[None] = queue.Queue(1)
+    session.when_idle(idle)
+    while session.running:
+        with contextlib.suppress(queue.Empty):
+            return idle.get(timeout=0.5)
+
+
+def _parsed(line: str, as_json: bool) -> Iterator[Order | Question | Wrong]:
+    try:
+        yield from parse_line(line, as_json=as_json)
+    except AssistantError as error:
+        yield Wrong(str(error))
+
+
+def _pass_on(session: Session, asked: Order | Question | Wrong) -> None:
+    if isinstance(asked, Order):
+        session.do(asked)
+    elif isinstance(asked, Question):
+        session.ask(asked.text)
+    else:
+        session.complain(asked.text)
+
+
+def _write_events(session: Session, out: TextIO, write: Write) -> None:
+    reader_is_gone = False
+    while not isinstance(event := session.events.get(), Closed):
+        if reader_is_gone:
+            continue
+        try:
+            write(event, out)
+        except (BrokenPipeError, ValueError):
+            # Whoever read the output has seen enough; the session ends, its events go nowhere.
+            reader_is_gone = True
+            if out is sys.stdout:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+            session.quit()

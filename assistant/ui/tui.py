@@ -1,0 +1,275 @@
+"""The full screen: what was asked, what was answered and on what basis, and what is going on.
+
+It only renders the session's events and turns keys into orders. The terminal's own cursor stays
+visible on the focused panel, because screen readers and braille displays follow it.
+"""
+
+import functools
+import queue
+from typing import ClassVar
+
+from textual import events as keys
+from textual.app import App, ComposeResult
+from textual.containers import VerticalScroll
+from textual.driver import Driver
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from assistant.config import Settings
+from assistant.errors import AssistantError
+from assistant.events import (
+    AnswerGiven,
+    AnswerPart,
+    CameraBack,
+    CameraLost,
+    Closed,
+    ErrorSaid,
+    Event,
+    QuestionHeard,
+    ReadingMoved,
+    SettingsChanged,
+    State,
+    StateChanged,
+    StatusSaid,
+)
+from assistant.orders import Action, Order
+from assistant.phrases import LABELS, printable
+from assistant.session import Session
+from assistant.ui.key_help import ORDER_OF, keys_text
+from assistant.ui.lines import Question, parse_line
+from assistant.ui.plain import STATES
+
+TAKE_UP_TO_S = 0.5
+"""How long the event thread waits before it looks whether the screen was closed."""
+
+MOST_NOTICES = 20
+"""Notices that stay on the screen until the next question."""
+
+
+def run_tui(session: Session) -> None:
+    """Show the full screen until the user quits."""
+    AssistantScreen(session).run()
+
+
+class Happened(Message):
+    """A session's event, on its way to the screen."""
+
+    def __init__(self, event: Event) -> None:
+        super().__init__()
+        self.event = event
+
+
+class Panel(VerticalScroll, can_focus=True):
+    """A titled text that can be focused and scrolled; the cursor stands at its beginning."""
+
+    def __init__(self, name: str, title: str) -> None:
+        super().__init__(id=name)
+        self._title = Static(title, classes="title")
+        self._body = Static("", classes="body", markup=False)
+        self.text = ""
+
+    def compose(self) -> ComposeResult:
+        yield self._title
+        yield self._body
+
+    def show(self, text: str, title: str | None = None) -> None:
+        """Replace the text, and the title with it where one is given."""
+        self.text = printable(text)
+        self._body.update(self.text)
+        if title is not None:
+            self._title.update(title)
+        self.scroll_home(animate=False)
+
+    def add(self, text: str) -> None:
+        """Append a paragraph."""
+        self.show(f"{self.text}\n{text}" if self.text else text)
+
+    def put_cursor(self) -> None:
+        """Put the terminal's cursor on this panel's text."""
+        self.app.cursor_position = self._body.content_region.offset
+
+
+class AssistantScreen(App[None]):
+    """Three panels and a line to type in; one key per action."""
+
+    CSS_PATH = "tui.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "Sightline"
+    BINDINGS: ClassVar[list[tuple[str, str, str]]] = [  # type: ignore[assignment]
+        ("ctrl+q", "leave", "Quit"),
+        ("ctrl+c", "leave", "Quit"),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._settings: Settings = session.settings
+        self._question = Panel("question", "Question")
+        self._answer = Panel("answer", "Answer")
+        self._status = Panel("status", "Status")
+        self._line = Input(
+            placeholder="Type a question, then Enter", id="line", select_on_focus=False
+        )
+        self._answered = self._paused = False
+        self._state = STATES[State.IDLE]
+        self._notices: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        yield self._question
+        yield self._answer
+        yield self._status
+        yield self._line
+
+    def get_driver_class(self) -> type[Driver]:
+        """The usual driver of this system, with the terminal's cursor left visible."""
+        return _with_cursor(super().get_driver_class())
+
+    def on_mount(self) -> None:
+        """Start to take events out, and begin on the answer."""
+        self.set_focus(self._answer)
+        self.run_worker(self._take_events, thread=True, exclusive=True)
+
+    def _take_events(self) -> None:
+        while self.is_running:
+            try:
+                event = self._session.events.get(timeout=TAKE_UP_TO_S)
+            except queue.Empty:
+                continue
+            self.post_message(Happened(event))
+            if isinstance(event, Closed):
+                return
+
+    def on_happened(self, message: Happened) -> None:
+        """Render one event."""
+        match message.event:
+            case StateChanged(state):
+                self._state = STATES[state]
+                self._show_status()
+            case QuestionHeard(text, partial):
+                self._question.show(f"{text} …" if partial else text)
+                if not partial:
+                    self._answered = False
+                    self._answer.show("", "Answer")
+                    self._notices.clear()
+                    self._show_status()
+            case AnswerPart(text):
+                self._show_answer(text, "Answer")
+            case AnswerGiven(answer, in_parts):
+                title = f"Answer, {LABELS[answer.basis]}"
+                self._show_answer("" if in_parts else answer.text, title)
+            case ReadingMoved(text, position):
+                self._answer.show(text, f"Text, {position}")
+            case StatusSaid(text) | CameraLost(text) | CameraBack(text):
+                self._notice(text)
+            case ErrorSaid(text):
+                self._notice(f"Error: {text}")
+            case SettingsChanged():
+                self._settings = self._session.settings
+            case Closed():
+                self.exit()
+        self.call_after_refresh(self._place_cursor)
+
+    def _notice(self, text: str) -> None:
+        """Show a notice above the older ones, where the cursor stands."""
+        self._notices.insert(0, text)
+        del self._notices[MOST_NOTICES:]
+        self._show_status()
+
+    def _show_status(self) -> None:
+        self._status.show("\n".join(self._notices), f"Status: {self._state}")
+
+    def _show_answer(self, text: str, title: str) -> None:
+        if self._answered and text:
+            self._answer.add(text)
+        elif text:
+            self._answer.show(text)
+        self._answer.show(self._answer.text, title)
+        self._answered = True
+
+    def on_key(self, event: keys.Key) -> None:
+        """Follow the key of an action; in the line that is typed, keys are letters."""
+        if self.focused is self._line:
+            if event.key == "escape":
+                self.set_focus(self._answer)
+                self._stop_key(event)
+            return
+        if self._session.choosing and event.key in ("1", "2", "3"):
+            self._session.ask(event.key)
+            return
+        names = {event.key, event.character or ""}
+        for action, key in self._settings.keys.items():
+            if key and key in names:
+                event.stop()
+                event.prevent_default()
+                self._act(action)
+                return
+        if event.is_printable:
+            # Any other key stops speech, as the user expects of a machine that talks.
+            self._stop_key(event)
+
+    def _stop_key(self, event: keys.Key) -> None:
+        event.stop()
+        event.prevent_default()
+        self._session.stop()
+
+    def _act(self, action: str) -> None:
+        if action in ORDER_OF:
+            self._session.do(ORDER_OF[action])
+        elif action == "pause":
+            self._paused = not self._paused
+            self._session.do(Order(Action.PAUSE if self._paused else Action.RESUME))
+        elif action == "type":
+            self.set_focus(self._line)
+        elif action == "open":
+            self._line.value = "/open "
+            self._line.cursor_position = len(self._line.value)
+            self.set_focus(self._line)
+        elif action == "help":
+            self._session.inform(keys_text(self._settings.keys))
+        elif action == "quit":
+            self.action_leave()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Ask what was typed, or follow it."""
+        self._line.value = ""
+        self.set_focus(self._answer)
+        try:
+            for asked in parse_line(event.value, as_json=False):
+                if isinstance(asked, Question):
+                    self._session.ask(asked.text)
+                else:
+                    self._session.do(asked)
+        except AssistantError as error:
+            self._session.complain(str(error))
+
+    def on_descendant_focus(self) -> None:
+        """Let the terminal's cursor follow the focus."""
+        self.call_after_refresh(self._place_cursor)
+
+    def on_resize(self) -> None:
+        """Let the cursor follow its panel."""
+        self.call_after_refresh(self._place_cursor)
+
+    def _place_cursor(self) -> None:
+        if isinstance(self.focused, Panel):
+            self.focused.put_cursor()
+            # The cursor moves when something is drawn.
+            self.focused.refresh()
+
+    def action_leave(self) -> None:
+        """End the session; its last event closes the screen."""
+        self._session.quit()
+
+
+@functools.cache
+def _with_cursor(driver: type[Driver]) -> type[Driver]:
+    """A driver that shows the terminal's cursor again, which full-screen programs hide."""
+
+    def start_application_mode(self: Driver) -> None:
+        driver.start_application_mode(self)
+        self.write("\x1b[?25h")
+        self.flush()
+
+    return type(
+        f"Visible{driver.__name__}", (driver,), {"start_application_mode": start_application_mode}
+    )
