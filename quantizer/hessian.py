@@ -103,18 +103,21 @@ def inverse_factor(hessian: Tensor, ridge: float) -> InverseFactor:
     Raises:
         CalibrationError: no factorization succeeded.
     """
-    identity = torch.eye(hessian.shape[0], dtype=hessian.dtype, device=hessian.device)
     for escalation in range(_ESCALATIONS + 1):
         tried = ridge * 10.0**escalation
         for dtype in (torch.float32, torch.float64):
-            damped = (hessian + tried * identity).to(dtype)
             # Reversing rows and columns turns a lower factor of H into an upper factor M with
             # H = M Mᵀ; then U = M⁻¹ is the factor of the inverse, without forming the inverse.
-            lower, failed = torch.linalg.cholesky_ex(damped.flip(0, 1))
+            # Each matrix goes as soon as it can: the widest layers have gigabytes of them.
+            reversed_damped = hessian.flip(0, 1)
+            reversed_damped.diagonal().add_(tried)
+            lower, failed = torch.linalg.cholesky_ex(reversed_damped.to(dtype))
+            del reversed_damped
             if int(failed) == 0:
-                upper = torch.linalg.solve_triangular(
-                    lower.flip(0, 1), identity.to(dtype), upper=True
-                )
+                factor = lower.flip(0, 1)
+                del lower
+                identity = torch.eye(len(factor), dtype=dtype, device=factor.device)
+                upper = torch.linalg.solve_triangular(factor, identity, upper=True)
                 return InverseFactor(upper.to(hessian.dtype), tried)
     raise CalibrationError(
         f"the Hessian cannot be factorized even with damping {ridge * 10.0**_ESCALATIONS:.3g}: "

@@ -14,11 +14,18 @@ from models.families import OpenedModel
 from quantizer.calibration import CalibrationSet
 from quantizer.errors import SettingsError
 from quantizer.machine import Machine
-from quantizer.plan_memory import Parts, block_moments, outer_moments, state_bytes, state_dtype
+from quantizer.plan_memory import (
+    Parts,
+    block_bytes,
+    block_moments,
+    outer_moments,
+    state_bytes,
+    state_dtype,
+)
 from quantizer.plan_time import block_seconds
 from quantizer.recipe import Recipe
 from quantizer.solver import too_few
-from quantizer.walk import linear_of
+from quantizer.walk import widest_layer
 from quantizer.workload import (
     BlockShape,
     CalibrationShape,
@@ -177,8 +184,7 @@ def plan_shapes(
 ) -> Plan:
     """Work out what a run with calibration sequences of these shapes will need."""
     blocks = block_shapes(list(opened.blockwise.blocks()), reader, recipe)
-    widest = max(layer.in_features for block in blocks for layer in block.linears)
-    followed = shape.followed(recipe, widest)
+    followed = shape.followed(recipe, widest_layer(opened.blockwise, recipe))
     host, device = _peak(opened, reader, blocks, shape, followed, recipe, machine)
     shards = sum(shard_size(block, recipe.base) for block in blocks)
     inside = tuple(f"{block.name}." for block in blocks)
@@ -206,14 +212,7 @@ def state_dtype_of(
 ) -> torch.dtype:
     """How a run stores states between blocks, see `state_dtype`."""
     shape = CalibrationShape.of(opened, calibration)
-    return state_dtype(shape, shape.followed(recipe, widest_layer(opened, recipe)))
-
-
-def widest_layer(opened: OpenedModel, recipe: Recipe) -> int:
-    """Most inputs of any quantized layer."""
-    blocks = recipe.blocks(opened.blockwise)
-    layers = ((block, name) for block in blocks for group in block.groups for name in group)
-    return max(linear_of(block, name).in_features for block, name in layers)
+    return state_dtype(shape, shape.followed(recipe, widest_layer(opened.blockwise, recipe)))
 
 
 def _peak(
@@ -230,6 +229,7 @@ def _peak(
     states = "calibration states"
     # Sequences that were drawn are in the process already, and become states.
     drawn = sum(sequence.sample for sequence in calibration.all)
+    on_gpu = machine.free_device is not None
     base: Parts = {
         "Python and libraries": machine.base - drawn,
         states: 0.0,
@@ -240,17 +240,19 @@ def _peak(
     moments = [
         ({states: state_bytes(calibration, followed, width, first=index == 0)}, outside | moment)
         for index, block in enumerate(blocks)
-        for moment in block_moments(block, calibration, followed, recipe)
+        for moment in block_moments(block, calibration, followed, recipe, parked=on_gpu)
     ]
     # While outer tensors are loaded, and while the result is compared with the source.
     start = state_bytes(calibration, CalibrationShape(), width, first=True)
     moments.append(({states: start}, outside | {"reading": largest}))
     comparing = base | {"reading": 2.0 * largest}
-    if machine.free_device is None:
+    if not on_gpu:
         candidates = [base | on_host | moment for on_host, moment in moments]
         return max([*candidates, comparing], key=_total), {}
     codes = max(sum(layer.count for layer in block.linears) for block in blocks)
     finished: Parts = {"finished layers of the block": 2.0 * codes}
+    if followed.all:
+        finished["full-precision block"] = max(block_bytes(block) for block in blocks)
     working = [base | on_host | finished for on_host, _ in moments]
     device = max((moment for _, moment in moments), key=_total)
     return max([*working, comparing], key=_total), device

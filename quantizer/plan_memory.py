@@ -34,7 +34,7 @@ MOST_STATES = 4.0e9
 _BLOCK = 128
 """Columns that the solvers work on at a time."""
 
-_FACTORIZING = 6.0
+_FACTORIZING = 4.0
 """Hessians at the peak of factorizing one, the given one left out and the factor counted."""
 
 # Peaks of quantizer.solver.solve beyond its arguments and the codes of its stages: (a, b, c, d)
@@ -94,25 +94,70 @@ def block_moments(
     calibration: CalibrationShape,
     followed: CalibrationShape,
     recipe: Recipe,
+    *,
+    parked: bool = False,
 ) -> Iterator[Parts]:
     """What lies on the device at the moments of a block that may be its peak.
 
     followed: the sequences on the full-precision path, empty without it.
+    parked:   whether its copy of the block waits elsewhere while it computes nothing.
     """
-    weights = sum(layer.count for layer in block.loaded) * FLOAT
-    # The full-precision path has a copy of the block.
-    standing = {"weights of one block": weights * (2 if followed.all else 1)}
+    weights = block_bytes(block)
+    twin = weights if followed.all else 0.0
+    standing = {"weights of one block": weights + (0.0 if parked else twin)}
+    beside = {"full-precision block": twin} if parked else {}
     finished = 0.0
     for layers in block.groups:
         here = standing | {"finished layers of the block": finished}
         settings = recipe.settings_of(layers[0].name)
         fit = calibration.tokens(layers[0].name, recipe.rule(layers[0].name).stream)[0]
         own = followed if is_asymmetric(settings) else CalibrationShape()
+        for moment in _statistics_moments(block, layers, calibration, own, settings):
+            yield here | beside | moment
         for moment in _group_moments(block, layers, calibration, own, settings, fit):
             yield here | moment
         finished += sum(layer.count + _grid_bytes(layer, settings) for layer in layers)
     if not block.groups:  # it only carries the states on
-        yield standing | {"activations": activation_bytes(block, calibration)}
+        yield standing | beside | {"activations": activation_bytes(block, calibration)}
+
+
+def block_bytes(block: BlockShape) -> float:
+    """A block's linear layers in float32."""
+    return sum(layer.count for layer in block.loaded) * FLOAT
+
+
+def _statistics_moments(
+    block: BlockShape,
+    layers: tuple[LinearShape, ...],
+    calibration: CalibrationShape,
+    followed: CalibrationShape,
+    settings: Settings,
+) -> Iterator[Parts]:
+    """While the inputs of a group are gathered, and while means are made of their sums."""
+    hessian = layers[0].in_features ** 2 * FLOAT
+    inputs, last = _input_bytes(layers[0], calibration, settings)
+    sums, apart = _sums(calibration, followed)
+    kept = (sums + apart) * hessian + last
+    forward = activation_bytes(block, calibration)
+    # The path that is run second holds the inputs of the first.
+    yield {"statistics": kept, "activations": forward + 2 * inputs}
+    yield {"statistics": kept + sums * hessian}
+
+
+def _input_bytes(
+    layer: LinearShape, calibration: CalibrationShape, settings: Settings
+) -> tuple[float, float]:
+    """A layer's inputs on the longest sequence, and those that are kept of the last one."""
+    longest = max((s.tokens[kind_of(layer.name)] for s in calibration.all), default=0)
+    inputs = float(longest * layer.in_features * FLOAT)
+    return inputs, inputs if settings.method == "rpiq-paper" else 0.0
+
+
+def _sums(calibration: CalibrationShape, followed: CalibrationShape) -> tuple[int, int]:
+    """Sums for fitting and held out, and between the two paths; and 1 where these need a Hessian
+    of the followed tokens, because they are not all."""
+    apart = bool(followed.fitting) and len(followed.fitting) < len(calibration.fitting)
+    return (3 if followed.all else 2), int(apart)
 
 
 def _group_moments(
@@ -123,22 +168,12 @@ def _group_moments(
     settings: Settings,
     fit: int,
 ) -> Iterator[Parts]:
-    columns, name = layers[0].in_features, layers[0].name
+    columns = layers[0].in_features
     hessian = columns**2 * FLOAT
-    longest = max((s.tokens[kind_of(name)] for s in calibration.all), default=0)
-    inputs = longest * columns * FLOAT
     forward = activation_bytes(block, calibration)
-    # Sums for fitting and held out, and between the two paths with its own Hessian of the
-    # followed tokens, where these are not all.
-    apart = bool(followed.fitting) and len(followed.fitting) < len(calibration.fitting)
-    sums = 3 if followed.all else 2
-    kept = float(sums + apart) * hessian
-    last = inputs if settings.method == "rpiq-paper" else 0.0
-    # The path that is run second holds the inputs of the first.
-    yield {"statistics": kept + last, "activations": forward + 2 * inputs}
-    yield {"statistics": kept + sums * hessian + last}  # the means made of the sums
-    kept += last
-
+    last = _input_bytes(layers[0], calibration, settings)[1]
+    sums, apart = _sums(calibration, followed)
+    kept = (sums + apart) * hessian + last
     group = sum(layer.count for layer in layers) * FLOAT  # a copy of the weights
     scarce = hessian if fit < columns and settings.method != "rpiq-paper" else 0.0  # two dampings
     if settings.method != "rtn":

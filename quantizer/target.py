@@ -94,9 +94,9 @@ def correction(
     Raises:
         CalibrationError: it cannot be factorized at all.
     """
-    result = torch.zeros_like(hessian)
     known = {} if factors is None else factors
     found = ordered_factor(hessian, known, damp_percent=damp_percent, act_order=True)
+    result = torch.zeros_like(hessian)
     if found is not None:
         live, U = found.order, found.factor.upper
         # A dead column of X can still be live in X̃, so rows are not restricted.

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from models.blocks import Block, Sample, State
+from models.blocks import Block, BlockwiseModel, Sample, State
 from models.checkpoint import CheckpointReader
 from models.families import OpenedModel
 from models.int4.packing import QuantizedWeight
@@ -26,6 +26,7 @@ from quantizer.errors import CalibrationError, QuantizerError, SettingsError
 from quantizer.gptq import LayerProblem
 from quantizer.hessian import CrossAccumulator, HessianAccumulator
 from quantizer.outer import load_word_table, word_tables
+from quantizer.parts import kind_of
 from quantizer.recipe import Recipe, Stream, feeds, stream_of, uniform
 from quantizer.report import ModuleReport, report_module
 from quantizer.solver import Settings, Solution, propose, solve, too_few
@@ -137,14 +138,9 @@ class Walk:
         self.keep_last_inputs = keep_last_inputs
         self.on_progress, self.observer = on_progress, observer
         self.recipe.check(self.model)
-        layers = [
-            linear_of(block, name)
-            for block in self.recipe.blocks(self.model)
-            for group in block.groups
-            for name in group
-        ]
-        self.total, self.done = len(layers), 0
-        self.widest = max((layer.in_features for layer in layers), default=0)
+        self.widest = widest_layer(self.model, self.recipe)
+        blocks = list(self.recipe.blocks(self.model))
+        self.total, self.done = sum(len(g) for block in blocks for g in block.groups), 0
 
     def run(
         self, calibration: CalibrationSet | None, earlier: EarlierRun | None = None
@@ -169,6 +165,7 @@ class Walk:
             # The full-precision block, for the path that stays exact.
             exact = replace(block, module=copy.deepcopy(block.module)) if self.asymmetric else None
             goal = [] if exact is None else self._goal(exact, paths)
+            self._park(exact)
             layers: dict[str, QuantizedWeight] = {}
             modules: list[ModuleReport] = []
             for group in block.groups:
@@ -177,6 +174,7 @@ class Walk:
                     modules.append(solved.report)
                     del solved
             if exact is not None and not self._moves_exact(block, block.groups[-1:]):
+                exact.module.to(self.device)
                 self._advance(exact, paths.exact_fitting)
             self._advance(block, paths.fitting)
             self._advance(block, paths.held_out)
@@ -266,6 +264,11 @@ class Walk:
         """What the full-precision network makes of the held-out sequences in this block."""
         return [self._step(exact, state) for state in paths.exact_held_out]
 
+    def _park(self, exact: Block | None) -> None:
+        """Keep the full-precision block on the host while it computes nothing."""
+        if exact is not None:
+            exact.module.to("cpu")
+
     def _load_outer(self) -> None:
         """Read what lies outside all blocks; only calibration runs need it."""
         # The head is the largest of them and computes nothing that a block needs.
@@ -307,8 +310,13 @@ class Walk:
         """Quantize the linear layers that share one input, and put the result in their place."""
         started = time.monotonic()
         settings = self._settings(block, group[0])
+        if not _is_corrected(settings):
+            exact = None
+        if exact is not None:
+            exact.module.to(self.device)
         try:
             statistics = self._statistics(block, exact, group[0], paths)
+            self._park(exact)
         except CalibrationError as error:
             raise CalibrationError(f"{block.name}.{group[0]}: {error}") from error
         seconds = (time.monotonic() - started) / len(group)
@@ -354,8 +362,6 @@ class Walk:
         """Second moments of the input of one group, as the quantized part computes it."""
         linear, settings = linear_of(block, name), self._settings(block, name)
         stream = self.recipe.rule(f"{block.name}.{name}").stream
-        if not _is_corrected(settings):
-            exact = None
         fit = HessianAccumulator(linear.in_features, self.device)
         judge = HessianAccumulator(linear.in_features, self.device)
         cross = CrossAccumulator(linear.in_features, self.device) if exact else None
@@ -532,6 +538,21 @@ class _Reached(Exception):
 
 def _stop_here(module: nn.Module, inputs: tuple[Any, ...]) -> None:
     raise _Reached(inputs[0])
+
+
+def widest_layer(model: BlockwiseModel, recipe: Recipe) -> int:
+    """Most inputs of a quantized layer, on which the number of followed tokens depends.
+
+    A picture's tower is left aside where there are other layers: it has four positions for each
+    token of the picture, so that fewer sequences than the others need serve it too.
+    """
+    widths: dict[bool, int] = {}
+    for block in recipe.blocks(model):
+        for group in block.groups:
+            tower = kind_of(f"{block.name}.{group[0]}") == "tower"
+            columns = max(linear_of(block, name).in_features for name in group)
+            widths[tower] = max(widths.get(tower, 0), columns)
+    return widths.get(False, widths.get(True, 0))
 
 
 def followed_tokens(columns: int) -> int:
