@@ -32,8 +32,12 @@ def write_skills(folder: Path, measured: Mapping[str, Any]) -> None:
     """Leave the measured accuracies beside the weights, where the assistant looks them up.
 
     measured: what `quantizer eval --task pictures` found for these very weights: an entry with
-        "value" for each skill.
+        "value" for each skill; the assistant never asks for one that is left out.
     """
-    skills = {skill: {"accuracy": round(float(measured[skill]["value"]), 4)} for skill in SKILLS}
+    skills = {
+        skill: {"accuracy": round(float(measured[skill]["value"]), 4)}
+        for skill in SKILLS
+        if skill in measured
+    }
     content = json.dumps({"version": 1, "skills": skills}, indent=1)
     (folder / "skills.json").write_text(content + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -95,20 +95,29 @@ def render(seed: int, split: Split, skill: str | None = None, difficulty: float 
     return Example(rgb, scene.questions, scene.labels)
 
 
-def write_dataset(folder: Path, seeds: Iterable[int], split: Split) -> None:
+def write_dataset(
+    folder: Path, seeds: Iterable[int], split: Split, skills: Sequence[str] | None = None
+) -> None:
     """Write pictures `000001.png`, … and `questions.jsonl` with one line a question.
 
     A line holds "picture", "question", "answer" and "skill", and "size", the em of the text in
-    pixels, where the answer reads text. The folder is made if need be.
+    pixels, where the answer reads text. The folder is made if need be. ``skills`` limits what is
+    drawn, such as to those that need no listing of books.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "questions.jsonl").open("w", encoding="utf-8") as lines:
         for number, seed in enumerate(seeds, start=1):
-            example = render(seed, split)
+            skill = _one_of(skills, seed) if skills else None
+            example = render(seed, split, skill)
             name = f"{number:06d}.png"
             Image.fromarray(example.rgb).save(folder / name)
             for item in example.questions:
                 lines.write(json.dumps(_record(name, item)) + "\n")
+
+
+def _one_of(skills: Sequence[str], seed: int) -> str:
+    weights = [SHARES[skill] for skill in skills]
+    return random.Random(f"skill|{seed}").choices(skills, weights)[0]
 
 
 def _record(picture: str, item: QuestionAnswer) -> dict[str, Any]:
