@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from assistant import doctor, live, models_command, one_shot
+from assistant import doctor, live, memory_command, models_command, one_shot
 from assistant.errors import AssistantError, UsageError
 from assistant.exits import (
     ANSWERED,
@@ -93,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     one_shot.add_parsers(commands)
     models_command.add_parsers(commands)
     doctor.add_parsers(commands)
+    memory_command.add_parsers(commands)
     return parser
 
 

@@ -12,6 +12,7 @@ from assistant.errors import MemoryStoreError
 from assistant.paths import FILE_MODE, make_private_folder
 
 SCHEMA_VERSION = 1
+FILE_NAME, LOCK_NAME = "memory.db", "memory.json"
 
 _SCHEMA = """
 CREATE TABLE things (
@@ -47,8 +48,8 @@ class EncryptedFile:
     def __init__(self, folder: Path, keys: KeySource) -> None:
         """Name the folder and the source of the key; nothing is opened or written yet."""
         self._folder = folder
-        self._path = folder / "memory.db"
-        self._lock_path = folder / "memory.json"
+        self._path = folder / FILE_NAME
+        self._lock_path = folder / LOCK_NAME
         self._keys = keys
         self._connection: Any = None
         self._turn = threading.RLock()
@@ -93,7 +94,7 @@ class EncryptedFile:
         with self._turn:
             self.close()
             try:
-                for path in (*self._folder.glob("memory.db*"), self._lock_path):
+                for path in (*self._folder.glob(f"{FILE_NAME}*"), self._lock_path):
                     path.unlink(missing_ok=True)
             except OSError as error:
                 raise unwritable(self._folder, error) from error

@@ -1,11 +1,13 @@
 """Where the key of the memory comes from: the system's keyring, or a passphrase."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
 import os
 import secrets
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +23,10 @@ SCRYPT_COST, SCRYPT_BLOCK, SCRYPT_LANES = 2**16, 8, 1
 
 LEAST_PASSPHRASE = 8
 KEYRING_SERVICE, KEYRING_ACCOUNT = "sightline", "memory"
+NO_KEYRING = (
+    "this system has no keyring; give a passphrase, or install one (Debian: "
+    "apt install gnome-keyring)"
+)
 
 
 class KeySource(Protocol):
@@ -82,8 +88,7 @@ class KeyringKey:
             MemoryKeyError: there is no keyring, it is locked, or it has no key for a memory that
                 exists.
         """
-        keyring = _keyring()
-        try:
+        with _keyring() as keyring:
             stored = keyring.get_password(KEYRING_SERVICE, KEYRING_ACCOUNT)
             if stored is None and new:
                 stored = secrets.token_hex(KEY_BYTES)
@@ -92,15 +97,6 @@ class KeyringKey:
                     raise MemoryKeyError(
                         "the system's keyring does not keep keys; give a passphrase instead"
                     )
-        except keyring.errors.NoKeyringError as error:
-            raise MemoryKeyError(
-                "this system has no keyring; give a passphrase, or install one (Debian: "
-                "apt install gnome-keyring)"
-            ) from error
-        except keyring.errors.KeyringError as error:
-            raise MemoryKeyError(
-                f"the system's keyring gives no key ({error or type(error).__name__}); unlock it"
-            ) from error
         if stored is None:
             raise MemoryKeyError(
                 "the keyring has no key for what was saved; log in as the user who saved it, or "
@@ -116,20 +112,16 @@ class KeyringKey:
 
     def forget(self) -> None:
         """Remove the key from the keyring, if it is there."""
-        keyring = _keyring()
-        try:
+        if keyring_trouble() == NO_KEYRING:
+            return  # then it cannot be kept there
+        with _keyring() as keyring:
             if keyring.get_password(KEYRING_SERVICE, KEYRING_ACCOUNT) is not None:
                 keyring.delete_password(KEYRING_SERVICE, KEYRING_ACCOUNT)
-        except keyring.errors.NoKeyringError:
-            pass  # then it cannot be kept there
-        except keyring.errors.KeyringError as error:
-            raise MemoryKeyError(
-                f"the key stays in the keyring ({error or type(error).__name__}); remove "
-                f"{KEYRING_SERVICE}/{KEYRING_ACCOUNT} there"
-            ) from error
 
 
-def _keyring() -> Any:
+@contextlib.contextmanager
+def _keyring() -> Iterator[Any]:
+    """The system's keyring; what it raises gets a cause and a way out."""
     try:
         import keyring
         import keyring.errors
@@ -137,14 +129,21 @@ def _keyring() -> Any:
         raise MemoryKeyError(
             f"the package keyring is missing ({error}); run scripts/setup, or give a passphrase"
         ) from error
-    return keyring
+    try:
+        yield keyring
+    except keyring.errors.NoKeyringError as error:
+        raise MemoryKeyError(NO_KEYRING) from error
+    except keyring.errors.KeyringError as error:
+        raise MemoryKeyError(
+            f"the system's keyring gives no key ({error or type(error).__name__}); unlock it"
+        ) from error
 
 
 def keyring_trouble() -> str | None:
     """Say in one sentence why the keyring cannot hold a key, or None; nothing is written."""
     try:
-        keyring = _keyring()
-        keyring.get_password(KEYRING_SERVICE, KEYRING_ACCOUNT)
+        with _keyring() as keyring:
+            keyring.get_password(KEYRING_SERVICE, KEYRING_ACCOUNT)
     except MemoryKeyError as error:
         return str(error)
     except Exception as error:  # backends raise what their desktop raises

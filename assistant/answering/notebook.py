@@ -1,0 +1,100 @@
+"""The memory as a session and a command use it: its place, its key, and pictures as vectors."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.answering.memory import Memory, Remembered
+from assistant.answering.memory_file import LOCK_NAME
+from assistant.answering.memory_keys import (
+    KeyringKey,
+    KeySource,
+    PassphraseKey,
+    keyring_trouble,
+    read_lock,
+)
+from assistant.errors import MemoryKeyError
+from assistant.frames import Frame
+from assistant.paths import data_folder
+from assistant.ports import Kept
+
+PASSPHRASE_VARIABLE = "SIGHTLINE_PASSPHRASE"
+
+AskPassphrase = Callable[[bool], str]
+"""Asks the user for the passphrase; True means that it is a new one."""
+
+Embed = Callable[[Frame], NDArray[np.float32] | None]
+"""The picture embedding of the model in use, or None while no model is loaded."""
+
+
+def memory_folder() -> Path:
+    """The folder of what the user saved."""
+    return data_folder() / "memory"
+
+
+def find_key(folder: Path, ask: AskPassphrase | None = None) -> KeySource:
+    """Choose where the key comes from: as the memory was locked, else the keyring, else a
+    passphrase.
+
+    ask: None where nobody can be asked; then only the variable SIGHTLINE_PASSPHRASE counts.
+
+    Raises:
+        MemoryKeyError: a passphrase is needed and there is none.
+        MemoryStoreError: the lock of the memory is damaged.
+    """
+    lock = read_lock(folder / LOCK_NAME)
+    given = os.environ.get(PASSPHRASE_VARIABLE)
+    if lock is not None and lock.kind == KeyringKey.kind:
+        return KeyringKey()
+    trouble = None
+    if lock is None and not given:
+        trouble = keyring_trouble()
+        if trouble is None:
+            return KeyringKey()
+    if given:
+        return PassphraseKey(given)
+    if ask is None:
+        cause = (trouble or "what was saved is locked with a passphrase").partition("; ")[0]
+        raise MemoryKeyError(f"{cause}; give a passphrase in the variable {PASSPHRASE_VARIABLE}")
+    return PassphraseKey(ask(lock is None))
+
+
+class SavedNotebook:
+    """A `Notebook` over the memory; called by one thread, the session's worker."""
+
+    def __init__(self, memory: Memory, embed: Embed | None = None, *, model: str = "") -> None:
+        """Take an enabled memory.
+
+        embed: gives the picture's vector; model: the name of the model whose vector it is.
+        """
+        self._memory = memory
+        self._embed = embed
+        self._model = model
+
+    def remember(self, name: str, text: str, frame: Frame | None) -> None:
+        """Save a text under a name, with what the model saw; never the picture itself."""
+        vector = None if frame is None or self._embed is None else self._embed(frame)
+        self._memory.remember(name, text, vector, picture_model=self._model)
+
+    def everything(self) -> list[Kept]:
+        """All that was saved, latest first."""
+        return [_kept(thing) for thing in self._memory.latest(most=1_000_000)]
+
+    def search(self, query: str) -> list[Kept]:
+        """What fits a question, best first."""
+        return [_kept(thing) for thing in self._memory.search(query)]
+
+    def forget(self, number: int) -> None:
+        """Delete one thing."""
+        self._memory.forget(number)
+
+    def forget_all(self) -> None:
+        """Delete everything, and its key."""
+        self._memory.forget_all()
+
+
+def _kept(thing: Remembered) -> Kept:
+    return Kept(thing.id, thing.name, thing.line or thing.text)
