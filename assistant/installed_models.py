@@ -72,11 +72,14 @@ def record_file(name: str) -> Path:
 
 
 def installed_speech_model() -> Path | None:
-    """The folder of the first pulled speech model, in the catalog's order, or None."""
-    for model in known_models():
-        if model.kind is ModelKind.SPEECH and is_installed(model.name):
-            return model_folder(model.name)
-    return None
+    """The folder of the speech model that was pulled last, or None."""
+    pulled = [
+        model.name
+        for model in known_models()
+        if model.kind is ModelKind.SPEECH and is_installed(model.name)
+    ]
+    latest = max(pulled, key=lambda name: record_file(name).stat().st_mtime_ns, default=None)
+    return None if latest is None else model_folder(latest)
 
 
 def is_installed(name: str) -> bool:

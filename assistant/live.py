@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from assistant.answering.conversation import Conversation
+from assistant.answering.notebook import open_notebook
 from assistant.answering.vision import VisionLanguageModel
 from assistant.config import Settings
 from assistant.errors import AssistantError, PlayerError, UsageError
@@ -148,6 +149,8 @@ class Devices:
             self._speaker.close()
 
     def _open(self) -> None:
+        if self._settings.history_enabled:
+            self._try(self._open_memory)
         if self._speech:
             self._try(self._open_speaker)
 
@@ -159,3 +162,6 @@ class Devices:
 
     def _open_speaker(self) -> None:
         raise PlayerError("no sound yet; answers are in text")
+
+    def _open_memory(self) -> None:
+        self._session.attach(memory=open_notebook())

@@ -18,6 +18,7 @@ from assistant.events import answer_json
 from assistant.exits import ANSWERED, EXIT_CODES, NO_AUDIO, print_error
 from assistant.hearing.recognizer import Recognizer
 from assistant.hearing.vosk_recognizer import MODEL_VARIABLE, VoskRecognizer, configured_model
+from assistant.installed_models import installed_speech_model
 from assistant.phrases import spoken_sentences
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.stopwatch import Stopwatch
@@ -148,7 +149,7 @@ def _hear(options: argparse.Namespace, stopwatch: Stopwatch) -> str:
     if abs(clip.samples.astype(int)).max() < SILENT_PEAK:
         raise UsageError("I heard nothing; record the question again, closer to the microphone")
     with stopwatch.stage("load_recognizer"):
-        recognizer = _recognizer(configured_model(options.vosk_model))
+        recognizer = _recognizer(configured_model(options.vosk_model) or installed_speech_model())
     with stopwatch.stage("recognize"):
         transcript = recognizer.recognize(clip)
     if transcript is None:

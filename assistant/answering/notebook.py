@@ -98,3 +98,16 @@ class SavedNotebook:
 
 def _kept(thing: Remembered) -> Kept:
     return Kept(thing.id, thing.name, thing.line or thing.text)
+
+
+def open_notebook(ask: AskPassphrase | None = None, embed: Embed | None = None) -> SavedNotebook:
+    """The notebook of this user, for a session whose settings have switched history on.
+
+    Raises:
+        MemoryKeyError: there is no key, or the wrong one; told at the start, not at first use.
+        MemoryStoreError: what was saved is damaged.
+    """
+    folder = memory_folder()
+    memory = Memory(folder, find_key(folder, ask), enabled=True)
+    memory.latest(most=1)
+    return SavedNotebook(memory, embed)

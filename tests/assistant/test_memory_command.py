@@ -18,6 +18,7 @@ from assistant.answering.notebook import (
     SavedNotebook,
     find_key,
     memory_folder,
+    open_notebook,
 )
 from assistant.errors import MemoryKeyError
 from assistant.frames import Frame
@@ -139,3 +140,14 @@ def test_a_session_s_notebook() -> None:
     assert notebook.search("keys") == []
     notebook.forget_all()
     assert notebook.everything() == []
+
+
+def test_a_start_with_history_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MemoryKeyError, match="no keyring"):
+        open_notebook()
+    saved()
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, "something else")
+    with pytest.raises(MemoryKeyError, match="wrong"):
+        open_notebook()
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, PASSPHRASE)
+    assert [kept.number for kept in open_notebook().everything()] == [2, 1]

@@ -87,6 +87,14 @@ def test_a_model_is_pulled_checked_and_used_next(root: str, home: Path) -> None:
     assert hidden == []
 
 
+def test_the_speech_model_pulled_last_is_used(root: str) -> None:
+    fetch(speech(root, name="vosk-medium-en"))
+    fetch(speech(root, name="vosk-small-en"))
+    assert installed_speech_model() == model_folder("vosk-small-en")
+    fetch(speech(root, name="vosk-medium-en"))
+    assert installed_speech_model() == model_folder("vosk-medium-en")
+
+
 def test_an_unknown_digest_is_recorded_and_then_held_to(root: str, manners: Manners) -> None:
     model = speech(root)
     _, told = fetch(model)
