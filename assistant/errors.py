@@ -21,12 +21,20 @@ class PlayerError(AssistantError):
     """Sound cannot be played: PortAudio or an output device is missing, or the device failed."""
 
 
+class MicrophoneError(AssistantError):
+    """Nothing can be heard: PortAudio or a microphone is missing, or it was lost."""
+
+
 class RecognizerError(AssistantError):
     """A recognizer cannot start: its model folder is missing, incomplete or damaged."""
 
 
 class OcrError(AssistantError):
     """Text recognition cannot start, or failed on a picture."""
+
+
+class BarcodeError(AssistantError):
+    """Barcodes cannot be read: their reader is missing, or it failed on a picture."""
 
 
 class VisionError(AssistantError):

@@ -1,12 +1,27 @@
-"""Sound to the loudspeaker through PortAudio."""
+"""Sound to the loudspeaker: clips that stop at once, pause, and carry signals over them."""
 
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from assistant.audio import AudioClip
+from assistant.devices.mixer import Mixer
+from assistant.devices.portaudio import PortAudio, Stream
 from assistant.errors import PlayerError
+from assistant.resampling import resampled
+
+LATENCY_S = 0.06
+"""Sound that the device holds beforehand: enough to play on while other programs compute.
+
+What is heard after `stop` does not depend on it, because stopping throws it away.
+"""
+
+LOST_AFTER_S = 1.0
+"""A device that asks for no sound in this time is gone, whatever else it says."""
+
+OPEN_WHEN_IDLE_S = 4.0
+"""An idle device is given back after this time: it costs current, and others may want it."""
 
 
 class SoundDevicePlayer:
@@ -16,23 +31,23 @@ class SoundDevicePlayer:
     so that a front end can say so once and go on in text.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Find the default output device.
+
+        clock: seconds that only grow; tests give their own.
 
         Raises:
             PlayerError: no PortAudio library, or no output device.
         """
-        try:
-            import sounddevice
-        except (ImportError, OSError) as error:
-            raise PlayerError(
-                "no sound: the PortAudio library is missing (Debian: apt install libportaudio2)"
-            ) from error
-        self._sounddevice: Any = sounddevice
-        try:
-            self._device: Any = sounddevice.query_devices(kind="output")
-        except (sounddevice.PortAudioError, ValueError) as error:
-            raise PlayerError("no sound: no loudspeaker or headphones were found") from error
+        self._library = PortAudio(PlayerError)
+        self._library.default_device("output")
+        self._clock = clock
+        self._mixer = Mixer()
+        self._stream: Stream | None = None
+        self._rate_hz = 0
+        # Only opening and closing hold it; what sounds is changed through the mixer's queue.
+        self._lock = threading.RLock()
+        self._blocks_seen, self._seen_at, self._busy_at = 0, clock(), clock()
 
     def play(self, clip: AudioClip) -> None:
         """Play one clip and return when it has been heard.
@@ -40,31 +55,139 @@ class SoundDevicePlayer:
         Raises:
             PlayerError: the device was lost or refuses the sound.
         """
-        rate_hz = self._usable_rate_hz(clip.rate_hz)
-        try:
-            self._sounddevice.play(_resampled(clip, rate_hz), rate_hz, blocking=True)
-        except self._sounddevice.PortAudioError as error:
-            raise PlayerError(f"no sound: the output device failed ({error})") from error
+        over = threading.Event()
+        self.start(clip, over.set)
+        while not over.wait(LOST_AFTER_S / 4):
+            self.check()
+        time.sleep(self._held_s())
+
+    def start(self, clip: AudioClip, when_over: Callable[[], None] | None = None) -> None:
+        """Play one clip and return at once; a clip that still plays ends.
+
+        when_over: called, on another thread, when the clip was played or stopped.
+
+        Raises:
+            PlayerError: the device was lost or refuses the sound.
+        """
+        self._give(lambda: self._mixer.speak(resampled(clip, self._rate_hz).samples, when_over))
+
+    def signal(self, clip: AudioClip) -> None:
+        """Play a short signal over whatever sounds.
+
+        Raises:
+            PlayerError: the device was lost or refuses the sound.
+        """
+        self._give(lambda: self._mixer.signal(resampled(clip, self._rate_hz).samples))
 
     def stop(self) -> None:
-        """Silence the device at once; may be called from another thread."""
-        self._sounddevice.stop(ignore_errors=True)
+        """Silence the device at once; may be called from any thread."""
+        self._mixer.stop()
+        # Whoever holds the lock opens or closes the device, which is silent then anyway.
+        if self._lock.acquire(blocking=False):
+            try:
+                self._start_again()
+            except PlayerError:
+                self.close()
+            finally:
+                self._lock.release()
 
-    def _usable_rate_hz(self, wanted_hz: int) -> int:
-        """The clip's rate if the device takes it, else the device's own."""
+    def pause(self) -> None:
+        """Hold the speech where it is."""
+        self._mixer.pause()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._mixer.resume()
+
+    def set_volume(self, percent: int) -> None:
+        """Set the loudness at once.
+
+        Raises:
+            PlayerError: outside 0 to 100.
+        """
+        if not 0 <= percent <= 100:
+            raise PlayerError(f"a volume of {percent} is not possible; give 0 to 100")
+        # Loudness is heard by ratios: equal steps of the square root sound about equal.
+        self._mixer.gain = (percent / 100) ** 2
+
+    def check(self) -> None:
+        """Find out whether the device still plays, and give it back when it is idle.
+
+        Call it every now and then.
+
+        Raises:
+            PlayerError: the device was lost.
+        """
+        with self._lock:
+            if self._stream is None:
+                return
+            now = self._clock()
+            if self._mixer.blocks != self._blocks_seen:
+                self._blocks_seen, self._seen_at = self._mixer.blocks, now
+            if not self._mixer.is_idle:
+                self._busy_at = now
+            if not self._stream.is_active or now - self._seen_at > LOST_AFTER_S:
+                self.close()
+                raise PlayerError(
+                    "no sound: the loudspeaker was lost; plug it in again, or read the screen"
+                )
+            if now - self._busy_at > OPEN_WHEN_IDLE_S:
+                self.close()
+
+    def find_again(self) -> None:
+        """Look for a device after it was lost.
+
+        Raises:
+            PlayerError: there still is none.
+        """
+        with self._lock:
+            self.close()
+            self._library.refresh()
+            self._open(lambda: None)
+
+    def close(self) -> None:
+        """Fall silent and give the device back; playing again opens it again."""
+        with self._lock:
+            stream, self._stream = self._stream, None
+            if stream is not None:
+                stream.close()
+            # The clips that still play are over now: nobody will ask for their samples.
+            self._mixer.abandon()
+
+    def _give(self, order: Callable[[], object]) -> None:
+        with self._lock:
+            self._busy_at = self._clock()
+            was_idle = self._mixer.is_idle
+            if self._stream is None or not self._stream.is_active:
+                self._open(order)
+            else:
+                order()
+                if was_idle:
+                    # The device still holds silence given to it: drop that, begin with this.
+                    self._start_again()
+
+    def _open(self, order: Callable[[], object]) -> None:
+        """Open the device at its own rate; its first block already holds what is ordered."""
+        if self._stream is not None:
+            self._stream.close()
+        self._rate_hz = int(self._library.default_device("output")["default_samplerate"])
+        order()
         try:
-            self._sounddevice.check_output_settings(samplerate=wanted_hz, channels=1)
-        except self._sounddevice.PortAudioError:
-            return int(self._device["default_samplerate"])
-        return wanted_hz
+            self._stream = self._library.open_output(self._rate_hz, LATENCY_S, self._fill)
+        except PlayerError:
+            self._mixer.abandon()
+            raise
+        self._seen_at = self._clock()
 
+    def _start_again(self) -> None:
+        if self._stream is not None:
+            self._stream.start_again()
+            self._seen_at = self._clock()
 
-def _resampled(clip: AudioClip, rate_hz: int) -> NDArray[np.int16]:
-    """Samples at another rate, (n,) int16, by straight lines between the given ones.
+    def _held_s(self) -> float:
+        """How long what was given to the device still sounds."""
+        stream = self._stream
+        return 0.0 if stream is None else stream.latency_s
 
-    Good enough for synthesized speech, which holds nothing near the upper frequency limit.
-    """
-    if rate_hz == clip.rate_hz:
-        return clip.samples
-    positions = np.arange(int(len(clip.samples) * rate_hz / clip.rate_hz)) * clip.rate_hz / rate_hz
-    return np.interp(positions, np.arange(len(clip.samples)), clip.samples).astype(np.int16)
+    def _fill(self, out: Any, frames: int, when: Any, status: Any) -> None:
+        self._mixer.fill(out[:, 0])

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from assistant.audio import AudioClip, read_clip
 from assistant.errors import AudioFileError, SynthesizerError
+from assistant.speech import FASTEST_WPM, SLOWEST_WPM
 
 WORKER = Path(__file__).with_name("synthesis_worker.py")
-SLOWEST_WPM, FASTEST_WPM = 80, 600
 
 MOST_REPLIES = 4
 """Replies that may wait to be read; more than one never do while the worker is in order."""
@@ -53,16 +53,28 @@ class Pyttsx3Synthesizer:
         Raises:
             SynthesizerError: the rate is outside 80 to 600 words per minute.
         """
-        if not SLOWEST_WPM <= rate_wpm <= FASTEST_WPM:
-            raise SynthesizerError(
-                f"{rate_wpm} words per minute cannot be spoken; give {SLOWEST_WPM} to {FASTEST_WPM}"
-            )
-        self._rate_wpm = rate_wpm
+        self.set_rate(rate_wpm)
         self._voice = voice
         self._timeout_s = timeout_s
         self._worker_file = worker
         self._worker: _Worker | None = None
         self._count = 0
+
+    def set_rate(self, wpm: int) -> None:
+        """Set the speed of the next sentences.
+
+        Raises:
+            SynthesizerError: outside 80 to 600 words per minute.
+        """
+        if not SLOWEST_WPM <= wpm <= FASTEST_WPM:
+            raise SynthesizerError(
+                f"{wpm} words per minute cannot be spoken; give {SLOWEST_WPM} to {FASTEST_WPM}"
+            )
+        self._rate_wpm = wpm
+
+    def set_voice(self, name: str | None) -> None:
+        """Set the voice of the next sentences: an id of the engine, or None for its own choice."""
+        self._voice = name
 
     def start(self) -> None:
         """Start the worker without waiting for it, so that the first sentence comes sooner.

@@ -84,11 +84,26 @@ QUESTIONS: tuple[str, ...] = (
     "what colour is (this | it)",
     "what colour are (the | my | these) (<things> | <shapes>)",
     "what shape is (this | it)",
-    # Commands
-    "stop | repeat [that] | say that again | help | what can you do | quit | slower | faster",
-    "louder | quieter | spell it | double check",
+    "(summarize | sum up) (this | it | the text | the letter)",
 )
-"""Questions and commands in JSGF notation; <thing>, <things>, <shape>, <shapes> are the slots."""
+"""Questions in JSGF notation; <thing>, <things>, <shape>, <shapes> are the slots."""
+
+COMMANDS: tuple[str, ...] = (
+    "stop [it | that | reading | talking] | be quiet | cancel | never mind",
+    "pause | resume | go on | continue [reading] | read on",
+    "repeat [that] | say that again | say it again",
+    "[speak] (slower | faster | louder | quieter)",
+    "more detail | less detail | shorter answers | longer answers",
+    "(next | previous) (line | sentence | word) | next heading",
+    "spell (it | that | the word)",
+    "keep reading | double check [that] | are you sure",
+    "remember this [as (my | the) [<colour>] <thing>]",
+    "what did i save | what have i saved",
+    "where did i (see | put | leave) (my | the) [<colour>] <thing>",
+    "forget everything | delete everything",
+    "help | what can you do | what can i say | quit | goodbye",
+)
+"""What the assistant can be told besides questions, in the same notation."""
 
 
 def rules() -> dict[str, str]:
@@ -100,7 +115,9 @@ def rules() -> dict[str, str]:
         "shapes": alternatives([plural(shape) for shape in SHAPES]),
         "pocket": alternatives(pocket_questions()),
         "question": alternatives(QUESTIONS),
-        "heard": "<question> | <pocket>",
+        "colour": alternatives(COLOURS),
+        "command": alternatives(COMMANDS),
+        "heard": "<question> | <pocket> | <command>",
     }
 
 
@@ -152,6 +169,37 @@ def pocket_questions() -> list[str]:
                 heard = form.replace("color", "colour").format(name=slot, other="<shape>")
                 asked[heard] = None
     return list(asked)
+
+
+def command_sentences() -> list[str]:
+    """Every command without a slot, written out: the small grammar that Vosk is given."""
+    return [sentence for body in COMMANDS for sentence in expand(body) if "<" not in sentence]
+
+
+def expand(body: str) -> list[str]:
+    """Every sentence of a rule body; slots stay as they are."""
+    tokens = re.findall(r"<\w+>|[a-z']+|[()\[\]|]", body)
+    found, end = _expand(tokens, 0)
+    assert end == len(tokens), f"a bracket is closed that was not opened: {body}"
+    return list(dict.fromkeys(" ".join(words) for words in found))
+
+
+def _expand(tokens: list[str], at: int) -> tuple[list[list[str]], int]:
+    """The sentences up to the bracket that closes here, and its place."""
+    finished: list[list[str]] = []
+    open_: list[list[str]] = [[]]
+    while at < len(tokens) and tokens[at] not in ")]":
+        token = tokens[at]
+        if token == "|":
+            finished, open_ = finished + open_, [[]]
+        elif token in "([":
+            inner, at = _expand(tokens, at + 1)
+            inner += [[]] if token == "[" else []
+            open_ = [before + after for before in open_ for after in inner]
+        else:
+            open_ = [[*before, token] for before in open_]
+        at += 1
+    return finished + open_, at
 
 
 def alternatives(bodies: Iterable[str]) -> str:

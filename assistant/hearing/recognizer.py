@@ -1,9 +1,32 @@
-"""What every recognizer gives: the words of one recorded question, or nothing."""
+"""What every recognizer gives: the words of one question, or nothing."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assistant.audio import AudioClip
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """The next piece of a sound that is still being captured.
+
+    samples:     (n,) int16, 16 kHz mono.
+    captured_at: when its last sample came (s, time.monotonic).
+    """
+
+    samples: NDArray[np.int16]
+    captured_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word, and how sure the recognizer is of it, 0 to 1."""
+
+    text: str
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,20 +36,43 @@ class Transcript:
     text:       the words in lower case, without punctuation.
     confidence: 0 to 1; each recognizer says how it comes to it.
     recognizer: its name, for the report.
+    words:      the words one by one, where the recognizer tells their confidences.
+    is_command: True where only the grammar of commands heard it: no free question.
     """
 
     text: str
     confidence: float
     recognizer: str
+    words: tuple[Word, ...] = ()
+    is_command: bool = False
 
 
 class Recognizer(Protocol):
-    """Anything that turns a recorded question into words."""
+    """Anything that turns a spoken question into words, whole or as it comes."""
 
     name: str
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
         """Return what was said in a 16 kHz clip, or None if no question was understood."""
+        ...
+
+    def begin(self) -> None:
+        """Begin to hear a question, and forget an unfinished one."""
+        ...
+
+    def accept(self, chunk: AudioChunk, *, voiced: bool = True) -> str:
+        """Take the next piece, and return the words so far; "" where they are not known yet.
+
+        voiced: somebody may be speaking in it.
+        """
+        ...
+
+    def prepare(self) -> None:
+        """Work ahead, because the question may be over; more pieces may still come."""
+        ...
+
+    def finish(self) -> Transcript | None:
+        """Return the question, or None if it was not understood."""
         ...
 
 

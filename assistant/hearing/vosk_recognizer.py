@@ -2,14 +2,22 @@
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from assistant.audio import QUESTION_RATE_HZ, AudioClip
 from assistant.errors import RecognizerError
-from assistant.hearing.recognizer import Transcript
+from assistant.hearing.grammar import command_sentences
+from assistant.hearing.recognizer import AudioChunk, Transcript, Word
 
 MODEL_VARIABLE = "SIGHTLINE_VOSK_MODEL"
+
+UNKNOWN = "[unk]"
+"""Vosk's word for whatever its grammar does not hold; without it, it bends all into a command."""
+
+SURE_COMMAND = 0.8
+"""Mean confidence from which a command is believed: stopping by mistake loses an answer."""
 
 _LAYOUTS = (("am/final.mdl", "conf/mfcc.conf"), ("final.mdl", "mfcc.conf"))
 """What every Vosk model folder holds: the present layout, and the flat one of older models."""
@@ -32,8 +40,12 @@ def check_model_folder(folder: Path) -> Path:
         RecognizerError: no folder, or not a Vosk model.
     """
     folder = folder.expanduser().absolute()
+    if folder.is_file():
+        raise RecognizerError(f"{folder}: is a file; unpack it, and give the folder")
     if not folder.is_dir():
         raise RecognizerError(f"{folder}: no such folder; give an unpacked Vosk model")
+    if not any(folder.iterdir()):
+        raise RecognizerError(f"{folder}: is empty; unpack a Vosk model there")
     for layout in _LAYOUTS:
         if all((folder / name).is_file() and (folder / name).stat().st_size for name in layout):
             return folder
@@ -46,18 +58,125 @@ def check_model_folder(folder: Path) -> Path:
     )
 
 
+class KaldiModel(Protocol):
+    """A loaded model: what Vosk's recognizers are made of."""
+
+    def recognizer(self, phrases: Sequence[str] | None) -> Any:
+        """A new recognizer for 16 kHz; limited to phrases, or open.
+
+        It has `AcceptWaveform(bytes)`, `PartialResult()`, `Result()`, `FinalResult()` and
+        `SetWords(bool)`, as https://alphacephei.com/vosk/ describes them.
+        """
+        ...
+
+
 class VoskRecognizer:
-    """Open-vocabulary recognition; the confidence is the mean of the words' confidences."""
+    """Open-vocabulary recognition, and beside it a small grammar of commands on the same model.
+
+    Both hear the same sound. What the grammar hears whole and clearly is a command, anything
+    else a question in the open recognizer's words. The confidence is the mean of the words'.
+    """
 
     name = "vosk"
 
-    def __init__(self, folder: Path) -> None:
-        """Load a model from a local folder.
+    def __init__(self, folder: Path, *, load: Callable[[Path], KaldiModel] | None = None) -> None:
+        """Load the model of a local folder.
+
+        load: how a checked folder becomes a model; the real library where it is None.
 
         Raises:
             RecognizerError: the folder is no Vosk model, or Vosk cannot load it.
         """
         path = check_model_folder(folder)
+        self._model = _VoskModel(path) if load is None else load(path)
+        self._commands = command_sentences()
+        self._known_commands = frozenset(self._commands)
+        self._open: _Hearing | None = None
+        self._limited: _Hearing | None = None
+
+    def recognize(self, clip: AudioClip) -> Transcript | None:
+        """Return what was said in a 16 kHz clip, or None if nothing was."""
+        self.begin()
+        self.accept(AudioChunk(clip.samples, 0.0))
+        return self.finish()
+
+    def begin(self) -> None:
+        """Begin to hear a question, and forget an unfinished one."""
+        self._open = _Hearing(self._model.recognizer(None))
+        self._limited = _Hearing(self._model.recognizer([*self._commands, UNKNOWN]))
+
+    def accept(self, chunk: AudioChunk, *, voiced: bool = True) -> str:
+        """Take the next piece, and return the words so far."""
+        if self._open is None or self._limited is None:
+            self.begin()
+        assert self._open is not None and self._limited is not None
+        content = chunk.samples.tobytes()
+        self._limited.accept(content)
+        self._open.accept(content)
+        return self._open.so_far()
+
+    def prepare(self) -> None:
+        """Nothing to do: the words are known as the sound comes."""
+
+    def finish(self) -> Transcript | None:
+        """Return what was said, or None if nothing was."""
+        heard, limited = self._open, self._limited
+        self._open = self._limited = None
+        if heard is None or limited is None:
+            return None
+        command = self._transcript(limited.finish(), is_command=True)
+        question = self._transcript(heard.finish(), is_command=False)
+        if (
+            command is not None
+            and command.text in self._known_commands
+            and command.confidence >= SURE_COMMAND
+        ):
+            return command
+        return question
+
+    def _transcript(self, words: tuple[Word, ...], *, is_command: bool) -> Transcript | None:
+        if not words:
+            return None
+        mean = sum(word.confidence for word in words) / len(words)
+        text = " ".join(word.text for word in words)
+        return Transcript(text, mean, self.name, words, is_command)
+
+
+class _Hearing:
+    """One recognizer and what it has finished so far.
+
+    Vosk ends a result at each longer pause; a question with a pause is still one question.
+    """
+
+    def __init__(self, recognizer: Any) -> None:
+        self._recognizer = recognizer
+        recognizer.SetWords(True)
+        self._words: list[Word] = []
+
+    def accept(self, content: bytes) -> None:
+        if self._recognizer.AcceptWaveform(content):
+            self._take(self._recognizer.Result())
+
+    def so_far(self) -> str:
+        partial = str(json.loads(self._recognizer.PartialResult()).get("partial", ""))
+        return " ".join([*(word.text for word in self._words), *partial.split()])
+
+    def finish(self) -> tuple[Word, ...]:
+        self._take(self._recognizer.FinalResult())
+        return tuple(self._words)
+
+    def _take(self, result: str) -> None:
+        said = json.loads(result)
+        words = said.get("result")
+        if words is None:  # older models give no single words
+            words = [{"word": word, "conf": 0.0} for word in str(said.get("text", "")).split()]
+        self._words += [Word(str(word["word"]), float(word["conf"])) for word in words]
+
+
+class _VoskModel:
+    """The real library behind `KaldiModel`."""
+
+    def __init__(self, path: Path) -> None:
         try:
             import vosk
 
@@ -69,16 +188,7 @@ class VoskRecognizer:
             ) from error
         self._vosk: Any = vosk
 
-    def recognize(self, clip: AudioClip) -> Transcript | None:
-        """Return what was said in a 16 kHz clip, or None if nothing was."""
-        recognizer = self._vosk.KaldiRecognizer(self._model, QUESTION_RATE_HZ)
-        recognizer.SetWords(True)
-        recognizer.AcceptWaveform(clip.samples.tobytes())
-        # Given in one piece, the clip is not split at its pauses: the final result is all of it.
-        result = json.loads(recognizer.FinalResult())
-        text = str(result.get("text", "")).strip()
-        if not text:
-            return None
-        confidences = [float(word["conf"]) for word in result.get("result", ())]
-        mean = sum(confidences) / len(confidences) if confidences else 0.0
-        return Transcript(text, mean, self.name)
+    def recognizer(self, phrases: Sequence[str] | None) -> Any:
+        if phrases is None:
+            return self._vosk.KaldiRecognizer(self._model, QUESTION_RATE_HZ)
+        return self._vosk.KaldiRecognizer(self._model, QUESTION_RATE_HZ, json.dumps([*phrases]))

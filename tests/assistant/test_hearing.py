@@ -1,9 +1,6 @@
 """The grammar and the recognizers: questions are heard, everything else is not answered."""
 
-import json
 import re
-import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,14 +9,14 @@ import pytest
 
 from assistant.audio import AudioClip, read_question
 from assistant.errors import RecognizerError
-from assistant.hearing.grammar import build_grammar, sentence_pattern
-from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
-from assistant.hearing.recognizer import word_disagreement
-from assistant.hearing.vosk_recognizer import (
-    VoskRecognizer,
-    check_model_folder,
-    configured_model,
+from assistant.hearing.grammar import (
+    build_grammar,
+    command_sentences,
+    expand,
+    sentence_pattern,
 )
+from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
+from assistant.hearing.recognizer import AudioChunk, word_disagreement
 from models.pocket.questions import all_questions
 
 Speak = Callable[[str, str], Path]
@@ -68,6 +65,14 @@ def test_grammar_is_closed_and_refuses_unknown_words() -> None:
     assert used == set(re.findall(r"^(?:public )?<(\w+)> =", grammar, re.MULTILINE))
     with pytest.raises(RecognizerError, match="lacks: receipt, wallets;"):
         build_grammar(lambda word: word not in ("wallets", "receipt"))
+
+
+def test_rules_are_written_out() -> None:
+    assert expand("a [b | c] (d | e f)") == ["a b d", "a b e f", "a c d", "a c e f", "a d", "a e f"]
+    assert expand("a | [b] c") == ["a", "b c", "c"]
+    commands = command_sentences()
+    assert {"stop", "slower", "speak slower", "next line", "what did i save"} <= set(commands)
+    assert all(sentence_pattern().fullmatch(command + " ") for command in commands)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +133,27 @@ def test_ends_of_sentences_are_mended(
     assert ("" if transcript is None else transcript.text) == mended
 
 
+def test_a_question_in_pieces_is_heard_as_in_one(
+    recognizer: PocketSphinxRecognizer, speak: Speak, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = read_question(speak("what is the total", "slt"))
+    whole = recognizer.recognize(clip)
+    decoded = []
+    recognize = recognizer.recognize
+    monkeypatch.setattr(recognizer, "recognize", lambda c: decoded.append(c) or recognize(c))
+    recognizer.begin()
+    half = len(clip.samples) // 2
+    recognizer.accept(AudioChunk(clip.samples[:half], 0.0))
+    recognizer.prepare()  # a pause, and then speech goes on
+    recognizer.accept(AudioChunk(clip.samples[half:], 0.0))
+    recognizer.prepare()
+    recognizer.accept(AudioChunk(np.zeros(8000, np.int16), 0.0), voiced=False)
+    recognizer.prepare()
+    assert recognizer.finish() == whole is not None
+    assert len(decoded) == 2, "silence after the question is not decoded again"
+    assert recognizer.finish() is None, "the question is given once"
+
+
 def test_other_speech_is_not_answered(recognizer: PocketSphinxRecognizer, speak: Speak) -> None:
     for sentence in OTHER_SENTENCES[:2]:
         assert recognizer.recognize(read_question(speak(sentence, "slt"))) is None, sentence
@@ -177,85 +203,3 @@ def test_people_who_ask_for_something_else_are_not_answered(
     assert len(shortest) == 12
     for name in shortest:
         assert recognizer.recognize(clips[name]) is None, name
-
-
-def model_folder(path: Path) -> Path:
-    (path / "am").mkdir(parents=True)
-    (path / "conf").mkdir()
-    (path / "am" / "final.mdl").write_bytes(b"weights")
-    (path / "conf" / "mfcc.conf").write_text("--sample-frequency=16000")
-    return path
-
-
-def test_vosk_folder_is_checked_before_vosk_sees_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = model_folder(tmp_path / "outer" / "model")
-    monkeypatch.chdir(tmp_path)
-    assert check_model_folder(Path("outer/model")) == whole
-    (tmp_path / "empty").mkdir()
-    for folder, named in (
-        ("none", "no such folder"),
-        ("empty", "is not a Vosk model"),
-        ("outer", "one level deeper; give .*outer/model"),
-    ):
-        with pytest.raises(RecognizerError, match=named):
-            check_model_folder(Path(folder))
-    (whole / "am" / "final.mdl").write_bytes(b"")
-    with pytest.raises(RecognizerError, match="missing or empty"):
-        VoskRecognizer(whole)
-
-
-def test_vosk_folder_comes_from_the_option_or_the_environment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delenv("SIGHTLINE_VOSK_MODEL", raising=False)
-    assert configured_model(None) is None
-    monkeypatch.setenv("SIGHTLINE_VOSK_MODEL", "/models/vosk")
-    assert configured_model(None) == Path("/models/vosk")
-    assert configured_model(Path("/other")) == Path("/other")
-
-
-class FakeKaldi:
-    """Answers as Vosk does, and keeps how it was used."""
-
-    text = "what is the total"
-
-    def __init__(self, model: object, rate_hz: int) -> None:
-        assert rate_hz == 16000
-        self.words = False
-
-    def SetWords(self, wanted: bool) -> None:  # noqa: N802
-        self.words = wanted
-
-    def AcceptWaveform(self, content: bytes) -> bool:  # noqa: N802
-        assert content == AudioClip(np.arange(4, dtype=np.int16), 16000).samples.tobytes()
-        return True
-
-    def FinalResult(self) -> str:  # noqa: N802
-        assert self.words, "confidences were not asked for"
-        words = [{"word": word, "conf": 0.5 + 0.1 * i} for i, word in enumerate(self.text.split())]
-        return json.dumps({"text": self.text, "result": words} if self.text else {"text": ""})
-
-
-def test_vosk_is_used_with_an_absolute_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[str] = []
-    levels: list[int] = []
-    vosk = types.ModuleType("vosk")
-    vosk.__dict__.update(
-        SetLogLevel=levels.append,
-        Model=lambda model_path: opened.append(model_path),
-        KaldiRecognizer=FakeKaldi,
-    )
-    monkeypatch.setitem(sys.modules, "vosk", vosk)
-    recognizer = VoskRecognizer(model_folder(tmp_path / "model"))
-    clip = AudioClip(np.arange(4, dtype=np.int16), 16000)
-    transcript = recognizer.recognize(clip)
-    assert transcript is not None
-    assert transcript.text == "what is the total"
-    assert transcript.confidence == pytest.approx(0.65)
-    assert opened == [str(tmp_path / "model")] and levels == [-1]
-    monkeypatch.setattr(FakeKaldi, "text", "")
-    assert recognizer.recognize(clip) is None

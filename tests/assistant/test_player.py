@@ -2,65 +2,165 @@
 
 import builtins
 import sys
-import types
+import threading
 from typing import Any
 
 import numpy as np
 import pytest
 
 from assistant.audio import AudioClip
-from assistant.devices.player import SoundDevicePlayer
+from assistant.devices.mixer import MOST_ORDERS, Mixer
+from assistant.devices.player import LOST_AFTER_S, OPEN_WHEN_IDLE_S, SoundDevicePlayer
 from assistant.errors import PlayerError
 
+from .fakes_sound import FakeSoundDevice
 
-class FakePortAudioError(Exception):
-    """Stands for sounddevice.PortAudioError."""
-
-
-class FakeSoundDevice(types.ModuleType):
-    """A sound card that takes one rate only and keeps what it is given."""
-
-    PortAudioError = FakePortAudioError
-
-    def __init__(self, *, device: bool = True, lost: bool = False) -> None:
-        super().__init__("sounddevice")
-        self.heard: list[tuple[Any, int]] = []
-        self._device, self._lost = device, lost
-
-    def query_devices(self, kind: str) -> dict[str, float]:
-        if not self._device:
-            raise FakePortAudioError("no default output device")
-        return {"default_samplerate": 48000.0}
-
-    def check_output_settings(self, samplerate: int, channels: int) -> None:
-        if samplerate != 48000:
-            raise FakePortAudioError("invalid sample rate")
-
-    def play(self, samples: Any, rate_hz: int, blocking: bool) -> None:
-        if self._lost:
-            raise FakePortAudioError("unplugged")
-        self.heard.append((samples, rate_hz))
+TONE = AudioClip(np.full(480, 1000, np.int16), 48000)
 
 
-def test_sound_is_brought_to_the_rate_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
     card = FakeSoundDevice()
     monkeypatch.setitem(sys.modules, "sounddevice", card)
-    ramp = np.arange(0, 16000, 10, dtype=np.int16)
-    SoundDevicePlayer().play(AudioClip(ramp, 16000))
-    samples, rate_hz = card.heard[0]
-    assert rate_hz == 48000
-    assert len(samples) == 3 * len(ramp)
-    np.testing.assert_allclose(samples[:-3:3], ramp[:-1], atol=1)
-    assert abs(int(samples[301]) - 1003) <= 1
+    monkeypatch.setattr("assistant.devices.portaudio._streams", set())
+    return card
 
 
-def test_no_device_and_lost_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sound_is_brought_to_the_rate_of_the_device(card: FakeSoundDevice) -> None:
+    player = SoundDevicePlayer()
+    assert card.streams == [], "nothing sounds, so nothing is open"
+    time_s = np.arange(1600) / 16000
+    tone = np.round(8000 * np.sin(2 * np.pi * 400 * time_s)).astype(np.int16)
+    player.start(AudioClip(tone, 16000))
+    assert card.streams[0].form["samplerate"] == 48000
+    heard = card.streams[0].turn(4800)
+    expected = 8000 * np.sin(2 * np.pi * 400 * np.arange(4800) / 48000)
+    np.testing.assert_allclose(heard[200:-200], expected[200:-200], atol=60)
+
+
+def test_a_clip_is_played_whole_and_its_end_is_told(card: FakeSoundDevice) -> None:
+    player = SoundDevicePlayer()
+    ended: list[str] = []
+    player.start(TONE, lambda: ended.append("first"))
+    stream = card.streams[0]
+    assert stream.turn(400).tolist() == [1000] * 400 and ended == []
+    assert stream.turn(400).tolist() == [1000] * 80 + [0] * 320 and ended == ["first"]
+
+
+def test_playing_and_waiting(card: FakeSoundDevice) -> None:
+    player = SoundDevicePlayer()
+    player.start(TONE)  # opens the device
+    waiting = threading.Thread(target=player.play, args=(TONE,))
+    waiting.start()
+    while waiting.is_alive():
+        card.streams[0].turn(100)
+        waiting.join(0.001)
+
+
+def test_stop_drops_what_the_device_holds(card: FakeSoundDevice) -> None:
+    player = SoundDevicePlayer()
+    ended: list[str] = []
+    player.start(TONE, lambda: ended.append("first"))
+    stream = card.streams[0]
+    stream.turn(10)
+    player.stop()
+    assert stream.aborts == 1 and stream.active
+    assert not stream.turn(10).any() and ended == ["first"]
+    player.stop()
+    player.start(TONE)
+    assert stream.turn(10).all(), "the clip after a stop is heard"
+
+
+def test_a_signal_sounds_over_speech_and_while_it_is_paused(card: FakeSoundDevice) -> None:
+    player = SoundDevicePlayer()
+    signal = AudioClip(np.full(20, 200, np.int16), 48000)
+    player.start(TONE)
+    stream = card.streams[0]
+    player.signal(signal)
+    assert stream.turn(30).tolist() == [1200] * 20 + [1000] * 10
+    player.pause()
+    player.signal(signal)
+    assert stream.turn(30).tolist() == [200] * 20 + [0] * 10
+    player.resume()
+    assert len([1 for sample in stream.turn(480) if sample]) == 480 - 30, "its place was kept"
+
+
+def test_a_signal_in_silence_does_not_wait_behind_it(card: FakeSoundDevice) -> None:
+    player = SoundDevicePlayer()
+    player.signal(TONE)
+    stream = card.streams[0]
+    assert stream.aborts == 0, "opened with the signal in its first block"
+    stream.turn(480)
+    player.signal(TONE)
+    assert stream.aborts == 1
+
+
+def test_loudness_is_set_at_once_and_sound_never_overflows(card: FakeSoundDevice) -> None:
+    player = SoundDevicePlayer()
+    player.start(AudioClip(np.full(100, 30000, np.int16), 48000))
+    player.signal(AudioClip(np.full(10, 30000, np.int16), 48000))
+    stream = card.streams[0]
+    assert stream.turn(10).max() == 32767
+    player.set_volume(50)
+    assert set(stream.turn(10).tolist()) == {7500}
+    player.set_volume(0)
+    assert not stream.turn(10).any()
+    for percent in (-1, 101):
+        with pytest.raises(PlayerError, match="give 0 to 100"):
+            player.set_volume(percent)
+
+
+def test_an_idle_device_is_given_back_and_opened_again(card: FakeSoundDevice) -> None:
+    clock = Clock()
+    player = SoundDevicePlayer(clock=clock)
+    player.start(TONE)
+    for _ in range(2):
+        clock.now_s += 0.9 * LOST_AFTER_S
+        card.streams[0].turn()
+        player.check()
+    clock.now_s += OPEN_WHEN_IDLE_S
+    card.streams[0].turn()
+    player.check()
+    assert card.streams[0].closed
+    player.check()
+    player.start(TONE)
+    assert len(card.streams) == 2 and card.streams[1].turn(10).all()
+
+
+@pytest.mark.parametrize("how", ["stopped", "silent"])
+def test_a_lost_device_is_told_and_found_again(card: FakeSoundDevice, how: str) -> None:
+    clock = Clock()
+    player = SoundDevicePlayer(clock=clock)
+    ended: list[str] = []
+    player.start(TONE, lambda: ended.append("first"))
+    if how == "stopped":
+        card.streams[0].active = False
+    clock.now_s += LOST_AFTER_S + 0.1
+    with pytest.raises(PlayerError, match="was lost; plug it in again"):
+        player.check()
+    assert card.streams[0].closed and ended == ["first"], "nobody waits for the lost clip"
+    card.broken = True
+    with pytest.raises(PlayerError, match="failed .unplugged"):
+        player.find_again()
+    card.broken = False
+    player.find_again()
+    assert card.restarts == 2, "PortAudio lists its devices anew"
+    player.start(TONE)
+    assert card.streams[-1].turn(10).all()
+
+
+def test_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", FakeSoundDevice(device=False))
     with pytest.raises(PlayerError, match="no loudspeaker"):
         SoundDevicePlayer()
-    monkeypatch.setitem(sys.modules, "sounddevice", FakeSoundDevice(lost=True))
-    with pytest.raises(PlayerError, match="unplugged"):
-        SoundDevicePlayer().play(AudioClip(np.zeros(10, np.int16), 48000))
 
 
 def test_no_portaudio_library(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,3 +175,16 @@ def test_no_portaudio_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "__import__", without_portaudio)
     with pytest.raises(PlayerError, match="libportaudio2"):
         SoundDevicePlayer()
+
+
+def test_a_sound_card_that_never_asks_loses_orders_but_never_blocks() -> None:
+    mixer = Mixer()
+    ended: list[int] = []
+    for number in range(2 * MOST_ORDERS + 2):
+        mixer.speak(TONE.samples, lambda number=number: ended.append(number))  # type: ignore[misc]
+    mixer.stop()
+    assert sorted(ended) == list(range(2 * MOST_ORDERS + 2)), "every clip is told to be over"
+    mixer.speak(TONE.samples)
+    out = np.zeros(10, np.int16)
+    mixer.fill(out)
+    assert out.all()

@@ -1,0 +1,191 @@
+"""PortAudio, as the microphone and the player need it: one library, found again after changes."""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from assistant.errors import AssistantError, MicrophoneError, PlayerError
+
+_lock = threading.RLock()
+"""PortAudio's calls that open, close or list devices are not safe from two threads at once."""
+
+
+class Stream:
+    """One open input or output stream; closing it twice does nothing."""
+
+    def __init__(self, library: "PortAudio", stream: Any) -> None:
+        self._library = library
+        self._stream: Any = stream
+
+    @property
+    def is_open(self) -> bool:
+        """False after `close`, also where PortAudio itself was started anew since."""
+        return self._stream is not None and not self._stream.closed
+
+    @property
+    def is_active(self) -> bool:
+        """False when the device stopped the stream by itself."""
+        try:
+            return self.is_open and bool(self._stream.active)
+        except self._library.errors:
+            return False
+
+    @property
+    def latency_s(self) -> float:
+        """PortAudio's own figure for the time between this program and the air, in seconds."""
+        return float(self._stream.latency)
+
+    def start_again(self) -> None:
+        """Drop what the device still holds, and go on at once.
+
+        Raises:
+            PlayerError: the device was lost.
+        """
+        try:
+            with _lock:
+                self._stream.abort()
+                self._stream.start()
+        except self._library.errors as error:
+            raise PlayerError(f"no sound: the output device failed ({error})") from error
+
+    def close(self) -> None:
+        """Stop at once and give the device back."""
+        with _lock:
+            stream, self._stream = self._stream, None
+            if stream is not None:
+                # A device that is gone cannot be closed in order; it is gone anyway.
+                with contextlib.suppress(*self._library.errors):
+                    stream.abort()
+                with contextlib.suppress(*self._library.errors):
+                    stream.close()
+                self._library.streams.discard(self)
+
+
+class PortAudio:
+    """The library, loaded on first use; one instance serves the whole process.
+
+    PortAudio lists the devices once, when it starts: a device plugged in later is found only
+    after `refresh`.
+    """
+
+    def __init__(self, error: type[AssistantError]) -> None:
+        """Load PortAudio.
+
+        error: what to raise, so that the message's kind tells which device is meant.
+
+        Raises:
+            PlayerError, MicrophoneError: no PortAudio library.
+        """
+        try:
+            with _lock:
+                import sounddevice
+        except (ImportError, OSError) as trouble:
+            kind = "sound" if error is PlayerError else "microphone"
+            raise error(
+                f"no {kind}: the PortAudio library is missing (Debian: apt install libportaudio2)"
+            ) from trouble
+        self._sounddevice: Any = sounddevice
+        # Also ValueError: sounddevice raises it for a device that is not in the list.
+        self.errors: tuple[type[Exception], ...] = (sounddevice.PortAudioError, ValueError)
+        self.streams = _streams
+
+    def default_device(self, kind: str) -> dict[str, Any]:
+        """The default "input" or "output" device, as sounddevice describes it.
+
+        Raises:
+            PlayerError, MicrophoneError: there is none.
+        """
+        try:
+            with _lock:
+                return dict(self._sounddevice.query_devices(kind=kind))
+        except self.errors as error:
+            if kind == "input":
+                raise MicrophoneError(
+                    "no microphone was found; plug one in, or type the question"
+                ) from error
+            raise PlayerError("no sound: no loudspeaker or headphones were found") from error
+
+    def accepts_output(self, rate_hz: int) -> bool:
+        """True if the default output device takes mono sound of this rate."""
+        try:
+            with _lock:
+                self._sounddevice.check_output_settings(samplerate=rate_hz, channels=1)
+        except self.errors:
+            return False
+        return True
+
+    def open_output(
+        self, rate_hz: int, latency_s: float, callback: Callable[[Any, int, Any, Any], None]
+    ) -> Stream:
+        """Open and start a mono int16 output stream.
+
+        Raises:
+            PlayerError: the device is gone, or used by another program alone.
+        """
+        return self._open(
+            self._sounddevice.OutputStream,
+            lambda error: PlayerError(f"no sound: the output device failed ({error})"),
+            samplerate=rate_hz,
+            channels=1,
+            dtype="int16",
+            latency=latency_s,
+            callback=callback,
+        )
+
+    def open_input(
+        self,
+        rate_hz: int,
+        channels: int,
+        block: int,
+        callback: Callable[[Any, int, Any, Any], None],
+    ) -> Stream:
+        """Open and start an int16 input stream that gives blocks of `block` samples.
+
+        Raises:
+            MicrophoneError: the device is gone, or used by another program alone.
+        """
+        return self._open(
+            self._sounddevice.InputStream,
+            lambda error: MicrophoneError(
+                f"the microphone cannot be opened ({error}); plug it in, or close other programs"
+            ),
+            samplerate=rate_hz,
+            channels=channels,
+            dtype="int16",
+            blocksize=block,
+            callback=callback,
+        )
+
+    def refresh(self) -> bool:
+        """List the devices anew; False if a stream is open, which this would end."""
+        with _lock:
+            if any(stream.is_open for stream in self.streams):
+                return False
+            # Private, and the way that sounddevice's maintainer names (its issue 125).
+            with contextlib.suppress(*self.errors):
+                self._sounddevice._terminate()
+            with contextlib.suppress(*self.errors):
+                self._sounddevice._initialize()
+            return True
+
+    def _open(
+        self, kind: Callable[..., Any], trouble: Callable[[Exception], AssistantError], **form: Any
+    ) -> Stream:
+        try:
+            with _lock:
+                raw = kind(**form)
+                try:
+                    raw.start()
+                except self.errors:
+                    raw.close()
+                    raise
+                stream = Stream(self, raw)
+                self.streams.add(stream)
+                return stream
+        except self.errors as error:
+            raise trouble(error) from error
+
+
+_streams: set[Stream] = set()
+"""Open streams of the microphone and the player, under `_lock`: PortAudio is one per process."""

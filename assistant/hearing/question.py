@@ -1,0 +1,93 @@
+"""One spoken question, from the first block of sound to its words."""
+
+from collections import deque
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.audio import QUESTION_RATE_HZ
+from assistant.hearing.endpoint import Endpoint, EndpointState
+from assistant.hearing.recognizer import AudioChunk, Recognizer, Transcript
+
+BEFORE_SPEECH_S = 0.5
+"""Sound kept from before the first voiced block: soft first consonants are in it."""
+
+
+class VoiceActivity(Protocol):
+    """What tells speech from other sound; see `assistant.hearing.voice_activity`."""
+
+    def probability(self, samples: NDArray[np.int16]) -> float:
+        """The probability of speech in the next 16 kHz samples."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the sound so far."""
+        ...
+
+
+class SpokenQuestion:
+    """Sound block by block: the detector says where speech is, the recognizer what it says."""
+
+    def __init__(self, recognizer: Recognizer, activity: VoiceActivity, endpoint: Endpoint) -> None:
+        """Begin a question; all three forget what came before."""
+        self._recognizer, self._activity, self._endpoint = recognizer, activity, endpoint
+        recognizer.begin()
+        activity.reset()
+        endpoint.reset()
+        self._before: deque[AudioChunk] = deque()
+        self._words, self._told = "", ""
+        self._ended_by_key = True
+        self.is_muted = True
+        """True while every sample was zero, which no microphone gives that is switched on."""
+        self.speech_ended_at: float | None = None
+        """When the last voiced block was captured (s, time.monotonic)."""
+
+    @property
+    def is_silent(self) -> bool:
+        """True if nobody has spoken, as far as the detector can tell.
+
+        Whoever pressed the talk key again has spoken, though perhaps too softly for it.
+        """
+        return not self._endpoint.began and (self.is_muted or not self._ended_by_key)
+
+    def accept(self, chunk: AudioChunk) -> bool:
+        """Take the next block; True when the question is over."""
+        self.is_muted = self.is_muted and not chunk.samples.any()
+        probability = self._activity.probability(chunk.samples)
+        state = self._endpoint.accept(probability, len(chunk.samples) / QUESTION_RATE_HZ)
+        if self._endpoint.began:
+            voiced = self._endpoint.silent_s == 0
+            if voiced:
+                self.speech_ended_at = chunk.captured_at
+            self._hear(chunk, voiced=voiced)
+        else:
+            self._before.append(chunk)
+        if state is EndpointState.PAUSING:
+            self._recognizer.prepare()
+        over = state in (EndpointState.ENDED, EndpointState.NOTHING, EndpointState.TOO_LONG)
+        self._ended_by_key = not over
+        return over
+
+    def new_words(self) -> str:
+        """The words so far if they changed since the last call, else ""."""
+        changed = self._words if self._words != self._told else ""
+        self._told = self._words
+        return changed
+
+    def transcript(self) -> Transcript | None:
+        """What was said, or None if it was not understood."""
+        self._hear_before(keep_s=None)
+        return self._recognizer.finish()
+
+    def _hear(self, chunk: AudioChunk, *, voiced: bool) -> None:
+        self._hear_before(keep_s=BEFORE_SPEECH_S)
+        self._words = self._recognizer.accept(chunk, voiced=voiced)
+
+    def _hear_before(self, keep_s: float | None) -> None:
+        """Give the recognizer what came before speech: its last `keep_s` seconds, or all."""
+        if keep_s is not None:
+            while sum(len(chunk.samples) for chunk in self._before) > keep_s * QUESTION_RATE_HZ:
+                self._before.popleft()
+        while self._before:
+            self._recognizer.accept(self._before.popleft(), voiced=True)

@@ -1,0 +1,170 @@
+"""The listening thread: microphone, end of speech and recognizer, one question at a time."""
+
+import contextlib
+import enum
+import queue
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from assistant.errors import MicrophoneError, RecognizerError
+from assistant.hearing.endpoint import Endpoint, EndpointSettings
+from assistant.hearing.question import SpokenQuestion, VoiceActivity
+from assistant.hearing.recognizer import AudioChunk, Recognizer, Transcript
+from assistant.listening import Heard, HeardCallback, HeardKind
+
+MOST_ORDERS = 16
+
+NOT_UNDERSTOOD = "I did not understand that; say help to hear what you can ask."
+NOTHING_HEARD = "I heard nothing; press the talk key and ask again."
+MUTED = "The microphone gives no sound at all; switch it on, or type the question."
+
+
+class Microphone(Protocol):
+    """What captures sound; see `assistant.devices.microphone`."""
+
+    def open(self) -> None:
+        """Begin to capture, or raise MicrophoneError."""
+        ...
+
+    def read(self) -> AudioChunk:
+        """Wait for the next piece, or raise MicrophoneError."""
+        ...
+
+    def close(self) -> None:
+        """Give the device back."""
+        ...
+
+
+class _Order(enum.Enum):
+    START = 0
+    FINISH = 1
+    CANCEL = 2
+    CLOSE = 3
+
+
+class VoiceListener:
+    """A `Listener` whose own thread owns the microphone, the detector and the recognizer.
+
+    The detector and the recognizer are loaded there too, so nothing waits for them; what fails
+    in that is told at the first question, and tried again at each.
+    """
+
+    def __init__(
+        self,
+        microphone: Microphone,
+        open_recognizer: Callable[[], Recognizer],
+        open_activity: Callable[[], VoiceActivity],
+        *,
+        settings: EndpointSettings | None = None,
+        on_heard: HeardCallback | None = None,
+    ) -> None:
+        """Start the thread.
+
+        open_recognizer, open_activity: load what they name, or raise RecognizerError.
+        """
+        self.on_heard = on_heard
+        self._microphone = microphone
+        self._open_recognizer, self._open_activity = open_recognizer, open_activity
+        self._recognizer: Recognizer | None = None
+        self._activity: VoiceActivity | None = None
+        self._settings = settings
+        # Each start and cancel makes a new number: what an older question still gives is dropped.
+        self._wanted = 0
+        self._closing = False
+        self._orders: queue.Queue[_Order] = queue.Queue(MOST_ORDERS)
+        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+        self._thread.start()
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._wanted += 1
+        self._order(_Order.START)
+
+    def finish(self) -> None:
+        """End the question now."""
+        self._order(_Order.FINISH)
+
+    def cancel(self) -> None:
+        """Stop listening and tell nothing more of this question."""
+        self._wanted += 1
+        self._order(_Order.CANCEL)
+
+    def close(self) -> None:
+        """Give up the microphone and the recognizer."""
+        self._wanted += 1
+        self._closing = True
+        self._order(_Order.CLOSE)
+        # A device that hangs must not keep the program from ending.
+        self._thread.join(timeout=2.0)
+
+    def _order(self, order: _Order) -> None:
+        while True:
+            try:
+                self._orders.put_nowait(order)
+                return
+            except queue.Full:
+                # Sixteen keys pressed while one question is decoded: the newest one counts.
+                self._next_order()
+
+    def _run(self) -> None:
+        with contextlib.suppress(RecognizerError):
+            self._load()
+        while not self._closing:
+            if self._orders.get() is _Order.START:
+                while self._listen():
+                    pass
+
+    def _load(self) -> tuple[Recognizer, VoiceActivity]:
+        if self._recognizer is None:
+            self._recognizer = self._open_recognizer()
+        if self._activity is None:
+            self._activity = self._open_activity()
+        return self._recognizer, self._activity
+
+    def _listen(self) -> bool:
+        """Hear one question; True if another one was begun meanwhile."""
+        question = self._wanted
+        try:
+            recognizer, activity = self._load()
+            self._microphone.open()
+            try:
+                hearing = SpokenQuestion(recognizer, activity, Endpoint(self._settings))
+                while True:
+                    order = self._next_order()
+                    if order in (_Order.START, _Order.CANCEL, _Order.CLOSE):
+                        return order is _Order.START
+                    if order is _Order.FINISH:
+                        break
+                    if hearing.accept(self._microphone.read()):
+                        break
+                    words = hearing.new_words()
+                    if words:
+                        partial = Transcript(words, 0.0, recognizer.name)
+                        self._tell(question, Heard(HeardKind.PARTIAL, partial))
+            finally:
+                self._microphone.close()
+            self._tell(question, _heard(hearing))
+        except (MicrophoneError, RecognizerError) as error:
+            self._tell(question, Heard(HeardKind.FAILED, message=str(error)))
+        return False
+
+    def _next_order(self) -> _Order | None:
+        try:
+            return self._orders.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _tell(self, question: int, heard: Heard) -> None:
+        if question == self._wanted and self.on_heard is not None:
+            self.on_heard(heard)
+
+
+def _heard(question: SpokenQuestion) -> Heard:
+    """What a question that is over has come to."""
+    if question.is_silent:
+        return Heard(HeardKind.REJECTED, message=MUTED if question.is_muted else NOTHING_HEARD)
+    transcript = question.transcript()
+    if transcript is None:
+        return Heard(HeardKind.REJECTED, message=NOT_UNDERSTOOD)
+    return Heard(HeardKind.FINAL, transcript, speech_ended_at=question.speech_ended_at)
