@@ -204,30 +204,33 @@ class _Voice:
     """Speaks lines where there is a voice and a loudspeaker; says once where there is none."""
 
     def __init__(self) -> None:
-        self._parts: tuple[Any, Any] | None = None
+        self._synthesizer: Any = None
         self._mute = False
 
     def say(self, text: str) -> None:
+        """Speak a line and wait until it was heard."""
         if self._mute:
             return
         try:
-            synthesizer, player = self._open()
-            for sentence in sentences(printable(text)):
-                player.play(synthesizer.synthesize(sentence))
+            player = self._open()
+            # Given back after each line: the probes look at the same devices.
+            with contextlib.closing(player):
+                for sentence in sentences(printable(text)):
+                    player.play(self._synthesizer.synthesize(sentence))
         except (SynthesizerError, PlayerError) as error:
             self._mute = True
             print(f"status: {error}; the findings are in text only", file=sys.stderr)
 
-    def _open(self) -> tuple[Any, Any]:
-        if self._parts is None:
-            from assistant.devices.player import SoundDevicePlayer
-            from assistant.devices.synthesizer import Pyttsx3Synthesizer
+    def _open(self) -> Any:
+        from assistant.devices.player import SoundDevicePlayer
+        from assistant.devices.synthesizer import Pyttsx3Synthesizer
 
-            self._parts = Pyttsx3Synthesizer(), SoundDevicePlayer()
-        return self._parts
+        player = SoundDevicePlayer()
+        if self._synthesizer is None:
+            self._synthesizer = Pyttsx3Synthesizer()
+        return player
 
     def close(self) -> None:
         """End the speech worker."""
-        if self._parts is not None:
-            with contextlib.suppress(SynthesizerError):
-                self._parts[0].close()
+        if self._synthesizer is not None:
+            self._synthesizer.close()

@@ -21,6 +21,9 @@ from assistant.paths import settings_file
 from assistant.settings_file import load_settings
 
 SILENT_BLOCKS = 8
+SILENT_PEAK = 4
+"""Largest sample of a microphone that is muted: what converting its rate adds to nothing."""
+
 BLANK_SPREAD = 8
 """Brightest minus darkest value of a picture in which nothing can be seen; of 255."""
 
@@ -96,7 +99,10 @@ def look_at_microphone() -> Finding:
         blocks = [microphone.read().samples for _ in range(SILENT_BLOCKS)]
     finally:
         microphone.close()
-    if not any(block.any() for block in blocks):
+    if (
+        max((int(abs(block.astype(int)).max()) for block in blocks if block.size), default=0)
+        <= SILENT_PEAK
+    ):
         return Finding(
             State.LIMITED,
             "it is there and gives only silence",

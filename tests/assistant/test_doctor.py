@@ -126,12 +126,14 @@ def test_without_a_voice_it_says_so_once(
 
 def test_with_a_voice_each_sentence_is_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[str] = []
-    engine = types.SimpleNamespace(synthesize=lambda text: text, close=lambda: None)
-    player = types.SimpleNamespace(play=heard.append)
+    given_back: list[None] = []
+    player = types.SimpleNamespace(play=heard.append, close=lambda: given_back.append(None))
     voice = doctor._Voice()
-    monkeypatch.setattr(voice, "_open", lambda: (engine, player))
+    voice._synthesizer = types.SimpleNamespace(synthesize=lambda text: text, close=lambda: None)
+    monkeypatch.setattr(voice, "_open", lambda: player)
     voice.say("camera: Missing. Plug one in.")
     assert heard == ["camera: Missing.", "Plug one in."]
+    assert len(given_back) == 1
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +285,9 @@ def test_a_muted_microphone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(microphone, "SoundDeviceMicrophone", FakeMicrophone)
     assert doctor_probes.look_at_microphone().state is State.LIMITED
-    FakeMicrophone.level = 5
+    FakeMicrophone.level = -1
+    assert doctor_probes.look_at_microphone().state is State.LIMITED
+    FakeMicrophone.level = -9
     assert doctor_probes.look_at_microphone().state is State.OK
 
 
