@@ -24,6 +24,12 @@ from assistant.ui.plain import print_event
 LONGEST_LINE = 100_000
 """Characters; a longer line is no question."""
 
+MOST_LINES = 1000
+"""Lines that are read ahead."""
+
+LOOK_EVERY_S = 0.2
+"""How often a wait looks whether the session has ended."""
+
 _AT_ONCE = frozenset({Action.STOP, Action.PAUSE, Action.RESUME})
 """Orders that never wait for a line before them."""
 
@@ -54,10 +60,7 @@ def run_lines(session: Session, source: TextIO, out: TextIO, *, as_json: bool) -
     writer = threading.Thread(target=_write_events, args=(session, out, write), daemon=True)
     writer.start()
     try:
-        if source.isatty():
-            _read_terminal(session, source, as_json)
-        else:
-            _read_pipe(session, source, as_json)
+        _serve(session, source, as_json, in_turn=not source.isatty())
     finally:
         session.quit()
         writer.join()
@@ -107,17 +110,13 @@ def _parse_object(text: str) -> list[Order | Question]:
     return [*found, parse_command(f"/{given['command']} {given.get('argument', '')}")]
 
 
-def _read_terminal(session: Session, source: TextIO, as_json: bool) -> None:
-    for line in source:
-        for asked in _parsed(line, as_json):
-            if isinstance(asked, Order) and asked.action is Action.QUIT:
-                return
-            _pass_on(session, asked)
+def _serve(session: Session, source: TextIO, as_json: bool, *, in_turn: bool) -> None:
+    """Pass lines on until the input ends, or the session does, such as by a spoken "quit".
 
-
-def _read_pipe(session: Session, source: TextIO, as_json: bool) -> None:
-    """Read ahead in a thread, so that `/stop` is seen while a line before it is answered."""
-    waiting: queue.Queue[Order | Question | Wrong | None] = queue.Queue(1000)
+    A thread of its own waits for input. in_turn: each line waits for the one before, but for
+    orders such as `/stop`, which the thread passes on at once.
+    """
+    lines: queue.Queue[Order | Question | Wrong | None] = queue.Queue(MOST_LINES)
 
     def read_ahead() -> None:
         for line in source:
@@ -125,17 +124,21 @@ def _read_pipe(session: Session, source: TextIO, as_json: bool) -> None:
                 if isinstance(asked, Order) and asked.action in _AT_ONCE:
                     session.do(asked)
                 else:
-                    waiting.put(asked)
-        waiting.put(None)
+                    lines.put(asked)
+        lines.put(None)
 
     threading.Thread(target=read_ahead, name="input", daemon=True).start()
-    # A first line must not give up what the session says at its start.
-    _wait_until_idle(session)
-    while (asked := waiting.get()) is not None and session.running:
-        if isinstance(asked, Order) and asked.action is Action.QUIT:
-            return
-        _pass_on(session, asked)
+    if in_turn:
+        # A first line must not give up what the session does at its start.
         _wait_until_idle(session)
+    while session.running:
+        with contextlib.suppress(queue.Empty):
+            asked = lines.get(timeout=LOOK_EVERY_S)
+            if asked is None or (isinstance(asked, Order) and asked.action is Action.QUIT):
+                return
+            _pass_on(session, asked)
+            if in_turn:
+                _wait_until_idle(session)
 
 
 def _wait_until_idle(session: Session) -> None:
@@ -143,7 +146,7 @@ def _wait_until_idle(session: Session) -> None:
     session.when_idle(idle)
     while session.running:
         with contextlib.suppress(queue.Empty):
-            return idle.get(timeout=0.5)
+            return idle.get(timeout=LOOK_EVERY_S)
 
 
 def _parsed(line: str, as_json: bool) -> Iterator[Order | Question | Wrong]:

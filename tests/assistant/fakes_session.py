@@ -242,13 +242,17 @@ class Scene:
         return found
 
     def settle(self) -> list[Event]:
-        """Let every message that was sent be handled."""
-        done: queue.Queue[None] = queue.Queue(1)
-        self.session._post(lambda: done.put(None))
-        done.get(timeout=PATIENCE_S)
-        self.session._post(lambda: done.put(None))
-        done.get(timeout=PATIENCE_S)
+        """Let every message that was sent be handled, and take the events out."""
+        self.settle_only()
         return self.events()
+
+    def settle_only(self) -> None:
+        """Let every message that was sent be handled; a front end takes the events out."""
+        done: queue.Queue[None] = queue.Queue(1)
+        # The state is settled after a message; the second one comes after that.
+        for _ in range(2):
+            self.session._post(lambda: done.put(None))
+            done.get(timeout=PATIENCE_S)
 
     def idle(self) -> list[Event]:
         """Wait until nothing is being done."""
