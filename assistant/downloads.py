@@ -77,7 +77,9 @@ def fetch(
     part = _Part(target)
     told = progress or (lambda here, whole: None)
     try:
-        with httpx2.Client(follow_redirects=True, timeout=TIMEOUT_S) as client:
+        # The hook sees every request, also those that a redirect leads to.
+        hooks = {"request": [lambda request: _check_address(str(request.url))]}
+        with httpx2.Client(follow_redirects=True, timeout=TIMEOUT_S, event_hooks=hooks) as client:
             _bring(client, wanted, part, told, pause_s)
         return part.finish(wanted, target)
     except OSError as error:
@@ -116,12 +118,14 @@ def _one_attempt(client: httpx2.Client, wanted: Wanted, part: "_Part", progress:
     # Without this a server may compress, and then neither range nor length mean the file's bytes.
     headers = {**(wanted.headers or {}), "Accept-Encoding": "identity", **part.range_headers()}
     with client.stream("GET", wanted.address, headers=headers) as answer:
-        _check_address(str(answer.url))
         if answer.status_code == 416:
             part.clear()
             raise _Broken("the server has not the range that is missing")
         _check_status(answer, wanted)
         start, whole = _place(answer)
+        if start and not part.is_same(answer.headers):
+            part.clear()
+            raise _Broken("the server sent a part of another version of the file")
         if start != part.size:
             part.clear()
             if start != 0:
@@ -226,9 +230,11 @@ class _Part:
 
     def remember(self, headers: Mapping[str, str]) -> None:
         """Keep the strong name of this version; without one a part is never continued."""
-        tag = headers.get("ETag", "")
-        version = headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag
-        self._note.write_text(json.dumps({"version": version}), encoding="utf-8")
+        self._note.write_text(json.dumps({"version": _version(headers)}), encoding="utf-8")
+
+    def is_same(self, headers: Mapping[str, str]) -> bool:
+        """True unless the server names another version than that of the bytes that are here."""
+        return _version(headers) in ("", self._version())
 
     def open(self) -> Any:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
@@ -263,3 +269,9 @@ class _Part:
             return str(note["version"])
         except (OSError, ValueError, KeyError, TypeError):
             return ""
+
+
+def _version(headers: Mapping[str, str]) -> str:
+    """What names a version on its server; a weak tag is no proof that the bytes are the same."""
+    tag = headers.get("ETag", "")
+    return headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag

@@ -33,7 +33,9 @@ of seven gives 0.2 to 0.55.
 FARTHEST_PICTURE = 0.15
 """Cosine distance up to which two pictures of one model count as the same scene."""
 
-MOST_WINDOWS, MOST_CHARACTERS = 4_000, 100_000
+MOST_CHARACTERS = 1_000_000
+MOST_WINDOWS = 4_000
+"""Pairs of words that are found by their letters; words after them are found as whole words."""
 
 _RANK_OFFSET = 60.0  # of reciprocal rank fusion, Cormack et al. 2009
 _ASKING_WORDS = """
@@ -91,9 +93,13 @@ class Memory:
             MemoryKeyError: there is no key.
         """
         self._check_enabled()
-        name, text = " ".join(name.split()), text.strip()[:MOST_CHARACTERS]
+        name, text = " ".join(name.split()), text.strip()
         if not name and not text:
             raise MemoryStoreError("there is nothing to save; say a name for it")
+        if len(name) + len(text) > MOST_CHARACTERS:
+            raise MemoryStoreError(
+                f"this text has {len(text)} characters, more than {MOST_CHARACTERS}; save a part"
+            )
         picture = None if picture_embedding is None else _picture_bytes(picture_embedding)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._file.open() as connection, connection:

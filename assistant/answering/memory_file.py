@@ -33,6 +33,8 @@ CREATE VIRTUAL TABLE words USING fts5(
     name, text, content='things', content_rowid='id',
     tokenize='porter unicode61 remove_diacritics 2'
 );
+-- Without this, deleted words stay in the index until it is merged.
+INSERT INTO words(words, rank) VALUES ('secure-delete', 1);
 CREATE TRIGGER things_added AFTER INSERT ON things BEGIN
     INSERT INTO words(rowid, name, text) VALUES (new.id, new.name, new.text);
 END;

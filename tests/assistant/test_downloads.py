@@ -87,6 +87,18 @@ def test_a_file_that_changed_meanwhile_begins_anew(
     assert target.read_bytes() == newer
 
 
+def test_a_part_of_another_version_is_never_joined(
+    address: str, manners: Manners, target: Path
+) -> None:
+    manners.cut_after = [300_000, 0, 0, 0]
+    with pytest.raises(DownloadError):
+        get(Wanted(address), target)
+    newer = CONTENT[::-1]
+    manners.files["/model.zip"], manners.etag, manners.joins_versions = newer, '"two"', True
+    get(Wanted(address), target)
+    assert target.read_bytes() == newer
+
+
 def test_without_a_version_nothing_is_joined(address: str, manners: Manners, target: Path) -> None:
     manners.etag, manners.cut_after = "", [300_000]
     get(Wanted(address), target)
@@ -171,9 +183,14 @@ def test_no_server_at_all(target: Path) -> None:
         get(Wanted("http://127.0.0.1:9/model.zip"), target)
 
 
-def test_only_encrypted_addresses(address: str, manners: Manners, target: Path) -> None:
+def test_only_encrypted_addresses(
+    address: str, manners: Manners, target: Path, offline: None
+) -> None:
     with pytest.raises(DownloadError, match="https"):
         get(Wanted("http://example.com/model.zip"), target)
+    manners.redirect = "http://example.com/model.zip"
+    with pytest.raises(DownloadError, match="example.com.*https"):
+        get(Wanted(address), target)
     manners.redirect = "ftp://127.0.0.1/model.zip"
     with pytest.raises(DownloadError):
         get(Wanted(address), target)

@@ -138,6 +138,8 @@ def test_pictures_are_compared_within_one_model(memory: Memory) -> None:
 def test_nothing_to_save_is_refused(memory: Memory) -> None:
     with pytest.raises(MemoryStoreError, match="nothing to save"):
         memory.remember("  ", "\n")
+    with pytest.raises(MemoryStoreError, match="1000001 characters.*save a part"):
+        memory.remember("", "x" * 1_000_001)
 
 
 def test_files_are_private_and_unreadable_without_the_key(memory: Memory, folder: Path) -> None:
@@ -226,6 +228,20 @@ def test_deleting_one_and_all(memory: Memory, folder: Path) -> None:
     assert memory.latest() == []
     memory.remember("new", "start")
     assert names(memory, "new") == ["new"]
+
+
+def test_deleted_words_are_not_left_in_the_index(memory: Memory) -> None:
+    memory.remember("other", "nothing")
+    memory.forget(memory.remember("diagnosis", "hypertension"))
+    with memory._file.open() as connection:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
+        held = "".join(
+            str(connection.execute(f"SELECT * FROM {table}").fetchall())
+            for table in ("things", "windows", "words_data", "words_idx", "words_docsize")
+            if table in tables
+        )
+    assert "noth" in held
+    assert "hypertens" not in held and "diagnos" not in held
 
 
 def test_all_can_be_deleted_without_the_key(memory: Memory, folder: Path) -> None:
