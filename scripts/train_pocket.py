@@ -18,6 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="run folder; runs/STAGE by default")
     parser.add_argument("--pictures", type=int, default=120_000, help="pictures of the whole run")
     parser.add_argument("--easy", type=int, help="pictures over which they grow harder")
+    parser.add_argument("--resting", type=int, default=0, help="pictures while the tower rests")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1.6e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -47,15 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = TrainingSettings(
         stage=arguments.stage,
         pictures=arguments.pictures,
+        resting_pictures=arguments.resting,
         easy_pictures=arguments.easy or (12_000 if arguments.stage == TOWER else 30_000),
         batch_size=arguments.batch_size,
         learning_rate=arguments.learning_rate,
         seed=arguments.seed,
     )
     try:
-        run = Run(
-            out, settings, device=device, workers=arguments.workers, tower=arguments.tower
-        )
+        run = Run(out, settings, device=device, workers=arguments.workers, tower=arguments.tower)
         out.mkdir(parents=True, exist_ok=True)
         curve = out / "curve.csv"
         is_new = not curve.exists()
@@ -72,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(
                     f"step {progress.step}/{settings.steps}"
                     f" answer {progress.answer_loss:.3f} dense {progress.dense_loss:.3f}"
+                    f" cells {progress.cell_loss:.3f}"
                     f" tokens right {progress.token_accuracy:.1%}"
                     f" {progress.pictures / max(progress.seconds, 1e-9):.1f} pictures/s",
                     flush=True,

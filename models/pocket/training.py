@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -101,7 +102,9 @@ class TrainingSettings:
     weight_decay: float = 0.05
     warmup_steps: int = 150
     easy_pictures: int = 12_000  # over which pictures grow from easy to hard
+    resting_pictures: int = 0  # while a trained tower rests: a step takes half the time
     dense_weight: float = 1.0
+    cell_weight: float = 0.5
     seed: int = 0
 
     @property
@@ -218,18 +221,33 @@ class TrainedModel(nn.Module):
         super().__init__()
         self.config = pocket_config()
         self.pocket = CogVLM2ForCausalLM(self.config)
-        self.dense_head = nn.Linear(self.config.vision.hidden_size, sum(DENSE_CLASSES) + 1)
+        classes = sum(DENSE_CLASSES) + 1
+        self.dense_head = nn.Linear(self.config.vision.hidden_size, classes)
+        self.cell_head = nn.Linear(self.config.hidden_size, 4 * classes)
         initialize(self.pocket)
-        nn.init.normal_(self.dense_head.weight, std=0.02)
+        for head in (self.dense_head, self.cell_head):
+            nn.init.normal_(head.weight, std=0.02)
+        # The token that names each colour, shape and character; 0 stands for "nothing here".
+        names = build_tokenizer()
+        self.names = tuple(
+            torch.tensor([-1, *(names.token_to_id(word) for word in words)])
+            for words in (COLOURS, SHAPES, CHARACTERS)
+        )
 
-    def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Give the answer loss, the dense loss, and the share of answer tokens that are right."""
+    def forward(self, batch: dict[str, Tensor], *, resting: bool = False) -> "Losses":
+        """Compute the losses of a batch; a resting tower gets no gradient and has no loss."""
         core, vision = self.pocket.model, self.pocket.model.vision
-        tokens = vision.transformer(vision.patch_embedding(batch["pixels"]))
-        dense = self.dense_loss(tokens[:, 1:], batch["dense"])
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not resting):
+            tokens = vision.transformer(vision.patch_embedding(batch["pixels"]))
+        nothing = tokens.new_zeros((), dtype=torch.float32)
+        dense = nothing
+        if not resting:
+            dense = label_loss(self.dense_head(tokens[:, 1:]), batch["dense"])
         if not bool((batch["targets"] != IGNORED).any()):
-            return dense.new_zeros(()), dense, dense.new_zeros(())
-        features = vision.enclose(vision.linear_proj(vision.merge(tokens)))
+            return Losses(nothing, dense, nothing, nothing)
+        merged = vision.linear_proj(vision.merge(tokens))
+        cells = self.cell_loss(merged, batch["dense"])
+        features = vision.enclose(merged)
         types = torch.full_like(batch["ids"], LANGUAGE)
         types[:, 1 : 1 + self.config.num_picture_tokens] = VISION
         x = core.embed(batch["ids"], types, features)
@@ -242,26 +260,75 @@ class TrainedModel(nn.Module):
         right = (logits.argmax(-1) == wanted).float().mean()
         weights = batch["weights"][asked]
         losses = F.cross_entropy(logits, wanted, reduction="none")
-        return (losses * weights).sum() / weights.sum(), dense, right
+        return Losses((losses * weights).sum() / weights.sum(), dense, cells, right)
 
-    def dense_loss(self, tokens: Tensor, labels: Tensor) -> Tensor:
-        """Cross entropy of what each patch shows; patches with something on them weigh more.
+    def cell_loss(self, merged: Tensor, labels: Tensor) -> Tensor:
+        """Ask of each picture token what its four patches show, and to name it.
+
+        Without this the adapter starts to pass on what the tower sees only when the decoder starts
+        to look, and the decoder only when there is something to see. Naming puts a thing near its
+        word in the decoder's own space, so that answering begins as copying.
 
         Args:
-            tokens: (B, patches, C). labels: (B, 4, patches), see `stack_labels`.
+            merged: (B, cells, C), the adapter's output. labels: (B, 4, patches).
         """
-        scores = self.dense_head(tokens).float().split((*DENSE_CLASSES, 1), dim=-1)
-        total = tokens.new_zeros((), dtype=torch.float32)
-        for index, classes in enumerate(DENSE_CLASSES):
-            weight = torch.ones(classes, device=tokens.device)
-            weight[0] = EMPTY_WEIGHT[index]
-            target = labels[:, index].flatten()
-            total = total + F.cross_entropy(scores[index].flatten(0, 1), target, weight=weight)
-        centre = labels[:, 3].float()
-        balance = torch.tensor(20.0, device=tokens.device)
-        return total + 2 * F.binary_cross_entropy_with_logits(
-            scores[3].squeeze(-1), centre, pos_weight=balance
+        half = GRID // 2
+        batch = labels.shape[0]
+        split = labels.view(batch, 4, half, 2, half, 2).permute(0, 1, 2, 4, 3, 5)
+        shown = split.reshape(batch, 4, half * half, 4)  # the patches of each cell
+        scores = self.cell_head(merged).unflatten(-1, (4, -1)).flatten(1, 2)
+        return label_loss(scores, shown.flatten(2)) + self.naming_loss(merged, shown)
+
+    def naming_loss(self, merged: Tensor, shown: Tensor) -> Tensor:
+        """Cross entropy of the words for what a cell shows, by the decoder's own output head.
+
+        Args:
+            merged: (B, cells, C). shown: (B, 4, cells, 4), the labels of each cell's patches.
+        """
+        logits = self.pocket.lm_head(self.pocket.model.norm(merged)).float().flatten(0, 1)
+        words = torch.cat(
+            [names.to(shown.device)[shown[:, kind]] for kind, names in enumerate(self.names)],
+            dim=-1,
+        ).flatten(0, 1)
+        wanted = torch.zeros_like(logits).scatter_add_(
+            1, words.clamp(min=0), (words >= 0).to(logits.dtype)
         )
+        named = wanted.sum(1)
+        empty = named == 0
+        wanted[empty, self.config.pad_token_id] = 1.0
+        losses = -(wanted * logits.log_softmax(-1)).sum(1) / wanted.sum(1)
+        weight = torch.where(empty, EMPTY_WEIGHT[-1], 1.0)
+        mean: Tensor = (losses * weight).sum() / weight.sum()
+        return mean
+
+
+class Losses(NamedTuple):
+    """Of one batch: each () float32; ``right`` is the share of answer tokens that are right."""
+
+    answer: Tensor
+    dense: Tensor
+    cells: Tensor
+    right: Tensor
+
+
+def label_loss(scores: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy of what each patch shows; patches with something on them weigh more.
+
+    Args:
+        scores: (B, patches, classes). labels: (B, 4, patches), see `stack_labels`.
+    """
+    parts = torch.split(scores.float(), [*DENSE_CLASSES, 1], dim=-1)
+    total = scores.new_zeros((), dtype=torch.float32)
+    for index, classes in enumerate(DENSE_CLASSES):
+        weight = torch.ones(classes, device=scores.device)
+        weight[0] = EMPTY_WEIGHT[index]
+        target = labels[:, index].flatten()
+        total = total + F.cross_entropy(parts[index].flatten(0, 1), target, weight=weight)
+    centre = labels[:, 3].float()
+    balance = torch.tensor(20.0, device=scores.device)
+    return total + 2 * F.binary_cross_entropy_with_logits(
+        parts[3].squeeze(-1), centre, pos_weight=balance
+    )
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
@@ -299,6 +366,7 @@ class Progress:
     pictures: int
     answer_loss: float
     dense_loss: float
+    cell_loss: float
     token_accuracy: float
     seconds: float
 
@@ -354,10 +422,10 @@ class Run:
             now = time.monotonic()
             self.seconds = before + now - started
             if self.step % 50 == 0 or self.step == self.settings.steps:
-                answer, dense, right = torch.stack(sums).mean(0).tolist()
+                answer, dense, cells, right = torch.stack(sums).mean(0).tolist()
                 sums.clear()
                 pictures = self.step * self.settings.batch_size
-                report(Progress(self.step, pictures, answer, dense, right, self.seconds))
+                report(Progress(self.step, pictures, answer, dense, cells, right, self.seconds))
             if now - saved_at > save_every_s:
                 self.save()
                 saved_at = now
@@ -413,12 +481,14 @@ class Run:
         for optimizer, factor in zip(self.optimizers, (MUON_FACTOR, 1.0), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = factor * rate
+        settings = self.settings
+        resting = self.step * settings.batch_size < settings.resting_pictures
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            answer, dense, right = self.model(batch)
-        loss = answer + self.settings.dense_weight * dense
-        loss.backward()
+            losses = self.model(batch, resting=resting)
+        loss = losses.answer + settings.dense_weight * losses.dense
+        (loss + settings.cell_weight * losses.cells).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
-        return torch.stack((answer.detach(), dense.detach(), right))
+        return torch.stack([part.detach() for part in losses])

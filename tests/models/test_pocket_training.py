@@ -120,7 +120,7 @@ def test_packed_questions_are_scored_as_if_each_stood_alone() -> None:
     drawn = PictureQuestions(SETTINGS)
     items = [drawn[index] for index in (4, 5)]
     with torch.no_grad():
-        packed, _, _ = model(collate(items))
+        packed = model(collate(items)).answer
     losses, weights = [], []
     for index, item in zip((4, 5), items, strict=True):
         for pair in drawn.example(index).questions:
@@ -134,7 +134,9 @@ def test_packed_questions_are_scored_as_if_each_stood_alone() -> None:
 def test_crowded_pictures_teach_the_tower_only() -> None:
     torch.manual_seed(0)
     model = TrainedModel()
-    answer, dense, _ = model(collate([PictureQuestions(TOWER_SETTINGS)[index] for index in (0, 1)]))
+    answer, dense, _, _ = model(
+        collate([PictureQuestions(TOWER_SETTINGS)[index] for index in (0, 1)])
+    )
     (answer + dense).backward()
     assert answer == 0
     assert dense > 1
