@@ -57,18 +57,28 @@ class Finding:
     fix: str = ""
 
 
+LATE = Finding(
+    State.MISSING,
+    "it does not answer",
+    "there was no answer in time",
+    "close other programs that may use it, unplug it and plug it in again",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One thing to look at.
 
     matters: False for what is welcome but not needed: its absence does not change the exit code.
     fix:     what to do where an error names none.
+    late:    the finding where there is no answer in time.
     """
 
     name: str
     look: Callable[[], Finding]
     matters: bool = True
     fix: str = ""
+    late: Finding = LATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +140,7 @@ def _within(probe: Probe, limit_s: float) -> Finding:
     try:
         return replies.get(timeout=limit_s)
     except queue.Empty:
-        return Finding(
-            State.MISSING,
-            "it does not answer",
-            f"there was no answer within {limit_s:g} seconds",
-            "close other programs that may use it, unplug it and plug it in again",
-        )
+        return probe.late
 
 
 def _missing(message: str, usual_fix: str) -> Finding:

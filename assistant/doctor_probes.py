@@ -15,7 +15,7 @@ from assistant.doctor_machine import (
     look_at_settings,
 )
 from assistant.errors import CameraError, RecognizerError, SettingsError
-from assistant.frames import FrameSource
+from assistant.frames import Frame, FrameSource
 from assistant.installed_models import installed_speech_model
 from assistant.paths import settings_file
 from assistant.settings_file import load_settings
@@ -29,6 +29,12 @@ BLANK_SPREAD = 8
 
 _NO_CAMERA = "plug one in, or open picture files"
 _NO_LOUDSPEAKER = "plug in a loudspeaker or headphones; all is printed meanwhile"
+_SLOW_OCR = Finding(
+    State.LIMITED,
+    "it takes long to start",
+    "the machine is slow, or busy now",
+    "close other programs; the first reading takes a while",
+)
 _PULL = "get it with: assistant models pull"
 
 
@@ -45,7 +51,7 @@ def this_machine() -> list[Probe]:
         Probe("loudspeaker", look_at_loudspeaker, matters=speaks, fix=_NO_LOUDSPEAKER),
         Probe("voice", lambda: look_at_voice(settings), matters=speaks),
         Probe("recognizer", lambda: look_at_recognizer(settings.vosk_folder)),
-        Probe("text recognition", look_at_ocr),
+        Probe("text recognition", look_at_ocr, late=_SLOW_OCR),
         Probe("models", lambda: look_at_models(settings)),
         Probe("graphics card", look_at_gpu, matters=False),
         Probe("memory", look_at_memory),
@@ -70,7 +76,7 @@ def look_at_camera(source: str, open_source: Callable[[str], FrameSource] | None
         )
     frames = (open_source or _open_camera)(source)
     try:
-        rgb = frames.latest(max_age_s=2.0).rgb
+        rgb = _first_frame(frames).rgb
     finally:
         frames.close()
     height, width = rgb.shape[:2]
@@ -86,7 +92,17 @@ def look_at_camera(source: str, open_source: Callable[[str], FrameSource] | None
 
 
 def _open_camera(source: str) -> FrameSource:
-    raise CameraError(f"the source {source} cannot be opened yet; open a picture by hand")
+    from assistant.devices.camera import Camera
+
+    return Camera(source)
+
+
+def _first_frame(frames: FrameSource) -> Frame:
+    """The first frame; a second try, since a camera may take longer to start than one waits."""
+    try:
+        return frames.latest(max_age_s=2.0)
+    except CameraError:
+        return frames.latest(max_age_s=2.0)
 
 
 def look_at_microphone() -> Finding:
