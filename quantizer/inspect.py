@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from models.formats import read_quantization
 from models.int4.packing import TENSOR_NAMES as GPTQ_NAMES
 from models.tensor_files import Entry, read_header, read_tensor
 from quantizer.inspect_layer import LayerFacts, inspect_layer
+from quantizer.recipe import SKIP
 
 _LAYER_PARTS = (*GPTQ_NAMES, *COMPRESSED_NAMES, "weight_g_idx")
 _COMPARED = (
@@ -313,12 +315,22 @@ def _judge_unquantized(
         dynamic = config is not None and any(
             pattern.startswith("-:") and _matches(pattern[2:], name) for pattern in config.dynamic
         )
-        if others and not listed and not dynamic:
+        if others and not listed and not dynamic and not _skipped(config, name):
             found.suspicious.append(f"{name} is not quantized, although {others} of its kind are")
         elif found.form == "compressed-tensors" and isinstance(ignored, list) and not listed:
             found.suspicious.append(
                 f"{name} is not quantized, and ignore of config.json does not name it"
             )
+
+
+def _skipped(config: QuantizationConfig | None, name: str) -> bool:
+    """Whether a recipe of ours left a layer as it was, see ``quantizer.recipe``."""
+    recipe = None if config is None else config.meta.get("recipe")
+    rules = recipe.get("rules") if isinstance(recipe, dict) else None
+    for rule in rules if isinstance(rules, list) else ():
+        if isinstance(rule, dict) and fnmatchcase(name, str(rule.get("modules"))):
+            return rule.get("method") == SKIP
+    return False
 
 
 def _matches(pattern: str, name: str) -> bool:

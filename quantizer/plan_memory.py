@@ -141,7 +141,8 @@ def _statistics_moments(
     forward = activation_bytes(block, calibration)
     # The path that is run second holds the inputs of the first.
     yield {"statistics": kept, "activations": forward + 2 * inputs}
-    yield {"statistics": kept + sums * hessian}
+    means = sums if calibration.held_out else sums - 1
+    yield {"statistics": kept + means * hessian}
 
 
 def _input_bytes(
@@ -173,7 +174,7 @@ def _group_moments(
     forward = activation_bytes(block, calibration)
     last = _input_bytes(layers[0], calibration, settings)[1]
     sums, apart = _sums(calibration, followed)
-    kept = (sums + apart) * hessian + last
+    kept = (sums + apart - (not calibration.held_out)) * hessian + last
     group = sum(layer.count for layer in layers) * FLOAT  # a copy of the weights
     scarce = hessian if fit < columns and settings.method != "rpiq-paper" else 0.0  # two dampings
     if settings.method != "rtn":

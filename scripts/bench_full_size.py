@@ -54,11 +54,11 @@ CPU_RULES = (
     ("model.vision.transformer.*.fc2", "rtn"),
     ("model.vision.transformer.*", "gptq"),
     ("model.vision.linear_proj.linear_proj", "gptq"),
-    ("model.vision.linear_proj.dense_4h_to_h", "skip"),
-    ("model.vision.linear_proj.*", "rtn"),
-    ("model.layers.*.vision_mlp.*", "rtn"),
-    ("model.layers.*.language_mlp.*", "skip"),
-    ("model.layers.*.self_attn.*", "gptq"),
+    ("model.vision.linear_proj.*", "skip"),
+    ("model.layers.*.vision_mlp.down_proj", "rtn"),
+    ("model.layers.*_mlp.*", "skip"),
+    ("model.layers.*.vision_expert_dense", "gptq"),
+    ("model.layers.*.self_attn.*", "skip"),
 )
 
 
@@ -160,7 +160,7 @@ def few_blocks(scratch: Path, options: argparse.Namespace) -> dict[str, Any]:
     ids = {"vocab_size": 1024, "bos_token_id": 1, "eos_token_ids": (2,), "pad_token_id": 0}
     vision = {"image_size": options.image_size, "num_hidden_layers": options.vision_layers}
     write_model(model, cogvlm2(**layers, **ids, vision=vision), torch.device("cpu"))
-    write_pictures(pictures, options.samples, 32)
+    write_pictures(pictures, options.samples, 300)
     recipe = scratch / "few-blocks.toml"
     rules = (f'[[rule]]\nmodules = "{name}"\nmethod = "{method}"' for name, method in CPU_RULES)
     recipe.write_text(CPU_RECIPE.format(rules="\n".join(rules)))
@@ -240,10 +240,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--complete", action="store_true", help="the complete shapes; needs a GPU")
     parser.add_argument("--models", nargs="+", choices=tuple(PAPER), default=list(PAPER))
-    parser.add_argument("--vision-layers", type=int, default=2)
+    parser.add_argument("--vision-layers", type=int, default=1)
     parser.add_argument("--decoder-layers", type=int, default=1)
-    parser.add_argument("--image-size", type=int, default=224)
-    parser.add_argument("--samples", type=int, default=8)
+    parser.add_argument("--image-size", type=int, default=448)
+    parser.add_argument("--samples", type=int, default=1)
     parser.add_argument("--scratch", type=Path, help="where weights are written; default: /tmp")
     parser.add_argument("--json", type=Path, help="default: scripts/results/full_size_DEVICE.json")
     options = parser.parse_args(argv)

@@ -229,3 +229,5 @@ def test_command_line(
     recipe.write_text("group_size = 16\n" + rule("model.layers.0.*", "skip") + rule("*", "rtn"))
     assert main([*argv, str(recipe)]) == 0
     assert "7 layers (7 rtn)" in capsys.readouterr().out
+    assert main(["inspect", str(tmp_path / "out")]) == 0
+    assert "although" not in capsys.readouterr().out  # nobody wonders about what was skipped
