@@ -5,15 +5,26 @@ import dataclasses
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from assistant import phrases
 from assistant.answering.conversation import Conversation
 from assistant.answering.notebook import open_notebook
 from assistant.answering.vision import VisionLanguageModel
 from assistant.config import Settings
-from assistant.errors import AssistantError, PlayerError, UsageError
+from assistant.errors import AssistantError, CameraError, UsageError, VisionError
 from assistant.exits import ANSWERED
+from assistant.frames import FrameSource
+from assistant.hearing.recognizer import Recognizer
+from assistant.hearing.vosk_recognizer import (
+    VoskRecognizer,
+    check_model_folder,
+    configured_model,
+)
+from assistant.installed_models import installed_speech_model
+from assistant.late_listener import LateListener
+from assistant.listening import Listener
 from assistant.paths import settings_file
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.session import Session
@@ -35,11 +46,16 @@ def run(options: argparse.Namespace) -> int:
     session = Session(
         Conversation(reader, ModelOpener(settings.model_folder)),
         settings=settings,
-        save=lambda changed, name: save_setting(settings_file(), changed, name),
+        save=lambda changed, name: keep(changed, name),
     )
     for sentence in wrong:
         session.complain(sentence)
     devices = Devices(session, settings, speech=not options.no_speech)
+
+    def keep(changed: Settings, name: str) -> None:
+        devices.setting_changed(changed, name)
+        save_setting(settings_file(), changed, name)
+
     devices.start()
     # Programs and scripts are not asked; they have --no-speech and /set.
     session.start(ask_how_to_speak=front != "json" and sys.stdin.isatty())
@@ -65,6 +81,7 @@ def with_options(settings: Settings, options: argparse.Namespace) -> Settings:
             raise UsageError(f"{options.model}: no model folder; it holds no config.json")
         changes["model_folder"] = str(options.model)
     if options.vosk_model is not None:
+        check_model_folder(options.vosk_model)
         changes["vosk_folder"] = str(options.vosk_model)
     return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
 
@@ -108,11 +125,16 @@ def _run_front(front: str, session: Session) -> None:
     run_lines(session, sys.stdin, sys.stdout, as_json=front == "json")
 
 
+def model_folder(chosen: str) -> Path:
+    """The folder of the vision-language model: the chosen one, else the built-in one."""
+    return Path(chosen).expanduser() if chosen else pocket_int4_folder()
+
+
 class ModelOpener:
     """Opens the vision-language model at the first question that needs it, once."""
 
     def __init__(self, folder: str) -> None:
-        self._folder = Path(folder).expanduser() if folder else pocket_int4_folder()
+        self._folder = model_folder(folder)
         self._model: VisionLanguageModel | None = None
 
     def __call__(self) -> VisionLanguageModel | str:
@@ -129,39 +151,110 @@ class ModelOpener:
 
 
 class Devices:
-    """Opens what a session hears, speaks and sees with, in a thread: no start waits for them."""
+    """What a session hears, speaks, sees and remembers with; no start waits for any of it.
+
+    What is missing is told once. It is looked for again whenever it is needed.
+    """
 
     def __init__(self, session: Session, settings: Settings, *, speech: bool) -> None:
+        """speech: False if this start shall make no sound at all."""
         self._session = session
         self._settings = settings
-        self._speech = speech
-        self._speaker: Speaker | None = None
+        self._speaker = _open_speaker() if speech else None
+        self._listener: Listener | None = None
+        self._frames: FrameSource | None = None
         self._thread = threading.Thread(target=self._open, name="devices", daemon=True)
 
     def start(self) -> None:
-        """Begin to open them; what is missing is told once, and the rest goes on."""
+        """Begin to open them."""
+        # Its device is opened in a thread of its own, so that it can say the first words.
+        self._session.attach(speaker=self._speaker)
         self._thread.start()
+
+    def setting_changed(self, settings: Settings, name: str) -> None:
+        """Open what a setting has switched on."""
+        if name == "history.enabled" and settings.history_enabled:
+            threading.Thread(target=self._try, args=(self._open_memory,), daemon=True).start()
 
     def close(self) -> None:
         """Give every device back."""
         self._thread.join(timeout=5.0)
-        if self._speaker is not None:
-            self._speaker.close()
+        for device in (self._speaker, self._listener, self._frames):
+            if device is not None:
+                device.close()
 
     def _open(self) -> None:
+        self._try(self._open_camera)
+        self._try(self._open_listener)
+        self._try(self._find_model)
         if self._settings.history_enabled:
             self._try(self._open_memory)
-        if self._speech:
-            self._try(self._open_speaker)
 
-    def _try(self, open_one: "object") -> None:
+    def _try(self, open_one: Callable[[], None]) -> None:
         try:
-            open_one()  # type: ignore[operator]
+            open_one()
         except AssistantError as error:
             self._session.tell(str(error))
 
-    def _open_speaker(self) -> None:
-        raise PlayerError("no sound yet; answers are in text")
+    def _open_camera(self) -> None:
+        source = self._settings.camera_source.strip()
+        if source.lower() in ("", "none"):
+            return
+        raise CameraError(phrases.NO_CAMERA)
+
+    def _open_listener(self) -> None:
+        from assistant.devices.microphone import SoundDeviceMicrophone
+        from assistant.hearing.voice_activity import SileroVoiceActivity
+        from assistant.voice_listener import VoiceListener
+
+        chosen = self._settings.vosk_folder
+
+        def make() -> Listener:
+            return VoiceListener(
+                SoundDeviceMicrophone(), lambda: open_recognizer(chosen), SileroVoiceActivity
+            )
+
+        microphone = SoundDeviceMicrophone()
+        try:
+            microphone.open()
+            # Loaded now, so that the first question is heard without delay.
+            self._listener = make()
+        except AssistantError:
+            self._listener = LateListener(make)
+            raise
+        finally:
+            microphone.close()
+            if self._listener is not None:
+                self._session.attach(listener=self._listener)
+
+    def _find_model(self) -> None:
+        folder = model_folder(self._settings.model_folder)
+        if not folder.is_dir():
+            raise VisionError(
+                f"there is no vision model at {folder}; text is read, other questions get no answer"
+            )
 
     def _open_memory(self) -> None:
         self._session.attach(memory=open_notebook())
+
+
+def _open_speaker() -> Speaker:
+    from assistant.devices.player import SoundDevicePlayer
+    from assistant.devices.synthesizer import Pyttsx3Synthesizer
+    from assistant.speaking import SentenceSpeaker
+
+    return SentenceSpeaker(Pyttsx3Synthesizer(), SoundDevicePlayer)
+
+
+def open_recognizer(chosen: str) -> Recognizer:
+    """The recognizer of a Vosk model that was chosen or pulled, else PocketSphinx.
+
+    Raises:
+        RecognizerError: its model is missing or damaged.
+    """
+    folder = configured_model(Path(chosen) if chosen else None) or installed_speech_model()
+    if folder is not None:
+        return VoskRecognizer(folder)
+    from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
+
+    return PocketSphinxRecognizer()

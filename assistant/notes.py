@@ -29,7 +29,7 @@ class Notes:
             UsageError: memory is off, or there is nothing to remember or delete.
         """
         if self._memory is None:
-            raise UsageError(phrases.NO_MEMORY)
+            raise UsageError(phrases.MEMORY_CLOSED)
         if action is Action.REMEMBER:
             if not kept:
                 raise UsageError(phrases.NOTHING_TO_REMEMBER)

@@ -26,10 +26,8 @@ NOTHING_TO_CHECK = "There is no question to check yet; ask one first."
 NOT_UNDERSTOOD = "I did not understand. Say it in other words, or type it."
 NO_LISTENER = "I cannot hear: there is no microphone or no recognizer. Type your question."
 NO_CAMERA_TO_WATCH = "Reading as you go needs a camera; this is a still picture. Try: /read."
-NO_MEMORY = (
-    "I remember nothing: memory is off. Switch it on with /set history.enabled true, "
-    "then start again."
-)
+NO_MEMORY = "I remember nothing: memory is off. Switch it on: /set history.enabled true."
+MEMORY_CLOSED = "The memory is not open; I said why when it was switched on."
 NOTHING_TO_REMEMBER = "There is nothing to remember yet; ask or read something first."
 WATCHING = "I read new text as it comes into view. Say or press stop to end."
 STILL_WORKING = "I am still working on it."

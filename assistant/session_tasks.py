@@ -200,6 +200,9 @@ class Tasks:
         self._session.jobs.begin(work, endless=True)
 
     def _note(self, action: Action, argument: str) -> None:
+        if not self._session.settings.history_enabled:
+            self._session.fail(phrases.NO_MEMORY)
+            return
         kept = "\n".join(answer.text for answer in self._answers)
         notes, frame = self._notes, self._seen
 

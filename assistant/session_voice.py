@@ -24,6 +24,7 @@ class Voice:
         self.mode = "ask"
         self.speaking = False
         """True while an answer is being spoken; notices between answers do not count."""
+        self._lost = False
 
     @property
     def speaks(self) -> bool:
@@ -40,8 +41,9 @@ class Voice:
         if not self.speaks:
             self.signal(Earcon.FOUND)
             return
+        # Also without sound: that is how it is found again.
         self.say(text, SpeechPriority.NORMAL)
-        self.speaking = True
+        self.speaking = not self._lost
 
     def signal(self, earcon: Earcon) -> None:
         """Give a short sound, unless the user wants none."""
@@ -66,8 +68,10 @@ class Voice:
 
     def follow(self, event: SpeechEvent) -> str:
         """Take in what became of speech; return what to show of it, or ""."""
+        if event.kind is not SpeechEventKind.FINISHED:
+            self._lost = event.kind is SpeechEventKind.FAILED
         # Asked now: a sentence that was said after this event was sent is still to come.
         still = self.speaker is not None and self.speaker.is_speaking
-        self.speaking = self.speaking and still and event.kind is not SpeechEventKind.FAILED
+        self.speaking = self.speaking and still and not self._lost
         told = event.kind in (SpeechEventKind.FAILED, SpeechEventKind.BACK)
         return event.text if told else ""

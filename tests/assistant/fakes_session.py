@@ -102,6 +102,9 @@ class FakeSpeaker:
         self.said.append(utterance.text)
         self.is_speaking = True
 
+    def start(self) -> None:
+        self._tell(SpeechEventKind.STARTED)
+
     def finish(self) -> None:
         self.is_speaking = False
         self._tell(SpeechEventKind.FINISHED)
