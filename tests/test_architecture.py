@@ -15,7 +15,9 @@ ALLOWED = {
 }
 # One file owns each third-party driver, so that replacing one touches one file.
 OWNED = {
-    "cv2": {"assistant/seeing/quality.py"},
+    # Two drivers in one package: cameras, and operations on pictures.
+    "cv2": {"assistant/devices/capture.py", "assistant/seeing/pixels.py"},
+    "zxingcpp": {"assistant/seeing/barcode.py"},
     "rapidocr": {"assistant/seeing/ocr.py"},
     "pocketsphinx": {"assistant/hearing/pocketsphinx_recognizer.py"},
     "vosk": {"assistant/hearing/vosk_recognizer.py"},

@@ -1,0 +1,78 @@
+"""OpenCV's picture operations under the names of what they are used for here.
+
+All pictures are (H, W, 3) RGB unless said otherwise.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.pictures import RgbPicture
+
+Floats = NDArray[np.float32]
+
+
+def shrunk(rgb: RgbPicture, longest: int) -> NDArray[np.uint8]:
+    """Shrink so that the longer side is at most so many pixels; smaller pictures stay."""
+    height, width = rgb.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return rgb
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def means(values: Floats, block: int) -> Floats:
+    """Mean of each block of so many pixels a side, of values (H, W) or (H, W, C)."""
+    height, width = values.shape[:2]
+    size = (max(1, width // block), max(1, height // block))
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def blurred(pixels: Floats, sigma: float) -> Floats:
+    """Gaussian blur; sigma in pixels."""
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), np.float32)
+
+
+def slopes(pixels: Floats) -> Floats:
+    """Gradient in levels per pixel, (H, W): of the channel where it is steepest."""
+    across = cv2.Sobel(pixels, cv2.CV_32F, 1, 0) / 8  # a Sobel kernel sums 8 differences
+    down = cv2.Sobel(pixels, cv2.CV_32F, 0, 1) / 8
+    steepness = np.hypot(across, down)
+    return np.asarray(steepness if steepness.ndim == 2 else steepness.max(axis=-1), np.float32)
+
+
+def regions(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """The connected regions of a mask (H, W), the largest first."""
+    count, labels, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    order = sorted(range(1, count), key=lambda index: -int(facts[index, cv2.CC_STAT_AREA]))
+    return [labels == index for index in order]
+
+
+def opened(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """A mask without whatever is thinner than so many pixels."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    found = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)
+    return np.asarray(found, np.bool_)
+
+
+def rim(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """What lies around a mask, half of so many pixels wide."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel), np.bool_) & ~mask
+
+
+def sharpness(rgb: RgbPicture) -> float:
+    """How sharp a frame is beside others of the same scene; the unit has no meaning.
+
+    Mean square of the Laplacian of a small grey copy, as in J. L. Pech-Pacheco et al., "Diatom
+    autofocusing in brightfield microscopy", ICPR 2000.
+    """
+    grey = cv2.cvtColor(shrunk(rgb, 480), cv2.COLOR_RGB2GRAY)
+    return float(np.square(cv2.Laplacian(grey, cv2.CV_32F)).mean())
+
+
+def resized(rgb: RgbPicture, width: int, height: int) -> NDArray[np.uint8]:
+    """Enlarge or shrink to a size in pixels."""
+    size = (max(1, width), max(1, height))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC), np.uint8)
