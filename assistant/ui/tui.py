@@ -144,6 +144,8 @@ class AssistantScreen(App[None]):
         match message.event:
             case StateChanged(state):
                 self._state = STATES[state]
+                # What is answered next is about another look, and replaces the former answer.
+                self._answered = self._answered and state is not State.LOOKING
                 self._show_status()
             case QuestionHeard(text, partial):
                 self._question.show(f"{text} …" if partial else text)
@@ -180,37 +182,43 @@ class AssistantScreen(App[None]):
 
     def _show_answer(self, text: str, title: str) -> None:
         if self._answered and text:
-            self._answer.add(text)
+            # An answer that is said again stands there already.
+            if printable(text) not in self._answer.text:
+                self._answer.add(text)
         elif text:
             self._answer.show(text)
         self._answer.show(self._answer.text, title)
         self._answered = True
 
-    def on_key(self, event: keys.Key) -> None:
-        """Follow the key of an action; in the line that is typed, keys are letters."""
+    async def on_event(self, event: keys.Event) -> None:
+        """Follow the keys of actions before any panel gets them.
+
+        Panels would hand them back later, when the focus may have moved: of words typed fast
+        behind the key that begins a line, the first letters would be lost.
+        """
+        if isinstance(event, keys.Key) and not event.is_forwarded and self._follow(event):
+            return
+        await super().on_event(event)
+
+    def _follow(self, event: keys.Key) -> bool:
+        """Follow a key; False if it is a letter of the line, or moves about on the screen."""
         if self.focused is self._line:
             if event.key == "escape":
                 self.set_focus(self._answer)
-                self._stop_key(event)
-            return
+                self._session.stop()
+            return event.key == "escape"
         if self._session.choosing and event.key in ("1", "2", "3"):
             self._session.ask(event.key)
-            return
+            return True
         names = {event.key, event.character or ""}
         for action, key in self._settings.keys.items():
             if key and key in names:
-                event.stop()
-                event.prevent_default()
                 self._act(action)
-                return
+                return True
         if event.is_printable:
             # Any other key stops speech, as the user expects of a machine that talks.
-            self._stop_key(event)
-
-    def _stop_key(self, event: keys.Key) -> None:
-        event.stop()
-        event.prevent_default()
-        self._session.stop()
+            self._session.stop()
+        return event.is_printable
 
     def _act(self, action: str) -> None:
         if action in ORDER_OF:

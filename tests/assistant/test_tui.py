@@ -6,7 +6,9 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
@@ -145,9 +147,21 @@ def test_errors_and_commands_are_told() -> None:
         await ask(pilot, "/read")
         await until(pilot, lambda: shown(pilot, "answer") == "a [red] page[0m")
         await pilot.press("o")
-        assert pilot.app.query_one("#line").value == "/open "  # type: ignore[attr-defined]
+        assert pilot.app.query_one("#line", Input).value == "/open "
         await pilot.press("escape")
         assert pilot.app.focused is pilot.app.query_one("#answer")
+
+    drive(act)
+
+
+def test_letters_typed_fast_behind_the_key_are_not_lost() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        for letter in ("t", "q", "r", "o"):
+            pilot.app.post_message(Key(letter, letter))
+        await until(pilot, lambda: pilot.app.query_one("#line", Input).value == "qro")
+        for key, character in (("escape", None), ("r", "r")):
+            pilot.app.post_message(Key(key, character))
+        await until(pilot, lambda: bool(scene.answering.asked))
 
     drive(act)
 
