@@ -13,7 +13,7 @@ from assistant.answering.conversation import Conversation
 from assistant.answering.notebook import open_notebook
 from assistant.answering.vision import VisionLanguageModel
 from assistant.config import Settings
-from assistant.errors import AssistantError, CameraError, UsageError, VisionError
+from assistant.errors import AssistantError, UsageError, VisionError
 from assistant.exits import ANSWERED
 from assistant.frames import FrameSource
 from assistant.hearing.recognizer import Recognizer
@@ -162,13 +162,15 @@ class Devices:
         self._settings = settings
         self._speaker = _open_speaker() if speech else None
         self._listener: Listener | None = None
-        self._frames: FrameSource | None = None
+        self._frames = _open_camera(settings.camera_source, session)
         self._thread = threading.Thread(target=self._open, name="devices", daemon=True)
 
     def start(self) -> None:
         """Begin to open them."""
-        # Its device is opened in a thread of its own, so that it can say the first words.
-        self._session.attach(speaker=self._speaker)
+        # These two open their devices in threads of their own: the first words can be spoken.
+        self._session.attach(speaker=self._speaker, frames=self._frames)
+        if self._frames is None:
+            self._session.tell(phrases.NO_CAMERA)
         self._thread.start()
 
     def setting_changed(self, settings: Settings, name: str) -> None:
@@ -184,7 +186,6 @@ class Devices:
                 device.close()
 
     def _open(self) -> None:
-        self._try(self._open_camera)
         self._try(self._open_listener)
         self._try(self._find_model)
         if self._settings.history_enabled:
@@ -195,12 +196,6 @@ class Devices:
             open_one()
         except AssistantError as error:
             self._session.tell(str(error))
-
-    def _open_camera(self) -> None:
-        source = self._settings.camera_source.strip()
-        if source.lower() in ("", "none"):
-            return
-        raise CameraError(phrases.NO_CAMERA)
 
     def _open_listener(self) -> None:
         from assistant.devices.microphone import SoundDeviceMicrophone
@@ -236,6 +231,14 @@ class Devices:
 
     def _open_memory(self) -> None:
         self._session.attach(memory=open_notebook())
+
+
+def _open_camera(source: str, session: Session) -> FrameSource | None:
+    if source.strip().lower() in ("", "none"):
+        return None
+    from assistant.devices.camera import Camera
+
+    return Camera(source, on_lost=session.camera_lost, on_back=session.camera_back)
 
 
 def _open_speaker() -> Speaker:

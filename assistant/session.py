@@ -399,6 +399,8 @@ class Session:
             self._camera_lost = lost
             self.emit(CameraLost(text) if lost else CameraBack(text))
             self.voice.say(text)
+            if not lost:
+                self.tasks.answer_kept()
 
     def _attach(
         self,

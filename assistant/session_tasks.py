@@ -1,6 +1,7 @@
 """What a session has its worker do: look, answer, read, check, watch, remember."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from assistant import phrases
 from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
-from assistant.errors import AssistantError, UsageError
+from assistant.errors import AssistantError, CameraError, UsageError
 from assistant.events import AnswerGiven, ReadingMoved, State
 from assistant.frames import Frame, FrameSource
 from assistant.notes import Notes
@@ -26,6 +27,9 @@ MOST_AGE_S = 2.0
 
 MOST_QUESTION_S = 20.0
 """A frame taken when the talk key went down serves a question of this length."""
+
+MOST_KEPT_S = 60.0
+"""A camera that comes back later than this does not answer what was asked long before."""
 
 WATCH_EVERY_S = 0.3
 """Pause between two frames of live text; recognition takes longer than this."""
@@ -47,7 +51,7 @@ class Tasks:
         self._ahead: Frame | None = None
         self._seen: Frame | None = None
         self._question = ""
-        self._kept_question = ""
+        self._kept_question, self._kept_at_s = "", 0.0
         self._answers: list[Answer] = []
         self._parts = False
 
@@ -75,13 +79,15 @@ class Tasks:
     def ask(self, question: str) -> None:
         """Answer a question about what is in view; without any picture, keep it."""
         if self._picture is None and self._frames is None:
-            self._kept_question = question
+            self._keep(question)
             self._session.fail(phrases.NO_PICTURE)
             return
         context = self._session.context
         self._new_question(question)
         ahead, self._ahead = self._ahead, None
-        self._answer_with(lambda frame: self._answerer.answer(frame, question, context), ahead)
+        self._answer_with(
+            lambda frame: self._answerer.answer(frame, question, context), ahead, keep=question
+        )
 
     def look_ahead(self) -> None:
         """Take the frame when the talk key goes down, and begin to read it."""
@@ -145,9 +151,16 @@ class Tasks:
         self._picture = frame
         height, width = frame.rgb.shape[:2]
         self._session.tell_now(f"Opened {path.name}, {width} by {height} pixels.")
-        if self._kept_question:
-            question, self._kept_question = self._kept_question, ""
+        self.answer_kept(math.inf)
+
+    def answer_kept(self, within_s: float = MOST_KEPT_S) -> None:
+        """There is a picture again: answer the question that waits for one, if it is that young."""
+        question, self._kept_question = self._kept_question, ""
+        if question and time.monotonic() - self._kept_at_s <= within_s:
             self.ask(question)
+
+    def _keep(self, question: str) -> None:
+        self._kept_question, self._kept_at_s = question, time.monotonic()
 
     def _read(self) -> None:
         if self._has_picture():
@@ -219,15 +232,26 @@ class Tasks:
         return True
 
     def _answer_with(
-        self, pieces_of: Callable[[Frame], Iterator[Piece]], frame: Frame | None = None
+        self,
+        pieces_of: Callable[[Frame], Iterator[Piece]],
+        frame: Frame | None = None,
+        *,
+        keep: str = "",
     ) -> None:
+        """Answer from a frame, or from the newest one; keep a question for which there is none."""
         if frame is not None and time.monotonic() - frame.captured_at > MOST_QUESTION_S:
             frame = None if self._picture is None and self._frames is not None else frame
 
         take_frame = self._frame_taker()
 
         def work(ticket: Ticket) -> None:
-            looked_at = frame or take_frame()
+            try:
+                looked_at = frame or take_frame()
+            except CameraError as error:
+                if not keep:
+                    raise
+                self._session.jobs.tell(ticket, lambda: self._keep(keep))
+                raise CameraError(f"{error}; I keep your question") from error
             self._session.jobs.tell(ticket, lambda: self._thinks_about(looked_at))
             for piece in pieces_of(looked_at):
                 if ticket.cancelled:

@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from assistant.config import Settings
 from assistant.errors import PlayerError, UsageError
 from assistant.live import choose_front, with_options
 
-from .fakes_session import picture_file
+from .fakes_session import FakeCamera, picture_file
 
 
 def options(**given: Any) -> argparse.Namespace:
@@ -68,6 +69,13 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def missing(self: object) -> None:
         raise PlayerError("no microphone was found; plug one in")
 
+    class NoCamera(FakeCamera):
+        def __init__(self, source: str, *, on_lost: Callable[[str], None], **_: object) -> None:
+            super().__init__()
+            self.error = "no camera was found"
+            on_lost("The camera is lost: no camera was found.")
+
+    monkeypatch.setattr("assistant.devices.camera.Camera", NoCamera)
     monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("assistant.devices.microphone.SoundDeviceMicrophone.open", missing)
     monkeypatch.setattr(live, "pocket_int4_folder", lambda: tmp_path / "pocket")
@@ -88,7 +96,7 @@ def test_where_all_is_missing_each_thing_is_told_once(
     assert converse(monkeypatch, lines, "--no-speech") == 0
     out, error = capsys.readouterr()
     assert error == ""
-    for told in ("There is no camera", "no microphone was found", "there is no vision model at "):
+    for told in ("The camera is lost", "no microphone was found", "there is no vision model at "):
         assert out.count(f"status: {told}") == 1, told
     assert out.count("answer: I can't tell: ") == 2
     assert all(

@@ -190,13 +190,19 @@ def test_a_failure_is_one_spoken_sentence_and_the_session_goes_on(scene: Scene) 
     scene.session.ask("what is the total")
     events = scene.until_state(State.IDLE)
     assert [event for event in events if isinstance(event, ErrorSaid)] == [
-        ErrorSaid("no camera answers; plug it in")
+        ErrorSaid("no camera answers; plug it in; I keep your question")
     ]
-    assert scene.speaker.said == ["no camera answers; plug it in"]
+    assert scene.speaker.said == ["no camera answers; plug it in; I keep your question"]
     assert scene.speaker.earcons == [Earcon.ERROR]
     scene.camera.error = None
-    scene.session.ask("what is the total")
-    scene.until_state(State.SPEAKING)
+    scene.session.camera_lost("The camera is lost.")
+    scene.session.camera_back("The camera is back.")
+    events = scene.until_state(State.SPEAKING)
+    assert AnswerGiven(TOTAL) in events, "the question that was kept is answered"
+    scene.session.camera_lost("The camera is lost.")
+    scene.session.camera_back("The camera is back.")
+    scene.settle()
+    assert len(scene.answering.asked) == 1, "and only once"
 
 
 def test_unexpected_failures_are_told_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
