@@ -23,9 +23,6 @@ from models.pictures import load_picture
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mjpg", ".mjpeg")
 
-QUIET = 2
-"""OpenCV's log level of errors alone (LOG_LEVEL_ERROR)."""
-
 SLIDE_S = 1.0
 """How long each picture of a folder stands before the camera."""
 
@@ -55,7 +52,7 @@ def open_source(source: str) -> Capture:
         CameraError: there is no such camera, file or stream, or it cannot be read.
     """
     # OpenCV would write its warnings over the screen; what matters of them is raised below.
-    cv2.setLogLevel(QUIET)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     name = source.strip()
     if re.fullmatch(r"\d+", name):
         return _camera(int(name))
