@@ -59,6 +59,7 @@ class SentenceSpeaker:
         self._loudspeaker = Loudspeaker(open_player, self._tell, clock=clock)
         self._lock = threading.Lock()
         self._wake = threading.Event()
+        self._looked = threading.Event()
         self._queue = SpeechQueue()
         self._speaking: Sentence | None = None
         self._generation = 0
@@ -186,11 +187,13 @@ class SentenceSpeaker:
         self._voice.start()
         while not self._closing:
             self._loudspeaker.tend()
+            self._looked.set()
             self._advance()
             self._wake.wait(_TEND_S)
             self._wake.clear()
 
     def _run_signals(self) -> None:
+        self._looked.wait()
         while (earcon := self._signals.get()) is not None:
             self._loudspeaker.signal(self._earcons[earcon])
 

@@ -20,8 +20,11 @@ BLOCK_S = 0.032
 MOST_WAITING_S = 20.0
 """Sound that may wait while a recognizer computes; beyond that the oldest is dropped."""
 
-LOST_AFTER_S = 1.5
-"""A device that gives no sound in this time is gone, whatever else it says."""
+AWAKE_AFTER_S, LOST_AFTER_S = 3.0, 1.0
+"""A device that gives no sound in this time is gone, whatever else it says.
+
+The first is for its first block: a device that slept, or one over Bluetooth, needs a moment.
+"""
 
 
 class SoundDeviceMicrophone:
@@ -33,6 +36,7 @@ class SoundDeviceMicrophone:
 
     def __init__(self) -> None:
         self._stream: Stream | None = None
+        self._awake = False
         self._blocks: queue.Queue[tuple[NDArray[np.int16], float]] = queue.Queue(1)
         self._resampling = ResamplingStream(QUESTION_RATE_HZ, QUESTION_RATE_HZ)
 
@@ -58,13 +62,15 @@ class SoundDeviceMicrophone:
         Raises:
             MicrophoneError: no sound came any more.
         """
+        limit_s = LOST_AFTER_S if self._awake else AWAKE_AFTER_S
         try:
-            samples, captured_at = self._blocks.get(timeout=LOST_AFTER_S)
+            samples, captured_at = self._blocks.get(timeout=limit_s)
         except queue.Empty:
             self.close()
             raise MicrophoneError(
                 "the microphone gives no sound any more; plug it in again, or type the question"
             ) from None
+        self._awake = True
         return AudioChunk(self._resampling.accept(samples), captured_at)
 
     def close(self) -> None:
@@ -91,6 +97,7 @@ class SoundDeviceMicrophone:
                     blocks.get_nowait()
                     blocks.put_nowait(block)
 
+        self._awake = False
         self._stream = library.open_input(rate_hz, 1, block, take)
         self._blocks = blocks
         self._resampling = ResamplingStream(rate_hz, QUESTION_RATE_HZ)

@@ -11,6 +11,11 @@ _lock = threading.RLock()
 """PortAudio's calls that open, close or list devices are not safe from two threads at once."""
 
 
+INPUT_LATENCY_S = 0.3
+"""Sound that the device may keep while other programs compute. Blocks still come as they are full:
+this delays nothing, and keeps words whole."""
+
+
 class Stream:
     """One open input or output stream; closing it twice does nothing."""
 
@@ -154,6 +159,7 @@ class PortAudio:
             channels=channels,
             dtype="int16",
             blocksize=block,
+            latency=INPUT_LATENCY_S,
             callback=callback,
         )
 

@@ -187,7 +187,7 @@ def test_sound_that_waits_too_long_is_dropped_oldest_first(card: FakeSoundDevice
 def test_a_missing_or_silent_microphone_is_named(
     card: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assistant.devices.microphone.LOST_AFTER_S", 0.01)
+    monkeypatch.setattr("assistant.devices.microphone.AWAKE_AFTER_S", 0.01)
     microphone = SoundDeviceMicrophone()
     microphone.open()
     with pytest.raises(MicrophoneError, match="no sound any more; plug it in again"):
