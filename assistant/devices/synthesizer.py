@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from assistant.audio import AudioClip, read_clip
-from assistant.errors import AudioFileError, SynthesizerError
+from assistant.errors import AudioFileError, SettingsError, SynthesizerError
+from assistant.paths import HOME_VARIABLE, make_private_folder, runtime_folder
 from assistant.speech import FASTEST_WPM, SLOWEST_WPM
 
 WORKER = Path(__file__).with_name("synthesis_worker.py")
@@ -150,7 +151,7 @@ class _Worker:
             base = _runtime_folder()
             _remove_left_overs(base)
             self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=base))
-        except OSError as error:
+        except (OSError, SettingsError) as error:
             raise SynthesizerError(
                 f"no private folder for speech ({error}); free space or set XDG_RUNTIME_DIR"
             ) from error
@@ -242,7 +243,9 @@ def _start_process(file: Path, folder: Path) -> "subprocess.Popen[str]":
 
 
 def _runtime_folder() -> str | None:
-    """The user's private folder in memory where there is one, else the temporary folder."""
+    """The assistant's own folder if one is set, else the user's in memory, else a temporary one."""
+    if os.environ.get(HOME_VARIABLE):
+        return str(make_private_folder(runtime_folder()))
     folder = os.environ.get("XDG_RUNTIME_DIR")
     return folder if folder and os.access(folder, os.W_OK | os.X_OK) else None
 

@@ -30,6 +30,7 @@ def private_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     folder = tmp_path / "runtime"
     folder.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    monkeypatch.delenv("SIGHTLINE_HOME", raising=False)
     yield folder
     assert speech_folders(folder) == []
 
@@ -65,6 +66,45 @@ def test_speed_changes_the_length(private_folder: Path) -> None:
     with Pyttsx3Synthesizer(rate_wpm=120) as slow, Pyttsx3Synthesizer(rate_wpm=360) as fast:
         ratio = slow.synthesize(sentence).duration_s / fast.synthesize(sentence).duration_s
     assert 2 < ratio < 4
+
+
+@needs_espeak
+def test_the_whole_range_of_speeds_is_heard(private_folder: Path) -> None:
+    with Pyttsx3Synthesizer(rate_wpm=80) as synthesizer:
+        lengths = []
+        for wpm in (80, 200, 400, 600):
+            synthesizer.set_rate(wpm)
+            lengths.append(synthesizer.synthesize("One two three four five six.").duration_s)
+        with pytest.raises(SynthesizerError, match="80 to 600"):
+            synthesizer.set_rate(601)
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[2] > 1.15 * lengths[3], "600 words a minute are faster than 400"
+
+
+@needs_espeak
+def test_a_worker_killed_between_two_sentences_is_replaced(private_folder: Path) -> None:
+    with Pyttsx3Synthesizer() as synthesizer:
+        synthesizer.synthesize("One.")
+        first = synthesizer._worker
+        assert first is not None
+        first._process.kill()
+        first._process.wait()
+        assert synthesizer.synthesize("Two.").duration_s > 0.2
+        assert synthesizer._worker is not first
+        assert len(speech_folders(private_folder)) == 1
+
+
+@needs_espeak
+def test_the_assistants_own_folder_is_used_where_one_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path))
+    with Pyttsx3Synthesizer() as synthesizer:
+        synthesizer.start()
+        (folder,) = speech_folders(tmp_path / "runtime")
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+    assert speech_folders(tmp_path / "runtime") == []
 
 
 @needs_espeak
