@@ -17,7 +17,7 @@ from assistant.hearing.grammar import (
 )
 from assistant.hearing.recognizer import AudioChunk, Transcript, word_disagreement
 
-MAX_DISAGREEMENT = 0.35
+MAX_DISAGREEMENT = 0.42
 """A grammar bends any sound into one of its sentences. What free decoding hears differently in
 more than this share of the sounds (phones, not words: "count the hearts" and "count the hurts"
 are nearly the same to the ear) was no question to us.
