@@ -3,18 +3,22 @@
 
 import argparse
 import json
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from photo_questions import main as write_photographs
 from pocket_curve import draw, read_curve
 
-from models.errors import ModelsError
+from models.errors import CheckpointError, ModelsError
 from models.pocket import pocket_bf16_folder, pocket_int4_folder
+from models.pocket.checkpoints import latest, read
 from models.pocket.export import write_skills
 from models.pocket.pictures import SKILLS, Split, write_dataset
 from quantizer.cli import main as quantizer
@@ -24,7 +28,7 @@ from quantizer.evaluate.pictures import character_error
 
 # Far from the training seeds, which count up from zero, and from the demo's.
 CALIBRATION = range(10**8, 10**8 + 128)
-HELD_OUT = range(3_000_000, 3_001_000)
+HELD_OUT = range(3_000_000, 3_000_700)
 RESULTS = Path("scripts/results")
 METHODS = {"rtn": "RTN", "gptq": "GPTQ", "rpiq": "RPIQ"}
 GROUP_SIZE = 128
@@ -86,7 +90,8 @@ Training pictures: `models/pocket/drawing/`, seeds from 0. Calibration: {calibra
 of the training split. Size: bf16 {bf16_mb:.1f} MB, int4 {int4_mb:.1f} MB. Repeat it with:
 
     python scripts/train_pocket.py tower --pictures {tower_pictures}
-    python scripts/train_pocket.py answers --tower runs/tower --pictures {answer_pictures}
+    python scripts/train_pocket.py answers --tower runs/tower --pictures {answer_pictures} \
+      {answer_options}
     python scripts/release_pocket.py runs/answers --tower runs/tower
 
 Licence: Apache-2.0, like the rest of the project.
@@ -100,9 +105,13 @@ def call(*arguments: str) -> None:
 
 
 def evaluate(model: Path, data: Path) -> Result:
-    """Measure a model folder on a picture folder."""
+    """Measure a model folder on a picture folder, in a process of its own with one thread."""
     path = model.parent / f"{model.name}-{data.name}.json"
-    call("eval", str(model), "--task", "pictures", "--data", str(data), "--json", str(path))
+    program = str(Path(sys.executable).parent / "quantizer")
+    command = ["eval", str(model), "--task", "pictures", "--data", str(data), "--json", str(path)]
+    done = subprocess.run([program, *command], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    if done.returncode:
+        raise SystemExit(2)
     result: Result = json.loads(path.read_text())
     return result
 
@@ -165,14 +174,17 @@ def build(run: Path, scratch: Path) -> tuple[dict[str, Result], Result]:
     if write_photographs([str(photographs)]):
         raise SystemExit(2)
     shutil.copytree(run / "bf16", scratch / "bf16")
-    results = {"bf16": evaluate(scratch / "bf16", held_out)}
     for method in METHODS:
         call(
             "run", str(scratch / "bf16"), "--out", str(scratch / method), "--method", method,
             "--bits", "4", "--group-size", str(GROUP_SIZE), "--calibration", str(calibration),
             "--samples", str(len(CALIBRATION)),
         )  # fmt: skip
-        results[method] = evaluate(scratch / method, held_out)
+    measured = [scratch / name for name in ("bf16", *METHODS)]
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        told_by = {folder.name: pool.submit(evaluate, folder, held_out) for folder in measured}
+        of_photographs = pool.submit(evaluate, scratch / "bf16", photographs)
+    results = {name: future.result() for name, future in told_by.items()}
     report = scratch / "rpiq" / "report.json"
     # The scratch folder is gone tomorrow; say what was read by its lasting name.
     told = json.loads(report.read_text())
@@ -181,7 +193,16 @@ def build(run: Path, scratch: Path) -> tuple[dict[str, Result], Result]:
     report.write_text(json.dumps(told, indent=2) + "\n")
     for name in ("bf16", "rpiq"):
         write_skills(scratch / name, results[name]["skills"])
-    return results, evaluate(scratch / "bf16", photographs)
+    return results, of_photographs.result()
+
+
+def answer_options(run: Path) -> str:
+    """Name the options of the answers stage that its last checkpoint was trained with."""
+    path = latest(run)
+    if path is None:
+        raise CheckpointError(f"{run} holds no checkpoint; finish the training first")
+    settings = read(path).settings
+    return f"--easy {settings['easy_pictures']} --resting {settings['resting_pictures']}"
 
 
 def training_sentence(tower: list[dict[str, float]], answers: list[dict[str, float]]) -> str:
@@ -246,6 +267,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         bf16_mb=megabytes(pocket_bf16_folder()),
         int4_mb=megabytes(pocket_int4_folder()),
         tower_pictures=int(tower[-1]["pictures"]),
+        answer_options=answer_options(options.run),
         answer_pictures=int(answers[-1]["pictures"]),
     )
     (pocket_bf16_folder().parent / "CARD.md").write_text(card)
