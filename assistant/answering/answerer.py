@@ -1,15 +1,29 @@
-"""From a picture and a question to one answer: quality gate, text, then the model."""
+"""From a picture and a question to answers: quality gate, quick looks, text, then the model."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Sequence
 
-from assistant.answering.grounding import Basis, ground_model, is_decline
+from assistant.answering.grounding import Basis, digits_are_read, ground_model, is_decline
 from assistant.answering.intents import TEXT_INTENTS, Intent, Request, understand
-from assistant.answering.small_model import measured_accuracy, own_wording, refusal
+from assistant.answering.quick_looks import (
+    COLOUR_CAUSES,
+    asks_for_colour,
+    barcode_answer,
+    colour_answer,
+    light_answer,
+)
+from assistant.answering.scene import Scene
+from assistant.answering.small_model import is_named, measured_accuracy, own_wording, refusal
+from assistant.answering.streaming import SentenceSplitter
 from assistant.answering.text_answers import NO_TEXT, Answer, answer_from_text
-from assistant.answering.vision import VisionLanguageModel
+from assistant.answering.text_model import TextModelOpener
+from assistant.answering.vision import Token, VisionLanguageModel
+from assistant.answering.wording import careful
 from assistant.errors import UsageError
-from assistant.seeing.quality import SENTENCES, Cause, check_quality
-from assistant.seeing.text import TextLine, TextReader
+from assistant.seeing.framing import FIXES, cut_off
+from assistant.seeing.layout import page_text, reading_order
+from assistant.seeing.quality import SENTENCES, Cause
+from assistant.seeing.text import TextLine, TextReader, never
 from assistant.stopwatch import Stopwatch
 from models.pictures import RgbPicture
 
@@ -17,17 +31,40 @@ LOOKS_BLANK = "The picture looks blank; I can't tell more. Point the camera at s
 NOT_PLAIN = (
     "I can't tell: I find no text, but the picture is not plain. Ask me to describe the picture."
 )
+NO_SUMMARY = (
+    "I can't tell: there is no model for summaries on this machine. Ask me to read the text, or "
+    "set text_model.folder."
+)
+
+MODEL_MAY_HELP = frozenset({Intent.TITLE, Intent.AUTHOR, Intent.CATEGORY, Intent.YEAR})
+"""What a model may tell from a cover where no rule about its text does."""
+
+MOST_FAST_LINES = 3
 
 ModelOpener = Callable[[], VisionLanguageModel | str]
 """Gives the model, or the reason, in words, why there is none."""
+
+Cancelled = Callable[[], bool]
+Piece = Answer | str
 
 
 class Answerer:
     """Answers questions about one picture at a time."""
 
-    def __init__(self, reader: TextReader, open_model: ModelOpener, stopwatch: Stopwatch) -> None:
+    def __init__(
+        self,
+        reader: TextReader,
+        open_model: ModelOpener,
+        stopwatch: Stopwatch,
+        *,
+        open_text_model: TextModelOpener = lambda: None,
+        mirrored: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """mirrored: whether the camera faces the user, so that left and right change places."""
         self._reader = reader
         self._open_model = open_model
+        self._open_text_model = open_text_model
+        self._mirrored = mirrored
         self._stopwatch = stopwatch
 
     def answer(self, rgb: RgbPicture, question: str) -> Answer:
@@ -37,24 +74,8 @@ class Answerer:
             UsageError: the question is empty.
             OcrError, VisionError: a model cannot be loaded or failed.
         """
-        if not question.strip():
-            raise UsageError("the question is empty; ask something, such as: what does it say")
-        request = understand(question)
-        cause = self._gate(rgb)
-        if request.intent is Intent.BLANK and cause is Cause.BLANK:
-            return Answer(LOOKS_BLANK, Basis.UNKNOWN)
-        if cause is not None:
-            return Answer(SENTENCES[cause], Basis.UNKNOWN)
-        if request.intent not in TEXT_INTENTS and request.intent is not Intent.BLANK:
-            return self._ask_model(rgb, request)
-        lines = self._read_lines(rgb)
-        if lines:
-            return answer_from_text(request, lines)
-        if request.intent is Intent.READ_TEXT:
-            return self._model_reads(rgb, request)
-        if request.intent is Intent.BLANK:
-            return Answer(NOT_PLAIN, Basis.UNKNOWN)
-        return Answer(NO_TEXT, Basis.UNKNOWN)
+        pieces = self.answers(self.scene(rgb), understand(question), two_speed=False)
+        return [piece for piece in pieces if isinstance(piece, Answer)][-1]
 
     def read(self, rgb: RgbPicture) -> Answer:
         """Read all text of a picture (H, W, 3) in reading order.
@@ -62,69 +83,239 @@ class Answerer:
         Raises:
             OcrError: text recognition cannot be loaded or failed.
         """
-        cause = self._gate(rgb)
-        if cause is not None:
-            return Answer(SENTENCES[cause], Basis.UNKNOWN)
-        lines = self._read_lines(rgb)
+        scene = self.scene(rgb)
+        if scene.cause is not None:
+            return Answer(SENTENCES[scene.cause], Basis.UNKNOWN)
+        lines = scene.lines()
         if not lines:
             return Answer(NO_TEXT, Basis.UNKNOWN)
         return answer_from_text(understand("read this"), lines)
 
-    def _gate(self, rgb: RgbPicture) -> Cause | None:
-        with self._stopwatch.stage("quality"):
-            return check_quality(rgb)
+    def scene(self, rgb: RgbPicture) -> Scene:
+        """A picture about which questions can follow each other."""
+        return Scene(rgb, self._reader, self._stopwatch)
 
-    def _read_lines(self, rgb: RgbPicture) -> tuple[TextLine, ...]:
-        with self._stopwatch.stage("load_ocr"):
-            self._reader.load()
-        with self._stopwatch.stage("ocr"):
-            return self._reader.read(rgb)
+    def answers(
+        self,
+        scene: Scene,
+        request: Request,
+        *,
+        two_speed: bool = True,
+        cancelled: Cancelled = never,
+    ) -> Iterator[Piece]:
+        """Answer a question: what is quickly known, then what a model adds to it.
 
-    def _model_reads(self, rgb: RgbPicture, request: Request) -> Answer:
-        """Let the model read what text recognition did not find; never more than a guess."""
-        answer = self._ask_model(rgb, request)
-        if answer.basis is Basis.UNKNOWN:
+        two_speed: whether to say what is known before the model has answered.
+        cancelled: asked between the steps; once it is true, nothing more comes.
+
+        Raises:
+            UsageError: the question is empty.
+            AssistantError: a model cannot be loaded or failed.
+        """
+        if not request.question.strip():
+            raise UsageError("the question is empty; ask something, such as: what does it say")
+        if request.intent is Intent.LIGHT:
+            yield light_answer(scene.rgb, mirrored=self._mirrored())
+            return
+        if request.intent is Intent.BARCODE:
+            yield self._barcode(scene)
+            return
+        cause = scene.cause
+        if cause is not None:
+            yield _spoilt(scene, request, cause)
+        elif request.intent in TEXT_INTENTS or request.intent is Intent.BLANK:
+            for piece in self._from_text(scene, request, cancelled):
+                yield careful(piece, request.intent) if isinstance(piece, Answer) else piece
+        elif request.intent is Intent.COLOUR and not self._model_knows(request):
+            yield self._plain_colour(scene, request)
+        else:
+            yield from self._from_looking(scene, request, two_speed, cancelled)
+
+    def _barcode(self, scene: Scene) -> Answer:
+        # The code is tried first: it survives blur and darkness that stop everything else.
+        codes = scene.codes()
+        if not codes and scene.cause is not None:
+            return Answer(SENTENCES[scene.cause], Basis.UNKNOWN)
+        return barcode_answer(codes)
+
+    def _from_text(self, scene: Scene, request: Request, cancelled: Cancelled) -> Iterator[Piece]:
+        lines = scene.lines(cancelled)
+        if cancelled():
+            return
+        if not lines:
+            yield self._without_lines(scene, request)
+            return
+        if request.intent in (Intent.SUMMARY, Intent.ABOUT):
+            model = self._open_text_model()
+            if model is not None:
+                pieces = model.answer(_page(lines), request.question, cancelled)
+                yield from _told_by_text_model(pieces, lines, model.name)
+                return
+            if request.intent is Intent.SUMMARY:
+                yield Answer(NO_SUMMARY, Basis.UNKNOWN)
+                return
+        answer = answer_from_text(request, lines)
+        if answer.basis is Basis.UNKNOWN and request.intent in MODEL_MAY_HELP:
+            by_model = self._if_it_can(scene, request, cancelled)
+            answer = answer if by_model is None else by_model
+        yield _with_fix(answer, lines, scene.rgb)
+
+    def _without_lines(self, scene: Scene, request: Request) -> Answer:
+        if request.intent is Intent.BLANK:
+            return Answer(NOT_PLAIN, Basis.UNKNOWN)
+        if request.intent is Intent.READ_TEXT:
+            # What only a model reads is never more than a guess.
+            answer = self._asked_at_once(scene, request)
+            if answer.basis is not Basis.UNKNOWN:
+                return answer
             return Answer(NO_TEXT, Basis.UNKNOWN, model=answer.model)
-        return answer
+        return Answer(NO_TEXT, Basis.UNKNOWN)
 
-    def _ask_model(self, rgb: RgbPicture, request: Request) -> Answer:
+    def _model_knows(self, request: Request) -> bool:
+        """True if the model, and not the pixels in the middle, shall tell a colour."""
+        thing = asks_for_colour(request)
+        if thing is None or is_named(thing):
+            return True
+        model = self._open_model()
+        return thing != "" and not isinstance(model, str) and model.skills is None
+
+    def _plain_colour(self, scene: Scene, request: Request) -> Answer:
+        return colour_answer(scene.rgb, asks_for_colour(request) or "")
+
+    def _from_looking(
+        self, scene: Scene, request: Request, two_speed: bool, cancelled: Cancelled
+    ) -> Iterator[Piece]:
+        said = ""
+        if two_speed and request.intent is Intent.DESCRIBE:
+            for answer in self._fast_tier(scene, cancelled):
+                said += f" {answer.text}"
+                yield answer
+        if cancelled():
+            return
+        for piece in self._ask_model(scene, request, cancelled, stream=two_speed):
+            # What the fast tier has said is not said again.
+            if not _adds_nothing(piece if isinstance(piece, str) else piece.text, said):
+                yield piece
+
+    def _fast_tier(self, scene: Scene, cancelled: Cancelled) -> Iterator[Answer]:
+        codes = scene.codes()
+        if codes:
+            yield barcode_answer(codes)
+        lines = scene.lines(cancelled)
+        if lines and not cancelled():
+            rows = [row for paragraph in reading_order(lines) for row in paragraph.rows]
+            first = rows[:MOST_FAST_LINES]
+            more = " and more" if len(rows) > len(first) else ""
+            text = "; ".join(row.text for row in first)
+            evidence = tuple(piece for row in first for piece in row.pieces)
+            yield Answer(f"I read: {text}{more}", Basis.READ, evidence)
+        yield colour_answer(scene.rgb, "")
+
+    def _if_it_can(self, scene: Scene, request: Request, cancelled: Cancelled) -> Answer | None:
+        model = self._open_model()
+        if isinstance(model, str) or refusal(model, request) is not None or cancelled():
+            return None
+        answer = self._asked_at_once(scene, request)
+        return None if answer.basis is Basis.UNKNOWN else answer
+
+    def _asked_at_once(self, scene: Scene, request: Request) -> Answer:
+        pieces = self._ask_model(scene, request, never, stream=False)
+        return [piece for piece in pieces if isinstance(piece, Answer)][-1]
+
+    def _ask_model(
+        self, scene: Scene, request: Request, cancelled: Cancelled, *, stream: bool = False
+    ) -> Iterator[Piece]:
         with self._stopwatch.stage("load_model"):
             model = self._open_model()
         if isinstance(model, str):
-            return Answer(f"I can't tell: {model}", Basis.UNKNOWN)
+            yield Answer(f"I can't tell: {model}", Basis.UNKNOWN)
+            return
         refused = refusal(model, request)
         if refused is not None:
-            return Answer(refused, Basis.UNKNOWN, model=model.name)
-        text, probabilities = self._generate(model, rgb, request)
+            yield Answer(refused, Basis.UNKNOWN, model=model.name)
+            return
+        handle = scene.look(model)
+        asked = None if model.skills is None else own_wording(request.words)
+        # A small model knows its own wordings only; a large one gets the question as it is.
+        wording = request.question if asked is None else asked.wording
+        tokens: list[Token] = []
+        sentences = SentenceSplitter()
+        with self._stopwatch.stage("answer"):
+            for token in model.answer(handle, wording):
+                if cancelled():
+                    return
+                tokens.append(token)
+                for sentence in sentences.add(token.text):
+                    # A model that begins by declining has nothing to say before its end.
+                    if stream and not is_decline(sentences.text):
+                        yield sentence
+        text = sentences.text.strip()
+        if stream and sentences.has_told and not is_decline(text) and sentences.rest():
+            yield sentences.rest()
         if is_decline(text):
-            return Answer(
+            yield Answer(
                 "I can't tell: the model finds no answer in this picture. Try another view.",
                 Basis.UNKNOWN,
                 model=model.name,
             )
+            return
         accuracy = None
-        asked = own_wording(request.words)
-        if model.skills is not None and asked is not None:
+        if asked is not None:
             # What was not measured, or on other pictures, is no ground for more than a guess.
-            accuracy = measured_accuracy(model, asked, max(rgb.shape[:2]))
+            accuracy = measured_accuracy(model, asked, max(scene.rgb.shape[:2]))
         # A general model may state digits that it claims to see: only recognized ones count.
-        lines = self._read_lines(rgb) if model.skills is None and _has_digits(text, request) else ()
-        basis = ground_model(text, probabilities, request.intent, lines, accuracy)
-        return Answer(text, basis, model=model.name)
+        is_claim = model.skills is None and _has_digits(text, request)
+        lines = scene.lines() if is_claim or request.intent in MODEL_MAY_HELP else ()
+        shares = [token.probability for token in tokens]
+        basis = ground_model(text, shares, request.intent, lines, accuracy)
+        yield Answer(text, basis, model=model.name)
 
-    def _generate(
-        self, model: VisionLanguageModel, rgb: RgbPicture, request: Request
-    ) -> tuple[str, list[float]]:
-        with self._stopwatch.stage("look"):
-            scene = model.look(rgb)
-        # A small model knows its own wordings only; a large one gets the question as it was asked.
-        asked = None if model.skills is None else own_wording(request.words)
-        wording = request.question if asked is None else asked.wording
-        with self._stopwatch.stage("answer"):
-            tokens = list(model.answer(scene, wording))
-        return "".join(token.text for token in tokens).strip(), [
-            token.probability for token in tokens
-        ]
+
+def _spoilt(scene: Scene, request: Request, cause: Cause) -> Answer:
+    """What is said of a picture in which little can be seen."""
+    if request.intent is Intent.BLANK and cause is Cause.BLANK:
+        return Answer(LOOKS_BLANK, Basis.UNKNOWN)
+    thing = asks_for_colour(request) if request.intent is Intent.COLOUR else None
+    if thing is not None and not is_named(thing) and cause in COLOUR_CAUSES:
+        return colour_answer(scene.rgb, thing)
+    return Answer(SENTENCES[cause], Basis.UNKNOWN)
+
+
+def _told_by_text_model(
+    pieces: Iterator[str], lines: Sequence[TextLine], name: str
+) -> Iterator[Piece]:
+    """Sentences as they come, then the whole with its basis."""
+    sentences = SentenceSplitter()
+    for piece in pieces:
+        yield from sentences.add(piece)
+    if sentences.has_told and sentences.rest():
+        yield sentences.rest()
+    text = sentences.text
+    if not text.strip():
+        yield Answer("I can't tell: the model gives no answer. Ask in other words.", Basis.UNKNOWN)
+        return
+    basis = Basis.SEEN if digits_are_read(text, lines) else Basis.GUESS
+    yield Answer(text.strip(), basis, tuple(lines), name)
+
+
+def _with_fix(answer: Answer, lines: Sequence[TextLine], rgb: RgbPicture) -> Answer:
+    """Where a text lacks what was asked for, say that it is cut off, if it is."""
+    if answer.basis is not Basis.UNKNOWN:
+        return answer
+    height, width = rgb.shape[:2]
+    edge = cut_off(lines, width, height)
+    if edge is None:
+        return answer
+    return Answer(f"{answer.text} {FIXES[edge]}", answer.basis, answer.evidence, answer.model)
+
+
+def _page(lines: Sequence[TextLine]) -> str:
+    return page_text(reading_order(lines))
+
+
+def _adds_nothing(text: str, said: str) -> bool:
+    known = set(re.findall(r"\w+", said.lower()))
+    return bool(known) and set(re.findall(r"\w+", text.lower())) <= known
 
 
 def _has_digits(text: str, request: Request) -> bool:

@@ -1,63 +1,214 @@
-"""The answerer as a session uses it: frames in, answers out, the last frame's text kept."""
+"""The answerer as a session uses it: frames in, answers out, with a memory of what was seen."""
 
-from collections.abc import Iterator
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
 
 from assistant.answering.answerer import Answerer, ModelOpener
+from assistant.answering.double_check import compared, other_view
+from assistant.answering.follow_ups import resolve
+from assistant.answering.grounding import Basis
+from assistant.answering.intents import Request, understand
+from assistant.answering.live_text import LiveText
+from assistant.answering.reading import Place, Reading
+from assistant.answering.scene import Scene
+from assistant.answering.small_model import other_wording
+from assistant.answering.text_answers import NO_TEXT, Answer, answer_from_text
+from assistant.answering.text_model import TextModelOpener
+from assistant.answering.wording import worded
 from assistant.errors import UsageError
 from assistant.frames import Frame
 from assistant.ports import Context, Piece
-from assistant.seeing.text import TextLine, TextReader
+from assistant.seeing.framing import FIXES, cut_off
+from assistant.seeing.layout import reading_order, rows_of
+from assistant.seeing.quality import SENTENCES, check_quality
+from assistant.seeing.text import TextReader, never
 from assistant.stopwatch import Stopwatch
-from models.pictures import RgbPicture
 
+MOST_SCENES = 2
+"""Pictures that are remembered: the last one, for follow-ups, and the one before."""
 
-class KeptLines:
-    """Reads each picture once, however many questions are asked about it."""
+READ_LIMIT_S = 20.0
+"""How long a page is read before its listener is told that there is more."""
 
-    def __init__(self, reader: TextReader) -> None:
-        self._reader = reader
-        self._of: RgbPicture | None = None
-        self._lines: tuple[TextLine, ...] = ()
+OLD_S = 2.0
+FROM_BEFORE = "In the picture from before: "
 
-    def load(self) -> None:
-        """Load the models."""
-        self._reader.load()
-
-    def read(self, rgb: RgbPicture) -> tuple[TextLine, ...]:
-        """Return the lines of a picture (H, W, 3), recognized now or before."""
-        if self._of is not rgb:
-            self._lines = self._reader.read(rgb)
-            self._of = rgb
-        return self._lines
+Cancelled = Callable[[], bool]
 
 
 class Conversation:
-    """Questions and answers about one frame after another."""
+    """Questions and answers about one frame after another; used by one thread."""
 
-    def __init__(self, reader: TextReader, open_model: ModelOpener) -> None:
-        self._reader = KeptLines(reader)
-        self._answerer = Answerer(self._reader, open_model, Stopwatch())
+    def __init__(
+        self,
+        reader: TextReader,
+        open_model: ModelOpener,
+        *,
+        open_text_model: TextModelOpener = lambda: None,
+        mirrored: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """mirrored: whether the camera faces the user; clock: seconds, as in `Frame`."""
+        self._reader = reader
+        self._answerer = Answerer(
+            reader, open_model, Stopwatch(), open_text_model=open_text_model, mirrored=mirrored
+        )
+        self._clock = clock
+        self._scenes: list[Scene] = []
+        self._reading: Reading | None = None
+        self._live = LiveText()
 
-    def prepare(self, frame: Frame) -> None:
-        """Read the text while the user is still speaking."""
-        self._reader.read(frame.rgb)
+    def prepare(self, frame: Frame, cancelled: Cancelled = never) -> None:
+        """Read the text while the user is still speaking; what is read is kept."""
+        scene = self._scene(frame)
+        if scene.cause is None:
+            scene.lines(cancelled)
 
-    def answer(self, frame: Frame, question: str, context: Context) -> Iterator[Piece]:
-        """Answer a question about a frame."""
-        yield self._answerer.answer(frame.rgb, question)
+    def answer(
+        self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never
+    ) -> Iterator[Piece]:
+        """Answer a question; a follow-up is answered from the frame of the question before.
 
-    def read(self, frame: Frame) -> Iterator[Piece]:
-        """Read all text of a frame."""
-        yield self._answerer.read(frame.rgb)
+        Raises:
+            AssistantError: the question is empty, or a model is missing or failed.
+        """
+        resolved = resolve(question, context.question)
+        from_before = ""
+        if resolved.same_frame and context.frame is not None:
+            if frame.rgb is not context.frame.rgb and self._age_s(context.frame) > OLD_S:
+                from_before = FROM_BEFORE
+            frame = context.frame
+        scene = self._scene(frame)
+        for piece in self._answerer.answers(scene, resolved.request, cancelled=cancelled):
+            if cancelled():
+                return
+            yield _prefixed(_worded(piece, context.verbosity), from_before)
+            from_before = ""
+        self._note(scene)
 
-    def double_check(self, frame: Frame, question: str, context: Context) -> Iterator[Piece]:
-        """Ask again."""
-        yield self._answerer.answer(frame.rgb, question)
+    def read(self, frame: Frame, cancelled: Cancelled = never) -> Iterator[Piece]:
+        """Read all text, the first lines as soon as they are known.
+
+        Raises:
+            OcrError: text recognition cannot start or failed.
+        """
+        scene = self._scene(frame)
+        if scene.cause is not None:
+            yield Answer(SENTENCES[scene.cause], Basis.UNKNOWN)
+            return
+        in_parts = False
+        for part in scene.parts(READ_LIMIT_S, cancelled):
+            if cancelled():
+                return
+            in_parts = in_parts or part.remaining > 0
+            rows = rows_of(reading_order(part.lines))
+            if in_parts and rows:
+                yield "\n".join(row.text for row in rows)
+        lines = scene.known_lines
+        self._note(scene)
+        if cancelled():
+            return
+        if not lines:
+            yield Answer(NO_TEXT, Basis.UNKNOWN)
+            return
+        yield answer_from_text(understand("read this"), lines)
+        if scene.unread:
+            yield Answer(
+                f"That is not all: {scene.unread} more lines stand there. "
+                "Ask me to read again, or show a part of the page.",
+                Basis.SEEN,
+            )
+        height, width = frame.rgb.shape[:2]
+        edge = cut_off(lines, width, height)
+        if edge is not None:
+            yield Answer(FIXES[edge], Basis.SEEN)
+
+    def double_check(
+        self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never
+    ) -> Iterator[Piece]:
+        """Ask again with another view and other words, and say whether the answers agree.
+
+        Raises:
+            AssistantError: a model is missing or failed.
+        """
+        request = resolve(question, "").request
+        first = self._last(self._scene(frame), request, cancelled)
+        if cancelled() or first is None:
+            return
+        again = dataclasses.replace(request, words=other_wording(request.words))
+        other = self._answerer.scene(other_view(frame.rgb))
+        second = self._last(other, again, cancelled)
+        if not cancelled() and second is not None:
+            yield _worded(compared(first, second), context.verbosity)
 
     def new_text(self, frame: Frame) -> str:
-        """Nothing yet."""
-        raise UsageError("reading as you go is not there yet; try /read")
+        """The text of a frame that was not in the ones before; "" if there is none.
+
+        Raises:
+            OcrError: text recognition cannot start or failed.
+        """
+        if check_quality(frame.rgb) is not None:
+            return ""
+        return self._live.see(self._reader.read(frame.rgb))
 
     def navigate(self, order: str, argument: str) -> tuple[str, str]:
-        """Nothing yet."""
-        raise UsageError("moving in the text is not there yet; try /read")
+        """Move in the text that was read last; see `assistant.ports.Answering`.
+
+        Raises:
+            UsageError: nothing was read, or there is nothing in that direction.
+        """
+        if self._reading is None:
+            raise UsageError("there is no text yet; read something first")
+        place = _moved(self._reading, order, argument)
+        return place.text, place.where
+
+    def heard(self, text: str) -> None:
+        """Note the sentence that was spoken last, so that `continue` goes on there."""
+        if self._reading is not None:
+            self._reading.heard(text)
+
+    def _scene(self, frame: Frame) -> Scene:
+        for scene in self._scenes:
+            if scene.rgb is frame.rgb:
+                return scene
+        self._scenes = [self._answerer.scene(frame.rgb), *self._scenes][:MOST_SCENES]
+        return self._scenes[0]
+
+    def _note(self, scene: Scene) -> None:
+        if scene.known_lines:
+            self._reading = Reading.of(reading_order(scene.known_lines))
+
+    def _last(self, scene: Scene, request: Request, cancelled: Cancelled) -> Answer | None:
+        pieces = self._answerer.answers(scene, request, two_speed=False, cancelled=cancelled)
+        answers = [piece for piece in pieces if isinstance(piece, Answer)]
+        return answers[-1] if answers else None
+
+    def _age_s(self, frame: Frame) -> float:
+        return self._clock() - frame.captured_at
+
+
+def _worded(piece: Piece, verbosity: int) -> Piece:
+    return worded(piece, verbosity) if isinstance(piece, Answer) else piece
+
+
+def _prefixed(piece: Piece, prefix: str) -> Piece:
+    if not prefix:
+        return piece
+    if isinstance(piece, str):
+        return prefix + piece
+    return dataclasses.replace(piece, text=prefix + piece.text)
+
+
+def _moved(reading: Reading, order: str, argument: str) -> Place:
+    unit = argument if argument in ("line", "sentence", "word") else "line"
+    if order == "next":
+        return reading.next(unit)  # type: ignore[arg-type]
+    if order == "previous":
+        return reading.previous(unit)  # type: ignore[arg-type]
+    if order == "find":
+        return reading.find(argument)
+    moves = {"continue": reading.rest, "spell": reading.spell, "heading": reading.heading}
+    if order not in moves:
+        raise UsageError(f"{order}: no such move; say next, previous, spell, find or continue")
+    return moves[order]()

@@ -132,3 +132,22 @@ def _bare_form(wording: str) -> str:
 def _essence(words: str) -> str:
     """A question without the words that change nothing about what is asked."""
     return " ".join(word for word in words.split() if word not in _IDLE_WORDS)
+
+
+def is_named(thing: str) -> bool:
+    """True for the name of an object that the small model knows."""
+    return thing in _NAMES
+
+
+def other_wording(words: str) -> str:
+    """The same question in other words of the closed set, or as it is if there are none."""
+    for form, names in _forms_of(words):
+        for key in (form, _essence(form)):
+            for wording, ask in _wordings().get(key, ()):
+                if not _may_name(ask, names):
+                    continue
+                for other in map(_bare_form, TRAIN_WORDINGS[ask]):
+                    same_places = ("{name}" in other) == ("{name}" in wording)
+                    if other != wording and same_places:
+                        return other.format(**names)
+    return words

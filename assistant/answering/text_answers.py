@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from assistant.answering import extraction
+from assistant.answering import addresses, extraction
 from assistant.answering.extraction import Value
 from assistant.answering.grounding import Basis, ground_read
 from assistant.answering.intents import Intent, Request
@@ -39,6 +39,10 @@ def answer_from_text(request: Request, lines: Sequence[TextLine]) -> Answer:
         return _read([Value(row.text, row) for row in rows], "Yes. It says: {}")
     if request.intent is Intent.BLANK:
         return _read([Value(rows[0].text, rows[0])], "It is not blank. It says: {}")
+    if request.intent is Intent.ABOUT:
+        return _find_word(request.subject, paragraphs)
+    if request.intent is Intent.TITLE:
+        return _title(paragraphs)
     if request.intent in _FINDERS:
         return _FINDERS[request.intent](rows)
     if "first line" in request.words:
@@ -98,6 +102,45 @@ def _phone(rows: Sequence[Row]) -> Answer:
     return _read(phones, "The phone number is {}." if len(phones) == 1 else "Phone numbers: {}.")
 
 
+def _email(rows: Sequence[Row]) -> Answer:
+    found = _different(addresses.find_emails(rows))
+    if not found:
+        return _missing("e-mail address", "Ask me to read the text, or show the other side.")
+    return _read(found, "The e-mail address is {}." if len(found) == 1 else "I read: {}.")
+
+
+def _web(rows: Sequence[Row]) -> Answer:
+    found = _different(addresses.find_web(rows))
+    if not found:
+        return _missing("web address", "Ask me to read the text, or show the other side.")
+    return _read(found, "The web address is {}." if len(found) == 1 else "I read: {}.")
+
+
+def _year(rows: Sequence[Row]) -> Answer:
+    found = _different(addresses.find_years(rows))
+    if not found:
+        return _missing("year", "Ask me to read the text, or show the other side.")
+    return _read(found, "The year is {}." if len(found) == 1 else "I read several years: {}.")
+
+
+def _author(rows: Sequence[Row]) -> Answer:
+    found = _different(addresses.find_author(rows))
+    if not found:
+        return _missing("name marked as the author's", "Ask me to read the cover.")
+    return _read(found, "It says by {}." if len(found) == 1 else "It names: {}.")
+
+
+def _title(paragraphs: Sequence[Paragraph]) -> Answer:
+    found = addresses.largest_text(paragraphs)
+    if found is None:
+        return _missing("text that stands out as a title", "Ask me to read the cover.")
+    return _read([found], "The largest text is: {}")
+
+
+def _category(rows: Sequence[Row]) -> Answer:
+    return _missing("category", "Ask me to read the cover.")
+
+
 _FINDERS: dict[Intent, Callable[[Sequence[Row]], Answer]] = {
     Intent.TOTAL: _total,
     Intent.PRICE: _price,
@@ -105,6 +148,11 @@ _FINDERS: dict[Intent, Callable[[Sequence[Row]], Answer]] = {
     Intent.EXPIRY: _expiry,
     Intent.DOSE: _dose,
     Intent.PHONE: _phone,
+    Intent.EMAIL: _email,
+    Intent.WEB: _web,
+    Intent.YEAR: _year,
+    Intent.AUTHOR: _author,
+    Intent.CATEGORY: _category,
 }
 
 

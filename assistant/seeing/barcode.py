@@ -14,12 +14,17 @@ class Barcode:
 
     kind:   as its makers call it, such as "EAN-13", "UPC-A" or "QR Code".
     text:   what it holds; of a UPC-A its 12 digits.
-    centre: (x, y) in pixels.
+    box:    four corners (x, y) in pixels, in the code's own direction.
     """
 
     kind: str
     text: str
-    centre: Point
+    box: tuple[Point, Point, Point, Point]
+
+    @property
+    def centre(self) -> Point:
+        """Mean of the corners, in pixels."""
+        return sum(x for x, _ in self.box) / 4, sum(y for _, y in self.box) / 4
 
     @property
     def is_product(self) -> bool:
@@ -49,10 +54,9 @@ def read_barcodes(rgb: RgbPicture) -> tuple[Barcode, ...]:
 def _barcode(found: object) -> Barcode:
     position = found.position  # type: ignore[attr-defined]
     corners = (position.top_left, position.top_right, position.bottom_right, position.bottom_left)
-    x = sum(corner.x for corner in corners) / 4
-    y = sum(corner.y for corner in corners) / 4
+    a, b, c, d = ((float(corner.x), float(corner.y)) for corner in corners)
     kind, text = normalized(str(found.format), str(found.text))  # type: ignore[attr-defined]
-    return Barcode(kind, text, (x, y))
+    return Barcode(kind, text, (a, b, c, d))
 
 
 def normalized(kind: str, text: str) -> tuple[str, str]:

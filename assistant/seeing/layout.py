@@ -63,7 +63,7 @@ class _Placed:
 def reading_order(lines: Sequence[TextLine]) -> tuple[Paragraph, ...]:
     """Order lines as a person reads them.
 
-    Pages turned by a few degrees are turned upright first, by the median direction of the lines.
+    Pages turned by any angle are turned upright first, by the direction of most lines.
     """
     return tuple(
         paragraph
@@ -87,7 +87,7 @@ def _upright(lines: Sequence[TextLine]) -> list[_Placed]:
         return []
     # Long lines tell the direction best; the boxes of short words are as good as square.
     by_width = sorted(lines, key=lambda line: math.dist(line.box[0], line.box[1]))
-    turned_by = statistics.median(line.angle for line in by_width[len(lines) // 2 :])
+    turned_by = _direction(by_width[len(lines) // 2 :])
     cosine, sine = math.cos(turned_by), math.sin(turned_by)
     placed = []
     for line in lines:
@@ -95,6 +95,16 @@ def _upright(lines: Sequence[TextLine]) -> list[_Placed]:
         ys = [y * cosine - x * sine for x, y in line.box]
         placed.append(_Placed(line, min(xs), max(xs), min(ys), max(ys)))
     return placed
+
+
+def _direction(lines: Sequence[TextLine]) -> float:
+    """The median angle of lines in radians, also around half a turn, where angles jump."""
+    mean = math.atan2(
+        sum(math.sin(line.angle) for line in lines), sum(math.cos(line.angle) for line in lines)
+    )
+    return mean + statistics.median(
+        math.remainder(line.angle - mean, 2 * math.pi) for line in lines
+    )
 
 
 def _columns(lines: list[_Placed]) -> list[list[_Placed]]:

@@ -1,6 +1,7 @@
 """Lines of text in a picture, as any text recognizer gives them."""
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,6 +40,23 @@ class TextLine:
         return math.atan2(y1 - y0, x1 - x0)
 
 
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """Some lines of a picture, and how many places that look like text are still unread.
+
+    late: True if the time ran out; what remains is not going to be read.
+    """
+
+    lines: tuple[TextLine, ...]
+    remaining: int
+    late: bool = False
+
+
+def never() -> bool:
+    """For work that nobody cancels."""
+    return False
+
+
 class TextReader(Protocol):
     """Anything that finds lines of text in a picture."""
 
@@ -48,4 +66,14 @@ class TextReader(Protocol):
 
     def read(self, rgb: RgbPicture) -> tuple[TextLine, ...]:
         """Return the lines of a picture (H, W, 3), in any order."""
+        ...
+
+    def parts(
+        self, rgb: RgbPicture, *, limit_s: float, cancelled: Callable[[], bool] = never
+    ) -> Iterator[TextPart]:
+        """Give the lines of a picture as they are read, roughly in reading order.
+
+        limit_s:   seconds after which no further part is begun.
+        cancelled: asked before each part; once it is true, nothing more comes.
+        """
         ...

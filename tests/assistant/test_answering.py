@@ -1,7 +1,7 @@
 """From question to answer with fakes for eyes and model: what is said, and on what basis."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from assistant.answering.intents import Intent, bare_words, understand
 from assistant.answering.small_model import own_wording
 from assistant.answering.vision import read_skills
 from assistant.errors import UsageError, VisionError
-from assistant.seeing.text import TextLine
+from assistant.seeing.text import TextLine, TextPart, never
 from assistant.stopwatch import Stopwatch
 from models.pocket.pictures import SIZE
 from models.pocket.questions import HELD_OUT_WORDINGS, TRAIN_WORDINGS, Ask, all_questions
@@ -59,6 +59,11 @@ class FakeReader:
     def read(self, rgb: Any) -> tuple[TextLine, ...]:
         self.looks += 1
         return self.lines
+
+    def parts(
+        self, rgb: Any, *, limit_s: float, cancelled: Callable[[], bool] = never
+    ) -> Iterator[TextPart]:
+        yield TextPart(self.read(rgb), 0)
 
 
 class FakeModel:

@@ -62,8 +62,8 @@ def test_headings_over_both_columns_come_where_they_stand() -> None:
     assert ordered == [top.text, *LEFT, *RIGHT, middle.text, *LEFT, *RIGHT]
 
 
-@pytest.mark.parametrize("degrees", [-6, -2, 3, 7])
-def test_slightly_turned_pages_keep_their_order(degrees: float) -> None:
+@pytest.mark.parametrize("degrees", [-6, -2, 3, 7, 90, -90, 180, 177, -178, 270])
+def test_turned_pages_keep_their_order(degrees: float) -> None:
     assert texts([turned(piece, degrees) for piece in RECEIPT]) == texts(RECEIPT)
     assert texts([turned(piece, degrees) for piece in two_columns()]) == LEFT + RIGHT
 
