@@ -13,6 +13,7 @@ from assistant.answering.conversation import Conversation
 from assistant.answering.notebook import open_notebook
 from assistant.answering.vision import VisionLanguageModel
 from assistant.config import Settings
+from assistant.devices.quiet import keep_libraries_quiet
 from assistant.errors import AssistantError, UsageError, VisionError
 from assistant.exits import ANSWERED
 from assistant.frames import FrameSource
@@ -43,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
     settings = with_options(settings, options)
     front = choose_front(options, os.environ, settings, on_terminal=_on_terminal())
     reader = RapidOcrReader()
+    if not options.verbose and sys.stderr is sys.__stderr__:
+        keep_libraries_quiet()
     session = Session(
         Conversation(reader, ModelOpener(settings.model_folder)),
         settings=settings,
@@ -50,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     )
     for sentence in wrong:
         session.complain(sentence)
-    devices = Devices(session, settings, speech=not options.no_speech)
+    devices = Devices(session, settings, load=reader.load, speech=not options.no_speech)
 
     def keep(changed: Settings, name: str) -> None:
         devices.setting_changed(changed, name)
@@ -156,8 +159,15 @@ class Devices:
     What is missing is told once. It is looked for again whenever it is needed.
     """
 
-    def __init__(self, session: Session, settings: Settings, *, speech: bool) -> None:
-        """speech: False if this start shall make no sound at all."""
+    def __init__(
+        self, session: Session, settings: Settings, *, load: Callable[[], None], speech: bool
+    ) -> None:
+        """Open the camera and the speaker, which work in threads of their own.
+
+        load:   loads what every question needs; the first one shall not wait for it.
+        speech: False if this start shall make no sound at all.
+        """
+        self._load = load
         self._session = session
         self._settings = settings
         self._speaker = _open_speaker() if speech else None
@@ -188,6 +198,7 @@ class Devices:
     def _open(self) -> None:
         self._try(self._open_listener)
         self._try(self._find_model)
+        self._try(self._load)
         if self._settings.history_enabled:
             self._try(self._open_memory)
 
