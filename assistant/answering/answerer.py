@@ -177,7 +177,7 @@ class Answerer:
         if thing is None or is_named(thing):
             return True
         model = self._open_model()
-        return thing != "" and not isinstance(model, str) and model.skills is None
+        return not isinstance(model, str) and model.skills is None
 
     def _plain_colour(self, scene: Scene, request: Request) -> Answer:
         return colour_answer(scene.rgb, asks_for_colour(request) or "")
@@ -186,8 +186,8 @@ class Answerer:
         self, scene: Scene, request: Request, two_speed: bool, cancelled: Cancelled
     ) -> Iterator[Piece]:
         said = ""
-        if two_speed and request.intent is Intent.DESCRIBE:
-            for answer in self._fast_tier(scene, cancelled):
+        if two_speed:
+            for answer in self._fast_tier(scene, request, cancelled):
                 said += f" {answer.text}"
                 yield answer
         if cancelled():
@@ -197,7 +197,12 @@ class Answerer:
             if not _adds_nothing(piece if isinstance(piece, str) else piece.text, said):
                 yield piece
 
-    def _fast_tier(self, scene: Scene, cancelled: Cancelled) -> Iterator[Answer]:
+    def _fast_tier(self, scene: Scene, request: Request, cancelled: Cancelled) -> Iterator[Answer]:
+        thing = asks_for_colour(request)
+        if thing is not None and not is_named(thing):
+            yield self._plain_colour(scene, request)
+        if request.intent is not Intent.DESCRIBE:
+            return
         codes = scene.codes()
         if codes:
             yield barcode_answer(codes)
