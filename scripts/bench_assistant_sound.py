@@ -79,7 +79,9 @@ def measure(server: SoundServer, folder: Path, repeats: int) -> dict[str, Any]:
     ends = {how: question_ms(server, folder, repeats, how) for how in ("silence", "talk key")}
     return {
         "what": "times through a PulseAudio server with null sinks, in ms",
-        "machine": f"{os.cpu_count()} CPU cores shared with a training and other programs",
+        "machine": f"{os.cpu_count()} CPU cores shared with a training and other programs; this "
+        "one ran at lower priority, and on one core where taskset said so",
+        "heard": "a sound counts when the recorded piece that holds it arrives: never too early",
         "load_average": [round(load, 1) for load in os.getloadavg()],
         "loop_delay": summary(loop_ms),
         "key_to_earcon_after_silence": summary(earcons, delay_ms),

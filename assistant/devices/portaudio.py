@@ -16,6 +16,10 @@ INPUT_LATENCY_S = 0.3
 this delays nothing, and keeps words whole."""
 
 
+BUSY_S = 0.02
+"""How long an opening of another device is waited for; a device in order opens in less."""
+
+
 class Stream:
     """One open input or output stream; closing it twice does nothing."""
 
@@ -44,15 +48,21 @@ class Stream:
     def start_again(self) -> None:
         """Drop what the device still holds, and go on at once.
 
+        Where another device hangs while it is opened, nothing is dropped: what was held is a few
+        hundredths of a second, and silence must not wait for a microphone.
+
         Raises:
             PlayerError: the device was lost.
         """
+        if not _lock.acquire(timeout=BUSY_S):
+            return
         try:
-            with _lock:
-                self._stream.abort()
-                self._stream.start()
+            self._stream.abort()
+            self._stream.start()
         except self._library.errors as error:
             raise PlayerError(f"no sound: the output device failed ({error})") from error
+        finally:
+            _lock.release()
 
     def close(self) -> None:
         """Stop at once and give the device back."""

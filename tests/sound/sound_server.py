@@ -136,14 +136,14 @@ class Ear:
         return AudioClip(np.concatenate([*pieces, np.zeros(0, np.int16)]), LISTEN_RATE_HZ)
 
     def first_sound_s(self, since: float) -> float | None:
-        """Seconds from a time to the first sound after it; there must be silence before."""
+        """Seconds from a time until sound arrived; there must be silence before."""
         times = self._loud_times(since)
-        return float(times[0] - since) if len(times) else None
+        return times[0] - since if times else None
 
     def last_sound_s(self, since: float) -> float | None:
-        """Seconds from a time to the last sound after it."""
+        """Seconds from a time until the last sound arrived."""
         times = self._loud_times(since)
-        return float(times[-1] - since) if len(times) else None
+        return times[-1] - since if times else None
 
     def close(self) -> None:
         """Stop recording."""
@@ -153,20 +153,17 @@ class Ear:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def _loud_times(self, since: float) -> NDArray[np.float64]:
-        """When the audible samples after a time were recorded (s, time.monotonic).
+    def _loud_times(self, since: float) -> list[float]:
+        """When pieces with audible samples arrived: never too early, up to a piece too late.
 
-        Pieces arrive late when the machine is busy, but the samples themselves are an even clock:
-        it is set by the piece that came with the least delay.
+        Samples cannot be counted instead: the server renders ahead and renders again what changes,
+        so the recording holds more samples than time has passed.
         """
-        pieces = [(at, samples) for at, samples in list(self._pieces) if at >= since - 1.0]
-        if not pieces:
-            return np.zeros(0)
-        ends = np.cumsum([len(samples) for _, samples in pieces])
-        origin = min(at - end / LISTEN_RATE_HZ for (at, _), end in zip(pieces, ends, strict=True))
-        samples = np.concatenate([samples for _, samples in pieces]).astype(np.int32)
-        times = origin + np.flatnonzero(np.abs(samples) > AUDIBLE) / LISTEN_RATE_HZ
-        return np.asarray(times[times >= since])
+        return [
+            at
+            for at, samples in list(self._pieces)
+            if at >= since and np.abs(samples.astype(np.int32)).max(initial=0) > AUDIBLE
+        ]
 
     def _record(self) -> None:
         stream = self._process.stdout
