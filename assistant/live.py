@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     settings, wrong = load_settings(settings_file())
     settings = with_options(settings, options)
     front = choose_front(options, os.environ, settings, on_terminal=_on_terminal())
-    reader = RapidOcrReader()
+    reader = RapidOcrReader(threads=ocr_threads())
     if not options.verbose and sys.stderr is sys.__stderr__:
         keep_libraries_quiet()
     session = Session(
@@ -70,6 +70,15 @@ def run(options: argparse.Namespace) -> int:
         session.close()
         devices.close()
     return ANSWERED
+
+
+def ocr_threads() -> int:
+    """Half of the cores, at least one.
+
+    Text is read while the user speaks: on two busy cores, two threads of it cost the microphone
+    words, and the question was not understood.
+    """
+    return max(1, (os.cpu_count() or 2) // 2)
 
 
 def with_options(settings: Settings, options: argparse.Namespace) -> Settings:
