@@ -66,6 +66,7 @@ class Answerer:
         self._open_text_model = open_text_model
         self._mirrored = mirrored
         self._stopwatch = stopwatch
+        self._opened: VisionLanguageModel | None = None
 
     def answer(self, rgb: RgbPicture, question: str) -> Answer:
         """Answer a question about a picture (H, W, 3).
@@ -94,6 +95,20 @@ class Answerer:
     def scene(self, rgb: RgbPicture) -> Scene:
         """A picture about which questions can follow each other."""
         return Scene(rgb, self._reader, self._stopwatch)
+
+    def look_ahead(self, scene: Scene, cancelled: Cancelled = never) -> None:
+        """Read a picture, and let the model look at it if one was used before.
+
+        No model is opened for this: most questions are about text.
+
+        Raises:
+            AssistantError: text recognition or the model failed.
+        """
+        if scene.cause is not None:
+            return
+        scene.lines(cancelled)
+        if self._opened is not None and not cancelled():
+            scene.look(self._opened)
 
     def answers(
         self,
@@ -239,6 +254,7 @@ class Answerer:
         if refused is not None:
             yield Answer(refused, Basis.UNKNOWN, model=model.name)
             return
+        self._opened = model
         handle = scene.look(model)
         asked = None if model.skills is None else own_wording(request.words)
         # A small model knows its own wordings only; a large one gets the question as it is.

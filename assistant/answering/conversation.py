@@ -60,10 +60,12 @@ class Conversation:
         self._live = LiveText()
 
     def prepare(self, frame: Frame, cancelled: Cancelled = never) -> None:
-        """Read the text while the user is still speaking; what is read is kept."""
-        scene = self._scene(frame)
-        if scene.cause is None:
-            scene.lines(cancelled)
+        """Read and look while the user is still speaking; what is found is kept.
+
+        Raises:
+            AssistantError: text recognition or the model failed.
+        """
+        self._answerer.look_ahead(self._scene(frame), cancelled)
 
     def answer(
         self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never

@@ -133,6 +133,19 @@ def test_a_frame_is_read_once_for_all_its_questions() -> None:
     assert reader.read_parts == 1
 
 
+def test_a_model_that_was_used_looks_ahead() -> None:
+    model = FakeModel("a cup")
+    conversation = talk(model=model)
+    conversation.prepare(frame())
+    assert model.looks == 0
+    list(conversation.answer(frame(seed=1), "where is my cup", Context()))
+    seen = frame(seed=2)
+    conversation.prepare(seen)
+    assert model.looks == 2
+    list(conversation.answer(seen, "where is my cup", Context()))
+    assert model.looks == 2
+
+
 def test_a_follow_up_on_an_old_frame_says_so() -> None:
     old = frame(age_s=9)
     context = Context(question="what is the total", frame=old)
