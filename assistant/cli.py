@@ -40,9 +40,9 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A terminal that lacks a character shows a mark in its place.
+            # A terminal that lacks a character shows a mark; a byte that is none is read as one.
             stream.reconfigure(errors="replace")
     try:
         options = _parser().parse_args(argv)

@@ -1,5 +1,6 @@
 """Lines in, lines out: plain and JSON, through a pipe, in order, and one event a line."""
 
+import contextlib
 import io
 import json
 import queue
@@ -80,8 +81,9 @@ class Pipe(io.StringIO):
         self.lines: queue.Queue[str] = queue.Queue()
 
     def __iter__(self) -> Iterator[str]:  # type: ignore[override]
-        while line := self.lines.get(timeout=PATIENCE_S):
-            yield line
+        with contextlib.suppress(queue.Empty):
+            while line := self.lines.get(timeout=PATIENCE_S):
+                yield line
 
 
 class Terminal(Pipe):
