@@ -278,6 +278,6 @@ def open_recognizer(chosen: str) -> Recognizer:
     folder = configured_model(Path(chosen) if chosen else None) or installed_speech_model()
     if folder is not None:
         return VoskRecognizer(folder)
-    from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
+    from assistant.hearing.recognizer_process import RecognizerProcess
 
-    return PocketSphinxRecognizer()
+    return RecognizerProcess()

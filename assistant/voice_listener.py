@@ -97,6 +97,8 @@ class VoiceListener:
         self._order(_Order.CLOSE)
         # A device that hangs must not keep the program from ending.
         self._thread.join(timeout=2.0)
+        if self._recognizer is not None:
+            self._recognizer.close()
 
     def _order(self, order: _Order) -> None:
         while True:

@@ -28,7 +28,7 @@ from assistant.devices.microphone import SoundDeviceMicrophone  # noqa: E402
 from assistant.devices.player import SoundDevicePlayer  # noqa: E402
 from assistant.devices.quiet import keep_libraries_quiet  # noqa: E402
 from assistant.devices.synthesizer import Pyttsx3Synthesizer  # noqa: E402
-from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer  # noqa: E402
+from assistant.hearing.recognizer_process import RecognizerProcess  # noqa: E402
 from assistant.hearing.voice_activity import SileroVoiceActivity  # noqa: E402
 from assistant.listening import Heard  # noqa: E402
 from assistant.speaking import SentenceSpeaker  # noqa: E402
@@ -171,7 +171,7 @@ def question_ms(server: SoundServer, folder: Path, repeats: int, how: str) -> li
     """From the end of a spoken question to its words: by silence, or by the talk key."""
     heard: queue.Queue[Heard] = queue.Queue()
     listener = VoiceListener(
-        SoundDeviceMicrophone(), PocketSphinxRecognizer, SileroVoiceActivity, on_heard=heard.put
+        SoundDeviceMicrophone(), RecognizerProcess, SileroVoiceActivity, on_heard=heard.put
     )
     found: list[float | None] = []
     try:

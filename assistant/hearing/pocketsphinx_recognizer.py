@@ -3,10 +3,7 @@
 import os
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from assistant.audio import QUESTION_RATE_HZ, AudioClip
+from assistant.audio import AudioClip
 from assistant.errors import RecognizerError
 from assistant.hearing.grammar import (
     PRONUNCIATIONS,
@@ -16,6 +13,7 @@ from assistant.hearing.grammar import (
     words_of,
 )
 from assistant.hearing.recognizer import AudioChunk, Transcript, word_disagreement
+from assistant.hearing.whole_question import WholeQuestion
 
 MAX_DISAGREEMENT = 0.42
 """A grammar bends any sound into one of its sentences. What free decoding hears differently in
@@ -63,8 +61,7 @@ class PocketSphinxRecognizer:
         self._decoder.add_jsgf_string("questions", grammar)
         self._sentences = sentence_pattern()
         self._vocabulary = sorted(words_of(rules().values()))
-        self._heard: list[NDArray[np.int16]] = []
-        self._prepared: tuple[Transcript | None] | None = None
+        self._question = WholeQuestion(lambda clip: self.recognize(clip))
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
         """Return the question in a 16 kHz clip, or None if it is none of the grammar's."""
@@ -81,37 +78,22 @@ class PocketSphinxRecognizer:
 
     def begin(self) -> None:
         """Begin to hear a question."""
-        self._heard, self._prepared = [], None
+        self._question.begin()
 
     def accept(self, chunk: AudioChunk, *, voiced: bool = True) -> str:
-        """Keep the next piece; words are known only at the end.
-
-        Decoding piece by piece would have to guess the loudness and the room from the first
-        sounds: with flite's slt it heard 49 of 60 questions, at once 52.
-        """
-        self._heard.append(chunk.samples)
-        if voiced:
-            self._prepared = None
-        return ""
+        """Keep the next piece; words are known only at the end."""
+        return self._question.accept(chunk, voiced=voiced)
 
     def prepare(self) -> None:
         """Decode what there is: if only silence follows, the result is ready at the end."""
-        if self._prepared is None:
-            self._prepared = (self.recognize(self._clip()),)
+        self._question.prepare()
 
     def finish(self) -> Transcript | None:
         """Return the question, or None if it is none of the grammar's."""
-        self.prepare()
-        assert self._prepared is not None
-        (transcript,) = self._prepared
-        self.begin()
-        return transcript
+        return self._question.finish()
 
-    def _clip(self) -> AudioClip:
-        return AudioClip(
-            np.concatenate(self._heard) if self._heard else np.zeros(0, np.int16),
-            QUESTION_RATE_HZ,
-        )
+    def close(self) -> None:
+        """Nothing to do: the model goes with this object."""
 
     def _decode(self, search: str, clip: AudioClip) -> str:
         self._decoder.activate_search(search)

@@ -75,6 +75,10 @@ class Recognizer(Protocol):
         """Return the question, or None if it was not understood."""
         ...
 
+    def close(self) -> None:
+        """Give up the model; nothing more will be asked. Any thread may call it."""
+        ...
+
 
 def word_disagreement(first: str, second: str) -> float:
     """Share of words in which two transcripts differ: word edit distance over the longer length.

@@ -134,6 +134,9 @@ class VoskRecognizer:
             return command
         return question
 
+    def close(self) -> None:
+        """Nothing to do: the model goes with this object."""
+
     def _transcript(self, words: tuple[Word, ...], *, is_command: bool) -> Transcript | None:
         if not words:
             return None

@@ -182,6 +182,9 @@ class FakeRecognizer:
     def finish(self) -> Transcript | None:
         return Transcript("what is the total", 0.9, self.name) if self.understood else None
 
+    def close(self) -> None:
+        pass
+
 
 class FakePortAudioError(Exception):
     """Stands for sounddevice.PortAudioError."""

@@ -17,6 +17,8 @@ from assistant.hearing.grammar import (
 )
 from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
 from assistant.hearing.recognizer import AudioChunk, word_disagreement
+from assistant.hearing.recognizer_process import RecognizerProcess
+from assistant.hearing.whole_question import WholeQuestion
 from models.pocket.questions import all_questions
 
 Speak = Callable[[str, str], Path]
@@ -129,10 +131,29 @@ def test_ends_of_sentences_are_mended(
 ) -> None:
     """The decoder is replaced by one that stops in the middle of the grammar."""
     monkeypatch.setattr(recognizer, "_decode", lambda search, clip: heard)
-    transcript = recognizer.recognize(AudioClip(np.zeros(9, np.int16), 16000))
+    transcript = recognizer.recognize(AudioClip(np.zeros(1600, np.int16), 16000))
     assert ("" if transcript is None else transcript.text) == mended
 
 
+def test_a_question_is_decoded_ahead_and_again_only_after_speech() -> None:
+    lengths: list[int] = []
+
+    def recognize(clip: AudioClip) -> None:
+        lengths.append(len(clip.samples))
+
+    question = WholeQuestion(recognize)
+    block = AudioChunk(np.zeros(100, np.int16), 0.0)
+    for voiced, decoded in ((True, [100]), (False, [100]), (True, [100, 300])):
+        assert question.accept(block, voiced=voiced) == ""
+        question.prepare()
+        question.prepare()
+        assert lengths == decoded
+    assert question.finish() is None and lengths == [100, 300]
+    question.finish()
+    assert lengths == [100, 300, 0], "a question is given once"
+
+
+@pytest.mark.slow
 def test_a_question_in_pieces_is_heard_as_in_one(
     recognizer: PocketSphinxRecognizer, speak: Speak, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +173,27 @@ def test_a_question_in_pieces_is_heard_as_in_one(
     assert recognizer.finish() == whole is not None
     assert len(decoded) == 2, "silence after the question is not decoded again"
     assert recognizer.finish() is None, "the question is given once"
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_hears_the_same_and_is_replaced_when_it_dies(
+    recognizer: PocketSphinxRecognizer, speak: Speak
+) -> None:
+    clip = read_question(speak("what is the total", "slt"))
+    apart = RecognizerProcess()
+    try:
+        apart.begin()
+        apart.accept(AudioChunk(clip.samples, 0.0))
+        assert apart.finish() == recognizer.recognize(clip) is not None
+        assert apart._process is not None
+        apart._process.kill()
+        apart._process.wait()
+        silence = AudioClip(np.zeros(3200, np.int16), 16000)
+        with pytest.raises(RecognizerError, match="stopped; ask again"):
+            apart.recognize(silence)
+        assert apart.recognize(silence) is None
+    finally:
+        apart.close()
 
 
 def test_other_speech_is_not_answered(recognizer: PocketSphinxRecognizer, speak: Speak) -> None:

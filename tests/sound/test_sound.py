@@ -16,7 +16,7 @@ from assistant.audio import AudioClip
 from assistant.devices.microphone import SoundDeviceMicrophone
 from assistant.devices.player import SoundDevicePlayer
 from assistant.devices.synthesizer import Pyttsx3Synthesizer
-from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
+from assistant.hearing.recognizer_process import RecognizerProcess
 from assistant.hearing.voice_activity import SileroVoiceActivity
 from assistant.listening import Heard, HeardKind
 from assistant.speaking import SentenceSpeaker
@@ -63,7 +63,7 @@ def questions(sound_server: SoundServer) -> Iterator[tuple[VoiceListener, "queue
     heard: queue.Queue[Heard] = queue.Queue()
     listener = VoiceListener(
         SoundDeviceMicrophone(),
-        PocketSphinxRecognizer,
+        RecognizerProcess,
         SileroVoiceActivity,
         on_heard=heard.put,
     )
