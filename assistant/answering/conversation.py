@@ -8,7 +8,7 @@ from assistant.answering.answerer import Answerer, ModelOpener
 from assistant.answering.double_check import compared, other_view
 from assistant.answering.follow_ups import resolve
 from assistant.answering.grounding import Basis
-from assistant.answering.intents import Request, understand
+from assistant.answering.intents import Intent, Request, understand
 from assistant.answering.live_text import LiveText
 from assistant.answering.reading import Place, Reading
 from assistant.answering.scene import Scene
@@ -22,7 +22,7 @@ from assistant.ports import Context, Piece
 from assistant.seeing.framing import FIXES, cut_off
 from assistant.seeing.layout import reading_order, rows_of
 from assistant.seeing.quality import SENTENCES, check_quality
-from assistant.seeing.text import TextReader, never
+from assistant.seeing.text import TextLine, TextReader, never
 from assistant.stopwatch import Stopwatch
 
 MOST_SCENES = 2
@@ -82,7 +82,7 @@ class Conversation:
                 from_before = FROM_BEFORE
             frame = context.frame
         scene = self._scene(frame)
-        for piece in self._answerer.answers(scene, resolved.request, cancelled=cancelled):
+        for piece in self._pieces(scene, resolved.request, cancelled):
             if cancelled():
                 return
             yield _prefixed(_worded(piece, context.verbosity), from_before)
@@ -99,32 +99,9 @@ class Conversation:
         if scene.cause is not None:
             yield Answer(SENTENCES[scene.cause], Basis.UNKNOWN)
             return
-        in_parts = False
-        for part in scene.parts(READ_LIMIT_S, cancelled):
-            if cancelled():
-                return
-            in_parts = in_parts or part.remaining > 0
-            rows = rows_of(reading_order(part.lines))
-            if in_parts and rows:
-                yield "\n".join(row.text for row in rows)
-        lines = scene.known_lines
-        self._note(scene)
-        if cancelled():
-            return
-        if not lines:
+        yield from self._read_aloud(scene, cancelled)
+        if scene.is_read and not scene.known_lines:
             yield Answer(NO_TEXT, Basis.UNKNOWN)
-            return
-        yield answer_from_text(understand("read this"), lines)
-        if scene.unread:
-            yield Answer(
-                f"That is not all: {scene.unread} more lines stand there. "
-                "Ask me to read again, or show a part of the page.",
-                Basis.SEEN,
-            )
-        height, width = frame.rgb.shape[:2]
-        edge = cut_off(lines, width, height)
-        if edge is not None:
-            yield Answer(FIXES[edge], Basis.SEEN)
 
     def double_check(
         self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never
@@ -170,6 +147,44 @@ class Conversation:
         if self._reading is not None:
             self._reading.heard(text)
 
+    def _pieces(self, scene: Scene, request: Request, cancelled: Cancelled) -> Iterator[Piece]:
+        if _reads_all(request) and scene.cause is None:
+            yield from self._read_aloud(scene, cancelled)
+            if scene.known_lines or cancelled():
+                return
+        yield from self._answerer.answers(scene, request, cancelled=cancelled)
+
+    def _read_aloud(self, scene: Scene, cancelled: Cancelled) -> Iterator[Piece]:
+        """A page as it is read; one that was left off goes on there. Nothing without text."""
+        lines: list[TextLine] = []
+        in_parts, count = False, 0
+        for part in scene.parts(READ_LIMIT_S, cancelled):
+            count += 1
+            if cancelled():
+                return
+            if count <= scene.told_parts:
+                continue
+            lines += part.lines
+            in_parts = in_parts or part.remaining > 0
+            rows = rows_of(reading_order(part.lines))
+            if in_parts and rows:
+                yield "\n".join(row.text for row in rows)
+        self._note(scene)
+        if cancelled():
+            return
+        scene.told_parts = 0 if scene.is_read else count
+        if lines:
+            yield answer_from_text(understand("read this"), lines)
+        if scene.unread:
+            yield Answer(
+                f"That is not all: {scene.unread} more lines stand there. Say read, and I go on.",
+                Basis.SEEN,
+            )
+        height, width = scene.rgb.shape[:2]
+        edge = cut_off(scene.known_lines, width, height)
+        if edge is not None and scene.is_read:
+            yield Answer(FIXES[edge], Basis.SEEN)
+
     def _scene(self, frame: Frame) -> Scene:
         for scene in self._scenes:
             if scene.rgb is frame.rgb:
@@ -188,6 +203,10 @@ class Conversation:
 
     def _age_s(self, frame: Frame) -> float:
         return self._clock() - frame.captured_at
+
+
+def _reads_all(request: Request) -> bool:
+    return request.intent is Intent.READ_TEXT and "first line" not in request.words
 
 
 def _worded(piece: Piece, verbosity: int) -> Piece:

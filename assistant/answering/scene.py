@@ -1,5 +1,6 @@
 """What is known of one picture: everything is found once, however many questions follow."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,6 +27,8 @@ class Scene:
         self._parts: list[TextPart] = []
         self._coming: Iterator[TextPart] | None = None
         self._is_read = False
+        self.told_parts = 0
+        """Parts that a listener has heard of a page whose reading stopped before its end."""
         self._codes: tuple[Barcode, ...] | None = None
         self._handle: tuple[VisionLanguageModel, Any] | None = None
 
@@ -99,7 +102,8 @@ class Scene:
         if self._coming is None:
             with self._stopwatch.stage("load_ocr"):
                 self._reader.load()
-            self._coming = self._reader.parts(self.rgb, limit_s=WHOLE_LIMIT_S)
+            # Who waits sets the limits; the reading itself may rest as long as nobody does.
+            self._coming = self._reader.parts(self.rgb, limit_s=math.inf)
         with self._stopwatch.stage("ocr"):
             try:
                 part = next(self._coming, None)

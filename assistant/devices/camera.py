@@ -40,7 +40,12 @@ FIRST_FRAME_S = 2.0
 PACE_S = 0.02
 """Pause after each read, for sources that give the same picture again at once."""
 
+JUDGED_EVERY_S = 0.07
+"""Frames in between are read, so that none is old, and dropped: judging them costs too much."""
+
 Tell = Callable[[str], None]
+Read = tuple[NDArray[np.uint8] | None, float]
+"""A frame, or None, and when it was read."""
 
 
 class Camera:
@@ -56,6 +61,7 @@ class Camera:
         open_limit_s: float = OPEN_LIMIT_S,
         stall_s: float = STALL_S,
         retry_s: tuple[float, ...] = RETRY_S,
+        judged_every_s: float = JUDGED_EVERY_S,
     ) -> None:
         """Start to open a source; returns at once.
 
@@ -65,6 +71,7 @@ class Camera:
         self._on_lost, self._on_back = on_lost, on_back
         self._opener = opener
         self._open_limit_s, self._stall_s, self._retry_s = open_limit_s, stall_s, retry_s
+        self._judged_every_s = judged_every_s
         self._frames: collections.deque[tuple[Frame, float]] = collections.deque(maxlen=BEST_OF)
         self._changed = threading.Condition()
         # Kept over every opening: a driver that repeats its last frame does so again.
@@ -169,7 +176,7 @@ class Camera:
 
     def _grab(self, capture: Capture) -> None:
         """Read until the source is lost or closed."""
-        reads: queue.Queue[NDArray[np.uint8] | None] = queue.Queue(1)
+        reads: queue.Queue[Read] = queue.Queue(1)
         ended = threading.Event()
         reader = threading.Thread(
             target=_read_all, args=(capture, reads, ended), name="camera reading", daemon=True
@@ -180,12 +187,12 @@ class Camera:
         try:
             while not self._closing.is_set():
                 with contextlib.suppress(queue.Empty):
-                    rgb = reads.get(timeout=min(0.1, self._stall_s / 4))
-                    now_s = time.monotonic()
+                    rgb, read_s = reads.get(timeout=min(0.1, self._stall_s / 4))
                     fault = Fault.NONE_COMES if rgb is None else self._finder.judge(rgb)
                     if fault is None and rgb is not None:
-                        good_s = now_s
-                        self._keep(Frame(rgb, now_s))
+                        good_s = read_s
+                        self._keep(Frame(rgb, read_s))
+                    self._closing.wait(self._judged_every_s)
                 if time.monotonic() - good_s > self._stall_s:
                     raise CameraError((fault or Fault.NONE_COMES).value)
         finally:
@@ -209,9 +216,7 @@ class Camera:
             self._on_lost(f"The camera is lost: {problem}.")
 
 
-def _read_all(
-    capture: Capture, reads: "queue.Queue[NDArray[np.uint8] | None]", ended: threading.Event
-) -> None:
+def _read_all(capture: Capture, reads: "queue.Queue[Read]", ended: threading.Event) -> None:
     """Read in a thread that may hang; a frame that nobody fetched is replaced by the next."""
     try:
         while not ended.is_set():
@@ -224,7 +229,7 @@ def _read_all(
             with contextlib.suppress(queue.Empty):
                 reads.get_nowait()
             with contextlib.suppress(queue.Full):
-                reads.put_nowait(rgb)
+                reads.put_nowait((rgb, time.monotonic()))
             ended.wait(PACE_S if rgb is not None else 5 * PACE_S)
     finally:
         capture.close()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -243,6 +244,29 @@ def test_a_long_page_is_read_as_it_comes() -> None:
     assert said(talk(FakeReader(RECEIPT)).read(frame()))[0].startswith("read: CORNER SHOP")
     with pytest.raises(UsageError, match="no such move"):
         conversation.navigate("fly", "")
+
+
+def test_a_page_that_takes_too_long_goes_on_when_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now_s[0])
+    monkeypatch.setattr("assistant.answering.scene.time", clock)
+
+    class Slow(FakeReader):
+        def parts(self, rgb: Any, **options: Any) -> Iterator[TextPart]:
+            for part in super().parts(rgb, **options):
+                now_s[0] += 12
+                yield part
+
+    page = [[line(f"line {number}", 30 * number)] for number in range(4)]
+    conversation, seen = talk(Slow(*page)), frame()
+    first = said(conversation.read(seen))
+    assert first[-1].startswith("seen: That is not all: 2 more lines")
+    assert first[:2] == ["line 0", "line 1"]
+    again = said(conversation.answer(seen, "what does it say", Context()))
+    assert again[:3] == ["line 2", "line 3", "read: line 2\nline 3"]
+    assert said(conversation.read(seen))[-1] == "read: line 0\nline 1\nline 2\nline 3"
 
 
 def test_a_reading_that_was_stopped_goes_on_where_it_was() -> None:

@@ -17,7 +17,12 @@ from assistant.devices.capture import PictureFolder, open_source
 from assistant.errors import CameraError
 from assistant.seeing.frame_faults import MOST_REPEATS, Fault, FaultFinder
 
-QUICK: dict[str, Any] = {"stall_s": 0.15, "retry_s": (0.02, 0.04), "open_limit_s": 0.3}
+QUICK: dict[str, Any] = {
+    "stall_s": 0.15,
+    "retry_s": (0.02, 0.04),
+    "open_limit_s": 0.3,
+    "judged_every_s": 0.001,
+}
 
 
 def noisy(level: int, seed: int = 0) -> Any:
@@ -173,7 +178,9 @@ def test_the_sharpest_of_the_last_frames_is_given() -> None:
             self.count += 1
             return pictures[self.count - 1] if self.count <= 3 else None
 
-    camera = Camera("0", opener=lambda source: Three(), stall_s=2.0, retry_s=(1,))
+    camera = Camera(
+        "0", opener=lambda source: Three(), stall_s=2.0, retry_s=(1,), judged_every_s=0.001
+    )
     time.sleep(0.25)
     assert np.array_equal(camera.latest(2.0).rgb, sharp)
     camera.close()
