@@ -4,6 +4,7 @@ import contextlib
 import enum
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -72,6 +73,8 @@ class VoiceListener:
         # Each start and cancel makes a new number: what an older question still gives is dropped.
         self._wanted = 0
         self._closing = False
+        self._finished_at = 0.0
+        self._loading = threading.Lock()
         self._orders: queue.Queue[_Order] = queue.Queue(MOST_ORDERS)
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
         self._thread.start()
@@ -83,6 +86,7 @@ class VoiceListener:
 
     def finish(self) -> None:
         """End the question now."""
+        self._finished_at = time.monotonic()
         self._order(_Order.FINISH)
 
     def cancel(self) -> None:
@@ -110,35 +114,45 @@ class VoiceListener:
                 self._next_order()
 
     def _run(self) -> None:
-        with contextlib.suppress(RecognizerError):
-            self._load()
+        threading.Thread(target=self._preload, name="recognizer", daemon=True).start()
         while not self._closing:
             if self._orders.get() is _Order.START:
                 while self._listen():
                     pass
 
+    def _preload(self) -> None:
+        # What fails now fails again, and is told, at the first question.
+        with contextlib.suppress(RecognizerError):
+            self._load()
+
     def _load(self) -> tuple[Recognizer, VoiceActivity]:
-        if self._recognizer is None:
-            self._recognizer = self._open_recognizer()
-        if self._activity is None:
-            self._activity = self._open_activity()
-        return self._recognizer, self._activity
+        with self._loading:
+            if self._recognizer is None:
+                self._recognizer = self._open_recognizer()
+            if self._activity is None:
+                self._activity = self._open_activity()
+            return self._recognizer, self._activity
 
     def _listen(self) -> bool:
         """Hear one question; True if another one was begun meanwhile."""
         question = self._wanted
         try:
-            recognizer, activity = self._load()
+            # First, so that what is said while the recognizer is still loading is not lost.
             self._microphone.open()
             try:
+                recognizer, activity = self._load()
                 hearing = SpokenQuestion(recognizer, activity, Endpoint(self._settings))
+                finishing = False
                 while True:
                     order = self._next_order()
                     if order in (_Order.START, _Order.CANCEL, _Order.CLOSE):
                         return order is _Order.START
-                    if order is _Order.FINISH:
+                    finishing = finishing or order is _Order.FINISH
+                    chunk = self._microphone.read()
+                    if hearing.accept(chunk):
                         break
-                    if hearing.accept(self._microphone.read()):
+                    if finishing and chunk.captured_at >= self._finished_at:
+                        # All that was said until the key went down has been heard.
                         break
                     words = hearing.new_words()
                     if words:

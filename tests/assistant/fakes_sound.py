@@ -137,7 +137,7 @@ class FakeMicrophone:
             if not self.endless:
                 raise MicrophoneError("the microphone gives no sound any more")
             time.sleep(0.001)
-            return AudioChunk(np.ones(512, np.int16), 0.0)
+            return AudioChunk(np.ones(512, np.int16), time.monotonic())
         level = self.levels[self._at]
         self._at += 1
         return AudioChunk(np.full(512, level, np.int16), self._at * 0.032)
