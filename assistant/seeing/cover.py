@@ -12,8 +12,11 @@ MOST_DETAIL = 2.5
 """Levels per pixel, mean of a block; what touches the lens is far out of focus."""
 
 DARK = 55.0
-SOFT_EDGE = 5.0
-"""Levels per pixel, median of the blocks around."""
+SOFT_EDGE = 8.0
+"""Levels per pixel, which 20 % of the blocks around a shadow exceed; things have sharper edges."""
+
+SMALLEST_FRAME = 200
+"""Pixels of the longer side; no camera gives fewer, so that small drawings on black are let be."""
 
 MOST_COVERED = 0.45
 """Part of the picture. Good ones: 0.43 at most, and 0.31 but for one with a dark wall."""
@@ -29,6 +32,8 @@ def is_covered(pixels: NDArray[np.float32], *, has_detail: bool) -> bool:
 
     has_detail: whether anything sharp is left; without it, nothing can surround it.
     """
+    if has_detail and max(pixels.shape[:2]) < SMALLEST_FRAME:
+        return False
     block = max(4, max(pixels.shape[:2]) // BLOCKS)
     detail = means(slopes(blurred(pixels, 2.0)), block)
     colour = means(pixels, block)
@@ -47,7 +52,7 @@ def is_covered(pixels: NDArray[np.float32], *, has_detail: bool) -> bool:
 def _sharp(region: NDArray[np.bool_], detail: NDArray[np.float32]) -> bool:
     """True if a region ends sharply, as no shadow of something out of focus does."""
     around = rim(region, 3)
-    return bool(around.any()) and float(np.median(detail[around])) > SOFT_EDGE
+    return bool(around.any()) and float(np.quantile(detail[around], 0.8)) > SOFT_EDGE
 
 
 def _at_edge(region: NDArray[np.bool_]) -> bool:

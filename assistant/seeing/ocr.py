@@ -13,6 +13,7 @@ from assistant.errors import OcrError
 from assistant.seeing.page_boxes import (
     Box,
     corners_of,
+    in_batches,
     in_reading_order,
     is_turned_by_a_quarter,
     joined,
@@ -102,19 +103,21 @@ class RapidOcrReader:
             placed = [turned(box, 2, columns, rows) for box in placed]
             quarters += 2
             upright = self._turn(bgr, quarters)
-        order = in_reading_order(placed)
-        for start in range(0, len(order), AT_ONCE):
+        left = len(placed)
+        for batch in in_batches(in_reading_order(placed), AT_ONCE):
             if cancelled():
                 return
-            if start and time.monotonic() > until:
-                yield TextPart((), len(order) - start, late=True)
+            if left < len(placed) and time.monotonic() > until:
+                yield TextPart((), left, late=True)
                 return
-            chosen = [placed[number] for number in order[start : start + AT_ONCE]]
+            left -= len(batch)
             lines = tuple(
                 TextLine(text, corners_of(turned_back(box, quarters, width, height)), confidence)
-                for box, text, confidence in self._recognize(upright, chosen)
+                for box, text, confidence in self._recognize(
+                    upright, [placed[number] for number in batch]
+                )
             )
-            yield TextPart(lines, max(0, len(order) - start - AT_ONCE))
+            yield TextPart(lines, left)
 
     def _find_all(self, bgr: Any, until: float, cancelled: Callable[[], bool]) -> list[Box]:
         whole = self._find(bgr)

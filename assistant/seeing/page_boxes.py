@@ -84,8 +84,8 @@ def joined(whole: Sequence[Box], found: Sequence[Box]) -> list[Box]:
     return kept
 
 
-def in_reading_order(boxes: Sequence[Box]) -> list[int]:
-    """The order in which boxes will be read, judged by their places and lengths alone."""
+def in_reading_order(boxes: Sequence[Box]) -> list[list[int]]:
+    """The rows in which boxes will be read, as numbers, judged by places and lengths alone."""
     lines = [
         TextLine(
             "m" * max(1, round(1.8 * _width(box) / max(_height(box), 1))), corners_of(box), 1.0
@@ -94,7 +94,19 @@ def in_reading_order(boxes: Sequence[Box]) -> list[int]:
     ]
     index = {id(line): number for number, line in enumerate(lines)}
     pages = (row.pieces for paragraph in reading_order(lines) for row in paragraph.rows)
-    return [index[id(piece)] for pieces in pages for piece in pieces]
+    return [[index[id(piece)] for piece in pieces] for pieces in pages]
+
+
+def in_batches(rows: Sequence[Sequence[int]], least: int) -> Iterator[list[int]]:
+    """Whole rows together until they hold `least` boxes: a label and its figure stay in one."""
+    batch: list[int] = []
+    for row in rows:
+        batch += row
+        if len(batch) >= least:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def corners_of(box: Box) -> tuple[Point, Point, Point, Point]:

@@ -12,6 +12,7 @@ from assistant.errors import OcrError
 from assistant.seeing.layout import page_text, reading_order
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.seeing.page_boxes import (
+    in_batches,
     is_turned_by_a_quarter,
     joined,
     needs_tiles,
@@ -142,6 +143,12 @@ def test_tiles_cover_a_page_and_lose_no_line() -> None:
     whole, left, right = box(0, 0, 400, 20), box(0, 1, 210, 18), box(190, 1, 210, 18)
     assert len(joined([whole], [left, right])) == 1
     assert len(joined([], [left, box(0, 40, 210, 18)])) == 2
+
+
+def test_a_label_and_its_figure_come_in_one_part() -> None:
+    rows = [[0, 1], [2, 3], [4, 5], [6]]
+    assert list(in_batches(rows, 3)) == [[0, 1, 2, 3], [4, 5, 6]]
+    assert list(in_batches([], 3)) == []
 
 
 def test_tiles_are_for_small_letters_on_large_pages() -> None:
