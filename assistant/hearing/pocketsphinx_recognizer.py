@@ -20,9 +20,11 @@ MAX_DISAGREEMENT = 0.42
 more than this share of the sounds (phones, not words: "count the hearts" and "count the hurts"
 are nearly the same to the ear) was no question to us.
 
-Measured with flite: 60 questions and 30 other sentences by each of the voices slt and rms, and
-41 recordings of people who ask for something else. Refused by phones: 0 and 4 of 60 questions,
-0 wrongly accepted of 101. By words (more than half): 1 and 5 of 60, and 2 wrongly accepted.
+Measured with flite on questions drawn from the grammar and on 30 other sentences by each of the
+voices slt and rms. Before the commands joined the grammar, 60 questions a voice: of the first
+voice 55 right, 2 wrong, 3 refused, of the second 59, 0, 1. With them, 20 questions a voice: 38
+right, 1 wrong, 1 refused. The other sentences differ by 0.50 and more, and the 18 shortest
+recordings of people who ask for something else by 0.72: none is accepted.
 """
 
 
