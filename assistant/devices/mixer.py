@@ -54,6 +54,8 @@ class Mixer:
         self.gain = 1.0
         self.blocks = 0
         """Blocks filled so far: a device that asks for no more is lost."""
+        self.silence = 0
+        """Samples of silence since the last sound: what the device holds may be dropped then."""
 
     def speak(
         self, samples: NDArray[np.int16], when_over: Callable[[], None] | None = None
@@ -98,8 +100,11 @@ class Mixer:
         self.blocks += 1
         self._take_orders()
         total = np.zeros(len(out), np.float32)
-        speech = self._speech
-        if speech is not None and not self._paused and speech.add_to(total):
+        speech = None if self._paused else self._speech
+        sounds = speech is not None or bool(self._signals)
+        # Before anything ends: whoever finds the mixer idle must not take the last sound for old.
+        self.silence = 0 if sounds else self.silence + len(out)
+        if speech is not None and speech.add_to(total):
             self._end_speech()
         self._signals = [signal for signal in self._signals if not signal.add_to(total)]
         out[:] = np.clip(total * self.gain, -32768, 32767).astype(np.int16)

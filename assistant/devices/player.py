@@ -17,8 +17,18 @@ LATENCY_S = 0.06
 What is heard after `stop` does not depend on it, because stopping throws it away.
 """
 
+STALLED_AFTER_S = 0.5
+"""A device that asks for no sound in this time is opened anew: some hang, and then play on."""
+
 LOST_AFTER_S = 1.0
-"""A device that asks for no sound in this time is gone, whatever else it says."""
+"""One that asks for none in this time after it was opened anew is gone, whatever it says."""
+
+LONGEST_STEP_S = 0.3
+"""What one `check` counts at most. A check that comes later than this comes from a process that
+was held up itself: it could not have filled a block, and says nothing about the device."""
+
+SURELY_SILENT_S = 0.05
+"""Silence beyond the device's own figure after which all that it holds is silence."""
 
 OPEN_WHEN_IDLE_S = 4.0
 """An idle device is given back after this time: it costs current, and others may want it."""
@@ -47,7 +57,9 @@ class SoundDevicePlayer:
         self._rate_hz = 0
         # Only opening and closing hold it; what sounds is changed through the mixer's queue.
         self._lock = threading.RLock()
-        self._blocks_seen, self._seen_at, self._busy_at = 0, clock(), clock()
+        self._blocks_seen, self._stalled_s = 0, 0.0
+        self._checked_at = self._busy_at = clock()
+        self._anew_at: float | None = None
 
     def play(self, clip: AudioClip) -> None:
         """Play one clip and return when it has been heard.
@@ -81,9 +93,10 @@ class SoundDevicePlayer:
 
     def stop(self) -> None:
         """Silence the device at once; may be called from any thread."""
+        was_silent = self._is_silent()
         self._mixer.stop()
         # Whoever holds the lock opens or closes the device, which is silent then anyway.
-        if self._lock.acquire(blocking=False):
+        if not was_silent and self._lock.acquire(blocking=False):
             try:
                 self._start_again()
             except PlayerError:
@@ -122,16 +135,18 @@ class SoundDevicePlayer:
             if self._stream is None:
                 return
             now = self._clock()
+            self._stalled_s += min(now - self._checked_at, LONGEST_STEP_S)
+            self._checked_at = now
             if self._mixer.blocks != self._blocks_seen:
-                self._blocks_seen, self._seen_at = self._mixer.blocks, now
+                self._blocks_seen, self._stalled_s = self._mixer.blocks, 0.0
+                # A device that hangs still takes the first blocks, until its buffer is full.
+                if self._anew_at is not None and now - self._anew_at > LOST_AFTER_S:
+                    self._anew_at = None
             if not self._mixer.is_idle:
                 self._busy_at = now
-            if not self._stream.is_active or now - self._seen_at > LOST_AFTER_S:
-                self.close()
-                raise PlayerError(
-                    "no sound: the loudspeaker was lost; plug it in again, or read the screen"
-                )
-            if now - self._busy_at > OPEN_WHEN_IDLE_S:
+            if not self._plays_on():
+                self._open_anew()
+            elif now - self._busy_at > OPEN_WHEN_IDLE_S:
                 self.close()
 
     def find_again(self) -> None:
@@ -143,7 +158,7 @@ class SoundDevicePlayer:
         with self._lock:
             self.close()
             self._library.refresh()
-            self._open(lambda: None)
+            self._open()
 
     def close(self) -> None:
         """Fall silent and give the device back; playing again opens it again."""
@@ -153,36 +168,70 @@ class SoundDevicePlayer:
                 stream.close()
             # The clips that still play are over now: nobody will ask for their samples.
             self._mixer.abandon()
+            self._anew_at = None
+
+    def _plays_on(self) -> bool:
+        if self._stream is None or not self._stream.is_active:
+            return False
+        return self._stalled_s <= (STALLED_AFTER_S if self._anew_at is None else LOST_AFTER_S)
 
     def _give(self, order: Callable[[], object]) -> None:
         with self._lock:
             self._busy_at = self._clock()
-            was_idle = self._mixer.is_idle
-            if self._stream is None or not self._stream.is_active:
+            if self._stream is None:
                 self._open(order)
+            elif not self._stream.is_active:
+                self._open_anew(order)
+            elif self._is_silent():
+                # The device still holds silence given to it: drop that, begin with this.
+                self._start_again(order)
             else:
                 order()
-                if was_idle:
-                    # The device still holds silence given to it: drop that, begin with this.
-                    self._start_again()
 
-    def _open(self, order: Callable[[], object]) -> None:
+    def _open(self, order: Callable[[], object] = lambda: None) -> None:
         """Open the device at its own rate; its first block already holds what is ordered."""
         if self._stream is not None:
             self._stream.close()
-        self._rate_hz = int(self._library.default_device("output")["default_samplerate"])
-        order()
+            self._stream = None
         try:
+            self._rate_hz = int(self._library.default_device("output")["default_samplerate"])
+            order()
             self._stream = self._library.open_output(self._rate_hz, LATENCY_S, self._fill)
         except PlayerError:
             self._mixer.abandon()
             raise
-        self._seen_at = self._clock()
+        self._checked_at, self._stalled_s = self._clock(), 0.0
 
-    def _start_again(self) -> None:
-        if self._stream is not None:
-            self._stream.start_again()
-            self._seen_at = self._clock()
+    def _open_anew(self, order: Callable[[], object] = lambda: None) -> None:
+        """Open a device that hangs once more; what it was playing goes on where it was.
+
+        Raises:
+            PlayerError: it was opened anew before, or cannot be opened.
+        """
+        try:
+            if self._anew_at is not None:
+                raise PlayerError("no sound: the output device asks for none")
+            self._anew_at = self._clock()
+            self._open(order)
+        except PlayerError as error:
+            self.close()
+            raise PlayerError(
+                "no sound: the loudspeaker was lost; plug it in again, or read the screen"
+            ) from error
+
+    def _start_again(self, order: Callable[[], object] = lambda: None) -> None:
+        if self._stream is None:
+            return
+        try:
+            self._stream.start_again(order)
+        except PlayerError:
+            self._open_anew()
+        self._checked_at, self._stalled_s = self._clock(), 0.0
+
+    def _is_silent(self) -> bool:
+        """True if nothing sounds, also not what the device has been given before."""
+        held = self._rate_hz * (self._held_s() + SURELY_SILENT_S)
+        return self._mixer.is_idle and self._mixer.silence > held
 
     def _held_s(self) -> float:
         """How long what was given to the device still sounds."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,12 +21,20 @@ BUSY_S = 0.02
 """How long an opening of another device is waited for; a device in order opens in less."""
 
 
+HALT_S = 0.15
+"""How long a stream is given to end by itself; it does so when it calls back for the next block."""
+
+_HALT_STEP_S = 0.002
+
+
 class Stream:
     """One open input or output stream; closing it twice does nothing."""
 
-    def __init__(self, library: "PortAudio", stream: Any) -> None:
+    def __init__(self, library: "PortAudio", stream: Any, ending: threading.Event) -> None:
+        """ending: once it is set, the stream's callback ends the stream from within."""
         self._library = library
         self._stream: Any = stream
+        self._ending = ending
 
     @property
     def is_open(self) -> bool:
@@ -43,10 +52,13 @@ class Stream:
     @property
     def latency_s(self) -> float:
         """PortAudio's own figure for the time between this program and the air, in seconds."""
-        return float(self._stream.latency)
+        stream = self._stream
+        return 0.0 if stream is None else float(stream.latency)
 
-    def start_again(self) -> None:
+    def start_again(self, order: Callable[[], object] = lambda: None) -> None:
         """Drop what the device still holds, and go on at once.
+
+        order: called in between, so that the first block holds what it orders, whole.
 
         Where another device hangs while it is opened, nothing is dropped: what was held is a few
         hundredths of a second, and silence must not wait for a microphone.
@@ -55,9 +67,13 @@ class Stream:
             PlayerError: the device was lost.
         """
         if not _lock.acquire(timeout=BUSY_S):
+            order()
             return
         try:
-            self._stream.abort()
+            try:
+                self._halt()
+            finally:
+                order()
             self._stream.start()
         except self._library.errors as error:
             raise PlayerError(f"no sound: the output device failed ({error})") from error
@@ -67,14 +83,31 @@ class Stream:
     def close(self) -> None:
         """Stop at once and give the device back."""
         with _lock:
-            stream, self._stream = self._stream, None
-            if stream is not None:
+            if self._stream is not None:
                 # A device that is gone cannot be closed in order; it is gone anyway.
                 with contextlib.suppress(*self._library.errors):
-                    stream.abort()
+                    self._halt()
                 with contextlib.suppress(*self._library.errors):
-                    stream.close()
+                    self._stream.close()
+                self._stream = None
                 self._library.streams.discard(self)
+
+    def _halt(self) -> None:
+        """End the callbacks and drop what the device holds.
+
+        To abort a stream, PortAudio's ALSA part cancels the thread that calls back, wherever that
+        stands (`PaUnixThread_Terminate`). Cancelled while it waits for a lock of PulseAudio or of
+        Python, it leaves that lock taken: the stream is never asked for sound again, or nothing
+        goes on at all. So the thread first gets the chance to end by itself.
+        """
+        self._ending.set()
+        until = time.monotonic() + HALT_S
+        while self.is_active and time.monotonic() < until:
+            time.sleep(_HALT_STEP_S)
+        try:
+            self._stream.abort()
+        finally:
+            self._ending.clear()
 
 
 class PortAudio:
@@ -186,17 +219,30 @@ class PortAudio:
             return True
 
     def _open(
-        self, kind: Callable[..., Any], trouble: Callable[[Exception], AssistantError], **form: Any
+        self,
+        kind: Callable[..., Any],
+        trouble: Callable[[Exception], AssistantError],
+        *,
+        callback: Callable[[Any, int, Any, Any], None],
+        **form: Any,
     ) -> Stream:
+        ending = threading.Event()
+        end = self._sounddevice.CallbackAbort
+
+        def call(block: Any, frames: int, when: Any, status: Any) -> None:
+            if ending.is_set():
+                raise end
+            callback(block, frames, when, status)
+
         try:
             with _lock:
-                raw = kind(**form)
+                raw = kind(callback=call, **form)
                 try:
                     raw.start()
                 except self.errors:
                     raw.close()
                     raise
-                stream = Stream(self, raw)
+                stream = Stream(self, raw, ending)
                 self.streams.add(stream)
                 return stream
         except self.errors as error:

@@ -190,6 +190,10 @@ class FakePortAudioError(Exception):
     """Stands for sounddevice.PortAudioError."""
 
 
+class FakeCallbackAbort(Exception):  # noqa: N818
+    """Stands for sounddevice.CallbackAbort."""
+
+
 class FakeStream:
     """A stream that runs only when the test turns it."""
 
@@ -197,7 +201,7 @@ class FakeStream:
         if card.broken:
             raise FakePortAudioError("unplugged")
         self.card, self.form = card, form
-        self.active, self.closed, self.aborts = False, False, 0
+        self.active, self.closed, self.aborts, self.ends = False, False, 0, 0
         self.latency = 0.0
         card.streams.append(self)
 
@@ -216,7 +220,10 @@ class FakeStream:
     def turn(self, samples: int = 480) -> Any:
         """Ask for the next samples, as the sound card does."""
         out = np.full((samples, 1), 99, np.int16)
-        self.form["callback"](out, samples, None, None)
+        try:
+            self.form["callback"](out, samples, None, None)
+        except FakeCallbackAbort:
+            self.active, self.ends = False, self.ends + 1
         return out[:, 0]
 
 
@@ -224,6 +231,7 @@ class FakeSoundDevice(types.ModuleType):
     """The module sounddevice: a sound card of 48 kHz."""
 
     PortAudioError = FakePortAudioError
+    CallbackAbort = FakeCallbackAbort
 
     def __init__(self, *, device: bool = True) -> None:
         super().__init__("sounddevice")

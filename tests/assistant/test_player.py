@@ -10,7 +10,14 @@ import pytest
 
 from assistant.audio import AudioClip
 from assistant.devices.mixer import MOST_ORDERS, Mixer
-from assistant.devices.player import LOST_AFTER_S, OPEN_WHEN_IDLE_S, SoundDevicePlayer
+from assistant.devices.player import (
+    LONGEST_STEP_S,
+    LOST_AFTER_S,
+    OPEN_WHEN_IDLE_S,
+    STALLED_AFTER_S,
+    SURELY_SILENT_S,
+    SoundDevicePlayer,
+)
 from assistant.errors import PlayerError
 
 from .fakes_sound import FakeSoundDevice
@@ -31,6 +38,8 @@ def card(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
     card = FakeSoundDevice()
     monkeypatch.setitem(sys.modules, "sounddevice", card)
     monkeypatch.setattr("assistant.devices.portaudio._streams", set())
+    # The fake never calls back by itself, so nobody need wait for it to end by itself.
+    monkeypatch.setattr("assistant.devices.portaudio.HALT_S", 0.0)
     return card
 
 
@@ -100,7 +109,30 @@ def test_a_signal_in_silence_does_not_wait_behind_it(card: FakeSoundDevice) -> N
     assert stream.aborts == 0, "opened with the signal in its first block"
     stream.turn(480)
     player.signal(TONE)
-    assert stream.aborts == 1
+    assert stream.aborts == 0, "the end of the sound before is still held"
+    stream.turn(480)
+    stream.turn(round(48000 * SURELY_SILENT_S) + 1)
+    player.stop()
+    assert stream.aborts == 0, "there is nothing to silence"
+    player.signal(TONE)
+    assert stream.aborts == 1 and stream.turn(480).all()
+
+
+def test_a_stream_ends_by_itself_before_it_is_aborted(
+    card: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assistant.devices.portaudio.HALT_S", 5.0)
+    player = SoundDevicePlayer()
+    player.start(TONE)
+    stream = card.streams[0]
+    stopping = threading.Thread(target=player.stop)
+    stream.turn(10)
+    stopping.start()
+    while stopping.is_alive():
+        if stream.active and stream.ends == 0:
+            stream.turn(10)
+        stopping.join(0.001)
+    assert (stream.ends, stream.aborts, stream.active) == (1, 1, True)
 
 
 def test_loudness_is_set_at_once_and_sound_never_overflows(card: FakeSoundDevice) -> None:
@@ -135,7 +167,48 @@ def test_an_idle_device_is_given_back_and_opened_again(card: FakeSoundDevice) ->
     assert len(card.streams) == 2 and card.streams[1].turn(10).all()
 
 
-@pytest.mark.parametrize("how", ["stopped", "silent"])
+def pass_time(player: SoundDevicePlayer, clock: Clock, seconds: float) -> None:
+    """Let the device be looked after as often as it is in use."""
+    until_s = clock.now_s + seconds
+    while clock.now_s < until_s:
+        clock.now_s += 0.25
+        player.check()
+
+
+def test_a_device_that_hangs_is_opened_anew_and_what_it_played_goes_on(
+    card: FakeSoundDevice,
+) -> None:
+    clock = Clock()
+    player = SoundDevicePlayer(clock=clock)
+    ended: list[str] = []
+    player.start(TONE, lambda: ended.append("first"))
+    card.streams[0].turn(100)
+    pass_time(player, clock, STALLED_AFTER_S + 0.5)
+    assert len(card.streams) == 2 and card.streams[0].closed and ended == []
+    assert card.streams[1].turn(480).tolist() == [1000] * 380 + [0] * 100 and ended == ["first"]
+    for _ in range(8):
+        pass_time(player, clock, 0.25)
+        card.streams[1].turn(10)
+    player.start(TONE)
+    card.streams[1].active = False
+    pass_time(player, clock, 0.25)
+    assert len(card.streams) == 3, "it had played on: it may hang again"
+
+
+def test_a_process_that_was_held_up_does_not_take_the_device_for_lost(
+    card: FakeSoundDevice,
+) -> None:
+    clock = Clock()
+    player = SoundDevicePlayer(clock=clock)
+    player.start(TONE)
+    card.streams[0].turn(100)
+    player.check()
+    clock.now_s += 100 * LONGEST_STEP_S
+    player.check()
+    assert len(card.streams) == 1
+
+
+@pytest.mark.parametrize("how", ["stopped", "silent", "full"])
 def test_a_lost_device_is_told_and_found_again(card: FakeSoundDevice, how: str) -> None:
     clock = Clock()
     player = SoundDevicePlayer(clock=clock)
@@ -143,10 +216,14 @@ def test_a_lost_device_is_told_and_found_again(card: FakeSoundDevice, how: str) 
     player.start(TONE, lambda: ended.append("first"))
     if how == "stopped":
         card.streams[0].active = False
-    clock.now_s += LOST_AFTER_S + 0.1
+        card.broken = True
     with pytest.raises(PlayerError, match="was lost; plug it in again"):
-        player.check()
-    assert card.streams[0].closed and ended == ["first"], "nobody waits for the lost clip"
+        if how == "full":
+            pass_time(player, clock, STALLED_AFTER_S + 0.5)
+            card.streams[1].turn(100)
+        pass_time(player, clock, STALLED_AFTER_S + LOST_AFTER_S + 1.0)
+    assert all(stream.closed for stream in card.streams)
+    assert ended == ["first"], "nobody waits for the lost clip"
     card.broken = True
     with pytest.raises(PlayerError, match="failed .unplugged"):
         player.find_again()
