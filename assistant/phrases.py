@@ -6,21 +6,24 @@ from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
 from assistant.config import Settings
 
+FOR_HELP = "For help: question mark, or /help."
 FIRST_QUESTION = (
     "Shall I speak, or do you use a screen reader? 1: speak. 2: screen reader. 3: text only. "
     "You can change it later with /set speech.mode."
 )
 CHOSEN = {
-    "voice": "I speak.",
-    "screen_reader": "Your screen reader speaks; I only give short sounds.",
-    "none": "I answer in text only, without any sound.",
+    "voice": f"I speak. {FOR_HELP}",
+    "screen_reader": f"Your screen reader speaks; I only give short sounds. {FOR_HELP}",
+    "none": f"I answer in text only, without any sound. {FOR_HELP}",
 }
-READY = "Ready. Type a question, or /help."
+READY = f"Ready. Ask a question. {FOR_HELP}"
 NO_PICTURE = (
     "There is no camera and no picture; I keep your question. Open a picture: /open PICTURE."
 )
 NO_PICTURE_TO_READ = "There is no camera and no picture. Open a picture: /open PICTURE."
 NO_CAMERA = "There is no camera. Open a picture: /open PICTURE."
+KEPT_QUESTION = "I keep your question until I see more."
+NO_GOOD_PICTURE = "No better picture came in a minute; show it to the camera and ask again."
 NOTHING_TO_REPEAT = "There is nothing to repeat yet; ask a question first."
 NOTHING_TO_CHECK = "There is no question to check yet; ask one first."
 NOT_UNDERSTOOD = "I did not understand. Say it in other words, or type it."
@@ -86,6 +89,13 @@ def spoken_sentences(answer: Answer) -> list[str]:
     The basis is spoken first, in one word, as a listener cannot look back.
     """
     return sentences(SPOKEN_BASIS.get(answer.basis, "") + answer.text)
+
+
+def without_basis(sentence: str) -> str:
+    """What `spoken_text` put the basis before."""
+    for prefix in SPOKEN_BASIS.values():
+        sentence = sentence.removeprefix(prefix)
+    return sentence
 
 
 def sentences(text: str) -> list[str]:

@@ -84,9 +84,12 @@ def parse_line(line: str, *, as_json: bool) -> list[Order | Question]:
     """
     text = line.strip()
     if len(text) > LONGEST_LINE:
-        raise UsageError(f"the line has {len(text)} characters; a question has fewer")
+        raise UsageError(f"the line has {len(text)} characters; ask in fewer than {LONGEST_LINE}")
     if not text:
         return []
+    if text == "?":
+        # The key for help of the full screen, where it is a line.
+        return [Order(Action.HELP)]
     if as_json and text.startswith("{"):
         return _parse_object(text)
     return [parse_command(text)] if text.startswith("/") else [Question(text)]
@@ -101,7 +104,7 @@ def _parse_object(text: str) -> list[Order | Question]:
     unknown = set(given) - {"question", "picture", "command", "argument"}
     texts = all(isinstance(value, str) for value in given.values())
     if unknown or not texts or ("question" in given) == ("command" in given):
-        raise UsageError(f"the object is none that is known; {form}")
+        raise UsageError(f"the object has other fields than these; {form}")
     found: list[Order | Question] = []
     if "picture" in given:
         found.append(Order(Action.OPEN, str(Path(given["picture"]))))

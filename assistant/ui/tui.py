@@ -46,6 +46,10 @@ MOST_NOTICES = 20
 """Notices that stay on the screen until the next question."""
 
 
+ADJUSTMENTS = ("slower", "faster", "quieter", "louder")
+"""Actions that leave paused speech where it is."""
+
+
 def run_tui(session: Session) -> None:
     """Show the full screen until the user quits."""
     AssistantScreen(session).run()
@@ -108,7 +112,7 @@ class AssistantScreen(App[None]):
         self._answer = Panel("answer", "Answer")
         self._status = Panel("status", "Status")
         self._line = Input(
-            placeholder="Type a question, then Enter", id="line", select_on_focus=False
+            placeholder="Type a question or /help, then Enter", id="line", select_on_focus=False
         )
         self._answered = self._paused = False
         self._state = STATES[State.IDLE]
@@ -205,7 +209,7 @@ class AssistantScreen(App[None]):
         if self.focused is self._line:
             if event.key == "escape":
                 self.set_focus(self._answer)
-                self._session.stop()
+                self._hush()
             return event.key == "escape"
         if self._session.choosing and event.key in ("1", "2", "3"):
             self._session.ask(event.key)
@@ -217,11 +221,17 @@ class AssistantScreen(App[None]):
                 return True
         if event.is_printable:
             # Any other key stops speech, as the user expects of a machine that talks.
-            self._session.stop()
+            self._hush()
         return event.is_printable
+
+    def _hush(self) -> None:
+        self._paused = False
+        self._session.stop()
 
     def _act(self, action: str) -> None:
         if action in ORDER_OF:
+            # What begins to speak anew is not paused.
+            self._paused = self._paused and action in ADJUSTMENTS
             self._session.do(ORDER_OF[action])
         elif action == "pause":
             self._paused = not self._paused
@@ -240,6 +250,7 @@ class AssistantScreen(App[None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Ask what was typed, or follow it."""
         self._line.value = ""
+        self._paused = False
         self.set_focus(self._answer)
         try:
             for asked in parse_line(event.value, as_json=False):

@@ -46,7 +46,7 @@ def test_lines_through_a_pipe_are_answered_one_after_the_other() -> None:
     scene = Scene(speech=False)
     lines = served("what is the total\n\n/nonsense\nand the date\n/quit\nnever\n", scene=scene)
     assert lines == [
-        "status: Ready. Type a question, or /help.",
+        "status: Ready. Ask a question. For help: question mark, or /help.",
         "you: what is the total", "status: looking", "status: thinking",
         "answer: The total is 5.50. (read)", "status: ready",
         "error: /nonsense: no such command; /help lists them",
@@ -68,7 +68,7 @@ def test_json_has_one_object_a_line_and_takes_questions_as_objects(tmp_path: Pat
     assert {"event": "settings_changed", "name": "verbosity", "value": 2} in found
     assert found[-1]["event"] != "closed"
     [error] = [each["text"] for each in found if each["event"] == "error_said"]
-    assert error.startswith("the object is none that is known")
+    assert error.startswith("the object has other fields than these")
     answers = [each for each in found if each["event"] == "answer_given"]
     assert answers[0]["answer"] == "The total is 5.50." and answers[0]["basis"] == "read"
 
@@ -159,6 +159,7 @@ def test_lines_are_questions_unless_they_begin_with_a_slash() -> None:
     assert parse_line(" what is it \n", as_json=False) == [Question("what is it")]
     assert parse_line("{what}\n", as_json=False) == [Question("{what}")]
     assert parse_line("/read\n", as_json=True) == [Order(Action.READ)]
+    assert parse_line("?\n", as_json=False) == [Order(Action.HELP)]
     assert parse_line(" \n", as_json=True) == []
     assert parse_line('{"command": "find", "argument": "milk"}', as_json=True) == [
         Order(Action.FIND, "milk")
