@@ -28,9 +28,10 @@ from assistant.events import (
 from assistant.frames import Frame
 from assistant.hearing.recognizer import AudioChunk, Transcript
 from assistant.ports import Kept
+from assistant.seeing.quality import check_quality
 from assistant.seeing.text import TextLine, TextPart, never
 from models.pictures import load_picture
-from models.pocket.pictures import Split, render
+from models.pocket.pictures import Example, Split, render
 
 RECEIPTS, DRAWINGS = 4, 4
 AT_ONCE = 8
@@ -66,8 +67,7 @@ class Camera:
         for listed in sorted(receipts.glob("*.box.csv"))[:RECEIPTS]:
             picture = load_picture(listed.with_name(listed.name.replace(".box.csv", ".jpg")))
             shown.append((picture, recorded_lines(listed), ()))
-        for seed in range(DRAWINGS):
-            drawn = render(seed, Split.HELD_OUT, ("count", "colour")[seed % 2])
+        for drawn in itertools.islice(good_drawings(), DRAWINGS):
             asked = tuple(item.question for item in drawn.questions)
             shown.append((drawn.rgb, (), asked))
         self._shown = itertools.cycle(shown)
@@ -84,6 +84,14 @@ class Camera:
         return Frame(self._picture.copy(), self._clock())
 
     def close(self) -> None: ...
+
+
+def good_drawings() -> Iterator[Example]:
+    """Drawings that the pocket model is asked about; before a bad one, a question would wait."""
+    for seed in itertools.count():
+        drawn = render(seed, Split.HELD_OUT, ("count", "colour")[seed % 2])
+        if check_quality(drawn.rgb) is None:
+            yield drawn
 
 
 def recorded_lines(listed: Path) -> tuple[TextLine, ...]:

@@ -153,7 +153,8 @@ class Person:
         threading.Thread(target=self._take_events, daemon=True).start()
         self._session.start()
         self._idle()
-        time.sleep(2.0)
+        # What is said at the start is none of the words that are waited for.
+        self._be_quiet()
 
     def latest(self, max_age_s: float) -> Frame:
         """A new frame of the picture, as a camera gives it."""

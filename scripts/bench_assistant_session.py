@@ -68,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit-s", type=float, default=240.0, help="stop asking after this time")
     parser.add_argument("--out", type=Path, help="JSON file (default: standard output)")
     options = parser.parse_args(argv)
-    # Made before the folder for temporary files changes, and not to be counted in it.
+    # Before the working folder changes, in which relative names would be looked for.
+    data: Path = options.data.resolve()
     out: Path | None = options.out.resolve() if options.out is not None else None
     with tempfile.TemporaryDirectory(prefix="session-") as name:
         folder = Path(name)
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.environ[variable] = name
         tempfile.tempdir = None
         os.chdir(folder)
-        day = Day(options.data, options.questions)
+        day = Day(data, options.questions)
         try:
             report = day.live(options.limit_s)
         finally:
