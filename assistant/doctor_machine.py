@@ -14,6 +14,7 @@ from assistant.config import Settings
 from assistant.disk import size_text
 from assistant.doctor import Finding, State
 from assistant.errors import AssistantError
+from assistant.free_memory import memory_bytes
 from assistant.installed_models import is_installed, read_record
 from assistant.paths import data_folder, settings_file
 from models.catalog import known_models
@@ -134,7 +135,7 @@ def look_at_memory(read: Callable[[], tuple[int, int]] | None = None) -> Finding
     read: gives the total and the free bytes; None asks this machine.
     """
     try:
-        total, free = (read or _memory_bytes)()
+        total, free = (read or memory_bytes)()
     except (OSError, ValueError, AttributeError):
         return Finding(State.OK, "this system does not say how much there is")
     text = f"{size_text(free)} of {size_text(total)} are free"
@@ -145,17 +146,6 @@ def look_at_memory(read: Callable[[], tuple[int, int]] | None = None) -> Finding
     if free < GOOD_MEMORY_BYTES:
         return Finding(State.LIMITED, text, "answers may be slow", "close other programs")
     return Finding(State.OK, text)
-
-
-def _memory_bytes() -> tuple[int, int]:
-    page = os.sysconf("SC_PAGE_SIZE")
-    total = os.sysconf("SC_PHYS_PAGES") * page
-    meminfo = Path("/proc/meminfo")
-    if meminfo.is_file():
-        for line in meminfo.read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return total, int(line.split()[1]) * 1024
-    return total, os.sysconf("SC_AVPHYS_PAGES") * page
 
 
 def look_at_disk(folder: Path | None = None) -> Finding:

@@ -73,10 +73,17 @@ def record_file(name: str) -> Path:
 
 def installed_speech_model() -> Path | None:
     """The folder of the speech model that was pulled last, or None."""
+    return _latest(ModelKind.SPEECH)
+
+
+def installed_text_model() -> Path | None:
+    """The folder of the text model that was pulled last, or None."""
+    return _latest(ModelKind.TEXT)
+
+
+def _latest(kind: ModelKind) -> Path | None:
     pulled = [
-        model.name
-        for model in known_models()
-        if model.kind is ModelKind.SPEECH and is_installed(model.name)
+        model.name for model in known_models() if model.kind is kind and is_installed(model.name)
     ]
     latest = max(pulled, key=lambda name: record_file(name).stat().st_mtime_ns, default=None)
     return None if latest is None else model_folder(latest)

@@ -8,22 +8,26 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assistant import phrases
 from assistant.answering.conversation import Conversation
 from assistant.answering.notebook import open_notebook
-from assistant.answering.vision import VisionLanguageModel
+from assistant.answering.text_model import TextOpener
+from assistant.answering.vision import LocalVisionModel, VisionLanguageModel, model_name
 from assistant.config import Settings
 from assistant.devices.quiet import keep_libraries_quiet
 from assistant.errors import AssistantError, UsageError, VisionError
 from assistant.exits import ANSWERED
-from assistant.frames import FrameSource
+from assistant.frames import Frame, FrameSource
 from assistant.hearing.recognizer import Recognizer
 from assistant.hearing.vosk_recognizer import (
     VoskRecognizer,
     check_model_folder,
     configured_model,
 )
-from assistant.installed_models import installed_speech_model
+from assistant.installed_models import installed_speech_model, installed_text_model
 from assistant.late_listener import LateListener
 from assistant.listening import Listener
 from assistant.paths import settings_file
@@ -43,17 +47,26 @@ def run(options: argparse.Namespace) -> int:
     settings, wrong = load_settings(settings_file())
     settings = with_options(settings, options)
     front = choose_front(options, os.environ, settings, on_terminal=_on_terminal())
-    reader = RapidOcrReader(threads=ocr_threads())
+    # Before the first library is loaded; a test's own standard error is left alone.
     if not options.verbose and sys.stderr is sys.__stderr__:
         keep_libraries_quiet()
+    reader = RapidOcrReader(threads=ocr_threads())
+    session: Session  # the conversation asks it for settings that change while it runs
+    vision = ModelOpener(settings.model_folder)
+    conversation = Conversation(
+        reader,
+        vision,
+        open_text_model=TextOpener(lambda: text_model_folder(session.settings.text_model_folder)),
+        mirrored=lambda: session.settings.camera_mirrored,
+    )
     session = Session(
-        Conversation(reader, ModelOpener(settings.model_folder)),
-        settings=settings,
-        save=lambda changed, name: keep(changed, name),
+        conversation, settings=settings, save=lambda changed, name: keep(changed, name)
     )
     for sentence in wrong:
         session.complain(sentence)
-    devices = Devices(session, settings, load=reader.load, speech=not options.no_speech)
+    devices = Devices(
+        session, settings, models=vision, load=reader.load, speech=not options.no_speech
+    )
 
     def keep(changed: Settings, name: str) -> None:
         devices.setting_changed(changed, name)
@@ -142,12 +155,17 @@ def model_folder(chosen: str) -> Path:
     return Path(chosen).expanduser() if chosen else pocket_int4_folder()
 
 
+def text_model_folder(chosen: str) -> Path | None:
+    """The folder of the text model: the chosen one, else one that was pulled; None without one."""
+    return Path(chosen).expanduser() if chosen else installed_text_model()
+
+
 class ModelOpener:
     """Opens the vision-language model at the first question that needs it, once."""
 
     def __init__(self, folder: str) -> None:
         self._folder = model_folder(folder)
-        self._model: VisionLanguageModel | None = None
+        self._model: LocalVisionModel | None = None
 
     def __call__(self) -> VisionLanguageModel | str:
         if self._model is None:
@@ -156,10 +174,17 @@ class ModelOpener:
                     f"there is no vision model at {self._folder}. Text can still be read; "
                     "or give a model with --model."
                 )
-            from assistant.answering.vision import LocalVisionModel
-
             self._model = LocalVisionModel(self._folder)
         return self._model
+
+    @property
+    def name(self) -> str:
+        """The model's name, also before it is opened."""
+        return model_name(self._folder)
+
+    def embed(self, frame: Frame) -> NDArray[np.float32] | None:
+        """What the model sees in a frame as one vector (D,); None while it is not opened."""
+        return None if self._model is None else self._model.embed(frame.rgb)
 
 
 class Devices:
@@ -169,14 +194,21 @@ class Devices:
     """
 
     def __init__(
-        self, session: Session, settings: Settings, *, load: Callable[[], None], speech: bool
+        self,
+        session: Session,
+        settings: Settings,
+        *,
+        models: ModelOpener,
+        load: Callable[[], None],
+        speech: bool,
     ) -> None:
         """Open the camera and the speaker, which work in threads of their own.
 
+        models: whose picture vectors are saved with what the user remembers.
         load:   loads what every question needs; the first one shall not wait for it.
         speech: False if this start shall make no sound at all.
         """
-        self._load = load
+        self._load, self._models = load, models
         self._session = session
         self._settings = settings
         self._speaker = _open_speaker() if speech else None
@@ -250,7 +282,8 @@ class Devices:
             )
 
     def _open_memory(self) -> None:
-        self._session.attach(memory=open_notebook())
+        notebook = open_notebook(embed=self._models.embed, model=self._models.name)
+        self._session.attach(memory=notebook)
 
 
 def _open_camera(source: str, session: Session) -> FrameSource | None:

@@ -1,6 +1,6 @@
 """What a session needs from the parts that see, answer, read and remember."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,10 @@ Piece = Answer | str
 
 A question gets one or more answers: first what is quickly known, then what a model adds.
 """
+
+
+Cancelled = Callable[[], bool]
+"""Asked between the steps of a job; once it is true, nobody wants the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,17 @@ class Context:
 class Answering(Protocol):
     """Looks at frames and answers; called by one thread only, the session's worker."""
 
-    def prepare(self, frame: Frame) -> None:
+    def prepare(self, frame: Frame, cancelled: Cancelled) -> None:
         """Start with what every question needs, while the user is still speaking."""
         ...
 
-    def answer(self, frame: Frame, question: str, context: Context) -> Iterator[Piece]:
+    def problem(self, frame: Frame, question: str, context: Context) -> str:
+        """Why a question cannot be answered from a frame: a cause and a fix; "" if it can."""
+        ...
+
+    def answer(
+        self, frame: Frame, question: str, context: Context, cancelled: Cancelled
+    ) -> Iterator[Piece]:
         """Answer a question.
 
         Raises:
@@ -39,16 +49,22 @@ class Answering(Protocol):
         """
         ...
 
-    def read(self, frame: Frame) -> Iterator[Piece]:
+    def read(self, frame: Frame, cancelled: Cancelled) -> Iterator[Piece]:
         """Read all text, the first lines as soon as they are known."""
         ...
 
-    def double_check(self, frame: Frame, question: str, context: Context) -> Iterator[Piece]:
+    def double_check(
+        self, frame: Frame, question: str, context: Context, cancelled: Cancelled
+    ) -> Iterator[Piece]:
         """Ask again in another way and say whether the answers agree."""
         ...
 
-    def new_text(self, frame: Frame) -> str:
+    def new_text(self, frame: Frame, cancelled: Cancelled) -> str:
         """The text of a frame that was not in the ones before; "" if there is none."""
+        ...
+
+    def heard(self, sentence: str) -> None:
+        """A sentence of an answer began to sound: "continue" goes on there."""
         ...
 
     def navigate(self, order: str, argument: str) -> tuple[str, str]:

@@ -9,7 +9,6 @@ The session knows protocols only. It emits typed events; front ends render them 
 taking them out, in a thread that sends no orders.
 """
 
-import contextlib
 import logging
 import queue
 import threading
@@ -20,36 +19,22 @@ from pathlib import Path
 from assistant import phrases
 from assistant.config import Settings, Value
 from assistant.errors import AssistantError
-from assistant.events import (
-    AnswerGiven,
-    AnswerPart,
-    CameraBack,
-    CameraLost,
-    Closed,
-    ErrorSaid,
-    Event,
-    QuestionHeard,
-    State,
-    StateChanged,
-    StatusSaid,
-)
+from assistant.events import Closed, QuestionHeard, StatusSaid
 from assistant.frames import FrameSource
 from assistant.listening import Heard, HeardKind, Listener
 from assistant.orders import HELP, Action, Order, spoken_order
-from assistant.ports import Answering, Context, Notebook, Piece
+from assistant.ports import Answering, Context, Notebook
 from assistant.session_ear import Ear
 from assistant.session_jobs import Jobs
 from assistant.session_settings import SessionSettings
+from assistant.session_state import StateKeeper
 from assistant.session_tasks import Tasks
+from assistant.session_telling import Telling
 from assistant.session_voice import Voice
-from assistant.speech import Earcon, Speaker, SpeechEvent
-from assistant.waiting import Waiting
+from assistant.speech import Earcon, Speaker, SpeechEvent, SpeechEventKind
 
 MOST_MESSAGES = 1000
 """Messages that may wait; the session's thread does nothing slow, so few ever do."""
-
-MOST_EVENTS = 4000
-"""Events that may wait for a slow terminal before the session waits for it."""
 
 
 class Session:
@@ -72,18 +57,16 @@ class Session:
         save:  keeps one changed setting; raises SettingsError.
         clock: seconds, for what is said while the user waits.
         """
-        self.events: queue.Queue[Event] = queue.Queue(MOST_EVENTS)
         self._inbox: queue.Queue[Callable[[], None]] = queue.Queue(MOST_MESSAGES)
         self.voice = Voice()
+        self.telling = Telling(self.voice)
+        self.events = self.telling.events
         self._ear = Ear()
         self._settings = SessionSettings(settings, save, self)
         self.tasks = Tasks(self, answerer)
-        self._waiting = Waiting(clock)
-        self.jobs = Jobs(self._post, self.fail)
-        self._state = State.IDLE
-        self._camera_lost = self._choosing = False
-        self._told: set[str] = set()
-        self._idle_waiters: list[queue.Queue[None]] = []
+        self.jobs = Jobs(self._post, self.telling.fail)
+        self.state = StateKeeper(self._ear, self.voice, self.jobs, self.telling.emit, clock)
+        self._choosing = False
         self._running = True
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
         self._attach(speaker, listener, frames, memory)
@@ -145,19 +128,19 @@ class Session:
 
     def tell(self, text: str) -> None:
         """Say something about the program once, such as what is missing."""
-        self._post(lambda: self._tell_once(text))
+        self._post(lambda: self.telling.say_once(text))
 
     def inform(self, text: str) -> None:
         """Say something that the user asked for, such as the keys."""
-        self._post(lambda: self.tell_now(text))
+        self._post(lambda: self.telling.say(text))
 
     def complain(self, text: str) -> None:
         """Say an error that a front end found, such as an unknown command."""
-        self._post(lambda: self.fail(text))
+        self._post(lambda: self.telling.fail(text))
 
     def when_idle(self, reply: "queue.Queue[None]") -> None:
-        """Put None into a queue as soon as nothing is being done any more."""
-        self._post(lambda: self._idle_waiters.append(reply))
+        """Put None into a queue as soon as nobody waits for anything any more."""
+        self._post(lambda: self.state.when_at_rest(reply))
 
     def quit(self) -> None:
         """End; `Closed` is the last event."""
@@ -201,34 +184,6 @@ class Session:
 
     # For the session's own parts, in its thread.
 
-    def emit(self, event: Event) -> None:
-        """Hand an event to the front end."""
-        self.events.put(event)
-
-    def tell_now(self, text: str) -> None:
-        """Show and say something about the program."""
-        self.emit(StatusSaid(text))
-        self.voice.say(text)
-
-    def fail(self, text: str) -> None:
-        """Show and say one sentence about what failed."""
-        self.emit(ErrorSaid(text))
-        self.voice.signal(Earcon.ERROR)
-        self.voice.say(text)
-
-    def deliver(self, piece: Piece) -> None:
-        """Show and say an answer, or a sentence of one."""
-        self._waiting.stop()
-        if isinstance(piece, str):
-            self.emit(AnswerPart(piece))
-            spoken = piece
-        else:
-            in_parts = self.tasks.note_answer(piece)
-            self.emit(AnswerGiven(piece, in_parts=in_parts))
-            # The basis of what was spoken while it was still being found follows it.
-            spoken = phrases.LABELS[piece.basis] if in_parts else phrases.spoken_text(piece)
-        self.voice.say_answer(spoken)
-
     @property
     def running(self) -> bool:
         """False once the session ends."""
@@ -257,59 +212,40 @@ class Session:
     def _run(self) -> None:
         while self._running:
             try:
-                message = self._inbox.get(timeout=self._waiting.seconds_to_next())
+                message = self._inbox.get(timeout=self.state.waiting.seconds_to_next())
             except queue.Empty:
                 message = _nothing
             self.handle(message)
-        self.emit(Closed())
+        self.telling.emit(Closed())
 
     def handle(self, message: Callable[[], None]) -> None:
         """Handle one message and settle the state; tests call this in place of the thread."""
         try:
             message()
         except AssistantError as error:
-            self.fail(str(error))
+            self.telling.fail(str(error))
         except Exception as error:
             # The last line of defence: a session that dies leaves its user in silence.
             logging.getLogger(__name__).info("unexpected failure", exc_info=True)
-            self.fail(f"unexpected failure ({type(error).__name__}: {error}); go on, or restart")
+            self.telling.fail(
+                f"unexpected failure ({type(error).__name__}: {error}); go on, or restart"
+            )
         self._bridge_silence()
-        self._settle()
-        if self._state is State.IDLE and self._inbox.empty():
-            for waiter in self._idle_waiters:
-                with contextlib.suppress(queue.Full):
-                    waiter.put_nowait(None)
-            self._idle_waiters.clear()
-
-    def _settle(self) -> None:
-        """Derive the state from what is going on, and announce it if it is another one."""
-        if self._ear.listening:
-            state = State.LISTENING
-        elif self.voice.speaking:
-            state = State.SPEAKING
-        elif self.jobs.running:
-            state = self.jobs.state
-        else:
-            state = State.IDLE
-        waits = state in (State.LOOKING, State.THINKING) and not self.jobs.endless
-        if waits and not self._waiting.running:
-            self._waiting.start()
-        elif not waits:
-            self._waiting.stop()
-        if state is not self._state:
-            self._state = state
-            self.emit(StateChanged(state))
+        self.state.settle()
+        if self._inbox.empty():
+            self.state.release()
 
     def _bridge_silence(self) -> None:
-        due = self._waiting.due()
+        waiting = self.state.waiting
+        due = waiting.due()
         if due == "earcon":
             self.voice.signal(Earcon.WORKING)
         elif due == "words":
-            self.tell_now(phrases.waiting_words(self._waiting.waited_s))
+            self.telling.say(phrases.waiting_words(waiting.waited_s))
 
     def _begin(self, ask_how_to_speak: bool) -> None:
         self._choosing = ask_how_to_speak and self.settings.speech_mode == "ask"
-        self.tell_now(phrases.FIRST_QUESTION if self._choosing else phrases.READY)
+        self.telling.say(phrases.FIRST_QUESTION if self._choosing else phrases.READY)
 
     def _ask(self, text: str) -> None:
         if not text.strip():
@@ -318,11 +254,11 @@ class Session:
             mode = phrases.choice_of_speech(text)
             self._choosing = False
             if mode is not None:
-                self.emit(QuestionHeard(text))
+                self.telling.emit(QuestionHeard(text))
                 self._settings.change("speech.mode", mode)
                 return
         order = spoken_order(text)
-        self.emit(QuestionHeard(text))
+        self.telling.emit(QuestionHeard(text))
         if order is not None:
             self._do(order)
             return
@@ -344,7 +280,7 @@ class Session:
         elif action is Action.RESUME:
             self.voice.resume()
         elif action is Action.HELP:
-            self.tell_now("\n".join(HELP.values()))
+            self.telling.say("\n".join(HELP.values()))
         elif not self._settings.follow(action, argument):
             self._give_up()
             self.tasks.follow(action, argument)
@@ -355,13 +291,13 @@ class Session:
             return
         self._give_up()
         if self._ear.listener is None:
-            self.fail(phrases.NO_LISTENER)
+            self.telling.fail(phrases.NO_LISTENER)
             return
         self.voice.signal(Earcon.LISTENING)
         try:
             self._ear.start()
         except AssistantError as error:
-            self.fail(str(error))
+            self.telling.fail(str(error))
             return
         self.tasks.look_ahead()
 
@@ -370,37 +306,31 @@ class Session:
             return
         text = heard.transcript.text if heard.transcript is not None else ""
         if heard.kind is HeardKind.PARTIAL:
-            self.emit(QuestionHeard(text, partial=True))
+            self.telling.emit(QuestionHeard(text, partial=True))
         elif heard.kind is HeardKind.FINAL and text:
             self._ask(text)
         else:
             self.jobs.cancel()
-            self.fail(heard.message or phrases.NOT_UNDERSTOOD)
+            self.telling.fail(heard.message or phrases.NOT_UNDERSTOOD)
 
     def _give_up(self) -> None:
         """Leave every state for IDLE: no microphone, silence, no job."""
         self._ear.cancel()
         self.voice.stop()
         self.jobs.cancel()
-        self._waiting.stop()
+        self.state.waiting.stop()
 
     def _spoke(self, event: SpeechEvent) -> None:
+        if event.kind is SpeechEventKind.STARTED and self.voice.speaking:
+            self.tasks.note_spoken(event.text)
         told = self.voice.follow(event)
         if told:
-            self.emit(StatusSaid(told))
-
-    def _tell_once(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
-            self.tell_now(text)
+            self.telling.emit(StatusSaid(told))
 
     def _camera_changed(self, lost: bool, text: str) -> None:
-        if lost is not self._camera_lost:
-            self._camera_lost = lost
-            self.emit(CameraLost(text) if lost else CameraBack(text))
-            self.voice.say(text)
-            if not lost:
-                self.tasks.answer_kept()
+        self.telling.camera_changed(lost, text)
+        if not lost:
+            self.tasks.answer_kept()
 
     def _attach(
         self,

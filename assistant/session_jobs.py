@@ -18,9 +18,11 @@ class Jobs:
         self._worker = Worker(self._done, self._failed)
         self._ticket: Ticket | None = None
         self.state = State.LOOKING
-        """What the running job does: LOOKING or THINKING."""
+        """What the running job does: LOOKING or THINKING; IDLE while it waits for a picture."""
         self.endless = False
         """True if the running job goes on until it is stopped: nobody waits for its end."""
+        self.has_looked = False
+        """True once such a job has looked for the first time."""
 
     @property
     def running(self) -> bool:
@@ -31,7 +33,7 @@ class Jobs:
         """Give a job to the worker; the one before is given up."""
         self.cancel()
         self._ticket = Ticket()
-        self.state, self.endless = State.LOOKING, endless
+        self.state, self.endless, self.has_looked = State.LOOKING, endless, False
         self._worker.submit(self._ticket, work)
 
     def cancel(self) -> None:

@@ -59,14 +59,14 @@ class SessionSettings:
             self.now = set_value(self.now, name, value)
             self._apply(name)
         except AssistantError as error:
-            self._session.fail(str(error))
+            self._session.telling.fail(str(error))
             return
-        self._session.emit(SettingsChanged(name, value))
-        self._session.tell_now(phrases.setting_words(self.now, name))
+        self._session.telling.emit(SettingsChanged(name, value))
+        self._session.telling.say(phrases.setting_words(self.now, name))
         try:
             self._save(self.now, name)
         except SettingsError as error:
-            self._session.fail(f"{error}; the setting holds until you quit")
+            self._session.telling.fail(f"{error}; the setting holds until you quit")
 
     def apply_all(self) -> None:
         """Tell a new speaker how to speak."""
@@ -93,7 +93,7 @@ class SessionSettings:
         before = int(get_value(self.now, name))
         after = min(max(before + step, lowest), highest)
         if after == before:
-            self._session.tell_now(at_the_end)
+            self._session.telling.say(at_the_end)
         else:
             self.change(name, after)
 
@@ -101,9 +101,9 @@ class SessionSettings:
         name, _, text = argument.partition(" ")
         if not name:
             listed = (f"{each} {get_value(self.now, each)}".strip() for each in KEYS)
-            self._session.tell_now("\n".join(listed))
+            self._session.telling.say("\n".join(listed))
         elif not text.strip() and name in KEYS:
             shown = str(get_value(self.now, name)) or "empty"
-            self._session.tell_now(f"{name} is {shown}; it may be {KEYS[name].allowed}.")
+            self._session.telling.say(f"{name} is {shown}; it may be {KEYS[name].allowed}.")
         else:
             self.change(name, parse_value(name, text))

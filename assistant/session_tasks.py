@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import queue
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,29 +11,25 @@ from typing import TYPE_CHECKING
 from assistant import phrases
 from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
-from assistant.errors import AssistantError, CameraError, UsageError
-from assistant.events import AnswerGiven, ReadingMoved, State
+from assistant.errors import AssistantError, CameraError
+from assistant.events import AnswerGiven, AnswerPart, ReadingMoved, State
 from assistant.frames import Frame, FrameSource
 from assistant.notes import Notes
 from assistant.orders import Action
-from assistant.ports import Answering, Context, Notebook, Piece
-from assistant.worker import Ticket
+from assistant.ports import Answering, Cancelled, Context, Notebook, Piece
+from assistant.session_looking import LOOK_EVERY_S, MOST_KEPT_S, Eyes, good_frame
+from assistant.speech import Earcon
+from assistant.worker import Ticket, Work
 from models.pictures import load_picture
 
 if TYPE_CHECKING:
     from assistant.session import Session
 
-MOST_AGE_S = 2.0
-"""An older frame is not what is in front of the camera now."""
-
 MOST_QUESTION_S = 20.0
 """A frame taken when the talk key went down serves a question of this length."""
 
-MOST_KEPT_S = 60.0
-"""A camera that comes back later than this does not answer what was asked long before."""
-
-WATCH_EVERY_S = 0.3
-"""Pause between two frames of live text; recognition takes longer than this."""
+MOST_SPOKEN = 500
+"""Sentences that were spoken and are not yet noted; of more, the latest count."""
 
 NAVIGATION = (
     Action.NEXT, Action.PREVIOUS, Action.CONTINUE, Action.SPELL, Action.FIND, Action.HEADING,
@@ -45,9 +42,10 @@ class Tasks:
     def __init__(self, session: "Session", answerer: Answering) -> None:
         self._session = session
         self._answerer = answerer
-        self._frames: FrameSource | None = None
+        self._eyes = Eyes()
         self._notes = Notes(None)
-        self._picture: Frame | None = None
+        # From the session's thread to the worker's, which alone may touch the answerer.
+        self._spoken: queue.Queue[str] = queue.Queue(MOST_SPOKEN)
         self._ahead: Frame | None = None
         self._seen: Frame | None = None
         self._question = ""
@@ -57,7 +55,7 @@ class Tasks:
 
     def attach(self, frames: FrameSource | None, memory: Notebook | None) -> None:
         """Use a camera, or a memory, that is there from now on."""
-        self._frames = frames or self._frames
+        self._eyes.frames = frames or self._eyes.frames
         if memory is not None:
             self._notes = Notes(memory)
 
@@ -66,11 +64,12 @@ class Tasks:
         last = self._answers[-1] if self._answers else None
         return Context(verbosity, self._question, last, self._seen)
 
-    def note_answer(self, answer: Answer) -> bool:
-        """Keep an answer for `repeat`; True if its sentences were given before it."""
-        self._answers.append(answer)
-        in_parts, self._parts = self._parts, False
-        return in_parts
+    def note_spoken(self, sentence: str) -> None:
+        """A sentence of an answer began to sound: `continue` goes on there."""
+        if self._spoken.full():
+            with contextlib.suppress(queue.Empty):
+                self._spoken.get_nowait()
+        self._spoken.put_nowait(phrases.without_basis(sentence))
 
     def forget_question(self) -> None:
         """A question that waits for a picture is not wanted any more."""
@@ -78,24 +77,27 @@ class Tasks:
 
     def ask(self, question: str) -> None:
         """Answer a question about what is in view; without any picture, keep it."""
-        if self._picture is None and self._frames is None:
+        if not self._eyes.are_open:
             self._keep(question)
-            self._session.fail(phrases.NO_PICTURE)
+            self._session.telling.fail(phrases.NO_PICTURE)
             return
         context = self._session.context
         self._new_question(question)
         ahead, self._ahead = self._ahead, None
         self._answer_with(
-            lambda frame: self._answerer.answer(frame, question, context), ahead, keep=question
+            lambda frame, cancelled: self._answerer.answer(frame, question, context, cancelled),
+            ahead,
+            waits=question,
+            context=context,
         )
 
     def look_ahead(self) -> None:
         """Take the frame when the talk key goes down, and begin to read it."""
         self._ahead = None
-        if self._picture is None and self._frames is None:
+        if not self._eyes.are_open:
             return
 
-        take_frame = self._frame_taker()
+        take_frame = self._eyes.taker()
 
         def work(ticket: Ticket) -> None:
             # What fails now fails again, and is told, when the question has been heard.
@@ -106,9 +108,9 @@ class Tasks:
                     self._ahead = frame
 
                 self._session.jobs.tell(ticket, keep)
-                self._answerer.prepare(frame)
+                self._answerer.prepare(frame, lambda: ticket.cancelled)
 
-        self._session.jobs.begin(work)
+        self._begin(work)
 
     def follow(self, action: Action, argument: str) -> None:
         """Follow an order that needs a picture, an answer, or the memory."""
@@ -133,9 +135,9 @@ class Tasks:
 
     def _open(self, name: str) -> None:
         if name.lower() == "camera":
-            self._picture = None
-            self._session.tell_now(
-                "I look through the camera." if self._frames else phrases.NO_CAMERA
+            self._eyes.picture = None
+            self._session.telling.say(
+                "I look through the camera." if self._eyes.frames else phrases.NO_CAMERA
             )
             return
         path = Path(name.strip("\"'")).expanduser()
@@ -145,12 +147,12 @@ class Tasks:
             frame = Frame(rgb, time.monotonic())
             self._session.jobs.tell(ticket, lambda: self._opened(path, frame))
 
-        self._session.jobs.begin(work)
+        self._begin(work)
 
     def _opened(self, path: Path, frame: Frame) -> None:
-        self._picture = frame
+        self._eyes.picture = frame
         height, width = frame.rgb.shape[:2]
-        self._session.tell_now(f"Opened {path.name}, {width} by {height} pixels.")
+        self._session.telling.say(f"Opened {path.name}, {width} by {height} pixels.")
         self.answer_kept(math.inf)
 
     def answer_kept(self, within_s: float = MOST_KEPT_S) -> None:
@@ -165,22 +167,25 @@ class Tasks:
     def _read(self) -> None:
         if self._has_picture():
             self._new_question("read this")
-            self._answer_with(self._answerer.read)
+            self._answer_with(self._answerer.read, waits="read this")
 
     def _double_check(self) -> None:
         question, context = self._question, self._session.context
         if not question or self._seen is None:
-            self._session.fail(phrases.NOTHING_TO_CHECK)
+            self._session.telling.fail(phrases.NOTHING_TO_CHECK)
             return
         self._answer_with(
-            lambda frame: self._answerer.double_check(frame, question, context), self._seen
+            lambda frame, cancelled: self._answerer.double_check(
+                frame, question, context, cancelled
+            ),
+            self._seen,
         )
 
     def _repeat(self) -> None:
         if not self._answers:
-            self._session.fail(phrases.NOTHING_TO_REPEAT)
+            self._session.telling.fail(phrases.NOTHING_TO_REPEAT)
         for answer in self._answers:
-            self._session.emit(AnswerGiven(answer))
+            self._session.telling.emit(AnswerGiven(answer))
             self._session.voice.say_answer(phrases.spoken_text(answer))
 
     def _navigate(self, action: Action, argument: str) -> None:
@@ -188,77 +193,137 @@ class Tasks:
             text, position = self._answerer.navigate(action.value, argument)
 
             def moved() -> None:
-                self._session.emit(ReadingMoved(text, position))
+                self._session.telling.emit(ReadingMoved(text, position))
                 self._session.voice.say_answer(text)
 
             self._session.jobs.tell(ticket, moved)
 
-        self._session.jobs.begin(work)
+        self._begin(work)
 
     def _watch(self) -> None:
-        if self._picture is not None or self._frames is None:
-            self._session.fail(phrases.NO_CAMERA_TO_WATCH)
+        if not self._eyes.are_live:
+            self._session.telling.fail(phrases.NO_CAMERA_TO_WATCH)
             return
 
-        take_frame = self._frame_taker()
+        take_frame = self._eyes.taker()
+
+        def looked() -> None:
+            self._session.jobs.has_looked = True
 
         def work(ticket: Ticket) -> None:
+            frame = take_frame()
             while not ticket.cancelled:
-                text = self._answerer.new_text(take_frame())
+                text = self._answerer.new_text(frame, lambda: ticket.cancelled)
                 if text:
                     self._deliver(ticket, Answer(text, Basis.READ))
-                ticket.sleep(WATCH_EVERY_S)
+                self._session.jobs.tell(ticket, looked)
+                ticket.sleep(LOOK_EVERY_S)
+                # A camera that is lost meanwhile says so itself, and may come back.
+                with contextlib.suppress(CameraError):
+                    frame = take_frame()
 
-        self._session.tell_now(phrases.WATCHING)
-        self._session.jobs.begin(work, endless=True)
+        self._session.telling.say(phrases.WATCHING)
+        self._begin(work, endless=True)
 
     def _note(self, action: Action, argument: str) -> None:
         if not self._session.settings.history_enabled:
-            self._session.fail(phrases.NO_MEMORY)
+            self._session.telling.fail(phrases.NO_MEMORY)
             return
         kept = "\n".join(answer.text for answer in self._answers)
         notes, frame = self._notes, self._seen
 
         def work(ticket: Ticket) -> None:
             said = notes.follow(action, argument, kept, frame)
-            self._session.jobs.tell(ticket, lambda: self._session.tell_now(said))
+            self._session.jobs.tell(ticket, lambda: self._session.telling.say(said))
 
-        self._session.jobs.begin(work)
+        self._begin(work)
 
     def _has_picture(self) -> bool:
-        if self._picture is None and self._frames is None:
-            self._session.fail(phrases.NO_PICTURE_TO_READ)
-            return False
-        return True
+        if not self._eyes.are_open:
+            self._session.telling.fail(phrases.NO_PICTURE_TO_READ)
+        return self._eyes.are_open
 
     def _answer_with(
         self,
-        pieces_of: Callable[[Frame], Iterator[Piece]],
+        pieces_of: Callable[[Frame, Cancelled], Iterator[Piece]],
         frame: Frame | None = None,
         *,
-        keep: str = "",
+        waits: str = "",
+        context: Context | None = None,
     ) -> None:
-        """Answer from a frame, or from the newest one; keep a question for which there is none."""
-        if frame is not None and time.monotonic() - frame.captured_at > MOST_QUESTION_S:
-            frame = None if self._picture is None and self._frames is not None else frame
+        """Answer from a frame, or from the newest one.
 
-        take_frame = self._frame_taker()
+        waits:   a question that is kept until there is a frame that it can be answered from.
+        context: what was said before it.
+        """
+        is_live = self._eyes.are_live
+        is_old = frame is not None and time.monotonic() - frame.captured_at > MOST_QUESTION_S
+        if is_old and is_live:
+            frame = None
+
+        take_frame = self._eyes.taker() if self._eyes.are_open else None
+
+        def look(ticket: Ticket) -> Frame | None:
+            def problem_of(each: Frame) -> str:
+                return self._answerer.problem(each, waits, context or Context())
+
+            if frame is not None and (not (waits and is_live) or not problem_of(frame)):
+                return frame
+            assert take_frame is not None
+            first = take_frame()
+            if not (waits and is_live):
+                return first
+            found = good_frame(
+                ticket, first, take_frame, problem_of, lambda cause: self._wait(ticket, cause)
+            )
+            if found is not None and found is not first:
+                self._session.jobs.tell(ticket, self._found)
+            return found
 
         def work(ticket: Ticket) -> None:
             try:
-                looked_at = frame or take_frame()
+                looked_at = look(ticket)
             except CameraError as error:
-                if not keep:
+                if not waits:
                     raise
-                self._session.jobs.tell(ticket, lambda: self._keep(keep))
+                self._session.jobs.tell(ticket, lambda: self._keep(waits))
                 raise CameraError(f"{error}; I keep your question") from error
+            if looked_at is None:
+                return
             self._session.jobs.tell(ticket, lambda: self._thinks_about(looked_at))
-            for piece in pieces_of(looked_at):
+            for piece in pieces_of(looked_at, lambda: ticket.cancelled):
                 if ticket.cancelled:
                     return
                 self._deliver(ticket, piece)
 
-        self._session.jobs.begin(work)
+        self._begin(work)
+
+    def _begin(self, work: Work, *, endless: bool = False) -> None:
+        """Begin a job; before it, the answerer learns what was spoken of the last one."""
+
+        def first_catch_up(ticket: Ticket) -> None:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._answerer.heard(self._spoken.get_nowait())
+            work(ticket)
+
+        self._session.jobs.begin(first_catch_up, endless=endless)
+
+    def _wait(self, ticket: Ticket, problem: str) -> None:
+        """Tell why the frames are no good; the user may go on with something else meanwhile."""
+
+        def wait() -> None:
+            jobs = self._session.jobs
+            first, jobs.state = jobs.state is not State.IDLE, State.IDLE
+            said = f"{problem} {phrases.KEPT_QUESTION}" if first else problem
+            self._tell_answer(Answer(said, Basis.UNKNOWN))
+
+        self._session.jobs.tell(ticket, wait)
+
+    def _found(self) -> None:
+        """There is a good frame at last: what was said about the others is over."""
+        self._session.voice.signal(Earcon.FOUND)
+        self._answers.clear()
 
     def _thinks_about(self, frame: Frame) -> None:
         self._seen = frame
@@ -266,16 +331,21 @@ class Tasks:
 
     def _deliver(self, ticket: Ticket, piece: Piece) -> None:
         def deliver() -> None:
-            self._parts = self._parts or isinstance(piece, str)
-            self._session.deliver(piece)
+            self._session.state.waiting.stop()
+            if isinstance(piece, Answer):
+                self._tell_answer(piece)
+            else:
+                self._parts = True
+                self._session.telling.emit(AnswerPart(piece))
+                self._session.voice.say_answer(piece)
 
         self._session.jobs.tell(ticket, deliver)
 
-    def _frame_taker(self) -> Callable[[], Frame]:
-        """What the worker calls for a frame, of the picture or the camera that is used now."""
-        picture, frames = self._picture, self._frames
-        if picture is not None:
-            return lambda: picture
-        if frames is None:
-            raise UsageError(phrases.NO_PICTURE_TO_READ)
-        return lambda: frames.latest(MOST_AGE_S)
+    def _tell_answer(self, answer: Answer) -> None:
+        """Show and say an answer, and keep it for `repeat`."""
+        self._answers.append(answer)
+        in_parts, self._parts = self._parts, False
+        self._session.telling.emit(AnswerGiven(answer, in_parts=in_parts))
+        # The basis of what was spoken while it was still being found follows it.
+        spoken = phrases.LABELS[answer.basis] if in_parts else phrases.spoken_text(answer)
+        self._session.voice.say_answer(spoken)

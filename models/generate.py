@@ -57,7 +57,7 @@ class PictureChat:
             PictureError: that is no picture, or more than one: the model takes one.
         """
         config, weight = self.config, self.model.lm_head.weight
-        pixels = preprocess_picture(rgb, config)[None].to(weight.device, self._dtype())
+        pixels = self._pixels(rgb)
         ids = torch.full((1, 1 + config.num_picture_tokens), config.pad_token_id)
         ids[0, 0] = config.bos_token_id
         types = torch.full_like(ids, VISION)
@@ -66,6 +66,20 @@ class PictureChat:
         device = weight.device
         self.model.hidden_states(ids.to(device), types.to(device), pixels=pixels, cache=cache)
         return SceneHandle(cache, int(position_ids(types)[0, -1]) + 1)
+
+    @torch.inference_mode()
+    def embed(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the model sees in a picture (H, W, 3) as one vector (D,), to compare pictures by.
+
+        The mean of what the adapter gives the decoder, without the marks at both ends, which are
+        the same for every picture.
+
+        Raises:
+            PictureError: that is no picture.
+        """
+        tokens = self.model.model.vision(self._pixels(rgb))[0, 1:-1]
+        mean: NDArray[np.float32] = tokens.float().mean(0).cpu().numpy()
+        return mean
 
     @torch.inference_mode()
     def answer(
@@ -116,8 +130,12 @@ class PictureChat:
             yield GeneratedToken(text.add(int(best)), float(probability))
             fed = best.view(1, 1)
 
-    def _dtype(self) -> torch.dtype:
-        return self.model.model.vision.conv.weight.dtype
+    def _pixels(self, rgb: NDArray[np.uint8]) -> Tensor:
+        """The picture as the tower takes it, (1, 3, S, S)."""
+        dtype = self.model.model.vision.conv.weight.dtype
+        return preprocess_picture(rgb, self.config)[None].to(
+            self.model.lm_head.weight.device, dtype
+        )
 
 
 class StreamingText:

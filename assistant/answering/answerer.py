@@ -146,6 +146,23 @@ class Answerer:
         else:
             yield from self._from_looking(scene, request, two_speed, cancelled)
 
+    def problem(self, scene: Scene, request: Request) -> str:
+        """Why a picture tells nothing about a question: one cause and one fix; "" if it does.
+
+        Raises:
+            BarcodeError: the reader of barcodes is missing or failed.
+        """
+        if request.intent is Intent.LIGHT:
+            return ""
+        if request.intent is Intent.BARCODE:
+            answer = self._barcode(scene)
+            return "" if answer.basis is Basis.READ else answer.text
+        if scene.cause is None:
+            return ""
+        # Some questions have an answer all the same, such as the colour of a cloth.
+        fault = SENTENCES[scene.cause]
+        return fault if _spoilt(scene, request, scene.cause).text == fault else ""
+
     def _barcode(self, scene: Scene) -> Answer:
         # The code is tried first: it survives blur and darkness that stop everything else.
         codes = scene.codes()

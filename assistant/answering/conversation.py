@@ -8,7 +8,7 @@ from assistant.answering.answerer import Answerer, ModelOpener
 from assistant.answering.double_check import compared, other_view
 from assistant.answering.follow_ups import resolve
 from assistant.answering.grounding import Basis
-from assistant.answering.intents import Intent, Request, understand
+from assistant.answering.intents import TEXT_INTENTS, Intent, Request, understand
 from assistant.answering.live_text import LiveText
 from assistant.answering.reading import Place, Reading
 from assistant.answering.scene import Scene
@@ -57,6 +57,8 @@ class Conversation:
         self._clock = clock
         self._scenes: list[Scene] = []
         self._reading: Reading | None = None
+        self._reading_of: tuple[TextLine, ...] = ()
+        self._aloud = False
         self._live = LiveText()
 
     def prepare(self, frame: Frame, cancelled: Cancelled = never) -> None:
@@ -67,6 +69,21 @@ class Conversation:
         """
         self._answerer.look_ahead(self._scene(frame), cancelled)
 
+    def problem(self, frame: Frame, question: str, context: Context) -> str:
+        """Why a question cannot be answered from a frame; see `assistant.ports.Answering`.
+
+        Raises:
+            BarcodeError: the reader of barcodes is missing or failed.
+        """
+        resolved = resolve(question, context.question)
+        if resolved.same_frame and context.frame is not None:
+            return ""
+        scene = self._known(frame) or self._answerer.scene(frame.rgb)
+        problem = self._answerer.problem(scene, resolved.request)
+        if not problem:
+            self._remember(scene)
+        return problem
+
     def answer(
         self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never
     ) -> Iterator[Piece]:
@@ -76,7 +93,7 @@ class Conversation:
             AssistantError: the question is empty, or a model is missing or failed.
         """
         resolved = resolve(question, context.question)
-        from_before = ""
+        from_before, self._aloud = "", False
         if resolved.same_frame and context.frame is not None:
             if frame.rgb is not context.frame.rgb and self._age_s(context.frame) > OLD_S:
                 from_before = FROM_BEFORE
@@ -87,7 +104,8 @@ class Conversation:
                 return
             yield _prefixed(_worded(piece, context.verbosity), from_before)
             from_before = ""
-        self._note(scene)
+        if resolved.request.intent in TEXT_INTENTS:
+            self._note(scene)
 
     def read(self, frame: Frame, cancelled: Cancelled = never) -> Iterator[Piece]:
         """Read all text, the first lines as soon as they are known.
@@ -111,6 +129,7 @@ class Conversation:
         Raises:
             AssistantError: a model is missing or failed.
         """
+        self._aloud = False
         request = resolve(question, "").request
         first = self._last(self._scene(frame), request, cancelled)
         if cancelled() or first is None:
@@ -121,15 +140,19 @@ class Conversation:
         if not cancelled() and second is not None:
             yield _worded(compared(first, second), context.verbosity)
 
-    def new_text(self, frame: Frame) -> str:
+    def new_text(self, frame: Frame, cancelled: Cancelled = never) -> str:
         """The text of a frame that was not in the ones before; "" if there is none.
 
         Raises:
             OcrError: text recognition cannot start or failed.
         """
+        self._aloud = False
         if check_quality(frame.rgb) is not None:
             return ""
-        return self._live.see(self._reader.read(frame.rgb))
+        parts = self._reader.parts(frame.rgb, limit_s=READ_LIMIT_S, cancelled=cancelled)
+        lines = [line for part in parts for line in part.lines]
+        # Part of a frame, because nobody wants it any more, must not count as said.
+        return "" if cancelled() else self._live.see(lines)
 
     def navigate(self, order: str, argument: str) -> tuple[str, str]:
         """Move in the text that was read last; see `assistant.ports.Answering`.
@@ -140,12 +163,13 @@ class Conversation:
         if self._reading is None:
             raise UsageError("there is no text yet; read something first")
         place = _moved(self._reading, order, argument)
+        self._aloud = True
         return place.text, place.where
 
-    def heard(self, text: str) -> None:
+    def heard(self, sentence: str) -> None:
         """Note the sentence that was spoken last, so that `continue` goes on there."""
-        if self._reading is not None:
-            self._reading.heard(text)
+        if self._reading is not None and self._aloud:
+            self._reading.heard(sentence)
 
     def _pieces(self, scene: Scene, request: Request, cancelled: Cancelled) -> Iterator[Piece]:
         if _reads_all(request) and scene.cause is None:
@@ -158,18 +182,22 @@ class Conversation:
         """A page as it is read; one that was left off goes on there. Nothing without text."""
         lines: list[TextLine] = []
         in_parts, count = False, 0
-        for part in scene.parts(READ_LIMIT_S, cancelled):
-            count += 1
-            if cancelled():
-                return
-            if count <= scene.told_parts:
-                continue
-            lines += part.lines
-            in_parts = in_parts or part.remaining > 0
-            rows = rows_of(reading_order(part.lines))
-            if in_parts and rows:
-                yield "\n".join(row.text for row in rows)
-        self._note(scene)
+        self._aloud = True
+        try:
+            for part in scene.parts(READ_LIMIT_S, cancelled):
+                count += 1
+                if cancelled():
+                    return
+                if count <= scene.told_parts:
+                    continue
+                lines += part.lines
+                in_parts = in_parts or part.remaining > 0
+                rows = rows_of(reading_order(part.lines))
+                if in_parts and rows:
+                    yield "\n".join(row.text for row in rows)
+        finally:
+            # Also where the listener said stop: "continue" goes on there.
+            self._note(scene, from_start=scene.told_parts == 0)
         if cancelled():
             return
         scene.told_parts = 0 if scene.is_read else count
@@ -186,15 +214,21 @@ class Conversation:
             yield Answer(FIXES[edge], Basis.SEEN)
 
     def _scene(self, frame: Frame) -> Scene:
-        for scene in self._scenes:
-            if scene.rgb is frame.rgb:
-                return scene
-        self._scenes = [self._answerer.scene(frame.rgb), *self._scenes][:MOST_SCENES]
-        return self._scenes[0]
+        return self._known(frame) or self._remember(self._answerer.scene(frame.rgb))
 
-    def _note(self, scene: Scene) -> None:
-        if scene.known_lines:
-            self._reading = Reading.of(reading_order(scene.known_lines))
+    def _known(self, frame: Frame) -> Scene | None:
+        return next((scene for scene in self._scenes if scene.rgb is frame.rgb), None)
+
+    def _remember(self, scene: Scene) -> Scene:
+        if scene not in self._scenes:
+            self._scenes = [scene, *self._scenes][:MOST_SCENES]
+        return scene
+
+    def _note(self, scene: Scene, *, from_start: bool = False) -> None:
+        """Let orders such as "next line" be about this text; its place is kept if it was before."""
+        lines = scene.known_lines
+        if lines and (from_start or lines != self._reading_of):
+            self._reading, self._reading_of = Reading.of(reading_order(lines)), lines
 
     def _last(self, scene: Scene, request: Request, cancelled: Cancelled) -> Answer | None:
         pieces = self._answerer.answers(scene, request, two_speed=False, cancelled=cancelled)

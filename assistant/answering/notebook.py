@@ -100,8 +100,12 @@ def _kept(thing: Remembered) -> Kept:
     return Kept(thing.id, thing.name, thing.line or thing.text)
 
 
-def open_notebook(ask: AskPassphrase | None = None, embed: Embed | None = None) -> SavedNotebook:
+def open_notebook(
+    ask: AskPassphrase | None = None, embed: Embed | None = None, *, model: str = ""
+) -> SavedNotebook:
     """The notebook of this user, for a session whose settings have switched history on.
+
+    embed, model: as for `SavedNotebook`.
 
     Raises:
         MemoryKeyError: there is no key, or the wrong one; told at the start, not at first use.
@@ -110,4 +114,4 @@ def open_notebook(ask: AskPassphrase | None = None, embed: Embed | None = None) 
     folder = memory_folder()
     memory = Memory(folder, find_key(folder, ask), enabled=True)
     memory.latest(most=1)
-    return SavedNotebook(memory, embed)
+    return SavedNotebook(memory, embed, model=model)

@@ -57,6 +57,7 @@ class Reading:
             "word": [_Span(*match.span()) for match in re.finditer(r"\S+", self.text)],
         }
         self._here: _Span | None = None
+        self._spoken_to = 0
 
     @classmethod
     def of(cls, paragraphs: Sequence[Paragraph]) -> "Reading":
@@ -153,16 +154,15 @@ class Reading:
         start = lines[0].start if self._here is None else self._here.start
         text = self.text[start:].strip()
         first = [span for span in lines if span.start <= start][-1]
-        self._here = lines[-1]
+        self._here, self._spoken_to = lines[-1], start
         return Place(text, self._where(first, "line"))
 
     def heard(self, text: str) -> None:
         """Note what was spoken last, so that `rest` goes on there."""
-        begin = 0 if self._here is None else self._here.start
         wanted = r"\s+".join(map(re.escape, text.split()))
-        match = re.compile(wanted).search(self.text, begin) if wanted else None
+        match = re.compile(wanted).search(self.text, self._spoken_to) if wanted else None
         if match is not None:
-            self._here = _Span(*match.span())
+            self._here, self._spoken_to = _Span(*match.span()), match.end()
 
     def _sentences(self) -> list[_Span]:
         spans, start = [], 0
@@ -183,7 +183,7 @@ class Reading:
         return self._of("line")[0] if self._here is None else self._here
 
     def _go(self, span: _Span, unit: Unit) -> Place:
-        self._here = span
+        self._here, self._spoken_to = span, span.start
         return Place(" ".join(self._at(span).split()), self._where(span, unit))
 
     def _where(self, span: _Span, unit: Unit) -> str:

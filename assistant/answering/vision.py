@@ -5,6 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assistant.errors import VisionError
 from models.errors import ModelsError
 from models.pictures import RgbPicture
@@ -52,7 +55,7 @@ class LocalVisionModel:
         from models.generate import PictureChat
         from models.loading import load_model
 
-        self.name = _name_of(folder)
+        self.name = model_name(folder)
         try:
             self._chat = PictureChat(load_model(folder))
         except ModelsError as error:
@@ -70,6 +73,13 @@ class LocalVisionModel:
         """Stream the answer to one question."""
         try:
             yield from self._chat.answer(scene, question)
+        except ModelsError as error:
+            raise VisionError(str(error)) from error
+
+    def embed(self, rgb: RgbPicture) -> NDArray[np.float32]:
+        """What it sees in a picture (H, W, 3) as one vector (D,)."""
+        try:
+            return self._chat.embed(rgb)
         except ModelsError as error:
             raise VisionError(str(error)) from error
 
@@ -105,6 +115,6 @@ def _share(accuracy: Any) -> float | None:
     return float(accuracy)
 
 
-def _name_of(folder: Path) -> str:
+def model_name(folder: Path) -> str:
     """The last two parts of the path, such as pocket/int4."""
     return "/".join(folder.absolute().parts[-2:])

@@ -65,7 +65,8 @@ class Camera:
     ) -> None:
         """Start to open a source; returns at once.
 
-        on_lost, on_back: get one sentence, once each time, from the grabber's thread.
+        on_lost, on_back: get one sentence, once each time, from the grabber's thread. `on_back`
+            also tells of the first frame after `latest` found none, while nothing was lost.
         """
         self._source = source
         self._on_lost, self._on_back = on_lost, on_back
@@ -77,7 +78,7 @@ class Camera:
         # Kept over every opening: a driver that repeats its last frame does so again.
         self._finder = FaultFinder(still=_is_still(source))
         self._problem = ""
-        self._is_lost = False
+        self._is_lost = self._is_missed = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
@@ -100,6 +101,7 @@ class Camera:
                 if left_s <= 0 or self._is_lost:
                     break
                 self._changed.wait(min(left_s, 0.1))
+            self._is_missed = True
             raise CameraError(self._problem or _SLOW)
 
     def age_s(self) -> float | None:
@@ -201,10 +203,11 @@ class Camera:
     def _keep(self, frame: Frame) -> None:
         with self._changed:
             self._frames.append((frame, sharpness(frame.rgb)))
-            was_lost, self._is_lost = self._is_lost, False
+            was_missed = self._is_lost or self._is_missed
+            self._is_lost = self._is_missed = False
             self._problem = ""
             self._changed.notify_all()
-        if was_lost and self._on_back is not None:
+        if was_missed and self._on_back is not None:
             self._on_back("The camera is back.")
 
     def _lose(self, problem: str) -> None:

@@ -26,6 +26,10 @@ AWAKE_AFTER_S, LOST_AFTER_S = 3.0, 1.0
 The first is for its first block: a device that slept, or one over Bluetooth, needs a moment.
 """
 
+HELD_UP_S = 0.3
+"""A wait that takes so much longer than was asked for comes from a process that was held up: sound
+could not come in either, and says nothing about the device."""
+
 
 class SoundDeviceMicrophone:
     """The default input device; it is open only while a question is heard.
@@ -62,14 +66,7 @@ class SoundDeviceMicrophone:
         Raises:
             MicrophoneError: no sound came any more.
         """
-        limit_s = LOST_AFTER_S if self._awake else AWAKE_AFTER_S
-        try:
-            samples, captured_at = self._blocks.get(timeout=limit_s)
-        except queue.Empty:
-            self.close()
-            raise MicrophoneError(
-                "the microphone gives no sound any more; plug it in again, or type the question"
-            ) from None
+        samples, captured_at = self._next_block()
         self._awake = True
         return AudioChunk(self._resampling.accept(samples), captured_at)
 
@@ -78,6 +75,19 @@ class SoundDeviceMicrophone:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
+
+    def _next_block(self) -> tuple[NDArray[np.int16], float]:
+        limit_s = LOST_AFTER_S if self._awake else AWAKE_AFTER_S
+        waited_s = limit_s + HELD_UP_S
+        while waited_s >= limit_s + HELD_UP_S:
+            began = time.monotonic()
+            with contextlib.suppress(queue.Empty):
+                return self._blocks.get(timeout=limit_s)
+            waited_s = time.monotonic() - began
+        self.close()
+        raise MicrophoneError(
+            "the microphone gives no sound any more; plug it in again, or type the question"
+        )
 
     def _open(self, library: PortAudio) -> None:
         device = library.default_device("input")

@@ -17,11 +17,12 @@ LATENCY_S = 0.06
 What is heard after `stop` does not depend on it, because stopping throws it away.
 """
 
-STALLED_AFTER_S = 0.5
+STALLED_AFTER_S = 1.0
 """A device that asks for no sound in this time is opened anew: some hang, and then play on."""
 
-LOST_AFTER_S = 1.0
-"""One that asks for none in this time after it was opened anew is gone, whatever it says."""
+LOST_AFTER_S = 2.5
+"""One that asks for none in this time after it was opened anew is gone, whatever it says. Sleeping
+and wireless ones take a second or two to wake, and PulseAudio's sinks ask in steps of up to two."""
 
 LONGEST_STEP_S = 0.3
 """What one `check` counts at most. A check that comes later than this comes from a process that
@@ -93,10 +94,11 @@ class SoundDevicePlayer:
 
     def stop(self) -> None:
         """Silence the device at once; may be called from any thread."""
-        was_silent = self._is_silent()
+        if self._is_silent():
+            return
         self._mixer.stop()
         # Whoever holds the lock opens or closes the device, which is silent then anyway.
-        if not was_silent and self._lock.acquire(blocking=False):
+        if self._lock.acquire(blocking=False):
             try:
                 self._start_again()
             except PlayerError:

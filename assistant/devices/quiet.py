@@ -1,5 +1,6 @@
 """Keeps C libraries off the terminal."""
 
+import logging
 import os
 import sys
 
@@ -18,6 +19,10 @@ def keep_libraries_quiet() -> None:
         return  # there is no standard error to protect
     os.dup2(nowhere, 2)
     os.close(nowhere)
+    before = sys.stderr
     stream = open(kept, "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
     sys.stderr = stream
     sys.__stderr__ = stream  # type: ignore[misc]
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is before:
+            handler.setStream(stream)

@@ -54,7 +54,8 @@ def run_lines(session: Session, source: TextIO, out: TextIO, *, as_json: bool) -
     """Serve a session until `/quit`, the end of the input, or Ctrl+C.
 
     At a terminal a new line gives up what is being done. Through a pipe all lines are there at
-    once, so each waits until the one before is answered; `/stop` never waits.
+    once, so each waits until the one before is answered; `/stop` never waits. Reading as you go
+    is ended by the next line, or by the end of the input, once it has looked for the first time.
     """
     write: Write = write_json if as_json else print_event
     writer = threading.Thread(target=_write_events, args=(session, out, write), daemon=True)

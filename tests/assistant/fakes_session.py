@@ -17,7 +17,7 @@ from assistant.events import Event, State, StateChanged
 from assistant.frames import Frame
 from assistant.hearing.recognizer import Transcript
 from assistant.listening import Heard, HeardCallback, HeardKind
-from assistant.ports import Context, Kept, Piece
+from assistant.ports import Cancelled, Context, Kept, Piece
 from assistant.session import Session
 from assistant.speech import (
     Earcon,
@@ -61,11 +61,18 @@ class FakeAnswering:
         self.frames: list[Frame] = []
         self.prepared: list[Frame] = []
         self.new_texts = ["EXIT", "", "Platform 4"]
+        self.problems: list[str] = []
+        self.spoken: list[str] = []
 
-    def prepare(self, frame: Frame) -> None:
+    def prepare(self, frame: Frame, cancelled: Cancelled) -> None:
         self.prepared.append(frame)
 
-    def answer(self, frame: Frame, question: str, context: Context) -> Iterator[Piece]:
+    def problem(self, frame: Frame, question: str, context: Context) -> str:
+        return self.problems.pop(0) if self.problems else ""
+
+    def answer(
+        self, frame: Frame, question: str, context: Context, cancelled: Cancelled
+    ) -> Iterator[Piece]:
         self.asked.append((question, context))
         self.frames.append(frame)
         self.begun.set()
@@ -73,14 +80,19 @@ class FakeAnswering:
             assert self.go.wait(PATIENCE_S)
             yield piece
 
-    def read(self, frame: Frame) -> Iterator[Piece]:
-        return self.answer(frame, "read this", Context())
+    def read(self, frame: Frame, cancelled: Cancelled) -> Iterator[Piece]:
+        return self.answer(frame, "read this", Context(), cancelled)
 
-    def double_check(self, frame: Frame, question: str, context: Context) -> Iterator[Piece]:
-        return self.answer(frame, f"again: {question}", context)
+    def double_check(
+        self, frame: Frame, question: str, context: Context, cancelled: Cancelled
+    ) -> Iterator[Piece]:
+        return self.answer(frame, f"again: {question}", context, cancelled)
 
-    def new_text(self, frame: Frame) -> str:
+    def new_text(self, frame: Frame, cancelled: Cancelled) -> str:
         return self.new_texts.pop(0) if self.new_texts else ""
+
+    def heard(self, sentence: str) -> None:
+        self.spoken.append(sentence)
 
     def navigate(self, order: str, argument: str) -> tuple[str, str]:
         if order == "find":
@@ -102,8 +114,8 @@ class FakeSpeaker:
         self.said.append(utterance.text)
         self.is_speaking = True
 
-    def start(self) -> None:
-        self._tell(SpeechEventKind.STARTED)
+    def start(self, sentence: str = "") -> None:
+        self._tell(SpeechEventKind.STARTED, sentence)
 
     def finish(self) -> None:
         self.is_speaking = False

@@ -299,6 +299,45 @@ def test_nothing_follows_a_cancelled_question() -> None:
     assert list(silent) == []
 
 
+def test_reading_goes_on_where_speech_stopped() -> None:
+    reader = FakeReader([line("First", 0), line("second", 30)], [line("third", 60)])
+    conversation, seen = talk(reader), frame()
+    pieces = conversation.read(seen)
+    next(pieces)
+    pieces.close()  # type: ignore[attr-defined]
+    conversation.heard("First")
+    conversation.heard("second")
+    assert conversation.navigate("continue", "")[0] == "second"
+    list(conversation.read(seen))
+    for sentence in ("First", "second"):
+        conversation.heard(sentence)
+    list(conversation.answer(seen, "what is the total", Context()))
+    conversation.heard("First")  # an answer's words, not the page's
+    assert conversation.navigate("continue", "")[0] == "second\nthird"
+    list(conversation.answer(frame(seed=1), "is the light on", Context()))
+    assert conversation.navigate("previous", "line")[0] == "second"
+
+
+def test_what_makes_a_frame_no_good_depends_on_the_question() -> None:
+    conversation = talk()
+    dark = Frame(np.zeros((50, 60, 3), np.uint8), time.monotonic())
+    seen = frame()
+    for question, told in (
+        ("what is the total", "the picture is black"),
+        ("is the light on", ""),
+        ("scan the barcode", "the picture is black"),
+    ):
+        problem = conversation.problem(dark, question, Context())
+        assert told in problem and bool(problem) == bool(told)
+    assert "I find no barcode" in conversation.problem(seen, "scan the barcode", Context())
+    assert conversation.problem(seen, "what is the total", Context()) == ""
+    shirt = Frame(np.full((80, 60, 3), (30, 40, 110), np.uint8), time.monotonic())
+    assert conversation.problem(shirt, "what colour is this", Context()) == ""
+    assert conversation.problem(shirt, "is it blank", Context()) == ""
+    before = Context(question="what is the total", frame=seen)
+    assert conversation.problem(dark, "and the date?", before) == "", "about the frame before"
+
+
 def test_moving_needs_a_text() -> None:
     with pytest.raises(UsageError, match="no text yet"):
         talk().navigate("next", "line")
@@ -381,6 +420,7 @@ def test_guesses_about_medicine_and_money_are_called_unverified() -> None:
 def test_live_text_is_silent_about_spoilt_frames() -> None:
     conversation = talk(FakeReader([line("EXIT")]))
     assert conversation.new_text(Frame(np.zeros((40, 40, 3), np.uint8), 0.0)) == ""
+    assert conversation.new_text(frame(), lambda: True) == ""
     assert conversation.new_text(frame()) == "EXIT"
     assert conversation.new_text(frame()) == ""
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from assistant.answering.text_model import MOST_NEW_TOKENS, LocalTextModel
+from assistant.answering import text_model
+from assistant.answering.text_model import MOST_NEW_TOKENS, LocalTextModel, TextOpener
 from assistant.errors import VisionError
 
 
@@ -41,3 +42,32 @@ def test_it_stops_when_it_is_cancelled(stories: LocalTextModel) -> None:
 def test_a_folder_that_holds_no_model(tmp_path: Path) -> None:
     with pytest.raises(VisionError):
         LocalTextModel(tmp_path)
+
+
+def test_the_model_is_opened_once_and_where_the_settings_say(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened: list[Path] = []
+
+    class Fake:
+        def __init__(self, folder: Path) -> None:
+            opened.append(folder)
+
+    monkeypatch.setattr(text_model, "LocalTextModel", Fake)
+    chosen: list[Path | None] = [None]
+    opener = TextOpener(lambda: chosen[0])
+    assert opener() is None and opened == []
+    chosen[0] = tmp_path
+    assert opener() is opener() and opened == [tmp_path]
+    chosen[0] = tmp_path / "other"
+    opener()
+    assert opened == [tmp_path, tmp_path / "other"]
+
+
+def test_a_model_that_does_not_fit_into_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "model.safetensors").write_bytes(bytes(2000))
+    monkeypatch.setattr(text_model, "memory_bytes", lambda: (10_000, 1000))
+    with pytest.raises(VisionError, match="close other programs"):
+        TextOpener(lambda: tmp_path)()

@@ -108,6 +108,28 @@ def test_the_newest_frame_comes_and_an_old_one_never(watched: Watched) -> None:
         watched.camera.latest(0.05)
 
 
+def test_who_came_too_early_is_told_of_the_first_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assistant.devices.camera.FIRST_FRAME_S", 0.01)
+    opened = threading.Event()
+
+    def open_late(source: str) -> FakeCapture:
+        assert opened.wait(5)
+        return FakeCapture()
+
+    told: list[str] = []
+    camera = Camera(
+        "0", opener=open_late, on_lost=told.append, on_back=told.append, judged_every_s=0.001
+    )
+    with pytest.raises(CameraError, match="no picture yet"):
+        camera.latest(2.0)
+    opened.set()
+    until = time.monotonic() + 5
+    while not told and time.monotonic() < until:
+        time.sleep(0.01)
+    camera.close()
+    assert told == ["The camera is back."]
+
+
 @pytest.mark.parametrize(
     ("mode", "cause"),
     [

@@ -73,6 +73,15 @@ def test_json_has_one_object_a_line_and_takes_questions_as_objects(tmp_path: Pat
     assert answers[0]["answer"] == "The total is 5.50." and answers[0]["basis"] == "read"
 
 
+@pytest.mark.parametrize("after", ["", "what is the total\n"])
+def test_reading_as_you_go_through_a_pipe_ends_with_the_input(after: str) -> None:
+    scene = Scene(speech=False)
+    scene.answering.new_texts = ["EXIT"]
+    lines = served("/live\n" + after, scene=scene)
+    assert "answer: EXIT (read)" in lines
+    assert ("answer: The total is 5.50. (read)" in lines) == bool(after)
+
+
 class Pipe(io.StringIO):
     """Lines that come when the test sends them."""
 

@@ -155,7 +155,7 @@ def test_an_idle_device_is_given_back_and_opened_again(card: FakeSoundDevice) ->
     player = SoundDevicePlayer(clock=clock)
     player.start(TONE)
     for _ in range(2):
-        clock.now_s += 0.9 * LOST_AFTER_S
+        clock.now_s += 0.9 * STALLED_AFTER_S
         card.streams[0].turn()
         player.check()
     clock.now_s += OPEN_WHEN_IDLE_S
@@ -186,7 +186,7 @@ def test_a_device_that_hangs_is_opened_anew_and_what_it_played_goes_on(
     pass_time(player, clock, STALLED_AFTER_S + 0.5)
     assert len(card.streams) == 2 and card.streams[0].closed and ended == []
     assert card.streams[1].turn(480).tolist() == [1000] * 380 + [0] * 100 and ended == ["first"]
-    for _ in range(8):
+    for _ in range(12):
         pass_time(player, clock, 0.25)
         card.streams[1].turn(10)
     player.start(TONE)

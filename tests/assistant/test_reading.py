@@ -74,6 +74,18 @@ def test_reading_goes_on_where_it_stopped() -> None:
     assert text.rest().text.startswith("Milk")
 
 
+def test_reading_that_is_stopped_twice_goes_on_twice() -> None:
+    text = reading()
+    text.rest()
+    text.heard("CORNER SHOP")
+    text.heard("Milk costs 2.10 today.")
+    assert text.rest().text.startswith("Milk costs")
+    text.heard("Milk costs 2.10 today.")
+    text.heard("Bread is fresh.")
+    text.heard("What never stood there.")
+    assert text.rest().text.startswith("Bread\nis fresh")
+
+
 def test_an_empty_text() -> None:
     for move in (Reading([]).next, Reading([]).spell, Reading([""]).rest):
         with pytest.raises(UsageError, match="no text"):

@@ -205,6 +205,75 @@ def test_a_failure_is_one_spoken_sentence_and_the_session_goes_on(scene: Scene) 
     assert len(scene.answering.asked) == 1, "and only once"
 
 
+def test_a_question_that_came_before_the_first_frame_is_answered_when_there_is_one(
+    scene: Scene,
+) -> None:
+    scene.camera.error = "the camera gives no picture yet"
+    scene.session.ask("what is the total")
+    scene.until_state(State.IDLE)
+    scene.camera.error = None
+    scene.session.camera_back("The camera is back.")
+    events = scene.until_state(State.SPEAKING)
+    assert AnswerGiven(TOTAL) in events
+    assert not any(isinstance(event, CameraBack) for event in events), "it was never lost"
+
+
+def test_a_question_waits_for_a_frame_in_which_something_can_be_seen(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assistant.session_looking.LOOK_EVERY_S", 0.001)
+    scene.answering.problems = ["Too dark.", "Too dark.", "Blurred.", "Too dark."]
+    scene.session.ask("what is the total")
+    events = scene.until(lambda event: event == AnswerGiven(TOTAL))
+    told = [event.answer.text for event in events if isinstance(event, AnswerGiven)]
+    assert told == [f"Too dark. {phrases.KEPT_QUESTION}", "Blurred.", TOTAL.text]
+    assert scene.camera.taken == 5 and scene.speaker.earcons == [Earcon.FOUND]
+    scene.session.repeat()
+    scene.until(lambda event: isinstance(event, AnswerGiven))
+    scene.session.read()
+    scene.until(lambda event: isinstance(event, AnswerGiven))
+    assert scene.camera.taken == 6, "a good frame is used at once"
+
+
+def test_a_question_that_waits_for_light_keeps_nobody_and_can_be_dropped(
+    scenes: list[Scene],
+) -> None:
+    scene = begin(scenes, speech_mode="none")
+    scene.answering.problems = ["Too dark."] * 1000
+    scene.session.ask("what is the total")
+    assert states(scene.idle()) == [State.LOOKING, State.IDLE]
+    scene.session.stop()
+    scene.answering.problems = []
+    scene.session.ask("what is the date")
+    scene.until(lambda event: isinstance(event, AnswerGiven))
+    assert [asked for asked, _ in scene.answering.asked] == ["what is the date"]
+
+
+def test_a_minute_without_a_good_picture_is_told(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assistant.session_looking.MOST_KEPT_S", 0.0)
+    scene.answering.problems = ["Too dark."] * 3
+    scene.session.ask("what is the total")
+    events = scene.until(lambda event: isinstance(event, ErrorSaid))
+    assert events[-1] == ErrorSaid(phrases.NO_GOOD_PICTURE)
+
+
+def test_what_was_spoken_of_an_answer_is_where_reading_goes_on(scene: Scene) -> None:
+    scene.session.read()
+    scene.until_state(State.SPEAKING)
+    scene.speaker.start("Read: First line.")
+    scene.speaker.start("Second line.")
+    scene.settle()
+    scene.session.stop()
+    scene.speaker.start("Too late.")
+    scene.settle()
+    assert scene.answering.spoken == [], "only the worker's thread touches the answerer"
+    scene.session.navigate(Action.CONTINUE)
+    scene.until(lambda event: isinstance(event, ReadingMoved))
+    assert scene.answering.spoken == ["First line.", "Second line."]
+
+
 def test_unexpected_failures_are_told_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scene.answering, "pieces", None)
     scene.session.ask("what is the total")
@@ -339,14 +408,19 @@ def test_repeat_double_check_and_reading(scene: Scene) -> None:
 def test_live_text_goes_on_until_it_is_stopped(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assistant.session_tasks.WATCH_EVERY_S", 0.001)
+    monkeypatch.setattr("assistant.session_tasks.LOOK_EVERY_S", 0.001)
     scene.session.keep_reading()
     scene.until(lambda event: event == AnswerGiven(Answer("Platform 4", Basis.READ)))
     scene.clock.now_s += 60
     assert not any(isinstance(event, StatusSaid) for event in scene.settle())
+    scene.camera.error = "the camera is lost"
+    scene.settle()
+    scene.camera.error = None
+    scene.answering.new_texts.append("Way out")
+    scene.until(lambda event: event == AnswerGiven(Answer("Way out", Basis.READ)))
     scene.session.stop()
     scene.until_state(State.IDLE)
-    assert scene.speaker.said[1:] == ["Read: EXIT", "Read: Platform 4"]
+    assert scene.speaker.said[1:] == ["Read: EXIT", "Read: Platform 4", "Read: Way out"]
 
 
 def test_things_are_remembered_and_forgotten_in_words(scene: Scene) -> None:

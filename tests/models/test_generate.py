@@ -144,3 +144,13 @@ def test_streamed_text_never_shows_half_a_character() -> None:
     pieces = [stream.add(i) for i in tokenizer.encode("café 7 °C").ids]
     assert "".join(pieces) == "café 7 °C"
     assert all("�" not in piece for piece in pieces)
+
+
+def test_a_picture_is_one_vector_to_compare_it_by(chat: PictureChat, picture: np.ndarray) -> None:
+    vector = chat.embed(picture)
+    assert vector.shape == (chat.config.hidden_size,) and vector.dtype == np.float32
+    features = chat.model.model.vision(preprocess_picture(picture, chat.config)[None])
+    expected = features[0, 1:-1].mean(0).numpy()
+    np.testing.assert_allclose(vector, expected, rtol=1e-5)
+    np.testing.assert_array_equal(vector, chat.embed(picture))
+    assert not np.allclose(vector, chat.embed(255 - picture))
