@@ -90,7 +90,7 @@ Training pictures: `models/pocket/drawing/`, seeds from 0. Calibration: {calibra
 of the training split. Size: bf16 {bf16_mb:.1f} MB, int4 {int4_mb:.1f} MB. Repeat it with:
 
     python scripts/train_pocket.py tower --pictures {tower_pictures}
-    python scripts/train_pocket.py answers --tower runs/tower --pictures {answer_pictures} \
+    python scripts/train_pocket.py answers --tower runs/tower --pictures {answer_pictures} \\
       {answer_options}
     python scripts/release_pocket.py runs/answers --tower runs/tower
 
