@@ -32,7 +32,8 @@ SOUND_PROGRAMS = ("pulseaudio", "pactl", "pacat", "paplay", "parec", "flite")
 class Part:
     """One measurement.
 
-    command:  the script and its arguments; {data} is the folder of shared data.
+    command:  the script and its arguments; {data} is the folder of shared data, {limit_s} the
+              seconds after which it should come to an end by itself.
     programs: what must be installed; "portaudio" is the library.
     data:     what must be in the folder of shared data.
     """
@@ -44,7 +45,9 @@ class Part:
 
 PARTS: dict[str, Part] = {
     "plain": Part(("bench_assistant_plain.py",)),
-    "session": Part(("bench_assistant_session.py", "{data}"), data="vision/sroie"),
+    "session": Part(
+        ("bench_assistant_session.py", "{data}", "--limit-s", "{limit_s}"), data="vision/sroie"
+    ),
     "orders": Part(("bench_assistant_orders.py", "{data}"), data="speech/picovoice"),
     "latency": Part(
         ("bench_assistant_latency.py", "{data}"), ("flite", "espeak-ng"), "vision/sroie"
@@ -128,7 +131,7 @@ def run_part(part: Part, data: Path, limit_s: float) -> dict[str, Any]:
         return {**facts, "skipped": missing}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         out = Path(folder) / "part.json"
-        command = [word.format(data=data) for word in part.command]
+        command = [word.format(data=data, limit_s=0.75 * limit_s) for word in part.command]
         try:
             done = subprocess.run(
                 [sys.executable, str(SCRIPTS / command[0]), *command[1:], "--out", str(out)],
