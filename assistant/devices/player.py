@@ -17,12 +17,13 @@ LATENCY_S = 0.06
 What is heard after `stop` does not depend on it, because stopping throws it away.
 """
 
-STALLED_AFTER_S = 1.0
-"""A device that asks for no sound in this time is opened anew: some hang, and then play on."""
+STALLED_AFTER_S = 2.2
+"""A device that asks for no sound in this time is opened anew: some hang, and then play on. Shorter
+waits are no sign: PulseAudio's sinks may ask in steps of two seconds (1.9 s were measured on a null
+sink), and sleeping or wireless devices take as long to wake."""
 
-LOST_AFTER_S = 2.5
-"""One that asks for none in this time after it was opened anew is gone, whatever it says. Sleeping
-and wireless ones take a second or two to wake, and PulseAudio's sinks ask in steps of up to two."""
+LOST_AFTER_S = 2.0
+"""One that asks for none in this time after it was opened anew is gone, whatever it says."""
 
 LONGEST_STEP_S = 0.3
 """What one `check` counts at most. A check that comes later than this comes from a process that

@@ -21,7 +21,7 @@ BUSY_S = 0.02
 """How long an opening of another device is waited for; a device in order opens in less."""
 
 
-HALT_S = 0.15
+HALT_S = 0.05
 """How long a stream is given to end by itself; it does so when it calls back for the next block."""
 
 _HALT_STEP_S = 0.002
