@@ -7,7 +7,6 @@ Source: llama/tokenizer.py of https://github.com/meta-llama/llama3.
 """
 
 import base64
-import binascii
 import itertools
 from pathlib import Path
 
@@ -99,7 +98,7 @@ def _parse(path: Path) -> dict[bytes, int]:
         for line in path.read_bytes().splitlines():
             piece, rank = line.split()
             ranks[base64.b64decode(piece, validate=True)] = int(rank)
-    except (OSError, ValueError, binascii.Error) as error:
+    except (OSError, ValueError) as error:
         raise ModelFolderError(f"{path} cannot be read ({error}): copy it again") from error
     return ranks
 

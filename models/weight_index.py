@@ -88,12 +88,13 @@ def _require_shards(folder: Path, files: Iterable[object]) -> None:
         # A shard lies in the folder itself; anything else would read files of others.
         if not isinstance(file, str) or Path(file).name != file:
             raise CheckpointError(
-                f"{folder / INDEX_FILE} names the shard {file!r} outside its folder: refused"
+                f"{folder / INDEX_FILE} names the shard {file!r} outside its folder: copy the "
+                "index from the model's source again"
             )
         if Path(file).suffix in PICKLE_SUFFIXES:
             raise CheckpointError(
                 f"{folder / file} is a pickle, which can run code when opened: "
-                "convert it to safetensors"
+                "convert it to safetensors, or get the model's safetensors files"
             )
         shards.add(file)
     missing = sorted(file for file in shards if not (folder / file).is_file())

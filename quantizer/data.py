@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,6 +125,14 @@ def _unknown_id(tokenizer: Tokenizer) -> int | None:
     return None if token is None else tokenizer.token_to_id(token)
 
 
+def json_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a .jsonl file that are not blank, with their numbers from 1."""
+    # Not splitlines: it also breaks at characters that JSON allows inside a text.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield number, line
+
+
 def read_questions(folder: Path) -> list[PictureQuestion]:
     """Read a picture folder's ``questions.jsonl``, one JSON object a line.
 
@@ -136,14 +145,10 @@ def read_questions(folder: Path) -> list[PictureQuestion]:
             f"{folder}: has no {QUESTIONS_FILE}; give a folder with pictures and that file"
         )
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text; convert it first") from error
-    questions = [
-        _question(folder, line, f"{path}:{number}")
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
+    questions = [_question(folder, line, f"{path}:{number}") for number, line in json_lines(text)]
     if not questions:
         raise DataError(f"{path}: holds no questions; add one JSON object a line")
     return questions
@@ -156,10 +161,12 @@ def _question(folder: Path, line: str, where: str) -> PictureQuestion:
         raise DataError(f"{where}: is not JSON ({error.msg}); write one object a line") from error
     fields = ("picture", "question", "answer", "skill")
     if not isinstance(raw, dict) or not all(isinstance(raw.get(name), str) for name in fields):
-        raise DataError(f"{where}: needs the text fields {', '.join(fields)}")
+        raise DataError(f"{where}: needs the text fields {', '.join(fields)}; add what is missing")
     picture = (folder / raw["picture"]).resolve()
     if not picture.is_relative_to(folder.resolve()):
-        raise DataError(f"{where}: the picture {raw['picture']} lies outside the folder")
+        raise DataError(
+            f"{where}: the picture {raw['picture']} lies outside the folder; move it inside"
+        )
     size = raw.get("size", 0.0)
     if isinstance(size, bool) or not isinstance(size, int | float) or not 0 <= size < math.inf:
         raise DataError(f"{where}: size is {size!r}; give pixels, or leave it out")

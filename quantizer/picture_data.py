@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quantizer.data import QUESTIONS_FILE, read_questions
+from quantizer.data import QUESTIONS_FILE, json_lines, read_questions
 from quantizer.errors import DataError
 
 Turns = tuple[tuple[str, str], ...]
@@ -121,7 +121,9 @@ def _parsed(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError(f"{where}: is not JSON ({error.msg})") from error
+        raise DataError(
+            f"{where}: is not JSON ({error.msg}); write one list of objects, or one object a line"
+        ) from error
 
 
 def _file_records(path: Path) -> Iterator[PictureRecord]:
@@ -133,10 +135,7 @@ def _file_records(path: Path) -> Iterator[PictureRecord]:
     if text.lstrip().startswith("["):
         records = [(f"{path}: record {n}", raw) for n, raw in enumerate(_parsed(text, str(path)))]
     else:
-        lines = enumerate(text.splitlines(), start=1)
-        records = [
-            (f"{path}:{n}", _parsed(line, f"{path}:{n}")) for n, line in lines if line.strip()
-        ]
+        records = [(f"{path}:{n}", _parsed(line, f"{path}:{n}")) for n, line in json_lines(text)]
     for where, raw in records:
         if not isinstance(raw, Mapping):
             raise DataError(f"{where}: is no JSON object; write one for every picture")
@@ -152,14 +151,14 @@ def _picture(folder: Path, name: str, where: str) -> Path:
     """A picture beside the file, or in ``images`` beside it."""
     places = [(part / name).resolve() for part in (folder, folder / "images")]
     if not all(place.is_relative_to(folder.resolve()) for place in places):
-        raise DataError(f"{where}: the picture {name} lies outside the folder")
+        raise DataError(f"{where}: the picture {name} lies outside the folder; move it inside")
     return next((place for place in places if place.is_file()), places[0])
 
 
 def _turns(raw: Any, where: str) -> Turns:
     """The questions and answers of one record."""
     if not isinstance(raw, Mapping):
-        raise DataError(f"{where}: is no JSON object")
+        raise DataError(f"{where}: is no JSON object; write one for every picture")
     if isinstance(raw.get("question"), str) and isinstance(raw.get("answer"), str):
         return ((raw["question"], raw["answer"]),)
     captions = raw.get("captions")
@@ -167,7 +166,9 @@ def _turns(raw: Any, where: str) -> Turns:
         return ((CAPTION_QUESTION, _said(captions[0], where)[1]),)
     entries = raw.get("conversations")
     if not isinstance(entries, list):
-        raise DataError(f"{where}: has neither conversations nor captions nor question and answer")
+        raise DataError(
+            f"{where}: has neither conversations nor captions nor question and answer; add one"
+        )
     said = [_said(entry, where) for entry in entries]
     said = [(who, text) for who, text in said if who != "system"]
     questions, answers = said[::2], said[1::2]
@@ -175,7 +176,7 @@ def _turns(raw: Any, where: str) -> Turns:
     if not answers or not orderly or not all(who in _ANSWERING for who, _ in answers):
         raise DataError(
             f"{where}: its conversation is not of questions with answers; roles are "
-            f"{', '.join(who for who, _ in said) or 'none'}"
+            f"{', '.join(who for who, _ in said) or 'none'}; let human and gpt take turns"
         )
     # A last question without an answer teaches nothing.
     return tuple(

@@ -16,6 +16,7 @@ about it::
     act_order = true
 """
 
+import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -51,15 +52,16 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "asymmetric_target": get_args(AsymmetricTarget),
     "rpiq_hessian": get_args(HessianChoice),
 }
-_TYPES: Mapping[str, type | tuple[type, ...]] = {
-    "bits": int,
-    "group_size": int,
-    "sym": bool,
-    "act_order": bool,
-    "damp_percent": (int, float),
-    "rounds": int,
-    "modules": str,
-    "description": str,
+_WHOLE_NUMBER, _NUMBER, _YES_OR_NO, _TEXT = "a whole number", "a number", "true or false", "a text"
+_TYPES: Mapping[str, str] = {
+    "bits": _WHOLE_NUMBER,
+    "group_size": _WHOLE_NUMBER,
+    "sym": _YES_OR_NO,
+    "act_order": _YES_OR_NO,
+    "damp_percent": _NUMBER,
+    "rounds": _WHOLE_NUMBER,
+    "modules": _TEXT,
+    "description": _TEXT,
 }
 
 
@@ -129,8 +131,8 @@ class Recipe:
         """Refuse what does not fit a model.
 
         Raises:
-            SettingsError: a pattern matches no layer, a layer is matched by none, or layers that
-                share their input are treated differently.
+            SettingsError: a pattern matches no layer, or only layers that earlier ones match; a
+                layer is matched by none; or layers that share their input have several rules.
         """
         groups = [(block.name, group) for block in model.blocks() for group in block.groups]
         layers = [f"{block}.{name}" for block, group in groups for name in group]
@@ -139,6 +141,13 @@ class Recipe:
                 raise SettingsError(
                     f"recipe {self.name}: no layer of this model is called {rule.modules}; its "
                     f"layers are called {layers[0]} and so on"
+                )
+        deciding = [self.rule(layer) for layer in layers]
+        for rule in self.rules:
+            if not any(rule is one for one in deciding):
+                raise SettingsError(
+                    f"recipe {self.name}: earlier rules match every layer called {rule.modules}; "
+                    "put its rule before them, or leave it out"
                 )
         for block, group in groups:
             rules = {self.rule(f"{block}.{name}") for name in group}
@@ -218,7 +227,7 @@ def parse_recipe(name: str, text: str) -> Recipe:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{where}: is not TOML ({error})") from error
+        raise SettingsError(f"{where}: is not TOML ({error}); correct it there") from error
     rules = raw.pop("rule", None)
     _check_values(where, raw, (*_WHOLE_MODEL, "description"))
     if not isinstance(rules, list) or not rules or not all(isinstance(r, dict) for r in rules):
@@ -236,7 +245,7 @@ def _rule(where: str, raw: Mapping[str, Any], whole: Mapping[str, Any]) -> Rule:
     _check_values(where, raw, ("modules", "stream", *_PER_RULE, *_WHOLE_MODEL))
     for key in ("modules", "method"):
         if key not in raw:
-            raise SettingsError(f"{where}: lacks {key}")
+            raise SettingsError(f'{where}: lacks {key}; add a line {key} = "..."')
     default = Settings("rtn")
     for key in _WHOLE_MODEL:
         wanted = whole.get(key, getattr(default, key))
@@ -264,12 +273,19 @@ def _check_values(where: str, raw: Mapping[str, Any], known: Sequence[str]) -> N
         if key not in known:
             raise SettingsError(f"{where}: {key} is unknown; give some of {', '.join(known)}")
         if key in _CHOICES and value not in _CHOICES[key]:
-            raise SettingsError(
-                f"{where}: {key} is {value!r}; give one of {', '.join(_CHOICES[key])}"
-            )
-        # A TOML true is an int to Python.
-        numeric = _TYPES.get(key) not in (bool, str) and isinstance(value, bool)
-        if key in _TYPES and (numeric or not isinstance(value, _TYPES[key])):
-            raise SettingsError(f"{where}: {key} is {value!r}, which is of a wrong type")
+            choices = ", ".join(f'"{choice}"' for choice in _CHOICES[key])
+            raise SettingsError(f"{where}: {key} is {value!r}; give one of {choices}")
+        if key in _TYPES and not _is(_TYPES[key], value):
+            raise SettingsError(f"{where}: {key} is {value!r}; give {_TYPES[key]}")
     if raw.get("bits", 4) not in (4, 8):
         raise SettingsError(f"{where}: bits is {raw['bits']}; give 4 or 8")
+
+
+def _is(kind: str, value: Any) -> bool:
+    if kind == _TEXT:
+        return isinstance(value, str)
+    if kind == _YES_OR_NO or isinstance(value, bool):  # a TOML true is an int to Python
+        return kind == _YES_OR_NO and isinstance(value, bool)
+    if kind == _NUMBER:
+        return isinstance(value, int | float) and not math.isnan(value)
+    return isinstance(value, int)

@@ -102,6 +102,13 @@ def test_questions_are_read_in_order(tmp_path: Path) -> None:
     assert (read[2].answer, read[2].skill) == ("a2", "count")
 
 
+def test_characters_that_json_allows_end_no_line(tmp_path: Path) -> None:
+    item = {"picture": "1.png", "question": "one\u2028two\x85?", "answer": "a", "skill": "count"}
+    text = json.dumps(item, ensure_ascii=False) + "\r\n"
+    (tmp_path / "questions.jsonl").write_bytes((text + text).encode())
+    assert [found.question for found in read_questions(tmp_path)] == ["one\u2028two\x85?"] * 2
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
