@@ -49,14 +49,16 @@ def book_of(example: Example, genre: str) -> dict[str, Any]:
 def write_twin(folder: Path, covers: int, genres: Sequence[str], first_seed: int) -> int:
     """Write so many covers of every genre; return how many questions they have.
 
+    first_seed: the seeds from it on are drawn, and covers of other genres left out.
+
     Raises:
         ModelsError: the listing of books or a font is absent.
-        ValueError: no cover of a genre was drawn.
+        ValueError: a genre is unknown, or too seldom to have so many covers.
     """
     known = {book.category for book in listing(Split.HELD_OUT).books}
     if unknown := sorted(set(genres) - known):
         raise ValueError(
-            f"{unknown[0]!r} is no category of the listing: {', '.join(sorted(known))}"
+            f"{unknown[0]!r} is no category of the listing; give some of {', '.join(sorted(known))}"
         )
     by_answer = {genre.upper(): genre for genre in genres}
     counts: Counter[str] = Counter()
@@ -74,6 +76,12 @@ def write_twin(folder: Path, covers: int, genres: Sequence[str], first_seed: int
         name = f"{seed}"
         Image.fromarray(example.rgb).save(folder / "images" / f"{name}.png")
         books[name] = book_of(example, genre)
+    for genre in genres:
+        if counts[genre] < covers:
+            raise ValueError(
+                f"only {counts[genre]} covers of {genre!r} came of {_TRIES * covers * len(genres)} "
+                "that were drawn; give fewer --covers, or other --genres"
+            )
     # Genre by genre, as questions are counted.
     ordered = {n: b for genre in genres for n, b in books.items() if b["genre"] == genre}
     (folder / "dataset.json").write_text(json.dumps(ordered, indent=1) + "\n")

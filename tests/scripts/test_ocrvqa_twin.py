@@ -37,4 +37,4 @@ def test_covers_of_the_genres_in_the_published_layout(tmp_path: Path) -> None:
 @pytest.mark.skipif(not listing_path().exists(), reason="needs the listing of books")
 def test_an_unknown_genre_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert script().main([str(tmp_path), "--genres", "Spoons"]) == 2
-    assert "'Spoons' is no category" in capsys.readouterr().err
+    assert "'Spoons' is no category of the listing; give some of" in capsys.readouterr().err
