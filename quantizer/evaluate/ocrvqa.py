@@ -21,11 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.generate import PictureChat, SceneHandle
 from models.loading import LoadedModel
-from models.pictures import load_picture
 from quantizer.errors import DataError
 from quantizer.evaluate.accuracy import accuracy
+from quantizer.evaluate.asking import Asker
 from quantizer.evaluate.items import digest_of, file_digest
 
 DATASET_FILE = "dataset.json"
@@ -36,7 +35,6 @@ CORE_QUESTIONS = 96
 
 _TEST_SPLIT = 3
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp")
-_MOST_ANSWER_TOKENS = 72
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +50,18 @@ class CoverQuestion:
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    picture: Path
+    """One book of the test split.
+
+    picture: of its cover; None where it has no file.
+    pairs:   questions with their answers.
+    """
+
+    picture: Path | None
     genre: str
     pairs: tuple[tuple[str, str], ...]
 
     def question(self, number: int) -> CoverQuestion:
+        assert self.picture is not None, "only books with a picture are asked about"
         return CoverQuestion(self.picture, number, *self.pairs[number], self.genre)
 
 
@@ -86,16 +91,12 @@ def ocrvqa(
         ModelFolderError: the model cannot look at pictures.
     """
     started = time.monotonic()
-    chat = PictureChat(loaded)
+    asker = Asker(loaded)
     questions, missing = read_covers(folder, subset)
     questions = questions[:limit]
     answers = []
-    seen: tuple[Path, SceneHandle] | None = None
     for done, item in enumerate(questions, start=1):
-        if seen is None or seen[0] != item.picture:
-            seen = (item.picture, chat.look(load_picture(item.picture)))
-        tokens = chat.answer(seen[1], item.question, max_new_tokens=_MOST_ANSWER_TOKENS)
-        given = "".join(token.text for token in tokens).strip()
+        given = asker.answer(item.picture, item.question)
         answers.append(
             {
                 "picture": item.picture.name,
@@ -141,13 +142,9 @@ def read_covers(folder: Path, subset: str) -> tuple[list[CoverQuestion], int]:
     Raises:
         DataError: dataset.json is missing or unusable, or no cover of the test split has a file.
     """
-    books = []
-    missing = 0
-    for picture, book in _test_books(folder):
-        if picture is None:
-            missing += 1
-        else:
-            books.append(_Book(picture, *book))
+    listed = list(_test_books(folder))
+    books = [book for book in listed if book.picture is not None]
+    missing = len(listed) - len(books)
     if not books:
         raise DataError(
             f"{folder}: {missing} covers of the test split, and no picture of any under {IMAGES}/; "
@@ -174,10 +171,8 @@ def _core(books: Sequence[_Book]) -> list[CoverQuestion]:
     return chosen
 
 
-def _test_books(
-    folder: Path,
-) -> Iterator[tuple[Path | None, tuple[str, tuple[tuple[str, str], ...]]]]:
-    """The picture of every book of the test split, None where it has no file, and what is asked."""
+def _test_books(folder: Path) -> Iterator[_Book]:
+    """Every book of the test split."""
     path = folder / DATASET_FILE
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
@@ -188,14 +183,15 @@ def _test_books(
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as JSON ({error}); download it again") from error
     if not isinstance(raw, dict):
-        raise DataError(f"{path}: is no object of books; download it again")
+        raise DataError(f"{path}: is no JSON object of books; download it again")
     present = {p.name for p in (folder / IMAGES).iterdir()} if (folder / IMAGES).is_dir() else set()
     for name, book in raw.items():
         if not isinstance(book, dict) or book.get("split") not in (1, 2, 3):
             raise DataError(f"{path}: book {name} has no split of 1 to 3; download it again")
         if book["split"] != _TEST_SPLIT:
             continue
-        yield _picture(folder, name, present), (_genre(path, name, book), _pairs(path, name, book))
+        picture = _picture(folder, name, present)
+        yield _Book(picture, _genre(path, name, book), _pairs(path, name, book))
 
 
 def _picture(folder: Path, name: str, present: set[str]) -> Path | None:

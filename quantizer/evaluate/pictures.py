@@ -11,17 +11,15 @@ from typing import Any
 import torch
 from rapidfuzz.distance import Levenshtein
 
-from models.generate import PictureChat, SceneHandle
 from models.loading import LoadedModel
-from models.pictures import load_picture
-from quantizer.data import QUESTIONS_FILE, PictureQuestion, read_questions
+from quantizer.data import QUESTIONS_FILE, read_questions
 from quantizer.evaluate.accuracy import accuracy
+from quantizer.evaluate.asking import Asker
 from quantizer.evaluate.intervals import bootstrap_ratio
 from quantizer.evaluate.items import digest_of, file_digest
 
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS)}
-_MOST_ANSWER_TOKENS = 72
 
 PROTOCOL = "exact match"
 SIZE_BOUNDS = (0.0, 24.0, 40.0, math.inf)  # pixels an em, of text in the model's own input
@@ -50,15 +48,11 @@ def pictures(
         ModelFolderError: the model cannot look at pictures.
     """
     started = time.monotonic()
-    chat = PictureChat(loaded)
+    asker = Asker(loaded)
     questions = read_questions(folder)[:limit]
     answers = []
-    seen: tuple[Path, SceneHandle] | None = None
     for done, item in enumerate(questions, start=1):
-        # Questions about one picture stand together, so that it is looked at once.
-        if seen is None or seen[0] != item.picture:
-            seen = (item.picture, chat.look(load_picture(item.picture)))
-        given = _answer(chat, seen[1], item)
+        given = asker.answer(item.picture, item.question)
         answers.append(
             {
                 "picture": item.picture.name,
@@ -148,8 +142,3 @@ def normalize(answer: str) -> str:
     """Make equal answers equal: case, spaces, trailing punctuation, numbers as digits."""
     bare = re.sub(r"[\s.,;:!?]+$", "", answer.strip().lower())
     return " ".join(_DIGITS.get(word, word) for word in bare.split())
-
-
-def _answer(chat: PictureChat, scene: SceneHandle, item: PictureQuestion) -> str:
-    tokens = chat.answer(scene, item.question, max_new_tokens=_MOST_ANSWER_TOKENS)
-    return "".join(token.text for token in tokens).strip()

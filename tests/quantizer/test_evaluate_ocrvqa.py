@@ -107,7 +107,7 @@ def test_two_models_are_compared_item_by_item(
 @pytest.mark.parametrize(
     ("books", "message"),
     [
-        ([], "is no object of books"),
+        ([], "is no JSON object of books"),
         ({"1": {"split": 4}}, "book 1 has no split"),
         ({"1": {"split": 3}}, "book 1 has no genre"),
         ({"1": book(1, "Law") | {"answers": ["x"]}}, "not as many answers as questions"),
