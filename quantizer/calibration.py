@@ -18,7 +18,7 @@ from models.families import OpenedModel, text_limits
 from models.pictures import load_picture
 from models.tokenization import load_tokenizer
 from quantizer.data import tokenize_file
-from quantizer.errors import DataError, SettingsError
+from quantizer.errors import CalibrationError, DataError, SettingsError
 from quantizer.picture_data import PictureRecord, Turns, is_picture_data, read_records
 from quantizer.sequences import sequence_length
 
@@ -70,8 +70,8 @@ def draw_calibration(
 
     Raises:
         DataError: the data cannot be used, or the model cannot read pictures.
-        SettingsError: the sequences asked for do not fit the model's context, or ``samples`` or
-            ``seed`` is out of range.
+        SettingsError: the sequences asked for do not fit the model's context, ``samples`` or
+            ``seed`` is out of range, or there is ``text`` beside text.
         ModelsError: the tokenizer is missing.
     """
     if samples is not None and samples < 1:
@@ -97,6 +97,11 @@ def draw_calibration(
         return _with_note(hold_out(drawn), file, wanted)
 
     if not is_picture_data(path):
+        if text is not None:
+            raise SettingsError(
+                f"--text-calibration {text} adds to calibration with pictures and {path} is text; "
+                "give all text in one file to --calibration"
+            )
         return of_text(path)
     if not isinstance(blocks, CogVLM2Blocks):
         kind = "is a folder" if path.is_dir() else "holds pictures"
@@ -106,6 +111,14 @@ def draw_calibration(
     drawn = picture_samples(path, tokenizer, config, samples=wanted, seed=seed)
     drawn = _with_note(drawn, path, wanted)
     return drawn if text is None else _joined(drawn, of_text(text))
+
+
+def uncalibrated(layer: str) -> CalibrationError:
+    """What to say of a layer that no calibration token reaches."""
+    return CalibrationError(
+        f"{layer}: no calibration token reached it; give calibration data that does "
+        "(pictures for a vision expert), or --allow-uncalibrated to round it to nearest"
+    )
 
 
 def _with_note(drawn: CalibrationSet, path: Path, wanted: int) -> CalibrationSet:

@@ -39,11 +39,13 @@ from quantizer.errors import DataError, OutputError, QuantizerError, SettingsErr
 from quantizer.evaluate.paired import FEWEST, paired_perplexity
 from quantizer.evaluate.perplexity import perplexity
 from quantizer.events import with_events
+from quantizer.machine import exact_float32
 from quantizer.output import copy_small_files
-from quantizer.pipeline import Job, Prepared, exact_float32, prepare
+from quantizer.pipeline import Job, Prepared, prepare
 from quantizer.plan import megabytes
 from quantizer.solver import Settings
-from quantizer.walk import Observed, Walk
+from quantizer.walk import Walk
+from quantizer.walked import Observed
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from quantizer.grid import Grid, GridWeight
 from quantizer.hessian import output_error
 from quantizer.rpiq_paper import PaperReport, rpiq_paper
 from quantizer.solver import AsymmetricTarget, Settings, Stage, solve
-from quantizer.walk import Observed
+from quantizer.walked import Observed
 
 RTN, GPTQ, GPTQ_HESSIAN = "rtn", "gptq", "gptq+hessian"
 RPIQ, RPIQ_GAMMA_0, PAPER = "rpiq", "rpiq-gamma-0", "rpiq-paper"

@@ -1,24 +1,27 @@
 """What a run is asked to do, and the check of its input before a weight is read."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from models.checkpoint import (
-    CheckpointReader,
-)
+from models.checkpoint import CheckpointReader
 from models.errors import CheckpointError
 from models.families import OpenedModel, open_blockwise
 from models.formats import FORMATS, OutputFormat
 from models.loading import check_shapes
-from quantizer.calibration import CalibrationSet, draw_calibration, reads_pictures
+from quantizer.calibration import (
+    CalibrationSet,
+    draw_calibration,
+    reads_pictures,
+    uncalibrated,
+)
 from quantizer.errors import SettingsError
 from quantizer.output import check_output
+from quantizer.parts import linear_of
 from quantizer.recipe import Recipe, uniform
 from quantizer.solver import Settings
-from quantizer.walk import linear_of, uncalibrated
 from quantizer.workload import CalibrationShape
 
 
@@ -26,6 +29,7 @@ from quantizer.workload import CalibrationShape
 class Job:
     """One run of ``quantizer run``.
 
+    settings: how every layer is quantized; with a recipe, its ``base``.
     form: name of the output format, see ``models.formats``.
     recipe: which layers are quantized how; None for all of them by ``settings``.
     calibration: a text file, or pictures with questions for CogVLM2, see
@@ -33,6 +37,7 @@ class Job:
     text_calibration: a further text file beside pictures.
     samples: sequences to draw from each; None for 64 of pictures and 128 of text.
     seq_len: tokens of a text sequence; None for the model's context, at most 2048.
+    allow_uncalibrated: round layers that no token reaches, instead of refusing them.
     restart: throw away what an interrupted run left, instead of continuing it.
     """
 
@@ -59,6 +64,15 @@ class Job:
     def output_format(self) -> OutputFormat:
         """The form in which layers are written."""
         return FORMATS[self.form]
+
+    def described(self) -> dict[str, Any]:
+        """The settings for a report: of all layers, or of each rule of the recipe."""
+        if self.recipe is None:
+            return asdict(self.settings)
+        base, rules = self.recipe.base, self.recipe.rules
+        whole = {"bits": base.bits, "group_size": base.group_size, "sym": base.sym}
+        words = {rule.modules: rule.in_words() for rule in rules}
+        return {"recipe": self.recipe.name, **whole, "rules": words}
 
 
 @dataclass(slots=True)

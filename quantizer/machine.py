@@ -1,4 +1,4 @@
-"""What this machine has left, and how fast it is."""
+"""What this machine has left, how fast it is, and how it is told to work."""
 
 import ctypes
 import os
@@ -6,7 +6,8 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,19 @@ def _call_glibc(name: str, *arguments: int) -> None:
     function = getattr(ctypes.CDLL(None), name, None)  # other C libraries have none of these
     if function is not None:
         function(*arguments)
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Keep a GPU from shortening float32 to TF32, whose 10 bits would blur every Hessian."""
+    matmul = torch.backends.cuda.matmul
+    before = matmul.allow_tf32
+    matmul.allow_tf32 = False
+    try:
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            yield
+    finally:
+        matmul.allow_tf32 = before
 
 
 def look_at_machine(device: torch.device, out: Path, *, speed: bool = False) -> Machine:

@@ -1,7 +1,7 @@
-"""The table of words, which stays on the host and in its stored form.
+"""What lies outside all blocks of a model and turns samples into states.
 
-For a vocabulary of 128,256 words and 4,096 channels it would take 2.1 GB of a GPU in float32, for
-the few rows that a sequence looks up.
+The table of words stays on the host and in its stored form: for a vocabulary of 128,256 words and
+4,096 channels it would take 2.1 GB of a GPU in float32, for the few rows that a sequence looks up.
 """
 
 from typing import Any
@@ -10,8 +10,28 @@ import torch
 from torch import Tensor, nn
 
 from models.checkpoint import CheckpointReader
-from models.families import text_limits
+from models.families import OpenedModel, text_limits
 from models.loading import load_tensors
+
+
+def load_outer(opened: OpenedModel, reader: CheckpointReader, device: torch.device) -> None:
+    """Read a model's outer tensors in float32, the table of words as it is stored.
+
+    Raises:
+        CheckpointError: one of them cannot be read.
+    """
+    # The head is the largest of them and computes nothing that a block needs.
+    names = [
+        name
+        for name in opened.blockwise.outer_names()
+        if name in reader and not name.startswith("lm_head.")
+    ]
+    tables = word_tables(opened.module)
+    rest = [name for name in names if name not in tables]
+    load_tensors(opened.module, reader, rest, device=device, dtype=torch.float32)
+    for name in set(names).intersection(tables):
+        load_word_table(opened.module, reader, name, device=device)
+    opened.family.complete(opened.module, device)
 
 
 def word_tables(module: nn.Module) -> dict[str, nn.Embedding]:

@@ -5,14 +5,10 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from models.checkpoint import (
     MAX_SHARD_BYTES,
@@ -23,7 +19,7 @@ from models.checkpoint import (
     write_json,
 )
 from models.errors import CheckpointError
-from models.formats import OutputFormat, unquantized_linears
+from models.formats import unquantized_linears
 from models.int4.packing import QuantizedWeight
 from models.tensor_files import (
     copy_tensors,
@@ -37,7 +33,7 @@ from quantizer.errors import OutputError, QuantizerError
 from quantizer.events import with_events
 from quantizer.fingerprint import fingerprint
 from quantizer.job import Job, Prepared, prepare
-from quantizer.machine import look_at_machine, trim_heap
+from quantizer.machine import exact_float32, look_at_machine, trim_heap
 from quantizer.notices import missing_texts, statements, write_notices
 from quantizer.output import check_output, copy_small_files
 from quantizer.plan import SPARE_BYTES, Plan, make_plan, megabytes, state_dtype_of
@@ -49,13 +45,14 @@ from quantizer.progress import (
     unfinished_work,
     write_index,
 )
+from quantizer.readback import digest_of, verify
 from quantizer.report import REPORT_FILE, REPORT_TEXT, RunReport, module_from_dict
 from quantizer.report_text import markdown
-from quantizer.solver import Settings
-from quantizer.walk import FinishedBlock, Progress, Walk, digest_of
+from quantizer.walk import Walk
+from quantizer.walked import FinishedBlock, Progress
 from quantizer.workload import block_shapes, shard_size
 
-__all__ = ["Job", "Prepared", "exact_float32", "plan_job", "prepare", "run", "verify"]
+__all__ = ["Job", "Prepared", "plan_job", "prepare", "run", "verify"]
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +194,7 @@ class _Run:
     def layers(self, block: str) -> dict[str, QuantizedWeight] | None:
         """Read a finished block's layers; one that is damaged counts as not finished.
 
-        See ``quantizer.walk.EarlierRun``.
+        See ``quantizer.walked.EarlierRun``.
         """
         index = self.blocks.index(block)
         if index >= len(self.work.records):
@@ -285,7 +282,7 @@ class _Run:
         folder = self.work.output
         return RunReport(
             source=str(self.opened.folder),
-            settings=described(self.job)
+            settings=self.job.described()
             | {
                 "format": self.job.form,
                 "allow_uncalibrated": self.job.allow_uncalibrated,
@@ -326,16 +323,6 @@ class _Run:
         return self.seconds_before + time.monotonic() - self.started
 
 
-def described(job: Job) -> dict[str, Any]:
-    """The settings of a run for its report: of all layers, or of each rule of the recipe."""
-    if job.recipe is None:
-        return asdict(job.settings)
-    base, rules = job.recipe.base, job.recipe.rules
-    whole = {"bits": base.bits, "group_size": base.group_size, "sym": base.sym}
-    words = {rule.modules: rule.in_words() for rule in rules}
-    return {"recipe": job.recipe.name, **whole, "rules": words}
-
-
 def _rest_shards(reader: CheckpointReader, blocks: Sequence[str]) -> list[list[str]]:
     """Name the tensors outside all blocks, cut into shards of bounded size."""
     inside = tuple(f"{block}." for block in blocks)
@@ -356,52 +343,3 @@ def _log_warnings(record: FinishedRecord) -> None:
     for module in record.modules:
         for warning in module["warnings"]:
             logger.warning("%s: %s", module["name"], warning)
-
-
-@contextmanager
-def exact_float32() -> Iterator[None]:
-    """Keep a GPU from shortening float32 to TF32, whose 10 bits would blur every Hessian."""
-    matmul = torch.backends.cuda.matmul
-    before = matmul.allow_tf32
-    matmul.allow_tf32 = False
-    try:
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            yield
-    finally:
-        matmul.allow_tf32 = before
-
-
-def verify(
-    source: CheckpointReader,
-    target: Path,
-    digests: Mapping[str, str],
-    settings: Settings,
-    form: OutputFormat,
-) -> None:
-    """Read a written folder back and compare it with what was solved and with the source.
-
-    digests: of the dequantized weight of every quantized layer, by name.
-
-    Raises:
-        OutputError: a tensor is missing or differs.
-    """
-    written = CheckpointReader(target)
-    for name, digest in digests.items():
-        tensors = {
-            part: written.read(f"{name}.{part}") for part in form.tensor_names(sym=settings.sym)
-        }
-        weight = form.unpack(tensors, bits=settings.bits, group_size=settings.group_size)
-        if digest_of(weight) != digest:
-            raise OutputError(f"{name}: reads back differently from {target}; check the disk")
-    for name in source.names():
-        if name.removesuffix(".weight") in digests and name.endswith(".weight"):
-            continue
-        if name not in written or not _same(source.read(name), written.read(name)):
-            raise OutputError(f"{name}: was not copied whole to {target}; check the disk")
-
-
-def _same(one: Tensor, other: Tensor) -> bool:
-    # Bytes rather than values: NaN in a source tensor is copied, not judged.
-    return one.dtype == other.dtype and torch.equal(
-        one.contiguous().view(-1).view(torch.uint8), other.contiguous().view(-1).view(torch.uint8)
-    )

@@ -13,6 +13,7 @@ from models.checkpoint import MAX_SHARD_BYTES, CheckpointReader
 from models.families import OpenedModel
 from quantizer.calibration import CalibrationSet
 from quantizer.errors import SettingsError
+from quantizer.following import widest_layer
 from quantizer.machine import Machine
 from quantizer.plan_memory import (
     Parts,
@@ -25,7 +26,6 @@ from quantizer.plan_memory import (
 from quantizer.plan_time import block_seconds
 from quantizer.recipe import Recipe
 from quantizer.solver import too_few
-from quantizer.walk import widest_layer
 from quantizer.workload import (
     BlockShape,
     CalibrationShape,

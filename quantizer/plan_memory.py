@@ -1,7 +1,7 @@
 """The most memory that a run will hold: what lies there at each moment that may be the peak.
 
-Counted tensor by tensor from the code of ``quantizer.walk`` and ``quantizer.solver``; tests hold
-it to what torch's allocator records. Sizes are bytes.
+Counted tensor by tensor from the code of ``quantizer.walk``, ``quantizer.gathering`` and
+``quantizer.solver``; tests hold it to what torch's allocator records. Sizes are bytes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,8 +41,7 @@ _FACTORIZING = 4.0
 # stands for a float32 copies of the weight, b of the Hessian, c of one block of 128 columns and
 # d of one group. GPTQ peaks where a stage is measured, with the factor beside; rpiq where four
 # scales are tried at once, with the damped Hessian beside the factor; rpiq-paper where an iterate
-# is put back on the grid, with the Gram
-# matrix of the last sequence beside the factor.
+# is put back on the grid, with the Gram matrix of the last sequence beside the factor.
 _WORKING: Mapping[str, tuple[float, float, float, float]] = {
     "rtn": (4.25, 0.0, 0.0, 0.0),
     "gptq": (4.0, 1.0, 6.0, 0.0),

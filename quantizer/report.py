@@ -6,20 +6,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from quantizer.parts import kind_of
+from quantizer.parts import PART_NAMES, kind_of
 from quantizer.solver import Solution, Stage
 
 REPORT_FILE = "report.json"
 REPORT_TEXT = "report.md"
 WRITTEN_BY = "sightline quantizer"
-PART_NAMES = {
-    "all": "all layers",
-    "tower": "vision tower",
-    "adapter": "adapter",
-    "vision": "vision experts",
-    "language": "language experts",
-}
-"""By the kind of tokens that a layer sees, see `kind_of`."""
 
 
 @dataclass(frozen=True, slots=True)

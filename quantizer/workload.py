@@ -15,10 +15,10 @@ from models.cogvlm2.blockwise import CogVLM2Blocks
 from models.cogvlm2.decoder import Routing
 from models.families import OpenedModel
 from quantizer.calibration import CalibrationSet
+from quantizer.following import JUDGING_TOKENS, followed_tokens, sequences_for
 from quantizer.parts import kind_of
 from quantizer.recipe import Recipe, Stream, feeds, stream_of
 from quantizer.solver import Settings
-from quantizer.walk import JUDGING_TOKENS, followed_tokens
 
 FLOAT = 4
 """Bytes of a float32."""
@@ -189,12 +189,8 @@ class CalibrationShape:
 
 def _first(sequences: tuple[SequenceShape, ...], tokens: int) -> tuple[SequenceShape, ...]:
     """The first sequences that hold at least so many tokens together."""
-    total = 0
-    for count, sequence in enumerate(sequences):
-        if total >= tokens:
-            return sequences[:count]
-        total += sequence.tokens["all"]
-    return sequences
+    lengths = (sequence.tokens["all"] for sequence in sequences)
+    return sequences[: sequences_for(lengths, tokens)]
 
 
 def is_asymmetric(settings: Settings) -> bool:

@@ -33,10 +33,11 @@ from quantizer.contenders import PAPER, RTN, Contender
 from quantizer.errors import QuantizerError
 from quantizer.evaluate.ocrvqa import ocrvqa
 from quantizer.evaluate.paired import paired_accuracy
-from quantizer.pipeline import exact_float32
+from quantizer.machine import exact_float32
 from quantizer.recipe import Recipe, read_recipe
 from quantizer.solver import Settings
-from quantizer.walk import Observed, Walk
+from quantizer.walk import Walk
+from quantizer.walked import Observed
 
 RESULT = Path(__file__).parent / "results" / "ocrvqa_twin.json"
 CALIBRATION_SEED = 100_000_000

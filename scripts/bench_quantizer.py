@@ -43,12 +43,14 @@ from quantizer.calibration import CalibrationSet, draw_calibration
 from quantizer.evaluate.paired import paired
 from quantizer.evaluate.perplexity import perplexity
 from quantizer.evaluate.pictures import pictures
+from quantizer.following import JUDGING_TOKENS, followed_tokens
 from quantizer.gptq import LayerProblem, gptq
 from quantizer.grid import hessian_grid, minmax_grid
+from quantizer.passes import Passes
 from quantizer.pipeline import Job, run
 from quantizer.report import ModuleReport
 from quantizer.solver import Settings
-from quantizer.walk import JUDGING_TOKENS, Walk, followed_tokens
+from quantizer.walk import Walk
 
 WEIGHTS = {
     "stories260K": ("stories260K.bin", "tok512.model"),
@@ -266,19 +268,19 @@ def layer_of_8b(folder: Path) -> Path:
 def parts_timed(device: torch.device) -> Iterator[dict[str, float]]:
     """Add up the seconds of the walk's parts; a part inside another counts for itself alone."""
     spent: dict[str, float] = defaultdict(float)
-    names = {
-        "_inputs": "inputs",
-        "_exact_inputs": "exact inputs",
-        "_advance": "advance",
-        "_goal": "goal",
-        "_output_error": "judge",
-        "_solve": "solve",
-        "_choose_gamma": "choose",
-        "_statistics": "statistics",
+    names: dict[tuple[type, str], str] = {
+        (Passes, "inputs"): "inputs",
+        (Passes, "exact_inputs"): "exact inputs",
+        (Passes, "advance"): "advance",
+        (Walk, "_goal"): "goal",
+        (Walk, "_output_error"): "judge",
+        (Walk, "_solve"): "solve",
+        (Walk, "_choose_gamma"): "choose",
+        (Walk, "_statistics"): "statistics",
     }
     stack: list[str] = []
     since = [time.perf_counter()]
-    originals = {method: getattr(Walk, method) for method in names}
+    originals = {(owner, method): getattr(owner, method) for owner, method in names}
 
     def switch() -> None:
         if device.type == "cuda":
@@ -288,13 +290,13 @@ def parts_timed(device: torch.device) -> Iterator[dict[str, float]]:
             spent[stack[-1]] += now - since[0]
         since[0] = now
 
-    def timed(method: str) -> Callable[..., Any]:
-        original = originals[method]
+    def timed(part: tuple[type, str]) -> Callable[..., Any]:
+        original = originals[part]
 
-        def call(self: Walk, *arguments: Any, **named: Any) -> Any:
+        def call(self: Passes | Walk, *arguments: Any, **named: Any) -> Any:
             switch()
-            name = names[method]
-            if method == "_inputs" and stack and stack[-1] == "exact inputs":
+            name = names[part]
+            if name == "inputs" and stack and stack[-1] == "exact inputs":
                 name = stack[-1]
             stack.append(name)
             try:
@@ -302,20 +304,20 @@ def parts_timed(device: torch.device) -> Iterator[dict[str, float]]:
             finally:
                 switch()
                 stack.pop()
-            if method == "_statistics":
+            if name == "statistics":
                 # So few tokens would have the few-token rule try every layer twice.
                 found.tokens = max(found.tokens, found.hessian.shape[0])
             return found
 
         return call
 
-    for method in names:
-        setattr(Walk, method, timed(method))
+    for owner, method in names:
+        setattr(owner, method, timed((owner, method)))
     try:
         yield spent
     finally:
-        for method, original in originals.items():
-            setattr(Walk, method, original)
+        for (owner, method), original in originals.items():
+            setattr(owner, method, original)
 
 
 def add_up(measured: dict[str, dict[str, float]], fitting: int, held_out: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from models.cogvlm2.config import CogVLM2Config, VisionConfig
 from models.errors import ModelFolderError, PromptError
 from models.families import open_blockwise
 from quantizer.calibration import draw_calibration, hold_out, picture_samples, text_samples
-from quantizer.errors import DataError
+from quantizer.errors import DataError, SettingsError
 
 CONFIG = CogVLM2Config(
     vocab_size=99, bos_token_id=1, pad_token_id=0, vision=VisionConfig(image_size=56)
@@ -175,3 +175,9 @@ def test_a_model_without_a_begin_mark_is_refused(
     (folder / "config.json").write_text(json.dumps(raw | {"bos_token_id": None}))
     with pytest.raises(ModelFolderError, match="no bos_token_id"):
         draw_calibration(open_blockwise(folder), text_file, samples=1, seq_len=None, seed=0)
+
+
+def test_text_beside_text_is_refused(tiny_cogvlm2: Path, text_file: Path) -> None:
+    opened = open_blockwise(tiny_cogvlm2)
+    with pytest.raises(SettingsError, match="adds to calibration with pictures and .* is text"):
+        draw_calibration(opened, text_file, text=text_file, samples=1, seq_len=40, seed=0)

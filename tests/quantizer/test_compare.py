@@ -24,7 +24,8 @@ from quantizer.contenders import (
 )
 from quantizer.errors import SettingsError
 from quantizer.solver import Settings, with_default_grid
-from quantizer.walk import Observed, Walk
+from quantizer.walk import Walk
+from quantizer.walked import Observed
 
 ALL = list(MEANINGS)
 COMPARED = ["gptq", "rpiq", PAPER]

@@ -12,13 +12,13 @@ import torch
 from models.checkpoint import read_json
 from models.families import OpenedModel, family_of
 from models.loading import load_model
+from quantizer.following import widest_layer
 from quantizer.job import Job
 from quantizer.machine import Machine
 from quantizer.pipeline import run
 from quantizer.plan import Plan, plan_shapes
 from quantizer.plan_memory import state_bytes, state_dtype
 from quantizer.recipe import Recipe, read_recipe
-from quantizer.walk import widest_layer
 from quantizer.workload import CalibrationShape, sequence_shape
 
 TOKENS, SEQUENCES, HELD_OUT = 2400, 64, 6

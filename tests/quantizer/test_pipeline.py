@@ -25,7 +25,7 @@ from quantizer.errors import CalibrationError, OutputError, SettingsError
 from quantizer.pipeline import Job, run, verify
 from quantizer.report import RunReport
 from quantizer.solver import Method, Settings, with_default_grid
-from quantizer.walk import Progress
+from quantizer.walked import Progress
 
 RunJob = Callable[..., tuple[RunReport, Path]]
 

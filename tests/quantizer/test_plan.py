@@ -101,7 +101,7 @@ def test_a_whole_runs_tensors_are_those_of_the_plan(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # So that the full-precision path follows all of 6 sequences, but not of 90.
-    monkeypatch.setattr("quantizer.walk._FOLLOWED_AT_LEAST", 1024)
+    monkeypatch.setattr("quantizer.following._FOLLOWED_AT_LEAST", 1024)
     model = make_llama(tmp_path / "model", 128, 352, 2)
     settings = with_default_grid(Settings(method, group_size=64, rounds=1), None)
     job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=samples, seq_len=64)

@@ -22,7 +22,8 @@ from quantizer.errors import OutputError, QuantizerError, SettingsError
 from quantizer.pipeline import Job, run
 from quantizer.progress import Work, count_finished, differing, unfinished_work, work_folder
 from quantizer.solver import Method, Settings, with_default_grid
-from quantizer.walk import Progress, Walk
+from quantizer.walk import Walk
+from quantizer.walked import Progress
 
 # Ends the process as `kill -9` does at the n-th call of a function of quantizer.progress.Work.
 _DIES = """

@@ -17,11 +17,14 @@ from models.families import open_blockwise
 from quantizer.calibration import CalibrationSet, draw_calibration
 from quantizer.cli import main
 from quantizer.errors import CalibrationError
+from quantizer.following import followed_tokens, sequences_for
 from quantizer.grid import nearest_code
+from quantizer.outer import load_outer
 from quantizer.report import ModuleReport
 from quantizer.solver import Settings, solve, with_default_grid
 from quantizer.target import GAMMAS, LayerStatistics
-from quantizer.walk import FinishedBlock, Observed, Walk, followed_tokens, sequences_for
+from quantizer.walk import Walk
+from quantizer.walked import FinishedBlock, Observed
 
 LAST_LAYER = "model.layers.1.mlp.down_proj"
 
@@ -87,8 +90,8 @@ def draw(model: Path, data: Path, samples: int = 10) -> CalibrationSet:
 
 def follow(monkeypatch: pytest.MonkeyPatch, *, fitting: int, judging: int = 4096) -> None:
     """Let the full-precision path follow so many tokens."""
-    monkeypatch.setattr("quantizer.walk._FOLLOWED_PER_COLUMN", 0)
-    monkeypatch.setattr("quantizer.walk._FOLLOWED_AT_LEAST", fitting)
+    monkeypatch.setattr("quantizer.following._FOLLOWED_PER_COLUMN", 0)
+    monkeypatch.setattr("quantizer.following._FOLLOWED_AT_LEAST", fitting)
     monkeypatch.setattr("quantizer.walk.JUDGING_TOKENS", judging)
 
 
@@ -207,6 +210,25 @@ def test_gamma_is_judged_by_the_held_out_output_of_the_block(
     assert {module.gamma for module in seen.modules.values()} == {1.0}
 
 
+def test_halved_states_are_judged_before_they_are_rounded(
+    tiny_llama: Path, text_file: Path
+) -> None:
+    opened, reader = open_blockwise(tiny_llama), CheckpointReader(tiny_llama)
+    walk = Walk(opened, reader, settings(), device=torch.device("cpu"), state_dtype=torch.bfloat16)
+    load_outer(opened, reader, walk.device)
+    states = walk.passes.start_all(draw(tiny_llama, text_file).held_out)
+    block = next(iter(opened.blockwise.blocks()))
+    walk._load(f"{block.name}.", block.module)
+    goal = [walk.passes.step(block, state) for state in states]
+    assert goal[0]["hidden"].dtype == torch.bfloat16
+    block.module.get_submodule("mlp.down_proj").weight.mul_(1.01)
+    expected = 0.0
+    for state, wanted in zip(states, goal, strict=True):
+        found = opened.blockwise.step(block, walk.passes.loaded(state))["hidden"]
+        expected += float((found.double() - wanted["hidden"].double()).square().sum())
+    assert walk._output_error(block, states, goal) == pytest.approx(expected, rel=1e-5)
+
+
 def test_without_held_out_tokens_auto_corrects_nothing(tiny_llama: Path, text_file: Path) -> None:
     for target, gamma in (("auto", 0.0), ("0.5", 0.5)):
         drawn = draw(tiny_llama, text_file)
@@ -259,8 +281,8 @@ def test_inputs_are_taken_without_running_what_lies_behind(
     walk = Walk(opened, CheckpointReader(tiny_llama), settings("gptq"), device=torch.device("cpu"))
     sample = drawn.fitting[0]
     expected = inputs_of(oracle(tiny_llama), [sample])
-    walk._load_outer()
-    state = walk._start(sample)
+    load_outer(opened, walk.reader, walk.device)
+    state = walk.passes.start(sample)
     block = next(iter(opened.blockwise.blocks()))
     walk._load(f"{block.name}.", block.module)
     order = [name for group in block.groups for name in group]
@@ -272,13 +294,13 @@ def test_inputs_are_taken_without_running_what_lies_behind(
             )
             for other in order
         ]
-        got = walk._inputs(block, name, state)
+        got = walk.passes.inputs(block, name, state)
         for handle in handles:
             handle.remove()
         torch.testing.assert_close(got, expected[f"{block.name}.{name}"][0], rtol=1e-4, atol=1e-5)
         assert set(reached) == set(order[:last]), "layers before run, the layer itself does not"
     assert not any(part._forward_pre_hooks for part in block.module.modules())
-    assert walk._step(block, state)["hidden"].shape == state["hidden"].shape
+    assert walk.passes.step(block, state)["hidden"].shape == state["hidden"].shape
 
 
 def test_activations_that_are_not_finite_name_the_layer(
@@ -295,8 +317,8 @@ def test_activations_that_are_not_finite_name_the_layer(
 
 
 def test_how_many_sequences_are_followed() -> None:
-    samples: list[Sample] = [{"input_ids": torch.zeros(1, n)} for n in (10, 20, 30)]
-    counts = {tokens: sequences_for(samples, tokens) for tokens in (0, 1, 10, 11, 30, 31, 60, 99)}
+    lengths = (10, 20, 30)
+    counts = {tokens: sequences_for(lengths, tokens) for tokens in (0, 1, 10, 11, 30, 31, 60, 99)}
     assert counts == {0: 0, 1: 1, 10: 1, 11: 2, 30: 2, 31: 3, 60: 3, 99: 3}
     assert sequences_for([], 5) == 0
     assert followed_tokens(48) == followed_tokens(2048) == 16384
