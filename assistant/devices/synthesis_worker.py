@@ -69,11 +69,24 @@ def _serve(engine: Any, request: dict[str, Any]) -> dict[str, Any]:
                 return {"missing_voice": True, "known": known}
             engine.setProperty("voice", request["voice"])
         engine.setProperty("rate", request["rate_wpm"])
+        _wait_for_espeak()
         engine.save_to_file(request["text"], request["path"])
         engine.runAndWait()
         return {"done": os.path.exists(request["path"])}
     except Exception as error:  # as above: whatever it is, the parent gets one line
         return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _wait_for_espeak() -> None:
+    """Wait until eSpeak NG has taken the rate over, which it does in a thread of its own.
+
+    pyttsx3 cancels whatever is at work when a sentence begins. On a busy machine that would be
+    the new rate, or the sentence itself: it would come at the old speed, or without a sound.
+    Other engines have no such module and need no waiting.
+    """
+    espeak = sys.modules.get("pyttsx3.drivers._espeak")
+    if espeak is not None:
+        espeak.Synchronize()
 
 
 def _reply(replies: TextIO, answer: dict[str, Any]) -> None:
