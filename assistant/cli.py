@@ -22,6 +22,7 @@ from assistant.exits import (
     EXIT_CODES,
     INTERRUPTED,
     UNEXPECTED,
+    leave,
     print_error,
 )
 from models.errors import ModelsError
@@ -39,7 +40,15 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
+    """Run the command line and return its exit code.
+
+    argv: None stands for the command line of this process, which may then end here.
+    """
+    code = _run(argv)
+    return leave(code) if argv is None else code
+
+
+def _run(argv: Sequence[str] | None) -> int:
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks a character shows a mark; a byte that is none is read as one.

@@ -5,7 +5,6 @@ import contextlib
 import enum
 import json
 import logging
-import os
 import queue
 import sys
 import threading
@@ -28,8 +27,6 @@ exit codes:
   0  everything that matters is there
   1  something that matters is missing; its line names the cause and what to do
 """
-
-_THREAD = "probe "
 
 log = logging.getLogger(__name__)
 
@@ -135,8 +132,8 @@ def _within(probe: Probe, limit_s: float) -> Finding:
             log.info("the probe %s failed", probe.name, exc_info=True)
             replies.put_nowait(_missing(f"it failed ({type(error).__name__}: {error})", probe.fix))
 
-    # A thread that hangs in a driver cannot be ended; as a daemon it ends with the program.
-    threading.Thread(target=look, name=_THREAD + probe.name, daemon=True).start()
+    # A thread that hangs in a driver cannot be ended; the program's end does not wait for it.
+    threading.Thread(target=look, name=f"probe {probe.name}", daemon=True).start()
     try:
         return replies.get(timeout=limit_s)
     except queue.Empty:
@@ -170,16 +167,11 @@ def run(options: argparse.Namespace) -> int:
     from assistant.doctor_probes import this_machine
 
     with contextlib.closing(_Voice()) as voice:
-        code = report(
+        return report(
             examine(this_machine()),
             as_json=options.json,
             say=voice.say if options.speak else None,
         )
-    if any(thread.name.startswith(_THREAD) for thread in threading.enumerate()):
-        # A driver still hangs, and the libraries' own endings would wait for it.
-        sys.stdout.flush()
-        os._exit(code)
-    return code
 
 
 def report(

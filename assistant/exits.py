@@ -1,6 +1,9 @@
-"""The exit codes of `assistant`, and the one line with which a command fails."""
+"""The exit codes of `assistant`, the one line with which a command fails, and the end itself."""
 
+import contextlib
+import os
 import sys
+import threading
 
 from assistant.phrases import one_line
 
@@ -19,3 +22,18 @@ exit codes:
 def print_error(text: str) -> None:
     """Print what failed as one line on standard error."""
     print(f"error: {one_line(text)}", file=sys.stderr)
+
+
+def leave(code: int) -> int:
+    """Return the exit code, or end the process with it where a thread is still at work.
+
+    Python unwinds such a thread when it ends. One that computes in a C++ library, as the reading
+    of text does, then aborts the whole process (exit code 134, a core dump), and what it still
+    holds is reported as leaked. Devices must have been given back before.
+    """
+    if threading.active_count() > 1:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    return code
