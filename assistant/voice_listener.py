@@ -82,6 +82,7 @@ class VoiceListener:
     def start(self) -> None:
         """Begin to listen."""
         self._wanted += 1
+        self._give_up()
         self._order(_Order.START)
 
     def finish(self) -> None:
@@ -92,17 +93,24 @@ class VoiceListener:
     def cancel(self) -> None:
         """Stop listening and tell nothing more of this question."""
         self._wanted += 1
+        self._give_up()
         self._order(_Order.CANCEL)
 
     def close(self) -> None:
         """Give up the microphone and the recognizer."""
         self._wanted += 1
         self._closing = True
+        self._give_up()
         self._order(_Order.CLOSE)
         # A device that hangs must not keep the program from ending.
         self._thread.join(timeout=2.0)
         if self._recognizer is not None:
             self._recognizer.close()
+
+    def _give_up(self) -> None:
+        """Stop decoding at once; the listener's thread may be waiting for the last words."""
+        if self._recognizer is not None:
+            self._recognizer.cancel()
 
     def _order(self, order: _Order) -> None:
         while True:
@@ -146,6 +154,7 @@ class VoiceListener:
                 while True:
                     order = self._next_order()
                     if order in (_Order.START, _Order.CANCEL, _Order.CLOSE):
+                        recognizer.cancel()
                         return order is _Order.START
                     finishing = finishing or order is _Order.FINISH
                     chunk = self._microphone.read()

@@ -178,10 +178,10 @@ class Scripted:
 
     def begin(self) -> None: ...
 
-    def accept(self, chunk: AudioChunk, *, voiced: bool = True) -> str:
+    def accept(self, chunk: AudioChunk) -> str:
         return ""
 
-    def prepare(self) -> None: ...
+    def cancel(self) -> None: ...
 
     def finish(self) -> Transcript | None:
         return Transcript(self._text, 1.0, self.name)

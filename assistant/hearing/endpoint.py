@@ -11,8 +11,6 @@ class EndpointState(enum.Enum):
     """Nobody has spoken yet."""
     SPEAKING = "speaking"
     """Somebody speaks, or breathes between two words."""
-    PAUSING = "pausing"
-    """Silence that may be the end: worth preparing for it."""
     ENDED = "ended"
     """The question is over."""
     NOTHING = "nothing"
@@ -28,7 +26,6 @@ class EndpointSettings:
     start_probability: speech begins at this; a cough or a key press stays below it.
     go_on_probability: speech goes on above this; the lower one keeps soft endings of words.
     shortest_speech_s: less than this is a click, not a word ("stop" takes 0.3 s).
-    pause_s:           silence after which the end is prepared for.
     end_s:             silence that ends the question; people pause up to about half a second
                        inside a sentence.
     wait_s:            how long to wait for the first word.
@@ -38,7 +35,6 @@ class EndpointSettings:
     start_probability: float = 0.5
     go_on_probability: float = 0.35
     shortest_speech_s: float = 0.13
-    pause_s: float = 0.2
     end_s: float = 0.7
     wait_s: float = 8.0
     longest_s: float = 30.0
@@ -97,6 +93,4 @@ class Endpoint:
             return EndpointState.ENDED
         if self._total_s >= settings.longest_s:
             return EndpointState.TOO_LONG
-        return (
-            EndpointState.PAUSING if self._silent_s >= settings.pause_s else EndpointState.SPEAKING
-        )
+        return EndpointState.SPEAKING

@@ -1,9 +1,14 @@
 """PocketSphinx with a grammar, checked by free decoding: the recognizer that is always there."""
 
+import math
 import os
+import threading
 from typing import Any
 
-from assistant.audio import AudioClip
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.audio import QUESTION_RATE_HZ, AudioClip
 from assistant.errors import RecognizerError
 from assistant.hearing.grammar import (
     PRONUNCIATIONS,
@@ -13,7 +18,6 @@ from assistant.hearing.grammar import (
     words_of,
 )
 from assistant.hearing.recognizer import AudioChunk, Transcript, word_disagreement
-from assistant.hearing.whole_question import WholeQuestion
 
 MAX_DISAGREEMENT = 0.42
 """A grammar bends any sound into one of its sentences. What free decoding hears differently in
@@ -27,16 +31,30 @@ right, 1 wrong, 1 refused. The other sentences differ by 0.50 and more, and the 
 recordings of people who ask for something else by 0.72: none is accepted.
 """
 
-
 SHORTEST_S = 0.1
 """Less sound than this holds no word, and the decoder takes no empty one."""
+
+HELD_BACK_S = 1.0
+"""Sound that is collected before the first of it is decoded.
+
+The decoder subtracts the mean of the cepstra, which stands for voice, room and microphone, and
+which it can only guess before it has heard anything. What is left to decode after the last word
+is the same however long this is, as decoding is faster than speech.
+"""
+
+SLICE = QUESTION_RATE_HZ // 10
+"""Samples that are decoded at once; between two slices a question can be given up."""
+
+
+_ONE_WORD = "#JSGF V1.0;\ngrammar one;\npublic <word> = stop;\n"
 
 
 class PocketSphinxRecognizer:
     """The English model inside the pocketsphinx wheel, limited to `grammar`.
 
-    Each clip is decoded twice on one acoustic model: by the grammar and freely. The confidence
-    is the share of phones on which both agree.
+    Each question is decoded twice while it is spoken: by the grammar and freely. The confidence
+    is the share of phones on which both agree. Neither decoder looks back over the question when
+    it ends: the second passes cost as much time again then, and the results are hardly better.
     """
 
     name = "pocketsphinx"
@@ -50,67 +68,140 @@ class PocketSphinxRecognizer:
         try:
             import pocketsphinx
 
-            self._decoder: Any = pocketsphinx.Decoder(loglevel="FATAL", logfn=os.devnull)
+            quiet = {"loglevel": "FATAL", "logfn": os.devnull, "bestpath": False}
+            self._limited: Any = pocketsphinx.Decoder(lm=None, **quiet)
+            self._free: Any = pocketsphinx.Decoder(fwdflat=False, **quiet)
         except (ImportError, RuntimeError, OSError) as error:
             raise RecognizerError(
                 f"speech recognition cannot start ({error}); reinstall the pocketsphinx package"
             ) from error
-        self._free = self._decoder.current_search()
         for word, phones in PRONUNCIATIONS.items():
-            if self._decoder.lookup_word(word) is None:
-                self._decoder.add_word(word, phones, True)
+            if self._limited.lookup_word(word) is None:
+                self._limited.add_word(word, phones, True)
         grammar = build_grammar(lambda word: self._phones(word) is not None)
-        self._decoder.add_jsgf_string("questions", grammar)
+        self._limited.add_jsgf_string("questions", grammar)
+        self._limited.add_jsgf_string("one word", _ONE_WORD)
+        self._limited.activate_search("questions")
         self._sentences = sentence_pattern()
         self._vocabulary = sorted(words_of(rules().values()))
-        self._question = WholeQuestion(lambda clip: self.recognize(clip))
+        self._guessed_mean = str(self._limited.get_cmn(False))
+        self._cancelled = threading.Event()
+        self._held: list[NDArray[np.int16]] = []
+        self._held_samples = 0
+        self._decoding = False
+        self._asked, self._words = "", ""
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
         """Return the question in a 16 kHz clip, or None if it is none of the grammar's."""
+        self.begin()
         if clip.duration_s < SHORTEST_S:
             return None
-        asked = self._whole_sentence(self._decode("questions", clip))
-        if not asked:
+        self._hold(clip.samples)
+        return self.finish()
+
+    def begin(self) -> None:
+        """Begin to hear a question."""
+        self._end()
+        self._held, self._held_samples = [], 0
+        self._asked, self._words = "", ""
+        self._cancelled.clear()
+
+    def accept(self, chunk: AudioChunk) -> str:
+        """Decode the next piece, and return the words on which both decoders agree so far."""
+        if self._cancelled.is_set():
+            return ""
+        self._hold(chunk.samples)
+        if self._decoding or self._held_samples >= HELD_BACK_S * QUESTION_RATE_HZ:
+            self._decode_held()
+            self._compare()
+        return self._words
+
+    def finish(self) -> Transcript | None:
+        """Return the question, or None if it is none of the grammar's."""
+        if self._decoding or self._held_samples >= SHORTEST_S * QUESTION_RATE_HZ:
+            self._decode_held()
+        if not self._decoding:
             return None
-        heard = self._decode(self._free, clip)
-        disagreement = word_disagreement(self._spell(asked), self._spell(heard))
+        asked, heard = self._end()
+        asked = self._whole_sentence(asked)
+        if not asked or self._cancelled.is_set():
+            return None
+        disagreement = self._disagreement(asked, heard)
         if disagreement > MAX_DISAGREEMENT:
             return None
         return Transcript(asked, 1.0 - disagreement, self.name)
 
-    def begin(self) -> None:
-        """Begin to hear a question."""
-        self._question.begin()
-
-    def accept(self, chunk: AudioChunk, *, voiced: bool = True) -> str:
-        """Keep the next piece; words are known only at the end."""
-        return self._question.accept(chunk, voiced=voiced)
-
-    def prepare(self) -> None:
-        """Decode what there is: if only silence follows, the result is ready at the end."""
-        self._question.prepare()
-
-    def finish(self) -> Transcript | None:
-        """Return the question, or None if it is none of the grammar's."""
-        return self._question.finish()
+    def cancel(self) -> None:
+        """Decode no further than the present slice."""
+        self._cancelled.set()
 
     def close(self) -> None:
         """Nothing to do: the model goes with this object."""
 
-    def _decode(self, search: str, clip: AudioClip) -> str:
-        self._decoder.activate_search(search)
-        self._decoder.start_utt()
-        self._decoder.process_raw(clip.samples.tobytes(), no_search=False, full_utt=True)
-        self._decoder.end_utt()
-        hypothesis = self._decoder.hyp()
-        return "" if hypothesis is None else str(hypothesis.hypstr).strip()
+    def _hold(self, samples: NDArray[np.int16]) -> None:
+        self._held.append(samples)
+        self._held_samples += len(samples)
+
+    def _decode_held(self) -> None:
+        samples = np.concatenate([*self._held, np.zeros(0, np.int16)])
+        self._held, self._held_samples = [], 0
+        if not self._decoding:
+            mean = self._mean_of(samples)
+            for decoder in (self._limited, self._free):
+                # Forgets the noise of the last question, so that each is heard by itself.
+                decoder.reinit_feat()
+                decoder.set_cmn(mean)
+                decoder.start_utt()
+            self._decoding = True
+        for start in range(0, len(samples), SLICE):
+            if self._cancelled.is_set():
+                return
+            content = samples[start : start + SLICE].tobytes()
+            for decoder in (self._limited, self._free):
+                decoder.process_raw(content, no_search=False, full_utt=False)
+
+    def _mean_of(self, samples: NDArray[np.int16]) -> str:
+        """The mean of a sound's cepstra, in the decoder's own notation."""
+        # The end of an utterance decodes what was only to be measured, so let that be cheap.
+        self._limited.activate_search("one word")
+        self._limited.reinit_feat()
+        self._limited.start_utt()
+        self._limited.process_raw(samples.tobytes(), no_search=True, full_utt=True)
+        self._limited.end_utt()
+        self._limited.activate_search("questions")
+        mean = str(self._limited.get_cmn(False))
+        # Zeros only: frames without energy are not counted, and there is no mean of none.
+        return mean if all(map(math.isfinite, map(float, mean.split(",")))) else self._guessed_mean
+
+    def _end(self) -> tuple[str, str]:
+        """End decoding; what the grammar heard, and what was heard freely."""
+        if not self._decoding:
+            return "", ""
+        self._decoding = False
+        unfinished = _words_of(self._limited)
+        self._limited.end_utt()
+        self._free.end_utt()
+        # At the end only whole sentences count; where none is left, its beginning may be enough.
+        return _words_of(self._limited) or unfinished, _words_of(self._free)
+
+    def _compare(self) -> None:
+        """Keep what the grammar hears if free decoding hears about the same so far."""
+        asked = _words_of(self._limited)
+        if asked == self._asked:
+            return
+        self._asked = asked
+        if self._disagreement(asked, _words_of(self._free)) <= MAX_DISAGREEMENT:
+            self._words = asked
+
+    def _disagreement(self, asked: str, heard: str) -> float:
+        return word_disagreement(self._spell(asked), self._spell(heard))
 
     def _whole_sentence(self, heard: str) -> str:
         """Mend the end of what was heard until it is a sentence of the grammar.
 
-        The decoder also returns paths that stop in the middle of the grammar: "tell me how many
-        circles there", its last word swallowed, or "what is the total on", the last breath taken
-        for a word. Where exactly one more word makes a sentence it is added, else words go.
+        Where no whole sentence is left, the path stops in the middle of the grammar: "tell me how
+        many circles there", its last word swallowed, or "what is the total on", the last breath
+        taken for a word. Where exactly one more word makes a sentence it is added, else words go.
         """
         words = heard.split()
         while words and not self._is_sentence(words):
@@ -124,9 +215,14 @@ class PocketSphinxRecognizer:
         return self._sentences.fullmatch(" ".join(words) + " ") is not None
 
     def _phones(self, word: str) -> str | None:
-        phones: str | None = self._decoder.lookup_word(word)
+        phones: str | None = self._limited.lookup_word(word)
         return phones
 
     def _spell(self, text: str) -> str:
         """The phones of a text, one "word" each."""
         return " ".join(self._phones(word) or word for word in text.split())
+
+
+def _words_of(decoder: Any) -> str:
+    hypothesis = decoder.hyp()
+    return "" if hypothesis is None else str(hypothesis.hypstr).strip()

@@ -57,14 +57,12 @@ class SpokenQuestion:
         probability = self._activity.probability(chunk.samples)
         state = self._endpoint.accept(probability, len(chunk.samples) / QUESTION_RATE_HZ)
         if self._endpoint.began:
-            voiced = self._endpoint.silent_s == 0
-            if voiced:
+            if self._endpoint.silent_s == 0:
                 self.speech_ended_at = chunk.captured_at
-            self._hear(chunk, voiced=voiced)
+            self._hear_before(keep_s=BEFORE_SPEECH_S)
+            self._words = self._recognizer.accept(chunk)
         else:
             self._before.append(chunk)
-        if state is EndpointState.PAUSING:
-            self._recognizer.prepare()
         over = state in (EndpointState.ENDED, EndpointState.NOTHING, EndpointState.TOO_LONG)
         self._ended_by_key = not over
         return over
@@ -80,14 +78,10 @@ class SpokenQuestion:
         self._hear_before(keep_s=None)
         return self._recognizer.finish()
 
-    def _hear(self, chunk: AudioChunk, *, voiced: bool) -> None:
-        self._hear_before(keep_s=BEFORE_SPEECH_S)
-        self._words = self._recognizer.accept(chunk, voiced=voiced)
-
     def _hear_before(self, keep_s: float | None) -> None:
         """Give the recognizer what came before speech: its last `keep_s` seconds, or all."""
         if keep_s is not None:
             while sum(len(chunk.samples) for chunk in self._before) > keep_s * QUESTION_RATE_HZ:
                 self._before.popleft()
         while self._before:
-            self._recognizer.accept(self._before.popleft(), voiced=True)
+            self._recognizer.accept(self._before.popleft())

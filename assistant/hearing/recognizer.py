@@ -60,19 +60,19 @@ class Recognizer(Protocol):
         """Begin to hear a question, and forget an unfinished one."""
         ...
 
-    def accept(self, chunk: AudioChunk, *, voiced: bool = True) -> str:
-        """Take the next piece, and return the words so far; "" where they are not known yet.
-
-        voiced: somebody may be speaking in it.
-        """
-        ...
-
-    def prepare(self) -> None:
-        """Work ahead, because the question may be over; more pieces may still come."""
+    def accept(self, chunk: AudioChunk) -> str:
+        """Decode the next piece, and return the words so far; "" where they are not known yet."""
         ...
 
     def finish(self) -> Transcript | None:
-        """Return the question, or None if it was not understood."""
+        """Return the question, or None if it was not understood, was given up, or none began."""
+        ...
+
+    def cancel(self) -> None:
+        """Give the question up: nothing of it is decoded any more, and `finish` returns None.
+
+        Any thread may call it, also while another one waits in `finish`.
+        """
         ...
 
     def close(self) -> None:

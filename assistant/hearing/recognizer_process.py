@@ -2,42 +2,53 @@
 
 In the assistant's process that would stop everything else for up to a second on a busy machine:
 the sound card's callbacks, and so the rest of a question, and the keys.
-
-Run as a module it is that process: four bytes with a length in bytes and 16 kHz samples in, one
-line of JSON out. The end of its input ends it.
 """
 
 import contextlib
 import json
-import os
-import struct
 import subprocess
 import sys
 import threading
-from typing import TextIO
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-
-from assistant.audio import QUESTION_RATE_HZ, AudioClip
+from assistant.audio import AudioClip
 from assistant.errors import RecognizerError
 from assistant.hearing.recognizer import AudioChunk, Transcript
-from assistant.hearing.whole_question import WholeQuestion
+from assistant.hearing.recognizer_worker import HEADER, Kind
+
+WORKER = (sys.executable, "-m", "assistant.hearing.recognizer_worker")
+_STOPPED = "speech recognition stopped; ask again"
 
 
 class RecognizerProcess:
-    """A `Recognizer` whose work is done by another process; one that died is replaced."""
+    """A `Recognizer` whose work is done by another process; one that died is replaced.
+
+    Sound is sent as it comes and decoded there meanwhile. Any thread may `cancel` and `close`; one
+    does the rest.
+    """
 
     name = "pocketsphinx"
 
-    def __init__(self) -> None:
+    def __init__(self, command: Sequence[str] = WORKER) -> None:
         """Start the process and wait until its model is loaded.
+
+        command: what to run; tests run something faster.
 
         Raises:
             RecognizerError: it cannot start, or pocketsphinx or its model is missing or damaged.
         """
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
-        self._question = WholeQuestion(lambda clip: self.recognize(clip))
-        self._lock = threading.Lock()
+        self._reader: threading.Thread | None = None
+        self._sending = threading.Lock()
+        # Guards what follows, and tells `finish` that it has changed.
+        self._changed = threading.Condition()
+        self._number = 0
+        self._asked = False
+        self._words = ""
+        self._result: dict[str, Any] | None = None
+        self._gone = False
         self._start()
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
@@ -46,46 +57,89 @@ class RecognizerProcess:
         Raises:
             RecognizerError: the process died; the next question gets a new one.
         """
-        if self._process is None:
-            self._start()
-        content = clip.samples.astype("<i2").tobytes()
-        reply = self._ask(struct.pack("<I", len(content)) + content)
-        if reply.get("text") is None:
-            return None
-        return Transcript(str(reply["text"]), float(str(reply["confidence"])), self.name)
+        self.begin()
+        self.accept(AudioChunk(clip.samples, 0.0))
+        return self.finish()
 
     def begin(self) -> None:
-        """Begin to hear a question."""
-        self._question.begin()
+        """Begin to hear a question, and forget an unfinished one.
 
-    def accept(self, chunk: AudioChunk, *, voiced: bool = True) -> str:
-        """Keep the next piece; words are known only at the end."""
-        return self._question.accept(chunk, voiced=voiced)
+        Raises:
+            RecognizerError: the process died, and no other can be started.
+        """
+        if self._process is None or self._gone:
+            self.close()
+            self._start()
+        with self._changed:
+            self._number += 1
+            self._asked, self._words, self._result = True, "", None
+        self._send(Kind.BEGIN, self._number)
 
-    def prepare(self) -> None:
-        """Decode what there is: if only silence follows, the result is ready at the end."""
-        self._question.prepare()
+    def accept(self, chunk: AudioChunk) -> str:
+        """Send the next piece, and return the words that are known by now.
+
+        Raises:
+            RecognizerError: the process died; the next question gets a new one.
+        """
+        if not self._asked:
+            return ""
+        self._send(Kind.SOUND, self._number, chunk.samples.astype("<i2").tobytes())
+        return self._words
 
     def finish(self) -> Transcript | None:
-        """Return the question, or None if it is none of the grammar's."""
-        return self._question.finish()
+        """Wait for the question; None if it is none of the grammar's, or was given up meanwhile.
+
+        Raises:
+            RecognizerError: the process died; the next question gets a new one.
+        """
+        if not self._asked:
+            return None
+        self._send(Kind.FINISH, self._number)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._asked or self._result or self._gone)
+            result, given_up = self._result, not self._asked
+            self._asked = False
+        if given_up:
+            return None
+        if result is None:
+            self.close()
+            raise RecognizerError(_STOPPED)
+        if result["text"] is None:
+            return None
+        return Transcript(str(result["text"]), float(result["confidence"]), self.name)
+
+    def cancel(self) -> None:
+        """Forget the question; the process stops decoding it, and a `finish` that waits ends."""
+        with self._changed:
+            if not self._asked:
+                return
+            self._asked, number = False, self._number
+            self._changed.notify_all()
+        with contextlib.suppress(RecognizerError):
+            self._send(Kind.CANCEL, number)
 
     def close(self) -> None:
-        """End the process; may be called from another thread, which frees one that waits."""
-        with self._lock:
+        """End the process."""
+        with self._changed:
             process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
+            reader, self._reader = self._reader, None
+            self._gone = True
+            self._changed.notify_all()
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        if reader is not None:
+            reader.join()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
 
     def _start(self) -> None:
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "assistant.hearing.recognizer_process"],
+            process = subprocess.Popen(
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -96,50 +150,51 @@ class RecognizerProcess:
             raise RecognizerError(
                 f"speech recognition cannot start ({error}); close other programs"
             ) from error
-        ready = self._ask(b"")
-        if ready.get("error"):
+        self._process, self._gone = process, False
+        assert process.stdout is not None
+        ready = _parse(process.stdout.readline())
+        if "ready" not in ready:
             self.close()
-            raise RecognizerError(str(ready["error"]))
+            raise RecognizerError(str(ready.get("error", _STOPPED)))
+        self._reader = threading.Thread(
+            target=self._read, args=(process,), name="recognizer replies", daemon=True
+        )
+        self._reader.start()
 
-    def _ask(self, content: bytes) -> dict[str, object]:
+    def _send(self, kind: Kind, number: int, content: bytes = b"") -> None:
         process = self._process
         try:
-            assert process is not None and process.stdin is not None and process.stdout is not None
-            process.stdin.write(content)
-            process.stdin.flush()
-            reply = json.loads(process.stdout.readline())
-        except (OSError, ValueError) as error:
+            if process is None or process.stdin is None:
+                raise BrokenPipeError
+            with self._sending:
+                process.stdin.write(HEADER.pack(kind, number, len(content)) + content)
+                process.stdin.flush()
+        except (OSError, ValueError) as error:  # a closed pipe is a ValueError
             self.close()
-            raise RecognizerError("speech recognition stopped; ask again") from error
-        return reply if isinstance(reply, dict) else {}
+            raise RecognizerError(_STOPPED) from error
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        """Take replies until the process ends."""
+        assert process.stdout is not None
+        for line in process.stdout:
+            reply = _parse(line)
+            with self._changed:
+                if reply.get("question") != self._number:
+                    continue
+                if "words" in reply:
+                    self._words = str(reply["words"])
+                else:
+                    self._result = reply
+                    self._changed.notify_all()
+        with self._changed:
+            if self._process is process:
+                self._gone = True
+                self._changed.notify_all()
 
 
-def main() -> int:
-    """Serve clips until standard input ends."""
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints is no reply
-    from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
-
-    try:
-        recognizer = PocketSphinxRecognizer()
-    except RecognizerError as error:
-        _reply(replies, {"error": str(error)})
-        return 1
-    _reply(replies, {"ready": True})
-    source = sys.stdin.buffer
-    while len(header := source.read(4)) == 4:
-        content = source.read(struct.unpack("<I", header)[0])
-        samples = np.frombuffer(content, "<i2").astype(np.int16)
-        heard = recognizer.recognize(AudioClip(samples, QUESTION_RATE_HZ))
-        text, confidence = (None, 0.0) if heard is None else (heard.text, heard.confidence)
-        _reply(replies, {"text": text, "confidence": confidence})
-    return 0
-
-
-def _reply(replies: TextIO, answer: dict[str, object]) -> None:
-    replies.write(json.dumps(answer) + "\n")
-    replies.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _parse(line: bytes) -> dict[str, Any]:
+    with contextlib.suppress(ValueError):
+        reply = json.loads(line)
+        if isinstance(reply, dict):
+            return reply
+    return {}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -93,6 +94,7 @@ class VoskRecognizer:
         self._known_commands = frozenset(self._commands)
         self._open: _Hearing | None = None
         self._limited: _Hearing | None = None
+        self._cancelled = threading.Event()
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
         """Return what was said in a 16 kHz clip, or None if nothing was."""
@@ -102,11 +104,14 @@ class VoskRecognizer:
 
     def begin(self) -> None:
         """Begin to hear a question, and forget an unfinished one."""
+        self._cancelled.clear()
         self._open = _Hearing(self._model.recognizer(None))
         self._limited = _Hearing(self._model.recognizer([*self._commands, UNKNOWN]))
 
-    def accept(self, chunk: AudioChunk, *, voiced: bool = True) -> str:
+    def accept(self, chunk: AudioChunk) -> str:
         """Take the next piece, and return the words so far."""
+        if self._cancelled.is_set():
+            return ""
         if self._open is None or self._limited is None:
             self.begin()
         assert self._open is not None and self._limited is not None
@@ -115,14 +120,11 @@ class VoskRecognizer:
         self._open.accept(content)
         return self._open.so_far()
 
-    def prepare(self) -> None:
-        """Nothing to do: the words are known as the sound comes."""
-
     def finish(self) -> Transcript | None:
         """Return what was said, or None if nothing was."""
         heard, limited = self._open, self._limited
         self._open = self._limited = None
-        if heard is None or limited is None:
+        if heard is None or limited is None or self._cancelled.is_set():
             return None
         command = self._transcript(limited.finish(), is_command=True)
         question = self._transcript(heard.finish(), is_command=False)
@@ -132,7 +134,11 @@ class VoskRecognizer:
             and command.confidence >= SURE_COMMAND
         ):
             return command
-        return question
+        return None if self._cancelled.is_set() else question
+
+    def cancel(self) -> None:
+        """Decode no further than the present piece."""
+        self._cancelled.set()
 
     def close(self) -> None:
         """Nothing to do: the model goes with this object."""

@@ -164,22 +164,28 @@ class FakeRecognizer:
     def __init__(self, understood: bool = True) -> None:
         self.understood = understood
         self.levels: list[int] = []
-        self.prepared = 0
+        self.given_up = threading.Event()
+        self.slow = self.finishing = False
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
         raise NotImplementedError
 
     def begin(self) -> None:
-        self.levels, self.prepared = [], 0
+        self.levels = []
+        self.given_up.clear()
 
-    def accept(self, chunk: AudioChunk, *, voiced: bool = True) -> str:
+    def accept(self, chunk: AudioChunk) -> str:
         self.levels.append(int(chunk.samples[0]))
         return "word " * len({level for level in self.levels if level > 1000})
 
-    def prepare(self) -> None:
-        self.prepared += 1
+    def cancel(self) -> None:
+        self.given_up.set()
 
     def finish(self) -> Transcript | None:
+        self.finishing = True
+        if self.slow:
+            assert self.given_up.wait(5), "nobody gave the question up"
+            return None
         return Transcript("what is the total", 0.9, self.name) if self.understood else None
 
     def close(self) -> None:

@@ -25,19 +25,19 @@ def run(endpoint: Endpoint, *parts: tuple[float, float]) -> list[EndpointState]:
     return states
 
 
-WAITING, SPEAKING, PAUSING = EndpointState.WAITING, EndpointState.SPEAKING, EndpointState.PAUSING
+WAITING, SPEAKING = EndpointState.WAITING, EndpointState.SPEAKING
 
 
 def test_silence_after_speech_ends_a_question() -> None:
     endpoint = Endpoint()
-    assert run(endpoint, (0.0, 1), (0.9, 1), (0.1, 0.6)) == [WAITING, SPEAKING, PAUSING]
+    assert run(endpoint, (0.0, 1), (0.9, 1), (0.1, 0.6)) == [WAITING, SPEAKING]
     assert endpoint.silent_s == pytest.approx(0.6, abs=STEP_S)
-    assert run(endpoint, (0.1, 0.2)) == [PAUSING, EndpointState.ENDED]
+    assert run(endpoint, (0.1, 0.2)) == [SPEAKING, EndpointState.ENDED]
 
 
 def test_a_breath_inside_a_sentence_does_not_end_it() -> None:
     states = run(Endpoint(), (0.9, 0.5), (0.1, 0.5), (0.9, 0.5), (0.1, 0.8))
-    assert states == [WAITING, SPEAKING, PAUSING, SPEAKING, PAUSING, EndpointState.ENDED]
+    assert states == [WAITING, SPEAKING, EndpointState.ENDED]
 
 
 def test_a_click_is_no_speech_and_a_soft_ending_is() -> None:

@@ -1,11 +1,13 @@
 """The grammar and the recognizers: questions are heard, everything else is not answered."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from assistant.audio import AudioClip, read_question
 from assistant.errors import RecognizerError
@@ -17,8 +19,6 @@ from assistant.hearing.grammar import (
 )
 from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
 from assistant.hearing.recognizer import AudioChunk, word_disagreement
-from assistant.hearing.recognizer_process import RecognizerProcess
-from assistant.hearing.whole_question import WholeQuestion
 from models.pocket.questions import all_questions
 
 Speak = Callable[[str, str], Path]
@@ -129,71 +129,88 @@ def test_ends_of_sentences_are_mended(
     heard: str,
     mended: str,
 ) -> None:
-    """The decoder is replaced by one that stops in the middle of the grammar."""
-    monkeypatch.setattr(recognizer, "_decode", lambda search, clip: heard)
+    """The decoder stops in the middle of the grammar."""
+    monkeypatch.setattr(recognizer, "_end", lambda: (heard, heard))
     transcript = recognizer.recognize(AudioClip(np.zeros(1600, np.int16), 16000))
     assert ("" if transcript is None else transcript.text) == mended
 
 
-def test_a_question_is_decoded_ahead_and_again_only_after_speech() -> None:
-    lengths: list[int] = []
+class Spy:
+    """A decoder that counts the samples it decodes."""
 
-    def recognize(clip: AudioClip) -> None:
-        lengths.append(len(clip.samples))
+    def __init__(self, decoder: Any) -> None:
+        self.decoder, self.samples = decoder, 0
+        self.on_piece: Callable[[], None] = lambda: None
 
-    question = WholeQuestion(recognize)
-    block = AudioChunk(np.zeros(100, np.int16), 0.0)
-    for voiced, decoded in ((True, [100]), (False, [100]), (True, [100, 300])):
-        assert question.accept(block, voiced=voiced) == ""
-        question.prepare()
-        question.prepare()
-        assert lengths == decoded
-    assert question.finish() is None and lengths == [100, 300]
-    question.finish()
-    assert lengths == [100, 300, 0], "a question is given once"
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.decoder, name)
+
+    def process_raw(self, content: bytes, *, no_search: bool, full_utt: bool) -> None:
+        self.decoder.process_raw(content, no_search=no_search, full_utt=full_utt)
+        if not no_search:
+            self.samples += len(content) // 2
+            self.on_piece()
 
 
-@pytest.mark.slow
-def test_a_question_in_pieces_is_heard_as_in_one(
-    recognizer: PocketSphinxRecognizer, speak: Speak, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def spies(recognizer: PocketSphinxRecognizer, monkeypatch: pytest.MonkeyPatch) -> tuple[Spy, Spy]:
+    limited, free = Spy(recognizer._limited), Spy(recognizer._free)
+    monkeypatch.setattr(recognizer, "_limited", limited)
+    monkeypatch.setattr(recognizer, "_free", free)
+    return limited, free
+
+
+def pieces(samples: NDArray[np.int16], length: int = 512) -> Iterator[AudioChunk]:
+    for at in range(0, len(samples), length):
+        yield AudioChunk(samples[at : at + length], at / 16000)
+
+
+def test_a_question_is_decoded_while_it_is_spoken(
+    recognizer: PocketSphinxRecognizer, speak: Speak, spies: tuple[Spy, Spy]
 ) -> None:
-    clip = read_question(speak("what is the total", "slt"))
-    whole = recognizer.recognize(clip)
-    decoded = []
-    recognize = recognizer.recognize
-    monkeypatch.setattr(recognizer, "recognize", lambda c: decoded.append(c) or recognize(c))
+    clip = read_question(speak("what is the total", "rms"))
     recognizer.begin()
-    half = len(clip.samples) // 2
-    recognizer.accept(AudioChunk(clip.samples[:half], 0.0))
-    recognizer.prepare()  # a pause, and then speech goes on
-    recognizer.accept(AudioChunk(clip.samples[half:], 0.0))
-    recognizer.prepare()
-    recognizer.accept(AudioChunk(np.zeros(8000, np.int16), 0.0), voiced=False)
-    recognizer.prepare()
-    assert recognizer.finish() == whole is not None
-    assert len(decoded) == 2, "silence after the question is not decoded again"
+    heard = [recognizer.accept(piece) for piece in pieces(clip.samples)]
+    assert [spy.samples for spy in spies] == [len(clip.samples)] * 2, "nothing is left to decode"
+    at_1_s = 16000 // 512
+    assert heard[: at_1_s - 1] == [""] * (at_1_s - 1), "the mean of a second is taken first"
+    assert heard[at_1_s + 1].startswith("what is"), "words are known before the question ends"
+    transcript = recognizer.finish()
+    assert transcript is not None and transcript.text == "what is the total"
+    assert [spy.samples for spy in spies] == [len(clip.samples)] * 2
     assert recognizer.finish() is None, "the question is given once"
 
 
-@pytest.mark.slow
-def test_a_process_of_its_own_hears_the_same_and_is_replaced_when_it_dies(
-    recognizer: PocketSphinxRecognizer, speak: Speak
+def test_a_question_that_is_given_up_is_decoded_no_further(
+    recognizer: PocketSphinxRecognizer, spies: tuple[Spy, Spy]
 ) -> None:
-    clip = read_question(speak("what is the total", "slt"))
-    apart = RecognizerProcess()
-    try:
-        apart.begin()
-        apart.accept(AudioChunk(clip.samples, 0.0))
-        assert apart.finish() == recognizer.recognize(clip) is not None
-        assert apart._process is not None
-        apart._process.kill()
-        apart._process.wait()
-        silence = AudioClip(np.zeros(3200, np.int16), 16000)
-        with pytest.raises(RecognizerError, match="stopped; ask again"):
-            apart.recognize(silence)
-        assert apart.recognize(silence) is None
-    finally:
-        apart.close()
+    noise = np.random.default_rng(3).integers(-3000, 3000, 32000).astype(np.int16)
+    limited, free = spies
+    free.on_piece = lambda: recognizer.cancel() if free.samples >= 4800 else None
+    recognizer.begin()
+    assert recognizer.accept(AudioChunk(noise, 0.0)) == ""
+    assert recognizer.accept(AudioChunk(noise, 0.0)) == ""
+    assert recognizer.finish() is None
+    assert limited.samples == free.samples == 4800, "three slices of 0.1 s of 2 s"
+    recognizer.begin()
+    recognizer.accept(AudioChunk(noise[:16000], 0.0))
+    assert limited.samples == 4800 + 1600, "the next question is decoded, until it is given up"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("voice", ["slt", "rms"])
+def test_a_question_in_pieces_is_heard_as_in_one(
+    recognizer: PocketSphinxRecognizer, speak: Speak, voice: str
+) -> None:
+    for question in (*QUESTIONS, *OTHER_SENTENCES):
+        clip = read_question(speak(question, voice))
+        whole = recognizer.recognize(clip)
+        recognizer.begin()
+        for piece in pieces(clip.samples):
+            recognizer.accept(piece)
+        heard = recognizer.finish()
+        assert (heard and heard.text) == (whole and whole.text), question
+        assert heard is None or whole is None or abs(heard.confidence - whole.confidence) < 0.3
 
 
 def test_other_speech_is_not_answered(recognizer: PocketSphinxRecognizer, speak: Speak) -> None:

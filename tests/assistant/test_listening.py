@@ -1,6 +1,7 @@
 """The listening thread, against a microphone, a detector and a recognizer that are played."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -62,7 +63,6 @@ def test_silence_ends_a_question() -> None:
     assert heard.transcript is not None and heard.transcript.text == "what is the total"
     assert heard.speech_ended_at == pytest.approx(40 * 0.032)
     assert rig.recognizer.levels[:15] == [10] * 11 + [2000] * 4, "half a second before speech"
-    assert rig.recognizer.prepared > 0, "the recognizer worked ahead during the pause"
     assert rig.microphone.opened == rig.microphone.closed == 1
 
 
@@ -101,6 +101,48 @@ def test_cancel_tells_nothing_and_start_begins_anew() -> None:
     assert rig.kinds().count(FINAL) == 1, "forty keys are one question"
     rig.listener.close()
     assert rig.microphone.opened == rig.microphone.closed
+
+
+def test_cancel_stops_the_recognizer_while_it_listens_and_while_it_decodes_the_rest() -> None:
+    rig = Rig(*SPEECH)
+    rig.microphone.endless = True
+    rig.listener.start()
+    wait_until(lambda: rig.recognizer.levels)
+    rig.listener.cancel()
+    assert rig.recognizer.given_up.is_set(), "at once, not at the next block"
+    wait_until(lambda: rig.microphone.closed == 1)
+
+    rig.microphone.levels += A_SECOND
+    rig.recognizer.slow = True
+    rig.listener.start()
+    wait_until(lambda: rig.recognizer.finishing)
+    rig.recognizer.slow = False
+    rig.listener.start()
+    wait_until(lambda: FINAL in rig.kinds())
+    rig.listener.close()
+    assert REJECTED not in rig.kinds() and rig.kinds().count(FINAL) == 1
+
+
+def test_a_question_that_is_given_up_before_it_began_is_not_decoded() -> None:
+    rig = Rig(*SPEECH)
+    rig.microphone.endless = True
+    opened, go_on = threading.Event(), threading.Event()
+    really_open = rig.microphone.open
+
+    def slowly() -> None:
+        opened.set()
+        assert go_on.wait(5)
+        really_open()
+
+    rig.microphone.open = slowly
+    rig.listener.start()
+    assert opened.wait(5)
+    rig.listener.cancel()
+    rig.recognizer.given_up.clear()
+    go_on.set()
+    wait_until(lambda: rig.microphone.closed == 1)
+    assert rig.recognizer.given_up.is_set() and rig.recognizer.levels == []
+    rig.listener.close()
 
 
 def test_a_missing_microphone_fails_each_question_and_may_come_later() -> None:
