@@ -94,33 +94,9 @@ class Session:
         """Be silent and give up everything, in any state."""
         self.do(Order(Action.STOP))
 
-    def repeat(self) -> None:
-        """Say the last answer again."""
-        self.do(Order(Action.REPEAT))
-
-    def read(self) -> None:
-        """Read all text in view."""
-        self.do(Order(Action.READ))
-
     def open_picture(self, path: Path) -> None:
         """Look at a picture file from now on."""
         self.do(Order(Action.OPEN, str(path)))
-
-    def navigate(self, action: Action, argument: str = "") -> None:
-        """Move in the text that was read last."""
-        self.do(Order(action, argument))
-
-    def remember(self, name: str) -> None:
-        """Keep the last answer under a name."""
-        self.do(Order(Action.REMEMBER, name))
-
-    def double_check(self) -> None:
-        """Ask the last question again in another way."""
-        self.do(Order(Action.DOUBLE_CHECK))
-
-    def keep_reading(self) -> None:
-        """Read new text as it comes into view, until `stop`."""
-        self.do(Order(Action.KEEP_READING))
 
     def set(self, name: str, value: Value) -> None:
         """Change a setting."""
@@ -202,7 +178,7 @@ class Session:
     @property
     def context(self) -> Context:
         """What was said before."""
-        return self.tasks.context(self.settings.verbosity)
+        return self.tasks.answers.context(self.settings.verbosity)
 
     # The session's thread.
 

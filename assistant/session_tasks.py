@@ -12,11 +12,12 @@ from assistant import phrases
 from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
 from assistant.errors import AssistantError, CameraError
-from assistant.events import AnswerGiven, AnswerPart, ReadingMoved, State
+from assistant.events import ReadingMoved, State
 from assistant.frames import Frame, FrameSource
 from assistant.notes import Notes
 from assistant.orders import Action
 from assistant.ports import Answering, Cancelled, Context, Notebook, Piece
+from assistant.session_answers import Answers
 from assistant.session_looking import LOOK_EVERY_S, MOST_KEPT_S, Eyes, good_frame
 from assistant.speech import Earcon
 from assistant.worker import Ticket, Work
@@ -47,22 +48,14 @@ class Tasks:
         # From the session's thread to the worker's, which alone may touch the answerer.
         self._spoken: queue.Queue[str] = queue.Queue(MOST_SPOKEN)
         self._ahead: Frame | None = None
-        self._seen: Frame | None = None
-        self._question = ""
         self._kept_question, self._kept_at_s = "", 0.0
-        self._answers: list[Answer] = []
-        self._parts = False
+        self.answers = Answers(session)
 
     def attach(self, frames: FrameSource | None, memory: Notebook | None) -> None:
         """Use a camera, or a memory, that is there from now on."""
         self._eyes.frames = frames or self._eyes.frames
         if memory is not None:
             self._notes = Notes(memory)
-
-    def context(self, verbosity: int) -> Context:
-        """What was said before the next question."""
-        last = self._answers[-1] if self._answers else None
-        return Context(verbosity, self._question, last, self._seen)
 
     def note_spoken(self, sentence: str) -> None:
         """A sentence of an answer began to sound: `continue` goes on there."""
@@ -116,7 +109,7 @@ class Tasks:
         """Follow an order that needs a picture, an answer, or the memory."""
         simple: dict[Action, Callable[[], None]] = {
             Action.READ: self._read,
-            Action.REPEAT: self._repeat,
+            Action.REPEAT: self.answers.repeat,
             Action.DOUBLE_CHECK: self._double_check,
             Action.KEEP_READING: self._watch,
         }
@@ -130,8 +123,8 @@ class Tasks:
             self._note(action, argument)
 
     def _new_question(self, question: str) -> None:
-        self._question, self._kept_question = question, ""
-        self._answers, self._parts = [], False
+        self._kept_question = ""
+        self.answers.begin(question)
 
     def _open(self, name: str) -> None:
         if name.lower() == "camera":
@@ -170,23 +163,16 @@ class Tasks:
             self._answer_with(self._answerer.read, waits="read this")
 
     def _double_check(self) -> None:
-        question, context = self._question, self._session.context
-        if not question or self._seen is None:
+        question, context = self.answers.question, self._session.context
+        if not question or context.frame is None:
             self._session.telling.fail(phrases.NOTHING_TO_CHECK)
             return
         self._answer_with(
             lambda frame, cancelled: self._answerer.double_check(
                 frame, question, context, cancelled
             ),
-            self._seen,
+            context.frame,
         )
-
-    def _repeat(self) -> None:
-        if not self._answers:
-            self._session.telling.fail(phrases.NOTHING_TO_REPEAT)
-        for answer in self._answers:
-            self._session.telling.emit(AnswerGiven(answer))
-            self._session.voice.say_answer(phrases.spoken_text(answer))
 
     def _navigate(self, action: Action, argument: str) -> None:
         def work(ticket: Ticket) -> None:
@@ -229,8 +215,7 @@ class Tasks:
         if not self._session.settings.history_enabled:
             self._session.telling.fail(phrases.NO_MEMORY)
             return
-        kept = "\n".join(answer.text for answer in self._answers)
-        notes, frame = self._notes, self._seen
+        notes, kept, frame = self._notes, self.answers.text, self.answers.seen
 
         def work(ticket: Ticket) -> None:
             said = notes.follow(action, argument, kept, frame)
@@ -316,36 +301,22 @@ class Tasks:
             jobs = self._session.jobs
             first, jobs.state = jobs.state is not State.IDLE, State.IDLE
             said = f"{problem} {phrases.KEPT_QUESTION}" if first else problem
-            self._tell_answer(Answer(said, Basis.UNKNOWN))
+            self.answers.tell(Answer(said, Basis.UNKNOWN))
 
         self._session.jobs.tell(ticket, wait)
 
     def _found(self) -> None:
         """There is a good frame at last: what was said about the others is over."""
         self._session.voice.signal(Earcon.FOUND)
-        self._answers.clear()
+        self.answers.start_over()
 
     def _thinks_about(self, frame: Frame) -> None:
-        self._seen = frame
+        self.answers.seen = frame
         self._session.jobs.state = State.THINKING
 
     def _deliver(self, ticket: Ticket, piece: Piece) -> None:
         def deliver() -> None:
             self._session.state.waiting.stop()
-            if isinstance(piece, Answer):
-                self._tell_answer(piece)
-            else:
-                self._parts = True
-                self._session.telling.emit(AnswerPart(piece))
-                self._session.voice.say_answer(piece)
+            self.answers.deliver(piece)
 
         self._session.jobs.tell(ticket, deliver)
-
-    def _tell_answer(self, answer: Answer) -> None:
-        """Show and say an answer, and keep it for `repeat`."""
-        self._answers.append(answer)
-        in_parts, self._parts = self._parts, False
-        self._session.telling.emit(AnswerGiven(answer, in_parts=in_parts))
-        # The basis of what was spoken while it was still being found follows it.
-        spoken = phrases.LABELS[answer.basis] if in_parts else phrases.spoken_text(answer)
-        self._session.voice.say_answer(spoken)

@@ -215,7 +215,9 @@ class Day:
 
     def _watch(self) -> None:
         """Live text for a moment."""
-        self._session.keep_reading()
+        from assistant.orders import Action, Order
+
+        self._session.do(Order(Action.KEEP_READING))
         time.sleep(0.05)
         self._stop()
 

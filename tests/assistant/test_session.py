@@ -228,9 +228,9 @@ def test_a_question_waits_for_a_frame_in_which_something_can_be_seen(
     told = [event.answer.text for event in events if isinstance(event, AnswerGiven)]
     assert told == [f"Too dark. {phrases.KEPT_QUESTION}", "Blurred.", TOTAL.text]
     assert scene.camera.taken == 5 and scene.speaker.earcons == [Earcon.FOUND]
-    scene.session.repeat()
+    scene.session.do(Order(Action.REPEAT))
     scene.until(lambda event: isinstance(event, AnswerGiven))
-    scene.session.read()
+    scene.session.do(Order(Action.READ))
     scene.until(lambda event: isinstance(event, AnswerGiven))
     assert scene.camera.taken == 6, "a good frame is used at once"
 
@@ -260,7 +260,7 @@ def test_a_minute_without_a_good_picture_is_told(
 
 
 def test_what_was_spoken_of_an_answer_is_where_reading_goes_on(scene: Scene) -> None:
-    scene.session.read()
+    scene.session.do(Order(Action.READ))
     scene.until_state(State.SPEAKING)
     scene.speaker.start("Read: First line.")
     scene.speaker.start("Second line.")
@@ -269,7 +269,7 @@ def test_what_was_spoken_of_an_answer_is_where_reading_goes_on(scene: Scene) -> 
     scene.speaker.start("Too late.")
     scene.settle()
     assert scene.answering.spoken == [], "only the worker's thread touches the answerer"
-    scene.session.navigate(Action.CONTINUE)
+    scene.session.do(Order(Action.CONTINUE))
     scene.until(lambda event: isinstance(event, ReadingMoved))
     assert scene.answering.spoken == ["First line.", "Second line."]
 
@@ -382,24 +382,24 @@ def test_speech_that_fails_is_told_once_and_answers_go_on_in_text(scene: Scene) 
 
 
 def test_repeat_double_check_and_reading(scene: Scene) -> None:
-    scene.session.repeat()
+    scene.session.do(Order(Action.REPEAT))
     assert scene.settle() == [ErrorSaid(phrases.NOTHING_TO_REPEAT)]
-    scene.session.double_check()
+    scene.session.do(Order(Action.DOUBLE_CHECK))
     assert scene.settle() == [ErrorSaid(phrases.NOTHING_TO_CHECK)]
     scene.session.ask("what is the total")
     scene.until_state(State.SPEAKING)
     scene.speaker.said.clear()
-    scene.session.repeat()
+    scene.session.do(Order(Action.REPEAT))
     assert AnswerGiven(TOTAL) in scene.settle()
     assert scene.speaker.said == ["Read: The total is 5.50."]
-    scene.session.double_check()
+    scene.session.do(Order(Action.DOUBLE_CHECK))
     scene.until(lambda event: isinstance(event, AnswerGiven))
     assert scene.answering.asked[-1][0] == "again: what is the total"
     assert scene.answering.frames[-1] is scene.answering.frames[0]
-    scene.session.navigate(Action.NEXT, "word")
+    scene.session.do(Order(Action.NEXT, "word"))
     moved = scene.until(lambda event: isinstance(event, ReadingMoved))[-1]
     assert moved == ReadingMoved("next word", "line 1 of 2")
-    scene.session.navigate(Action.FIND, "milk")
+    scene.session.do(Order(Action.FIND, "milk"))
     assert scene.until(lambda event: isinstance(event, ErrorSaid))[-1] == ErrorSaid(
         "milk is not in the text"
     )
@@ -409,7 +409,7 @@ def test_live_text_goes_on_until_it_is_stopped(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("assistant.session_tasks.LOOK_EVERY_S", 0.001)
-    scene.session.keep_reading()
+    scene.session.do(Order(Action.KEEP_READING))
     scene.until(lambda event: event == AnswerGiven(Answer("Platform 4", Basis.READ)))
     scene.clock.now_s += 60
     assert not any(isinstance(event, StatusSaid) for event in scene.settle())
