@@ -188,9 +188,9 @@ def look_at_saved_things(settings: Settings) -> Finding:
 
 def look_at_settings(wrong: list[str]) -> Finding:
     """Say what is wrong in the settings file."""
+    path = settings_file()
     if wrong:
         cause, _, fix = wrong[0].partition("; ")
-        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        return Finding(State.LIMITED, f"some were not understood{more}", cause, fix)
-    path = settings_file()
+        many = f"{len(wrong)} mistakes, of which this is the first" if wrong[1:] else "a mistake"
+        return Finding(State.LIMITED, f"their file has {many}", f"{path}: {cause}", fix)
     return Finding(State.OK, f"{path}" if path.is_file() else "as they are at a first start")

@@ -33,7 +33,7 @@ from assistant.listening import Listener
 from assistant.paths import settings_file
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.session import Session
-from assistant.settings_file import load_settings, save_setting
+from assistant.settings_file import load_settings, save_setting, wrong_text
 from assistant.speech import Speaker
 from models.pocket import pocket_int4_folder
 
@@ -62,8 +62,8 @@ def run(options: argparse.Namespace) -> int:
     session = Session(
         conversation, settings=settings, save=lambda changed, name: keep(changed, name)
     )
-    for sentence in wrong:
-        session.complain(sentence)
+    if wrong:
+        session.complain(wrong_text(settings_file(), wrong))
     devices = Devices(
         session, settings, models=vision, load=reader.load, speech=not options.no_speech
     )

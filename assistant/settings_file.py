@@ -3,6 +3,8 @@
 import contextlib
 import os
 import tempfile
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ HEADER = "Sightline's settings. Every value can also be changed by voice or with
 def load_settings(path: Path) -> tuple[Settings, list[str]]:
     """Read the file; what is wrong in it is named and its default used instead.
 
-    Returns the settings and one sentence for each thing that is wrong. A missing file is none.
+    Returns the settings and one sentence for each thing that is wrong, in which the file is not
+    named: `wrong_text` names it once. A missing file is none.
     """
     try:
         document = _parse(path)
@@ -33,16 +36,26 @@ def load_settings(path: Path) -> tuple[Settings, list[str]]:
     values = _flat(document)
     version = values.pop("version", VERSION)
     if version != VERSION:
-        wrong.append(f"{path}: version is {version}, this program knows {VERSION}; update it")
+        wrong.append(
+            f"version is {version}, and this program knows {VERSION}; install a newer Sightline"
+        )
     keys = {name[5:]: values.pop(name) for name in list(values) if name.startswith("keys.")}
     settings, refused = set_keys(settings, keys)
-    wrong += [f"{path}: {each}" for each in refused]
+    wrong += refused
     for name, value in values.items():
         try:
             settings = set_value(settings, name, value)
         except SettingsError as error:
-            wrong.append(f"{path}: {error}")
+            wrong.append(str(error))
     return settings, wrong
+
+
+def wrong_text(path: Path, wrong: Sequence[str]) -> str:
+    """What `load_settings` found wrong in one message; the file is named once."""
+    if len(wrong) == 1:
+        return f"{path}: {wrong[0]}"
+    first = f"{path}: {len(wrong)} lines are wrong; these settings are at their defaults"
+    return "\n".join((first, *wrong))
 
 
 def save_setting(path: Path, settings: Settings, name: str) -> None:
@@ -54,21 +67,30 @@ def save_setting(path: Path, settings: Settings, name: str) -> None:
     Raises:
         SettingsError: the file is damaged, or cannot be written.
     """
-    document = _parse(path) if path.is_file() else _new_document()
+    try:
+        document = _parse(path) if path.is_file() else _new_document()
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
     _put(document, name, get_value(settings, name))
     make_private_folder(path.parent)
     _write(path, tomlkit.dumps(document))
 
 
 def _parse(path: Path) -> tomlkit.TOMLDocument:
+    """Read the file; what is raised does not name it."""
     try:
-        return tomlkit.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        # Asked first because it says where a mistake stands; tomlkit counts lines from the end.
+        tomllib.loads(text)
+        return tomlkit.parse(text)
     except FileNotFoundError:
         return tomlkit.document()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read ({error}); correct or remove it") from error
-    except tomlkit.exceptions.TOMLKitError as error:
-        raise SettingsError(f"{path}: is not TOML ({error}); correct or remove it") from error
+    except OSError as error:
+        raise SettingsError(f"cannot be read ({error.strerror}); correct or remove it") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError("is not text in UTF-8; correct or remove it") from error
+    except (tomllib.TOMLDecodeError, tomlkit.exceptions.TOMLKitError) as error:
+        raise SettingsError(f"is not TOML: {error}; correct or remove it") from error
 
 
 def _flat(table: Any, prefix: str = "") -> dict[str, Any]:

@@ -15,7 +15,7 @@ from assistant.config import (
     set_value,
 )
 from assistant.errors import SettingsError
-from assistant.settings_file import load_settings, save_setting
+from assistant.settings_file import load_settings, save_setting, wrong_text
 
 
 def saved(path: Path, settings: Settings, name: str) -> str:
@@ -50,7 +50,7 @@ def test_a_change_keeps_comments_and_what_is_not_known(tmp_path: Path) -> None:
     path.write_text("# mine\n[speech]\nrate = 300 # fast\n\n[other]\nthing = 1\n")
     settings, wrong = load_settings(path)
     assert settings.speech_rate == 300
-    assert wrong == [f"{path}: other.thing: no such setting; known are {', '.join(KEYS)}"]
+    assert wrong == [f"other.thing: no such setting; known are {', '.join(KEYS)}"]
     text = saved(path, set_value(settings, "speech.rate", 350), "speech.rate")
     assert text == "# mine\n[speech]\nrate = 350 # fast\n\n[other]\nthing = 1\n"
     text = saved(path, set_value(settings, "verbosity", 0), "verbosity")
@@ -70,14 +70,14 @@ def test_a_change_keeps_comments_and_what_is_not_known(tmp_path: Path) -> None:
         ("[keys]\nraed = 'x'", "keys.raed: no such action; did you mean read?"),
         ("[keys]\nread = 7", 'keys.read is 7; it must be a key, such as "r" or "f2"'),
         ("[keys]\nread = 'space'", 'keys.talk is "space", the key of read; choose another'),
-        ("version = 2", "version is 2, this program knows 1; update it"),
+        ("version = 2", "version is 2, and this program knows 1; install a newer Sightline"),
     ],
 )
 def test_a_wrong_value_is_named_and_the_rest_is_used(tmp_path: Path, line: str, told: str) -> None:
     path = tmp_path / "settings.toml"
     path.write_text("interface = 'plain'\n" + line + "\n")
     settings, wrong = load_settings(path)
-    assert len(wrong) == 1 and wrong[0].startswith(f"{path}: {told}")
+    assert len(wrong) == 1 and wrong[0].startswith(told)
     assert settings.interface == "plain" and settings.speech_rate == 175
 
 
@@ -88,9 +88,29 @@ def test_a_damaged_file_is_told_and_never_overwritten(tmp_path: Path) -> None:
         settings, wrong = load_settings(path)
         assert settings == Settings() and len(wrong) == 1
         assert "correct or remove it; all settings are at their defaults" in wrong[0]
-        with pytest.raises(SettingsError, match="correct or remove it"):
+        with pytest.raises(SettingsError, match=f"{path}: .*correct or remove it"):
             save_setting(path, settings, "verbosity")
         assert path.read_bytes() == content
+
+
+def test_a_damaged_line_is_named_by_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("verbosity = 1\n[speech]\nrate = \n")
+    _, [wrong] = load_settings(path)
+    assert wrong.startswith("is not TOML: Invalid value (at line 3, column 8); ")
+
+
+def test_several_mistakes_are_one_message_that_names_the_file_once(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("verbosity = 9\n[speech]\nrate = 1\n[camera]\nmirrored = 'no'\n")
+    _, wrong = load_settings(path)
+    assert wrong_text(path, wrong).splitlines() == [
+        f"{path}: 3 lines are wrong; these settings are at their defaults",
+        "verbosity is 9; it must be a whole number from 0 to 2",
+        "speech.rate is 1; it must be a whole number from 80 to 600",
+        'camera.mirrored is "no"; it must be true or false',
+    ]
+    assert wrong_text(path, wrong[:1]) == f"{path}: {wrong[0]}"
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -159,7 +159,16 @@ def test_all_the_parts_are_looked_at(home: Path) -> None:
     assert matters["camera"] and not matters["loudspeaker"] and not matters["voice"]
     (home / "config/settings.toml").write_text("= broken")
     settings = doctor_probes.this_machine()[-1]
-    assert one(settings).finding.state is State.LIMITED
+    assert one(settings).words() == (
+        f"settings: Limited. Their file has a mistake. {home}/config/settings.toml: is not TOML: "
+        "Invalid statement (at line 1, column 1). Correct or remove it; all settings are at their "
+        "defaults."
+    )
+    (home / "config/settings.toml").write_text("verbosity = 3\nspeach = 1")
+    assert (
+        "file has 2 mistakes, of which this is the first. "
+        in one(doctor_probes.this_machine()[-1]).words()
+    )
 
 
 # What it looks at
