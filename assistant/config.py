@@ -2,6 +2,8 @@
 
 import dataclasses
 import difflib
+import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -70,12 +72,16 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One setting: its name in the file, what is allowed, and the comment beside it."""
+    """One setting: its name in the file, what is allowed, and the comment beside it.
+
+    at_start: True if a change is used from the next start.
+    """
 
     name: str
     comment: str
     check: Callable[[object], bool]
     allowed: str
+    at_start: bool = False
 
     @property
     def field(self) -> str:
@@ -83,8 +89,15 @@ class Key:
         return self.name.replace(".", "_")
 
 
-def _key(name: str, comment: str, allowed: str, check: Callable[[object], bool]) -> tuple[str, Key]:
-    return name, Key(name, comment, check, allowed)
+def _key(
+    name: str,
+    comment: str,
+    allowed: str,
+    check: Callable[[object], bool],
+    *,
+    at_start: bool = False,
+) -> tuple[str, Key]:
+    return name, Key(name, comment, check, allowed, at_start)
 
 
 def _whole(low: int, high: int) -> Callable[[object], bool]:
@@ -136,8 +149,9 @@ KEYS: Mapping[str, Key] = MappingProxyType(
             _key(
                 "camera.source",
                 "A number, a file, a folder, a video, a stream's address, or none.",
-                TEXT,
+                f"a number, or {TEXT}",
                 _is_text,
+                at_start=True,
             ),
             _key(
                 "camera.mirrored",
@@ -145,15 +159,28 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                 SWITCH,
                 _is_switch,
             ),
-            _key("model.folder", "Vision-language model; empty: the built-in one.", TEXT, _is_text),
+            _key(
+                "model.folder",
+                "Vision-language model; empty: the built-in one.",
+                TEXT,
+                _is_text,
+                at_start=True,
+            ),
             _key("text_model.folder", "Model for summaries; empty: none.", TEXT, _is_text),
-            _key("vosk.folder", "Vosk model for speech; empty: PocketSphinx.", TEXT, _is_text),
+            _key(
+                "vosk.folder",
+                "Vosk model for speech; empty: PocketSphinx.",
+                TEXT,
+                _is_text,
+                at_start=True,
+            ),
             _key("history.enabled", "true to let Sightline remember things.", SWITCH, _is_switch),
             _key(
                 "interface",
                 "What starts: the full screen where the terminal allows it, or one of the two.",
                 '"auto", "plain" or "tui"',
                 _one_of("auto", "plain", "tui"),
+                at_start=True,
             ),
         )
     )
@@ -172,6 +199,9 @@ def set_value(settings: Settings, name: str, value: object) -> Settings:
     key = KEYS.get(name)
     if key is None:
         raise SettingsError(f"{name}: no such setting{_nearest(name, KEYS)}")
+    if name == "camera.source" and type(value) is int:
+        # Cameras have numbers, and a number needs no quotes.
+        value = str(value)
     if not key.check(value):
         raise SettingsError(f"{name} is {_shown(value)}; it must be {key.allowed}")
     changes: dict[str, Any] = {key.field: value}
@@ -184,6 +214,12 @@ def get_value(settings: Settings, name: str) -> Value:
         return settings.keys[name.removeprefix("keys.")]
     value: Value = getattr(settings, KEYS[name].field)
     return value
+
+
+def value_text(settings: Settings, name: str) -> str:
+    """The value of one setting in words; "empty" for an empty text."""
+    value = get_value(settings, name)
+    return str(value).lower() if isinstance(value, bool) else str(value) or "empty"
 
 
 def parse_value(name: str, text: str) -> Value:
@@ -242,9 +278,37 @@ def _checked_key(action: str, value: object) -> str:
     name = f"keys.{action}"
     if action not in DEFAULT_KEYS:
         raise SettingsError(f"{name}: no such action{_nearest(action, DEFAULT_KEYS)}")
-    if not isinstance(value, str) or not value.strip():
+    key = value.strip() if isinstance(value, str) else ""
+    # A capital letter is another key than the small one; names of keys are written small.
+    key = key if len(key) == 1 else key.lower()
+    if not _is_key(key):
         raise SettingsError(f'{name} is {_shown(value)}; it must be a key, such as "r" or "f2"')
-    return value.strip()
+    return key
+
+
+_CHARACTERS = frozenset(
+    re.sub(r"\W", "_", unicodedata.name(character).lower())
+    for character in map(chr, range(0x180))
+    if character.isprintable()
+)
+"""Unicode's names of the characters of Latin keyboards, as Textual writes them."""
+
+# fmt: off
+_NAMED_KEYS = _CHARACTERS | {
+    "backspace", "delete", "down", "end", "enter", "escape", "home", "insert", "left", "pagedown",
+    "pageup", "right", "space", "tab", "up",
+    # Textual's own names of six characters.
+    "at", "backslash", "minus", "plus", "slash", "underscore",
+}
+# fmt: on
+
+
+def _is_key(key: str) -> bool:
+    """True for a key in Textual's names; an action whose key does not exist could not be asked."""
+    last = re.sub(r"^(?:(?:ctrl|shift|alt)\+)*(?=.)", "", key)
+    if len(last) == 1:
+        return last.isprintable()
+    return last in _NAMED_KEYS or bool(re.fullmatch(r"f[1-9]\d?", last))
 
 
 def _nearest(name: str, known: Mapping[str, object]) -> str:

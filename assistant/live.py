@@ -227,7 +227,7 @@ class Devices:
     def setting_changed(self, settings: Settings, name: str) -> None:
         """Open what a setting has switched on."""
         if name == "history.enabled" and settings.history_enabled:
-            threading.Thread(target=self._try, args=(self._open_memory,), daemon=True).start()
+            threading.Thread(target=self._open_memory, daemon=True).start()
 
     def close(self) -> None:
         """Give every device back."""
@@ -241,7 +241,7 @@ class Devices:
         self._try(self._find_model)
         self._try(self._load)
         if self._settings.history_enabled:
-            self._try(self._open_memory)
+            self._open_memory()
 
     def _try(self, open_one: Callable[[], None]) -> None:
         try:
@@ -282,7 +282,11 @@ class Devices:
             )
 
     def _open_memory(self) -> None:
-        notebook = open_notebook(embed=self._models.embed, model=self._models.name)
+        try:
+            notebook = open_notebook(embed=self._models.embed, model=self._models.name)
+        except AssistantError as error:
+            self._session.without_memory(f"Nothing can be saved: {error}")
+            return
         self._session.attach(memory=notebook)
 
 

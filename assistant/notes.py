@@ -9,6 +9,8 @@ from assistant.ports import Kept, Notebook
 MOST_NAMED = 5
 """Things that one sentence lists; more cannot be kept in mind by ear."""
 
+UNNAMED = "no name"
+
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -17,8 +19,10 @@ class Notes:
 
     ACTIONS = frozenset({Action.REMEMBER, Action.SAVED, Action.WHERE, Action.FORGET})
 
-    def __init__(self, memory: Notebook | None) -> None:
+    def __init__(self, memory: Notebook | None, missing: str = phrases.MEMORY_OPENS) -> None:
+        """missing: what is told where there is no memory."""
         self._memory = memory
+        self._missing = missing
 
     def follow(self, action: Action, argument: str, kept: str, frame: Frame | None) -> str:
         """Follow an order and return what to say.
@@ -26,16 +30,15 @@ class Notes:
         kept: the text of the last answers; frame: what they were about.
 
         Raises:
-            UsageError: memory is off, or there is nothing to remember or delete.
+            UsageError: memory is not open, or there is nothing to remember or delete.
         """
         if self._memory is None:
-            raise UsageError(phrases.MEMORY_CLOSED)
+            raise UsageError(self._missing)
         if action is Action.REMEMBER:
             if not kept:
                 raise UsageError(phrases.NOTHING_TO_REMEMBER)
-            name = argument or "no name"
-            self._memory.remember(name, kept, frame)
-            return f"I remember this as {name}."
+            self._memory.remember(argument or UNNAMED, kept, frame)
+            return f"I remember this as {argument}." if argument else "I remember this."
         if action is Action.SAVED:
             return _listed(self._memory.everything(), "I have saved nothing.")
         if action is Action.WHERE:

@@ -4,7 +4,7 @@ import re
 
 from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
-from assistant.config import Settings
+from assistant.config import KEYS, Settings, value_text
 
 FOR_HELP = "For help: question mark, or /help."
 FIRST_QUESTION = (
@@ -29,8 +29,10 @@ NOTHING_TO_CHECK = "There is no question to check yet; ask one first."
 NOT_UNDERSTOOD = "I did not understand. Say it in other words, or type it."
 NO_LISTENER = "I cannot hear: there is no microphone or no recognizer. Type your question."
 NO_CAMERA_TO_WATCH = "Reading as you go needs a camera; this is a still picture. Try: /read."
-NO_MEMORY = "I remember nothing: memory is off. Switch it on: /set history.enabled true."
-MEMORY_CLOSED = "The memory is not open; I said why when it was switched on."
+MEMORY_ON = "Memory is switched on."
+MEMORY_OFF = "Memory is switched off. What was saved stays."
+NO_MEMORY = "Memory is switched off. Switch it on: /set history.enabled true."
+MEMORY_OPENS = "The memory is still being opened; ask again in a moment."
 NOTHING_TO_REMEMBER = "There is nothing to remember yet; ask or read something first."
 WATCHING = "I read new text as it comes into view. Say or press stop to end."
 STILL_WORKING = "I am still working on it."
@@ -74,8 +76,9 @@ def setting_words(settings: Settings, name: str) -> str:
             settings.verbosity
         ]
     if name == "history.enabled":
-        return "Memory is on." if settings.history_enabled else "Memory is off."
-    return f"{name} is set."
+        return MEMORY_ON if settings.history_enabled else MEMORY_OFF
+    later = " It is used from the next start." if name in KEYS and KEYS[name].at_start else ""
+    return f"{name} is {value_text(settings, name)}.{later}"
 
 
 def spoken_text(answer: Answer) -> str:

@@ -142,6 +142,11 @@ class Session:
         """Give the session devices that took longer to open, or came back."""
         self._post(lambda: self._attach(speaker, listener, frames, memory))
 
+    def without_memory(self, why: str) -> None:
+        """The memory was switched on and cannot be opened."""
+        self._post(lambda: self.tasks.without_memory(why))
+        self.complain(why)
+
     def heard(self, heard: Heard) -> None:
         """What the listener heard."""
         self._post(lambda: self._heard(heard))

@@ -14,6 +14,7 @@ from assistant.config import (
     get_value,
     parse_value,
     set_value,
+    value_text,
 )
 from assistant.errors import AssistantError, SettingsError
 from assistant.events import SettingsChanged
@@ -100,10 +101,11 @@ class SessionSettings:
     def _set_typed(self, argument: str) -> None:
         name, _, text = argument.partition(" ")
         if not name:
-            listed = (f"{each} {get_value(self.now, each)}".strip() for each in KEYS)
+            listed = [f"{each}: {value_text(self.now, each)}" for each in KEYS]
+            listed.append("/set NAME says what a setting means.")
             self._session.telling.say("\n".join(listed))
         elif not text.strip() and name in KEYS:
-            shown = str(get_value(self.now, name)) or "empty"
-            self._session.telling.say(f"{name} is {shown}; it may be {KEYS[name].allowed}.")
+            key, shown = KEYS[name], value_text(self.now, name)
+            self._session.telling.say(f"{name} is {shown}. {key.comment} It may be {key.allowed}.")
         else:
             self.change(name, parse_value(name, text))

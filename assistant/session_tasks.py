@@ -3,6 +3,7 @@
 import contextlib
 import math
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,9 @@ MOST_QUESTION_S = 20.0
 MOST_SPOKEN = 500
 """Sentences that were spoken and are not yet noted; of more, the latest count."""
 
+MEMORY_OPENS_WITHIN_S = 5.0
+"""How long an order about the memory waits for it to be opened."""
+
 NAVIGATION = (
     Action.NEXT, Action.PREVIOUS, Action.CONTINUE, Action.SPELL, Action.FIND, Action.HEADING,
 )  # fmt: skip
@@ -45,6 +49,7 @@ class Tasks:
         self._answerer = answerer
         self._eyes = Eyes()
         self._notes = Notes(None)
+        self._memory_tried = threading.Event()
         # From the session's thread to the worker's, which alone may touch the answerer.
         self._spoken: queue.Queue[str] = queue.Queue(MOST_SPOKEN)
         self._ahead: Frame | None = None
@@ -56,6 +61,12 @@ class Tasks:
         self._eyes.frames = frames or self._eyes.frames
         if memory is not None:
             self._notes = Notes(memory)
+            self._memory_tried.set()
+
+    def without_memory(self, why: str) -> None:
+        """The memory cannot be opened; the reason is told again when it is needed."""
+        self._notes = Notes(None, why)
+        self._memory_tried.set()
 
     def note_spoken(self, sentence: str) -> None:
         """A sentence of an answer began to sound: `continue` goes on there."""
@@ -215,10 +226,12 @@ class Tasks:
         if not self._session.settings.history_enabled:
             self._session.telling.fail(phrases.NO_MEMORY)
             return
-        notes, kept, frame = self._notes, self.answers.text, self.answers.seen
+        kept, frame = self.answers.text, self.answers.seen
 
         def work(ticket: Ticket) -> None:
-            said = notes.follow(action, argument, kept, frame)
+            # Switched on just now, it is opened in a thread of its own.
+            self._memory_tried.wait(MEMORY_OPENS_WITHIN_S)
+            said = self._notes.follow(action, argument, kept, frame)
             self._session.jobs.tell(ticket, lambda: self._session.telling.say(said))
 
         self._begin(work)

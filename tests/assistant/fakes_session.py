@@ -211,7 +211,9 @@ class Clock:
 class Scene:
     """A session with fakes around it, its events taken out by the test."""
 
-    def __init__(self, *, picture: bool = True, speech: bool = True, **settings: Any) -> None:
+    def __init__(
+        self, *, picture: bool = True, speech: bool = True, memory: bool = True, **settings: Any
+    ) -> None:
         self.answering = FakeAnswering()
         self.camera = FakeCamera()
         self.speaker = FakeSpeaker()
@@ -225,7 +227,7 @@ class Scene:
             speaker=self.speaker if speech else None,
             listener=self.listener,
             frames=self.camera if picture else None,
-            memory=self.notebook,
+            memory=self.notebook if memory else None,
             save=lambda settings, name: self.saved.append(name),
             clock=self.clock,
         )

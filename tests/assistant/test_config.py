@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from textual.keys import Keys, _character_to_key
 
 from assistant.config import (
     DEFAULT_KEYS,
@@ -16,6 +17,8 @@ from assistant.config import (
 )
 from assistant.errors import SettingsError
 from assistant.settings_file import load_settings, save_setting, wrong_text
+
+TAKEN = frozenset(DEFAULT_KEYS.values()) - {"r"}
 
 
 def saved(path: Path, settings: Settings, name: str) -> str:
@@ -127,6 +130,23 @@ def test_two_actions_can_change_their_keys() -> None:
         set_value(settings, "keys.help", "d")
     assert set_value(settings, "keys.help", "f1").keys["help"] == "f1"
     assert get_value(settings, "keys.read") == "d"
+
+
+def test_every_key_of_the_screen_can_be_chosen_and_a_slip_is_refused() -> None:
+    named = {key.value for key in Keys if key.value[0] not in "<" and key.value != "ctrl-at"}
+    typed = {_character_to_key(chr(code)) for code in range(32, 127)}
+    for key in {"F2", "Home", "ctrl+R", "ä", *named, *typed} - TAKEN - {"return"}:
+        assert set_value(Settings(), "keys.read", key).keys["read"].lower() == key.lower()
+    for slip in ("esacpe", "banana", "ctrl", "ctrl+", "f0", "f100", "rr", "", "\x07"):
+        with pytest.raises(SettingsError, match="must be a key"):
+            set_value(Settings(), "keys.read", slip)
+
+
+def test_the_number_of_a_camera_needs_no_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("[camera]\nsource = 1\n")
+    settings, wrong = load_settings(path)
+    assert (settings.camera_source, wrong) == ("1", [])
 
 
 def test_no_two_actions_begin_with_the_same_key() -> None:

@@ -9,6 +9,7 @@ import pytest
 from assistant import phrases
 from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
+from assistant.config import KEYS
 from assistant.events import (
     AnswerGiven,
     AnswerPart,
@@ -337,9 +338,28 @@ def test_wrong_settings_are_refused_in_one_sentence(scene: Scene) -> None:
     assert scene.settle() == [
         ErrorSaid("speech.rate is 1000; it must be a whole number from 80 to 600")
     ]
-    scene.session.do(Order(Action.SET, "speech.rate"))
-    assert "speech.rate is 175" in scene.settle()[0].text  # type: ignore[union-attr]
     assert scene.saved == []
+
+
+def test_a_setting_tells_its_value_its_meaning_and_when_it_counts(scene: Scene) -> None:
+    for typed, told in (
+        (
+            "camera.source",
+            "camera.source is 0. A number, a file, a folder, a video, a stream's address, or none. "
+            "It may be a number, or text in quotes.",
+        ),
+        ("camera.source 1", "camera.source is 1. It is used from the next start."),
+        ("camera.mirrored on", "camera.mirrored is true."),
+        ("keys.read F2", "keys.read is f2."),
+    ):
+        scene.session.do(Order(Action.SET, typed))
+        assert StatusSaid(told) in scene.settle(), typed
+    scene.session.do(Order(Action.SET))
+    [listed] = scene.settle()
+    assert isinstance(listed, StatusSaid)
+    lines = listed.text.splitlines()
+    assert [line.partition(": ")[0] for line in lines[:-1]] == list(KEYS)
+    assert {"camera.source: 1", "camera.mirrored: true", "speech.voice: empty"} <= set(lines)
 
 
 def test_where_a_screen_reader_speaks_there_are_only_short_sounds(scenes: list[Scene]) -> None:
@@ -427,10 +447,13 @@ def test_things_are_remembered_and_forgotten_in_words(scene: Scene) -> None:
     scene.session.ask("what did I save")
     assert ErrorSaid(phrases.NO_MEMORY) in scene.settle()
     scene.session.set("history.enabled", True)
+    assert StatusSaid(phrases.MEMORY_ON) in scene.settle()
     scene.session.ask("what is the total")
     scene.until_state(State.SPEAKING)
     for words, told in (
         ("remember this as my blue folder", "I remember this as blue folder."),
+        ("remember this", "I remember this."),
+        ("forget number two", "Number 2 is deleted."),
         ("what did I save", "1: blue folder. The total is 5.50."),
         ("where did I see my blue folder", "1: blue folder. The total is 5.50."),
         ("forget number one", "Number 1 is deleted."),
@@ -439,6 +462,27 @@ def test_things_are_remembered_and_forgotten_in_words(scene: Scene) -> None:
     ):
         scene.session.ask(words)
         scene.until(lambda event, told=told: event == StatusSaid(told))  # type: ignore[misc]
+
+
+def test_a_memory_that_cannot_be_opened_says_why_whenever_it_is_needed(
+    scenes: list[Scene],
+) -> None:
+    scene = begin(scenes, memory=False, history_enabled=True)
+    scene.session.ask("what did I save")
+    # It is still being opened; the answer waits for what comes of that.
+    scene.session.without_memory("Nothing can be saved: there is no keyring; set a passphrase")
+    for _ in range(2):
+        events = scene.until_state(State.IDLE)
+        assert ErrorSaid("Nothing can be saved: there is no keyring; set a passphrase") in events
+        scene.session.ask("what did I save")
+
+
+def test_a_memory_that_is_still_being_opened_is_waited_for(scenes: list[Scene]) -> None:
+    scene = begin(scenes, memory=False, history_enabled=True)
+    scene.session.ask("what did I save")
+    scene.until_state(State.LOOKING)
+    scene.session.attach(memory=scene.notebook)
+    assert StatusSaid("I have saved nothing.") in scene.until_state(State.IDLE)
 
 
 def test_the_camera_is_lost_once_and_back_once(scene: Scene) -> None:
