@@ -20,6 +20,9 @@ READY = f"Ready. Ask a question. {FOR_HELP}"
 NO_PICTURE = (
     "There is no camera and no picture; I keep your question. Open a picture: /open PICTURE."
 )
+STILL_NO_PICTURE = (
+    "The camera gives no picture; I keep your question. Or open a picture: /open PICTURE."
+)
 NO_PICTURE_TO_READ = "There is no camera and no picture. Open a picture: /open PICTURE."
 NO_CAMERA = "There is no camera. Open a picture: /open PICTURE."
 KEPT_QUESTION = "I keep your question until I see more."

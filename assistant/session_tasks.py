@@ -168,6 +168,13 @@ class Tasks:
     def _keep(self, question: str) -> None:
         self._kept_question, self._kept_at_s = question, time.monotonic()
 
+    def _keep_untold(self, question: str, cause: str) -> None:
+        """Keep a question since no frame comes; the cause is told unless the user knows it."""
+        self._keep(question)
+        telling = self._session.telling
+        known = telling.camera_lost
+        telling.fail(phrases.STILL_NO_PICTURE if known else f"{cause}; I keep your question")
+
     def _read(self) -> None:
         if self._has_picture():
             self._new_question("read this")
@@ -284,8 +291,9 @@ class Tasks:
             except CameraError as error:
                 if not waits:
                     raise
-                self._session.jobs.tell(ticket, lambda: self._keep(waits))
-                raise CameraError(f"{error}; I keep your question") from error
+                cause = str(error)
+                self._session.jobs.tell(ticket, lambda: self._keep_untold(waits, cause))
+                return
             if looked_at is None:
                 return
             self._session.jobs.tell(ticket, lambda: self._thinks_about(looked_at))

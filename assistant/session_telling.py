@@ -17,7 +17,8 @@ class Telling:
         self.events: queue.Queue[Event] = queue.Queue(MOST_EVENTS)
         self._voice = voice
         self._told: set[str] = set()
-        self._camera_lost = False
+        self.camera_lost = False
+        """True from when the user was told so until it is back."""
 
     def emit(self, event: Event) -> None:
         """Hand an event to the front end."""
@@ -42,7 +43,7 @@ class Telling:
 
     def camera_changed(self, lost: bool, text: str) -> None:
         """Show and say that the camera is lost or back, if that is new."""
-        if lost is not self._camera_lost:
-            self._camera_lost = lost
+        if lost is not self.camera_lost:
+            self.camera_lost = lost
             self.emit(CameraLost(text) if lost else CameraBack(text))
             self._voice.say(text)

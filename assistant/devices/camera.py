@@ -216,7 +216,9 @@ class Camera:
             self._problem = problem
             self._changed.notify_all()
         if not was_lost and self._on_lost is not None and not self._closing.is_set():
-            self._on_lost(f"The camera is lost: {problem}.")
+            was_there = bool(self._frames)
+            about = "The camera is lost" if was_there else "There is no picture from the camera"
+            self._on_lost(f"{about}: {problem}.")
 
 
 def _read_all(capture: Capture, reads: "queue.Queue[Read]", ended: threading.Event) -> None:

@@ -131,7 +131,8 @@ class PortAudio:
         except (ImportError, OSError) as trouble:
             kind = "sound" if error is PlayerError else "microphone"
             raise error(
-                f"no {kind}: the PortAudio library is missing (Debian: apt install libportaudio2)"
+                f"no {kind}: the PortAudio library is missing; install it (Debian: apt install "
+                "libportaudio2)"
             ) from trouble
         self._sounddevice: Any = sounddevice
         # Also ValueError: sounddevice raises it for a device that is not in the list.
@@ -152,7 +153,9 @@ class PortAudio:
                 raise MicrophoneError(
                     "no microphone was found; plug one in, or type the question"
                 ) from error
-            raise PlayerError("no sound: no loudspeaker or headphones were found") from error
+            raise PlayerError(
+                "no sound: no loudspeaker or headphones were found; plug some in"
+            ) from error
 
     def accepts_output(self, rate_hz: int) -> bool:
         """True if the default output device takes mono sound of this rate."""

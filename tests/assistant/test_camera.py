@@ -159,6 +159,10 @@ def test_loss_and_return_are_announced_once(watched: Watched, mode: str, cause: 
 def test_a_camera_that_is_missing_is_told_once_and_tried_again() -> None:
     watched = Watched(opens=False)
     watched.until_told(1)
+    # Nothing is lost that was never there.
+    assert watched.told == [
+        "There is no picture from the camera: camera 0 cannot be opened; plug it in."
+    ]
     with pytest.raises(CameraError, match="cannot be opened"):
         watched.camera.latest(2.0)
     watched.opens = True

@@ -73,7 +73,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         def __init__(self, source: str, *, on_lost: Callable[[str], None], **_: object) -> None:
             super().__init__()
             self.error = "no camera was found"
-            on_lost("The camera is lost: no camera was found.")
+            on_lost("There is no picture from the camera: no camera was found.")
 
     monkeypatch.setattr("assistant.devices.camera.Camera", NoCamera)
     monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path / "home"))
@@ -96,7 +96,7 @@ def test_where_all_is_missing_each_thing_is_told_once(
     assert converse(monkeypatch, lines, "--no-speech") == 0
     out, error = capsys.readouterr()
     assert error == ""
-    for told in ("The camera is lost", "no microphone was found", "there is no vision model at "):
+    for told in ("There is no picture from the camera", "no microphone was found", "there is no vision model at "):
         assert out.count(f"status: {told}") == 1, told
     assert out.count("answer: I can't tell: ") == 2
     assert all(

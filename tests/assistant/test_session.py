@@ -195,8 +195,14 @@ def test_a_failure_is_one_spoken_sentence_and_the_session_goes_on(scene: Scene) 
     ]
     assert scene.speaker.said == ["no camera answers; plug it in; I keep your question"]
     assert scene.speaker.earcons == [Earcon.ERROR]
+    scene.session.camera_lost("The camera is lost: it was unplugged; plug it in.")
+    scene.session.ask("what is the total")
+    # The cause was told already.
+    events = scene.until_state(State.IDLE)
+    assert [event.text for event in events if isinstance(event, ErrorSaid)] == [
+        phrases.STILL_NO_PICTURE
+    ]
     scene.camera.error = None
-    scene.session.camera_lost("The camera is lost.")
     scene.session.camera_back("The camera is back.")
     events = scene.until_state(State.SPEAKING)
     assert AnswerGiven(TOTAL) in events, "the question that was kept is answered"
