@@ -88,6 +88,12 @@ def fetch(
         ) from error
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, without the numbers that only programs understand."""
+    line = (str(error).splitlines() or [""])[0]
+    return re.sub(r"\[Errno -?\d+\] ", "", line) or type(error).__name__
+
+
 def _bring(
     client: httpx2.Client, wanted: Wanted, part: "_Part", progress: Progress, pause_s: float
 ) -> None:
@@ -100,15 +106,16 @@ def _bring(
             _one_attempt(client, wanted, part, progress)
             return
         except (_Broken, httpx2.TransportError) as error:
-            reason = str(error) or type(error).__name__
+            reason = first_line(error)
             log.info("the transfer stopped at %d bytes: %s", part.size, reason)
         idle = idle + 1 if part.size <= before else 0
         if idle >= MOST_IDLE_ATTEMPTS:
             break
         time.sleep(min(pause_s * 2 ** max(idle - 1, 0), 30.0))
+    rest = f", it goes on after {part.size} bytes" if part.size else ""
     raise DownloadError(
         f"{wanted.address}: the server cannot be reached or breaks off ({reason}); check the "
-        f"network and give the command again, it goes on after {part.size} bytes"
+        f"network and give the command again{rest}"
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from assistant.downloads import NetworkError
+from assistant.downloads import NetworkError, first_line
 from assistant.errors import DownloadError
 from models.catalog import HubSource
 
@@ -75,7 +75,7 @@ def list_files(source: HubSource, *, endpoint: str | None = None) -> HubListing:
         raise DownloadError("HF_HUB_OFFLINE is set; unset it to pull a model") from error
     except (NetworkError, OSError, ValueError) as error:
         raise DownloadError(
-            f"{page}: the hub cannot be reached ({_first_line(error)}); check the network"
+            f"{page}: the hub cannot be reached ({first_line(error)}); check the network"
         ) from error
     return _listing(source, answer, endpoint, huggingface_hub)
 
@@ -115,7 +115,3 @@ def _consent(page: str) -> DownloadError:
         f"{page}: the maker wants the licence accepted first; open this page, accept it, then "
         "run hf auth login with your own token"
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -123,7 +123,8 @@ def _verify(options: argparse.Namespace) -> int:
     for line in found:
         print(f"error: {line}")
     if found:
-        print(f"Get it again with: assistant models pull {model.name} --again")
+        if is_installed(model.name):
+            print(f"Get it again with: assistant models pull {model.name} --again")
         return DAMAGED
     count = len(record.files) if record else 0
     print(f"{model.name}: all {count} files are as they were when they were pulled")

@@ -1,6 +1,7 @@
 """One file over a network that does all it can to spoil it."""
 
 import hashlib
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -237,6 +238,18 @@ def test_headers_do_not_follow_to_another_server(
         get(Wanted(address, headers={"authorization": "Bearer token"}), target)
     assert manners.requests[0][1]["authorization"] == "Bearer token"
     assert "authorization" not in {name.lower() for name in elsewhere.requests[0][1]}
+
+
+def test_a_server_that_is_not_there_is_told_without_numbers(target: Path) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{held.getsockname()[1]}/model.zip"
+        with pytest.raises(DownloadError) as failed:
+            get(Wanted(address), target)
+    assert str(failed.value) == (
+        f"{address}: the server cannot be reached or breaks off (Connection refused); check the "
+        "network and give the command again"
+    )
 
 
 def test_attempts_have_an_end(

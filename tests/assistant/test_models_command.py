@@ -294,7 +294,9 @@ def test_pull_and_verify_by_command(
 ) -> None:
     monkeypatch.setattr(catalog, "_shipped", lambda: (speech(root),))
     assert run("verify", "vosk-small-en") == 1
-    assert "is not installed" in capsys.readouterr().out
+    assert capsys.readouterr().out == (
+        "error: vosk-small-en is not installed; get it with: assistant models pull vosk-small-en\n"
+    )
     assert run("pull", "vosk-small-en") == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "status: licence: Apache-2.0, https://x.org"
