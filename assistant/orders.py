@@ -73,7 +73,7 @@ HELP: Mapping[Action, str] = MappingProxyType(
         Action.SET: "/set NAME VALUE: change a setting; /set alone lists them",
         Action.REMEMBER: "/remember NAME: keep what was read or answered under a name",
         Action.SAVED: "/saved: what is kept",
-        Action.WHERE: "/where THING: search what is kept",
+        Action.WHERE: "/where THING: search what is kept; /where this: by what is in view",
         Action.FORGET: "/forget NUMBER, or /forget all: delete what is kept",
         Action.HELP: "/help: this list",
         Action.QUIT: "/quit: end",
@@ -108,7 +108,8 @@ _SPOKEN: tuple[tuple[Action, str], ...] = (
     (Action.FIND, r"(?:go|jump) to (?:the word )?(?P<argument>\w+)"),
     (Action.REMEMBER, r"remember (?:this|it|that)(?: as (?:my |the )?(?P<argument>.+))?"),
     (Action.SAVED, r"what did i save|what have i saved|what do you remember"),
-    (Action.WHERE, r"where did i (?:see|put|leave) (?:my |the )?(?P<argument>.+)"),
+    (Action.WHERE, r"(?:have|did) i (?:seen?|saved?) (?P<argument>(?:this|that|it)(?: before)?)"),
+    (Action.WHERE, r"where (?:did|have) i (?:seen?|put|le(?:ave|ft)) (?:my |the )?(?P<argument>.+)"),
     (Action.FORGET, r"(?:delete|forget) (?P<argument>all|everything|number \w+)"),
 )  # fmt: skip
 
@@ -129,8 +130,8 @@ def parse_command(line: str) -> Order:
     Raises:
         UsageError: no such command, or its argument is missing or superfluous.
     """
-    name, _, rest = line.strip().removeprefix("/").partition(" ")
-    argument = rest.strip()
+    name, *rest = line.strip().removeprefix("/").split(maxsplit=1) or [""]
+    argument = rest[0] if rest else ""
     try:
         action = Action(name.lower().replace("-", "_"))
     except ValueError:

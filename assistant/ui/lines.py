@@ -21,8 +21,8 @@ from assistant.orders import Action, Order, parse_command
 from assistant.session import Session
 from assistant.ui.plain import print_event
 
-LONGEST_LINE = 100_000
-"""Characters; a longer line is no question."""
+LONGEST_LINE = 2000
+"""Characters; a longer line is no question, and its echo would be read aloud for minutes."""
 
 MOST_LINES = 1000
 """Lines that are read ahead."""
@@ -85,7 +85,7 @@ def parse_line(line: str, *, as_json: bool) -> list[Order | Question]:
     """
     text = line.strip()
     if len(text) > LONGEST_LINE:
-        raise UsageError(f"the line has {len(text)} characters; ask in fewer than {LONGEST_LINE}")
+        raise UsageError(f"the line has {len(text)} characters; give at most {LONGEST_LINE}")
     if not text:
         return []
     if text == "?":
@@ -110,6 +110,9 @@ def _parse_object(text: str) -> list[Order | Question]:
     if "picture" in given:
         found.append(Order(Action.OPEN, str(Path(given["picture"]))))
     if "question" in given:
+        if not given["question"].strip():
+            # A program would wait for the answer to nothing.
+            raise UsageError(f"the question is empty; {form}")
         return [*found, Question(given["question"])]
     return [*found, parse_command(f"/{given['command']} {given.get('argument', '')}")]
 

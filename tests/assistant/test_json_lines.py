@@ -157,7 +157,9 @@ def test_a_reader_that_went_away_ends_the_session() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ['{"question": 1}', '{"question": "a", "command": "b"}', "{}", "{"]
+    "line",
+    ['{"question": 1}', '{"question": "a", "command": "b"}', "{}", "{", '{"question": " "}']
+    + ['{"a":' * 399],
 )
 def test_objects_of_another_form_are_refused(line: str) -> None:
     with pytest.raises(UsageError, match="give"):
@@ -173,7 +175,7 @@ def test_lines_are_questions_unless_they_begin_with_a_slash() -> None:
     assert parse_line('{"command": "find", "argument": "milk"}', as_json=True) == [
         Order(Action.FIND, "milk")
     ]
-    with pytest.raises(UsageError, match="100001 characters"):
+    with pytest.raises(UsageError, match="2001 characters; give at most 2000"):
         parse_line("x" * (LONGEST_LINE + 1), as_json=False)
 
 

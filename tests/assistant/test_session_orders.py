@@ -50,6 +50,7 @@ def test_questions_are_no_orders(question: str) -> None:
 def test_commands() -> None:
     assert parse_command("/open  my picture.png ") == Order(Action.OPEN, "my picture.png")
     assert parse_command("/QUIT") == Order(Action.QUIT)
+    assert parse_command("/ find\tmilk and  bread") == Order(Action.FIND, "milk and  bread")
     assert parse_command("/next word") == Order(Action.NEXT, "word")
     for line, told in (
         ("/", "no such command"),
