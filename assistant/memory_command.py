@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from assistant.answering.memory import Memory, Remembered
+from assistant.answering.memory import Memory
 from assistant.answering.memory_keys import KeyringKey
-from assistant.answering.notebook import PASSPHRASE_VARIABLE, find_key, memory_folder
+from assistant.answering.memory_search import Remembered
+from assistant.answering.notebook import PASSPHRASE_VARIABLE, REASONS, find_key, memory_folder
 from assistant.errors import MemoryKeyError
 from assistant.phrases import printable
 
@@ -114,6 +115,7 @@ def _tell(found: Sequence[Remembered], options: argparse.Namespace, nothing: str
                 "text": thing.text,
                 "saved_at": thing.saved_at.isoformat(),
                 "line": thing.line,
+                "found_by": thing.found_by.value if thing.found_by else None,
             }
             for thing in found
         ]
@@ -122,7 +124,8 @@ def _tell(found: Sequence[Remembered], options: argparse.Namespace, nothing: str
     for thing in found:
         when = thing.saved_at.astimezone().strftime("%d %B %Y, %H:%M")
         text = " ".join((thing.line or thing.text).split())
-        print(printable(f"{thing.id}: {thing.name}, saved {when}. {text}"))
+        said = f"{thing.id}: {thing.name}, saved {when}. {text} {REASONS[thing.found_by]}"
+        print(printable(said.rstrip()))
     if not found:
         print(nothing[0].upper() + nothing[1:] + ".")
 

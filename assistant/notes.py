@@ -1,5 +1,8 @@
 """Orders about the memory, and what is said about each."""
 
+import re
+from collections.abc import Callable
+
 from assistant import phrases
 from assistant.errors import UsageError
 from assistant.frames import Frame
@@ -10,6 +13,11 @@ MOST_NAMED = 5
 """Things that one sentence lists; more cannot be kept in mind by ear."""
 
 UNNAMED = "no name"
+
+SHOWN = re.compile(r"(?:this|that|it)(?: (?:thing|picture))?(?: before)?")
+"""What is asked about by showing it rather than by naming it."""
+
+NOTHING_LIKE_IT = "Nothing that I saved looks like this. I may have saved it from another side."
 
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -24,13 +32,21 @@ class Notes:
         self._memory = memory
         self._missing = missing
 
-    def follow(self, action: Action, argument: str, kept: str, frame: Frame | None) -> str:
+    def follow(
+        self,
+        action: Action,
+        argument: str,
+        kept: str,
+        frame: Frame | None,
+        look: Callable[[], Frame] | None = None,
+    ) -> str:
         """Follow an order and return what to say.
 
         kept: the text of the last answers; frame: what they were about.
+        look: gives what is in view now, or raises CameraError; None where there is no picture.
 
         Raises:
-            UsageError: memory is not open, or there is nothing to remember or delete.
+            UsageError: memory is not open, or there is nothing to remember, compare or delete.
         """
         if self._memory is None:
             raise UsageError(self._missing)
@@ -41,6 +57,10 @@ class Notes:
             return f"I remember this as {argument}." if argument else "I remember this."
         if action is Action.SAVED:
             return _listed(self._memory.everything(), "I have saved nothing.")
+        if action is Action.WHERE and SHOWN.fullmatch(argument.strip().lower()):
+            if look is None:
+                raise UsageError(phrases.NO_PICTURE_TO_COMPARE)
+            return _listed(self._memory.seen_before(look()), NOTHING_LIKE_IT)
         if action is Action.WHERE:
             return _listed(self._memory.search(argument), f"I find no {argument} in what I saved.")
         return self._forget(self._memory, argument)
@@ -62,7 +82,10 @@ class Notes:
 def _listed(found: list[Kept], nothing: str) -> str:
     if not found:
         return nothing
-    lines = [f"{each.number}: {each.name}. {each.text}" for each in found[:MOST_NAMED]]
+    lines = [
+        f"{each.number}: {each.name}. {each.text}\n{each.why}".rstrip()
+        for each in found[:MOST_NAMED]
+    ]
     if len(found) > MOST_NAMED:
         lines.append(f"And {len(found) - MOST_NAMED} more.")
     return "\n".join(lines)

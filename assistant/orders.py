@@ -109,7 +109,7 @@ _SPOKEN: tuple[tuple[Action, str], ...] = (
     (Action.REMEMBER, r"remember (?:this|it|that)(?: as (?:my |the )?(?P<argument>.+))?"),
     (Action.SAVED, r"what did i save|what have i saved|what do you remember"),
     (Action.WHERE, r"(?:have|did) i (?:seen?|saved?) (?P<argument>(?:this|that|it)(?: before)?)"),
-    (Action.WHERE, r"where (?:did|have) i (?:seen?|put|le(?:ave|ft)) (?:my |the )?(?P<argument>.+)"),
+    (Action.WHERE, r"where did i (?:see|put|leave) (?:my |the )?(?P<argument>.+)"),
     (Action.FORGET, r"(?:delete|forget) (?P<argument>all|everything|number \w+)"),
 )  # fmt: skip
 

@@ -24,6 +24,7 @@ STILL_NO_PICTURE = (
     "The camera gives no picture; I keep your question. Or open a picture: /open PICTURE."
 )
 NO_PICTURE_TO_READ = "There is no camera and no picture. Open a picture: /open PICTURE."
+NO_PICTURE_TO_COMPARE = "There is no picture to compare. Open a picture: /open PICTURE."
 NO_CAMERA = "There is no camera. Open a picture: /open PICTURE."
 KEPT_QUESTION = "I keep your question until I see more."
 NO_GOOD_PICTURE = "No better picture came in a minute; show it to the camera and ask again."

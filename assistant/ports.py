@@ -83,11 +83,15 @@ class Answering(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One thing that the user saved."""
+    """One thing that the user saved.
+
+    why: one sentence on what a search has found it by; "" in a listing.
+    """
 
     number: int
     name: str
     text: str
+    why: str = ""
 
 
 class Notebook(Protocol):
@@ -96,5 +100,14 @@ class Notebook(Protocol):
     def remember(self, name: str, text: str, frame: Frame | None) -> None: ...
     def everything(self) -> list[Kept]: ...
     def search(self, query: str) -> list[Kept]: ...
+
+    def seen_before(self, frame: Frame) -> list[Kept]:
+        """What was saved of the same picture.
+
+        Raises:
+            UsageError: too little can be seen in the frame to know it again.
+        """
+        ...
+
     def forget(self, number: int) -> None: ...
     def forget_all(self) -> None: ...

@@ -234,11 +234,12 @@ class Tasks:
             self._session.telling.fail(phrases.NO_MEMORY)
             return
         kept, frame = self.answers.text, self.answers.seen
+        look = self._eyes.taker() if self._eyes.are_open else None
 
         def work(ticket: Ticket) -> None:
             # Switched on just now, it is opened in a thread of its own.
             self._memory_tried.wait(MEMORY_OPENS_WITHIN_S)
-            said = self._notes.follow(action, argument, kept, frame)
+            said = self._notes.follow(action, argument, kept, frame, look)
             self._session.jobs.tell(ticket, lambda: self._session.telling.say(said))
 
         self._begin(work)

@@ -11,7 +11,7 @@ from assistant.answering.memory_keys import KeySource, new_lock, open_lock, read
 from assistant.errors import MemoryStoreError
 from assistant.paths import FILE_MODE, make_private_folder
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME, LOCK_NAME = "memory.db", "memory.json"
 
 _SCHEMA = """
@@ -21,7 +21,8 @@ CREATE TABLE things (
     text TEXT NOT NULL,
     saved_at TEXT NOT NULL,
     picture BLOB,
-    picture_model TEXT NOT NULL DEFAULT ''
+    picture_model TEXT NOT NULL DEFAULT '',
+    landmarks BLOB
 );
 CREATE TABLE windows (
     thing INTEGER NOT NULL REFERENCES things(id) ON DELETE CASCADE,
@@ -42,6 +43,9 @@ CREATE TRIGGER things_removed AFTER DELETE ON things BEGIN
     INSERT INTO words(words, rowid, name, text) VALUES ('delete', old.id, old.name, old.text);
 END;
 """
+
+_FROM_1 = "ALTER TABLE things ADD COLUMN landmarks BLOB;"
+"""Things that were saved before pictures could be known again are found by their words only."""
 
 
 class EncryptedFile:
@@ -156,6 +160,10 @@ class EncryptedFile:
         if version == 0:
             connection.executescript(
                 f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+            )
+        elif version == 1:
+            connection.executescript(
+                f"BEGIN;{_FROM_1}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
             )
         elif version != SCHEMA_VERSION:
             raise MemoryStoreError(

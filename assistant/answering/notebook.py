@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.answering.memory import Memory, Remembered
+from assistant.answering.memory import Memory
 from assistant.answering.memory_file import LOCK_NAME
 from assistant.answering.memory_keys import (
     KeyringKey,
@@ -16,12 +16,25 @@ from assistant.answering.memory_keys import (
     keyring_trouble,
     read_lock,
 )
-from assistant.errors import MemoryKeyError
+from assistant.answering.memory_search import FoundBy, Remembered
+from assistant.errors import MemoryKeyError, UsageError
 from assistant.frames import Frame
 from assistant.paths import data_folder
 from assistant.ports import Kept
+from assistant.seeing.landmarks import find_landmarks
+from assistant.seeing.quality import SENTENCES, check_quality
 
 PASSPHRASE_VARIABLE = "SIGHTLINE_PASSPHRASE"
+
+TOO_PLAIN = "I can't tell: there is too little in view to know it again. Show more of it."
+
+REASONS = {
+    None: "",
+    FoundBy.WORDS: "Found by its words.",
+    FoundBy.LETTERS: "Found by words that are spelt alike.",
+    FoundBy.PICTURE: "Found by its picture: it looks the same.",
+}
+"""What a hit rests on, as it is said. Two sheets of one printed form look the same."""
 
 AskPassphrase = Callable[[bool], str]
 """Asks the user for the passphrase; True means that it is a new one."""
@@ -75,9 +88,11 @@ class SavedNotebook:
         self._model = model
 
     def remember(self, name: str, text: str, frame: Frame | None) -> None:
-        """Save a text under a name, with what the model saw; never the picture itself."""
-        vector = None if frame is None or self._embed is None else self._embed(frame)
-        self._memory.remember(name, text, vector, picture_model=self._model)
+        """Save a text under a name, with corners of the picture; never the picture itself."""
+        corners = None if frame is None else find_landmarks(frame.rgb)
+        self._memory.remember(
+            name, text, self._vector(frame), picture_model=self._model, landmarks=corners
+        )
 
     def everything(self) -> list[Kept]:
         """All that was saved, latest first."""
@@ -87,6 +102,21 @@ class SavedNotebook:
         """What fits a question, best first."""
         return [_kept(thing) for thing in self._memory.search(query)]
 
+    def seen_before(self, frame: Frame) -> list[Kept]:
+        """What was saved of the same picture, best first.
+
+        Raises:
+            UsageError: too little can be seen in the frame to know it again; names the way out.
+        """
+        cause = check_quality(frame.rgb)
+        if cause is not None:
+            raise UsageError(SENTENCES[cause])
+        corners = find_landmarks(frame.rgb)
+        if not corners.are_enough:
+            raise UsageError(TOO_PLAIN)
+        found = self._memory.search_picture(corners, self._vector(frame), picture_model=self._model)
+        return [_kept(thing) for thing in found]
+
     def forget(self, number: int) -> None:
         """Delete one thing."""
         self._memory.forget(number)
@@ -95,9 +125,12 @@ class SavedNotebook:
         """Delete everything, and its key."""
         self._memory.forget_all()
 
+    def _vector(self, frame: Frame | None) -> NDArray[np.float32] | None:
+        return None if frame is None or self._embed is None else self._embed(frame)
+
 
 def _kept(thing: Remembered) -> Kept:
-    return Kept(thing.id, thing.name, thing.line or thing.text)
+    return Kept(thing.id, thing.name, thing.line or thing.text, REASONS[thing.found_by])
 
 
 def open_notebook(

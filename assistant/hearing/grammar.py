@@ -100,6 +100,7 @@ COMMANDS: tuple[str, ...] = (
     "remember this [as (my | the) [<colour>] <thing>]",
     "what did i save | what have i saved",
     "where did i (see | put | leave) (my | the) [<colour>] <thing>",
+    "where did i see this | have i (seen | saved) this [before]",
     "forget everything | delete everything",
     "help | what can you do | what can i say | quit | goodbye",
 )

@@ -68,11 +68,40 @@ def sharpness(rgb: RgbPicture) -> float:
     Mean square of the Laplacian of a small grey copy, as in J. L. Pech-Pacheco et al., "Diatom
     autofocusing in brightfield microscopy", ICPR 2000.
     """
-    grey = cv2.cvtColor(shrunk(rgb, 480), cv2.COLOR_RGB2GRAY)
+    grey = luminance(shrunk(rgb, 480))
     return float(np.square(cv2.Laplacian(grey, cv2.CV_32F)).mean())
+
+
+def luminance(rgb: RgbPicture) -> NDArray[np.uint8]:
+    """The picture in grey, (H, W)."""
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def resized(rgb: RgbPicture, width: int, height: int) -> NDArray[np.uint8]:
     """Enlarge or shrink to a size in pixels."""
     size = (max(1, width), max(1, height))
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def corners(grey: NDArray[np.uint8], most: int) -> tuple[Floats, NDArray[np.uint8]]:
+    """Find corners and describe what is around each: places (n, 2) as x, y; 256 bits (n, 32).
+
+    ORB, E. Rublee et al., "ORB: an efficient alternative to SIFT or SURF", ICCV 2011.
+    """
+    found, codes = cv2.ORB.create(most, fastThreshold=10).detectAndCompute(grey, None)
+    if not found:
+        return np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8)
+    return np.array([each.pt for each in found], np.float32), np.asarray(codes, np.uint8)
+
+
+def laid_over(ours: Floats, theirs: Floats, within: float) -> NDArray[np.bool_]:
+    """Which pairs of places (n, 2) one turn, shift and scale (0.3 to 3.3) brings together.
+
+    within: pixels that a pair may still be apart.
+    """
+    matrix, fits = cv2.estimateAffinePartial2D(
+        ours, theirs, method=cv2.RANSAC, ransacReprojThreshold=within, maxIters=500
+    )
+    if matrix is None or not 0.3 < float(np.hypot(matrix[0, 0], matrix[1, 0])) < 3.3:
+        return np.zeros(len(ours), np.bool_)
+    return np.asarray(fits, np.bool_).ravel()

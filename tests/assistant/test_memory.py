@@ -16,9 +16,12 @@ import pytest
 from assistant.answering import memory_file, memory_keys
 from assistant.answering.memory import Memory
 from assistant.answering.memory_keys import KeyringKey, PassphraseKey
+from assistant.answering.memory_search import FoundBy
 from assistant.errors import MemoryKeyError, MemoryStoreError, SettingsError
+from assistant.seeing.landmarks import Landmarks
 
 PASSPHRASE = "correct horse battery"
+NO_LANDMARKS = Landmarks(np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8))
 
 
 class FakeKeyring(keyring.backend.KeyringBackend):
@@ -74,7 +77,7 @@ def test_off_means_nothing_is_written_or_searched(folder: Path) -> None:
         lambda: memory.remember("keys", "on the table"),
         lambda: memory.search("keys"),
         lambda: memory.latest(),
-        lambda: memory.search_picture(np.ones(4, np.float32)),
+        lambda: memory.search_picture(NO_LANDMARKS),
     ):
         with pytest.raises(MemoryStoreError, match="switched off"):
             attempt()
@@ -84,7 +87,7 @@ def test_off_means_nothing_is_written_or_searched(folder: Path) -> None:
 def test_searching_an_empty_memory_makes_no_file(memory: Memory, folder: Path) -> None:
     assert memory.search("keys") == []
     assert memory.latest() == []
-    assert memory.search_picture(np.ones(4, np.float32)) == []
+    assert memory.search_picture(NO_LANDMARKS) == []
     assert not folder.exists()
 
 
@@ -119,17 +122,15 @@ def test_no_query_is_taken_for_the_language_of_the_index(memory: Memory, query: 
     memory.search(query)
 
 
-def test_pictures_are_compared_within_one_model(memory: Memory) -> None:
-    first, second = np.array([1, 0, 0, 0.1], np.float32), np.array([0, 1, 0, 0], np.float32)
-    memory.remember("desk", "", first, picture_model="pocket")
-    memory.remember("door", "", second, picture_model="pocket")
-    memory.remember("other", "", first, picture_model="large")
-    memory.remember("words only", "text")
-    hits = memory.search_picture(np.array([2, 0, 0, 0.3], np.float32), picture_model="pocket")
-    assert [hit.name for hit in hits] == ["desk"]
-    cosine = (2 + 0.03) / np.sqrt(1.01 * 4.09)
-    assert hits[0].score == pytest.approx(cosine, abs=1e-5)
-    assert memory.search_picture(np.ones(7, np.float32), picture_model="pocket") == []
+def test_a_hit_says_what_it_rests_on(memory: Memory) -> None:
+    memory.remember("a box", "lbuprofen 400 mg")
+    memory.remember("ibuprofen", "on the shelf")
+    found = {hit.name: hit.found_by for hit in memory.search("where did I see ibuprofen")}
+    assert found == {"ibuprofen": FoundBy.WORDS, "a box": FoundBy.LETTERS}
+    assert [hit.found_by for hit in memory.latest()] == [None, None]
+
+
+def test_useless_picture_vectors_are_refused(memory: Memory) -> None:
     for useless in (np.zeros(4), np.array([np.nan, 1]), np.zeros(0)):
         with pytest.raises(MemoryStoreError, match="embedding"):
             memory.remember("bad", "", useless.astype(np.float32))
@@ -206,11 +207,10 @@ def test_damaged_or_missing_lock(memory: Memory, folder: Path) -> None:
 def test_a_newer_file_is_left_alone(memory: Memory, folder: Path) -> None:
     memory.remember("a", "b")
     with memory._file.open() as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute(f"PRAGMA user_version = {memory_file.SCHEMA_VERSION + 1}")
     memory.close()
     with pytest.raises(MemoryStoreError, match="newer program"):
         again(folder).latest()
-    assert memory_file.SCHEMA_VERSION == 1
 
 
 def test_deleting_one_and_all(memory: Memory, folder: Path) -> None:
@@ -258,7 +258,7 @@ def test_export_is_json_lines_and_private(memory: Memory, tmp_path: Path) -> Non
     path = tmp_path / "export.jsonl"
     assert memory.export(path) == 2
     first, second = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert (first["name"], first["text"], first["schema_version"]) == ("größe", "zwei\nzeilen", 1)
+    assert (first["name"], first["text"], first["schema_version"]) == ("größe", "zwei\nzeilen", 2)
     assert first["picture_embedding"] == [0.5, 1.0] and first["picture_model"] == "m"
     assert second["picture_embedding"] is None and second["saved_at"].endswith("+00:00")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -13,8 +13,10 @@ from assistant import cli, memory_command
 from assistant.answering import memory_keys
 from assistant.answering.memory import Memory
 from assistant.answering.memory_keys import KeyringKey, PassphraseKey
+from assistant.answering.memory_search import FoundBy
 from assistant.answering.notebook import (
     PASSPHRASE_VARIABLE,
+    REASONS,
     SavedNotebook,
     find_key,
     memory_folder,
@@ -126,7 +128,8 @@ def test_a_session_s_notebook() -> None:
         return vector
 
     notebook: Notebook = SavedNotebook(memory, embed, model="pocket")
-    frame = Frame(np.zeros((2, 2, 3), np.uint8), time.monotonic())
+    patches = np.random.default_rng(0).integers(0, 255, (12, 16, 3)).astype(np.uint8)
+    frame = Frame(patches.repeat(40, 0).repeat(40, 1), time.monotonic())
     notebook.remember("kitchen", "a mug\nmy keys", frame)
     notebook.remember("note", "no picture", None)
     assert seen == [frame]
@@ -134,8 +137,10 @@ def test_a_session_s_notebook() -> None:
         Kept(2, "note", "no picture"),
         Kept(1, "kitchen", "a mug\nmy keys"),
     ]
-    assert notebook.search("keys") == [Kept(1, "kitchen", "my keys")]
-    assert memory.search_picture(vector, picture_model="pocket")[0].name == "kitchen"
+    assert notebook.search("keys") == [Kept(1, "kitchen", "my keys", REASONS[FoundBy.WORDS])]
+    same = Kept(1, "kitchen", "a mug\nmy keys", REASONS[FoundBy.PICTURE])
+    assert notebook.seen_before(frame) == [same]
+    assert seen == [frame, frame]
     notebook.forget(1)
     assert notebook.search("keys") == []
     notebook.forget_all()

@@ -25,6 +25,7 @@ from assistant.events import (
     StatusSaid,
 )
 from assistant.listening import HeardKind
+from assistant.notes import NOTHING_LIKE_IT
 from assistant.orders import Action, Order
 from assistant.speech import Earcon
 
@@ -462,12 +463,21 @@ def test_things_are_remembered_and_forgotten_in_words(scene: Scene) -> None:
         ("forget number two", "Number 2 is deleted."),
         ("what did I save", "1: blue folder. The total is 5.50."),
         ("where did I see my blue folder", "1: blue folder. The total is 5.50."),
+        ("Where did I see this?", "1: blue folder. The total is 5.50.\nIt looks the same."),
+        ("have I seen this before", "1: blue folder. The total is 5.50.\nIt looks the same."),
         ("forget number one", "Number 1 is deleted."),
         ("what did I save", "I have saved nothing."),
+        ("have I seen it before", NOTHING_LIKE_IT),
         ("forget everything", "Everything I remembered is deleted."),
     ):
         scene.session.ask(words)
         scene.until(lambda event, told=told: event == StatusSaid(told))  # type: ignore[misc]
+
+
+def test_what_is_not_there_cannot_be_compared(scenes: list[Scene]) -> None:
+    scene = begin(scenes, picture=False, history_enabled=True)
+    scene.session.ask("have I seen this before")
+    assert ErrorSaid(phrases.NO_PICTURE_TO_COMPARE) in scene.until_state(State.IDLE)
 
 
 def test_a_memory_that_cannot_be_opened_says_why_whenever_it_is_needed(
