@@ -5,6 +5,7 @@ visible on the focused panel, because screen readers and braille displays follow
 """
 
 import functools
+import os
 import queue
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from textual.driver import Driver
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from assistant.answering.grounding import Basis
 from assistant.config import Settings
 from assistant.errors import AssistantError
 from assistant.events import (
@@ -33,7 +35,7 @@ from assistant.events import (
     StatusSaid,
 )
 from assistant.orders import Action, Order
-from assistant.phrases import LABELS, printable
+from assistant.phrases import FIRST_QUESTION, LABELS, printable
 from assistant.session import Session
 from assistant.ui.key_help import ORDER_OF, keys_text
 from assistant.ui.lines import Question, parse_line
@@ -105,7 +107,8 @@ class AssistantScreen(App[None]):
     ]
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
+        # So told, Textual leaves colours out; else it would only turn them grey.
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self._session = session
         self._settings: Settings = session.settings
         self._question = Panel("question", "Question")
@@ -115,6 +118,7 @@ class AssistantScreen(App[None]):
             placeholder="Type a question or /help, then Enter", id="line", select_on_focus=False
         )
         self._answered = self._paused = False
+        self._basis: Basis | None = None
         self._state = STATES[State.IDLE]
         self._notices: list[str] = []
 
@@ -159,12 +163,14 @@ class AssistantScreen(App[None]):
                     self._notices.clear()
                     self._show_status()
             case AnswerPart(text):
-                self._show_answer(text, "Answer")
+                self._show_answer(text, None)
             case AnswerGiven(answer, in_parts):
-                title = f"Answer, {LABELS[answer.basis]}"
-                self._show_answer("" if in_parts else answer.text, title)
+                self._show_answer("" if in_parts else answer.text, answer.basis)
             case ReadingMoved(text, position):
-                self._answer.show(text, f"Text, {position}")
+                self._show_instead(text, f"Text, {position}")
+            case StatusSaid(text) if "\n" in text or text == FIRST_QUESTION:
+                # A list that was asked for, or a question: where the cursor stands, and with room.
+                self._show_instead(text, "Answer")
             case StatusSaid(text) | CameraLost(text) | CameraBack(text):
                 self._notice(text)
             case ErrorSaid(text):
@@ -184,15 +190,28 @@ class AssistantScreen(App[None]):
     def _show_status(self) -> None:
         self._status.show("\n".join(self._notices), f"Status: {self._state}")
 
-    def _show_answer(self, text: str, title: str) -> None:
-        if self._answered and text:
-            # An answer that is said again stands there already.
-            if printable(text) not in self._answer.text:
-                self._answer.add(text)
-        elif text:
-            self._answer.show(text)
-        self._answer.show(self._answer.text, title)
-        self._answered = True
+    def _show_answer(self, text: str, basis: Basis | None) -> None:
+        """Show an answer, or below it what else is known; the title tells the first one's basis.
+
+        basis: None for a sentence of an answer that is still being found.
+        """
+        if not self._answered:
+            self._show_instead("", "Answer")
+            self._answered = True
+        # An answer that is said again stands there already.
+        new = "" if printable(text) in self._answer.text else text
+        if basis is not None and self._basis in (None, basis):
+            self._basis = basis
+            self._answer.show(self._answer.text, f"Answer, {LABELS[basis]}")
+        elif basis is not None and (new or not text):
+            new = f"{new} ({LABELS[basis]})".lstrip()
+        if new:
+            self._answer.add(new)
+
+    def _show_instead(self, text: str, title: str) -> None:
+        """Show something else than the answer; the next answer replaces it."""
+        self._answered, self._basis = False, None
+        self._answer.show(text, title)
 
     async def on_event(self, event: keys.Event) -> None:
         """Follow the keys of actions before any panel gets them.

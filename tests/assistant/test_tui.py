@@ -14,6 +14,7 @@ from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
 from assistant.config import DEFAULT_KEYS
 from assistant.events import State
+from assistant.phrases import FIRST_QUESTION
 from assistant.ui.key_help import keys_text
 from assistant.ui.tui import AssistantScreen, Panel
 
@@ -69,15 +70,59 @@ def test_a_question_and_its_answer_are_shown_with_the_basis(size: tuple[int, int
             Answer("x", Basis.GUESS),
         ]
         await ask(pilot, "what is the total")
-        await until(pilot, lambda: title(pilot, "answer") == "Answer, guess")
+        await until(pilot, lambda: shown(pilot, "answer") == "The total is 5.50.\nx (guess)")
+        # What was read is not called a guess because of what follows it.
+        assert title(pilot, "answer") == "Answer, read"
         assert shown(pilot, "question") == "what is the total"
-        assert shown(pilot, "answer") == "The total is 5.50.\nx"
         await until(pilot, lambda: title(pilot, "status") == "Status: speaking")
         for name in ("question", "answer", "status", "line"):
             place = pilot.app.query_one(f"#{name}").region
             assert place.height >= 1 and place.bottom <= size[1] and place.right <= size[0]
 
     drive(act, size)
+
+
+def test_an_answer_in_parts_gets_its_basis_at_the_end_and_is_repeated_once() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        scene.answering.pieces = ["A cup.", "It is red.", Answer("A cup. It is red.", Basis.SEEN)]
+        await ask(pilot, "what is it")
+        await until(pilot, lambda: title(pilot, "answer") == "Answer, seen")
+        assert shown(pilot, "answer") == "A cup.\nIt is red."
+        scene.answering.pieces = [Answer("5.50", Basis.READ), *scene.answering.pieces]
+        await ask(pilot, "what is the total")
+        both = "5.50\nA cup.\nIt is red.\n(seen)"
+        await until(pilot, lambda: shown(pilot, "answer") == both)
+        await pilot.press("n")
+        await until(pilot, lambda: title(pilot, "answer") == "Text, line 1 of 2")
+        await pilot.press("a")
+        await until(pilot, lambda: shown(pilot, "answer") == "5.50\nA cup. It is red. (seen)")
+        assert title(pilot, "answer") == "Answer, read"
+        await pilot.press("a")
+        await until(pilot, lambda: scene.speaker.said.count("Seen: A cup.\nIt is red.") == 2)
+        await pilot.pause(0.05)
+        assert shown(pilot, "answer") == "5.50\nA cup. It is red. (seen)"
+
+    drive(act)
+
+
+@pytest.mark.parametrize("no_color", ["1", ""])
+def test_no_colour_where_none_is_wanted(no_color: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", no_color)
+
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: title(pilot, "answer") == "Text, line 1 of 2")
+        colours = set()
+        for widget in pilot.app.query("#answer, #answer .title, #answer .body, #line"):
+            for strip in widget.render_lines(widget.region.reset_offset):
+                styles = [segment.style for segment in strip if segment.style is not None]
+                colours |= {style.color for style in styles} | {style.bgcolor for style in styles}
+        named = {colour for colour in colours if colour is not None and not colour.is_default}
+        assert bool(named) is not bool(no_color)
+
+    drive(act)
 
 
 def test_the_cursor_stands_on_the_focused_panel() -> None:
@@ -107,6 +152,7 @@ def test_every_key_does_its_action() -> None:
         assert {"rate 200", "rate 175", "volume 90"} <= set(scene.speaker.calls)
         await pilot.press("question_mark")
         await until(pilot, lambda: keys_text(DEFAULT_KEYS) in scene.speaker.said)
+        await until(pilot, lambda: shown(pilot, "answer") == keys_text(DEFAULT_KEYS))
         await pilot.press("x")
         await until(pilot, lambda: scene.speaker.calls[-1] == "stop")
         await pilot.press("q")
@@ -129,7 +175,8 @@ def test_keys_can_be_bound_anew() -> None:
 
 def test_the_first_start_is_answered_by_a_key() -> None:
     async def act(pilot: Pilot[None], scene: Scene) -> None:
-        await until(pilot, lambda: "Shall I speak" in shown(pilot, "status"))
+        # Where the cursor stands: on a small screen, notices would push it out of sight.
+        await until(pilot, lambda: shown(pilot, "answer") == FIRST_QUESTION)
         await pilot.press("2")
         await until(pilot, lambda: scene.saved == ["speech.mode"])
         assert scene.session.settings.speech_mode == "screen_reader"
