@@ -121,6 +121,10 @@ def test_no_colour_where_none_is_wanted(no_color: str, monkeypatch: pytest.Monke
                 colours |= {style.color for style in styles} | {style.bgcolor for style in styles}
         named = {colour for colour in colours if colour is not None and not colour.is_default}
         assert bool(named) is not bool(no_color)
+        # Without colours, too, nothing is hard to see.
+        line = pilot.app.query_one("#line")
+        [strip] = line.render_lines(line.region.reset_offset)
+        assert not any(segment.style.dim for segment in strip if segment.style is not None)
 
     drive(act)
 
