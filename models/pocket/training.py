@@ -56,6 +56,7 @@ MUON_FACTOR = 2.0  # of the learning rate: a step then turns a matrix by about o
 END_WEIGHT = 0.1  # of the end mark, where the rest of an answer weighs one
 # Most patches are empty; at equal weight they would drown those with something on them.
 EMPTY_WEIGHT = (0.1, 0.05, 0.02)
+SUM_WEIGHT = 0.5  # of how many centres there are, where their places weigh one
 
 
 def pocket_config() -> CogVLM2Config:
@@ -324,11 +325,22 @@ def label_loss(scores: Tensor, labels: Tensor) -> Tensor:
         weight[0] = EMPTY_WEIGHT[index]
         target = labels[:, index].flatten()
         total = total + F.cross_entropy(parts[index].flatten(0, 1), target, weight=weight)
-    centre = labels[:, 3].float()
-    balance = torch.tensor(20.0, device=scores.device)
-    return total + 2 * F.binary_cross_entropy_with_logits(
-        parts[3].squeeze(-1), centre, pos_weight=balance
-    )
+    return total + centre_loss(parts[3].squeeze(-1), labels[:, 3].float())
+
+
+def centre_loss(scores: Tensor, centres: Tensor) -> Tensor:
+    """Ask for one centre an object: calibrated places, whose sum is the number of objects.
+
+    Weighing centres more than the empty patches beside them would smear each over its neighbours,
+    and a smeared picture cannot be counted.
+
+    Args:
+        scores: (B, patches), logits. centres: (B, patches), 1 where an object's centre is.
+    """
+    places = F.binary_cross_entropy_with_logits(scores, centres, reduction="sum")
+    objects = centres.sum(1)
+    missed = (scores.sigmoid().sum(1) - objects) / (objects + 1).sqrt()
+    return places / (objects.sum() + 1) + SUM_WEIGHT * missed.square().mean()
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:

@@ -24,6 +24,7 @@ from models.pocket.training import (
     Run,
     TrainedModel,
     TrainingSettings,
+    centre_loss,
     collate,
     learning_rate,
     pocket_config,
@@ -176,6 +177,19 @@ def test_words_are_spelled_and_questions_are_short() -> None:
     assert len(tokenizer.encode("purple").ids) == 1
     strange = "Où est l'été? 你好"
     assert tokenizer.decode(tokenizer.encode(strange).ids) == strange
+
+
+def test_a_centre_is_asked_for_once() -> None:
+    centres = torch.zeros(2, 16)
+    centres[0, 5] = centres[0, 9] = 1.0
+    exact = (2 * centres - 1) * 8
+    smeared = exact.clone()
+    smeared[0, 6] = smeared[0, 10] = 8.0
+    unsure = exact.clone()
+    unsure[0, 5:7] = 0.0  # half a centre in each of two places: one object still
+    losses = [float(centre_loss(scores, centres)) for scores in (exact, unsure, smeared)]
+    assert losses == sorted(losses)
+    assert losses[0] < 0.01 < losses[1] < losses[2] / 5
 
 
 def test_learning_rate_rises_then_falls() -> None:
