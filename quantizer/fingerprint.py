@@ -14,6 +14,9 @@ from models.blocks import Sample
 from quantizer.calibration import CalibrationSet
 from quantizer.job import Job, Prepared
 
+ARITHMETIC = 2
+"""Raised with every change that gives other codes for the same data, in models of any size."""
+
 
 def fingerprint(job: Job, prepared: Prepared) -> dict[str, Any]:
     """Everything that decides the bytes of a result, by the names that people know it by.
@@ -41,7 +44,7 @@ def fingerprint(job: Job, prepared: Prepared) -> dict[str, Any]:
         "processor": _processor(job.device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "quantizer": _version(),
+        "quantizer": f"{_version()}, arithmetic {ARITHMETIC}",
     }
 
 

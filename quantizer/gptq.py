@@ -9,6 +9,7 @@ from quantizer.grid import Grid, GridWeight, nearest_code, round_to_nearest
 from quantizer.hessian import InverseFactor, inverse_factor, live_columns, mean_diagonal
 
 _LAZY_COLUMNS = 128
+_SLAB_COLUMNS = 512  # whose errors reach the columns behind them together, as one large product
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +78,18 @@ def gptq(
     scale, zero = (part[:, order] for part in grid.columns(W.shape[1]))
     work = W[:, order].clone()
     codes = torch.empty_like(work)
-    for start in range(0, len(order), _LAZY_COLUMNS):
-        block = slice(start, min(start + _LAZY_COLUMNS, len(order)))
-        codes[:, block], errors = feed_back(
-            work[:, block], U[block, block], scale[:, block], zero[:, block], grid.top
-        )
-        work[:, block.stop :] -= errors @ U[block, block.stop :]
+    for first in range(0, len(order), _SLAB_COLUMNS):
+        slab = slice(first, min(first + _SLAB_COLUMNS, len(order)))
+        errors = work.new_empty(len(work), slab.stop - first)
+        for start in range(first, slab.stop, _LAZY_COLUMNS):
+            block = slice(start, min(start + _LAZY_COLUMNS, slab.stop))
+            codes[:, block], found = feed_back(
+                work[:, block], U[block, block], scale[:, block], zero[:, block], grid.top
+            )
+            errors[:, start - first : block.stop - first] = found
+            behind = slice(block.stop, slab.stop)
+            work[:, behind] -= found @ U[block, behind]
+        work[:, slab.stop :].addmm_(errors, U[slab, slab.stop :], alpha=-1)
 
     all_codes = nearest.codes.clone()
     all_codes[:, order] = codes.to(torch.uint8)

@@ -8,6 +8,7 @@ from torch import Tensor
 from quantizer.errors import CalibrationError
 
 _ESCALATIONS = 3  # how often a failing factorization may raise its damping tenfold
+_STRIP_COLUMNS = 1024
 
 
 class HessianAccumulator:
@@ -68,8 +69,19 @@ class InverseFactor:
 
 
 def row_output_error(error: Tensor, hessian: Tensor) -> Tensor:
-    """``diag(E H Eᵀ)``: squared output error of each row (out,), for E (out, in), H (in, in)."""
-    return ((error @ hessian) * error).sum(dim=1)
+    """``diag(E H Eᵀ)``: squared output error of each row (out,), for E (out, in), H (in, in).
+
+    H is symmetric: strip by strip, the part below its diagonal counts twice and the part above it
+    is not read, which saves almost half of the products in wide layers.
+    """
+    total = error.new_zeros(len(error))
+    for first in range(0, error.shape[1], _STRIP_COLUMNS):
+        strip, below = slice(first, first + _STRIP_COLUMNS), first + _STRIP_COLUMNS
+        product = error[:, strip] @ hessian[strip, strip]
+        if below < error.shape[1]:
+            product += 2 * (error[:, below:] @ hessian[below:, strip])
+        total += (product * error[:, strip]).sum(dim=1)
+    return total
 
 
 def output_error(error: Tensor, hessian: Tensor) -> float:
@@ -91,14 +103,36 @@ def mean_diagonal(hessian: Tensor) -> float:
 
 def damped(hessian: Tensor, ridge: float) -> Tensor:
     """``H + ridge·I`` on live columns; dead ones stay zero."""
-    return hessian + ridge * torch.diag((hessian.diagonal() > 0).to(hessian.dtype))
+    result = hessian.clone()
+    result.diagonal().add_(ridge * (hessian.diagonal() > 0).to(hessian.dtype))
+    return result
 
 
 def inverse_factor(hessian: Tensor, ridge: float) -> InverseFactor:
     """Upper Cholesky factor of the damped inverse, for a Hessian (in, in) of live columns.
 
-    Where a float32 factorization fails float64 is tried; where both fail the ridge is raised
-    tenfold, at most three times, and the result says so.
+    Where the factorization fails the ridge is raised as in ``cholesky``, and the result says so.
+
+    Raises:
+        CalibrationError: no factorization succeeded.
+    """
+    # Reversing rows and columns turns a lower factor of H into an upper factor M with
+    # H = M Mᵀ; then U = M⁻¹ is the factor of the inverse, without forming the inverse.
+    lower, used = cholesky(hessian, ridge, backwards=True)
+    factor = lower.flip(0, 1)
+    del lower
+    identity = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
+    upper = torch.linalg.solve_triangular(factor, identity, upper=True)
+    return InverseFactor(upper.to(hessian.dtype), used)
+
+
+def cholesky(hessian: Tensor, ridge: float, *, backwards: bool = False) -> tuple[Tensor, float]:
+    """Lower factor ``L`` of ``H + ridge·I = L Lᵀ`` (in, in) and the ridge that made it exist.
+
+    backwards: of H with its rows and columns in reverse order.
+
+    Where a float32 factorization fails float64 is tried, and the factor is float64 then; where
+    both fail the ridge is raised tenfold, at most three times.
 
     Raises:
         CalibrationError: no factorization succeeded.
@@ -106,19 +140,13 @@ def inverse_factor(hessian: Tensor, ridge: float) -> InverseFactor:
     for escalation in range(_ESCALATIONS + 1):
         tried = ridge * 10.0**escalation
         for dtype in (torch.float32, torch.float64):
-            # Reversing rows and columns turns a lower factor of H into an upper factor M with
-            # H = M Mᵀ; then U = M⁻¹ is the factor of the inverse, without forming the inverse.
             # Each matrix goes as soon as it can: the widest layers have gigabytes of them.
-            reversed_damped = hessian.flip(0, 1)
-            reversed_damped.diagonal().add_(tried)
-            lower, failed = torch.linalg.cholesky_ex(reversed_damped.to(dtype))
-            del reversed_damped
+            copy = hessian.flip(0, 1) if backwards else hessian.clone()
+            copy.diagonal().add_(tried)
+            lower, failed = torch.linalg.cholesky_ex(copy.to(dtype))
+            del copy
             if int(failed) == 0:
-                factor = lower.flip(0, 1)
-                del lower
-                identity = torch.eye(len(factor), dtype=dtype, device=factor.device)
-                upper = torch.linalg.solve_triangular(factor, identity, upper=True)
-                return InverseFactor(upper.to(hessian.dtype), tried)
+                return lower, tried
     raise CalibrationError(
         f"the Hessian cannot be factorized even with damping {ridge * 10.0**_ESCALATIONS:.3g}: "
         "use more calibration samples or a larger --damp-percent"

@@ -15,6 +15,7 @@ from quantizer.outer import word_tables
 from quantizer.parts import kind_of
 from quantizer.recipe import Recipe
 from quantizer.solver import Settings
+from quantizer.target import GAMMAS
 from quantizer.workload import (
     FLOAT,
     BlockShape,
@@ -36,6 +37,11 @@ _BLOCK = 128
 
 _FACTORIZING = 4.0
 """Hessians at the peak of factorizing one, the given one left out and the factor counted."""
+
+# The same for a lower factor that is not inverted; and float32 copies of the weight, a copy of
+# the factor beside them, while a layer is solved with it.
+_LOWER = 2.0
+_PULLING = 4.0
 
 # Peaks of quantizer.solver.solve beyond its arguments and the codes of its stages: (a, b, c, d)
 # stands for a float32 copies of the weight, b of the Hessian, c of one block of 128 columns and
@@ -109,8 +115,11 @@ def block_moments(
     for layers in block.groups:
         here = standing | {"finished layers of the block": finished}
         settings = recipe.settings_of(layers[0].name)
-        fit = calibration.tokens(layers[0].name, recipe.rule(layers[0].name).stream)[0]
-        own = followed if is_asymmetric(settings) else CalibrationShape()
+        stream = recipe.rule(layers[0].name).stream
+        fit = calibration.tokens(layers[0].name, stream)[0]
+        own = CalibrationShape()
+        if is_asymmetric(settings):
+            own = followed.heard(layers[0], stream)
         for moment in _statistics_moments(block, layers, calibration, own, settings):
             yield here | beside | moment
         for moment in _group_moments(block, layers, calibration, own, settings, fit):
@@ -181,27 +190,36 @@ def _group_moments(
             "statistics": kept + scarce,
             "solver": factorizing_bytes(layers[0], settings) + group,
         }
+    proposal = 0.0
     if followed.all:
         # The correction, with the factor that GPTQ uses too, or with one of its own.
-        making = 4.0 if chooses_gamma(settings) and not apart else _FACTORIZING
-        making += 1 if chooses_gamma(settings) and apart else 0
-        yield {"statistics": kept + hessian, "solver": making * hessian + group}
+        known = 1.0 if chooses_gamma(settings) and apart else 0.0
+        making = _LOWER if apart else 4.0 if chooses_gamma(settings) else _FACTORIZING
+        yield {"statistics": kept + hessian, "solver": (making + known) * hessian + group}
         kept += hessian
+        if apart:
+            pulls = 0.0
+            for layer in layers:
+                pulling = hessian + _PULLING * layer.count * FLOAT + pulls + group
+                yield {"statistics": kept + known * hessian, "solver": pulling}
+                pulls += layer.count * FLOAT
+            kept += pulls
     if followed.all and chooses_gamma(settings):
         quick = replace(settings, method="gptq")
+        proposal = sum(layer.count + _grid_bytes(layer, settings) for layer in layers)
         for layer in layers:
             solving = working_bytes(layer, quick) + layer.count * FLOAT  # with its target
-            yield {"statistics": kept + scarce, "solver": solving + group}
+            yield {"statistics": kept + scarce, "solver": solving + group + 2 * proposal}
         result = 2.0 * max((s.state for s in followed.held_out), default=0)
         yield {
             "statistics": kept + hessian + scarce,
-            "solver": group + solution_bytes(layers[-1], quick),
+            "solver": group + len(GAMMAS) * proposal,
             "activations": forward + result,
         }
     solved = 0.0
     for layer in layers:
         target = layer.count * FLOAT if followed.all else 0
-        solver = working_bytes(layer, settings) + group + target + solved
+        solver = working_bytes(layer, settings) + group + target + solved + proposal
         yield {"statistics": kept + scarce, "solver": solver}
         solved += solution_bytes(layer, settings)
 

@@ -15,12 +15,14 @@ from quantizer.workload import (
     BlockShape,
     CalibrationShape,
     LinearShape,
+    SequenceShape,
     chooses_gamma,
     is_asymmetric,
     stages,
 )
 
-_BLOCK = 128
+_BLOCK, _SLAB, _STRIP = 128, 512, 1024  # columns that are worked on together
+_FACTOR = 4.0 / 3.0  # of columns³, to factorize and invert
 _SCALES = 16  # that the Hessian-weighted grid tries
 _RESCALINGS = 4  # that the first round of rpiq tries
 # Elementwise steps on every weight.
@@ -56,28 +58,31 @@ def block_seconds(
     total = _Work()
     for index, layers in enumerate(block.groups):
         name, columns = layers[0].name, layers[0].in_features
-        settings = recipe.settings_of(name)
+        settings, stream = recipe.settings_of(name), recipe.rule(name).stream
         corrected = bool(followed.all) and is_asymmetric(settings)
-        tokens = sum(calibration.tokens(name, recipe.rule(name).stream))
-        exact = sum(sequence.tokens[kind_of(name)] for sequence in followed.fitting)
-        judged = sum(sequence.tokens[kind_of(name)] for sequence in followed.held_out)
+        judged = _tokens(followed.held_out, name)
         # Statistics run the block up to this group; that it is included stands for the pass
         # that carries the states on.
-        total.products += (sum(passes[: index + 1]) + 2.0 * columns**2) * (tokens + exact)
+        tokens = sum(calibration.tokens(name, stream))
+        total.products += (sum(passes[: index + 1]) + 2.0 * columns**2) * tokens
         total.products += passes[index] * judged  # a share of the goal
         if settings.method != "rtn":
-            total.products += 4.0 / 3.0 * columns**3  # the factor, shared by the group
+            total.products += _FACTOR * columns**3  # shared by the group
+        chooses = chooses_gamma(settings) and bool(followed.held_out)
         if corrected:
-            total.products += 4.0 * columns**3  # the correction
-        if chooses_gamma(settings):
+            total.products += _exact_products(block, index, followed, recipe, passes)
+            total.products += _correction_products(
+                layers,
+                calibration,
+                followed.heard(layers[0], stream),
+                len(GAMMAS) if chooses else 1,
+            )
+        if chooses:
             total.products += len(GAMMAS) * sum(passes) * judged
         for layer in layers:
             total.add(_solver_work(layer, settings))
-            if chooses_gamma(settings):
-                total.add(_solver_work(layer, settings, refined=False), len(GAMMAS))
-            if corrected:
-                targets = len(GAMMAS) if chooses_gamma(settings) else 1
-                total.products += 2.0 * targets * layer.count * columns
+            if chooses:  # the share that is kept is not proposed again
+                total.add(_proposal_work(layer, settings), len(GAMMAS) - 1)
     return (
         total.products / speed.matmul
         + total.walks / speed.vector
@@ -85,38 +90,82 @@ def block_seconds(
     )
 
 
-def _solver_work(layer: LinearShape, settings: Settings, *, refined: bool = True) -> _Work:
-    """Work of one solver; of GPTQ alone where it is not refined."""
+def _tokens(sequences: tuple[SequenceShape, ...], layer: str) -> int:
+    return sum(sequence.tokens[kind_of(layer)] for sequence in sequences)
+
+
+def _exact_products(
+    block: BlockShape,
+    index: int,
+    followed: CalibrationShape,
+    recipe: Recipe,
+    passes: list[float],
+) -> float:
+    """The full-precision path up to a group, or through the block at its last one, and Δ."""
+    layer = block.groups[index][0]
+    heard = _tokens(followed.heard(layer, recipe.rule(layer.name).stream).fitting, layer.name)
+    delta = 2.0 * layer.in_features**2 * heard
+    if index == len(block.groups) - 1:
+        return delta + sum(passes) * _tokens(followed.fitting, layer.name)
+    return delta + sum(passes[:index]) * heard
+
+
+def _correction_products(
+    layers: tuple[LinearShape, ...],
+    calibration: CalibrationShape,
+    heard: CalibrationShape,
+    targets: int,
+) -> float:
+    """What turns Δ into the targets of a group; see ``quantizer.target``."""
+    columns = layers[0].in_features
+    weights = float(sum(layer.count for layer in layers))
+    if len(heard.fitting) == len(calibration.fitting):
+        return 4.0 * columns**3 + 2.0 * targets * weights * columns
+    return columns**3 / 3.0 + 4.0 * weights * columns
+
+
+def _solver_work(layer: LinearShape, settings: Settings) -> _Work:
+    """Work of one layer's solver."""
     count, square = float(layer.count), float(layer.count) * layer.in_features
     group = min(settings.group_size, layer.in_features)
-    left_out = 0 if refined or settings.method == "gptq" else 1
-    kept = stages(settings) - left_out
-    # Every stage is measured on the fitting and on the held-out tokens.
-    work = _Work(products=4.0 * kept * square, elements=_MEASURING * kept * count)
-    if settings.grid == "hessian":
-        work.add(_Work(products=2.0 * group * count, elements=_GRID * count), _SCALES)
-    if settings.method == "rtn":
+    kept = stages(settings)
+    # Every stage is measured on the fitting and on the held-out tokens; H is read by half.
+    reading = 1.0 + min(1.0, _STRIP / layer.in_features)
+    work = _Work(products=2.0 * reading * kept * square, elements=_MEASURING * kept * count)
+    work.add(_proposal_work(layer, settings))
+    if settings.method in ("rtn", "gptq"):
         return work
-    # Each column gathers the errors of the up to 128 before it.
-    feeding_back = _Work(walks=_BLOCK * count, elements=_FEEDING_BACK * count)
-    work.add(feeding_back)
-    work.products += square
-    if not refined or settings.method == "gptq":
-        return work
-    work.products += 2.0 * square  # R
     if settings.method == "rpiq-paper":
-        # Products with the factor and the Gram matrix; a round is measured off and on the grid.
+        # R, then products with the factor and the Gram matrix; a round is measured off and on
+        # the grid.
+        work.products += 2.0 * square
         work.add(
             _Work(products=6.0 * group * count + 4.0 * square, elements=40 * count), settings.rounds
         )
         work.products += 6.0 * 2.0 * square  # three weights, each on two or three sets of tokens
         return work
+    work.products += reading * square  # J before the first round
     work.elements += settings.rounds * _ACCEPTING * count
+    feeding_back = _Work(walks=_BLOCK * count, elements=_FEEDING_BACK * count)
     coordinate = _Work(2.0 * _BLOCK * count, 2.0 * _BLOCK * count, _COORDINATE * count)
-    work.products += settings.rounds * (2.0 * square + 12.0 * _BLOCK * count)
+    within = 2.0 * min(_SLAB, layer.in_features) + 12.0 * _BLOCK
+    work.products += settings.rounds * (2.0 * square + within * count)
     work.add(feeding_back, settings.rounds)
     work.add(coordinate, settings.rounds + 1)  # once more behind new scales
     work.products += 2.0 * (_RESCALINGS + 3) * group * count
     walked = _Work(walks=group * count, elements=2 * _FEEDING_BACK * count)
     work.add(walked, _RESCALINGS)
+    return work
+
+
+def _proposal_work(layer: LinearShape, settings: Settings) -> _Work:
+    """The grid, and GPTQ on it where the method has it."""
+    count = float(layer.count)
+    work = _Work()
+    if settings.grid == "hessian":
+        group = min(settings.group_size, layer.in_features)
+        work.add(_Work(products=2.0 * group * count, elements=_GRID * count), _SCALES)
+    if settings.method != "rtn":
+        # Each column gathers the errors of the up to 128 before it.
+        work.add(_Work(count * layer.in_features, _BLOCK * count, _FEEDING_BACK * count))
     return work

@@ -19,9 +19,19 @@ from torch import Tensor
 
 from quantizer.gptq import LayerProblem, feed_back
 from quantizer.grid import Grid, GridWeight, nearest_code, stored_scale
-from quantizer.hessian import InverseFactor, damped, inverse_factor, live_columns, mean_diagonal
+from quantizer.hessian import (
+    InverseFactor,
+    damped,
+    inverse_factor,
+    live_columns,
+    mean_diagonal,
+    output_error,
+)
 
 _BLOCK_COLUMNS = 128
+_SLAB_COLUMNS = 512
+"""Columns whose part of R is kept up to date together. R of a whole wide layer, updated behind
+every block, would be read and written more than it is computed with."""
 _LEAST_GAIN = 0.005  # a round that lowers J by a smaller share is the last
 _RESCALINGS = (0.9, 0.95, 1.05, 1.1)  # of a group's scale, each tried with fresh codes
 _RESCALING_ROUNDS = 1  # later rounds find next to nothing
@@ -67,8 +77,9 @@ def rpiq(
 
     Columns that calibration never used get their nearest code on the final scales.
 
-    One round visits every block once and costs one ``2·out·in²`` pass. It stops after ``rounds``
-    rounds, or when a round lowers J by less than 0.5 %.
+    One round visits every block once and costs one ``2·out·in²`` pass, which computes R for one
+    slab of blocks after the other. It stops after ``rounds`` rounds, or when a round lowers J by
+    less than 0.5 %.
 
     Raises:
         CalibrationError: a damped diagonal block of the Hessian cannot be factorized.
@@ -93,24 +104,36 @@ def rpiq(
     ]
 
     H = damped(H, ridge)
-    Q = start.dequantize()
-    R = (Q - W) @ H
-    trace = [float(((Q - W) * R).sum())]
+    E = start.dequantize() - W
+    trace = [output_error(E, H)]
+    slabs = _slabs(blocks)
+    R: Tensor | None = None
     for round_ in range(rounds):
-        for b, (i, live, factor) in enumerate(zip(blocks, lives, factors, strict=True)):
-            state = BlockState(codes[:, i], scale[:, i], zero[:, i], R[:, i].clone(), H[i, i], top)
-            block_step(state, live, factor)
-            coordinate_step(state, live)
-            if round_ < _RESCALING_ROUNDS:
-                rescale_step(state, groups[b])
+        gained = 0.0
+        for slab, members in slabs:
+            if R is None or len(slabs) > 1:  # a single slab has kept its own
+                R = E @ H[:, slab]
+            for b in members:
+                i, live = blocks[b], lives[b]
+                here = slice(i.start - slab.start, i.stop - slab.start)
+                before = R[:, here].clone()
+                state = BlockState(codes[:, i], scale[:, i], zero[:, i], before, H[i, i], top)
+                old = state.value()
+                block_step(state, live, factors[b])
                 coordinate_step(state, live)
-            refit_step(state, group_size)
-            change = state.value() - Q[:, i]
-            R += change @ H[i, :]
-            Q[:, i] += change
-            codes[:, i], scale[:, i] = state.codes, state.scale
-        trace.append(float(((Q - W) * R).sum()))
-        if trace[-2] - trace[-1] < _LEAST_GAIN * trace[-2]:
+                if round_ < _RESCALING_ROUNDS:
+                    rescale_step(state, groups[b])
+                    coordinate_step(state, live)
+                refit_step(state, group_size)
+                value = state.value()
+                change = value - old
+                # J changes by 2 d·R + d H dᵀ, and R by d H.
+                gained -= float((change * (R[:, here] + state.residual)).sum())
+                R += change @ H[i, slab]
+                E[:, i] = value - W[:, i]
+                codes[:, i], scale[:, i] = state.codes, state.scale
+        trace.append(trace[-1] - gained)
+        if gained < _LEAST_GAIN * trace[-2]:
             break
 
     # A refitted scale stretches dead columns too; rounding them anew to it is free in J.
@@ -217,6 +240,17 @@ def column_blocks(in_features: int, group_size: int) -> list[slice]:
     """Blocks of at most 128 columns that never split a group, or one group where g > 128."""
     width = max(_BLOCK_COLUMNS // group_size, 1) * group_size
     return [slice(k, min(k + width, in_features)) for k in range(0, in_features, width)]
+
+
+def _slabs(blocks: Sequence[slice]) -> list[tuple[slice, range]]:
+    """Columns of neighbouring blocks, as few as reach 512, and the places of those blocks."""
+    slabs, first = [], 0
+    for b, block in enumerate(blocks):
+        columns = slice(blocks[first].start, block.stop)
+        if columns.stop - columns.start >= _SLAB_COLUMNS or b == len(blocks) - 1:
+            slabs.append((columns, range(first, b + 1)))
+            first = b + 1
+    return slabs
 
 
 def _live_by_importance(hessian: Tensor) -> Tensor:

@@ -98,12 +98,16 @@ def solve(
     settings: Settings,
     *,
     last_inputs: Tensor | None = None,
+    proposed: GptqResult | None = None,
 ) -> Solution:
     """Quantize one layer.
 
     held_out: Hessian (in, in) of the held-out sequences, None where they sent it no token.
 
     last_inputs: (tokens, in) on the last fitting sequence, which ``rpiq-paper`` alone reads.
+
+    proposed: what ``propose`` made of the same problem, where it was asked before; its grid and
+        codes are then not computed again.
 
     ``rtn``, ``gptq`` and ``rpiq-paper`` give what their name says. ``rpiq`` keeps, of all stages,
     the one with the least held-out error. With fewer tokens than columns the held-out error also
@@ -123,8 +127,8 @@ def solve(
     if too_few(problem.tokens, columns):
         return _rounded(trail, settings)
 
-    grid = _grid(problem, plain, settings)
-    if grid is not plain:
+    grid = _grid(problem, plain, settings) if proposed is None else proposed.weight.grid
+    if settings.grid != "minmax":
         trail.add("grid", round_to_nearest(problem.target, grid))
     if settings.method == "rtn":
         return Solution(trail.stages[-1], tuple(trail.stages), ())
@@ -135,7 +139,9 @@ def solve(
     dampings = [settings.damp_percent, 10 * settings.damp_percent][: 2 if choice else 1]
     solved = []
     for damp_percent in dampings:
-        result = gptq(problem, grid, damp_percent=damp_percent, act_order=settings.act_order)
+        result = proposed
+        if result is None or damp_percent != settings.damp_percent:
+            result = gptq(problem, grid, damp_percent=damp_percent, act_order=settings.act_order)
         trail.add("gptq", result.weight, damp_percent=result.damp_percent)
         solved.append((trail.stages[-1], result))
     if settings.method == "rpiq":
@@ -159,8 +165,8 @@ def too_few(tokens: int, columns: int) -> bool:
     return tokens * _TOO_FEW < columns
 
 
-def propose(problem: LayerProblem, settings: Settings) -> Tensor:
-    """What GPTQ makes of a layer, dequantized (out, in), without the cost of measuring it.
+def propose(problem: LayerProblem, settings: Settings) -> GptqResult:
+    """What GPTQ makes of a layer, without the cost of measuring it.
 
     Raises:
         CalibrationError: the Hessian cannot be factorized.
@@ -170,14 +176,13 @@ def propose(problem: LayerProblem, settings: Settings) -> Tensor:
         problem.target, bits=settings.bits, group_size=settings.group_size, sym=settings.sym
     )
     if too_few(problem.tokens, problem.weight.shape[1]):
-        return round_to_nearest(problem.target, plain).dequantize()
-    result = gptq(
+        return GptqResult(round_to_nearest(problem.target, plain), settings.damp_percent)
+    return gptq(
         problem,
         _grid(problem, plain, settings),
         damp_percent=settings.damp_percent,
         act_order=settings.act_order,
     )
-    return result.weight.dequantize()
 
 
 class _Trail:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from quantizer.gptq import Factors, LayerProblem, ordered_factor
+from quantizer.hessian import cholesky, live_columns, mean_diagonal
 
 GAMMAS = (0.0, 0.5, 1.0)
 """Shares of the correction that ``--asymmetric-target auto`` tries."""
@@ -60,6 +61,8 @@ class LayerStatistics:
     damp_percent: float
     last_inputs: Tensor | None = None
     _correction: Tensor | None = field(default=None, init=False)
+    _own: tuple[Tensor, Tensor] | None = field(default=None, init=False)
+    _corrected: list[tuple[Tensor, Tensor]] = field(default_factory=list, init=False)
     _factors: Factors = field(default_factory=dict, init=False)
 
     @property
@@ -75,12 +78,45 @@ class LayerStatistics:
         """
         if gamma == 0 or self.shift is None or self.paired is None or self.tokens == 0:
             return LayerProblem(weight, self.hessian, self.tokens, factors=self._factors)
-        if self._correction is None:
-            # Where every sequence was followed, this factor serves GPTQ too.
-            factors = self._factors if self.paired is self.hessian else {}
-            self._correction = correction(self.shift, self.paired, self.damp_percent, factors)
-        target = weight + gamma * (weight @ self._correction)
+        target = weight + gamma * self._pull(weight, self.shift, self.paired)
         return LayerProblem(weight, self.hessian, self.tokens, target, self._factors)
+
+    def _pull(self, weight: Tensor, shift: Tensor, paired: Tensor) -> Tensor:
+        """``W Δ (H + λI)⁻¹`` for one layer of the group."""
+        if paired is self.hessian:
+            # Every sequence was followed: GPTQ's factor serves here, and layers share the rest.
+            if self._correction is None:
+                self._correction = correction(shift, paired, self.damp_percent, self._factors)
+            return weight @ self._correction
+        for known, found in self._corrected:
+            if known is weight:
+                return found
+        # A factor that serves nothing else is not inverted, and Δ never multiplied by it: on the
+        # widest layers either would take longer than GPTQ.
+        if self._own is None:
+            self._own = own_factor(paired, self.damp_percent)
+        found = pull(weight, shift, *self._own)
+        self._corrected.append((weight, found))
+        return found
+
+
+def own_factor(hessian: Tensor, damp_percent: float) -> tuple[Tensor, Tensor]:
+    """Live columns and the lower Cholesky factor of their damped Hessian.
+
+    Raises:
+        CalibrationError: it cannot be factorized at all.
+    """
+    live = live_columns(hessian)
+    part = hessian if len(live) == len(hessian) else hessian[live][:, live]
+    return live, cholesky(part, damp_percent * mean_diagonal(hessian))[0]
+
+
+def pull(weight: Tensor, shift: Tensor, live: Tensor, lower: Tensor) -> Tensor:
+    """``W Δ (H + λI)⁻¹`` over live columns, (out, in); dead columns are not pulled."""
+    wanted = (weight @ shift)[:, live].T.to(lower.dtype)
+    result = torch.zeros_like(weight)
+    result[:, live] = torch.cholesky_solve(wanted, lower).T.to(weight.dtype)
+    return result
 
 
 def correction(

@@ -22,6 +22,7 @@ from quantizer.calibration import CalibrationSet, uncalibrated
 from quantizer.errors import CalibrationError, QuantizerError
 from quantizer.following import JUDGING_TOKENS, followed_tokens, sequences_for, widest_layer
 from quantizer.gathering import gather
+from quantizer.gptq import GptqResult
 from quantizer.outer import load_outer
 from quantizer.parts import linear_of
 from quantizer.passes import Passes, Paths
@@ -264,9 +265,11 @@ class Walk:
         goal: list[State],
     ) -> tuple[float, dict[str, Solution]]:
         """Solve every layer of a group; with an asymmetric target, for the γ that serves best."""
-        gamma = self._choose_gamma(block, group, weights, statistics, paths, goal)
+        gamma, proposed = self._choose_gamma(block, group, weights, statistics, paths, goal)
         return gamma, {
-            name: self._solve(f"{block.name}.{name}", weights[name], statistics, gamma)
+            name: self._solve(
+                f"{block.name}.{name}", weights[name], statistics, gamma, proposed.get(name)
+            )
             for name in group
         }
 
@@ -278,24 +281,30 @@ class Walk:
         statistics: LayerStatistics,
         paths: Paths,
         goal: list[State],
-    ) -> float:
-        """The share γ whose GPTQ solution brings the block's held-out output nearest its goal."""
+    ) -> tuple[float, dict[str, GptqResult]]:
+        """The share γ whose GPTQ solution brings the block's held-out output nearest its goal.
+
+        With it come those solutions by the layers' names; none where there was no choice.
+        """
         settings = self._settings(block, group[0])
         gammas = _gammas(settings, statistics)
         if len(gammas) == 1:
-            return gammas[0]
+            return gammas[0], {}
         # Refining and measuring every candidate would take far longer and choose the same.
-        errors = {}
+        errors: dict[float, float] = {}
+        proposed: dict[float, dict[str, GptqResult]] = {}
         for gamma in gammas:
+            proposed[gamma] = {}
             for name in group:
-                problem = statistics.problem(weights[name], gamma)
                 try:
-                    candidate = propose(problem, settings)
+                    candidate = propose(statistics.problem(weights[name], gamma), settings)
                 except QuantizerError as error:
                     raise type(error)(f"{block.name}.{name}: {error}") from error
-                linear_of(block, name).weight.copy_(candidate)
+                proposed[gamma][name] = candidate
+                linear_of(block, name).weight.copy_(candidate.weight.dequantize())
             errors[gamma] = self._output_error(block, paths.held_out, goal)
-        return choose(errors)
+        gamma = choose(errors)
+        return gamma, proposed[gamma]
 
     def _output_error(self, block: Block, states: list[State], goal: list[State]) -> float:
         """Squared distance of a block's outputs from what the full-precision network gives."""
@@ -314,6 +323,7 @@ class Walk:
         weight: Tensor,
         statistics: LayerStatistics,
         gamma: float,
+        proposed: GptqResult | None,
     ) -> Solution:
         settings = self.recipe.settings_of(name)
         if not statistics.tokens and settings.method != "rtn" and not self.allow_uncalibrated:
@@ -324,6 +334,7 @@ class Walk:
                 statistics.held_out,
                 settings,
                 last_inputs=statistics.last_inputs,
+                proposed=proposed,
             )
         except QuantizerError as error:
             raise type(error)(f"{name}: {error}") from error

@@ -27,10 +27,14 @@ def textbook(weight: torch.Tensor, hessian: torch.Tensor, grid: Grid, ridge: flo
     return quantized.float()
 
 
-@pytest.mark.parametrize("in_features", [24, 300])
+@pytest.mark.parametrize(("in_features", "slab"), [(24, 512), (300, 512), (300, 256), (300, 128)])
 def test_equals_the_textbook_recursion(
-    make_problem: Callable[..., LayerProblem], in_features: int
+    make_problem: Callable[..., LayerProblem],
+    in_features: int,
+    slab: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("quantizer.gptq._SLAB_COLUMNS", slab)
     problem = make_problem(5, in_features, tokens=900)
     grid = minmax_grid(problem.weight, bits=4, group_size=16, sym=False)
     result = gptq(problem, grid, damp_percent=0.01, act_order=False)

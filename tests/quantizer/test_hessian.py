@@ -6,10 +6,13 @@ import torch
 from quantizer.errors import CalibrationError
 from quantizer.hessian import (
     HessianAccumulator,
+    cholesky,
+    damped,
     inverse_factor,
     live_columns,
     mean_diagonal,
     output_error,
+    row_output_error,
 )
 
 
@@ -47,6 +50,42 @@ def test_output_error_is_the_mean_squared_difference_of_outputs() -> None:
         expected = float((layer(inputs) - other(inputs)).square().sum() / 50)
         got = output_error(layer.weight - other.weight, accumulator.mean())
     assert got == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("columns", [5, 8, 11, 24, 27])
+def test_output_error_of_wide_layers_reads_half_of_the_hessian(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quantizer.hessian._STRIP_COLUMNS", 8)
+    generator = torch.Generator().manual_seed(columns)
+    inputs = torch.randn(50, columns, generator=generator)
+    error = torch.randn(6, columns, generator=generator)
+    hessian = inputs.T @ inputs
+    expected = (inputs.double() @ error.double().T).square().sum(dim=0)
+    for first in range(0, columns, 8):
+        hessian[first : first + 8, first + 8 :] = torch.nan
+    got = row_output_error(error, hessian).double()
+    torch.testing.assert_close(got, expected, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_lower_factor_of_the_damped_hessian(backwards: bool) -> None:
+    inputs = torch.randn(40, 6, generator=torch.Generator().manual_seed(3))
+    hessian = inputs.T @ inputs / 40
+    before = hessian.clone()
+    lower, ridge = cholesky(hessian, 0.05, backwards=backwards)
+    assert ridge == 0.05 and torch.equal(hessian, before)
+    assert torch.equal(lower, lower.tril())
+    product = lower @ lower.T
+    product = product.flip(0, 1) if backwards else product
+    torch.testing.assert_close(product, hessian + 0.05 * torch.eye(6))
+
+
+def test_damping_leaves_dead_columns_and_the_hessian_alone() -> None:
+    hessian = torch.tensor([[2.0, 0.0, 1.0], [0.0, 0.0, 0.0], [1.0, 0.0, 4.0]])
+    result = damped(hessian, 0.5)
+    assert result.tolist() == [[2.5, 0.0, 1.0], [0.0, 0.0, 0.0], [1.0, 0.0, 4.5]]
+    assert float(hessian[0, 0]) == 2.0
 
 
 def test_factor_inverts_the_damped_hessian() -> None:

@@ -249,6 +249,15 @@ def test_another_number_of_threads_is_named(job: Job) -> None:
         torch.set_num_threads(threads)
 
 
+def test_a_version_that_gives_other_codes_continues_nothing(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_at(job, 9)
+    monkeypatch.setattr("quantizer.fingerprint.ARITHMETIC", 7)
+    with pytest.raises(OutputError, match=r"quantizer was .*, arithmetic \d, now .*arithmetic 7"):
+        run(job)
+
+
 def test_states_that_come_out_otherwise_stop_the_run(job: Job) -> None:
     stop_at(job, 9)
     progress = work_folder(job.out) / "progress.jsonl"

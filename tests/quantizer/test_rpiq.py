@@ -10,7 +10,15 @@ import torch
 from quantizer.gptq import LayerProblem, gptq
 from quantizer.grid import Grid, GridWeight, hessian_grid, minmax_grid, round_to_nearest
 from quantizer.hessian import damped, inverse_factor, mean_diagonal
-from quantizer.rpiq import BlockState, block_step, column_blocks, coordinate_step, refit_step, rpiq
+from quantizer.rpiq import (
+    BlockState,
+    _slabs,
+    block_step,
+    column_blocks,
+    coordinate_step,
+    refit_step,
+    rpiq,
+)
 
 
 def exact_error(problem: LayerProblem, weight: GridWeight) -> float:
@@ -167,12 +175,19 @@ def test_refit_step_keeps_scales_positive(make_problem: Callable[..., LayerProbl
     assert torch.equal(state.scale, grid.columns(8)[0])
 
 
+@pytest.mark.parametrize("slab", [100, 200, 512])  # of 4, 2 and 1 slab; the last of one block
 @pytest.mark.parametrize(
     ("out_features", "in_features", "group_size"), [(16, 320, 32), (8, 300, 48)]
 )
 def test_trace_falls_and_tells_the_truth(
-    make_problem: Callable[..., LayerProblem], out_features: int, in_features: int, group_size: int
+    make_problem: Callable[..., LayerProblem],
+    out_features: int,
+    in_features: int,
+    group_size: int,
+    slab: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("quantizer.rpiq._SLAB_COLUMNS", slab)
     problem = make_problem(out_features, in_features, tokens=1000)
     grid = hessian_grid(problem.weight, problem.hessian, bits=4, group_size=group_size, sym=False)
     start = gptq(problem, grid).weight
@@ -182,6 +197,33 @@ def test_trace_falls_and_tells_the_truth(
     assert trace[-1] == pytest.approx(damped_error(problem, result.weight), rel=1e-4)
     assert all(new <= old * (1 + 1e-6) for old, new in itertools.pairwise(trace))
     assert trace[-1] < 0.97 * trace[0]
+
+
+@pytest.mark.parametrize("slab", [128, 256, 384])
+def test_slabs_only_order_the_work(
+    make_problem: Callable[..., LayerProblem], slab: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sums come in another order, so a few values near a tie may round elsewhere."""
+    problem = make_problem(16, 450, tokens=1000)
+    grid = hessian_grid(problem.weight, problem.hessian, bits=4, group_size=32, sym=False)
+    start = gptq(problem, grid).weight
+    whole = rpiq(problem, start, rounds=3)
+    monkeypatch.setattr("quantizer.rpiq._SLAB_COLUMNS", slab)
+    parted = rpiq(problem, start, rounds=3)
+    assert float((whole.weight.codes == parted.weight.codes).float().mean()) > 0.99
+    assert parted.trace == pytest.approx(whole.trace, rel=5e-3)
+    assert not torch.equal(whole.weight.codes, start.codes)
+
+
+def test_slabs_hold_whole_blocks() -> None:
+    blocks = column_blocks(1100, 48)
+    slabs = _slabs(blocks)
+    assert [b for _, members in slabs for b in members] == list(range(len(blocks)))
+    for columns, members in slabs:
+        assert (columns.start, columns.stop) == (blocks[members[0]].start, blocks[members[-1]].stop)
+    assert [columns.stop - columns.start for columns, _ in slabs] == [576, 524]
+    assert _slabs(column_blocks(512, 128)) == [(slice(0, 512), range(4))]
+    assert _slabs(column_blocks(352, 32)) == [(slice(0, 352), range(3))]
 
 
 def test_result_can_be_stored(make_problem: Callable[..., LayerProblem]) -> None:

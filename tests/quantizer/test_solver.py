@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 import torch
 
+import quantizer.solver as solver
 from models.errors import CheckpointError
 from quantizer.gptq import LayerProblem
 from quantizer.grid import minmax_grid, round_to_nearest
-from quantizer.solver import Method, Settings, Solution, solve, with_default_grid
+from quantizer.solver import Method, Settings, Solution, propose, solve, with_default_grid
 
 MakeProblem = Callable[..., LayerProblem]
 
@@ -128,3 +129,35 @@ def test_shapes_that_no_file_can_hold_are_refused(make_problem: MakeProblem) -> 
     problem = make_problem(6, 32)
     with pytest.raises(CheckpointError):
         solve(problem, problem.hessian, settings("rtn"))
+
+
+@pytest.mark.parametrize("method", ["gptq", "rpiq"])
+@pytest.mark.parametrize("tokens", [3, 20, 400])
+def test_what_was_proposed_is_not_computed_again(
+    make_problem: MakeProblem, method: Method, tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = make_problem(8, 64, tokens=tokens)
+    held_out = make_problem(8, 64, tokens=400).hessian
+    chosen = settings(method)
+    alone = solve(problem, held_out, chosen)
+    proposed = propose(problem, chosen)
+    calls = []
+    for name in ("hessian_grid", "gptq"):
+        original = getattr(solver, name)
+        monkeypatch.setattr(
+            solver,
+            name,
+            lambda *args, name=name, original=original, **more: (
+                calls.append(name) or original(*args, **more)
+            ),
+        )
+    again = solve(problem, held_out, chosen, proposed=proposed)
+    # With few tokens a second damping is tried, which nobody proposed.
+    assert calls == (["gptq"] if tokens == 20 else [])
+    assert [stage.name for stage in again.stages] == [stage.name for stage in alone.stages]
+    for one, other in zip(alone.stages, again.stages, strict=True):
+        assert torch.equal(one.weight.codes, other.weight.codes)
+        assert torch.equal(one.weight.scale, other.weight.scale)
+        assert (one.error, one.held_out_error) == (other.error, other.held_out_error)
+        assert one.damp_percent == other.damp_percent
+    assert again.chosen.name == alone.chosen.name

@@ -11,7 +11,7 @@ from quantizer.gptq import Factors, gptq
 from quantizer.grid import minmax_grid
 from quantizer.hessian import CrossAccumulator, HessianAccumulator
 from quantizer.solver import Settings, solve
-from quantizer.target import GAMMAS, LayerStatistics, choose, correction
+from quantizer.target import GAMMAS, LayerStatistics, choose, correction, own_factor, pull
 
 TOKENS, COLUMNS, ROWS = 300, 24, 6
 
@@ -189,6 +189,60 @@ def test_a_subset_keeps_its_factor_away_from_that_of_all_tokens() -> None:
     fresh = statistics.problem(weight, 1.0)
     fresh.factors.clear()
     assert torch.equal(after.weight.codes, gptq(fresh, grid).weight.codes)
+
+
+def test_a_subset_is_factorized_once_and_every_layer_pulled_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weight, exact, quantized = both_paths()
+    weights = [weight, weight.flip(1)]
+    alone = [
+        [statistics_of(exact, quantized, followed=100).problem(w, gamma).target for gamma in GAMMAS]
+        for w in weights
+    ]
+    calls: list[str] = []
+    for module, name in ((torch.linalg, "cholesky_ex"), (torch, "cholesky_solve")):
+        original = getattr(module, name)
+        monkeypatch.setattr(
+            module,
+            name,
+            lambda *args, name=name, original=original: calls.append(name) or original(*args),
+        )
+    statistics = statistics_of(exact, quantized, followed=100)
+    for _ in range(2):
+        for w, wanted in zip(weights, alone, strict=True):
+            for gamma, target in zip(GAMMAS, wanted, strict=True):
+                assert torch.equal(statistics.problem(w, gamma).target, target)
+    assert sorted(calls) == ["cholesky_ex", "cholesky_solve", "cholesky_solve"]
+    # A tensor of equal values at another place is another layer's.
+    statistics.problem(weight.clone(), 1.0)
+    assert len(calls) == 4
+
+
+@pytest.mark.parametrize("dead", [(), (3, 17)])
+def test_a_subset_is_pulled_to_least_squares_over_live_columns(dead: tuple[int, ...]) -> None:
+    weight, exact, quantized = both_paths(dead=dead)
+    statistics = statistics_of(exact, quantized, followed=200, damp_percent=1e-9)
+    target = statistics.problem(weight, 1.0).target
+    assert torch.equal(target[:, list(dead)], weight[:, list(dead)])
+    alive = [k for k in range(COLUMNS) if k not in dead]
+    outputs = exact[:200].double() @ weight.double().T
+    least = torch.linalg.lstsq(quantized[:200, alive].double(), outputs).solution.T
+    assert float((least - weight[:, alive]).abs().max()) > 0.02
+    torch.testing.assert_close(target[:, alive].double(), least, rtol=0, atol=5e-5)
+
+
+def test_a_subset_is_pulled_by_whatever_factor_was_found() -> None:
+    hessian, shift = torch.diag(torch.tensor([1.0, 3.0])), torch.tensor([[2.0, 8.0], [0.0, 0.0]])
+    live, lower = own_factor(hessian, 0.5)  # of the mean 2: plus 1
+    for factor in (lower, lower.double()):
+        found = pull(torch.tensor([[2.0, 5.0]]), shift, live, factor)
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, torch.tensor([[2.0, 4.0]]))
+    with pytest.raises(CalibrationError, match="--damp-percent"):
+        own_factor(torch.tensor([[1.0, 90.0], [90.0, 1.0]]), 0.01)
+    none = pull(torch.ones(3, 2), shift, *own_factor(torch.zeros(2, 2), 0.01))
+    assert none.tolist() == [[0.0, 0.0]] * 3
 
 
 def test_a_correction_that_cannot_be_factorized_is_an_error() -> None:

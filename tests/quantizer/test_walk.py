@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+import quantizer.solver
 from models.blocks import Sample
 from models.checkpoint import CheckpointReader
 from models.families import open_blockwise
@@ -88,9 +89,11 @@ def draw(model: Path, data: Path, samples: int = 10) -> CalibrationSet:
     return draw_calibration(open_blockwise(model), data, samples=samples, seq_len=40, seed=0)
 
 
-def follow(monkeypatch: pytest.MonkeyPatch, *, fitting: int, judging: int = 4096) -> None:
+def follow(
+    monkeypatch: pytest.MonkeyPatch, *, fitting: int, judging: int = 4096, per_column: int = 0
+) -> None:
     """Let the full-precision path follow so many tokens."""
-    monkeypatch.setattr("quantizer.following._FOLLOWED_PER_COLUMN", 0)
+    monkeypatch.setattr("quantizer.following._FOLLOWED_PER_COLUMN", per_column)
     monkeypatch.setattr("quantizer.following._FOLLOWED_AT_LEAST", fitting)
     monkeypatch.setattr("quantizer.walk.JUDGING_TOKENS", judging)
 
@@ -118,12 +121,16 @@ def inputs_of(model: nn.Module, samples: list[Sample]) -> dict[str, list[Tensor]
     return captured
 
 
-@pytest.mark.parametrize("followed", [150, 10**6])
+@pytest.mark.parametrize(("followed", "per_column"), [(150, 0), (10**6, 0), (130, 5)])
 def test_statistics_equal_two_runs_of_transformers(
-    tiny_llama: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch, followed: int
+    tiny_llama: Path,
+    text_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    followed: int,
+    per_column: int,
 ) -> None:
     """Inputs depend only on layers before, so the finished weights show each layer's inputs."""
-    follow(monkeypatch, fitting=followed)
+    follow(monkeypatch, fitting=followed, per_column=per_column)
     drawn = draw(tiny_llama, text_file)
     fitting, held_out = list(drawn.fitting), list(drawn.held_out)
     seen = Watched(tiny_llama, settings(target="1"), drawn, keep_last_inputs=True)
@@ -133,8 +140,10 @@ def test_statistics_equal_two_runs_of_transformers(
     for name, weight in seen.weights().items():
         model.get_submodule(name).weight.copy_(weight)
     quantized, judging = inputs_of(model, fitting), inputs_of(model, held_out)
-    first = 4 if followed == 150 else 9  # sequences of 40 tokens
     for name, found in seen.statistics.items():
+        # Sequences of 40 tokens; layers have 32 columns, or 48 behind the activation.
+        first = 9 if followed == 10**6 else 6 if per_column and name.endswith("down_proj") else 4
+        assert (found.paired is found.hessian) is (first == 9)
         X, part = torch.cat(quantized[name]), torch.cat(quantized[name][:first])
         difference = torch.cat(exact[name][:first]) - part
         same = {"rtol": 1e-3, "atol": 1e-4}
@@ -208,6 +217,27 @@ def test_gamma_is_judged_by_the_held_out_output_of_the_block(
             model.get_submodule(member).weight.copy_(written[member])
     # What was chosen is what the layers were solved for.
     assert {module.gamma for module in seen.modules.values()} == {1.0}
+
+
+def test_the_candidate_that_is_chosen_is_not_computed_again(
+    tiny_llama: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = {"gptq": 0, "hessian_grid": 0}
+    for name in calls:
+        original = getattr(quantizer.solver, name)
+
+        def count(*args: Any, name: str = name, original: Any = original, **more: Any) -> Any:
+            calls[name] += 1
+            return original(*args, **more)
+
+        monkeypatch.setattr(quantizer.solver, name, count)
+    wanted = replace(settings(), grid="hessian")
+    seen = Watched(tiny_llama, wanted, draw(tiny_llama, text_file))
+    layers = len(seen.modules)
+    assert calls == {"gptq": layers * len(GAMMAS), "hessian_grid": layers * len(GAMMAS)}
+    for name, observed in seen.observed.items():
+        alone = solve(observed.problem, observed.held_out, wanted).chosen.weight
+        assert torch.equal(alone.codes, observed.solution.chosen.weight.codes), name
 
 
 def test_halved_states_are_judged_before_they_are_rounded(
