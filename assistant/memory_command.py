@@ -12,7 +12,7 @@ from assistant.answering.memory import Memory
 from assistant.answering.memory_keys import KeyringKey
 from assistant.answering.memory_search import Remembered
 from assistant.answering.notebook import PASSPHRASE_VARIABLE, REASONS, find_key, memory_folder
-from assistant.errors import MemoryKeyError
+from assistant.errors import MemoryKeyError, UsageError
 from assistant.phrases import printable
 
 DONE = 0
@@ -36,7 +36,9 @@ def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = memory.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = memory.add_subparsers(
+        dest="verb", required=True, metavar="{list,search,export,forget,forget-all}"
+    )
     for name, summary, run in (
         ("list", "say what was saved, latest first", _list),
         ("search", "find what was saved", _search),
@@ -50,7 +52,7 @@ def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
         verb.set_defaults(run=run)
     verbs.choices["search"].add_argument("query", metavar="QUERY", help="words, or a question")
     verbs.choices["export"].add_argument("file", type=Path, metavar="FILE")
-    verbs.choices["forget"].add_argument("number", type=int, metavar="NUMBER", help="as in list")
+    verbs.choices["forget"].add_argument("number", metavar="NUMBER", help="as in list")
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -76,12 +78,14 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _forget(options: argparse.Namespace) -> int:
+    if not options.number.isdecimal():
+        raise UsageError(f"{options.number}: not a number; see assistant memory list")
     memory = _open()
     if memory is None:
         _say("nothing is saved", options)
         return DONE
-    memory.forget(options.number)
-    _say(f"number {options.number} is deleted", options)
+    memory.forget(int(options.number))
+    _say(f"number {int(options.number)} is deleted", options)
     return DONE
 
 
@@ -123,7 +127,7 @@ def _tell(found: Sequence[Remembered], options: argparse.Namespace, nothing: str
         return
     for thing in found:
         when = thing.saved_at.astimezone().strftime("%d %B %Y, %H:%M")
-        text = " ".join((thing.line or thing.text).split())
+        text = " ".join(thing.told.split())
         said = f"{thing.id}: {thing.name}, saved {when}. {text} {REASONS[thing.found_by]}"
         print(printable(said.rstrip()))
     if not found:

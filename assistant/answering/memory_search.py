@@ -58,6 +58,11 @@ class Remembered:
     score: float = 0.0
     found_by: FoundBy | None = None
 
+    @property
+    def told(self) -> str:
+        """What is said after the name: the line that fits, or all where that is the name itself."""
+        return self.text if self.line in ("", self.name) else self.line
+
 
 def words_asked(query: str) -> list[str]:
     """The words of a question that say what is looked for, in lower case."""

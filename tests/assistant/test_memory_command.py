@@ -77,6 +77,12 @@ def test_the_whole_life_of_what_is_saved(
     assert run("export", str(tmp_path / "out.jsonl")) == 0
     assert "not encrypted" in capsys.readouterr().out
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
+    assert run("search", "kitchen") == 0
+    # What was found by its name is told, not the name twice.
+    assert ". a mug my keys" in capsys.readouterr().out
+    assert run("forget", "first") == 2
+    told = capsys.readouterr().err
+    assert told == "error: first: not a number; see assistant memory list\n"
     assert run("forget", "1") == 0
     assert run("forget", "1") == 2
     capsys.readouterr()
