@@ -9,6 +9,7 @@ import errno
 import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,6 +87,11 @@ class _LineParser(argparse.ArgumentParser):
         super().__init__(**options)
 
     def error(self, message: str) -> NoReturn:
+        given = re.search(r"COMMAND: invalid choice: '(.+?)' ", message)
+        if given and Path(given[1]).is_file():
+            raise UsageError(
+                f"{given[1]}: is a file and no command; to talk about it: assistant --picture FILE"
+            )
         raise UsageError(f"{message}; see {self.prog} --help")
 
 

@@ -168,6 +168,14 @@ def test_bad_pictures_and_questions(
     assert "--help" in failed(capsys, "look", str(receipt))
 
 
+def test_a_picture_without_a_command_is_told_how_to_be_opened(
+    receipt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = failed(capsys, str(receipt))
+    assert told.endswith("is a file and no command; to talk about it: assistant --picture FILE\n")
+    assert "choose from" in failed(capsys, "raed")
+
+
 def test_paths_that_are_too_long_are_bad_input(
     receipt: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
