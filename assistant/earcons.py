@@ -9,11 +9,12 @@ from assistant.speech import Earcon
 EARCON_RATE_HZ = 24_000
 
 _TONES: dict[Earcon, tuple[tuple[float, float], ...]] = {
-    # Rising asks for something, falling is a refusal, one low blip is work, a chime is a find:
-    # the direction tells them apart even where the pitch cannot be judged.
+    # Rising asks for something, falling is a refusal, one low blip is work, a high one is
+    # near, a chime is a find: the direction tells them apart even where the pitch cannot be judged.
     Earcon.LISTENING: ((660.0, 0.06), (880.0, 0.08)),
     Earcon.WORKING: ((440.0, 0.05),),
     Earcon.FOUND: ((880.0, 0.05), (1109.0, 0.05), (1319.0, 0.09)),
+    Earcon.NEAR: ((1568.0, 0.04),),
     Earcon.ERROR: ((330.0, 0.12), (220.0, 0.16)),
 }
 """Each signal's tones: pitch in Hz, length in s."""

@@ -39,6 +39,12 @@ class Answering(Protocol):
         """Why a question cannot be answered from a frame: a cause and a fix; "" if it can."""
         ...
 
+    def nearness(self, frame: Frame, question: str) -> float | None:
+        """How near what a question looks for is to be found in a frame that has a problem, 0 to 1;
+        None where nothing like it is in view, or the question looks for nothing.
+        """
+        ...
+
     def answer(
         self, frame: Frame, question: str, context: Context, cancelled: Cancelled
     ) -> Iterator[Piece]:

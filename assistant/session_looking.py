@@ -55,11 +55,13 @@ def good_frame(
     take: Callable[[], Frame],
     problem_of: Callable[[Frame], str],
     tell: Callable[[str], None],
+    lead: Callable[[Frame], float | None] = lambda frame: None,
 ) -> Frame | None:
     """Look until a frame has no problem; None once the job is given up.
 
     problem_of: one cause and one fix, or "" for a good frame.
     tell:       gets each problem, the first time only.
+    lead:       beeps if what is looked for is near; returns the seconds to the next beep.
 
     Raises:
         UsageError: no good frame was shown in time.
@@ -74,7 +76,8 @@ def good_frame(
         if problem not in told:
             told.add(problem)
             tell(problem)
-        ticket.sleep(LOOK_EVERY_S)
+        beeps_s = lead(frame)
+        ticket.sleep(LOOK_EVERY_S if beeps_s is None else min(LOOK_EVERY_S, beeps_s))
         if ticket.cancelled:
             return None
         frame = take()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from assistant import phrases
 from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
+from assistant.beeps import Beeps
 from assistant.errors import AssistantError, CameraError
 from assistant.events import ReadingMoved, State
 from assistant.frames import Frame, FrameSource
@@ -279,9 +280,14 @@ class Tasks:
             first = take_frame()
             if not (waits and is_live):
                 return first
-            found = good_frame(
-                ticket, first, take_frame, problem_of, lambda cause: self._wait(ticket, cause)
+            beeps = Beeps(
+                lambda: self._session.jobs.tell(ticket, self._beep),
+                lambda each: self._answerer.nearness(each, waits),
             )
+            found = good_frame(
+                ticket, first, take_frame, problem_of,
+                lambda cause: self._wait(ticket, cause), beeps.lead,
+            )  # fmt: skip
             if found is not None and found is not first:
                 self._session.jobs.tell(ticket, self._found)
             return found
@@ -326,6 +332,10 @@ class Tasks:
             self.answers.tell(Answer(said, Basis.UNKNOWN))
 
         self._session.jobs.tell(ticket, wait)
+
+    def _beep(self) -> None:
+        """What is looked for is in view."""
+        self._session.voice.signal(Earcon.NEAR)
 
     def _found(self) -> None:
         """There is a good frame at last: what was said about the others is over."""

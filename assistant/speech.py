@@ -35,6 +35,8 @@ class Earcon(enum.Enum):
     WORKING = "working"
     FOUND = "found"
     ERROR = "error"
+    NEAR = "near"
+    """What is looked for is in view; it comes the faster, the nearer it is."""
 
 
 class SpeechEventKind(enum.Enum):

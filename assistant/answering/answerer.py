@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from assistant.answering.grounding import Basis, digits_are_read, ground_model, is_decline
 from assistant.answering.intents import TEXT_INTENTS, Intent, Request, understand
+from assistant.answering.problems import code_answer, spoilt
 from assistant.answering.quick_looks import (
-    COLOUR_CAUSES,
     asks_for_colour,
     barcode_answer,
     colour_answer,
@@ -22,12 +22,11 @@ from assistant.answering.wording import careful
 from assistant.errors import UsageError
 from assistant.seeing.framing import FIXES, cut_off
 from assistant.seeing.layout import page_text, reading_order
-from assistant.seeing.quality import SENTENCES, Cause
+from assistant.seeing.quality import SENTENCES
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.stopwatch import Stopwatch
 from models.pictures import RgbPicture
 
-LOOKS_BLANK = "The picture looks blank; I can't tell more. Point the camera at something else."
 NOT_PLAIN = (
     "I can't tell: I find no text, but the picture is not plain. Ask me to describe the picture."
 )
@@ -133,11 +132,11 @@ class Answerer:
             yield light_answer(scene.rgb, mirrored=self._mirrored())
             return
         if request.intent is Intent.BARCODE:
-            yield self._barcode(scene)
+            yield code_answer(scene)
             return
         cause = scene.cause
         if cause is not None:
-            yield _spoilt(scene, request, cause)
+            yield spoilt(scene.rgb, request, cause)
         elif request.intent in TEXT_INTENTS or request.intent is Intent.BLANK:
             for piece in self._from_text(scene, request, cancelled):
                 yield careful(piece, request.intent) if isinstance(piece, Answer) else piece
@@ -145,30 +144,6 @@ class Answerer:
             yield self._plain_colour(scene, request)
         else:
             yield from self._from_looking(scene, request, two_speed, cancelled)
-
-    def problem(self, scene: Scene, request: Request) -> str:
-        """Why a picture tells nothing about a question: one cause and one fix; "" if it does.
-
-        Raises:
-            BarcodeError: the reader of barcodes is missing or failed.
-        """
-        if request.intent is Intent.LIGHT:
-            return ""
-        if request.intent is Intent.BARCODE:
-            answer = self._barcode(scene)
-            return "" if answer.basis is Basis.READ else answer.text
-        if scene.cause is None:
-            return ""
-        # Some questions have an answer all the same, such as the colour of a cloth.
-        fault = SENTENCES[scene.cause]
-        return fault if _spoilt(scene, request, scene.cause).text == fault else ""
-
-    def _barcode(self, scene: Scene) -> Answer:
-        # The code is tried first: it survives blur and darkness that stop everything else.
-        codes = scene.codes()
-        if not codes and scene.cause is not None:
-            return Answer(SENTENCES[scene.cause], Basis.UNKNOWN)
-        return barcode_answer(codes)
 
     def _from_text(self, scene: Scene, request: Request, cancelled: Cancelled) -> Iterator[Piece]:
         lines = scene.lines(cancelled)
@@ -307,16 +282,6 @@ class Answerer:
         shares = [token.probability for token in tokens]
         basis = ground_model(text, shares, request.intent, lines, accuracy)
         yield Answer(text, basis, model=model.name)
-
-
-def _spoilt(scene: Scene, request: Request, cause: Cause) -> Answer:
-    """What is said of a picture in which little can be seen."""
-    if request.intent is Intent.BLANK and cause is Cause.BLANK:
-        return Answer(LOOKS_BLANK, Basis.UNKNOWN)
-    thing = asks_for_colour(request) if request.intent is Intent.COLOUR else None
-    if thing is not None and not is_named(thing) and cause in COLOUR_CAUSES:
-        return colour_answer(scene.rgb, thing)
-    return Answer(SENTENCES[cause], Basis.UNKNOWN)
 
 
 def _told_by_text_model(

@@ -10,6 +10,7 @@ from assistant.answering.follow_ups import resolve
 from assistant.answering.grounding import Basis
 from assistant.answering.intents import TEXT_INTENTS, Intent, Request, understand
 from assistant.answering.live_text import LiveText
+from assistant.answering.problems import problem
 from assistant.answering.reading import Place, Reading
 from assistant.answering.scene import Scene
 from assistant.answering.small_model import other_wording
@@ -56,6 +57,7 @@ class Conversation:
         )
         self._clock = clock
         self._scenes: list[Scene] = []
+        self._tried: Scene | None = None
         self._reading: Reading | None = None
         self._reading_of: tuple[TextLine, ...] = ()
         self._aloud = False
@@ -79,10 +81,24 @@ class Conversation:
         if resolved.same_frame and context.frame is not None:
             return ""
         scene = self._known(frame) or self._answerer.scene(frame.rgb)
-        problem = self._answerer.problem(scene, resolved.request)
-        if not problem:
+        self._tried = scene
+        found = problem(scene, resolved.request)
+        if not found:
             self._remember(scene)
-        return problem
+        return found
+
+    def nearness(self, frame: Frame, question: str) -> float | None:
+        """How near what is looked for is to be found; see `assistant.ports.Answering`.
+
+        Raises:
+            BarcodeError: the reader of barcodes is missing or failed.
+        """
+        if resolve(question, "").request.intent is not Intent.BARCODE:
+            return None
+        tried = self._tried
+        if tried is None or tried.rgb is not frame.rgb:
+            tried = self._answerer.scene(frame.rgb)
+        return tried.code_nearness()
 
     def answer(
         self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never

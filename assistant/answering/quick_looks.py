@@ -15,6 +15,10 @@ from models.pictures import RgbPicture
 NO_CODE = (
     "I can't tell: I find no barcode. Turn the package slowly, and hold it a hand's length away."
 )
+CODE_IN_VIEW = (
+    "I can't tell: I see something like a barcode, but cannot read it. Bring it nearer, hold it "
+    "straight and still."
+)
 
 COLOUR_CAUSES = (Cause.BLANK, Cause.BLURRED)
 """What spoils a picture for everything but its colour: a cloth that fills it shows no edge."""

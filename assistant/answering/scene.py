@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from assistant.answering.vision import VisionLanguageModel
-from assistant.seeing.barcode import Barcode, read_barcodes
+from assistant.seeing.barcode import Barcode, locate_code, nearness, read_barcodes
 from assistant.seeing.quality import Cause, check_quality
 from assistant.seeing.text import TextLine, TextPart, TextReader, never
 from assistant.stopwatch import Stopwatch
@@ -30,6 +30,7 @@ class Scene:
         self.told_parts = 0
         """Parts that a listener has heard of a page whose reading stopped before its end."""
         self._codes: tuple[Barcode, ...] | None = None
+        self._nearness: tuple[float | None] | None = None
         self._handle: tuple[VisionLanguageModel, Any] | None = None
 
     @property
@@ -90,6 +91,20 @@ class Scene:
             with self._stopwatch.stage("barcode"):
                 self._codes = read_barcodes(self.rgb)
         return self._codes
+
+    def code_nearness(self) -> float | None:
+        """How near a code is to be read, 0 to 1; None if nothing like a code is in view.
+
+        Raises:
+            BarcodeError: their reader is missing or failed.
+        """
+        if self._nearness is None:
+            codes = self.codes()
+            with self._stopwatch.stage("barcode"):
+                box = codes[0].box if codes else locate_code(self.rgb)
+            height, width = self.rgb.shape[:2]
+            self._nearness = (None if box is None else nearness(box, width, height),)
+        return self._nearness[0]
 
     def look(self, model: VisionLanguageModel) -> Any:
         """The picture as a model has encoded it."""

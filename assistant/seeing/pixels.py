@@ -83,6 +83,17 @@ def resized(rgb: RgbPicture, width: int, height: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
+def striped(grey: NDArray[np.uint8]) -> Floats:
+    """The largest place whose stripes look like those of a barcode: (4, 2) corners, or (0, 2).
+
+    C. Creusot and A. Munawar, "Real-time barcode detection in the wild", WACV 2015, and followers.
+    """
+    found, boxes = cv2.barcode.BarcodeDetector().detect(grey)
+    if not found or boxes is None:
+        return np.zeros((0, 2), np.float32)
+    return np.asarray(max(boxes, key=cv2.contourArea), np.float32)
+
+
 def corners(grey: NDArray[np.uint8], most: int) -> tuple[Floats, NDArray[np.uint8]]:
     """Find corners and describe what is around each: places (n, 2) as x, y; 256 bits (n, 32).
 

@@ -63,6 +63,7 @@ class FakeAnswering:
         self.prepared: list[Frame] = []
         self.new_texts = ["EXIT", "", "Platform 4"]
         self.problems: list[str] = []
+        self.near: float | None = None
         self.spoken: list[str] = []
 
     def prepare(self, frame: Frame, cancelled: Cancelled) -> None:
@@ -70,6 +71,9 @@ class FakeAnswering:
 
     def problem(self, frame: Frame, question: str, context: Context) -> str:
         return self.problems.pop(0) if self.problems else ""
+
+    def nearness(self, frame: Frame, question: str) -> float | None:
+        return self.near
 
     def answer(
         self, frame: Frame, question: str, context: Context, cancelled: Cancelled
@@ -169,6 +173,9 @@ class FakeListener:
 
     def start(self) -> None:
         self.calls.append("start")
+
+    def listen_for_stop(self) -> None:
+        self.calls.append("listen for stop")
 
     def finish(self) -> None:
         self.calls.append("finish")
