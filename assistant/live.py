@@ -37,6 +37,9 @@ from assistant.settings_file import load_settings, save_setting, wrong_text
 from assistant.speech import Speaker
 from models.pocket import pocket_int4_folder
 
+CLOSE_WITHIN_S = 0.5
+"""How long the end waits for a device that is just being opened."""
+
 
 def run(options: argparse.Namespace) -> int:
     """Run a conversation until the user ends it; return the exit code.
@@ -214,6 +217,7 @@ class Devices:
         self._speaker = _open_speaker() if speech else None
         self._listener: Listener | None = None
         self._frames = _open_camera(settings.camera_source, session)
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._open, name="devices", daemon=True)
 
     def start(self) -> None:
@@ -231,17 +235,18 @@ class Devices:
 
     def close(self) -> None:
         """Give every device back."""
-        self._thread.join(timeout=5.0)
+        self._closing.set()
+        # What is still being loaded is given up: nobody waits for it who wants to leave.
+        self._thread.join(timeout=CLOSE_WITHIN_S)
         for device in (self._speaker, self._listener, self._frames):
             if device is not None:
                 device.close()
 
     def _open(self) -> None:
-        self._try(self._open_listener)
-        self._try(self._find_model)
-        self._try(self._load)
-        if self._settings.history_enabled:
-            self._open_memory()
+        for open_one in (self._open_listener, self._find_model, self._load, self._open_memory):
+            wanted = open_one != self._open_memory or self._settings.history_enabled
+            if wanted and not self._closing.is_set():
+                self._try(open_one)
 
     def _try(self, open_one: Callable[[], None]) -> None:
         try:

@@ -4,7 +4,9 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,7 @@ def test_options_change_the_settings_of_one_start(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A machine without microphone, camera and model; the user's folders are new."""
 
     def missing(self: object) -> None:
@@ -79,7 +81,10 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("assistant.devices.microphone.SoundDeviceMicrophone.open", missing)
     monkeypatch.setattr(live, "pocket_int4_folder", lambda: tmp_path / "pocket")
-    return tmp_path
+    yield tmp_path
+    for thread in threading.enumerate():
+        if thread.name == "devices":
+            thread.join(30)
 
 
 def converse(monkeypatch: pytest.MonkeyPatch, lines: str, *arguments: str) -> int:
@@ -96,7 +101,11 @@ def test_where_all_is_missing_each_thing_is_told_once(
     assert converse(monkeypatch, lines, "--no-speech") == 0
     out, error = capsys.readouterr()
     assert error == ""
-    for told in ("There is no picture from the camera", "no microphone was found", "there is no vision model at "):
+    for told in (
+        "There is no picture from the camera",
+        "no microphone was found",
+        "there is no vision model at ",
+    ):
         assert out.count(f"status: {told}") == 1, told
     assert out.count("answer: I can't tell: ") == 2
     assert all(
@@ -116,6 +125,29 @@ def test_a_settings_file_with_errors_is_told_and_does_not_stop_the_start(
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     [error] = [event["text"] for event in events if event["event"] == "error_said"]
     assert error == f"{file}: speech.rate is 9000; it must be a whole number from 80 to 600"
+
+
+def test_who_leaves_does_not_wait_for_what_is_still_loading(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loading, loaded = threading.Event(), threading.Event()
+
+    def load(self: object) -> None:
+        loading.set()
+        loaded.wait(30)
+
+    class Lines(io.StringIO):
+        def __next__(self) -> str:
+            assert loading.wait(30)
+            return super().__next__()
+
+    monkeypatch.setattr("assistant.seeing.ocr.RapidOcrReader.load", load)
+    monkeypatch.setattr(sys, "stdin", Lines("/quit\n"))
+    began: list[float] = []
+    threading.Thread(target=lambda: loading.wait(30) and began.append(time.monotonic())).start()
+    assert main(["--no-speech", "--camera", "none"]) == 0
+    assert time.monotonic() - began[0] < 4.0
+    loaded.set()
 
 
 def test_options_that_cannot_be_used_are_refused(
