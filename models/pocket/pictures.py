@@ -70,7 +70,14 @@ _SCENES: dict[str, _Draw] = {
 }
 
 
-def render(seed: int, split: Split, skill: str | None = None, difficulty: float = 1.0) -> Example:
+def render(
+    seed: int,
+    split: Split,
+    skill: str | None = None,
+    difficulty: float = 1.0,
+    *,
+    thorough: bool = False,
+) -> Example:
     """Draw one picture with its questions; the same arguments always give the same picture.
 
     Args:
@@ -78,6 +85,7 @@ def render(seed: int, split: Split, skill: str | None = None, difficulty: float 
         split: HELD_OUT takes fonts, words, objects and some wordings that TRAIN never has.
         skill: one of SKILLS, which most of the questions then need; None draws it by SHARES.
         difficulty: 0..1 scales clutter, noise, rotation, numbers, and the length and size of text.
+        thorough: ask more about the same picture, as training does.
 
     Raises:
         ValueError: the skill is unknown or the difficulty outside 0..1.
@@ -92,7 +100,8 @@ def render(seed: int, split: Split, skill: str | None = None, difficulty: float 
     skill = skill or rng.choices(list(SHARES), list(SHARES.values()))[0]
     scene = _SCENES[skill](rng, noise, split, difficulty)
     rgb = photograph(rng, noise, scene.canvas, difficulty)
-    return Example(rgb, scene.questions, scene.labels)
+    questions = scene.questions + scene.more if thorough else scene.questions
+    return Example(rgb, questions, scene.labels)
 
 
 def write_dataset(

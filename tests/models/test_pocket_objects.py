@@ -310,3 +310,17 @@ def test_a_declined_picture_holds_no_edge() -> None:
         smooth = patches.mean((1, 3))
         steps = max(np.abs(np.diff(smooth, axis=axis)).max() for axis in (0, 1))
         assert steps < 45, seed  # an object or a letter steps by more from patch to patch
+
+
+def test_thorough_questions_tell_the_truth_about_the_same_picture(drawn: list[Thing]) -> None:
+    answers: collections.Counter[str] = collections.Counter()
+    for seed in range(40):
+        example = render(seed, Split.TRAIN, "count", thorough=True)
+        plain = render(seed, Split.TRAIN, "count")
+        assert np.array_equal(example.rgb, plain.rgb)
+        assert example.questions[: len(plain.questions)] == plain.questions
+        for item in example.questions[len(plain.questions) :]:
+            assert item.answer == str(counted(bare(item), drawn)), (seed, item)
+            answers[item.answer] += 1
+    assert len(answers) == 10
+    assert sum(answers.values()) > 4 * 40

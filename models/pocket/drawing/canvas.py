@@ -50,11 +50,15 @@ class PatchLabels:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a picture shows before the camera: a canvas (SIZE, SIZE, 3) of 0..1."""
+    """What a picture shows before the camera: a canvas (SIZE, SIZE, 3) of 0..1.
+
+    ``more`` are questions for training alone: many to a picture, their answers not balanced.
+    """
 
     canvas: Floats
     questions: tuple[QuestionAnswer, ...]
     labels: PatchLabels
+    more: tuple[QuestionAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

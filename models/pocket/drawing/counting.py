@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import collections
+import copy
 import random
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +27,7 @@ from models.pocket.questions import (
 _SPARE_OBJECTS = 3  # of two sorts asked about together, beyond the largest count of one
 _HELD_OUT_KINDS_ODDS = 0.25  # of the evaluation's pictures of any objects
 _SHUFFLES = 40
+_MORE_OF_SEVERAL, _MORE_OF_FEW = 6, 2  # further questions a picture, by what their answer is
 
 _Plan = tuple[Kinds, list[QuestionAnswer]]
 
@@ -38,7 +42,31 @@ def draw_count(
     single = sorted(s for s in {s for s, _ in kinds} if s < len(SHAPES) and _colours(kinds, s) == 1)
     if len(asked) < QUESTIONS and single and rng.random() < 0.5:
         asked += colour_questions(rng, split, kinds, rng.choice(single))[:1]
-    return scene_of(rng, noise, place_things(rng, kinds, difficulty), asked, difficulty)
+    scene = scene_of(rng, noise, place_things(rng, kinds, difficulty), asked, difficulty)
+    return replace(scene, more=tuple(_further_questions(copy.copy(rng), split, kinds)))
+
+
+def _further_questions(rng: random.Random, split: Split, kinds: Kinds) -> list[QuestionAnswer]:
+    """Ask about everything that can be counted here, but seldom for none or one."""
+    known = [(shape, colour) for shape, colour in kinds if shape < len(SHAPES)]
+    shapes, colours = ({kind[i] for kind in known} for i in (0, 1))
+    if known != kinds or not known:
+        return []
+    numbers = collections.Counter({rng.choice(ANY_OBJECT): len(kinds)})
+    for shape, colour in known:
+        many = plural(SHAPES[shape])
+        numbers[many] += 1
+        numbers[f"{COLOURS[colour]} {many}"] += 1
+    for colour in colours:
+        name = f"{COLOURS[colour]} {rng.choice(ANY_OBJECT)}"
+        numbers[name] = sum(other == colour for _, other in kinds)
+        for shape in shapes:
+            numbers.setdefault(f"{COLOURS[colour]} {plural(SHAPES[shape])}", 0)
+    several = [name for name, number in numbers.items() if 1 < number <= MAX_COUNT]
+    few = [name for name, number in numbers.items() if number <= 1]
+    names = rng.sample(several, min(_MORE_OF_SEVERAL, len(several)))
+    names += rng.sample(few, min(_MORE_OF_FEW, len(few)))
+    return [_count_questions(rng, split, name, numbers[name])[0] for name in names]
 
 
 def _colours(kinds: Kinds, shape: int) -> int:
