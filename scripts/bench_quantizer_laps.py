@@ -1,0 +1,332 @@
+"""Laps of the benchmark of seconds: the walk's paths, one layer's solvers, a small whole run.
+
+Every lap does what gptq does and what rpiq does next to each other, so that a machine that slows
+down slows both. Parts are timed inside a run's own code, each without the parts inside it.
+"""
+
+import copy
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+import quantizer.following as following
+import quantizer.gptq as gptq_module
+import quantizer.rpiq as rpiq_module
+import quantizer.solver as solver_module
+import quantizer.target as target_module
+import quantizer.walk as walk_module
+from models.checkpoint import CheckpointReader
+from models.families import open_blockwise
+from quantizer.calibration import CalibrationSet
+from quantizer.hessian import CrossAccumulator, HessianAccumulator
+from quantizer.outer import load_outer
+from quantizer.passes import Passes, Paths
+from quantizer.recipe import Stream
+from quantizer.solver import Settings, propose, solve, with_default_grid
+from quantizer.target import GAMMAS, LayerStatistics
+from quantizer.walk import Walk
+
+GROUP_SIZE = 128
+WORDS = 1000
+METHODS = {
+    "gptq": with_default_grid(Settings("gptq", 4, GROUP_SIZE), None),
+    "rpiq": with_default_grid(Settings("rpiq", 4, GROUP_SIZE), None),
+}
+SOLVER_PARTS = (
+    (solver_module, "minmax_grid", "min/max grid"),
+    (solver_module, "hessian_grid", "Hessian grid"),
+    (solver_module, "round_to_nearest", "rounding"),
+    (solver_module, "gptq", "GPTQ"),
+    (gptq_module, "ordered_factor", "factor"),
+    (target_module, "own_factor", "own factor"),
+    (target_module, "pull", "correction"),
+    (solver_module._Trail, "add", "measuring"),
+    (solver_module, "rpiq", "R and J"),
+    (rpiq_module, "block_step", "block step"),
+    (rpiq_module, "coordinate_step", "coordinate step"),
+    (rpiq_module, "rescale_step", "rescale step"),
+    (rpiq_module, "refit_step", "refit step"),
+)
+PATH_PARTS = (
+    (Passes, "inputs", "inputs"),
+    (Passes, "exact_inputs", "exact inputs"),
+    (HessianAccumulator, "add", "H"),
+    (CrossAccumulator, "add", "Δ"),
+)
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """One LLaMA layer's widths, and how long a calibration is asked for."""
+
+    hidden: int
+    intermediate: int
+    heads: int
+    key_heads: int
+    sequences: int
+    tokens_each: int
+
+    def groups(self) -> dict[str, tuple[int, tuple[int, ...]]]:
+        """Inputs, and outputs of each layer, of the groups that share an input."""
+        keys = self.hidden // self.heads * self.key_heads
+        return {
+            "q, k, v": (self.hidden, (self.hidden, keys, keys)),
+            "o": (self.hidden, (self.hidden,)),
+            "gate, up": (self.hidden, (self.intermediate, self.intermediate)),
+            "down": (self.intermediate, (self.hidden,)),
+        }
+
+    @property
+    def held_out(self) -> int:
+        """Sequences that only judge."""
+        return round(0.1 * self.sequences)
+
+
+# https://huggingface.co/meta-llama/Llama-3.1-8B (config.json); 128 sequences of 2048 tokens
+LLAMA_8B = Shapes(4096, 14336, 32, 8, 128, 2048)
+EIGHTH = Shapes(512, 1792, 4, 1, 128, 256)
+"""Every width and the tokens of a sequence divided by eight."""
+
+
+class Clock:
+    """Adds up seconds by part; what happens in a part inside another counts for it alone."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.spent: dict[str, float] = defaultdict(float)
+        self.starts: dict[str, list[float]] = defaultdict(list)
+        self._stack: list[str] = []
+        self._since = self.now()
+
+    def now(self) -> float:
+        """Seconds of a clock, once the device has done what it was given."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Book what happens inside to a part."""
+        started = self._switch()
+        if name == "inputs" and "exact inputs" in self._stack:
+            name = "exact inputs"
+        self.starts[name].append(started)
+        self._stack.append(name)
+        try:
+            yield
+        finally:
+            self._switch()
+            self._stack.pop()
+
+    @contextmanager
+    def inside(self, parts: tuple[tuple[Any, str, str], ...]) -> Iterator[None]:
+        """Time functions and methods wherever they are called; by owner, attribute and part."""
+        originals = [(owner, name, getattr(owner, name)) for owner, name, _ in parts]
+        for (owner, name, original), (_, _, part) in zip(originals, parts, strict=True):
+            setattr(owner, name, self._timed(original, part))
+        try:
+            yield
+        finally:
+            for owner, name, original in originals:
+                setattr(owner, name, original)
+
+    def _timed(self, original: Callable[..., Any], part: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            with self.part(part):
+                return original(*arguments, **named)
+
+        return call
+
+    def _switch(self) -> float:
+        now = self.now()
+        if self._stack:
+            self.spent[self._stack[-1]] += now - self._since
+        self._since = now
+        return now
+
+
+def layer_folder(shapes: Shapes, folder: Path) -> Path:
+    """Write a LLaMA folder with one layer, random weights and few words."""
+    generator = torch.Generator().manual_seed(0)
+    names = {
+        "q, k, v": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+        "o": ("self_attn.o_proj",),
+        "gate, up": ("mlp.gate_proj", "mlp.up_proj"),
+        "down": ("mlp.down_proj",),
+    }
+    tensors: dict[str, Tensor] = {}
+    for group, (columns, rows) in shapes.groups().items():
+        for name, out_features in zip(names[group], rows, strict=True):
+            weight = torch.randn(out_features, columns, generator=generator) * columns**-0.5
+            tensors[f"layers.0.{name}"] = weight
+    for name in ("layers.0.input_layernorm", "layers.0.post_attention_layernorm", "norm"):
+        tensors[name] = torch.ones(shapes.hidden)
+    tensors["embed_tokens"] = torch.randn(WORDS, shapes.hidden, generator=generator)
+    stored = {f"model.{name}.weight": value.bfloat16() for name, value in tensors.items()}
+    save_file(stored, folder / "model.safetensors")
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": WORDS,
+        "hidden_size": shapes.hidden,
+        "intermediate_size": shapes.intermediate,
+        "num_hidden_layers": 1,
+        "num_attention_heads": shapes.heads,
+        "num_key_value_heads": shapes.key_heads,
+        "max_position_embeddings": shapes.tokens_each,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "tie_word_embeddings": True,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def sequences(shapes: Shapes, count: int) -> list[dict[str, Tensor]]:
+    """Random words, the same ones every time."""
+    generator = torch.Generator().manual_seed(1)
+    return [
+        {"input_ids": torch.randint(0, WORDS, (1, shapes.tokens_each), generator=generator)}
+        for _ in range(count)
+    ]
+
+
+class PathsLap:
+    """Sequences through one layer, on the quantized and the full-precision path."""
+
+    def __init__(self, shapes: Shapes, folder: Path, device: torch.device, count: int = 1) -> None:
+        self.shapes, self.device, self.count = shapes, device, count
+        opened, reader = open_blockwise(folder), CheckpointReader(folder)
+        self.walks = {
+            name: Walk(opened, reader, settings, device=device)
+            for name, settings in METHODS.items()
+        }
+        walk = self.walks["rpiq"]
+        load_outer(opened, reader, device)
+        self.state = walk.passes.start(sequences(shapes, 1)[0])
+        self.block = next(iter(walk.recipe.blocks(walk.model)))
+        walk._load(f"{self.block.name}.", self.block.module)
+        self.exact = replace(self.block, module=copy.deepcopy(self.block.module))
+
+    def __call__(self) -> dict[str, Any]:
+        """Seconds of one sequence by part and group; and of what no number of tokens changes."""
+        found: dict[str, Any] = {"per sequence": {}, "gathering": {}}
+        for group, layers in zip(self.shapes.groups(), self.block.groups, strict=True):
+            for method, walk in self.walks.items():
+                clock = Clock(self.device)
+                states = [self.state] * self.count
+                text: Stream = "text"
+                paths = Paths(states, [], list(states), [], (text,) * self.count, ())
+                exact = self.exact if method == "rpiq" else None
+                with clock.inside(PATH_PARTS), clock.part("gathering"):
+                    walk._statistics(self.block, exact, layers[0], paths)
+                found["gathering"].setdefault(method, {})[group] = clock.spent.pop("gathering")
+                each = {part: spent / self.count for part, spent in clock.spent.items()}
+                found["per sequence"].setdefault(group, {})[method] = each
+        walk, clock = self.walks["rpiq"], Clock(self.device)
+        for _ in range(self.count):
+            with clock.part("advance"):
+                goal = walk.passes.step(self.block, self.state)
+            with clock.part("judge"):
+                walk._output_error(self.block, [self.state], [goal])
+        return found | {part: spent / self.count for part, spent in clock.spent.items()}
+
+
+def statistics(columns: int, device: torch.device) -> LayerStatistics:
+    """What calibration might say about a layer's inputs: a few strong directions, and noise."""
+    generator = torch.Generator().manual_seed(0)
+
+    def moments(noise: float) -> Tensor:
+        strong = torch.randn(columns, 64, generator=generator) * 0.3
+        hessian = strong @ strong.T
+        hessian.diagonal().add_(1 + noise * torch.rand(columns, generator=generator))
+        return hessian.to(device)
+
+    fit, held_out = moments(0.5), moments(0.5)
+    shift = (held_out - fit).mul_(0.05)
+    # A Hessian of its own, as where not every sequence is followed.
+    tokens = 64 * columns
+    return LayerStatistics(fit, tokens, held_out, tokens, 1, shift, fit.clone(), damp_percent=0.05)
+
+
+def solver_lap(
+    out_features: int, statistics: LayerStatistics, device: torch.device, order: tuple[str, ...]
+) -> dict[str, Any]:
+    """Seconds of both methods' steps on one layer: all that a walk does beside its passes."""
+    columns = len(statistics.hessian)
+    generator = torch.Generator().manual_seed(1)
+    weight = torch.randn(out_features, columns, generator=generator) * columns**-0.5
+    weight = weight.to(device)
+    found: dict[str, Any] = {}
+    for method in order:
+        settings, clock = METHODS[method], Clock(device)
+        # Nothing that an earlier lap computed is known.
+        fresh = replace(statistics, damp_percent=settings.damp_percent)
+        blocks = len(rpiq_module.column_blocks(columns, GROUP_SIZE))
+        with clock.inside(SOLVER_PARTS), clock.part("targets and copies"):
+            gamma, proposed = 0.0, None
+            if method == "rpiq":
+                for share in GAMMAS:
+                    candidate = propose(fresh.problem(weight, share), settings)
+                    candidate.weight.dequantize()
+                    gamma, proposed = (share, candidate) if share == 0.5 else (gamma, proposed)
+            solution = solve(
+                fresh.problem(weight, gamma), fresh.held_out, settings, proposed=proposed
+            )
+            solution.chosen.weight.dequantize()
+        ended = clock.now()
+        stage = solution.stages[-1]
+        found[method] = {
+            "seconds": sum(clock.spent.values()),
+            "steps": dict(clock.spent),
+            "kept": solution.chosen.name,
+            "j_of_stages": {s.name: s.error for s in solution.stages},
+        }
+        if stage.rounds is not None:
+            visits = clock.starts["block step"]
+            last = visits[(stage.rounds - 1) * blocks]
+            measured = clock.spent["measuring"] / len(solution.stages)
+            later = ended - last - measured if stage.rounds > 1 else None
+            found[method] |= {"rounds": stage.rounds, "last_round": later}
+    return found
+
+
+@contextmanager
+def scaled_down(factor: int) -> Iterator[None]:
+    """Let the numbers of tokens that are fixed shrink as the widths do."""
+    kept = following._FOLLOWED_AT_LEAST, following.JUDGING_TOKENS
+    _fix_tokens(kept[0] // factor, kept[1] // factor)
+    try:
+        yield
+    finally:
+        _fix_tokens(*kept)
+
+
+def _fix_tokens(followed: int, judging: int) -> None:
+    following._FOLLOWED_AT_LEAST = followed
+    for module in (following, walk_module):
+        vars(module)["JUDGING_TOKENS"] = judging
+
+
+def whole_lap(shapes: Shapes, folder: Path, device: torch.device) -> Mapping[str, float]:
+    """Seconds of a whole walk by each method, every sequence and both paths included."""
+    found = {}
+    for method, settings in METHODS.items():
+        opened = open_blockwise(folder)
+        drawn = sequences(shapes, shapes.sequences)
+        parts = CalibrationSet(drawn[shapes.held_out :], drawn[: shapes.held_out])
+        walk, clock = Walk(opened, CheckpointReader(folder), settings, device=device), Clock(device)
+        started = clock.now()
+        for _ in walk.run(parts):
+            pass
+        found[method] = clock.now() - started
+    return found

@@ -1,0 +1,255 @@
+"""Seconds of rpiq against gptq for 128 sequences of 2048 tokens through a layer of LLaMA-3.1-8B.
+
+The whole would take hours on a processor, so each part is measured where it is affordable and
+multiplied by how often a run does it:
+
+- one sequence of 2048 tokens through the layer, on both paths, every group of layers by itself;
+- the solvers' steps at 4096x4096 and 4096x14336 (outputs x inputs), both methods in turn. Rows do
+  not depend on each other: what is not spent on factors that a group shares grows with them. A
+  layer of 1024x4096, and one of 14336x4096 where time allows, show whether it does;
+- whole runs at an eighth of all widths and of the sequences' length, to hold the sum of parts at
+  that size against.
+
+Reading, writing, and hashing of states are not counted. Laps are repeated while time allows; the
+ratio is given for the medians of all laps and as the range over all combinations of laps.
+"""
+
+import math
+import os
+import statistics as stats
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+from bench_quantizer_laps import (
+    EIGHTH,
+    LLAMA_8B,
+    METHODS,
+    PathsLap,
+    Shapes,
+    layer_folder,
+    scaled_down,
+    solver_lap,
+    statistics,
+    whole_lap,
+)
+
+import quantizer.following as following
+from quantizer.target import GAMMAS
+
+ARITHMETIC = (
+    "common = tokens / tokens_each * (advance + sum over groups of inputs + H), in one sequence's"
+    " seconds",
+    "gptq = common + gathering + solvers",
+    "rpiq = common + gathering + solvers + sum over groups of (followed sequences * exact inputs"
+    " + listening sequences * Δ), where exact inputs of the last group run through the block"
+    " + judging sequences * (advance, for the goal, + groups * shares of γ * judge)",
+    "listening sequences hold at least 8 tokens for each input of the group, and 16384; followed"
+    " ones are the listening ones, in the last group those of the widest layer",
+    "solvers = sum over groups of factors + rows * (seconds - factors) / rows measured",
+)
+FACTORS = ("factor", "own factor")
+
+
+def seconds(minutes: float, device: torch.device, save: Callable[[dict[str, Any]], None]) -> Any:
+    """Measure laps for so many minutes; ``save`` gets everything so far after each."""
+    deadline = time.monotonic() + 60 * minutes
+    laps: dict[str, list[Any]] = {}
+    result: dict[str, Any] = {
+        "minutes": minutes,
+        "load_average_at_start": os.getloadavg(),
+        "shapes": repr(LLAMA_8B),
+        "arithmetic": ARITHMETIC,
+        "laps": laps,
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        plan = Plan(Path(scratch), device)
+        for part, needed in plan.order():
+            left = deadline - time.monotonic()
+            took = [lap["lap_seconds"] for lap in laps.get(part, ())]
+            expected = max(took) if took else -math.inf if needed else plan.guess(laps)
+            if left < expected:
+                continue
+            started = time.monotonic()
+            lap = plan.lap(part, len(took))
+            lap["lap_seconds"] = round(time.monotonic() - started, 2)
+            laps.setdefault(part, []).append(lap)
+            print(f"{part}: {lap['lap_seconds']:.0f} s, {left / 60:.1f} minutes left", flush=True)
+            result["added_up"] = None if missing(laps) else summary(LLAMA_8B, laps)
+            if "paths, an eighth" in laps and "whole, an eighth" in laps:
+                result["check"] = check(laps)
+            save(result)
+    return result
+
+
+class Plan:
+    """What is measured, in which order, and what it needs between laps."""
+
+    def __init__(self, scratch: Path, device: torch.device) -> None:
+        self.scratch, self.device = scratch, device
+        self._paths: dict[str, PathsLap] = {}
+
+    def order(self) -> Sequence[tuple[str, bool]]:
+        """Parts, and whether one is measured however little time is left."""
+        first = [
+            ("paths", True),
+            ("solver 4096x4096", True),
+            ("solver 4096x14336", True),
+            ("solver 1024x4096", True),
+            ("paths", False),
+            ("solver 4096x4096", False),
+        ]
+        small = ["paths, an eighth", "whole, an eighth", "solver 512x512, an eighth"]
+        small += ["solver 512x1792, an eighth"]
+        rest = ["paths", "solver 14336x4096", "solver 4096x4096", "solver 4096x14336"] * 3
+        return [*first, *((part, True) for part in small * 2), *((part, False) for part in rest)]
+
+    def guess(self, laps: Mapping[str, list[Any]]) -> float:
+        """Seconds of a layer with 3.5 times the rows, the only part that is first a choice."""
+        return 3.5 * float(laps["solver 4096x4096"][-1]["lap_seconds"])
+
+    def lap(self, part: str, number: int) -> dict[str, Any]:
+        """Measure a part once; which method comes first changes from lap to lap."""
+        name, eighth = part.removesuffix(", an eighth"), part.endswith("an eighth")
+        shapes = EIGHTH if eighth else LLAMA_8B
+        with torch.no_grad():
+            if name.startswith("solver"):
+                self._paths.clear()  # the widest layer's matrices need the room
+                rows, columns = (int(n) for n in name.split()[1].split("x"))
+                order = tuple(METHODS) if number % 2 == 0 else tuple(reversed(METHODS))
+                return solver_lap(rows, statistics(columns, self.device), self.device, order)
+            folder = self.scratch / f"{shapes.hidden}"
+            if not folder.exists():
+                folder.mkdir()
+                layer_folder(shapes, folder)
+            with scaled_down(8 if eighth else 1):
+                if name == "whole":
+                    return dict(whole_lap(shapes, folder, self.device))
+                if part not in self._paths:
+                    count = 8 if eighth else 1  # a single short one is no measure
+                    self._paths[part] = PathsLap(shapes, folder, self.device, count)
+                return self._paths[part]()
+
+
+def solver_part(rows: int, columns: int, shapes: Shapes) -> str:
+    """The name of a lap of the solvers."""
+    return f"solver {rows}x{columns}" + (", an eighth" if shapes is EIGHTH else "")
+
+
+def missing(laps: Mapping[str, list[Any]]) -> bool:
+    """Whether a part without which nothing can be added up was not measured yet."""
+    wide = (solver_part(LLAMA_8B.hidden, n, LLAMA_8B) for n in (4096, 14336))
+    return any(part not in laps for part in ("paths", *wide))
+
+
+def add_up(
+    shapes: Shapes,
+    paths: Mapping[str, Any],
+    solvers: Mapping[int, Mapping[str, Any]],
+    *,
+    rounds: int | None = None,
+) -> dict[str, Any]:
+    """One lap of every part, multiplied by how often a run does it.
+
+    solvers: a lap by inputs, each of a layer with ``shapes.hidden`` outputs.
+    rounds: of rpiq, where it is not to be taken as measured.
+    """
+    fitting = shapes.sequences - shapes.held_out
+    groups = shapes.groups()
+
+    def enough(columns: int) -> int:
+        return min(math.ceil(following.followed_tokens(columns) / shapes.tokens_each), fitting)
+
+    judging = math.ceil(following.JUDGING_TOKENS / shapes.tokens_each)
+    judging = min(judging, shapes.held_out)
+    parts = {"common": shapes.sequences * paths["advance"], "exact path": 0.0}
+    last = list(groups)[-1]
+    for group, (columns, _) in groups.items():
+        spent = paths["per sequence"][group]
+        both = [spent[m][part] for m in METHODS for part in ("inputs", "H")]
+        parts["common"] += shapes.sequences * sum(both) / len(METHODS)
+        followed = enough(shapes.intermediate if group == last else columns)
+        parts["exact path"] += followed * spent["rpiq"]["exact inputs"]
+        parts["exact path"] += enough(columns) * spent["rpiq"]["Δ"]
+    parts["judging"] = judging * (paths["advance"] + len(groups) * len(GAMMAS) * paths["judge"])
+    total = {}
+    for method in METHODS:
+        parts[f"gathering, {method}"] = sum(paths["gathering"][method].values())
+        solving = 0.0
+        for columns, rows in groups.values():
+            lap = solvers[columns][method]
+            shared = sum(lap["steps"].get(name, 0.0) for name in FACTORS)
+            spent = lap["seconds"] - shared
+            if method == "rpiq" and rounds is not None and lap["last_round"] is not None:
+                spent += (rounds - lap["rounds"]) * lap["last_round"]
+            solving += shared + sum(rows) / shapes.hidden * spent
+        parts[f"solvers, {method}"] = solving
+        total[method] = parts["common"] + parts[f"gathering, {method}"] + solving
+    total["rpiq"] += parts["exact path"] + parts["judging"]
+    return {
+        "seconds": total,
+        "parts": parts,
+        "ratio": total["rpiq"] / total["gptq"],
+        "sequences": {"followed": enough(shapes.intermediate), "judging": judging},
+    }
+
+
+def summary(shapes: Shapes, laps: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """Medians of all combinations of laps, their range, and what more rounds would make of it."""
+    suffix = ", an eighth" if shapes is EIGHTH else ""
+    widths = (shapes.hidden, shapes.intermediate)
+    solvers = [laps[solver_part(shapes.hidden, columns, shapes)] for columns in widths]
+    combinations = [
+        (paths, dict(zip(widths, chosen, strict=True)))
+        for paths, *chosen in product(laps["paths" + suffix], *solvers)
+    ]
+    found = sorted((add_up(shapes, *one) for one in combinations), key=lambda f: f["ratio"])
+    middle = found[(len(found) - 1) // 2]
+    four = [add_up(shapes, *one, rounds=4)["ratio"] for one in combinations]
+    return middle | {
+        "ratio_range": [found[0]["ratio"], found[-1]["ratio"]],
+        "combinations": len(found),
+        "rounds": {
+            columns: one[0]["rpiq"]["rounds"] for columns, one in zip(widths, solvers, strict=True)
+        },
+        "ratio_if_every_layer_took_4_rounds": stats.median(four),
+        "share_of_rows": rows_check(laps) if shapes is LLAMA_8B else {},
+    }
+
+
+def rows_check(laps: Mapping[str, list[Any]]) -> dict[str, dict[str, float]]:
+    """Seconds without factors of other numbers of rows, as shares of what rows predict."""
+    found: dict[str, dict[str, float]] = {}
+    for rows in (1024, 14336):
+        other = laps.get(f"solver {rows}x4096")
+        for method in METHODS if other else ():
+            spent = []
+            for lap in (laps["solver 4096x4096"], other or []):
+                shared = [sum(x[method]["steps"].get(f, 0.0) for f in FACTORS) for x in lap]
+                each = [x[method]["seconds"] - s for x, s in zip(lap, shared, strict=True)]
+                spent.append(stats.median(each))
+            found.setdefault(f"{rows}x4096", {})[method] = spent[1] / (spent[0] * rows / 4096)
+    return found
+
+
+def check(laps: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """The same arithmetic at an eighth of all widths against whole runs there."""
+    needed = (solver_part(EIGHTH.hidden, n, EIGHTH) for n in (EIGHTH.hidden, EIGHTH.intermediate))
+    if any(part not in laps for part in needed):
+        return {}
+    with scaled_down(8):
+        predicted = summary(EIGHTH, laps)
+    measured = {m: [lap[m] for lap in laps["whole, an eighth"]] for m in METHODS}
+    ratios = [lap["rpiq"] / lap["gptq"] for lap in laps["whole, an eighth"]]
+    return {
+        "shapes": repr(EIGHTH),
+        "measured_seconds": measured,
+        "measured_ratio": stats.median(ratios),
+        "measured_ratio_range": [min(ratios), max(ratios)],
+        "added_up_seconds": predicted["seconds"],
+        "added_up_ratio": predicted["ratio"],
+    }
