@@ -33,7 +33,7 @@ class Beeps:
         if nearness is None:
             return None
         # By ratios, as pitch and pace are heard.
-        every_s = SLOWEST_S * (FASTEST_S / SLOWEST_S) ** min(max(nearness, 0.0), 1.0)
+        every_s = float(SLOWEST_S * (FASTEST_S / SLOWEST_S) ** min(max(nearness, 0.0), 1.0))
         now_s = self._clock()
         if self._last_s is None or now_s - self._last_s >= every_s:
             self._last_s = now_s

@@ -19,6 +19,7 @@ from assistant.seeing.barcode import locate_code, nearness, read_barcodes
 from assistant.seeing.text import TextLine, TextPart
 from assistant.session import Session
 from assistant.speech import Earcon
+
 from .fakes_session import FakeCamera, FakeSpeaker, Scene
 
 Picture = NDArray[np.uint8]
