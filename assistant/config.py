@@ -51,6 +51,8 @@ class Settings:
     speech_rate:   words per minute.
     speech_volume: percent.
     speech_voice:  the engine's id of a voice, or "" for its own choice.
+    speech_headphones: True if the microphone does not hear the loudspeaker, so that a spoken
+                   "stop" can be listened for while Sightline speaks.
     verbosity:     0 short, 1 usual, 2 with all details.
     keys:          action to key, Textual's names; "" for an action that has none.
     """
@@ -59,6 +61,7 @@ class Settings:
     speech_rate: int = 175
     speech_volume: int = 80
     speech_voice: str = ""
+    speech_headphones: bool = False
     verbosity: int = 1
     camera_source: str = "0"
     camera_mirrored: bool = False
@@ -139,6 +142,12 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                 "A voice of the speech engine; empty: its own choice.",
                 TEXT,
                 _is_text,
+            ),
+            _key(
+                "speech.headphones",
+                "true if you use headphones: a spoken stop works while Sightline speaks.",
+                SWITCH,
+                _is_switch,
             ),
             _key(
                 "verbosity",

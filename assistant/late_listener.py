@@ -21,6 +21,11 @@ class LateListener:
             self._made.on_heard = self.on_heard
         self._made.start()
 
+    def listen_for_stop(self) -> None:
+        """Begin to listen for a stop, if there has been a question before."""
+        if self._made is not None:
+            self._made.listen_for_stop()
+
     def finish(self) -> None:
         """End the question now."""
         if self._made is not None:

@@ -17,6 +17,8 @@ class HeardKind(enum.Enum):
     """The question."""
     REJECTED = "rejected"
     """Something or nothing was said that is no question to us; `message` says which."""
+    STOP = "stop"
+    """Somebody said stop, in one of its wordings, while nothing else was listened for."""
     FAILED = "failed"
     """The microphone or the recognizer failed; `message` names the cause and the way out."""
 
@@ -25,7 +27,7 @@ class HeardKind(enum.Enum):
 class Heard:
     """What a listener tells.
 
-    transcript:      the words of PARTIAL and FINAL.
+    transcript:      the words of PARTIAL, FINAL and STOP.
     message:         one sentence for REJECTED and FAILED.
     speech_ended_at: when the last voiced sound of a FINAL was captured (s, time.monotonic).
     """
@@ -43,14 +45,18 @@ HeardCallback = Callable[[Heard], None]
 class Listener(Protocol):
     """Anything that listens; every method returns at once and may be called from any thread.
 
-    Between `start` and the next `start`, exactly one of FINAL, REJECTED and FAILED comes, last,
-    or none after `cancel`.
+    After `start`, exactly one of FINAL, REJECTED and FAILED comes, last, or none after `cancel` or
+    another `start`. After `listen_for_stop`, STOP or FAILED comes, or nothing.
     """
 
     on_heard: HeardCallback | None
 
     def start(self) -> None:
         """Begin to listen: the talk key went down. A question still being heard is dropped."""
+        ...
+
+    def listen_for_stop(self) -> None:
+        """Begin to listen, but only for a stop, until one comes or something else is wanted."""
         ...
 
     def finish(self) -> None:

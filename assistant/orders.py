@@ -35,6 +35,7 @@ class Action(enum.Enum):
     LOUDER = "louder"
     LESS = "less"
     MORE = "more"
+    HEADPHONES = "headphones"
     SET = "set"
     REMEMBER = "remember"
     SAVED = "saved"
@@ -70,6 +71,7 @@ HELP: Mapping[Action, str] = MappingProxyType(
         Action.PAUSE: "/pause and /resume: hold the speech and go on",
         Action.SLOWER: "/slower, /faster, /quieter, /louder: the speech",
         Action.LESS: "/less, /more: shorter or longer answers",
+        Action.HEADPHONES: "/headphones on: a spoken stop works while I speak; /headphones off",
         Action.SET: "/set NAME VALUE: change a setting; /set alone lists them",
         Action.REMEMBER: "/remember NAME: keep what was read or answered under a name",
         Action.SAVED: "/saved: what is kept",
@@ -81,6 +83,7 @@ HELP: Mapping[Action, str] = MappingProxyType(
 )
 """One line for each command; kin share a line."""
 
+SWITCH = ("on", "off")
 STEPS = ("line", "sentence", "word")
 _STEP = r"(?: (?P<argument>line|sentence|word))?"
 
@@ -93,6 +96,8 @@ _SPOKEN: tuple[tuple[Action, str], ...] = (
     (Action.QUIETER, r"(?:speak |talk )?(?:quieter|softer|more quietly)"),
     (Action.LESS, r"less detail|shorter answers|shorter|be brief"),
     (Action.MORE, r"more detail|longer answers|more details|tell me more"),
+    (Action.HEADPHONES, r"(?:turn |switch )?headphones(?: mode)? (?P<argument>on|off)"),
+    (Action.HEADPHONES, r"(?:turn|switch) (?P<argument>on|off) headphones(?: mode)?"),
     (Action.HELP, r"help|what can you do|what can i (?:say|ask)"),
     (Action.QUIT, r"quit|exit|goodbye|good bye"),
     (Action.PAUSE, r"pause|wait"),
@@ -143,10 +148,14 @@ def parse_command(line: str) -> Order:
         raise UsageError(f"/{name} needs more; {_usage(action)}")
     if action in (Action.NEXT, Action.PREVIOUS) and argument not in ("", *STEPS):
         raise UsageError(f"/{name} {argument}: cannot go by that; {_usage(action)}")
+    if action is Action.HEADPHONES and argument not in SWITCH:
+        raise UsageError(f"/{name} {argument}: is neither on nor off; {_usage(action)}")
     return Order(action, argument)
 
 
-_NEED_ARGUMENT = frozenset({Action.OPEN, Action.FIND, Action.WHERE, Action.FORGET})
+_NEED_ARGUMENT = frozenset(
+    {Action.OPEN, Action.FIND, Action.WHERE, Action.FORGET, Action.HEADPHONES}
+)
 
 
 def _usage(action: Action) -> str:

@@ -39,6 +39,8 @@ NO_MEMORY = "Memory is switched off. Switch it on: /set history.enabled true."
 MEMORY_OPENS = "The memory is still being opened; ask again in a moment."
 NOTHING_TO_REMEMBER = "There is nothing to remember yet; ask or read something first."
 WATCHING = "I read new text as it comes into view. Say or press stop to end."
+HEADPHONES_ON = "Headphones mode is on: say stop while I speak."
+HEADPHONES_OFF = "Headphones mode is off: I do not listen while I speak."
 STILL_WORKING = "I am still working on it."
 
 SPOKEN_BASIS = {Basis.READ: "Read: ", Basis.SEEN: "Seen: ", Basis.GUESS: "Guess: "}
@@ -79,6 +81,8 @@ def setting_words(settings: Settings, name: str) -> str:
         return ("Short answers.", "Answers of the usual length.", "All details.")[
             settings.verbosity
         ]
+    if name == "speech.headphones":
+        return HEADPHONES_ON if settings.speech_headphones else HEADPHONES_OFF
     if name == "history.enabled":
         return MEMORY_ON if settings.history_enabled else MEMORY_OFF
     later = " It is used from the next start." if name in KEYS and KEYS[name].at_start else ""

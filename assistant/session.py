@@ -283,13 +283,20 @@ class Session:
         self.tasks.look_ahead()
 
     def _heard(self, heard: Heard) -> None:
+        asked = self._ear.listening
         if not self._ear.follow(heard):
             return
         text = heard.transcript.text if heard.transcript is not None else ""
         if heard.kind is HeardKind.PARTIAL:
             self.telling.emit(QuestionHeard(text, partial=True))
+        elif heard.kind is HeardKind.STOP:
+            self.telling.emit(QuestionHeard(text))
+            self._do(Order(Action.STOP))
         elif heard.kind is HeardKind.FINAL and text:
             self._ask(text)
+        elif not asked:
+            # Only a spoken stop cannot be heard; what is being said goes on.
+            self.telling.say_once(heard.message)
         else:
             self.jobs.cancel()
             self.telling.fail(heard.message or phrases.NOT_UNDERSTOOD)
@@ -304,6 +311,10 @@ class Session:
     def _spoke(self, event: SpeechEvent) -> None:
         if event.kind is SpeechEventKind.STARTED and self.voice.speaking:
             self.tasks.note_spoken(event.text)
+        if event.kind is SpeechEventKind.STARTED and self.settings.speech_headphones:
+            self._ear.listen_for_stop()
+        elif not self._ear.listening:
+            self._ear.cancel()
         told = self.voice.follow(event)
         if told:
             self.telling.emit(StatusSaid(told))

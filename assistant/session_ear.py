@@ -1,4 +1,4 @@
-"""The session's ear: one question at a time, from the talk key to its words."""
+"""The session's ear: one question at a time, or a spoken stop while Sightline speaks."""
 
 from assistant.listening import Heard, HeardKind, Listener
 
@@ -10,6 +10,8 @@ class Ear:
         self.listener: Listener | None = None
         self.listening = False
         self._finishing = False
+        self._hears_stop = False
+        self._deaf = False
 
     def start(self) -> None:
         """Begin to listen.
@@ -20,6 +22,13 @@ class Ear:
         assert self.listener is not None
         self.listener.start()
         self.listening, self._finishing = True, False
+        self._hears_stop = self._deaf = False
+
+    def listen_for_stop(self) -> None:
+        """Hear a spoken stop from now on; not where a question is heard, or hearing failed."""
+        if self.listener is not None and not (self.listening or self._hears_stop or self._deaf):
+            self.listener.listen_for_stop()
+            self._hears_stop = True
 
     def finish(self) -> None:
         """End the question; a second time does nothing."""
@@ -29,13 +38,18 @@ class Ear:
 
     def cancel(self) -> None:
         """Stop listening and forget what was said."""
-        if self.listening and self.listener is not None:
+        if self.listener is not None and (self.listening or self._hears_stop):
             self.listener.cancel()
-        self.listening = False
+        self.listening = self._hears_stop = False
 
     def follow(self, heard: Heard) -> bool:
         """Take in what was heard; False if the user went on to something else before it came."""
-        if not self.listening:
+        if self._hears_stop:
+            self._hears_stop = False
+            # Until the talk key is pressed: it would fail again at each sentence that is spoken.
+            self._deaf = heard.kind is HeardKind.FAILED
+            return heard.kind in (HeardKind.STOP, HeardKind.FAILED)
+        if not self.listening or heard.kind is HeardKind.STOP:
             return False
         if heard.kind is not HeardKind.PARTIAL:
             self.listening = False

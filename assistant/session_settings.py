@@ -48,6 +48,8 @@ class SessionSettings:
         """Follow an order about settings; False if it is about something else."""
         if action in _STEPS:
             self._step(action)
+        elif action is Action.HEADPHONES:
+            self.change("speech.headphones", argument == "on")
         elif action is Action.SET:
             self._set_typed(argument)
         else:

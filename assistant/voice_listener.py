@@ -42,6 +42,14 @@ class _Order(enum.Enum):
     FINISH = 1
     CANCEL = 2
     CLOSE = 3
+    LISTEN_FOR_STOP = 4
+
+
+_ENDING = (_Order.START, _Order.LISTEN_FOR_STOP, _Order.CANCEL, _Order.CLOSE)
+"""Orders that end what is being heard."""
+
+STOP_ENDS = EndpointSettings(end_s=0.25, longest_s=4.0)
+"""A stop is a word or two: silence soon shows that it is over, and who speaks on says no stop."""
 
 
 class VoiceListener:
@@ -85,6 +93,12 @@ class VoiceListener:
         self._give_up()
         self._order(_Order.START)
 
+    def listen_for_stop(self) -> None:
+        """Begin to listen for a stop."""
+        self._wanted += 1
+        self._give_up()
+        self._order(_Order.LISTEN_FOR_STOP)
+
     def finish(self) -> None:
         """End the question now."""
         self._finished_at = time.monotonic()
@@ -123,10 +137,15 @@ class VoiceListener:
 
     def _run(self) -> None:
         threading.Thread(target=self._preload, name="recognizer", daemon=True).start()
+        order: _Order | None = None
         while not self._closing:
-            if self._orders.get() is _Order.START:
-                while self._listen():
-                    pass
+            order = order or self._orders.get()
+            if order is _Order.START:
+                order = self._attend(self._listen)
+            elif order is _Order.LISTEN_FOR_STOP:
+                order = self._attend(self._hear_stop)
+            else:
+                order = None
 
     def _preload(self) -> None:
         # What fails now fails again, and is told, at the first question.
@@ -141,38 +160,61 @@ class VoiceListener:
                 self._activity = self._open_activity()
             return self._recognizer, self._activity
 
-    def _listen(self) -> bool:
-        """Hear one question; True if another one was begun meanwhile."""
+    def _attend(self, listen: Callable[[int], _Order | Callable[[], Heard]]) -> _Order | None:
+        """Listen in one way, and tell what was heard; return the order that ended it, if any."""
         question = self._wanted
         try:
             # First, so that what is said while the recognizer is still loading is not lost.
             self._microphone.open()
             try:
-                recognizer, activity = self._load()
-                hearing = SpokenQuestion(recognizer, activity, Endpoint(self._settings))
-                finishing = False
-                while True:
-                    order = self._next_order()
-                    if order in (_Order.START, _Order.CANCEL, _Order.CLOSE):
-                        recognizer.cancel()
-                        return order is _Order.START
-                    finishing = finishing or order is _Order.FINISH
-                    chunk = self._microphone.read()
-                    if hearing.accept(chunk):
-                        break
-                    if finishing and chunk.captured_at >= self._finished_at:
-                        # All that was said until the key went down has been heard.
-                        break
-                    words = hearing.new_words()
-                    if words:
-                        partial = Transcript(words, 0.0, recognizer.name)
-                        self._tell(question, Heard(HeardKind.PARTIAL, partial))
+                ended = listen(question)
             finally:
                 self._microphone.close()
-            self._tell(question, _heard(hearing))
+            if isinstance(ended, _Order):
+                return ended
+            self._tell(question, ended())
         except (MicrophoneError, RecognizerError) as error:
             self._tell(question, Heard(HeardKind.FAILED, message=str(error)))
-        return False
+        return None
+
+    def _listen(self, question: int) -> _Order | Callable[[], Heard]:
+        """Hear one question."""
+        recognizer, activity = self._load()
+        hearing = SpokenQuestion(recognizer, activity, Endpoint(self._settings))
+        finishing = False
+        while True:
+            order = self._next_order()
+            if order in _ENDING:
+                recognizer.cancel()
+                return order
+            finishing = finishing or order is _Order.FINISH
+            chunk = self._microphone.read()
+            if hearing.accept(chunk):
+                break
+            if finishing and chunk.captured_at >= self._finished_at:
+                # All that was said until the key went down has been heard.
+                break
+            words = hearing.new_words()
+            if words:
+                partial = Transcript(words, 0.0, recognizer.name)
+                self._tell(question, Heard(HeardKind.PARTIAL, partial))
+        return lambda: _heard(hearing)
+
+    def _hear_stop(self, question: int) -> _Order | Callable[[], Heard]:
+        """Hear whatever is said, piece by piece, until one of them is a stop."""
+        recognizer, activity = self._load()
+        said: Transcript | None = None
+        while said is None:
+            hearing = SpokenQuestion(recognizer, activity, Endpoint(STOP_ENDS), stop_only=True)
+            over = False
+            while not over:
+                order = self._next_order()
+                if order in _ENDING:
+                    recognizer.cancel()
+                    return order
+                over = hearing.accept(self._microphone.read())
+            said = None if hearing.is_silent else hearing.transcript()
+        return lambda: Heard(HeardKind.STOP, said)
 
     def _next_order(self) -> _Order | None:
         try:

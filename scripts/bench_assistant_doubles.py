@@ -176,7 +176,7 @@ class Scripted:
     def recognize(self, clip: AudioClip) -> Transcript | None:
         return Transcript(self._text, 1.0, self.name)
 
-    def begin(self) -> None: ...
+    def begin(self, *, stop_only: bool = False) -> None: ...
 
     def accept(self, chunk: AudioChunk) -> str:
         return ""

@@ -27,7 +27,7 @@ class EndpointSettings:
     go_on_probability: speech goes on above this; the lower one keeps soft endings of words.
     shortest_speech_s: less than this is a click, not a word ("stop" takes 0.3 s).
     end_s:             silence that ends the question; people pause up to about half a second
-                       inside a sentence.
+                       inside a sentence, but not inside a word.
     wait_s:            how long to wait for the first word.
     longest_s:         the longest question.
     """
@@ -40,8 +40,8 @@ class EndpointSettings:
     longest_s: float = 30.0
 
     def __post_init__(self) -> None:
-        if not 0.5 <= self.end_s <= 1.0:
-            raise ValueError(f"end_s is {self.end_s}, not 0.5 to 1.0 s")
+        if not 0.2 <= self.end_s <= 1.0:
+            raise ValueError(f"end_s is {self.end_s}, not 0.2 to 1.0 s")
 
 
 class Endpoint:

@@ -88,8 +88,11 @@ QUESTIONS: tuple[str, ...] = (
 )
 """Questions in JSGF notation; <thing>, <things>, <shape>, <shapes> are the slots."""
 
+STOP = "stop [it | that | reading | talking] | be quiet | cancel | never mind"
+"""What silences the assistant; with headphones it is heard also while the assistant speaks."""
+
 COMMANDS: tuple[str, ...] = (
-    "stop [it | that | reading | talking] | be quiet | cancel | never mind",
+    STOP,
     "pause | resume | go on | continue [reading] | read on",
     "repeat [that] | say that again | say it again",
     "[speak] (slower | faster | louder | quieter)",
@@ -103,6 +106,7 @@ COMMANDS: tuple[str, ...] = (
     "where did i see this | have i (seen | saved) this [before]",
     "forget everything | delete everything",
     "help | what can you do | what can i say | quit | goodbye",
+    "[turn | switch] headphones [mode] (on | off)",
 )
 """What the assistant can be told besides questions, in the same notation."""
 
@@ -140,6 +144,40 @@ def build_grammar(is_known: Callable[[str], bool]) -> str:
     for name, body in bodies.items():
         lines.append(f"{'public ' if name == 'heard' else ''}<{name}> = {body};")
     return "\n".join(lines) + "\n"
+
+
+PHONES = (
+    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH",
+    "IH", "IY", "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH",
+    "UW", "V", "W", "Y", "Z", "ZH",
+)  # fmt: skip
+"""The phones of PocketSphinx's English model (ARPAbet)."""
+
+_OTHER_SPEECH = 1e-5
+"""How likely other speech is against a stop. With flite's voices slt, rms, awb and kal16, 30 of 32
+spoken stops are heard so (the word alone is missed with two of the voices), and none of 164 other
+sounds is taken for one: words that sound alike, questions, 36 recordings of people. At 1e-9 it is
+the same 30, and "be careful" and "council" are taken for stops."""
+
+
+def phone_word(phone: str) -> str:
+    """The word that stands for one phone, and is none of the dictionary's."""
+    return f"zz{phone.lower()}"
+
+
+def build_stop_grammar() -> str:
+    """Return the JSGF text of `STOP`, and any other row of phones; <heard> is its public rule."""
+    other = alternatives(map(phone_word, PHONES))
+    return (
+        "#JSGF V1.0;\ngrammar stop;\n"
+        f"<stop> = {STOP};\n<phone> = {other};\n<other> = <phone>+;\n"
+        f"public <heard> = /1.0/ <stop> | /{_OTHER_SPEECH:.0e}/ <other>;\n"
+    )
+
+
+def stop_sentences() -> list[str]:
+    """Every way to say stop."""
+    return expand(STOP)
 
 
 def sentence_pattern() -> re.Pattern[str]:

@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from assistant.audio import QUESTION_RATE_HZ, AudioClip
 from assistant.errors import RecognizerError
 from assistant.hearing.grammar import (
+    PHONES,
     PRONUNCIATIONS,
     build_grammar,
+    build_stop_grammar,
+    phone_word,
     rules,
     sentence_pattern,
+    stop_sentences,
     words_of,
 )
 from assistant.hearing.recognizer import AudioChunk, Transcript, word_disagreement
@@ -81,6 +85,11 @@ class PocketSphinxRecognizer:
         grammar = build_grammar(lambda word: self._phones(word) is not None)
         self._limited.add_jsgf_string("questions", grammar)
         self._limited.add_jsgf_string("one word", _ONE_WORD)
+        for phone in PHONES:
+            self._limited.add_word(phone_word(phone), phone, True)
+        self._limited.add_jsgf_string("stop", build_stop_grammar())
+        self._stops = frozenset(stop_sentences())
+        self._stop_only = False
         self._limited.activate_search("questions")
         self._sentences = sentence_pattern()
         self._vocabulary = sorted(words_of(rules().values()))
@@ -99,9 +108,10 @@ class PocketSphinxRecognizer:
         self._hold(clip.samples)
         return self.finish()
 
-    def begin(self) -> None:
-        """Begin to hear a question."""
+    def begin(self, *, stop_only: bool = False) -> None:
+        """Begin to hear a question, or only a stop."""
         self._end()
+        self._stop_only = stop_only
         self._held, self._held_samples = [], 0
         self._asked, self._words = "", ""
         self._cancelled.clear()
@@ -111,6 +121,9 @@ class PocketSphinxRecognizer:
         if self._cancelled.is_set():
             return ""
         self._hold(chunk.samples)
+        if self._stop_only:
+            # So short and so quickly decoded that the mean of all of it is worth the wait.
+            return ""
         if self._decoding or self._held_samples >= HELD_BACK_S * QUESTION_RATE_HZ:
             self._decode_held()
             self._compare()
@@ -122,6 +135,10 @@ class PocketSphinxRecognizer:
             self._decode_held()
         if not self._decoding:
             return None
+        if self._stop_only:
+            said, _ = self._end()
+            heard_stop = said in self._stops and not self._cancelled.is_set()
+            return Transcript(said, 1.0, self.name, is_command=True) if heard_stop else None
         asked, heard = self._end()
         asked = self._whole_sentence(asked)
         if not asked or self._cancelled.is_set():
@@ -138,6 +155,9 @@ class PocketSphinxRecognizer:
     def close(self) -> None:
         """Nothing to do: the model goes with this object."""
 
+    def _decoders(self) -> tuple[Any, ...]:
+        return (self._limited,) if self._stop_only else (self._limited, self._free)
+
     def _hold(self, samples: NDArray[np.int16]) -> None:
         self._held.append(samples)
         self._held_samples += len(samples)
@@ -147,7 +167,7 @@ class PocketSphinxRecognizer:
         self._held, self._held_samples = [], 0
         if not self._decoding:
             mean = self._mean_of(samples)
-            for decoder in (self._limited, self._free):
+            for decoder in self._decoders():
                 # Forgets the noise of the last question, so that each is heard by itself.
                 decoder.reinit_feat()
                 decoder.set_cmn(mean)
@@ -157,7 +177,7 @@ class PocketSphinxRecognizer:
             if self._cancelled.is_set():
                 return
             content = samples[start : start + SLICE].tobytes()
-            for decoder in (self._limited, self._free):
+            for decoder in self._decoders():
                 decoder.process_raw(content, no_search=False, full_utt=False)
 
     def _mean_of(self, samples: NDArray[np.int16]) -> str:
@@ -168,7 +188,7 @@ class PocketSphinxRecognizer:
         self._limited.start_utt()
         self._limited.process_raw(samples.tobytes(), no_search=True, full_utt=True)
         self._limited.end_utt()
-        self._limited.activate_search("questions")
+        self._limited.activate_search("stop" if self._stop_only else "questions")
         mean = str(self._limited.get_cmn(False))
         # Zeros only: frames without energy are not counted, and there is no mean of none.
         return mean if all(map(math.isfinite, map(float, mean.split(",")))) else self._guessed_mean
@@ -179,8 +199,8 @@ class PocketSphinxRecognizer:
             return "", ""
         self._decoding = False
         unfinished = _words_of(self._limited)
-        self._limited.end_utt()
-        self._free.end_utt()
+        for decoder in self._decoders():
+            decoder.end_utt()
         # At the end only whole sentences count; where none is left, its beginning may be enough.
         return _words_of(self._limited) or unfinished, _words_of(self._free)
 

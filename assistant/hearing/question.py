@@ -13,6 +13,9 @@ from assistant.hearing.recognizer import AudioChunk, Recognizer, Transcript
 BEFORE_SPEECH_S = 0.5
 """Sound kept from before the first voiced block: soft first consonants are in it."""
 
+BEFORE_STOP_S = 0.3
+"""The same before a single word: more silence than word, and its sounds are normalized wrongly."""
+
 
 class VoiceActivity(Protocol):
     """What tells speech from other sound; see `assistant.hearing.voice_activity`."""
@@ -29,10 +32,18 @@ class VoiceActivity(Protocol):
 class SpokenQuestion:
     """Sound block by block: the detector says where speech is, the recognizer what it says."""
 
-    def __init__(self, recognizer: Recognizer, activity: VoiceActivity, endpoint: Endpoint) -> None:
-        """Begin a question; all three forget what came before."""
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        activity: VoiceActivity,
+        endpoint: Endpoint,
+        *,
+        stop_only: bool = False,
+    ) -> None:
+        """Begin a question, or something that may be a stop; all three forget what came before."""
         self._recognizer, self._activity, self._endpoint = recognizer, activity, endpoint
-        recognizer.begin()
+        self._keep_s = BEFORE_STOP_S if stop_only else BEFORE_SPEECH_S
+        recognizer.begin(stop_only=stop_only)
         activity.reset()
         endpoint.reset()
         self._before: deque[AudioChunk] = deque()
@@ -59,7 +70,7 @@ class SpokenQuestion:
         if self._endpoint.began:
             if self._endpoint.silent_s == 0:
                 self.speech_ended_at = chunk.captured_at
-            self._hear_before(keep_s=BEFORE_SPEECH_S)
+            self._hear_before(self._keep_s)
             self._words = self._recognizer.accept(chunk)
         else:
             self._before.append(chunk)

@@ -56,8 +56,11 @@ class Recognizer(Protocol):
         """Return what was said in a 16 kHz clip, or None if no question was understood."""
         ...
 
-    def begin(self) -> None:
-        """Begin to hear a question, and forget an unfinished one."""
+    def begin(self, *, stop_only: bool = False) -> None:
+        """Begin to hear a question, and forget an unfinished one.
+
+        stop_only: only the ways to say stop can be heard (`grammar.STOP`), no question.
+        """
         ...
 
     def accept(self, chunk: AudioChunk) -> str:

@@ -61,8 +61,8 @@ class RecognizerProcess:
         self.accept(AudioChunk(clip.samples, 0.0))
         return self.finish()
 
-    def begin(self) -> None:
-        """Begin to hear a question, and forget an unfinished one.
+    def begin(self, *, stop_only: bool = False) -> None:
+        """Begin to hear a question, or only a stop, and forget an unfinished one.
 
         Raises:
             RecognizerError: the process died, and no other can be started.
@@ -73,7 +73,7 @@ class RecognizerProcess:
         with self._changed:
             self._number += 1
             self._asked, self._words, self._result = True, "", None
-        self._send(Kind.BEGIN, self._number)
+        self._send(Kind.BEGIN_STOP if stop_only else Kind.BEGIN, self._number)
 
     def accept(self, chunk: AudioChunk) -> str:
         """Send the next piece, and return the words that are known by now.

@@ -36,12 +36,14 @@ class Kind(enum.IntEnum):
     """Its content is 16 kHz samples, 16 bits."""
     FINISH = 2
     CANCEL = 3
+    BEGIN_STOP = 4
+    """Begin to hear only whether somebody says stop."""
 
 
 class Decoder(Protocol):
     """The part of a `Recognizer` that is used here."""
 
-    def begin(self) -> None: ...
+    def begin(self, *, stop_only: bool = False) -> None: ...
     def accept(self, chunk: AudioChunk) -> str: ...
     def finish(self) -> Transcript | None: ...
     def cancel(self) -> None: ...
@@ -70,8 +72,8 @@ class Worker:
         while len(header := source.read(HEADER.size)) == HEADER.size:
             kind, question, length = HEADER.unpack(header)
             content = source.read(length)
-            if kind in (Kind.BEGIN, Kind.CANCEL):
-                self._wanted = question if kind == Kind.BEGIN else -1
+            if kind in (Kind.BEGIN, Kind.BEGIN_STOP, Kind.CANCEL):
+                self._wanted = -1 if kind == Kind.CANCEL else question
                 self._recognizer.cancel()
             self._inbox.put((Kind(kind), question, content))
         self._wanted = -1
@@ -79,9 +81,9 @@ class Worker:
         self._inbox.put(None)
 
     def _follow(self, kind: Kind, question: int, content: bytes) -> None:
-        if kind is Kind.BEGIN:
+        if kind in (Kind.BEGIN, Kind.BEGIN_STOP):
             self._told = ""
-            self._recognizer.begin()
+            self._recognizer.begin(stop_only=kind is Kind.BEGIN_STOP)
         elif kind is Kind.SOUND:
             samples = np.frombuffer(content, "<i2").astype(np.int16)
             words = self._recognizer.accept(AudioChunk(samples, 0.0))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from assistant.audio import QUESTION_RATE_HZ, AudioClip
 from assistant.errors import RecognizerError
-from assistant.hearing.grammar import command_sentences
+from assistant.hearing.grammar import command_sentences, stop_sentences
 from assistant.hearing.recognizer import AudioChunk, Transcript, Word
 
 MODEL_VARIABLE = "SIGHTLINE_VOSK_MODEL"
@@ -91,6 +91,7 @@ class VoskRecognizer:
         path = check_model_folder(folder)
         self._model = _VoskModel(path) if load is None else load(path)
         self._commands = command_sentences()
+        self._stops = stop_sentences()
         self._known_commands = frozenset(self._commands)
         self._open: _Hearing | None = None
         self._limited: _Hearing | None = None
@@ -102,21 +103,24 @@ class VoskRecognizer:
         self.accept(AudioChunk(clip.samples, 0.0))
         return self.finish()
 
-    def begin(self) -> None:
-        """Begin to hear a question, and forget an unfinished one."""
+    def begin(self, *, stop_only: bool = False) -> None:
+        """Begin to hear a question, or only a stop, and forget an unfinished one."""
         self._cancelled.clear()
-        self._open = _Hearing(self._model.recognizer(None))
-        self._limited = _Hearing(self._model.recognizer([*self._commands, UNKNOWN]))
+        phrases = self._stops if stop_only else self._commands
+        self._open = None if stop_only else _Hearing(self._model.recognizer(None))
+        self._limited = _Hearing(self._model.recognizer([*phrases, UNKNOWN]))
 
     def accept(self, chunk: AudioChunk) -> str:
         """Take the next piece, and return the words so far."""
         if self._cancelled.is_set():
             return ""
-        if self._open is None or self._limited is None:
+        if self._limited is None:
             self.begin()
-        assert self._open is not None and self._limited is not None
+        assert self._limited is not None
         content = chunk.samples.tobytes()
         self._limited.accept(content)
+        if self._open is None:
+            return ""
         self._open.accept(content)
         return self._open.so_far()
 
@@ -124,10 +128,12 @@ class VoskRecognizer:
         """Return what was said, or None if nothing was."""
         heard, limited = self._open, self._limited
         self._open = self._limited = None
-        if heard is None or limited is None or self._cancelled.is_set():
+        if limited is None or self._cancelled.is_set():
             return None
         command = self._transcript(limited.finish(), is_command=True)
-        question = self._transcript(heard.finish(), is_command=False)
+        question = None
+        if heard is not None:
+            question = self._transcript(heard.finish(), is_command=False)
         if (
             command is not None
             and command.text in self._known_commands

@@ -156,6 +156,10 @@ class FakeActivity:
         pass
 
 
+QUESTION_LEVEL, STOP_LEVEL = 2000, 4000
+"""How loud a question and a stop are, so that the recognizer can tell them apart."""
+
+
 class FakeRecognizer:
     """Says one word per 1000 of the level it hears."""
 
@@ -165,12 +169,15 @@ class FakeRecognizer:
         self.understood = understood
         self.levels: list[int] = []
         self.given_up = threading.Event()
-        self.slow = self.finishing = False
+        self.slow = self.finishing = self.stop_only = False
+        self.begun = 0
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
         raise NotImplementedError
 
-    def begin(self) -> None:
+    def begin(self, *, stop_only: bool = False) -> None:
+        self.begun += 1
+        self.stop_only = stop_only
         self.levels = []
         self.given_up.clear()
 
@@ -186,6 +193,10 @@ class FakeRecognizer:
         if self.slow:
             assert self.given_up.wait(5), "nobody gave the question up"
             return None
+        if self.stop_only:
+            # As the others do: only what is none of the questions' levels is a stop.
+            stop = STOP_LEVEL in self.levels and QUESTION_LEVEL not in self.levels
+            return Transcript("stop", 0.9, self.name, is_command=True) if stop else None
         return Transcript("what is the total", 0.9, self.name) if self.understood else None
 
     def close(self) -> None:

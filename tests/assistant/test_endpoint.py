@@ -51,9 +51,9 @@ def test_waiting_and_speaking_have_limits() -> None:
     assert run(Endpoint(), (0.9, 30.1))[-1] is EndpointState.TOO_LONG
 
 
-@pytest.mark.parametrize("end_s", [0.4, 1.1])
+@pytest.mark.parametrize("end_s", [0.1, 1.1])
 def test_the_silence_at_the_end_has_limits(end_s: float) -> None:
-    with pytest.raises(ValueError, match="0.5 to 1.0"):
+    with pytest.raises(ValueError, match="0.2 to 1.0"):
         Endpoint(EndpointSettings(end_s=end_s))
 
 

@@ -12,13 +12,19 @@ from numpy.typing import NDArray
 from assistant.audio import AudioClip, read_question
 from assistant.errors import RecognizerError
 from assistant.hearing.grammar import (
+    PHONES,
+    STOP,
     build_grammar,
+    build_stop_grammar,
     command_sentences,
     expand,
+    phone_word,
     sentence_pattern,
+    stop_sentences,
 )
 from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
 from assistant.hearing.recognizer import AudioChunk, word_disagreement
+from assistant.orders import Action, Order, spoken_order
 from models.pocket.questions import all_questions
 
 Speak = Callable[[str, str], Path]
@@ -67,6 +73,15 @@ def test_grammar_is_closed_and_refuses_unknown_words() -> None:
     assert used == set(re.findall(r"^(?:public )?<(\w+)> =", grammar, re.MULTILINE))
     with pytest.raises(RecognizerError, match="lacks: receipt, wallets;"):
         build_grammar(lambda word: word not in ("wallets", "receipt"))
+
+
+def test_every_way_to_say_stop_is_an_order_to_stop_and_stands_in_the_small_grammar() -> None:
+    said = stop_sentences()
+    assert {"stop", "stop reading", "be quiet", "cancel", "never mind"} <= set(said)
+    assert all(spoken_order(each) == Order(Action.STOP) for each in said)
+    grammar = build_stop_grammar()
+    assert grammar.count("public ") == 1 and f"= {STOP};" in grammar
+    assert all(f" {phone_word(phone)}" in grammar for phone in PHONES) and "/1e-05/" in grammar
 
 
 def test_rules_are_written_out() -> None:
@@ -195,6 +210,42 @@ def test_a_question_that_is_given_up_is_decoded_no_further(
     recognizer.begin()
     recognizer.accept(AudioChunk(noise[:16000], 0.0))
     assert limited.samples == 4800 + 1600, "the next question is decoded, until it is given up"
+
+
+def hear_stop(recognizer: PocketSphinxRecognizer, clip: AudioClip) -> str:
+    """What is heard while only a stop is listened for."""
+    recognizer.begin(stop_only=True)
+    # As much silence as is kept before a stop.
+    quiet = np.random.default_rng(0).integers(-3, 4, 2400).astype(np.int16)
+    for piece in pieces(np.concatenate([quiet, clip.samples])):
+        assert recognizer.accept(piece) == ""
+    heard = recognizer.finish()
+    return "" if heard is None else heard.text
+
+
+@pytest.mark.parametrize(
+    ("voice", "stops", "others"),
+    [
+        ("slt", ("stop", "be quiet"), ("top", *QUESTIONS[3:5])),
+        pytest.param(
+            "slt", stop_sentences(), (*QUESTIONS, *OTHER_SENTENCES), marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_only_a_stop_is_heard_while_only_that_is_listened_for(
+    recognizer: PocketSphinxRecognizer,
+    speak: Speak,
+    voice: str,
+    stops: tuple[str, ...],
+    others: tuple[str, ...],
+) -> None:
+    for stop in stops:
+        # "stop" may be heard as "stop that": it is the same order.
+        assert hear_stop(recognizer, read_question(speak(stop, voice))), stop
+    for other in others:
+        assert hear_stop(recognizer, read_question(speak(other, voice))) == "", other
+    again = recognizer.recognize(read_question(speak("what is the total", voice)))
+    assert again is not None, "and then questions are heard again"
 
 
 @pytest.mark.slow

@@ -134,6 +134,39 @@ def test_an_unclear_command_is_none(tmp_path: Path, command: str, confidence: fl
     assert heard is not None and heard.text == "stock prices"
 
 
+@pytest.mark.parametrize(
+    ("said", "confidence", "heard"),
+    [
+        ("stop", 0.9, "stop"),
+        ("stop", 0.5, None),
+        (UNKNOWN, 0.9, None),
+        (f"stop {UNKNOWN}", 1, None),
+    ],
+)
+def test_only_a_stop_is_heard_while_only_that_is_listened_for(
+    tmp_path: Path, said: str, confidence: float, heard: str | None
+) -> None:
+    model = FakeModel(["what is the total"], said, confidence)
+    recognizer = VoskRecognizer(model_folder(tmp_path / "model"), load=lambda path: model)
+    recognizer.begin(stop_only=True)
+    assert recognizer.accept(AudioChunk(CLIP.samples, 0.0)) == "", "no question is heard"
+    assert "never mind" in model.phrases and "louder" not in model.phrases
+    transcript = recognizer.finish()
+    assert (transcript and transcript.text) == heard
+
+
+def test_what_is_given_up_is_heard_no_further(tmp_path: Path) -> None:
+    model = FakeModel(["how many"], UNKNOWN)
+    recognizer = VoskRecognizer(model_folder(tmp_path / "model"), load=lambda path: model)
+    recognizer.begin()
+    assert recognizer.accept(AudioChunk(CLIP.samples, 0.0)) == "how many"
+    recognizer.cancel()
+    assert recognizer.accept(AudioChunk(CLIP.samples, 0.0)) == ""
+    assert recognizer.finish() is None
+    recognizer.begin()
+    assert recognizer.accept(AudioChunk(CLIP.samples, 0.0)) == "how many"
+
+
 def test_silence_is_nothing(tmp_path: Path) -> None:
     assert hear(tmp_path, FakeModel([], "")) is None
 

@@ -34,7 +34,8 @@ class SlowDecoder:
         self.busy = threading.Event()
         self._cancelled = threading.Event()
 
-    def begin(self) -> None:
+    def begin(self, *, stop_only: bool = False) -> None:
+        self.stop_only = stop_only
         self.blocks = 0
         self._cancelled.clear()
 
@@ -97,6 +98,14 @@ def test_words_are_told_as_they_change_and_the_question_at_its_end(pipes: Pipes)
         {"question": 7, "words": "word word "},
         {"question": 7, "text": "4 blocks", "confidence": 0.5},
     ]
+
+
+def test_a_stop_is_listened_for_when_that_is_asked(pipes: Pipes) -> None:
+    for question, kind in ((3, Kind.BEGIN_STOP), (4, Kind.BEGIN)):
+        pipes.send(kind, question)
+        pipes.send(Kind.FINISH, question)
+        wait_until(lambda question=question: len(pipes.said()) == question - 2)
+        assert pipes.decoder.stop_only is (kind is Kind.BEGIN_STOP)
 
 
 @pytest.mark.parametrize("by", [Kind.CANCEL, Kind.BEGIN])

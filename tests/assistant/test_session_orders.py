@@ -13,6 +13,9 @@ from assistant.orders import HELP, Action, Order, parse_command, spoken_order
         ("speak faster", Order(Action.FASTER)),
         ("Please speak more slowly.", Order(Action.SLOWER)),
         ("louder", Order(Action.LOUDER)),
+        ("Headphones on.", Order(Action.HEADPHONES, "on")),
+        ("turn headphones mode off", Order(Action.HEADPHONES, "off")),
+        ("switch on headphones", Order(Action.HEADPHONES, "on")),
         ("less detail", Order(Action.LESS)),
         ("say that again", Order(Action.REPEAT)),
         ("what can you do?", Order(Action.HELP)),
@@ -57,6 +60,8 @@ def test_commands() -> None:
         ("/reed", "did you mean /read"),
         ("/open", "/open PICTURE"),
         ("/next page", "next sentence"),
+        ("/headphones", "/headphones off"),
+        ("/headphones maybe", "neither on nor off"),
     ):
         with pytest.raises(UsageError, match=told):
             parse_command(line)
