@@ -13,14 +13,18 @@ from assistant.answering.grounding import Basis
 from assistant.answering.text_answers import Answer
 from assistant.answering.vision import VisionLanguageModel
 from assistant.audio import AudioClip, check_wav_output, join_clips, read_question, write_wav
+from assistant.config import Settings
 from assistant.errors import PlayerError, SynthesizerError, UsageError
 from assistant.events import answer_json
 from assistant.exits import ANSWERED, EXIT_CODES, NO_AUDIO, print_error
 from assistant.hearing.recognizer import Recognizer
 from assistant.hearing.vosk_recognizer import MODEL_VARIABLE, VoskRecognizer, configured_model
 from assistant.installed_models import installed_speech_model
+from assistant.paths import settings_file
 from assistant.phrases import spoken_sentences
 from assistant.seeing.ocr import RapidOcrReader
+from assistant.session_voice import OWN_VOICE
+from assistant.settings_file import load_settings
 from assistant.stopwatch import Stopwatch
 from assistant.ui.plain import PlainFront
 from models.pictures import RgbPicture, load_picture
@@ -38,13 +42,17 @@ def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
         "--question-audio", type=Path, metavar="WAV", help="the question, spoken: 16 kHz, mono"
     )
     ask.add_argument(
-        "--model", type=Path, metavar="DIR", help="vision-language model (default: the pocket one)"
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="vision-language model (default: model.folder of the settings, else the pocket one)",
     )
     ask.add_argument(
         "--vosk-model",
         type=Path,
         metavar="DIR",
-        help=f"Vosk model for speech recognition (default: {MODEL_VARIABLE}, else PocketSphinx)",
+        help=f"Vosk model for speech recognition (default: vosk.folder of the settings, else "
+        f"{MODEL_VARIABLE}, else PocketSphinx)",
     )
     _command(commands, "read", "read the text of a picture in reading order", _read)
 
@@ -86,14 +94,16 @@ def _ask(options: argparse.Namespace) -> int:
     stopwatch = Stopwatch()
     _check_question_options(options)
     _check_outputs(options)
-    speech = _Speech(options, front, stopwatch)
+    # What is wrong in their file is told by the conversation and by doctor.
+    settings, _ = load_settings(settings_file())
+    speech = _Speech(options, settings, front, stopwatch)
     try:
         with stopwatch.stage("load_picture"):
             picture = load_picture(options.picture)
-        question = options.question or _hear(options, stopwatch)
+        question = options.question or _hear(options, settings, stopwatch)
         front.line("you", question)
         speech.start()
-        opener = _ModelOpener(options.model, front)
+        opener = _ModelOpener(options.model or _folder(settings.model_folder), front)
         if options.model is not None:
             # A folder that was named must be usable, also if this question would not need it.
             with stopwatch.stage("load_model"):
@@ -108,7 +118,8 @@ def _read(options: argparse.Namespace) -> int:
     front = PlainFront(as_json=options.json)
     stopwatch = Stopwatch()
     _check_outputs(options)
-    speech = _Speech(options, front, stopwatch)
+    settings, _ = load_settings(settings_file())
+    speech = _Speech(options, settings, front, stopwatch)
     try:
         with stopwatch.stage("load_picture"):
             picture: RgbPicture = load_picture(options.picture)
@@ -144,12 +155,18 @@ def _check_outputs(options: argparse.Namespace) -> None:
     check_wav_output(options.answer_audio, overwrite=options.overwrite)
 
 
-def _hear(options: argparse.Namespace, stopwatch: Stopwatch) -> str:
+def _folder(chosen: str) -> Path | None:
+    """A folder of the settings, or None for the program's own choice."""
+    return Path(chosen).expanduser() if chosen else None
+
+
+def _hear(options: argparse.Namespace, settings: Settings, stopwatch: Stopwatch) -> str:
     clip = read_question(options.question_audio)
     if abs(clip.samples.astype(int)).max() < SILENT_PEAK:
         raise UsageError("I heard nothing; record the question again, closer to the microphone")
     with stopwatch.stage("load_recognizer"):
-        recognizer = _recognizer(configured_model(options.vosk_model) or installed_speech_model())
+        chosen = configured_model(options.vosk_model or _folder(settings.vosk_folder))
+        recognizer = _recognizer(chosen or installed_speech_model())
     with stopwatch.stage("recognize"):
         transcript = recognizer.recognize(clip)
     if transcript is None:
@@ -198,18 +215,26 @@ class _Speech:
     """Speaks the answer: into a file, or through the loudspeaker where there is one."""
 
     def __init__(
-        self, options: argparse.Namespace, front: PlainFront, stopwatch: Stopwatch
+        self,
+        options: argparse.Namespace,
+        settings: Settings,
+        front: PlainFront,
+        stopwatch: Stopwatch,
     ) -> None:
         self._file: Path | None = options.answer_audio
         self._overwrite: bool = options.overwrite
-        self._wanted = self._file is not None or not (options.no_speech or options.json)
+        self._volume = settings.speech_volume
         self._front = front
         self._stopwatch = stopwatch
         self._synthesizer = None
-        if self._wanted:
+        # Never over a screen reader: who has chosen one gets files that were asked for, no sound.
+        speaks = settings.speech_mode in OWN_VOICE and not (options.no_speech or options.json)
+        if self._file is not None or speaks:
             from assistant.devices.synthesizer import Pyttsx3Synthesizer
 
             self._synthesizer = Pyttsx3Synthesizer()
+            self._synthesizer.set_rate(settings.speech_rate)
+            self._synthesizer.set_voice(settings.speech_voice or None)
 
     def start(self) -> None:
         """Let the speech engine start while the picture is looked at."""
@@ -244,6 +269,7 @@ class _Speech:
         from assistant.devices.player import SoundDevicePlayer
 
         player = SoundDevicePlayer()
+        player.set_volume(self._volume)
         for sentence in sentences:
             with self._stopwatch.stage("synthesize"):
                 clip: AudioClip = self._synthesizer.synthesize(sentence)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 
 from assistant import one_shot
+from assistant.answering.grounding import Basis
+from assistant.answering.text_answers import Answer
 from assistant.audio import AudioClip, read_clip, write_wav
 from assistant.cli import main
 
@@ -42,6 +44,13 @@ def receipt(tmp_path: Path) -> Path:
     path = tmp_path / "receipt.png"
     Image.fromarray(page).save(path)
     return path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The settings of nobody."""
+    monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
 
 
 @pytest.fixture
@@ -374,6 +383,82 @@ def test_without_speech_engine_or_loudspeaker_it_goes_on_in_text(
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "answer: The total is 5.50. (read)"
     assert lines[2].startswith("status: no sound: ") and len(lines) == 3
+
+
+class FakeSynthesizer:
+    """Remembers what it was told; its sound is the same for every sentence."""
+
+    told: ClassVar[list[object]] = []
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def set_rate(self, wpm: int) -> None:
+        self.told.append(wpm)
+
+    def set_voice(self, name: str | None) -> None:
+        self.told.append(name)
+
+    def synthesize(self, text: str) -> AudioClip:
+        self.told.append(text)
+        return AudioClip(np.full(160, 1000, np.int16), 16000)
+
+
+class FakePlayer:
+    def set_volume(self, percent: int) -> None:
+        FakeSynthesizer.told.append(f"{percent} percent")
+
+    def play(self, clip: AudioClip) -> None: ...
+
+
+@pytest.mark.parametrize("mode", ["voice", "screen_reader", "none"])
+def test_it_speaks_as_the_settings_say_and_never_over_a_screen_reader(
+    mode: str, receipt: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "settings.toml").write_text(
+        f'[speech]\nmode = "{mode}"\nrate = 300\nvolume = 40\nvoice = "en-gb"\n'
+    )
+    monkeypatch.setattr("assistant.devices.synthesizer.Pyttsx3Synthesizer", FakeSynthesizer)
+    monkeypatch.setattr("assistant.devices.player.SoundDevicePlayer", FakePlayer)
+    monkeypatch.setattr(FakeSynthesizer, "told", [])
+    total = Answer("The total is 5.50.", Basis.READ)
+    monkeypatch.setattr(one_shot.Answerer, "answer", lambda *_: total)
+    assert main(["ask", str(receipt), "what is the total"]) == 0
+    spoken = [300, "en-gb", "40 percent", "Read: The total is 5.50."]
+    assert FakeSynthesizer.told == (spoken if mode == "voice" else [])
+    # A file that was asked for is made for everybody.
+    FakeSynthesizer.told.clear()
+    wav = home / "answer.wav"
+    assert main(["ask", str(receipt), "what is the total", "--answer-audio", str(wav)]) == 0
+    assert FakeSynthesizer.told == [300, "en-gb", "Read: The total is 5.50."] and wav.is_file()
+
+
+def test_the_model_of_the_settings_is_used_unless_another_is_named(
+    receipt: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "settings.toml").write_text(f'[model]\nfolder = "{home}/mine"\n')
+    opened: list[Path | None] = []
+    monkeypatch.setattr(one_shot, "_ModelOpener", lambda folder, _: lambda: opened.append(folder))
+    dogs = Answer("Two.", Basis.GUESS)
+    monkeypatch.setattr(one_shot, "Answerer", lambda _, opener, __: AsksModel(opener, dogs))
+    assert main(["ask", str(receipt), "how many dogs are there", "--no-speech"]) == 0
+    assert opened == [home / "mine"]
+    other = ["--model", str(home / "other"), "--no-speech"]
+    assert main(["ask", str(receipt), "how many dogs are there", *other]) == 0
+    assert set(opened[1:]) == {home / "other"}
+
+
+@dataclass
+class AsksModel:
+    opener: Callable[[], None]
+    found: Answer
+
+    def answer(self, *_: object) -> Answer:
+        self.opener()
+        return self.found
 
 
 def test_unexpected_failures_are_one_line_too(
