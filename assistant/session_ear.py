@@ -45,10 +45,11 @@ class Ear:
     def follow(self, heard: Heard) -> bool:
         """Take in what was heard; False if the user went on to something else before it came."""
         if self._hears_stop:
-            self._hears_stop = False
+            is_over = heard.kind in (HeardKind.STOP, HeardKind.FAILED)
+            self._hears_stop = not is_over
             # Until the talk key is pressed: it would fail again at each sentence that is spoken.
             self._deaf = heard.kind is HeardKind.FAILED
-            return heard.kind in (HeardKind.STOP, HeardKind.FAILED)
+            return is_over
         if not self.listening or heard.kind is HeardKind.STOP:
             return False
         if heard.kind is not HeardKind.PARTIAL:

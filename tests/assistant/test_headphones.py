@@ -80,6 +80,8 @@ def test_nothing_but_a_stop_is_heard_while_it_speaks(scene: Scene) -> None:
         scene.listener.hear(kind, "the total is five")
         assert scene.settle() == []
     assert scene.answering.asked == asked and scene.session.state.now is State.SPEAKING
+    scene.listener.hear(HeardKind.STOP, "stop")
+    assert QuestionHeard("stop") in scene.until_state(State.IDLE), "and then still a stop"
 
 
 def test_it_listens_only_while_it_speaks_and_the_talk_key_asks(scene: Scene) -> None:
