@@ -1,6 +1,7 @@
 """Orders about the memory, and what is said about each."""
 
 import re
+import threading
 from collections.abc import Callable
 
 from assistant import phrases
@@ -11,6 +12,8 @@ from assistant.ports import Kept, Notebook
 
 MOST_NAMED = 5
 """Things that one sentence lists; more cannot be kept in mind by ear."""
+
+OPENS_WITHIN_S = 5.0
 
 UNNAMED = "no name"
 
@@ -23,14 +26,26 @@ _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eigh
 
 
 class Notes:
-    """The memory behind words; called by the session's worker only."""
+    """The memory behind words; orders are followed by the session's worker only."""
 
     ACTIONS = frozenset({Action.REMEMBER, Action.SAVED, Action.WHERE, Action.FORGET})
 
-    def __init__(self, memory: Notebook | None, missing: str = phrases.MEMORY_OPENS) -> None:
-        """missing: what is told where there is no memory."""
+    def __init__(self, opens_within_s: float = OPENS_WITHIN_S) -> None:
+        """opens_within_s: how long an order waits for a memory that is just being opened."""
+        self._opens_within_s = opens_within_s
+        self._memory: Notebook | None = None
+        self._missing = phrases.MEMORY_OPENS
+        self._tried = threading.Event()
+
+    def use(self, memory: Notebook) -> None:
+        """The memory is open; called by any thread."""
         self._memory = memory
-        self._missing = missing
+        self._tried.set()
+
+    def cannot_open(self, why: str) -> None:
+        """The memory cannot be opened; the reason is told whenever it is needed."""
+        self._missing = why
+        self._tried.set()
 
     def follow(
         self,
@@ -48,6 +63,8 @@ class Notes:
         Raises:
             UsageError: memory is not open, or there is nothing to remember, compare or delete.
         """
+        # Switched on just now, it is opened in a thread of its own.
+        self._tried.wait(self._opens_within_s)
         if self._memory is None:
             raise UsageError(self._missing)
         if action is Action.REMEMBER:

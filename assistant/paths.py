@@ -1,6 +1,7 @@
 """Where the assistant keeps what it keeps: four folders, all of them the user's alone."""
 
 import os
+import urllib.parse
 from pathlib import Path
 
 import platformdirs
@@ -61,3 +62,20 @@ def make_private_folder(folder: Path) -> Path:
 def _home(part: str) -> Path | None:
     home = os.environ.get(HOME_VARIABLE)
     return Path(home).expanduser().absolute() / part if home else None
+
+
+def typed_path(text: str) -> Path:
+    """The path that a user typed, pasted, or dragged into the terminal.
+
+    Terminals put dragged files between quotes or backslashes before their spaces; file managers
+    copy them as addresses.
+    """
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1]
+    if text.startswith("file://"):
+        return Path(urllib.parse.unquote(urllib.parse.urlsplit(text).path))
+    # Path's own questions raise where a name is too long, or its user is not known.
+    path = os.path.expanduser(text)
+    plain = path.replace("\\ ", " ")
+    return Path(plain if not os.path.exists(path) and os.path.exists(plain) else path)

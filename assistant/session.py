@@ -144,7 +144,7 @@ class Session:
 
     def without_memory(self, why: str) -> None:
         """The memory was switched on and cannot be opened."""
-        self._post(lambda: self.tasks.without_memory(why))
+        self.tasks.notes.cannot_open(why)
         self.complain(why)
 
     def heard(self, heard: Heard) -> None:

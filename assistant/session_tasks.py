@@ -3,7 +3,6 @@
 import contextlib
 import math
 import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from assistant.events import ReadingMoved, State
 from assistant.frames import Frame, FrameSource
 from assistant.notes import Notes
 from assistant.orders import Action
+from assistant.paths import typed_path
 from assistant.ports import Answering, Cancelled, Context, Notebook, Piece
 from assistant.session_answers import Answers
 from assistant.session_looking import LOOK_EVERY_S, MOST_KEPT_S, Eyes, good_frame
@@ -34,9 +34,6 @@ MOST_QUESTION_S = 20.0
 MOST_SPOKEN = 500
 """Sentences that were spoken and are not yet noted; of more, the latest count."""
 
-MEMORY_OPENS_WITHIN_S = 5.0
-"""How long an order about the memory waits for it to be opened."""
-
 NAVIGATION = (
     Action.NEXT, Action.PREVIOUS, Action.CONTINUE, Action.SPELL, Action.FIND, Action.HEADING,
 )  # fmt: skip
@@ -49,8 +46,7 @@ class Tasks:
         self._session = session
         self._answerer = answerer
         self._eyes = Eyes()
-        self._notes = Notes(None)
-        self._memory_tried = threading.Event()
+        self.notes = Notes()
         # From the session's thread to the worker's, which alone may touch the answerer.
         self._spoken: queue.Queue[str] = queue.Queue(MOST_SPOKEN)
         self._ahead: Frame | None = None
@@ -61,13 +57,7 @@ class Tasks:
         """Use a camera, or a memory, that is there from now on."""
         self._eyes.frames = frames or self._eyes.frames
         if memory is not None:
-            self._notes = Notes(memory)
-            self._memory_tried.set()
-
-    def without_memory(self, why: str) -> None:
-        """The memory cannot be opened; the reason is told again when it is needed."""
-        self._notes = Notes(None, why)
-        self._memory_tried.set()
+            self.notes.use(memory)
 
     def note_spoken(self, sentence: str) -> None:
         """A sentence of an answer began to sound: `continue` goes on there."""
@@ -145,7 +135,7 @@ class Tasks:
                 "I look through the camera." if self._eyes.frames else phrases.NO_CAMERA
             )
             return
-        path = Path(name.strip("\"'")).expanduser()
+        path = typed_path(name)
 
         def work(ticket: Ticket) -> None:
             rgb = load_picture(path)
@@ -238,9 +228,7 @@ class Tasks:
         look = self._eyes.taker() if self._eyes.are_open else None
 
         def work(ticket: Ticket) -> None:
-            # Switched on just now, it is opened in a thread of its own.
-            self._memory_tried.wait(MEMORY_OPENS_WITHIN_S)
-            said = self._notes.follow(action, argument, kept, frame, look)
+            said = self.notes.follow(action, argument, kept, frame, look)
             self._session.jobs.tell(ticket, lambda: self._session.telling.say(said))
 
         self._begin(work)

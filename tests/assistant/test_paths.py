@@ -1,5 +1,6 @@
 """Where things are kept: the system's folders, or one that the user names."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -35,3 +36,18 @@ def test_folders_are_the_users_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="cannot be made"):
         paths.make_private_folder(tmp_path / "file" / "x")
+
+
+def test_a_path_as_people_give_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = tmp_path / "my sign.png"
+    picture.write_bytes(b"")
+    dragged = str(picture).replace(" ", "\\ ")
+    for text in (f" {picture} ", f"'{picture}'", f'"{picture}"', dragged, picture.as_uri()):
+        assert paths.typed_path(text) == picture, text
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert paths.typed_path("~/my sign.png") == picture
+    odd = tmp_path / "it\\ is.png"
+    odd.write_bytes(b"")
+    assert paths.typed_path(str(odd)) == odd, "a name that is there is taken as it stands"
+    for text in ("x" * 5000, "~nobody-of-that-name/x", "'", "a\0b"):
+        assert not os.path.exists(paths.typed_path(text))
