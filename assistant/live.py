@@ -215,15 +215,15 @@ class Devices:
         self._session = session
         self._settings = settings
         self._speaker = _open_speaker() if speech else None
-        self._listener: Listener | None = None
+        self._listener = LateListener()
         self._frames = _open_camera(settings.camera_source, session)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._open, name="devices", daemon=True)
 
     def start(self) -> None:
         """Begin to open them."""
-        # These two open their devices in threads of their own: the first words can be spoken.
-        self._session.attach(speaker=self._speaker, frames=self._frames)
+        # These open their devices in threads of their own: the first words can be spoken.
+        self._session.attach(speaker=self._speaker, listener=self._listener, frames=self._frames)
         if self._frames is None:
             self._session.tell(phrases.NO_CAMERA)
         self._thread.start()
@@ -267,17 +267,13 @@ class Devices:
             )
 
         microphone = SoundDeviceMicrophone()
+        is_there = False
         try:
             microphone.open()
-            # Loaded now, so that the first question is heard without delay.
-            self._listener = make()
-        except AssistantError:
-            self._listener = LateListener(make)
-            raise
+            is_there = True
         finally:
             microphone.close()
-            if self._listener is not None:
-                self._session.attach(listener=self._listener)
+            self._listener.ready(make, at_once=is_there)
 
     def _find_model(self) -> None:
         folder = model_folder(self._settings.model_folder)
