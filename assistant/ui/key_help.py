@@ -49,6 +49,13 @@ _MEANINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_MOVING = (
+    "tab: go to the next part of the screen",
+    "up and down: scroll it",
+    "control and q: quit, also while you type",
+)
+"""Keys that the screen itself follows; they cannot be bound anew."""
+
 _SPOKEN_KEYS = {
     "question_mark": "question mark",
     "full_stop": "full stop",
@@ -63,8 +70,9 @@ def key_name(key: str) -> str:
 
 def keys_text(keys: Mapping[str, str]) -> str:
     """All keys and what they do, one a line."""
-    return "\n".join(
+    bound = [
         f"{key_name(keys[action])}: {meaning}"
         for action, meaning in _MEANINGS.items()
         if keys.get(action)
-    )
+    ]
+    return "\n".join((*bound, *_MOVING))

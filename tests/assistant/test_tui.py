@@ -227,3 +227,21 @@ def test_the_screen_waits_for_no_model() -> None:
         assert scene.session.state.now is State.IDLE
 
     drive(act)
+
+
+def test_the_keys_that_are_told_work() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        parts = []
+        for _ in range(4):
+            await pilot.press("tab")
+            parts.append(pilot.app.focused.id if pilot.app.focused else None)
+        assert parts == ["status", "line", "question", "answer"]
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "tab: go to" in shown(pilot, "answer"))
+        answer = pilot.app.query_one("#answer", Panel)
+        await pilot.press("down", "down")
+        await until(pilot, lambda: answer.scroll_offset.y == 2)
+        await pilot.press("t", "ctrl+q")
+        await until(pilot, lambda: not pilot.app.is_running)
+
+    drive(act, (40, 12))
