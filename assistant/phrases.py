@@ -25,6 +25,8 @@ STILL_NO_PICTURE = (
 )
 NO_PICTURE_TO_READ = "There is no camera and no picture. Open a picture: /open PICTURE."
 NO_PICTURE_TO_COMPARE = "There is no picture to compare. Open a picture: /open PICTURE."
+CAMERA_AGAIN = "I look through the camera."
+CAMERA_AGAIN_LOST = "I look through the camera again; it gives no picture now."
 NO_CAMERA = "There is no camera. Open a picture: /open PICTURE."
 KEPT_QUESTION = "I keep your question until I see more."
 NO_GOOD_PICTURE = "No better picture came in a minute; show it to the camera and ask again."

@@ -131,9 +131,11 @@ class Tasks:
     def _open(self, name: str) -> None:
         if name.lower() == "camera":
             self._eyes.picture = None
-            self._session.telling.say(
-                "I look through the camera." if self._eyes.frames else phrases.NO_CAMERA
-            )
+            told = phrases.NO_CAMERA
+            if self._eyes.frames is not None:
+                lost = self._session.telling.camera_lost
+                told = phrases.CAMERA_AGAIN_LOST if lost else phrases.CAMERA_AGAIN
+            self._session.telling.say(told)
             return
         path = typed_path(name)
 

@@ -512,6 +512,19 @@ def test_the_camera_is_lost_once_and_back_once(scene: Scene) -> None:
     assert scene.speaker.said == ["The camera is gone; plug it in.", "The camera is back."]
 
 
+def test_back_to_the_camera_says_what_it_gives(scenes: list[Scene]) -> None:
+    for picture, lost, told in (
+        (True, False, phrases.CAMERA_AGAIN),
+        (True, True, phrases.CAMERA_AGAIN_LOST),
+        (False, False, phrases.NO_CAMERA),
+    ):
+        scene = begin(scenes, picture=picture)
+        if lost:
+            scene.session.camera_lost("There is no picture from the camera: plug it in.")
+        scene.session.do(Order(Action.OPEN, "Camera"))
+        assert scene.settle()[-1] == StatusSaid(told)
+
+
 def test_missing_things_are_told_once(scene: Scene) -> None:
     scene.session.tell("no microphone")
     scene.session.tell("no microphone")
