@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from assistant.answering.grounding import Basis, digits_are_read, ground_model, is_decline
 from assistant.answering.intents import TEXT_INTENTS, Intent, Request, understand
-from assistant.answering.problems import code_answer, spoilt
+from assistant.answering.problems import code_answer, no_text, spoilt
 from assistant.answering.quick_looks import (
     asks_for_colour,
     barcode_answer,
@@ -15,7 +15,7 @@ from assistant.answering.quick_looks import (
 from assistant.answering.scene import Scene
 from assistant.answering.small_model import is_named, measured_accuracy, own_wording, refusal
 from assistant.answering.streaming import SentenceSplitter
-from assistant.answering.text_answers import NO_TEXT, Answer, answer_from_text
+from assistant.answering.text_answers import Answer, answer_from_text
 from assistant.answering.text_model import TextModelOpener
 from assistant.answering.vision import Token, VisionLanguageModel
 from assistant.answering.wording import careful
@@ -88,7 +88,7 @@ class Answerer:
             return Answer(SENTENCES[scene.cause], Basis.UNKNOWN)
         lines = scene.lines()
         if not lines:
-            return Answer(NO_TEXT, Basis.UNKNOWN)
+            return no_text(rgb)
         return answer_from_text(understand("read this"), lines)
 
     def scene(self, rgb: RgbPicture) -> Scene:
@@ -175,8 +175,8 @@ class Answerer:
             answer = self._asked_at_once(scene, request)
             if answer.basis is not Basis.UNKNOWN:
                 return answer
-            return Answer(NO_TEXT, Basis.UNKNOWN, model=answer.model)
-        return Answer(NO_TEXT, Basis.UNKNOWN)
+            return no_text(scene.rgb, answer.model)
+        return no_text(scene.rgb)
 
     def _model_knows(self, request: Request) -> bool:
         """True if the model, and not the pixels in the middle, shall tell a colour."""

@@ -10,11 +10,11 @@ from assistant.answering.follow_ups import resolve
 from assistant.answering.grounding import Basis
 from assistant.answering.intents import TEXT_INTENTS, Intent, Request, understand
 from assistant.answering.live_text import LiveText
-from assistant.answering.problems import problem
+from assistant.answering.problems import no_text, problem
 from assistant.answering.reading import Place, Reading
 from assistant.answering.scene import Scene
 from assistant.answering.small_model import other_wording
-from assistant.answering.text_answers import NO_TEXT, Answer, answer_from_text
+from assistant.answering.text_answers import Answer, answer_from_text
 from assistant.answering.text_model import TextModelOpener
 from assistant.answering.wording import worded
 from assistant.errors import UsageError
@@ -135,7 +135,7 @@ class Conversation:
             return
         yield from self._read_aloud(scene, cancelled)
         if scene.is_read and not scene.known_lines:
-            yield Answer(NO_TEXT, Basis.UNKNOWN)
+            yield no_text(scene.rgb)
 
     def double_check(
         self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never

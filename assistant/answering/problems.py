@@ -11,8 +11,8 @@ from assistant.answering.quick_looks import (
 )
 from assistant.answering.scene import Scene
 from assistant.answering.small_model import is_named
-from assistant.answering.text_answers import Answer
-from assistant.seeing.quality import SENTENCES, Cause
+from assistant.answering.text_answers import NO_TEXT, Answer
+from assistant.seeing.quality import SENTENCES, Cause, light_hint
 from models.pictures import RgbPicture
 
 LOOKS_BLANK = "The picture looks blank; I can't tell more. Point the camera at something else."
@@ -47,6 +47,11 @@ def code_answer(scene: Scene) -> Answer:
     if scene.cause is not None:
         return Answer(SENTENCES[scene.cause], Basis.UNKNOWN)
     return barcode_answer(())
+
+
+def no_text(rgb: RgbPicture, model: str | None = None) -> Answer:
+    """What is said of a picture (H, W, 3) without text: what may be the matter, if anything."""
+    return Answer(f"{NO_TEXT} {light_hint(rgb)}".strip(), Basis.UNKNOWN, model=model)
 
 
 def spoilt(rgb: RgbPicture, request: Request, cause: Cause) -> Answer:

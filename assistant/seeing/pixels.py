@@ -56,6 +56,16 @@ def opened(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     return np.asarray(found, np.bool_)
 
 
+def fullness(mask: NDArray[np.bool_]) -> float:
+    """Area of a mask in parts of the ellipse with the same second moments: 1 for an ellipse."""
+    moments = cv2.moments(mask.astype(np.uint8), binaryImage=True)
+    area = moments["m00"]
+    if not area:
+        return 0.0
+    spread = moments["mu20"] * moments["mu02"] - moments["mu11"] ** 2
+    return float(area**2 / (4 * np.pi * np.sqrt(max(spread, 1e-9))))
+
+
 def rim(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     """What lies around a mask, half of so many pixels wide."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))

@@ -3,8 +3,9 @@
 Measured by `scripts/bench_assistant_seeing.py` on 86 photographs, scans and screenshots of the
 test data: none is refused as black, dark, blank or blurred. Of the same made black, near-black
 (x 0.05), or blurred (Gaussian, sigma 1 to 3 % of the longer side and at least 4 pixels of 512, with
-and without sensor noise), and of plain surfaces, none passes. Glare and covered lenses are found
-in most pictures, not in all: on white paper a reflection cannot be told from the paper.
+and without sensor noise), and of plain surfaces, none passes. A small reflection on white paper
+cannot be told from the paper, and in an over-exposed street people and things can still be seen:
+such pictures pass. Of those that lose half of their text to light, four in five are refused.
 """
 
 import enum
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.seeing.cover import is_covered
-from assistant.seeing.exposure import has_glare, is_too_bright
+from assistant.seeing.exposure import has_glare, is_too_bright, is_washed_out
 from assistant.seeing.pixels import blurred, shrunk, slopes
 from models.pictures import RgbPicture
 
@@ -66,6 +67,8 @@ SENTENCES: dict[Cause, str] = {
     Cause.GLARE: "I can't tell: light is reflected into the lens. Tilt the page or the camera.",
 }
 
+WASHED_OUT = "The picture is very bright; turn away from the light, in case it hides some."
+
 
 @dataclass(frozen=True, slots=True)
 class Measures:
@@ -103,6 +106,11 @@ def check_quality(rgb: RgbPicture) -> Cause | None:
     if measures.evenness > NOISE_EVERYWHERE:
         return Cause.NOISE
     return Cause.GLARE if has_glare(small) else None
+
+
+def light_hint(rgb: RgbPicture) -> str:
+    """What may be the matter with a picture (H, W, 3) in which no text is found; "" if nothing."""
+    return WASHED_OUT if is_washed_out(shrunk(rgb, WORKING_SIDE).astype(np.float32)) else ""
 
 
 def measure(rgb: RgbPicture) -> Measures:

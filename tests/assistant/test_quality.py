@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from assistant.seeing.quality import SENTENCES, Cause, check_quality
+from assistant.seeing.quality import SENTENCES, WASHED_OUT, Cause, check_quality, light_hint
 from models.pictures import load_picture
 from models.pocket.pictures import render
 from models.pocket.questions import Split
@@ -76,6 +76,51 @@ def test_too_much_light() -> None:
     cv2.putText(paper, "TEXT", (60, 250), cv2.FONT_HERSHEY_SIMPLEX, 6, (140, 140, 140), 20)
     assert check_quality(paper) is None
     assert check_quality(np.clip(paper * 1.65, 0, 255).astype(np.uint8)) is Cause.BRIGHT
+
+
+def under_a_lamp(scene: Picture, share: float) -> Picture:
+    """A reflection that hides about such a share of a picture."""
+    height, width = scene.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    distance = (x - width / 2) ** 2 / width**2 + (y - height / 2) ** 2 / height**2
+    spot = np.clip(2.5 * np.exp(-distance * 2.8 / share), 0, 1)[..., None]
+    return (scene * (1 - spot) + 255 * spot).astype(np.uint8)
+
+
+def printed(lines: int) -> Picture:
+    """White paper, and so many lines of text."""
+    page = np.full((480, 400, 3), 255, np.uint8)
+    for row in range(lines):
+        place = (30, 30 + 430 * row // lines)
+        cv2.putText(page, "Receipt 12.50 total", place, cv2.FONT_HERSHEY_SIMPLEX, 1, (60,) * 3, 2)
+    return page
+
+
+def test_a_reflection_over_most_of_a_picture_is_told_from_white_paper() -> None:
+    for lines in (1, 4, 12):
+        assert check_quality(printed(lines)) is None, "white paper is no reflection"
+    page = printed(12) // 2 + 70
+    assert check_quality(page) is None
+    for share in (0.4, 0.5, 0.6):
+        hidden = under_a_lamp(page, share)
+        assert float((hidden.min(axis=-1) >= 250).mean()) > 0.42
+        assert check_quality(hidden) is Cause.GLARE
+
+
+def test_paper_on_which_the_print_has_nearly_vanished_is_too_bright() -> None:
+    page = printed(4).astype(float)
+    pale = page * 0.35 + 255 * 0.65
+    assert check_quality(pale.astype(np.uint8)) is None, "as pale as thermal paper gets"
+    vanished = page * 0.22 + 255 * 0.78
+    assert check_quality(vanished.astype(np.uint8)) is Cause.BRIGHT
+
+
+def test_without_text_a_washed_out_picture_gets_a_hint() -> None:
+    scene = lettered()
+    assert light_hint(scene) == ""
+    washed = np.clip(scene.astype(float) * 2.5, 0, 255).astype(np.uint8)
+    assert check_quality(washed) is None
+    assert light_hint(washed) == WASHED_OUT
 
 
 def test_pure_noise_is_no_picture() -> None:
