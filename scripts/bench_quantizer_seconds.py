@@ -10,8 +10,9 @@ multiplied by how often a run does it:
 - whole runs at an eighth of all widths and of the sequences' length, to hold the sum of parts at
   that size against.
 
-Reading, writing, and hashing of states are not counted. Laps are repeated while time allows; the
-ratio is given for the medians of all laps and as the range over all combinations of laps.
+Seconds are the processor's, of one thread where torch has one; ``lap_seconds`` are the wall
+clock's. Reading, writing, and hashing of states are not counted. Laps are repeated while time
+allows; the ratio is the median over all combinations of laps, and their range stands beside it.
 """
 
 import math
@@ -74,9 +75,10 @@ def seconds(minutes: float, device: torch.device, save: Callable[[dict[str, Any]
             expected = max(took) if took else -math.inf if needed else plan.guess(laps)
             if left < expected:
                 continue
-            started = time.monotonic()
+            started, busy = time.monotonic(), time.process_time()
             lap = plan.lap(part, len(took))
             lap["lap_seconds"] = round(time.monotonic() - started, 2)
+            lap["lap_processor_seconds"] = round(time.process_time() - busy, 2)
             laps.setdefault(part, []).append(lap)
             print(f"{part}: {lap['lap_seconds']:.0f} s, {left / 60:.1f} minutes left", flush=True)
             result["added_up"] = None if missing(laps) else summary(LLAMA_8B, laps)
@@ -199,7 +201,7 @@ def add_up(
 
 
 def summary(shapes: Shapes, laps: Mapping[str, list[Any]]) -> dict[str, Any]:
-    """Medians of all combinations of laps, their range, and what more rounds would make of it."""
+    """The middle one of all combinations of laps, their range, and the ratio with more rounds."""
     suffix = ", an eighth" if shapes is EIGHTH else ""
     widths = (shapes.hidden, shapes.intermediate)
     solvers = [laps[solver_part(shapes.hidden, columns, shapes)] for columns in widths]
