@@ -72,6 +72,8 @@ def _serve(engine: Any, request: dict[str, Any]) -> dict[str, Any]:
         _wait_for_espeak()
         engine.save_to_file(request["text"], request["path"])
         engine.runAndWait()
+        # The first sentence may still be at work, whatever the name of that method says.
+        _wait_for_espeak()
         return {"done": os.path.exists(request["path"])}
     except Exception as error:  # as above: whatever it is, the parent gets one line
         return {"error": f"{type(error).__name__}: {error}"}
