@@ -181,7 +181,7 @@ def test_signals_sound_at_once(rig: Rig) -> None:
     wait_until(lambda: rig.speaker._loudspeaker.plays)
     for earcon in Earcon:
         rig.speaker.earcon(earcon)
-    wait_until(lambda: rig.player.signals == 4)
+    wait_until(lambda: rig.player.signals == len(Earcon))
 
 
 def test_a_lost_loudspeaker_is_told_once_and_its_return_too(
