@@ -21,6 +21,8 @@ class Jobs:
         """What the running job does: LOOKING or THINKING; IDLE while it waits for a picture."""
         self.endless = False
         """True if the running job goes on until it is stopped: nobody waits for its end."""
+        self.brief = False
+        """True if the running job is over in a moment: it is no state worth telling."""
         self.has_looked = False
         """True once such a job has looked for the first time."""
 
@@ -29,11 +31,12 @@ class Jobs:
         """True until the job has ended or was given up."""
         return self._ticket is not None
 
-    def begin(self, work: Work, *, endless: bool = False) -> None:
+    def begin(self, work: Work, *, endless: bool = False, brief: bool = False) -> None:
         """Give a job to the worker; the one before is given up."""
         self.cancel()
         self._ticket = Ticket()
-        self.state, self.endless, self.has_looked = State.LOOKING, endless, False
+        self.state, self.has_looked = State.LOOKING, False
+        self.endless, self.brief = endless, brief
         self._worker.submit(self._ticket, work)
 
     def cancel(self) -> None:

@@ -35,11 +35,12 @@ class StateKeeper:
             state = State.LISTENING
         elif self._voice.speaking:
             state = State.SPEAKING
-        elif self._jobs.running:
+        elif self._jobs.running and not self._jobs.brief:
             state = self._jobs.state
         else:
             state = State.IDLE
         waits = state in (State.LOOKING, State.THINKING) and not self._jobs.endless
+        waits = waits or (state is State.IDLE and self._is_busy)
         if waits and not self.waiting.running:
             self.waiting.start()
         elif not waits:
@@ -48,6 +49,11 @@ class StateKeeper:
             self.now = state
             self._emit(StateChanged(state))
 
+    @property
+    def _is_busy(self) -> bool:
+        """True while a job runs that is too brief to be told of."""
+        return self._jobs.running and self._jobs.brief
+
     def when_at_rest(self, reply: "queue.Queue[None]") -> None:
         """Put None into a queue as soon as nobody waits for anything."""
         self._waiters.append(reply)
@@ -55,7 +61,7 @@ class StateKeeper:
     def release(self) -> None:
         """Tell those who wait for rest, if it has come; no message may be on its way."""
         watches = self.now is State.LOOKING and self._jobs.has_looked
-        if self.now is State.IDLE or watches:
+        if (self.now is State.IDLE and not self._is_busy) or watches:
             for waiter in self._waiters:
                 with contextlib.suppress(queue.Full):
                     waiter.put_nowait(None)

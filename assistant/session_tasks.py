@@ -144,7 +144,7 @@ class Tasks:
             frame = Frame(rgb, time.monotonic())
             self._session.jobs.tell(ticket, lambda: self._opened(path, frame))
 
-        self._begin(work)
+        self._begin(work, brief=True)
 
     def _opened(self, path: Path, frame: Frame) -> None:
         self._eyes.picture = frame
@@ -195,7 +195,7 @@ class Tasks:
 
             self._session.jobs.tell(ticket, moved)
 
-        self._begin(work)
+        self._begin(work, brief=True)
 
     def _watch(self) -> None:
         if not self._eyes.are_live:
@@ -233,7 +233,7 @@ class Tasks:
             said = self.notes.follow(action, argument, kept, frame, look)
             self._session.jobs.tell(ticket, lambda: self._session.telling.say(said))
 
-        self._begin(work)
+        self._begin(work, brief=True)
 
     def _has_picture(self) -> bool:
         if not self._eyes.are_open:
@@ -301,7 +301,7 @@ class Tasks:
 
         self._begin(work)
 
-    def _begin(self, work: Work, *, endless: bool = False) -> None:
+    def _begin(self, work: Work, *, endless: bool = False, brief: bool = False) -> None:
         """Begin a job; before it, the answerer learns what was spoken of the last one."""
 
         def first_catch_up(ticket: Ticket) -> None:
@@ -310,7 +310,7 @@ class Tasks:
                     self._answerer.heard(self._spoken.get_nowait())
             work(ticket)
 
-        self._session.jobs.begin(first_catch_up, endless=endless)
+        self._session.jobs.begin(first_catch_up, endless=endless, brief=brief)
 
     def _wait(self, ticket: Ticket, problem: str) -> None:
         """Tell why the frames are no good; the user may go on with something else meanwhile."""

@@ -100,6 +100,7 @@ class FakeAnswering:
         self.spoken.append(sentence)
 
     def navigate(self, order: str, argument: str) -> tuple[str, str]:
+        assert self.go.wait(PATIENCE_S)
         if order == "find":
             raise UsageError(f"{argument} is not in the text")
         return f"{order} {argument}".strip(), "line 1 of 2"

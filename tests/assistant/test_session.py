@@ -477,28 +477,46 @@ def test_things_are_remembered_and_forgotten_in_words(scene: Scene) -> None:
 def test_what_is_not_there_cannot_be_compared(scenes: list[Scene]) -> None:
     scene = begin(scenes, picture=False, history_enabled=True)
     scene.session.ask("have I seen this before")
-    assert ErrorSaid(phrases.NO_PICTURE_TO_COMPARE) in scene.until_state(State.IDLE)
+    assert ErrorSaid(phrases.NO_PICTURE_TO_COMPARE) in scene.idle()
 
 
 def test_a_memory_that_cannot_be_opened_says_why_whenever_it_is_needed(
     scenes: list[Scene],
 ) -> None:
     scene = begin(scenes, memory=False, history_enabled=True)
+    why = ErrorSaid("Nothing can be saved: there is no keyring; set a passphrase")
     scene.session.ask("what did I save")
     # It is still being opened; the answer waits for what comes of that.
-    scene.session.without_memory("Nothing can be saved: there is no keyring; set a passphrase")
-    for _ in range(2):
-        events = scene.until_state(State.IDLE)
-        assert ErrorSaid("Nothing can be saved: there is no keyring; set a passphrase") in events
-        scene.session.ask("what did I save")
+    scene.session.without_memory(why.text)
+    assert scene.idle().count(why) == 2
+    scene.session.ask("what did I save")
+    assert scene.idle().count(why) == 1
 
 
 def test_a_memory_that_is_still_being_opened_is_waited_for(scenes: list[Scene]) -> None:
     scene = begin(scenes, memory=False, history_enabled=True)
     scene.session.ask("what did I save")
-    scene.until_state(State.LOOKING)
+    assert scene.settle() == [QuestionHeard("what did I save")]
     scene.session.attach(memory=scene.notebook)
-    assert StatusSaid("I have saved nothing.") in scene.until_state(State.IDLE)
+    assert scene.idle() == [StatusSaid("I have saved nothing.")]
+
+
+def test_a_step_in_a_text_is_told_without_states_but_waited_for(
+    scenes: list[Scene], tmp_path: Path
+) -> None:
+    scene = begin(scenes, speech=False)
+    scene.session.do(Order(Action.NEXT, "word"))
+    assert scene.idle() == [ReadingMoved("next word", "line 1 of 2")]
+    scene.session.open_picture(picture_file(tmp_path))
+    assert scene.idle() == [StatusSaid("Opened a picture.png, 60 by 40 pixels.")]
+    # One that takes long after all, such as behind a page that is still being read.
+    scene.answering.go.clear()
+    scene.session.do(Order(Action.NEXT))
+    scene.settle()
+    scene.clock.now_s += 11
+    assert scene.settle() == [StatusSaid(phrases.waiting_words(11))]
+    scene.answering.go.set()
+    assert scene.idle() == [ReadingMoved("next", "line 1 of 2")]
 
 
 def test_the_camera_is_lost_once_and_back_once(scene: Scene) -> None:
