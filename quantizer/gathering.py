@@ -7,7 +7,7 @@ from quantizer.parts import linear_of
 from quantizer.passes import Passes, Paths
 from quantizer.recipe import Rule, feeds
 from quantizer.solver import Settings, too_few
-from quantizer.target import LayerStatistics
+from quantizer.target import LayerStatistics, multiplies_early
 
 
 def gather(
@@ -33,7 +33,11 @@ def gather(
     columns = linear_of(block, name).in_features
     fit = HessianAccumulator(columns, passes.device)
     judge = HessianAccumulator(columns, passes.device)
-    cross = CrossAccumulator(columns, passes.device) if exact else None
+    group = next(group for group in block.groups if name in group)
+    early = multiplies_early([linear_of(block, n).out_features for n in group], columns)
+    # The group's own layers are quantized only after this.
+    weight = linear_of(block, name).weight.detach() if early else None
+    cross = CrossAccumulator(columns, passes.device, weight) if exact else None
     paired = last = None
     judged_tokens = 0
     enough = followed_tokens(columns)
@@ -78,4 +82,5 @@ def gather(
         paired=paired,
         damp_percent=settings.damp_percent,
         last_inputs=last if keep_last else None,
+        multiplied=cross is not None and early,
     )

@@ -38,10 +38,20 @@ class HessianAccumulator:
 
 
 class CrossAccumulator:
-    """Running sum of ``(x̃ − x)ᵀ x`` over tokens, in float32."""
+    """Running sum of ``(x̃ − x)ᵀ x`` over tokens, in float32; or of ``W (x̃ − x)ᵀ x``.
 
-    def __init__(self, in_features: int, device: torch.device | None = None) -> None:
-        self._sum = torch.zeros(in_features, in_features, dtype=torch.float32, device=device)
+    weight: W (out, in), where only that product is wanted.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        device: torch.device | None = None,
+        weight: Tensor | None = None,
+    ) -> None:
+        rows = in_features if weight is None else len(weight)
+        self._sum = torch.zeros(rows, in_features, dtype=torch.float32, device=device)
+        self._weight = weight
         self.tokens = 0
 
     def add(self, exact: Tensor, quantized: Tensor) -> None:
@@ -52,11 +62,14 @@ class CrossAccumulator:
         """
         wanted, rows = (x.detach().reshape(-1, x.shape[-1]).float() for x in (exact, quantized))
         _require_finite(wanted)
-        self._sum.addmm_((wanted - rows).T, rows)
+        missing = wanted - rows
+        if self._weight is not None:
+            missing = missing @ self._weight.T
+        self._sum.addmm_(missing.T, rows)
         self.tokens += rows.shape[0]
 
     def mean(self) -> Tensor:
-        """The mean per token, (in, in); zeros where no token was seen."""
+        """The mean per token, (in, in) or (out, in); zeros where no token was seen."""
         return self._sum / max(self.tokens, 1)
 
 

@@ -15,7 +15,7 @@ from quantizer.outer import word_tables
 from quantizer.parts import kind_of
 from quantizer.recipe import Recipe
 from quantizer.solver import Settings
-from quantizer.target import GAMMAS
+from quantizer.target import GAMMAS, multiplies_early
 from quantizer.workload import (
     FLOAT,
     BlockShape,
@@ -144,7 +144,7 @@ def _statistics_moments(
     """While the inputs of a group are gathered, and while means are made of their sums."""
     hessian = layers[0].in_features ** 2 * FLOAT
     inputs, last = _input_bytes(layers[0], calibration, settings)
-    sums, apart = _sums(calibration, followed)
+    sums, apart = _sums(layers, calibration, followed)
     kept = (sums + apart) * hessian + last
     forward = activation_bytes(block, calibration)
     # The path that is run second holds the inputs of the first.
@@ -162,11 +162,15 @@ def _input_bytes(
     return inputs, inputs if settings.method == "rpiq-paper" else 0.0
 
 
-def _sums(calibration: CalibrationShape, followed: CalibrationShape) -> tuple[int, int]:
-    """Sums for fitting and held out, and between the two paths; and 1 where these need a Hessian
-    of the followed tokens, because they are not all."""
+def _sums(
+    layers: tuple[LinearShape, ...], calibration: CalibrationShape, followed: CalibrationShape
+) -> tuple[float, int]:
+    """Sums for fitting and held out, and between the two paths, in Hessians; and 1 where these
+    need a Hessian of the followed tokens, because they are not all."""
     apart = bool(followed.fitting) and len(followed.fitting) < len(calibration.fitting)
-    return (3 if followed.all else 2), int(apart)
+    rows, columns = [layer.out_features for layer in layers], layers[0].in_features
+    between = rows[0] / columns if multiplies_early(rows, columns) else 1.0
+    return (2 + between if followed.all else 2), int(apart)
 
 
 def _group_moments(
@@ -181,7 +185,7 @@ def _group_moments(
     hessian = columns**2 * FLOAT
     forward = activation_bytes(block, calibration)
     last = _input_bytes(layers[0], calibration, settings)[1]
-    sums, apart = _sums(calibration, followed)
+    sums, apart = _sums(layers, calibration, followed)
     kept = (sums + apart - (not calibration.held_out)) * hessian + last
     group = sum(layer.count for layer in layers) * FLOAT  # a copy of the weights
     scarce = hessian if fit < columns and settings.method != "rpiq-paper" else 0.0  # two dampings

@@ -10,7 +10,7 @@ from quantizer.machine import Speed
 from quantizer.parts import kind_of
 from quantizer.recipe import Recipe
 from quantizer.solver import Settings
-from quantizer.target import GAMMAS
+from quantizer.target import GAMMAS, multiplies_early
 from quantizer.workload import (
     BlockShape,
     CalibrationShape,
@@ -104,7 +104,9 @@ def _exact_products(
     """The full-precision path up to a group, or through the block at its last one, and Δ."""
     layer = block.groups[index][0]
     heard = _tokens(followed.heard(layer, recipe.rule(layer.name).stream).fitting, layer.name)
-    delta = 2.0 * layer.in_features**2 * heard
+    delta = 4.0 * layer.count * heard
+    if not _early(block.groups[index]):
+        delta = 2.0 * layer.in_features**2 * heard
     if index == len(block.groups) - 1:
         return delta + sum(passes) * _tokens(followed.fitting, layer.name)
     return delta + sum(passes[:index]) * heard
@@ -119,9 +121,14 @@ def _correction_products(
     """What turns Δ into the targets of a group; see ``quantizer.target``."""
     columns = layers[0].in_features
     weights = float(sum(layer.count for layer in layers))
-    if len(heard.fitting) == len(calibration.fitting):
+    early = _early(layers)
+    if len(heard.fitting) == len(calibration.fitting) and not early:
         return 4.0 * columns**3 + 2.0 * targets * weights * columns
-    return columns**3 / 3.0 + 4.0 * weights * columns
+    return columns**3 / 3.0 + (2.0 if early else 4.0) * weights * columns
+
+
+def _early(layers: tuple[LinearShape, ...]) -> bool:
+    return multiplies_early([layer.out_features for layer in layers], layers[0].in_features)
 
 
 def _solver_work(layer: LinearShape, settings: Settings) -> _Work:

@@ -11,6 +11,7 @@ exact at γ = 1 and λ = 0: one correction of the target, after which nothing el
 Source: the objective is that of GPTAQ, arXiv 2504.02692, section 3.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -24,6 +25,16 @@ GAMMAS = (0.0, 0.5, 1.0)
 
 _USUAL = 0.5
 _CLEAR_GAIN = 0.9
+_WIDE = 2048
+
+
+def multiplies_early(rows: Sequence[int], columns: int) -> bool:
+    """Whether WΔ is summed over tokens in place of Δ, for a group with so many outputs a layer.
+
+    It takes 4·out·in operations a token in place of 2·in². Narrow layers are spared neither time
+    nor memory that counts.
+    """
+    return len(rows) == 1 and columns >= _WIDE and 2 * rows[0] < columns
 
 
 def choose(errors: dict[float, float]) -> float:
@@ -45,8 +56,9 @@ class LayerStatistics:
     hessian:     (in, in), mean over ``tokens`` fitting tokens.
     held_out:    (in, in) of the held-out sequences; None where they sent no token.
     judged_tokens: those of ``held_out_tokens`` in sequences that both paths followed.
-    shift:       Δ (in, in), mean over the tokens that both paths followed; None without the
-                 full-precision path, or where it has too few.
+    shift:       Δ (in, in), mean over the tokens that both paths followed, or WΔ (out, in) of the
+                 only layer; None without the full-precision path, or where it has too few.
+    multiplied:  whether it is WΔ.
     paired:      Hessian (in, in) of those tokens alone, to which Δ belongs.
     last_inputs: (tokens, in) on the last fitting sequence, where they are kept.
     """
@@ -60,6 +72,7 @@ class LayerStatistics:
     paired: Tensor | None
     damp_percent: float
     last_inputs: Tensor | None = None
+    multiplied: bool = False
     _correction: Tensor | None = field(default=None, init=False)
     _own: tuple[Tensor, Tensor] | None = field(default=None, init=False)
     _corrected: list[tuple[Tensor, Tensor]] = field(default_factory=list, init=False)
@@ -83,7 +96,7 @@ class LayerStatistics:
 
     def _pull(self, weight: Tensor, shift: Tensor, paired: Tensor) -> Tensor:
         """``W Δ (H + λI)⁻¹`` for one layer of the group."""
-        if paired is self.hessian:
+        if paired is self.hessian and not self.multiplied:
             # Every sequence was followed: GPTQ's factor serves here, and layers share the rest.
             if self._correction is None:
                 self._correction = correction(shift, paired, self.damp_percent, self._factors)
@@ -95,7 +108,7 @@ class LayerStatistics:
         # widest layers either would take longer than GPTQ.
         if self._own is None:
             self._own = own_factor(paired, self.damp_percent)
-        found = pull(weight, shift, *self._own)
+        found = pull(shift if self.multiplied else weight @ shift, *self._own)
         self._corrected.append((weight, found))
         return found
 
@@ -111,11 +124,11 @@ def own_factor(hessian: Tensor, damp_percent: float) -> tuple[Tensor, Tensor]:
     return live, cholesky(part, damp_percent * mean_diagonal(hessian))[0]
 
 
-def pull(weight: Tensor, shift: Tensor, live: Tensor, lower: Tensor) -> Tensor:
-    """``W Δ (H + λI)⁻¹`` over live columns, (out, in); dead columns are not pulled."""
-    wanted = (weight @ shift)[:, live].T.to(lower.dtype)
-    result = torch.zeros_like(weight)
-    result[:, live] = torch.cholesky_solve(wanted, lower).T.to(weight.dtype)
+def pull(product: Tensor, live: Tensor, lower: Tensor) -> Tensor:
+    """``W Δ (H + λI)⁻¹`` over live columns from ``W Δ``, both (out, in); dead ones stay."""
+    wanted = product[:, live].T.to(lower.dtype)
+    result = torch.zeros_like(product)
+    result[:, live] = torch.cholesky_solve(wanted, lower).T.to(product.dtype)
     return result
 
 

@@ -246,7 +246,7 @@ class PathsLap:
         return found | {part: spent / self.count for part, spent in clock.spent.items()}
 
 
-def statistics(columns: int, device: torch.device) -> LayerStatistics:
+def statistics(rows: int, columns: int, device: torch.device) -> LayerStatistics:
     """What calibration might say about a layer's inputs: a few strong directions, and noise."""
     generator = torch.Generator().manual_seed(0)
 
@@ -258,9 +258,14 @@ def statistics(columns: int, device: torch.device) -> LayerStatistics:
 
     fit, held_out = moments(0.5), moments(0.5)
     shift = (held_out - fit).mul_(0.05)
+    early = target_module.multiplies_early([rows], columns)
+    if early:
+        shift = shift[:rows].clone()
     # A Hessian of its own, as where not every sequence is followed.
     tokens = 64 * columns
-    return LayerStatistics(fit, tokens, held_out, tokens, 1, shift, fit.clone(), damp_percent=0.05)
+    return LayerStatistics(
+        fit, tokens, held_out, tokens, 1, shift, fit.clone(), damp_percent=0.05, multiplied=early
+    )
 
 
 def solver_lap(

@@ -123,7 +123,7 @@ class Plan:
                 self._paths.clear()  # the widest layer's matrices need the room
                 rows, columns = (int(n) for n in name.split()[1].split("x"))
                 order = tuple(METHODS) if number % 2 == 0 else tuple(reversed(METHODS))
-                return solver_lap(rows, statistics(columns, self.device), self.device, order)
+                return solver_lap(rows, statistics(rows, columns, self.device), self.device, order)
             folder = self.scratch / f"{shapes.hidden}"
             if not folder.exists():
                 folder.mkdir()

@@ -11,7 +11,15 @@ from quantizer.gptq import Factors, gptq
 from quantizer.grid import minmax_grid
 from quantizer.hessian import CrossAccumulator, HessianAccumulator
 from quantizer.solver import Settings, solve
-from quantizer.target import GAMMAS, LayerStatistics, choose, correction, own_factor, pull
+from quantizer.target import (
+    GAMMAS,
+    LayerStatistics,
+    choose,
+    correction,
+    multiplies_early,
+    own_factor,
+    pull,
+)
 
 TOKENS, COLUMNS, ROWS = 300, 24, 6
 
@@ -31,11 +39,16 @@ def both_paths(
 
 
 def statistics_of(
-    exact: Tensor, quantized: Tensor, *, followed: int = TOKENS, damp_percent: float = 0.01
+    exact: Tensor,
+    quantized: Tensor,
+    *,
+    followed: int = TOKENS,
+    damp_percent: float = 0.01,
+    early: Tensor | None = None,
 ) -> LayerStatistics:
     whole = HessianAccumulator(COLUMNS)
     whole.add(quantized)
-    cross = CrossAccumulator(COLUMNS)
+    cross = CrossAccumulator(COLUMNS, weight=early)
     cross.add(exact[:followed], quantized[:followed])
     hessian = paired = whole.mean()
     if followed < TOKENS:
@@ -51,6 +64,7 @@ def statistics_of(
         shift=cross.mean(),
         paired=paired,
         damp_percent=damp_percent,
+        multiplied=early is not None,
     )
 
 
@@ -191,6 +205,27 @@ def test_a_subset_keeps_its_factor_away_from_that_of_all_tokens() -> None:
     assert torch.equal(after.weight.codes, gptq(fresh, grid).weight.codes)
 
 
+@pytest.mark.parametrize("followed", [100, TOKENS])
+def test_multiplying_early_gives_the_same_targets(followed: int) -> None:
+    weight, exact, quantized = both_paths(dead=(4,))
+    late = statistics_of(exact, quantized, followed=followed)
+    early = statistics_of(exact, quantized, followed=followed, early=weight)
+    assert late.shift is not None and early.shift is not None
+    assert (late.shift.shape, early.shift.shape) == ((COLUMNS, COLUMNS), (ROWS, COLUMNS))
+    for gamma in GAMMAS:
+        one, other = (s.problem(weight, gamma).target for s in (late, early))
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+    assert float((early.problem(weight, 1.0).target - weight).abs().max()) > 1e-3
+
+
+def test_only_lone_layers_with_many_inputs_and_few_outputs_are_multiplied_early() -> None:
+    assert multiplies_early([4096], 14336)
+    assert not multiplies_early([4096], 4096)
+    assert not multiplies_early([7168], 14336)
+    assert not multiplies_early([4096, 1024, 1024], 14336)
+    assert not multiplies_early([128], 352)
+
+
 def test_a_subset_is_factorized_once_and_every_layer_pulled_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -236,12 +271,12 @@ def test_a_subset_is_pulled_by_whatever_factor_was_found() -> None:
     hessian, shift = torch.diag(torch.tensor([1.0, 3.0])), torch.tensor([[2.0, 8.0], [0.0, 0.0]])
     live, lower = own_factor(hessian, 0.5)  # of the mean 2: plus 1
     for factor in (lower, lower.double()):
-        found = pull(torch.tensor([[2.0, 5.0]]), shift, live, factor)
+        found = pull(torch.tensor([[2.0, 5.0]]) @ shift, live, factor)
         assert found.dtype == torch.float32
         torch.testing.assert_close(found, torch.tensor([[2.0, 4.0]]))
     with pytest.raises(CalibrationError, match="--damp-percent"):
         own_factor(torch.tensor([[1.0, 90.0], [90.0, 1.0]]), 0.01)
-    none = pull(torch.ones(3, 2), shift, *own_factor(torch.zeros(2, 2), 0.01))
+    none = pull(torch.ones(3, 2), *own_factor(torch.zeros(2, 2), 0.01))
     assert none.tolist() == [[0.0, 0.0]] * 3
 
 

@@ -121,16 +121,23 @@ def inputs_of(model: nn.Module, samples: list[Sample]) -> dict[str, list[Tensor]
     return captured
 
 
-@pytest.mark.parametrize(("followed", "per_column"), [(150, 0), (10**6, 0), (130, 5)])
+@pytest.mark.parametrize(
+    ("followed", "per_column", "early"),
+    [(150, 0, False), (10**6, 0, False), (130, 5, False), (130, 5, True)],
+)
 def test_statistics_equal_two_runs_of_transformers(
     tiny_llama: Path,
     text_file: Path,
     monkeypatch: pytest.MonkeyPatch,
     followed: int,
     per_column: int,
+    early: bool,
 ) -> None:
     """Inputs depend only on layers before, so the finished weights show each layer's inputs."""
     follow(monkeypatch, fitting=followed, per_column=per_column)
+    monkeypatch.setattr(
+        "quantizer.gathering.multiplies_early", lambda rows, columns: early and columns == 48
+    )
     drawn = draw(tiny_llama, text_file)
     fitting, held_out = list(drawn.fitting), list(drawn.held_out)
     seen = Watched(tiny_llama, settings(target="1"), drawn, keep_last_inputs=True)
@@ -149,7 +156,10 @@ def test_statistics_equal_two_runs_of_transformers(
         same = {"rtol": 1e-3, "atol": 1e-4}
         torch.testing.assert_close(found.hessian, X.T @ X / len(X), **same)
         torch.testing.assert_close(found.paired, part.T @ part / len(part), **same)
-        torch.testing.assert_close(found.shift, difference.T @ part / len(part), **same)
+        delta = difference.T @ part / len(part)
+        assert found.multiplied is (early and name.endswith("down_proj"))
+        shift = weights[name] @ delta if found.multiplied else delta
+        torch.testing.assert_close(found.shift, shift, **same)
         assert (found.tokens, found.held_out_tokens, found.judged_tokens) == (360, 40, 40)
         J = torch.cat(judging[name])
         torch.testing.assert_close(found.held_out, J.T @ J / len(J), **same)

@@ -51,6 +51,12 @@ def test_the_way_to_exact_inputs_is_part_of_them(laps: Any) -> None:
     assert set(clock.spent) == {"exact inputs"}
 
 
+def test_the_statistics_are_those_that_a_walk_gathers(laps: Any, bench: Any) -> None:
+    given = laps.statistics(8, 2048, torch.device("cpu"))
+    assert given.multiplied and given.shift.shape == (8, 2048)
+    assert laps.statistics(2048, 2048, torch.device("cpu")).shift.shape == (2048, 2048)
+
+
 def tiny(laps: Any) -> Any:
     return laps.Shapes(32, 48, 2, 1, 6, 32)
 
@@ -66,7 +72,7 @@ def test_every_lap_measures_both_methods(
         assert set(paths["per sequence"][group]["rpiq"]) == {"inputs", "H", "exact inputs", "Δ"}
     solvers = {}
     for columns in (32, 48):
-        given = laps.statistics(columns, cpu)
+        given = laps.statistics(32, columns, cpu)
         assert given.paired is not given.hessian
         lap = solvers[columns] = laps.solver_lap(32, given, cpu, ("rpiq", "gptq"))
         assert {"factor", "GPTQ", "measuring"} <= set(lap["gptq"]["steps"])
