@@ -1,6 +1,7 @@
 """Text in, sound out: pyttsx3 in a worker process that can hang, crash and be restarted."""
 
 import contextlib
+import difflib
 import json
 import os
 import queue
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -135,12 +137,23 @@ class Pyttsx3Synthesizer:
 
     def _check(self, reply: dict[str, Any]) -> None:
         if reply.get("missing_voice"):
-            some = ", ".join(reply.get("known", [])[:8]) or "none"
-            raise SynthesizerError(f"no voice '{self._voice}' here; installed voices: {some} …")
+            raise SynthesizerError(_missing_voice(self._voice or "", reply.get("known", [])))
         if reply.get("error"):
             raise SynthesizerError(f"speech was not made ({reply['error']}); {_WAY_OUT}")
         if not reply.get("done"):
             raise SynthesizerError(f"the speech engine wrote no sound; {_WAY_OUT}")
+
+
+def _missing_voice(name: str, known: Sequence[str]) -> str:
+    """What is said of a voice that is not installed, and which ones are called alike."""
+    # eSpeak NG's names begin with a family of languages, which nobody types.
+    alike = {voice.rpartition("/")[2].lower(): voice for voice in reversed(known)}
+    near = difflib.get_close_matches(name.lower(), alike, n=3, cutoff=0.6)
+    if not near:
+        return f"no voice '{name}' here; leave speech.voice empty for the usual one"
+    return (
+        f"no voice '{name}' here; choose another, such as {', '.join(alike[each] for each in near)}"
+    )
 
 
 class _Worker:
