@@ -22,7 +22,7 @@ from assistant.hearing.grammar import (
     sentence_pattern,
     stop_sentences,
 )
-from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
+from assistant.hearing.pocketsphinx_recognizer import MAX_DISAGREEMENT, PocketSphinxRecognizer
 from assistant.hearing.recognizer import AudioChunk, word_disagreement
 from assistant.orders import Action, Order, spoken_order
 from models.pocket.questions import all_questions
@@ -123,7 +123,7 @@ def test_spoken_questions_are_heard(
         transcript = recognizer.recognize(read_question(speak(question, voice)))
         assert transcript is not None, question
         assert transcript.text == question
-        assert 0.65 <= transcript.confidence <= 1
+        assert 1 - MAX_DISAGREEMENT <= transcript.confidence <= 1
         assert transcript.recognizer == "pocketsphinx"
 
 
