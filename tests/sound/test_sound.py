@@ -12,13 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from assistant.answering.conversation import Conversation
 from assistant.audio import AudioClip
+from assistant.config import Settings
 from assistant.devices.microphone import SoundDeviceMicrophone
 from assistant.devices.player import SoundDevicePlayer
 from assistant.devices.synthesizer import Pyttsx3Synthesizer
+from assistant.events import QuestionHeard
 from assistant.hearing.recognizer_process import RecognizerProcess
 from assistant.hearing.voice_activity import SileroVoiceActivity
 from assistant.listening import Heard, HeardKind
+from assistant.session import Session
 from assistant.speaking import SentenceSpeaker
 from assistant.speech import Earcon, SpeechEvent, SpeechEventKind, Utterance
 from assistant.voice_listener import VoiceListener
@@ -149,6 +153,51 @@ def test_a_key_silences_speech_and_the_next_is_heard(ear: Ear, talker: Talker) -
     talker.wait(FINISHED)
     time.sleep(0.5)
     assert ear.first_sound_s(again_at) is not None
+
+
+def test_with_headphones_a_spoken_stop_silences_and_nothing_else_is_heard(
+    sound_server: SoundServer,
+    ear: Ear,
+    talker: Talker,
+    questions: tuple[VoiceListener, "queue.Queue[Heard]"],
+    record: Callable[..., Path],
+) -> None:
+    listener, _ = questions
+    question, stop = record("what is the total"), record("stop reading")
+    settings = Settings(speech_mode="voice", speech_headphones=True, speech_rate=120)
+    session = Session(Conversation(None, None), settings=settings)  # type: ignore[arg-type]
+    session.attach(speaker=talker.speaker, listener=listener)
+    session.start()
+    try:
+        session.inform(" ".join([LONG] * 6))
+        began = time.monotonic()
+        while ear.first_sound_s(began) is None:
+            time.sleep(0.1)
+        sound_server.say(question)
+        time.sleep(2.0)
+        assert not heard_questions(session), "what is said while it speaks is no question"
+        sound_server.say(stop)
+        said_at = time.monotonic()
+        while not (heard := heard_questions(session)):
+            assert time.monotonic() - said_at < 20, "the stop was not heard"
+            time.sleep(0.05)
+        stopped_at = time.monotonic()
+        assert [event.text for event in heard] == ["stop reading"]
+        time.sleep(1.5)
+        assert (ear.last_sound_s(stopped_at) or 0) < 0.5
+        assert said_at - began < 15, "it had still half a minute to say"
+    finally:
+        session.close()
+
+
+def heard_questions(session: Session) -> list[QuestionHeard]:
+    """What the session took for the user's words; takes its events out."""
+    found = []
+    while not session.events.empty():
+        event = session.events.get_nowait()
+        if isinstance(event, QuestionHeard):
+            found.append(event)
+    return found
 
 
 def test_pause_holds_and_resume_goes_on(ear: Ear, talker: Talker) -> None:
