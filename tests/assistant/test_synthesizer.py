@@ -192,6 +192,8 @@ def test_it_recovers_after_a_crash(private_folder: Path, tmp_path: Path) -> None
 
 PLANTING = """
 import os, signal, sys, time
+# What runs in the background is started deaf to Ctrl+C, these tests perhaps too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from assistant.devices.synthesizer import Pyttsx3Synthesizer
 synthesizer = Pyttsx3Synthesizer()
 synthesizer.start()
