@@ -32,6 +32,13 @@ on. On anything larger, such as a photograph, its answers are guesses."""
 _IDLE_WORDS = frozenset({"please", "the", "a", "an", "this", "these"})
 """Politeness and articles; in a picture that is held up, "this circle" is "the circle"."""
 
+_ENGLISH_WORDS = frozenset(
+    "the is are was does did can could would should will what where which who whose when why how "
+    "there this that these those it my your his her of for from with about and not you please "
+    "tell show describe explain count find read see look everything anything something".split()
+)
+"""English words without which few questions are asked, and which mean little elsewhere."""
+
 _NAMES = (*SHAPES, *(plural(shape) for shape in SHAPES), *ANY_OBJECT)
 _NAME = re.compile(
     rf"\b(?:(?:{'|'.join(COLOURS)}) )?(?:{'|'.join(sorted(_NAMES, key=len)[::-1])})\b"
@@ -63,6 +70,11 @@ def refusal(model: VisionLanguageModel, request: Request) -> str | None:
     asked = own_wording(request.words)
     if asked is not None and asked.skill in model.skills:
         return None
+    if asked is None and not _is_english(request.words):
+        return (
+            "I can't tell: the small model on this machine understands English only. "
+            "Ask in English, such as: how many circles are there."
+        )
     if asked is not None or request.subject == "":
         return (
             "I can't tell: the small model on this machine cannot answer such questions. "
@@ -76,6 +88,14 @@ def refusal(model: VisionLanguageModel, request: Request) -> str | None:
     return (
         "I can't tell: the small model on this machine knows only plain questions. "
         "Ask in fewer words, such as: how many circles are there."
+    )
+
+
+def _is_english(words: str) -> bool:
+    """False where several words hold none that an English question has."""
+    several = words.split()
+    return len(several) < 3 or any(
+        word in _ENGLISH_WORDS or is_named(word) or word in COLOURS for word in several
     )
 
 

@@ -434,6 +434,25 @@ def test_a_small_model_is_not_asked_what_its_wordings_do_not_say(question: str) 
 
 
 @pytest.mark.parametrize(
+    ("question", "is_english"),
+    [
+        ("Wie viele Kreise siehst du hier?", False),
+        ("¿Cuántos círculos hay en la imagen?", False),
+        ("Combien de cercles voyez-vous ?", False),
+        ("有多少个圆 在 这里", False),
+        ("describe everything please", True),
+        ("who painted this", True),
+        ("Lies vor", True),  # too short to tell
+    ],
+)
+def test_a_small_model_says_that_it_knows_english_only(question: str, is_english: bool) -> None:
+    model = FakeModel("3", skills={"colour": 0.97, "count": 0.97})
+    answer = answerer(FakeReader(()), model).answer(scene(), question)
+    assert answer.basis is Basis.UNKNOWN and model.asked == []
+    assert ("English only" not in answer.text) == is_english
+
+
+@pytest.mark.parametrize(
     ("question", "asked"),
     [
         ("Please count the circles!", "please count the circles"),
