@@ -32,10 +32,10 @@ on. On anything larger, such as a photograph, its answers are guesses."""
 _IDLE_WORDS = frozenset({"please", "the", "a", "an", "this", "these"})
 """Politeness and articles; in a picture that is held up, "this circle" is "the circle"."""
 
-_ENGLISH_WORDS = frozenset(
+_ENGLISH = (
     "the is are was does did can could would should will what where which who whose when why how "
     "there this that these those it my your his her of for from with about and not you please "
-    "tell show describe explain count find read see look everything anything something".split()
+    "tell show describe explain count find read see look everything anything something"
 )
 """English words without which few questions are asked, and which mean little elsewhere."""
 
@@ -95,7 +95,7 @@ def _is_english(words: str) -> bool:
     """False where several words hold none that an English question has."""
     several = words.split()
     return len(several) < 3 or any(
-        word in _ENGLISH_WORDS or is_named(word) or word in COLOURS for word in several
+        word in _ENGLISH.split() or is_named(word) or word in COLOURS for word in several
     )
 
 
