@@ -5,7 +5,8 @@ test data: none is refused as black, dark, blank or blurred. Of the same made bl
 (x 0.05), or blurred (Gaussian, sigma 1 to 3 % of the longer side and at least 4 pixels of 512, with
 and without sensor noise), and of plain surfaces, none passes. A small reflection on white paper
 cannot be told from the paper, and in an over-exposed street people and things can still be seen:
-such pictures pass. Of those that lose half of their text to light, four in five are refused.
+such pictures pass. Of the photographs that no threshold was chosen with, four in five that lose
+half of their text to glare are refused, and two in three that lose it to over-exposure.
 """
 
 import enum
