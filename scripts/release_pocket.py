@@ -210,8 +210,8 @@ def training_sentence(tower: list[dict[str, float]], answers: list[dict[str, flo
     minutes = (tower[-1]["seconds"] + answers[-1]["seconds"]) / 60
     return (
         f"{tower[-1]['pictures']:,.0f} crowded pictures without questions, from which the vision "
-        f"tower learned alone, then {answers[-1]['pictures']:,.0f} pictures with up to four "
-        f"questions each; {minutes:.0f} minutes on two CPU cores, bf16 autocast."
+        f"tower learned alone, then {answers[-1]['pictures']:,.0f} pictures with their "
+        f"questions; {minutes:.0f} minutes on two CPU cores, bf16 autocast."
     )
 
 
