@@ -11,18 +11,17 @@ from quantizer.recipe import Recipe
 
 _FOLLOWED_PER_COLUMN = 8
 _FOLLOWED_AT_LEAST = 16384
-"""Tokens that the full-precision path follows for a layer, where there are more: so many per
-column, on which the correction is a regression, and so many at least. On small models perplexity
-gains from following more than 8 per column."""
+"""Tokens that the full-precision path follows, where there are more: so many per column of the
+widest layer, on whose columns the correction is a regression, and so many at least. On small
+models perplexity gains from following more than 8 per column; narrower layers therefore follow as
+many as the widest, whose share of the time is the largest in any case."""
 
 JUDGING_TOKENS = 2048
 """Held-out tokens whose block output chooses γ."""
 
 
 def widest_layer(model: BlockwiseModel, recipe: Recipe) -> int:
-    """Most inputs of a quantized layer, which decides how many sequences are walked twice.
-
-    A narrower layer listens to the first of them only, until it has as many tokens as it needs.
+    """Most inputs of a quantized layer, on which the number of followed tokens depends.
 
     A picture's tower is left aside where there are other layers: it has four positions for each
     token of the picture, so that fewer sequences than the others need serve it too.
@@ -37,7 +36,7 @@ def widest_layer(model: BlockwiseModel, recipe: Recipe) -> int:
 
 
 def followed_tokens(columns: int) -> int:
-    """Tokens that the full-precision path follows for a layer of ``columns`` inputs."""
+    """Tokens that the full-precision path follows where the widest layer has ``columns`` inputs."""
     return max(_FOLLOWED_PER_COLUMN * columns, _FOLLOWED_AT_LEAST)
 
 

@@ -1,7 +1,6 @@
 """Second moments of the input of one group of layers, over all calibration sequences."""
 
 from models.blocks import Block
-from quantizer.following import followed_tokens
 from quantizer.hessian import CrossAccumulator, HessianAccumulator
 from quantizer.parts import linear_of
 from quantizer.passes import Passes, Paths
@@ -40,17 +39,13 @@ def gather(
     cross = CrossAccumulator(columns, passes.device, weight) if exact else None
     paired = last = None
     judged_tokens = 0
-    enough = followed_tokens(columns)
     for index, state in enumerate(paths.fitting):
         fed = feeds(paths.fitting_streams[index], rule.stream)
         inputs = passes.inputs(block, name, state) if fed else None
         wanted = None
-        if exact and cross and index < len(paths.exact_fitting):
-            listens = fed and cross.tokens < enough
-            # The last group carries the full-precision path on, whoever reads the sequence.
-            if listens or name in exact.groups[-1]:
-                found = passes.exact_inputs(exact, name, paths.exact_fitting, index)
-                wanted = found if listens else None
+        # The last group carries the full-precision path on, whoever reads the sequence.
+        if exact and index < len(paths.exact_fitting) and (fed or name in exact.groups[-1]):
+            wanted = passes.exact_inputs(exact, name, paths.exact_fitting, index)
         if inputs is None:
             continue
         if cross and cross.tokens == fit.tokens > 0 and wanted is None:

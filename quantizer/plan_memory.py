@@ -115,11 +115,8 @@ def block_moments(
     for layers in block.groups:
         here = standing | {"finished layers of the block": finished}
         settings = recipe.settings_of(layers[0].name)
-        stream = recipe.rule(layers[0].name).stream
-        fit = calibration.tokens(layers[0].name, stream)[0]
-        own = CalibrationShape()
-        if is_asymmetric(settings):
-            own = followed.heard(layers[0], stream)
+        fit = calibration.tokens(layers[0].name, recipe.rule(layers[0].name).stream)[0]
+        own = followed if is_asymmetric(settings) else CalibrationShape()
         for moment in _statistics_moments(block, layers, calibration, own, settings):
             yield here | beside | moment
         for moment in _group_moments(block, layers, calibration, own, settings, fit):

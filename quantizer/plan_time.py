@@ -70,13 +70,14 @@ def block_seconds(
             total.products += _FACTOR * columns**3  # shared by the group
         chooses = chooses_gamma(settings) and bool(followed.held_out)
         if corrected:
-            total.products += _exact_products(block, index, followed, recipe, passes)
-            total.products += _correction_products(
-                layers,
-                calibration,
-                followed.heard(layers[0], stream),
-                len(GAMMAS) if chooses else 1,
-            )
+            exact = _tokens(followed.fitting, name)
+            # The pass to the last group runs on through it, and carries the states on.
+            run = index + (index == len(passes) - 1)
+            delta = 4.0 * layers[0].count if _early(layers) else 2.0 * columns**2
+            total.products += (sum(passes[:run]) + delta) * exact
+            everything = len(followed.fitting) == len(calibration.fitting)
+            targets = len(GAMMAS) if chooses else 1
+            total.products += _correction_products(layers, everything, targets)
         if chooses:
             total.products += len(GAMMAS) * sum(passes) * judged
         for layer in layers:
@@ -94,35 +95,15 @@ def _tokens(sequences: tuple[SequenceShape, ...], layer: str) -> int:
     return sum(sequence.tokens[kind_of(layer)] for sequence in sequences)
 
 
-def _exact_products(
-    block: BlockShape,
-    index: int,
-    followed: CalibrationShape,
-    recipe: Recipe,
-    passes: list[float],
-) -> float:
-    """The full-precision path up to a group, or through the block at its last one, and Δ."""
-    layer = block.groups[index][0]
-    heard = _tokens(followed.heard(layer, recipe.rule(layer.name).stream).fitting, layer.name)
-    delta = 4.0 * layer.count * heard
-    if not _early(block.groups[index]):
-        delta = 2.0 * layer.in_features**2 * heard
-    if index == len(block.groups) - 1:
-        return delta + sum(passes) * _tokens(followed.fitting, layer.name)
-    return delta + sum(passes[:index]) * heard
+def _correction_products(layers: tuple[LinearShape, ...], everything: bool, targets: int) -> float:
+    """What turns Δ into the targets of a group; see ``quantizer.target``.
 
-
-def _correction_products(
-    layers: tuple[LinearShape, ...],
-    calibration: CalibrationShape,
-    heard: CalibrationShape,
-    targets: int,
-) -> float:
-    """What turns Δ into the targets of a group; see ``quantizer.target``."""
+    everything: whether the full-precision path follows every sequence.
+    """
     columns = layers[0].in_features
     weights = float(sum(layer.count for layer in layers))
     early = _early(layers)
-    if len(heard.fitting) == len(calibration.fitting) and not early:
+    if everything and not early:
         return 4.0 * columns**3 + 2.0 * targets * weights * columns
     return columns**3 / 3.0 + (2.0 if early else 4.0) * weights * columns
 

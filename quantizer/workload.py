@@ -169,21 +169,13 @@ class CalibrationShape:
     def followed(self, recipe: Recipe, widest: int) -> "CalibrationShape":
         """The sequences that the full-precision path follows too.
 
-        widest: most inputs of any layer, which decides how many there are; see ``heard`` for
-            those that a single layer listens to.
+        widest: most inputs of any layer, which decides how many there are.
         """
         if not any(rule.settings and is_asymmetric(rule.settings) for rule in recipe.rules):
             return CalibrationShape()
         return CalibrationShape(
             _first(self.fitting, followed_tokens(widest)), _first(self.held_out, JUDGING_TOKENS)
         )
-
-    def heard(self, layer: LinearShape, stream: Stream) -> "CalibrationShape":
-        """Of followed sequences, those from which a layer learns what errors came before it."""
-        kind = kind_of(layer.name)
-        lengths = (s.tokens[kind] if feeds(s.stream, stream) else 0 for s in self.fitting)
-        count = sequences_for(lengths, followed_tokens(layer.in_features))
-        return CalibrationShape(self.fitting[:count], self.held_out)
 
     def tokens(self, layer: str, stream: Stream = "all") -> tuple[int, int]:
         """Fitting and held-out tokens that reach a layer, of the sequences of a stream."""

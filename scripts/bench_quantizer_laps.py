@@ -250,14 +250,18 @@ def statistics(rows: int, columns: int, device: torch.device) -> LayerStatistics
     """What calibration might say about a layer's inputs: a few strong directions, and noise."""
     generator = torch.Generator().manual_seed(0)
 
-    def moments(noise: float) -> Tensor:
-        strong = torch.randn(columns, 64, generator=generator) * 0.3
-        hessian = strong @ strong.T
-        hessian.diagonal().add_(1 + noise * torch.rand(columns, generator=generator))
+    def strong() -> Tensor:
+        return torch.randn(columns, 64, generator=generator) * 0.3
+
+    def moments(directions: Tensor) -> Tensor:
+        hessian = directions @ directions.T
+        hessian.diagonal().add_(1 + 0.5 * torch.rand(columns, generator=generator))
         return hessian.to(device)
 
-    fit, held_out = moments(0.5), moments(0.5)
-    shift = (held_out - fit).mul_(0.05)
+    directions = strong()
+    fit, shift = moments(directions), moments(strong())
+    shift = shift.sub_(fit).mul_(0.05)
+    held_out = moments(directions)
     early = target_module.multiplies_early([rows], columns)
     if early:
         shift = shift[:rows].clone()

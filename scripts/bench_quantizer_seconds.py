@@ -46,11 +46,10 @@ ARITHMETIC = (
     "common = tokens / tokens_each * (advance + sum over groups of inputs + H), in one sequence's"
     " seconds",
     "gptq = common + gathering + solvers",
-    "rpiq = common + gathering + solvers + sum over groups of (followed sequences * exact inputs"
-    " + listening sequences * Δ), where exact inputs of the last group run through the block"
-    " + judging sequences * (advance, for the goal, + groups * shares of γ * judge)",
-    "listening sequences hold at least 8 tokens for each input of the group, and 16384; followed"
-    " ones are the listening ones, in the last group those of the widest layer",
+    "rpiq = common + gathering + solvers + followed sequences * sum over groups of (exact inputs"
+    " + Δ), where exact inputs of the last group run through the block + judging sequences *"
+    " (advance, for the goal, + groups * shares of γ * judge)",
+    "followed sequences hold at least 8 tokens for each input of the widest layer, and 16384",
     "solvers = sum over groups of factors + rows * (seconds - factors) / rows measured",
 )
 FACTORS = ("factor", "own factor")
@@ -162,21 +161,16 @@ def add_up(
     """
     fitting = shapes.sequences - shapes.held_out
     groups = shapes.groups()
-
-    def enough(columns: int) -> int:
-        return min(math.ceil(following.followed_tokens(columns) / shapes.tokens_each), fitting)
-
+    followed = math.ceil(following.followed_tokens(shapes.intermediate) / shapes.tokens_each)
+    followed = min(followed, fitting)
     judging = math.ceil(following.JUDGING_TOKENS / shapes.tokens_each)
     judging = min(judging, shapes.held_out)
     parts = {"common": shapes.sequences * paths["advance"], "exact path": 0.0}
-    last = list(groups)[-1]
-    for group, (columns, _) in groups.items():
+    for group in groups:
         spent = paths["per sequence"][group]
         both = [spent[m][part] for m in METHODS for part in ("inputs", "H")]
         parts["common"] += shapes.sequences * sum(both) / len(METHODS)
-        followed = enough(shapes.intermediate if group == last else columns)
-        parts["exact path"] += followed * spent["rpiq"]["exact inputs"]
-        parts["exact path"] += enough(columns) * spent["rpiq"]["Δ"]
+        parts["exact path"] += followed * (spent["rpiq"]["exact inputs"] + spent["rpiq"]["Δ"])
     parts["judging"] = judging * (paths["advance"] + len(groups) * len(GAMMAS) * paths["judge"])
     total = {}
     for method in METHODS:
@@ -196,7 +190,7 @@ def add_up(
         "seconds": total,
         "parts": parts,
         "ratio": total["rpiq"] / total["gptq"],
-        "sequences": {"followed": enough(shapes.intermediate), "judging": judging},
+        "sequences": {"followed": followed, "judging": judging},
     }
 
 

@@ -16,9 +16,8 @@ from quantizer.gptq import LayerProblem
 from quantizer.pipeline import Job, plan_job, prepare, run
 from quantizer.plan import Plan
 from quantizer.plan_memory import solver_bytes
-from quantizer.recipe import Stream
 from quantizer.solver import Method, Settings, solve, with_default_grid
-from quantizer.workload import CalibrationShape, LinearShape, SequenceShape
+from quantizer.workload import LinearShape
 
 
 def plan_of(job: Job) -> Plan:
@@ -109,27 +108,6 @@ def test_a_whole_runs_tensors_are_those_of_the_plan(
     plan = plan_of(job)
     peak = allocated_peak(lambda: run(job))
     assert plan.host_peak - plan.machine.base == pytest.approx(peak, rel=0.05)
-
-
-def test_a_layer_listens_to_as_many_followed_sequences_as_it_needs(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("quantizer.following._FOLLOWED_AT_LEAST", 50)
-    words = SequenceShape({"all": 20, "vision": 0, "language": 20}, 0, 0, "text")
-    picture = SequenceShape({"all": 40, "vision": 30, "language": 10}, 0, 0, "pictures")
-    shape = CalibrationShape((words, picture) * 9, (picture,))
-
-    def heard(name: str, columns: int, stream: Stream = "all") -> int:
-        found = shape.heard(LinearShape(name, 8, columns), stream)
-        assert found.held_out == shape.held_out
-        return len(found.fitting)
-
-    assert heard("layers.0.self_attn.q_proj", 4) == 2  # 20 + 40 are at least 50
-    assert heard("layers.0.mlp.vision_mlp.up_proj", 4) == 4  # 0 + 30 + 0 + 30
-    assert heard("layers.0.mlp.language_mlp.up_proj", 4) == 3  # 20 + 10 + 20 are, too
-    assert heard("layers.0.mlp.language_mlp.up_proj", 4, "text") == 5  # 20 + 0 + 20 + 0 + 20
-    assert heard("layers.0.self_attn.q_proj", 15) == 4  # 120 tokens, 8 for each column
-    assert heard("layers.0.self_attn.q_proj", 10**6) == 18
 
 
 @pytest.fixture
