@@ -27,11 +27,11 @@ from quantizer.evaluate.paired import paired
 from quantizer.evaluate.pictures import character_error
 
 # Far from the training seeds, which count up from zero, and from the demo's.
-CALIBRATION = range(10**8, 10**8 + 128)
+CALIBRATION = range(10**8, 10**8 + 256)
 HELD_OUT = range(3_000_000, 3_000_700)
 RESULTS = Path("scripts/results")
 METHODS = {"rtn": "RTN", "gptq": "GPTQ", "rpiq": "RPIQ"}
-GROUP_SIZE = 128
+GROUP_SIZE = 32
 
 Result = dict[str, Any]
 
@@ -185,12 +185,12 @@ def build(run: Path, scratch: Path) -> tuple[dict[str, Result], Result]:
         told_by = {folder.name: pool.submit(evaluate, folder, held_out) for folder in measured}
         of_photographs = pool.submit(evaluate, scratch / "bf16", photographs)
     results = {name: future.result() for name, future in told_by.items()}
-    report = scratch / "rpiq" / "report.json"
     # The scratch folder is gone tomorrow; say what was read by its lasting name.
-    told = json.loads(report.read_text())
-    told["source"] = "models/pocket/bf16"
-    told["calibration"]["path"] = f"training pictures, seeds {CALIBRATION[0]} to {CALIBRATION[-1]}"
-    report.write_text(json.dumps(told, indent=2) + "\n")
+    seeds = f"training pictures, seeds {CALIBRATION[0]} to {CALIBRATION[-1]}"
+    for report in ("report.json", "report.md"):
+        path = scratch / "rpiq" / report
+        told = path.read_text().replace(str(scratch / "bf16"), "models/pocket/bf16")
+        path.write_text(told.replace(str(calibration), seeds))
     for name in ("bf16", "rpiq"):
         write_skills(scratch / name, results[name]["skills"])
     return results, of_photographs.result()
