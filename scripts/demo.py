@@ -85,7 +85,7 @@ def quantize_and_compare(out: Path) -> None:
         folder, started = out / method, time.monotonic()
         run(
             "quantizer", "run", bf16, "--out", str(folder), "--method", method,
-            "--bits", "4", "--group-size", "128", "--calibration", str(out / "calibration"),
+            "--bits", "4", "--group-size", "32", "--calibration", str(out / "calibration"),
             "--samples", str(CALIBRATION_PICTURES),
         )  # fmt: skip
         rows.append((method, folder, time.monotonic() - started))

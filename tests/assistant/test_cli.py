@@ -250,6 +250,12 @@ class FolderEater:
     def start(self) -> None:
         pass
 
+    def set_rate(self, wpm: int) -> None:
+        pass
+
+    def set_voice(self, name: str | None) -> None:
+        pass
+
     def synthesize(self, text: str) -> AudioClip:
         shutil.rmtree(self.folder, ignore_errors=True)
         return AudioClip(np.ones(100, np.int16), 16000)
