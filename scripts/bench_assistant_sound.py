@@ -30,7 +30,7 @@ from assistant.devices.quiet import keep_libraries_quiet  # noqa: E402
 from assistant.devices.synthesizer import Pyttsx3Synthesizer  # noqa: E402
 from assistant.hearing.recognizer_process import RecognizerProcess  # noqa: E402
 from assistant.hearing.voice_activity import SileroVoiceActivity  # noqa: E402
-from assistant.listening import Heard  # noqa: E402
+from assistant.listening import Heard, HeardKind  # noqa: E402
 from assistant.speaking import SentenceSpeaker  # noqa: E402
 from assistant.speech import Earcon, SpeechEvent, SpeechEventKind, Utterance  # noqa: E402
 from assistant.voice_listener import VoiceListener  # noqa: E402
@@ -187,6 +187,8 @@ def question_ms(server: SoundServer, folder: Path, repeats: int, how: str) -> li
             if how == "talk key":
                 listener.finish()
             result = heard.get(timeout=60)
+            while result.kind is HeardKind.PARTIAL:
+                result = heard.get(timeout=60)
             ended = pressed if how == "talk key" else result.speech_ended_at
             found.append(None if ended is None else 1000 * (time.monotonic() - ended))
             time.sleep(1.2)

@@ -64,12 +64,15 @@ def talker(sound_server: SoundServer) -> Iterator[Talker]:
 
 @pytest.fixture
 def questions(sound_server: SoundServer) -> Iterator[tuple[VoiceListener, "queue.Queue[Heard]"]]:
+    """A listener, and what it made of each question in the end."""
     heard: queue.Queue[Heard] = queue.Queue()
+
+    def note(result: Heard) -> None:
+        if result.kind is not HeardKind.PARTIAL:
+            heard.put(result)
+
     listener = VoiceListener(
-        SoundDeviceMicrophone(),
-        RecognizerProcess,
-        SileroVoiceActivity,
-        on_heard=heard.put,
+        SoundDeviceMicrophone(), RecognizerProcess, SileroVoiceActivity, on_heard=note
     )
     yield listener, heard
     listener.close()
