@@ -48,12 +48,11 @@ def draw_count(
 
 def _further_questions(rng: random.Random, split: Split, kinds: Kinds) -> list[QuestionAnswer]:
     """Ask about everything that can be counted here, but seldom for none or one."""
-    known = [(shape, colour) for shape, colour in kinds if shape < len(SHAPES)]
-    shapes, colours = ({kind[i] for kind in known} for i in (0, 1))
-    if known != kinds or not known:
-        return []
+    if not kinds or any(shape >= len(SHAPES) for shape, _ in kinds):
+        return []  # held-out kinds are never asked for by name
+    shapes, colours = ({kind[i] for kind in kinds} for i in (0, 1))
     numbers = collections.Counter({rng.choice(ANY_OBJECT): len(kinds)})
-    for shape, colour in known:
+    for shape, colour in kinds:
         many = plural(SHAPES[shape])
         numbers[many] += 1
         numbers[f"{COLOURS[colour]} {many}"] += 1
