@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 
 from assistant.audio import AudioClip
 from assistant.errors import CameraError
-from assistant.events import (
+from assistant.frames import Frame
+from assistant.hearing.recognizer import AudioChunk, Transcript
+from assistant.seeing.quality import check_quality
+from assistant.seeing.text import TextLine, TextPart, never
+from assistant.session.events import (
     AnswerGiven,
     AnswerPart,
     Closed,
@@ -25,13 +29,9 @@ from assistant.events import (
     State,
     StateChanged,
 )
-from assistant.frames import Frame
-from assistant.hearing.recognizer import AudioChunk, Transcript
-from assistant.ports import Kept
-from assistant.seeing.quality import check_quality
-from assistant.seeing.text import TextLine, TextPart, never
+from assistant.session.ports import Kept
 from models.pictures import load_picture
-from models.pocket.pictures import Example, Split, render
+from models.pocket.training.pictures import Example, Split, render
 
 RECEIPTS, DRAWINGS = 4, 4
 AT_ONCE = 8

