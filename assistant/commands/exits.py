@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 
-from assistant.speech.phrases import one_line
+from assistant.text.printable import one_line
 
 ANSWERED, UNEXPECTED, BAD_INPUT, NO_AUDIO, INTERRUPTED = 0, 1, 2, 3, 130
 

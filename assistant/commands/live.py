@@ -28,12 +28,12 @@ from assistant.inference.vision_model import LocalVisionModel, VisionLanguageMod
 from assistant.memory.notebook import open_notebook
 from assistant.models_store.installed import installed_speech_model, installed_text_model
 from assistant.seeing.ocr import RapidOcrReader
+from assistant.session import phrases
 from assistant.session.session import Session
 from assistant.settings.file import load_settings, save_setting, wrong_text
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from assistant.skills.conversation import Conversation
-from assistant.speech import phrases
 from assistant.speech.speaker import Speaker
 from models.pocket import pocket_int4_folder
 

@@ -13,7 +13,7 @@ from assistant.memory.keys import KeyringKey
 from assistant.memory.notebook import PASSPHRASE_VARIABLE, REASONS, find_key, memory_folder
 from assistant.memory.search import Remembered
 from assistant.memory.store import Memory
-from assistant.speech.phrases import printable
+from assistant.text.printable import printable
 
 DONE = 0
 

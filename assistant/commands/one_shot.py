@@ -24,7 +24,7 @@ from assistant.settings.settings import Settings
 from assistant.skills.answerer import Answerer
 from assistant.skills.grounding import Basis
 from assistant.skills.text_answers import Answer
-from assistant.speech.phrases import spoken_sentences
+from assistant.speech.rendering import spoken_sentences
 from assistant.stopwatch import Stopwatch
 from assistant.ui.plain import PlainFront
 from models.pictures import RgbPicture, load_picture

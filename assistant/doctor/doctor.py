@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from assistant.errors import AssistantError, PlayerError, SynthesizerError
-from assistant.speech.phrases import printable, sentences
+from assistant.speech.rendering import sentences
+from assistant.text.printable import printable
 from models.errors import ModelsError
 
 FINE, SOMETHING_MISSING = 0, 1

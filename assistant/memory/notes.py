@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from assistant.errors import UsageError
 from assistant.frames import Frame
+from assistant.session import phrases
 from assistant.session.orders import Action
 from assistant.session.ports import Kept, Notebook
-from assistant.speech import phrases
 
 MOST_NAMED = 5
 """Things that one sentence lists; more cannot be kept in mind by ear."""

@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING
 
 from assistant.frames import Frame
+from assistant.session import phrases
 from assistant.session.events import AnswerGiven, AnswerPart
 from assistant.session.ports import Context, Piece
 from assistant.skills.text_answers import Answer
-from assistant.speech import phrases
+from assistant.speech.rendering import LABELS, spoken_text
 
 if TYPE_CHECKING:
     from assistant.session.session import Session
@@ -57,7 +58,7 @@ class Answers:
         in_parts, self._parts = self._parts, False
         self._session.telling.emit(AnswerGiven(answer, in_parts=in_parts))
         # The basis of what was spoken while it was still being found follows it.
-        spoken = phrases.LABELS[answer.basis] if in_parts else phrases.spoken_text(answer)
+        spoken = LABELS[answer.basis] if in_parts else spoken_text(answer)
         self._session.voice.say_answer(spoken)
 
     def repeat(self) -> None:
@@ -66,4 +67,4 @@ class Answers:
             self._session.telling.fail(phrases.NOTHING_TO_REPEAT)
         for answer in self._given:
             self._session.telling.emit(AnswerGiven(answer))
-            self._session.voice.say_answer(phrases.spoken_text(answer))
+            self._session.voice.say_answer(spoken_text(answer))

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from assistant.errors import UsageError
 from assistant.frames import Frame, FrameSource
+from assistant.session import phrases
 from assistant.session.worker import Ticket
-from assistant.speech import phrases
 
 MOST_AGE_S = 2.0
 """An older frame is not what is in front of the camera now."""

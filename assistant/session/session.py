@@ -19,6 +19,7 @@ from pathlib import Path
 from assistant.errors import AssistantError
 from assistant.frames import FrameSource
 from assistant.hearing.listener import Heard, HeardKind, Listener
+from assistant.session import phrases
 from assistant.session.ear import Ear
 from assistant.session.events import Closed, QuestionHeard, StatusSaid
 from assistant.session.jobs import Jobs
@@ -30,7 +31,6 @@ from assistant.session.state import StateKeeper
 from assistant.session.tasks import Tasks
 from assistant.session.voice import Voice
 from assistant.settings.settings import Settings, Value
-from assistant.speech import phrases
 from assistant.speech.speaker import Earcon, Speaker, SpeechEvent, SpeechEventKind
 
 MOST_MESSAGES = 1000

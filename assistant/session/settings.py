@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from assistant.errors import AssistantError, SettingsError
+from assistant.session import phrases
 from assistant.session.events import SettingsChanged
 from assistant.session.orders import Action
 from assistant.settings.settings import (
@@ -18,7 +19,6 @@ from assistant.settings.settings import (
     set_value,
     value_text,
 )
-from assistant.speech import phrases
 
 if TYPE_CHECKING:
     from assistant.session.session import Session

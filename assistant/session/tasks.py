@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from assistant.errors import AssistantError, CameraError
 from assistant.frames import Frame, FrameSource
 from assistant.memory.notes import Notes
+from assistant.session import phrases
 from assistant.session.answers_given import Answers
 from assistant.session.beeps import Beeps
 from assistant.session.events import ReadingMoved, State
@@ -21,7 +22,7 @@ from assistant.session.worker import Ticket, Work
 from assistant.settings.paths import typed_path
 from assistant.skills.grounding import Basis
 from assistant.skills.text_answers import Answer
-from assistant.speech import phrases
+from assistant.speech.rendering import without_basis
 from assistant.speech.speaker import Earcon
 from models.pictures import load_picture
 
@@ -64,7 +65,7 @@ class Tasks:
         if self._spoken.full():
             with contextlib.suppress(queue.Empty):
                 self._spoken.get_nowait()
-        self._spoken.put_nowait(phrases.without_basis(sentence))
+        self._spoken.put_nowait(without_basis(sentence))
 
     def forget_question(self) -> None:
         """A question that waits for a picture is not wanted any more."""

@@ -1,6 +1,5 @@
 """The session's voice: what is spoken, by whom, and whether an answer is still being spoken."""
 
-from assistant.speech import phrases
 from assistant.speech.speaker import (
     Earcon,
     Speaker,
@@ -9,6 +8,7 @@ from assistant.speech.speaker import (
     SpeechPriority,
     Utterance,
 )
+from assistant.text.printable import printable
 
 OWN_VOICE = ("voice", "ask")
 """Speech modes in which Sightline speaks; until the user has chosen, silence would help nobody."""
@@ -34,7 +34,7 @@ class Voice:
     def say(self, text: str, priority: SpeechPriority = SpeechPriority.NEXT) -> None:
         """Speak, if Sightline is the one who speaks."""
         if self.speaker is not None and self.speaks:
-            self.speaker.say(Utterance(phrases.printable(text), priority))
+            self.speaker.say(Utterance(printable(text), priority))
 
     def say_answer(self, text: str) -> None:
         """Speak what the user asked for; where another voice reads it, signal that it is there."""

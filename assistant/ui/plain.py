@@ -20,7 +20,8 @@ from assistant.session.events import (
     StatusSaid,
 )
 from assistant.skills.text_answers import Answer
-from assistant.speech.phrases import LABELS, printable
+from assistant.speech.rendering import LABELS
+from assistant.text.printable import printable
 
 STATES = {
     State.IDLE: "ready",

@@ -33,10 +33,12 @@ from assistant.session.events import (
     StatusSaid,
 )
 from assistant.session.orders import Action, Order
+from assistant.session.phrases import FIRST_QUESTION
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
 from assistant.skills.grounding import Basis
-from assistant.speech.phrases import FIRST_QUESTION, LABELS, printable
+from assistant.speech.rendering import LABELS
+from assistant.text.printable import printable
 from assistant.ui.key_help import ORDER_OF, keys_text
 from assistant.ui.lines import Question, parse_line
 from assistant.ui.plain import STATES

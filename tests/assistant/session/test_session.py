@@ -8,6 +8,7 @@ import pytest
 
 from assistant.hearing.listener import HeardKind
 from assistant.memory.notes import NOTHING_LIKE_IT
+from assistant.session import phrases
 from assistant.session.events import (
     AnswerGiven,
     AnswerPart,
@@ -26,7 +27,6 @@ from assistant.session.orders import Action, Order
 from assistant.settings.settings import KEYS
 from assistant.skills.grounding import Basis
 from assistant.skills.text_answers import Answer
-from assistant.speech import phrases
 from assistant.speech.speaker import Earcon
 from tests.assistant.fakes_session import Scene, picture_file
 

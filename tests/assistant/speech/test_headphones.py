@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from assistant.hearing.listener import Heard, HeardKind
+from assistant.session import phrases
 from assistant.session.events import ErrorSaid, QuestionHeard, SettingsChanged, State, StatusSaid
 from assistant.skills.grounding import Basis
 from assistant.skills.text_answers import Answer
-from assistant.speech import phrases
 from tests.assistant.fakes_session import Scene
 from tests.assistant.fakes_sound import QUESTION_LEVEL, STOP_LEVEL, FakeMicrophone, wait_until
 from tests.assistant.hearing.test_listening import Rig

@@ -4,7 +4,8 @@ import pytest
 
 from assistant.skills.grounding import Basis
 from assistant.skills.text_answers import Answer
-from assistant.speech.phrases import one_line, printable, spoken_sentences
+from assistant.speech.rendering import spoken_sentences
+from assistant.text.printable import one_line, printable
 from assistant.ui.plain import PlainFront
 
 

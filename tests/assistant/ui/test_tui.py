@@ -11,10 +11,10 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from assistant.session.events import State
+from assistant.session.phrases import FIRST_QUESTION
 from assistant.settings.settings import DEFAULT_KEYS
 from assistant.skills.grounding import Basis
 from assistant.skills.text_answers import Answer
-from assistant.speech.phrases import FIRST_QUESTION
 from assistant.ui.key_help import keys_text
 from assistant.ui.tui import AssistantScreen, Panel
 from tests.assistant.fakes_session import Scene

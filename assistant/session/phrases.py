@@ -1,10 +1,8 @@
-"""The sentences that a session says of itself, and how answers are worded for the ear."""
+"""The sentences that a session says of itself."""
 
 import re
 
 from assistant.settings.settings import KEYS, Settings, value_text
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
 
 FOR_HELP = "For help: question mark, or /help."
 FIRST_QUESTION = (
@@ -45,14 +43,6 @@ HEADPHONES_ON = "Headphones mode is on: say stop while I speak."
 HEADPHONES_OFF = "Headphones mode is off: I do not listen while I speak."
 STILL_WORKING = "I am still working on it."
 
-SPOKEN_BASIS = {Basis.READ: "Read: ", Basis.SEEN: "Seen: ", Basis.GUESS: "Guess: "}
-LABELS = {
-    Basis.READ: "read",
-    Basis.SEEN: "seen",
-    Basis.GUESS: "guess",
-    Basis.UNKNOWN: "can't tell",
-}
-
 _CHOICES = {
     "voice": r"1|one|speak|voice|(?:you )?speak|speech|(?:yes )?(?:please )?speak",
     "screen_reader": r"2|two|(?:i use )?(?:a |my )?(?:screen ?reader|braille(?: display)?)",
@@ -89,52 +79,3 @@ def setting_words(settings: Settings, name: str) -> str:
         return MEMORY_ON if settings.history_enabled else MEMORY_OFF
     later = " It is used from the next start." if name in KEYS and KEYS[name].at_start else ""
     return f"{name} is {value_text(settings, name)}.{later}"
-
-
-def spoken_text(answer: Answer) -> str:
-    """What is spoken of an answer: its basis first, then what can be said of its text."""
-    return "\n".join(spoken_sentences(answer))
-
-
-def spoken_sentences(answer: Answer) -> list[str]:
-    """Split an answer into what is synthesized at once: sentences, and lines of a page.
-
-    The basis is spoken first, in one word, as a listener cannot look back.
-    """
-    return sentences(SPOKEN_BASIS.get(answer.basis, "") + answer.text)
-
-
-def without_basis(sentence: str) -> str:
-    """What `spoken_text` put the basis before."""
-    for prefix in SPOKEN_BASIS.values():
-        sentence = sentence.removeprefix(prefix)
-    return sentence
-
-
-def sentences(text: str) -> list[str]:
-    """Split a text into sentences and lines that hold something to say."""
-    found = []
-    for line in text.splitlines():
-        # A full stop inside a figure or an abbreviation such as "S.H.H." ends no sentence.
-        found += re.split(r"(?<=[a-z0-9)][.!?]) +(?=[A-Z])", printable(line).strip())
-    return [sentence for sentence in found if any(c.isalnum() for c in sentence)]
-
-
-def printable(text: str) -> str:
-    """Drop what a terminal, a screen reader or a braille display must not get.
-
-    That is control and format characters, and drawings: lines and boxes, blocks, braille
-    patterns. Every kind of space becomes a plain one.
-    """
-    kept = (c if c == "\n" or not c.isspace() else " " for c in text)
-    return "".join(c for c in kept if c == "\n" or (c.isprintable() and not _is_drawing(c)))
-
-
-def _is_drawing(character: str) -> bool:
-    """True in Unicode's blocks Box Drawing, Block Elements and Braille Patterns."""
-    return "\u2500" <= character <= "\u259f" or "\u2800" <= character <= "\u28ff"
-
-
-def one_line(text: str) -> str:
-    """The same text without line breaks."""
-    return printable(" ".join(text.split()))
