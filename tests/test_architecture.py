@@ -98,7 +98,7 @@ def test_pins_agree_with_the_installed_lists() -> None:
 
 
 def test_setup_installs_the_fonts_that_training_draws_with() -> None:
-    from models.pocket.training.loop import fonts
+    from models.pocket.training import fonts
 
     setup = (ROOT / "scripts/setup").read_text()
     missing = [package for package in fonts.DEBIAN_FILES if f" {package}" not in setup]
