@@ -1,0 +1,246 @@
+"""The text of a picture as an answer needs it: rows, values with their labels, sentences.
+
+A value is worth nothing without what it is the value of. That stands to the left of it in its row,
+over it as the head of a column, behind it, or alone in the row above.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from assistant.seeing.layout import Paragraph, Row, reading_order
+from assistant.seeing.text import TextLine
+from assistant.text.tokens import Kind, Token, tokens
+from assistant.text.words import words
+
+_LETTERS = re.compile(r"[^\W\d_]{2,}|[€$£¥%#]")
+_TRIM = " \t.:;,=-–—|*•·_>»"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A value where it stands.
+
+    row:    number of its row in the page.
+    line:   the recognized line that holds it; its evidence.
+    left:   what stands to the left of it in its row, up to the value before; or "".
+    head:   the head of its column, or "".
+    behind: what stands to the right of it, up to the value after; or "".
+    above:  the row over a row that holds nothing but values, or "".
+    label_lines: the recognized lines that the label in use stands on.
+    """
+
+    token: Token
+    row: int
+    line: TextLine
+    left: str = ""
+    head: str = ""
+    behind: str = ""
+    above: str = ""
+    label_lines: tuple[TextLine, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The label as printed: what stands left of it, else over it, else behind it."""
+        return self.left or self.head or self.above or self.behind
+
+    @property
+    def lines(self) -> tuple[TextLine, ...]:
+        """All evidence: the value's line and those of its label."""
+        return tuple(dict.fromkeys((*self.label_lines, self.line)))
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Some rows, or a sentence over several of them, with the rows it stands in."""
+
+    text: str
+    rows: tuple[int, ...]
+    lines: tuple[TextLine, ...]
+
+
+class Page:
+    """The recognized lines of a picture in reading order, looked at once."""
+
+    def __init__(self, lines: Sequence[TextLine]) -> None:
+        self.paragraphs: tuple[Paragraph, ...] = reading_order(lines)
+        self.rows: tuple[Row, ...] = tuple(row for each in self.paragraphs for row in each.rows)
+        self._paragraph_of = [
+            number for number, each in enumerate(self.paragraphs) for _ in each.rows
+        ]
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Every value of the page with its labels, in reading order."""
+        return tuple(place for number in range(len(self.rows)) for place in self._places_in(number))
+
+    @cached_property
+    def _tokens(self) -> list[list[list[Token]]]:
+        """The tokens of each piece of each row: no value is made of two pieces."""
+        return [[tokens(piece.text) for piece in row.pieces] for row in self.rows]
+
+    @cached_property
+    def sentences(self) -> tuple[Passage, ...]:
+        """Whole sentences, joined over the rows of a paragraph."""
+        return tuple(
+            passage
+            for number, paragraph in enumerate(self.paragraphs)
+            for passage in _sentences(paragraph, self._paragraph_of.index(number))
+        )
+
+    def places_of(self, *kinds: Kind) -> tuple[Place, ...]:
+        """The values of some kinds."""
+        return tuple(place for place in self.places if place.token.kind in kinds)
+
+    def same_paragraph(self, one: int, other: int) -> bool:
+        """True if two rows stand in one paragraph."""
+        return self._paragraph_of[one] == self._paragraph_of[other]
+
+    def passage(self, *rows: int) -> Passage:
+        """Some rows as one passage."""
+        pieces = tuple(piece for row in rows for piece in self.rows[row].pieces)
+        return Passage("\n".join(self.rows[row].text for row in rows), rows, pieces)
+
+    def has_values(self, row: int) -> bool:
+        """True if a row holds any figure or address."""
+        return any(found for found in self._tokens[row])
+
+    def _places_in(self, number: int) -> list[Place]:
+        row = self.rows[number]
+        found = []
+        for at, piece in enumerate(row.pieces):
+            own = self._tokens[number][at]
+            for order, token in enumerate(own):
+                before = own[order - 1].end if order else 0
+                after = own[order + 1].start if order + 1 < len(own) else len(piece.text)
+                left, left_line = _bare(piece.text[before : token.start]), piece
+                if not left and order > 0 and _adjoins(piece.text[before : token.start]):
+                    # "12-06-25 / 12-06-27", "8:30 - 17:45": both belong to one label.
+                    left = found[-1].left
+                if not left and order == 0:
+                    left, left_line = self._left_of(number, at)
+                behind = _bare(piece.text[token.end : after])
+                if not behind and order == len(own) - 1 and at + 1 < len(row.pieces):
+                    following = row.pieces[at + 1].text
+                    behind = "" if self._tokens[number][at + 1] else _bare(following)
+                head, head_line = self._head_of(number, piece)
+                above = ""
+                above_line: tuple[TextLine, ...] = ()
+                if not left and number > 0 and not self.has_values(number - 1):
+                    whole = not re.sub(r"\W", "", self._without_tokens(number))
+                    if whole or not behind:
+                        above = _bare(self.rows[number - 1].text)
+                        above_line = self.rows[number - 1].pieces
+                evidence = (
+                    (left_line,) if left else (head_line,) if head and head_line else above_line
+                )
+                found.append(Place(token, number, piece, left, head, behind, above, evidence))
+        return found
+
+    def _left_of(self, number: int, at: int) -> tuple[str, TextLine]:
+        pieces = self.rows[number].pieces
+        for before in range(at - 1, -1, -1):
+            text = _without(pieces[before].text, self._tokens[number][before])
+            if _LETTERS.search(text):
+                return _bare(text), pieces[before]
+        return "", pieces[at]
+
+    def _head_of(self, number: int, piece: TextLine) -> tuple[str, TextLine | None]:
+        """The nearest piece over a value that overlaps it and holds words but no value."""
+        if len(self.rows[number].pieces) < 2:
+            return "", None
+        left, right = _extent(piece)
+        for above in range(number - 1, -1, -1):
+            if len(self.rows[above].pieces) < 2:
+                continue
+            for at, other in enumerate(self.rows[above].pieces):
+                first, last = _extent(other)
+                overlap = min(right, last) - max(left, first)
+                words_only = _LETTERS.search(other.text) and not any(
+                    token.kind in (Kind.MONEY, Kind.DATE, Kind.TIME, Kind.NUMBER)
+                    for token in self._tokens[above][at]
+                )
+                if overlap > 0.3 * min(right - left, last - first) and words_only:
+                    return _bare(other.text), other
+        return "", None
+
+    def _without_tokens(self, number: int) -> str:
+        row = self.rows[number]
+        return " ".join(
+            _without(piece.text, self._tokens[number][at]) for at, piece in enumerate(row.pieces)
+        )
+
+
+def _without(text: str, found: Sequence[Token]) -> str:
+    for token in reversed(found):
+        text = text[: token.start] + " " * (token.end - token.start) + text[token.end :]
+    return text
+
+
+def _bare(text: str) -> str:
+    """A label as printed, without the marks around it; "" if it holds no word."""
+    text = " ".join(text.split()).strip(_TRIM)
+    return text if _LETTERS.search(text) else ""
+
+
+def _adjoins(between: str) -> bool:
+    """True if nothing but a mark or a joining word stands between two values."""
+    return re.fullmatch(r"\s*(?:[-–—/|,&+]|to|and|or|bis|à|until|x|×)?\s*", between) is not None
+
+
+def _extent(line: TextLine) -> tuple[float, float]:
+    xs = [x for x, _ in line.box]
+    return min(xs), max(xs)
+
+
+_ABBREVIATED = re.compile(r"(?:^|\s)(?:Dr|Mr|Mrs|Ms|St|No|Nr|approx|ca|e\.g|i\.e|Tel|max|min|[A-Z])\.$")
+
+
+def _sentences(paragraph: Paragraph, first_row: int) -> list[Passage]:
+    """The sentences of a paragraph; a row that begins anew with a capital begins one too.
+
+    Labels have no full stops: each of their rows says something of its own. So a row ends a
+    sentence unless the next one goes on in small letters, or the row breaks off in the middle.
+    """
+    joined: list[tuple[str, list[int]]] = []
+    for offset, row in enumerate(paragraph.rows):
+        number = first_row + offset
+        if joined and _goes_on(joined[-1][0], row.text):
+            joined[-1] = (f"{joined[-1][0]} {row.text}", [*joined[-1][1], number])
+        else:
+            joined.append((row.text, [number]))
+    return [
+        Passage(
+            text,
+            tuple(rows),
+            tuple(piece for row in rows for piece in paragraph.rows[row - first_row].pieces),
+        )
+        for text, rows in joined
+    ]
+
+
+_OPEN_END = re.compile(
+    r"(?:,|;|\(|-|–|\b(?:a|an|the|to|of|in|on|at|by|for|from|with|and|or|not|every|each|per|than|"
+    r"be|is|are|do|take|any|your|if|when|before|after|without|contains?|once|twice|times?|two|one|"
+    r"three|four|five|six|eight|der|die|das|den|und|oder|nicht|mit|de|la|le|et|ou|ne|y|o|no|e|il))$",
+    re.IGNORECASE,
+)
+
+
+def _goes_on(before: str, after: str) -> bool:
+    """True if a row continues the sentence of the one before it."""
+    before, after = before.rstrip(), after.lstrip()
+    if not before or not after:
+        return False
+    if re.search(r"[.!?][\"')\]]*$", before) and not _ABBREVIATED.search(before):
+        # "Do not / take on an empty stomach. One daily." goes on only behind an open end.
+        return False
+    if _OPEN_END.search(before):
+        return True
+    return after[0].islower() or (before.count("(") > before.count(")"))
+
+
+def word_count(rows: Sequence[Row]) -> int:
+    """Words on some rows."""
+    return sum(len(words(row.text)) for row in rows)
