@@ -157,7 +157,9 @@ def _read(match: re.Match[str], *, needs_label: bool) -> PrintedDate | None:
     if not days and in_figures and (needs_label or parts.get("a") is None):
         return None  # figures such as 47/99: nothing says that they are a date
     has_day = parts.get("d") is not None or parts.get("a") is not None
-    return PrintedDate(match[0], match.start(), match.end(), days, has_day, parts.get("y") is not None, needs_label)
+    return PrintedDate(
+        match[0], match.start(), match.end(), days, has_day, parts.get("y") is not None, needs_label
+    )
 
 
 def _meanings(parts: dict[str, str | None]) -> Iterator[tuple[datetime.date, datetime.date]]:

@@ -5,12 +5,13 @@ over it as the head of a column, behind it, or alone in the row above.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from assistant.seeing.layout import Paragraph, Row, reading_order
 from assistant.seeing.text import TextLine
+from assistant.text.dates import find_dates
 from assistant.text.tokens import Kind, Token, tokens
 from assistant.text.words import words
 
@@ -75,6 +76,28 @@ class Page:
         """Every value of the page with its labels, in reading order."""
         return tuple(place for number in range(len(self.rows)) for place in self._places_in(number))
 
+    def dates(self, is_label: Callable[[str], bool]) -> tuple[Place, ...]:
+        """Every date, also figures that are one only because a label says so, such as 05/27.
+
+        is_label: whether a text names a date.
+        """
+        found: list[Place] = []
+        for number, row in enumerate(self.rows):
+            around = [row.text, self.rows[number - 1].text if number else ""]
+            labelled = any(map(is_label, around)) or any(
+                is_label(self._head_of(number, piece)[0]) for piece in row.pieces
+            )
+            if not labelled:
+                found += [each for each in self.places if each.row == number and _is_date(each)]
+                continue
+            for at, piece in enumerate(row.pieces):
+                dates = [
+                    Token(Kind.DATE, each.text, each.start, each.end, needs_label=each.needs_label)
+                    for each in find_dates(piece.text)
+                ]
+                found += self._labelled(number, at, dates)
+        return tuple(found)
+
     @cached_property
     def _tokens(self) -> list[list[list[Token]]]:
         """The tokens of each piece of each row: no value is made of two pieces."""
@@ -107,36 +130,42 @@ class Page:
         return any(found for found in self._tokens[row])
 
     def _places_in(self, number: int) -> list[Place]:
-        row = self.rows[number]
-        found = []
-        for at, piece in enumerate(row.pieces):
-            own = self._tokens[number][at]
-            for order, token in enumerate(own):
-                before = own[order - 1].end if order else 0
-                after = own[order + 1].start if order + 1 < len(own) else len(piece.text)
-                left, left_line = _bare(piece.text[before : token.start]), piece
-                if not left and order > 0 and _adjoins(piece.text[before : token.start]):
-                    # "12-06-25 / 12-06-27", "8:30 - 17:45": both belong to one label.
-                    left = found[-1].left
-                if not left and order == 0:
-                    left, left_line = self._left_of(number, at)
-                behind = _bare(piece.text[token.end : after])
-                if not behind and order == len(own) - 1 and at + 1 < len(row.pieces):
-                    following = row.pieces[at + 1].text
-                    behind = "" if self._tokens[number][at + 1] else _bare(following)
-                head, head_line = self._head_of(number, piece)
-                above = ""
-                above_line: tuple[TextLine, ...] = ()
-                if not left and number > 0 and not self.has_values(number - 1):
-                    whole = not re.sub(r"\W", "", self._without_tokens(number))
-                    if whole or not behind:
-                        above = _bare(self.rows[number - 1].text)
-                        above_line = self.rows[number - 1].pieces
-                evidence = (
-                    (left_line,) if left else (head_line,) if head and head_line else above_line
-                )
-                found.append(Place(token, number, piece, left, head, behind, above, evidence))
+        return [
+            place
+            for at in range(len(self.rows[number].pieces))
+            for place in self._labelled(number, at, self._tokens[number][at])
+        ]
+
+    def _labelled(self, number: int, at: int, own: Sequence[Token]) -> list[Place]:
+        """The values of a piece of a row with what stands around them."""
+        row, piece = self.rows[number], self.rows[number].pieces[at]
+        found: list[Place] = []
+        for order, token in enumerate(own):
+            before = own[order - 1].end if order else 0
+            after = own[order + 1].start if order + 1 < len(own) else len(piece.text)
+            left, left_line = _bare(piece.text[before : token.start]), piece
+            if not left and order > 0 and _adjoins(piece.text[before : token.start]):
+                # "12-06-25 / 12-06-27", "8:30 - 17:45": both belong to one label.
+                left = found[-1].left
+            if not left and order == 0:
+                left, left_line = self._left_of(number, at)
+            behind = _bare(piece.text[token.end : after])
+            if not behind and order == len(own) - 1 and at + 1 < len(row.pieces):
+                following = row.pieces[at + 1].text
+                behind = "" if self._tokens[number][at + 1] else _bare(following)
+            head, head_line = self._head_of(number, piece)
+            above, above_lines = self._above(number, left, behind)
+            lines = (left_line,) if left else (head_line,) if head_line else above_lines
+            found.append(Place(token, number, piece, left, head, behind, above, lines))
         return found
+
+    def _above(self, number: int, left: str, behind: str) -> tuple[str, tuple[TextLine, ...]]:
+        """The row over a value that has no label in its own row."""
+        if left or number == 0 or self.has_values(number - 1):
+            return "", ()
+        if behind and re.sub(r"\W", "", self._without_tokens(number)):
+            return "", ()
+        return _bare(self.rows[number - 1].text), self.rows[number - 1].pieces
 
     def _left_of(self, number: int, at: int) -> tuple[str, TextLine]:
         pieces = self.rows[number].pieces
@@ -172,6 +201,10 @@ class Page:
         )
 
 
+def _is_date(place: Place) -> bool:
+    return place.token.kind is Kind.DATE
+
+
 def _without(text: str, found: Sequence[Token]) -> str:
     for token in reversed(found):
         text = text[: token.start] + " " * (token.end - token.start) + text[token.end :]
@@ -194,7 +227,9 @@ def _extent(line: TextLine) -> tuple[float, float]:
     return min(xs), max(xs)
 
 
-_ABBREVIATED = re.compile(r"(?:^|\s)(?:Dr|Mr|Mrs|Ms|St|No|Nr|approx|ca|e\.g|i\.e|Tel|max|min|[A-Z])\.$")
+_ABBREVIATED = re.compile(
+    r"(?:^|\s)(?:Dr|Mr|Mrs|Ms|St|No|Nr|approx|ca|e\.g|i\.e|Tel|max|min|[A-Z])\.$"
+)
 
 
 def _sentences(paragraph: Paragraph, first_row: int) -> list[Passage]:

@@ -200,7 +200,7 @@ def _starts(text: str) -> Iterator[int]:
         if text[at].isspace():
             continue
         before = text[at - 1] if at else " "
-        if before.isspace() or before in "([|:=*#\"“/–—-×x" or at in glued:
+        if before.isspace() or before in '([|:=*#"“/–—-×x' or at in glued:
             # A mark between two figures joins them: 12/05, 020-7946.
             inside = before in "/:-–x" and at > 1 and text[at - 2].isalnum()
             inside = inside and text[at].isalnum()
@@ -216,5 +216,7 @@ def _token_at(text: str, start: int, taken: list[tuple[int, int]]) -> Token | No
             continue
         if kind is Kind.TIME and not re.search(r"[:hapU]", match[0]):
             continue
-        return Token(kind, match[0].rstrip(), start, start + len(match[0].rstrip()), currency, needs_label)
+        return Token(
+            kind, match[0].rstrip(), start, start + len(match[0].rstrip()), currency, needs_label
+        )
     return None
