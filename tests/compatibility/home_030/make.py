@@ -35,8 +35,9 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import save_file
-from tests.assistant.fakes_server import Manners, hub_listing, serving
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+
+from tests.assistant.fakes_server import Manners, hub_listing, serving
 
 PASSPHRASE = "correct horse battery"
 SETTINGS = (
@@ -55,8 +56,12 @@ SETTINGS = (
 )
 OWN_LINES = "# My own line: the printer's voice is too fast.\n"
 LABEL = ("Amoxicillin 500 mg", "Take one capsule", "three times a day", "Use by 11 2027")
-WORDS = "the sun and a moon run over Blue trees 9 times, then they sing again.".split()
-RUN = ("--group-size", "16", "--calibration", "llama/text.txt", "--samples", "6", "--seq-len", "40")
+TICKET = ("Harbour ferry", "Adult, one way", "Pier 4 at 17:45")
+WORDS = ("the sun and", "a moon", "run over", "Blue trees", "9 times,", "then they", "sing again.")
+OPTIONS = (
+    *("--method", "gptq", "--group-size", "16", "--samples", "6", "--seq-len", "40"),
+    *("--calibration", "llama/text.txt"),
+)
 
 # Ends the process as `kill -9` does, when the first block's line is on the disk.
 KILLED = """
@@ -87,9 +92,11 @@ def main() -> None:
         "OMP_NUM_THREADS": "1",
     }
     os.chdir(made)
-    draw_label(made / "pictures/label.png")
+    draw(made / "pictures/label.png", LABEL)
+    draw(made / "ticket.png", TICKET)
     choose_settings(made / "home/config/settings.toml")
     save_things()
+    (made / "ticket.png").unlink()
     manners = Manners()
     with serving(manners) as root:
         pull_models(manners, root)
@@ -98,12 +105,12 @@ def main() -> None:
     pack(made, archive)
 
 
-def draw_label(path: Path) -> None:
+def draw(path: Path, lines: tuple[str, ...]) -> None:
     page = Image.new("RGB", (560, 400), "#f4f1e8")
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(36)
-    for row, line in enumerate(LABEL):
+    for row, line in enumerate(lines):
         pen.text((70, 60 + 75 * row), line, fill="#1a1a1a", font=font)
-    path.parent.mkdir()
+    path.parent.mkdir(exist_ok=True)
     page.save(path, optimize=True)
 
 
@@ -128,8 +135,9 @@ def save_things() -> None:
             "how many things are there",  # opens the model, whose view of the picture is kept
             "read this",
             "/remember pharmacy label",
-            "what is the date",
-            "/remember date",
+            "/open ticket.png",
+            "read this",
+            "/remember ticket",
         ),
     )
     assert "pharmacy label" in assistant("memory", "list")
@@ -183,7 +191,7 @@ def write_llama(folder: Path) -> None:
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=64,
+        max_position_embeddings=256,
         bos_token_id=1,
         eos_token_id=2,
         tie_word_embeddings=False,
@@ -202,7 +210,7 @@ def write_llama(folder: Path) -> None:
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.save(str(folder / "tokenizer.json"))
-    drawn = torch.randint(len(WORDS), (30, 25), generator=torch.Generator().manual_seed(0))
+    drawn = torch.randint(len(WORDS), (30, 15), generator=torch.Generator().manual_seed(0))
     documents = [" ".join(WORDS[n] for n in row) for row in drawn.tolist()]
     (folder / "text.txt").write_text("<|endoftext|>".join(documents))
 
@@ -214,7 +222,7 @@ def quantize() -> None:
     subprocess.run([*quantizer, *run, "--method", "rtn", "--group-size", "16"], check=True)
     data = ["--task", "perplexity", "--data", "llama/text.txt", "--limit", "3"]
     subprocess.run([*quantizer, "eval", "small", *data, "--json", "earlier.json"], check=True)
-    killed = subprocess.run([sys.executable, "-c", KILLED, *run, *RUN])
+    killed = subprocess.run([sys.executable, "-c", KILLED, *run, *OPTIONS])
     assert killed.returncode == -9, killed
     (line,) = Path(".small.unfinished/progress.jsonl").read_text().splitlines()
     assert json.loads(line)["block"] == "model.layers.0"
