@@ -141,11 +141,12 @@ def test_in_a_session_pictures_are_known_again_and_a_changed_setting_changes_its
     assert changed == [("rate = 230 # Words per minute.", "rate = 240 # Words per minute.")]
 
 
-# Refused, looked at, and begun anew, in one process because torch takes long to load.
+# Refused, looked at, and begun anew, in one process because torch takes long to load. Refused with
+# other options too, which are no way out and shall not hide the version.
 _REFUSED_THEN_ANEW = """
 import shutil
 sys.path.insert(0, "later")
-codes = [main(RUN)]
+codes = [main([*RUN, "--samples", "5", "--seed", "3", "--rounds", "2", "--sym"])]
 shutil.copytree(".small.unfinished", "refused")
 codes.append(main([*RUN, "--restart", "--json"]))
 assert codes == [2, 0], codes
