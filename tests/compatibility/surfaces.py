@@ -1,6 +1,6 @@
 """What programs of others read and type: the fields of every JSON answer, commands and options.
 
-`recorded_030.json` was written from version 0.3.0, before anything was moved:
+`home_030/recorded.json` was written from version 0.3.0, before anything was moved:
 
     git worktree add /tmp/v030 a14eeca
     PYTHON -m tests.compatibility.surfaces /tmp/v030 tests/compatibility/home_030/recorded.json
