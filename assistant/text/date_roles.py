@@ -75,7 +75,7 @@ def _own_part(label: str, number: int, count: int) -> str:
 
 
 def judged(printed: PrintedDate, today: datetime.date) -> str:
-    """Return "past", "future", "today"; "unsure" where the days that a date can mean differ in it."""
+    """Return "past", "future" or "today"; "unsure" where the days it can mean differ in that."""
     if printed.doubt is Doubt.IMPOSSIBLE or not printed.has_year:
         return "unsure"
     sides = {

@@ -120,18 +120,20 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     name = rf"(?P<name>{names})\.?(?![a-z\u00e0-\u00ff])"
     ordinal = r"(?:st|nd|rd|th|er|º|\.)?"
     of = r"(?:of |de |di |del )?"
+    gap = r"[ .,/'’-]{0,3}"
+    figures = rf"(?P<a>\d{{1,2}}){_SEPARATED}(?P<b>\d{{1,2}}){_SEPARATED}"
     forms = (
         rf"{_LEFT}{_YEAR4}(?P<s>[./-])(?P<m>\d{{1,2}})(?P=s)(?P<d>\d{{1,2}}){_RIGHT}",
-        rf"{_GLUED}(?P<a>\d{{1,2}}){_SEPARATED}(?P<b>\d{{1,2}}){_SEPARATED}{_YEAR4}{_RIGHT_OR_CLOCK}",
-        rf"{_GLUED}(?P<a>\d{{1,2}}){_SEPARATED}(?P<b>\d{{1,2}}){_SEPARATED}(?P<y>\d\d){_RIGHT}",
-        rf"{_GLUED}(?P<d>\d{{1,2}}){ordinal}[ ./-]{{0,2}}{of}{name}[ .,/'’-]{{0,3}}{of}{_YEAR}{_RIGHT}",
-        rf"{_LEFT}{name}[ .]{{0,2}}(?P<d>\d{{1,2}})(?!\d)(?:st|nd|rd|th)?[, ]{{1,3}}{_YEAR}{_RIGHT}",
-        rf"{_LEFT}{name}[ .,/'’-]{{0,3}}{of}{_YEAR4}{_RIGHT}",
+        rf"{_GLUED}{figures}{_YEAR4}{_RIGHT_OR_CLOCK}",
+        rf"{_GLUED}{figures}(?P<y>\d\d){_RIGHT}",
+        rf"{_GLUED}(?P<d>\d{{1,2}}){ordinal}[ ./-]{{0,2}}{of}{name}{gap}{of}{_YEAR}{_RIGHT}",
+        rf"{_LEFT}{name}[ .]{{0,2}}(?P<d>\d{{1,2}})(?!\d)(?:st|nd|rd|th)?[, ]+{_YEAR}{_RIGHT}",
+        rf"{_LEFT}{name}{gap}{of}{_YEAR4}{_RIGHT}",
         rf"{_LEFT}(?P<d>\d{{1,2}}){ordinal} {{0,2}}{of}{name}{_RIGHT}",
         # From here on only behind a label.
         rf"{_LEFT}{name}\.? {{0,2}}(?P<d>\d{{1,2}})(?:st|nd|rd|th)?{_RIGHT}",
         rf"{_GLUED}(?P<m>\d{{1,2}}) ?[./-] ?{_YEAR4}{_RIGHT}",
-        rf"{_LEFT}{name}[ .,/'’-]{{0,3}}{of}(?P<y>\d\d){_RIGHT}",
+        rf"{_LEFT}{name}{gap}{of}(?P<y>\d\d){_RIGHT}",
         rf"{_GLUED}(?P<m>\d{{1,2}}) ?[./-] ?(?P<y>\d\d){_RIGHT}",
         rf"{_GLUED}(?P<a>\d\d) (?P<b>\d\d) {_YEAR}{_RIGHT}",
         rf"{_GLUED}(?P<a>\d\d)(?P<b>\d\d){_YEAR}{_RIGHT}",
@@ -165,7 +167,7 @@ def _read(match: re.Match[str], *, needs_label: bool) -> PrintedDate | None:
 def _meanings(parts: dict[str, str | None]) -> Iterator[tuple[datetime.date, datetime.date]]:
     """Every (first, last) day that the parts of a date can mean."""
     named = parts.get("name")
-    month = month_number(named) if named else int(parts["m"]) if parts.get("m") else None
+    month = month_number(named) if named else int(parts.get("m") or 0) or None
     year = _full_year(parts.get("y"))
     if parts.get("a") is not None:
         assert year is not None

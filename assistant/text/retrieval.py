@@ -129,7 +129,7 @@ def _match(
 
 
 def _rarity(column: Sequence[float]) -> float:
-    """The weight of a word: the more, the fewer rows hold it; a word that none holds weighs most."""
+    """The weight of a word: the fewer rows hold it, the more; one that none holds weighs most."""
     return math.log(1 + len(column) / (0.5 + sum(match > 0 for match in column)))
 
 

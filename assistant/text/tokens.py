@@ -79,6 +79,13 @@ _UNITS = (
 )
 _FRACTION = r"(?:\d+ ?[½¼¾⅓⅔⅛]|[½¼¾⅓⅔⅛]|\d+[ -]\d/\d|\d/\d|\d+ ?\d[⁄]\d+|\d?[⁄]\d+|\d+[⁄]\d+)"
 
+_QUANTITY = rf"(?:{_FRACTION}|[.,]\d+|{_ANY_NUMBER})"
+
+_IBAN = r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,4})?(?!\w)"
+_LETTERS_AND_FIGURES = (
+    r"(?=[A-Z0-9./-]*\d)(?=[A-Z0-9./-]*[A-Z])[A-Z0-9]+(?:[/-]?[A-Z0-9]+)*(?![\w.])"
+)
+
 _CLOCK = r"(?:[01]?\d|2[0-4])[:.][0-5]\d(?::[0-5]\d)?"
 _HALF_DAY = r" ?(?:[ap]\.?m\b\.?|Uhr|h\b|hrs\b)"
 
@@ -108,15 +115,15 @@ def _patterns() -> tuple[tuple[Kind, re.Pattern[str], bool, bool], ...]:
         (Kind.MONEY, rf"\(?{_SIGN}{_EXACT}-? ?{_AFTER}(?!\w)", True, False),
         (Kind.MONEY, rf"{_SIGN}{_BEFORE} ?{_WHOLE}(?:[.,][-–—]+)?{money_end}(?! ?%)", True, False),
         (Kind.MONEY, rf"{_SIGN}{_WHOLE}(?:[.,][-–—]+)? ?{_AFTER}(?!\w)", True, False),
-        (Kind.MEASURE, rf"(?:{_FRACTION}|[.,]\d+|{_ANY_NUMBER}) ?(?:{_UNITS})(?![\w])", False, False),
+        (Kind.MEASURE, rf"{_QUANTITY} ?(?:{_UNITS})(?!\w)", False, False),
         (Kind.MEASURE, rf"{_FRACTION}(?!\w|/)", False, False),
         (Kind.TIME, rf"{_CLOCK.replace('[:.]', ':')}{_NO_MORE}", False, False),
         (Kind.MONEY, rf"\(?{_SIGN}{_EXACT}-?\)?{money_end}", False, False),
         (Kind.MONEY, rf"{_SIGN}\d+[.,][-–—]{{1,2}}(?!\d)", False, False),
         (Kind.MONEY, rf"{_SIGN}{_GROUPED}{_NO_MORE}", False, True),
-        (Kind.CODE, r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,4})?(?!\w)", False, False),
-        (Kind.CODE, r"\d{2,}(?:[ -]\d{2,})+(?![\w])", False, False),
-        (Kind.CODE, r"(?=[A-Z0-9./-]*\d)(?=[A-Z0-9./-]*[A-Z])[A-Z0-9]+(?:[/-]?[A-Z0-9]+)*(?![\w.])", False, False),
+        (Kind.CODE, _IBAN, False, False),
+        (Kind.CODE, r"\d{2,}(?:[ -]\d{2,})+(?!\w)", False, False),
+        (Kind.CODE, _LETTERS_AND_FIGURES, False, False),
         (Kind.NUMBER, rf"{_SIGN}{_ANY_NUMBER}{_NO_MORE}", False, False),
     )  # fmt: skip
     cased = (Kind.CODE, Kind.MEASURE)
