@@ -36,6 +36,10 @@ OWNED = {
     "textual": {"assistant/ui/tui.py"},
     "tomlkit": {"assistant/settings/file.py"},
     "platformdirs": {"assistant/settings/paths.py"},
+    "pypdfium2": {"models/documents.py"},
+    "pi_heif": {"models/documents.py"},
+    "snowballstemmer": {"assistant/text/words.py"},
+    "phonenumbers": {"assistant/text/tokens.py"},
     "matplotlib": {"quantizer/compare/plots.py"},
 }
 
