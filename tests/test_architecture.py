@@ -38,7 +38,7 @@ OWNED = {
     "platformdirs": {"assistant/settings/paths.py"},
     "pypdfium2": {"models/documents.py"},
     "pi_heif": {"models/documents.py"},
-    "snowballstemmer": {"assistant/text/words.py"},
+    "snowballstemmer": {"assistant/text/meaning.py"},
     "phonenumbers": {"assistant/text/tokens.py"},
     "matplotlib": {"quantizer/compare/plots.py"},
 }

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from assistant.text.page import Page, Passage
-from assistant.text.words import LEAST_FUZZY, best_match, stem, words
+from assistant.text.meaning import LEAST_FUZZY, best_match, stem, words
 
 LONGEST_QUOTE = 30
 """Words of a sentence up to which it is told whole; of a longer one the row with its neighbours."""

@@ -13,7 +13,7 @@ from assistant.seeing.layout import Paragraph, Row, reading_order
 from assistant.seeing.text import TextLine
 from assistant.text.dates import find_dates
 from assistant.text.tokens import Kind, Token, tokens
-from assistant.text.words import words
+from assistant.text.meaning import words
 
 _LETTERS = re.compile(r"[^\W\d_]{2,}|[€$£¥%#]")
 _TRIM = " \t.:;,=-–—|*•·_>»"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from assistant.text.page import Page, Passage, Place
 from assistant.text.tokens import Kind
-from assistant.text.words import SAME, best_match, content_words, weekday, weekdays, words
+from assistant.text.meaning import SAME, best_match, content_words, weekday, weekdays, words
 
 LEAST = 0.5
 """Part of a question's meaning that a place must account for."""
