@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from assistant.text.page import Page, Passage
 from assistant.text.meaning import LEAST_FUZZY, best_match, stem, words
+from assistant.text.page import Page, Passage
 
 LONGEST_QUOTE = 30
 """Words of a sentence up to which it is told whole; of a longer one the row with its neighbours."""
@@ -65,8 +65,10 @@ def mentions(page: Page, subject: str, language: str = "en") -> list[Mention]:
     kind = kind_of(subject)
     found = []
     for sentence in page.sentences:
-        hits = _members(kind, sentence.text) if kind else ()
-        hits = hits or _phrase(subject, sentence.text, language)
+        if kind is not None:
+            hits = _members(kind, sentence.text)
+        else:
+            hits = _phrase(subject, sentence.text, language)
         if hits:
             found.append(Mention(_short(page, sentence, hits), hits))
     return found
@@ -75,7 +77,8 @@ def mentions(page: Page, subject: str, language: str = "en") -> list[Mention]:
 def _members(kind: Kind, text: str) -> tuple[str, ...]:
     """The words of a text that begin with, or end in, a member of a class."""
     plain = _plain(text)
-    for excepted in kind.excepted:
+    # The longest first: wine vinegar, before vinegar leaves wine behind.
+    for excepted in sorted(kind.excepted, key=len, reverse=True):
         plain = re.sub(rf"\b{re.escape(_plain(excepted))}\b", lambda m: " " * len(m[0]), plain)
     spans: list[tuple[int, int]] = []
     for member in kind.printed:
@@ -83,7 +86,7 @@ def _members(kind: Kind, text: str) -> tuple[str, ...]:
         # A short one must be a whole word: "ei" is egg, and the beginning of many a word.
         whole = len(member) <= 3
         ends = r"\b" if whole else r"\w*"
-        begins = r"\b" if whole or len(member) < LEAST_FUZZY else r"\b\w*?"
+        begins = r"(?<!\w)" if whole or len(member) < LEAST_FUZZY else r"(?<!\w)\w*?"
         spans += [match.span() for match in re.finditer(rf"{begins}{wanted}{ends}", plain)]
     return tuple(dict.fromkeys(text[start:end] for start, end in sorted(spans)))
 

@@ -22,7 +22,7 @@ LEAST_COMPOUND = 4
 LEAST_FUZZY = 5
 """Letters from which a near spelling can be told from another word."""
 
-NEAR = 84.0
+NEAR = 85.0
 """Likeness, 0 to 100, from which two long words are the same word spelt differently."""
 
 _STEMMERS = {
@@ -137,7 +137,7 @@ def likeness(asked: str, printed: str, language: str = "en") -> float:
         return COMPOUND
     if len(other) >= LEAST_COMPOUND and len(one) > len(other) + 2 and _is_part(other, one):
         return MISSPELT
-    if min(len(one), len(other)) >= LEAST_FUZZY and fuzz.ratio(one, other) >= NEAR:
+    if min(len(asked), len(printed)) >= LEAST_FUZZY and fuzz.ratio(asked, printed) >= NEAR:
         return MISSPELT
     return 0.0
 
