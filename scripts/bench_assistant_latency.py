@@ -233,7 +233,7 @@ class Person:
     def _take_events(self) -> None:
         while not isinstance(event := self._session.events.get(), Closed):
             if isinstance(event, AnswerGiven):
-                self.answers.add(f"{event.answer.text} ({event.answer.basis.value})")
+                self.answers.add(f"{event.text} ({event.answer.basis.value})")
             elif isinstance(event, ErrorSaid):
                 self.answers.add(f"error: {event.text}")
 

@@ -1,0 +1,33 @@
+"""Which of two things is larger, or further to one side."""
+
+from assistant.answers import Answer, Detail
+from assistant.seeing.scene import Scene
+from assistant.skills.skill import Asked, ModelUse, Traits
+from assistant.skills.wording import Wording
+
+
+class Compare:
+    """A model compares."""
+
+    name = "compare"
+    wordings = (
+        Wording(
+            typed=(
+                r"\b(?:larger|bigger|largest|biggest|smaller|smallest|further left|further right"
+                r"|furthest|more to the (?:left|right)"
+                r"|first object (?:from|on) the (?:left|right))\b|\bsmaller size\b"
+            )
+        ),
+    )
+    traits = Traits(rank=60, model=ModelUse.ALWAYS)
+
+    def find(self, asked: Asked, scene: Scene) -> Answer | None:
+        """Nothing: neither pixels nor text tell it."""
+        return None
+
+    def say(self, answer: Answer, detail: Detail) -> str:
+        """The values as they are."""
+        return "; ".join(answer.values)
+
+
+SKILL = Compare()
