@@ -5,19 +5,21 @@ from assistant.seeing.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 
+_COMPARED = (
+    r"\b(?:larger|bigger|largest|biggest|smaller|smallest|further left|further right"
+    r"|furthest|more to the (?:left|right)|first object (?:from|on) the (?:left|right))\b"
+)
+_TWO = r"\bthe (\w+) or the \w+\b"
+
 
 class Compare:
     """A model compares."""
 
     name = "compare"
     wordings = (
-        Wording(
-            typed=(
-                r"\b(?:larger|bigger|largest|biggest|smaller|smallest|further left|further right"
-                r"|furthest|more to the (?:left|right)"
-                r"|first object (?:from|on) the (?:left|right))\b|\bsmaller size\b"
-            )
-        ),
+        Wording(typed=rf"{_TWO}.*{_COMPARED}"),
+        Wording(typed=rf"{_COMPARED}.*{_TWO}"),
+        Wording(typed=_COMPARED),
     )
     traits = Traits(rank=60, model=ModelUse.ALWAYS)
 

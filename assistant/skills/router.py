@@ -34,12 +34,7 @@ def skill_named(name: str) -> Skill:
     Raises:
         KeyError: there is none.
     """
-    return _by_name()[name]
-
-
-@functools.cache
-def _by_name() -> dict[str, Skill]:
-    return {skill.name: skill for skill in skills()}
+    return {skill.name: skill for skill in skills()}[name]
 
 
 def understand(question: str) -> Asked:
