@@ -9,6 +9,7 @@ from assistant.seeing.scene import Scene
 from assistant.skills.quoting import as_read, different, listed, paragraphs, row_values
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
+from assistant.speech.sentences import ends_sentence
 
 
 class FindWord:
@@ -72,8 +73,8 @@ def _rows_with(pattern: re.Pattern[str], read: Sequence[Paragraph]) -> list[Row]
         kept: list[int] = []
         for index, row in enumerate(rows):
             if pattern.search(row.text):
-                first = index - int(index > 0 and not _ends_sentence(rows[index - 1]))
-                last = index + int(index + 1 < len(rows) and not _ends_sentence(row))
+                first = index - int(index > 0 and not ends_sentence(rows[index - 1].text))
+                last = index + int(index + 1 < len(rows) and not ends_sentence(row.text))
                 kept += range(first, last + 1)
         for index in sorted(set(kept)):
             if index - 1 in kept:
@@ -81,10 +82,6 @@ def _rows_with(pattern: re.Pattern[str], read: Sequence[Paragraph]) -> list[Row]
             else:
                 found.append(Row(rows[index].pieces))
     return found
-
-
-def _ends_sentence(row: Row) -> bool:
-    return row.text.rstrip().endswith((".", "!", "?"))
 
 
 SKILL = FindWord()

@@ -23,6 +23,7 @@ LONGEST_WORD = 60
 """Characters before a mark that are looked at."""
 
 _MARK = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)")
+_LAST_MARK = re.compile(r"[.!?…]+[\"'”’)\]]*$")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 """Such as e.g, a.m, S.H.H: single letters with full stops between them."""
 
@@ -47,6 +48,13 @@ def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
             begin = text.index(stripped, start)
             yield begin, begin + len(stripped)
         start = end
+
+
+def ends_sentence(text: str) -> bool:
+    """True if a sentence ends where a text does."""
+    text = text.rstrip()
+    # Behind the text may stand anything; a capital letter begins most sentences.
+    return _LAST_MARK.search(text) is not None and not _goes_on(text[-LONGEST_WORD:], "A")
 
 
 class SentenceBuffer:

@@ -83,6 +83,8 @@ def test_a_spoken_question_gets_a_spoken_answer(
     assert report["answer"] == "The total is 5.50."
     assert report["basis"] == "read" and report["model"] is None
     assert {line["text"] for line in report["evidence"]} == {"Total", "5.50"}
+    assert report["skill"] == "total"
+    assert report["values"] == [{"label": "Total", "value": "5.50", "lines": report["evidence"]}]
     for line in report["evidence"]:
         assert len(line["box"]) == 4 and 0.5 < line["confidence"] <= 1
         assert all(200 < y < 320 for _, y in line["box"]), "the box is not where the total stands"

@@ -1,26 +1,18 @@
 """From question to answer with fakes for eyes and model: what is said, and on what basis."""
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from assistant.answers import Answer, Basis, Detail, Found
-from assistant.errors import UsageError, VisionError
-from assistant.inference.pocket import own_wording
-from assistant.inference.vision_model import declines, read_skills
+from assistant.answers import Basis
+from assistant.errors import UsageError
 from assistant.seeing.text import TextLine, TextPart, never
 from assistant.skills.answerer import Answerer
-from assistant.skills.grounding import digits_are_read, ground_model, ground_read
-from assistant.skills.router import say, skill_named, skills, understand
+from assistant.skills.router import say
 from assistant.stopwatch import Stopwatch
-from assistant.text.words import bare_words
-from models.pocket.questions import HELD_OUT_WORDINGS, TRAIN_WORDINGS, Ask, all_questions
 from models.pocket.training.pictures import SIZE
 
 
@@ -90,177 +82,6 @@ def scene(side: int = 128) -> Any:
 
 def answerer(reader: FakeReader, model: FakeModel | str = "there is none.") -> Answerer:
     return Answerer(reader, lambda: model, Stopwatch())
-
-
-@pytest.mark.parametrize(
-    ("question", "skill", "subject"),
-    [
-        ("Read this, please.", "read", ""),
-        ("What does it say?", "read", ""),
-        ("what is the first line", "first_line", ""),
-        ("does the sign say open", "find_word", "open"),
-        ("What is the total?", "total", ""),
-        ("how much do i have to pay", "total", ""),
-        ("How much does it cost?", "price", ""),
-        ("What's the date?", "date", ""),
-        ("what is the expiry date", "expiry", ""),
-        ("Has it expired?", "expiry", ""),
-        ("how many pills should i take", "dose", ""),
-        ("what is the phone number", "phone", ""),
-        ("is this page blank", "blank", ""),
-        ("Is there any text here?", "any_text", ""),
-        ("is there text in the picture", "any_text", ""),
-        ("Are there any words on it?", "any_text", ""),
-        ("does it contain any writing", "any_text", ""),
-        ("do you see some text", "any_text", ""),
-        ("Is anything written on this?", "any_text", ""),
-        ("does this page have text", "any_text", ""),
-        ("read any text you find", "read", ""),
-        ("does it say text", "find_word", "text"),
-        ("How many circles are there?", "count", "circles"),
-        ("Count the red stars", "count", "red"),
-        ("What color is the triangle?", "colour", "triangle"),
-        ("what is the number of hearts", "count", "hearts"),
-        ("where are my keys", "find_thing", "keys"),
-        ("Describe the picture", "describe", ""),
-        ("what is in front of me", "describe", ""),
-        ("sing a song", "other", ""),
-    ],
-)
-def test_questions_are_sorted_by_what_they_ask(question: str, skill: str, subject: str) -> None:
-    asked = understand(question)
-    assert (asked.skill, asked.subject) == (skill, subject)
-
-
-SKILLS_OF_ASKS = {
-    Ask.COLOUR_OF_ONE: "colour",
-    Ask.COLOUR_OF_MANY: "colour",
-    Ask.COUNT: "count",
-    Ask.LARGER: "compare",
-    Ask.SMALLER: "compare",
-    Ask.LEFTMOST: "compare",
-    Ask.RIGHTMOST: "compare",
-    Ask.WORD: "read",
-    Ask.LINES: "read",
-    Ask.TITLE: "title",
-    Ask.AUTHOR: "author",
-    Ask.CATEGORY: "category",
-    Ask.YEAR: "year",
-    Ask.TOTAL: "total",
-    Ask.PRICE: "price",
-    Ask.DOSE: "dose",
-}
-
-
-@pytest.mark.parametrize("ask", list(Ask))
-def test_every_pocket_question_is_understood(ask: Ask) -> None:
-    for wording in (*TRAIN_WORDINGS[ask], *HELD_OUT_WORDINGS[ask]):
-        for name, other in (("stars", "cups"), ("fish", "houses"), ("star", "cup")):
-            asked = understand(wording.format(name=name, other=other))
-            if ask is Ask.DATE:
-                assert asked.skill in ("date", "expiry"), wording
-            elif ask is Ask.LINES and "first line" in wording:
-                assert asked.skill == "first_line", wording
-            else:
-                assert asked.skill == SKILLS_OF_ASKS[ask], wording
-            if ask.skill in ("colour", "count"):
-                assert asked.subject == name, wording
-
-
-def test_every_pocket_question_finds_its_own_wording() -> None:
-    for number, question in enumerate(all_questions()):
-        if number % 7 == 0:  # all of them take seconds
-            asked = own_wording(bare_words(question))
-            assert asked is not None, question
-            assert own_wording(asked.wording) == asked
-
-
-@pytest.mark.parametrize(
-    ("question", "wording", "skill"),
-    [
-        ("How many red circles are there?", "how many red circles are there", "count"),
-        (
-            "Please, which is larger: the cup or the fish?",
-            "which is larger the cup or the fish",
-            "compare",
-        ),
-        ("Which is larger, the cup or the cup?", None, ""),
-        ("What is the title of the book?", "what is the title of the book", "title"),
-        ("how strong is it", "how strong is it", "field"),
-        ("what colour are the chairs", None, ""),
-        ("how many red are there", None, ""),
-    ],
-)
-def test_names_are_found_in_questions(question: str, wording: str | None, skill: str) -> None:
-    asked = own_wording(bare_words(question))
-    assert (None if asked is None else asked.wording) == wording
-    assert asked is None or asked.skill == skill
-
-
-def test_digits_must_be_whole_groups_of_the_evidence() -> None:
-    lines = [line("TOTAL RM 30.90"), line("4123")]
-    assert digits_are_read("The total is RM 30.90.", lines)
-    assert not digits_are_read("The total is RM 31.90.", lines)
-    assert not digits_are_read("12", lines)
-    assert digits_are_read("no figures at all", [])
-
-
-@pytest.mark.parametrize(
-    ("value", "source", "basis"),
-    [
-        ("RM 30.90", "TOTAL RM30.90", Basis.READ),
-        ("RM 5.00", "TOTAL RM5:00", Basis.READ),
-        ("9/3/2018", "Date:9/3/201820:54:50", Basis.READ),
-        ("RM 31.90", "TOTAL RM30.90", Basis.GUESS),
-        ("RM 30.90", "TOTAL RM36.90", Basis.GUESS),
-        ("9", "TOTAL RM30.80", Basis.GUESS),
-    ],
-)
-def test_only_what_stands_in_its_lines_is_read(value: str, source: str, basis: Basis) -> None:
-    assert ground_read([Found(value, None, (line(source),))]) is basis
-    other = Found("30.90", None, (line("TOTAL RM30.90"),))
-    assert ground_read([other, Found(value, None, (line(source),))]) is basis, "each of them"
-
-
-@pytest.mark.parametrize("skill", [each.name for each in skills() if each.traits.text])
-@pytest.mark.parametrize("values", [("7",), ("7", "7/7/77"), ("7",) * 6])
-def test_read_answers_say_only_the_digits_of_their_values(
-    skill: str, values: tuple[str, ...]
-) -> None:
-    found = tuple(Found(value, None, (line(value),)) for value in values)
-    for detail in (Detail.SHORT, Detail.USUAL):
-        text = say(Answer(skill, found, Basis.READ), detail)
-        assert set(re.findall(r"\d+", text)) <= {"7", "77"}, text
-
-
-@pytest.mark.parametrize(
-    ("says", "probabilities", "skill", "accuracy", "basis"),
-    [
-        ("red", [0.9, 0.95], "colour", 0.97, Basis.SEEN),
-        ("red", [0.9, 0.59], "colour", 0.97, Basis.GUESS),
-        ("red", [0.9], "colour", 0.69, Basis.GUESS),
-        ("red", [], "colour", None, Basis.GUESS),
-        ("3", [0.9], "count", None, Basis.SEEN),
-        ("it costs 12", [0.9], "other", None, Basis.GUESS),
-        ("bus 42", [0.9], "other", None, Basis.SEEN),
-        ("EXIT", [0.9], "read", None, Basis.GUESS),
-        ("bus", [0.9], "read", None, Basis.SEEN),
-        ("I can't tell.", [0.9], "count", None, Basis.UNKNOWN),
-        ("I cannot see any", [0.9], "count", None, Basis.UNKNOWN),
-        ("", [0.9], "count", None, Basis.UNKNOWN),
-    ],
-)
-def test_basis_of_model_answers(
-    says: str, probabilities: list[float], skill: str, accuracy: float | None, basis: Basis
-) -> None:
-    traits = skill_named(skill).traits
-    claims = {"quotes": traits.text, "counts": traits.counts}
-    assert ground_model(says, probabilities, [line("Bus 42")], accuracy, **claims) is basis
-
-
-def test_declines() -> None:
-    assert declines("I can\u2019t tell") and declines(" ")
-    assert not declines("I can see a cat")
 
 
 @pytest.mark.parametrize(
@@ -505,19 +326,3 @@ def test_a_model_that_declines_and_no_model() -> None:
 def test_an_empty_question_is_refused() -> None:
     with pytest.raises(UsageError, match="the question is empty"):
         answerer(FakeReader(())).answer(scene(), "  ")
-
-
-def test_skills_of_a_folder(tmp_path: Path) -> None:
-    config, skills = tmp_path / "config.json", tmp_path / "skills.json"
-    config.write_text(json.dumps({"hidden_size": 4096}))
-    assert read_skills(tmp_path) is None
-    config.write_text(json.dumps({"hidden_size": 256}))
-    assert read_skills(tmp_path) == {"colour": None, "count": None, "word": None}
-    skills.write_text(json.dumps({"skills": {"colour": {"accuracy": 0.97}}}))
-    assert read_skills(tmp_path) == {"colour": 0.97}
-    skills.write_text(json.dumps({"skills": {"colour": {"accuracy": None}}}))
-    assert read_skills(tmp_path) == {"colour": None}
-    for damaged in ("[1]", *(f'{{"colour": {{"accuracy": {x}}}}}' for x in ("97", "NaN", "true"))):
-        skills.write_text(f'{{"skills": {damaged}}}')
-        with pytest.raises(VisionError, match=r"skills.json: is damaged"):
-            read_skills(tmp_path)
