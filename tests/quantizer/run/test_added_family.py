@@ -1,7 +1,7 @@
 """A model family from outside: a small mixer without attention, added and quantized."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from models.blocks import Block, Sample, State
 from models.errors import ModelFolderError
-from models.families import LlamaFamily, family_of, registry
+from models.families import LlamaFamily, NoTerms, Terms, family_of, registry
 from models.files.checkpoint import CheckpointReader
 from models.int4 import Int4Linear
 from models.int4.packing import TENSOR_NAMES, unpack
 from models.loading import load_model
+from models.sequences import SequenceLayout, TextLayout
 from models.text.byte_level import ByteLevelRules
 from quantizer.cli import main
 from quantizer.run.pipeline import Job, run
@@ -88,6 +89,8 @@ class MixerBlocks:
 class MixerFamily:
     name: str = "mixer"
     byte_level: ByteLevelRules | None = None
+    layout: Callable[[nn.Module], SequenceLayout] = TextLayout
+    terms: Terms = NoTerms()
 
     def describes(self, config: Mapping[str, Any]) -> bool:
         return config.get("model_type") == "mixer"
