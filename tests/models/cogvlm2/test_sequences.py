@@ -14,7 +14,7 @@ from models.cogvlm2 import CogVLM2Config, CogVLM2ForCausalLM, VisionConfig
 from models.cogvlm2.blockwise import CogVLM2Blocks
 from models.cogvlm2.sequences import CogVLM2Layout
 from models.families import family_of
-from models.pocket.tokenizer import build_tokenizer
+from models.pocket.training.export import build_tokenizer
 from models.sequences import ALL, WHOLE, Part, Parts, TextLayout
 
 CONFIG = CogVLM2Config(
