@@ -3,7 +3,6 @@
 from assistant.answers import Answer, Detail
 from assistant.seeing.scene import Scene
 from assistant.skills.find_word import passages, say_passages
-from assistant.skills.quoting import paragraphs
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 
@@ -24,8 +23,8 @@ class About:
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
         """Where the word stands."""
-        read = paragraphs(asked, scene)
-        return passages(self.name, asked.subject, read) if read else None
+        page = scene.page(asked.cancelled)
+        return passages(self.name, asked.subject, page) if page.rows else None
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The passages."""

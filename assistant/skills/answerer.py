@@ -14,9 +14,11 @@ from assistant.seeing.layout import page_text, reading_order
 from assistant.seeing.quality import Cause, light_hint
 from assistant.seeing.scene import Scene
 from assistant.seeing.text import TextLine, TextReader, never
+from assistant.skills import quote
 from assistant.skills.grounding import digits_are_read, ground_model
 from assistant.skills.router import skill_named, understand
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
+from assistant.skills.subject import unaccounted
 from assistant.speech.sentences import SentenceBuffer
 from assistant.stopwatch import Stopwatch
 from models.pictures import RgbPicture
@@ -145,6 +147,8 @@ class Answerer:
         if answer is None:
             yield careful(self._without_text(skill, asked, scene))
             return
+        if skill.traits.text:
+            answer = _about_the_subject(answer, asked, scene)
         if answer.basis is Basis.UNKNOWN and skill.traits.model is ModelUse.WHERE_UNKNOWN:
             answer = self._if_it_can(asked, scene) or answer
         if skill.traits.text:
@@ -185,6 +189,10 @@ class Answerer:
                 yield answer
         if asked.cancelled():
             return
+        quoted = self._quoted_instead(skill, asked, scene)
+        if quoted is not None:
+            yield quoted
+            return
         for piece in self._ask_model(skill, asked, scene, stream=two_speed):
             if isinstance(piece, str):
                 # What is known from the picture is not said again in a model's words.
@@ -195,6 +203,17 @@ class Answerer:
                 return
             elif not (piece.found and repeats(" ".join(piece.values), known)):
                 yield piece
+
+    def _quoted_instead(self, skill: Skill, asked: Asked, scene: Scene) -> Answer | None:
+        """What the text says, where no model may be asked and there is text in view."""
+        if skill.traits.quick or scene.cause is not None:
+            return None
+        model = self._open_model()
+        may_ask = not isinstance(model, str) and refusal(model, asked.words, asked.subject) is None
+        if may_ask:
+            return None
+        answer = quote.SKILL.find(asked, scene)
+        return None if asked.cancelled() else answer
 
     def _if_it_can(self, asked: Asked, scene: Scene) -> Answer | None:
         model = self._open_model()
@@ -262,6 +281,22 @@ class Answerer:
             counts=traits.counts,
         )
         yield Answer(skill.name, (Found(text),), basis, model=model.name)
+
+
+def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
+    """The answer, if it accounts for the whole question; else what the text says of the rest."""
+    if answer.skill in SUBJECT_FREE or not unaccounted(asked, answer):
+        return answer
+    quoted = quote.SKILL.find(asked, scene)
+    if quoted is None:
+        return answer
+    if quoted.basis is not Basis.UNKNOWN:
+        return quoted
+    return answer if answer.basis is Basis.UNKNOWN else quoted
+
+
+SUBJECT_FREE = frozenset({"read", "find_word", "about", "summary", "any_text", "blank", "line"})
+"""Skills whose question is answered whatever its other words are."""
 
 
 def spoilt(skill: str, cause: Cause) -> Answer:

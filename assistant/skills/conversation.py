@@ -19,7 +19,8 @@ from assistant.skills import saying
 from assistant.skills.answerer import Answerer, no_text, spoilt
 from assistant.skills.double_check import compared, other_view
 from assistant.skills.follow_ups import resolve
-from assistant.skills.router import skill_named
+from assistant.skills.parting import parts
+from assistant.skills.router import is_known, skill_named
 from assistant.skills.skill import Asked
 from assistant.stopwatch import Stopwatch
 from assistant.text.live_text import LiveText
@@ -105,8 +106,20 @@ class Conversation:
         Raises:
             AssistantError: the question is empty, or a model is missing or failed.
         """
-        resolved = resolve(question, context.question)
-        from_before, self._aloud = False, False
+        self._aloud = False
+        before = context.question
+        for part in parts(question, is_known):
+            yield from self._answer_one(frame, part, before, context, cancelled)
+            if cancelled():
+                return
+            before = part
+
+    def _answer_one(
+        self, frame: Frame, question: str, before: str, context: Context, cancelled: Cancelled
+    ) -> Iterator[Piece]:
+        """Answer one question; `before` is the one that it may lean on."""
+        resolved = resolve(question, before)
+        from_before = False
         if resolved.same_frame and context.frame is not None:
             if frame.rgb is not context.frame.rgb and self._age_s(context.frame) > OLD_S:
                 from_before = True

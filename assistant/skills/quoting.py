@@ -8,6 +8,7 @@ from assistant.seeing.scene import Scene
 from assistant.skills.grounding import ground_read
 from assistant.skills.skill import Asked
 from assistant.text.extraction import Doubt, Value
+from assistant.text.page import Place
 
 MOST_NAMED = 5
 """Values that one sentence lists; more cannot be kept in mind by ear."""
@@ -41,6 +42,23 @@ def as_read(
     doubts = dict.fromkeys(value.doubt for value in named if value.doubt is not None)
     more = (Note(NoteKind.MORE),) if len(values) > most else ()
     return Answer(skill, found, ground_read(found), (*notes, *more, *map(_doubt, doubts)))
+
+
+def found_places(
+    skill: str, places: Sequence[Place], *notes: Note, most: int = MOST_NAMED
+) -> Answer:
+    """An answer that quotes values where they stand, at least one, with their labels."""
+    named = places[:most]
+    found = tuple(Found(each.token.text, each.label or None, each.lines) for each in named)
+    more = (Note(NoteKind.MORE),) if len(places) > most else ()
+    return Answer(skill, found, ground_read(found), (*notes, *more))
+
+
+def labelled(answer: Answer) -> str:
+    """Each value behind its label as printed."""
+    more = " and more" if answer.note(NoteKind.MORE) else ""
+    named = (f"{each.label}: {each.value}" if each.label else each.value for each in answer.found)
+    return "; ".join(named) + more
 
 
 def _doubt(doubt: Doubt) -> Note:

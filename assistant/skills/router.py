@@ -56,6 +56,12 @@ def understand(question: str) -> Asked:
     return Asked(question, words, OTHER)
 
 
+def is_known(question: str) -> bool:
+    """True for a question about a value that some skill tells, as "what is the total"."""
+    asked = understand(question)
+    return skill_named(asked.skill).traits.text
+
+
 def _typed(skill: Skill, words: str) -> str | None:
     for wording in skill.wordings:
         subject = wording.is_part(words)

@@ -6,7 +6,6 @@ from assistant.answers import Answer, Basis, Note, NoteKind
 from assistant.inference.pocket import Refusal
 from assistant.seeing.framing import FIXES
 from assistant.seeing.quality import SENTENCES, WASHED_OUT, Cause
-from assistant.text.extraction import Doubt
 
 MOST_QUOTED = 3
 """Lines that are quoted as evidence; more cannot be kept in mind by ear."""
@@ -23,6 +22,10 @@ UNVERIFIED = "I could not find these figures in the text, so have somebody check
 NO_TEXT = (
     "I can't tell: I find no text in this picture. Move closer, or turn the page to the light."
 )
+AMBIGUOUS = {
+    "day": "day and month are ambiguous",
+    "year": "day, month and year are ambiguous",
+}
 DECLINED = "I can't tell: the model finds no answer in this picture. Try another view."
 EMPTY = "I can't tell: the model gives no answer. Ask in other words."
 
@@ -76,8 +79,8 @@ def _sentence(note: Note) -> str:
             return DECLINED
         case Note(NoteKind.EMPTY):
             return EMPTY
-        case Note(NoteKind.AMBIGUOUS, doubt):
-            return f"I read it as it stands: {Doubt[doubt.upper()].value}."
+        case Note(NoteKind.AMBIGUOUS, what):
+            return f"I read it as it stands: {AMBIGUOUS[what]}."
         case Note(NoteKind.UNVERIFIED):
             return UNVERIFIED
         case Note(NoteKind.CUT_OFF, edge):

@@ -4,6 +4,7 @@ A new skill is a new file in this folder that holds `SKILL`, an object with the 
 `Skill`. Nothing else need be told of it: the grammar, the router, what is said and `--json` follow.
 """
 
+import datetime
 import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class Asked:
                trained on.
     skill:     the name of the skill that answers it.
     subject:   what is counted, found, or has the colour; the words to look for; or "".
+    today:     the day on which it is asked: what has expired depends on it.
     cancelled: asked between the steps of a search; once it is true, nobody wants the answer.
     """
 
@@ -37,6 +39,7 @@ class Asked:
     words: str
     skill: str
     subject: str = ""
+    today: datetime.date = field(default_factory=datetime.date.today, compare=False)
     cancelled: Cancelled = field(default=never, compare=False, repr=False)
 
 

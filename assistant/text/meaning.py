@@ -52,7 +52,8 @@ about the price."""
 _SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("phone", "telephone", "tel", "call", "mobile", "hotline", "helpline", "ring", "contact"),
     ("calories", "kcal", "calorie", "energy", "cal"),
-    ("cost", "price", "costs", "pay", "charge", "fee", "fare", "amount"),
+    ("cost", "price", "costs", "pay", "charge", "fee", "fare", "amount", "zahlung", "betrag",
+     "preis", "payer", "prix", "pagar", "precio", "pagare", "prezzo", "betalen", "prijs", "preço"),
     ("doctor", "dr", "physician", "surgeon"),
     ("open", "opening", "opens", "hours", "opened"),
     ("close", "closing", "closes", "shut", "closed"),
