@@ -50,7 +50,7 @@ class Phone:
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """One number, or all of them with their labels."""
-        if len(answer.found) > 1:
+        if len(answer.found) > 1 and detail is not Detail.SHORT:
             return f"Phone numbers: {labelled(answer)}."
         return in_sentence(answer, detail, "The phone number is {}.", missing=READ_TEXT)
 

@@ -48,7 +48,7 @@ class Price:
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The price, or several amounts with their labels."""
-        if len(answer.found) > 1:
+        if len(answer.found) > 1 and detail is not Detail.SHORT:
             return f"I read several amounts: {labelled(answer)}."
         return in_sentence(
             answer,

@@ -34,6 +34,8 @@ class Quote:
         if nothing is not None:
             about = f" about {nothing.detail}" if nothing.detail else " that answers this"
             return f"I can't tell: I see text but nothing{about}. Shall I read it?"
+        if not answer.found:
+            return ""
         return f"{listed(answer)}." if detail is Detail.SHORT else f"I read: {listed(answer)}"
 
 

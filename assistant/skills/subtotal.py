@@ -12,7 +12,7 @@ SKILL = AmountSkill(
     beside=f"{BESIDE} excluding excl gst tax vat before",
     wordings=(
         Wording(
-            heard="<is> the subtotal",
+            heard="<is> the sub total",
             typed=(r"\bsub ?-?total\b"),
         ),
         Wording(typed=vocabulary.typed("subtotal")),

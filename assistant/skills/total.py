@@ -1,13 +1,14 @@
 """The amount to pay."""
 
 import dataclasses
+import re
 
 from assistant.answers import Answer, Detail, Found, Note, NoteKind
 from assistant.seeing.scene import Scene
 from assistant.skills import vocabulary
-from assistant.skills.amounts import BESIDE, SUBTOTAL_RANK, AmountSkill, label_of
+from assistant.skills.amounts import BESIDE, MOST_AMOUNTS, SUBTOTAL_RANK, AmountSkill, label_of
 from assistant.skills.grounding import ground_read
-from assistant.skills.quoting import listed
+from assistant.skills.quoting import found_places, listed, not_found
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.amounts import named_amounts
@@ -49,10 +50,14 @@ class Total:
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
         """The total; a subtotal where there is nothing else, and then called so."""
-        answer = _TOTAL.find(asked, scene)
-        if answer is not None and not answer.found:
-            return only_amount(self.name, scene.page(asked.cancelled)) or answer
-        if answer is None or not is_subtotal(scene.page(asked.cancelled)):
+        page = scene.page(asked.cancelled)
+        if not page.rows:
+            return None
+        places = total_places(page)
+        if not places or len(places) > MOST_AMOUNTS:
+            return only_amount(self.name, page) or not_found(self.name, _TOTAL.called)
+        answer = found_places(self.name, places)
+        if not is_subtotal(page):
             return answer
         return dataclasses.replace(answer, notes=(*answer.notes, Note(NoteKind.SUBTOTAL)))
 
@@ -65,7 +70,24 @@ class Total:
 
 def total_places(page: Page) -> list[Place]:
     """The amounts of the best label for a total."""
-    return _TOTAL.places(page)
+    places = _TOTAL.places(page)
+    # A tax summary repeats figures below the bill; its own total is none of the bill's.
+    above = [each for each in places if each.row < _summary_row(page)]
+    places = above or places
+    if len(places) > 1 and any(_ROUNDING.search(each.label) for each in page.places):
+        # What stands behind the rounding is what is paid.
+        return places[-1:]
+    return places
+
+
+_ROUNDING = re.compile(r"\bround|\brundung|\barrondi|\bredonde|\barroton|\bafrond", re.IGNORECASE)
+_SUMMARY = re.compile(r"\b(?:summary|analysis|breakdown)\b", re.IGNORECASE)
+
+
+def _summary_row(page: Page) -> int:
+    """The row that begins a summary, or the number of rows."""
+    rows = (number for number, row in enumerate(page.rows) if _SUMMARY.search(row.text))
+    return next(rows, len(page.rows))
 
 
 def only_amount(skill: str, page: Page) -> Answer | None:

@@ -20,6 +20,10 @@ LONGEST_QUOTE = 30
 """Words of a sentence up to which it is told whole; of a longer one the row with its neighbours."""
 
 
+SHORT_MEMBER = 4
+"""A member of so few letters must be a whole word: "ei" is egg, "nut" begins nutshell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A class of things that are asked for by one name."""
@@ -83,9 +87,8 @@ def _members(kind: Kind, text: str) -> tuple[str, ...]:
     spans: list[tuple[int, int]] = []
     for member in kind.printed:
         wanted = re.escape(_plain(member))
-        # A short one must be a whole word: "ei" is egg, and the beginning of many a word.
-        whole = len(member) <= 3
-        ends = r"\b" if whole else r"\w*"
+        whole = len(member) <= SHORT_MEMBER
+        ends = r"(?:s|es|n|en)?\b" if whole else r"\w*"
         begins = r"(?<!\w)" if whole or len(member) < LEAST_FUZZY else r"(?<!\w)\w*?"
         spans += [match.span() for match in re.finditer(rf"{begins}{wanted}{ends}", plain)]
     return tuple(dict.fromkeys(text[start:end] for start, end in sorted(spans)))

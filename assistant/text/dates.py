@@ -105,7 +105,7 @@ def _plain(name: str) -> str:
 
 
 _LEFT = r"(?<![\w/.,-])"
-_GLUED = r"(?:(?<![\w/.,-])|(?<=[A-Za-z:]))"
+_GLUED = r"(?:(?<![\w/.,-])|(?<=[A-Za-z:])|(?<=[A-Za-z][.:]))"
 _RIGHT = r"(?![A-Za-z\d]|[/.,-]\d)"
 _RIGHT_OR_CLOCK = r"(?:(?![A-Za-z\d]|[/.,-]\d)|(?=\d\d:\d\d))"
 """Receipts run the date and the clock together, as in 9/3/201820:54."""
@@ -125,7 +125,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     gap = r"[ .,/'’-]{0,3}"
     figures = rf"(?P<a>\d{{1,2}}){_SEPARATED}(?P<b>\d{{1,2}}){_SEPARATED}"
     forms = (
-        rf"{_LEFT}{_YEAR4}(?P<s>[./-])(?P<m>\d{{1,2}})(?P=s)(?P<d>\d{{1,2}}){_RIGHT}",
+        rf"{_LEFT}{_YEAR4}(?P<s>[./-])(?P<m>\d{{1,2}})(?P=s)(?P<d>\d{{1,2}})(?:(?=T\d\d)|{_RIGHT})",
         rf"{_GLUED}{figures}{_YEAR4}{_RIGHT_OR_CLOCK}",
         rf"{_GLUED}{figures}(?P<y>\d\d){_RIGHT}",
         rf"{_GLUED}(?P<d>\d{{1,2}}){ordinal}[ ./-]{{0,2}}{of}{name}{gap}{of}{_YEAR}{_RIGHT}",

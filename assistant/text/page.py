@@ -16,6 +16,9 @@ from assistant.text.meaning import words
 from assistant.text.tokens import Kind, Token, tokens
 
 _LETTERS = re.compile(r"[^\W\d_]{2,}|[€$£¥%#]")
+_CURRENCY = re.compile(r"RM|Rs|EUR|USD|GBP|CHF|MYR|SGD|INR|JPY|[€$£¥]", re.IGNORECASE)
+"""Alone in a column beside the amounts, it is the label of none of them."""
+
 _TRIM = " \t.:;,=-–—|*•·_>»"
 
 
@@ -190,7 +193,7 @@ class Page:
         pieces = self.rows[number].pieces
         for before in range(at - 1, -1, -1):
             text = _without(pieces[before].text, self._tokens[number][before])
-            if _LETTERS.search(text):
+            if _LETTERS.search(text) and not _CURRENCY.fullmatch(text.strip(_TRIM)):
                 return _bare(text), pieces[before]
         return "", pieces[at]
 

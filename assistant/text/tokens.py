@@ -113,6 +113,8 @@ def _patterns() -> tuple[tuple[Kind, re.Pattern[str], bool, bool], ...]:
         (Kind.TIME, r"(?:[01]?\d|2[0-4])h[0-5]\d\b", False, False),
         (Kind.MONEY, rf"\(?{_SIGN}{_BEFORE} ?{_SIGN}{_EXACT}-?\)?{money_end}", True, False),
         (Kind.MONEY, rf"\(?{_SIGN}{_EXACT}-? ?{_AFTER}(?!\w)", True, False),
+        # A worn decimal point is taken for a colon; behind a currency it is no clock.
+        (Kind.MONEY, rf"{_SIGN}{_BEFORE} ?\d+:\d\d(?!\d)", True, False),
         (Kind.MONEY, rf"{_SIGN}{_BEFORE} ?{_WHOLE}(?:[.,][-–—]+)?{money_end}(?! ?%)", True, False),
         (Kind.MONEY, rf"{_SIGN}{_WHOLE}(?:[.,][-–—]+)? ?{_AFTER}(?!\w)", True, False),
         (Kind.MEASURE, rf"{_QUANTITY} ?(?:{_UNITS})(?!\w)", False, False),
