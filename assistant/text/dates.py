@@ -109,7 +109,6 @@ _RIGHT_OR_CLOCK = r"(?:(?![A-Za-z\d]|[/.,-]\d)|(?=\d\d:\d\d))"
 """Receipts run the date and the clock together, as in 9/3/201820:54."""
 _YEAR4 = r"(?P<y>(?:19|20)\d\d)"
 _YEAR = r"(?P<y>(?:19|20)\d\d|\d\d)"
-_SEPARATED = r" ?[./-] ?"
 _SURE_PATTERNS = 7
 
 
@@ -121,7 +120,8 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     ordinal = r"(?:st|nd|rd|th|er|º|\.)?"
     of = r"(?:of |de |di |del )?"
     gap = r"[ .,/'’-]{0,3}"
-    figures = rf"(?P<a>\d{{1,2}}){_SEPARATED}(?P<b>\d{{1,2}}){_SEPARATED}"
+    # The same mark twice: "2 - 3.50" is a name and a price.
+    figures = r"(?P<a>\d{1,2}) ?(?P<s>[./-]) ?(?P<b>\d{1,2}) ?(?P=s) ?"
     forms = (
         rf"{_LEFT}{_YEAR4}(?P<s>[./-])(?P<m>\d{{1,2}})(?P=s)(?P<d>\d{{1,2}}){_RIGHT}",
         rf"{_GLUED}{figures}{_YEAR4}{_RIGHT_OR_CLOCK}",
