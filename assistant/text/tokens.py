@@ -167,8 +167,8 @@ def _dates_and_phones(text: str) -> Iterator[Token]:
             yield Token(Kind.PHONE, text[start:end], start, end, needs_label=bare)
 
 
-_MAY_CALL = re.compile(r"(?:\d(?:[^\w,;:$€£%]|x){0,4}){6}\d")
-"""Seven figures with nothing between them that ends a telephone number."""
+_MAY_CALL = re.compile(r"(?:\d(?:[^\w\s,;:$€£%]|\s(?!\s\s)){0,4}){6}\d")
+"""Seven figures with nothing between them that ends a telephone number, as a column does."""
 
 _SURE_PHONE = r"\+|\(?0|\(\d{3}\)|(?:1[-. ])?\d{3}[-.]\d{3}[-.]\d{4}$"
 """A number that begins so is one to call; 4471 2209 8830 may also be an account."""
@@ -176,11 +176,13 @@ _SURE_PHONE = r"\+|\(?0|\(\d{3}\)|(?:1[-. ])?\d{3}[-.]\d{3}[-.]\d{4}$"
 
 def find_phones(text: str) -> list[tuple[int, int]]:
     """Where telephone numbers stand in a line, in the national forms of `REGIONS` or with a +."""
-    if not _MAY_CALL.search(text):
-        return []
     found: list[tuple[int, int]] = []
+    left = text
     for region in REGIONS:
-        for match in PhoneNumberMatcher(text, region, leniency=Leniency.VALID):
+        # The library is slow where it finds nothing: what another region knows is not asked again.
+        if not _MAY_CALL.search(left):
+            break
+        for match in PhoneNumberMatcher(left, region, leniency=Leniency.VALID):
             number = match.raw_string
             start = match.start
             # A run of digits without any mark may be anything: an account, a code, a barcode.
@@ -189,6 +191,7 @@ def find_phones(text: str) -> list[tuple[int, int]]:
             if bare or longer or any(start < last and first < match.end for first, last in found):
                 continue
             found.append((start, match.end))
+            left = left[:start] + "," * (match.end - start) + left[match.end :]
     return sorted(found)
 
 
