@@ -116,7 +116,8 @@ _SURE_PATTERNS = 7
 def _patterns() -> tuple[re.Pattern[str], ...]:
     """From the most to the least telling form; the last few need a label."""
     names = "|".join(sorted({*_months(), *_with_accents()}, key=len, reverse=True))
-    name = rf"(?P<name>{names})\.?(?![a-z\u00e0-\u00ff])"
+    # "5 out of 10" is no day of the Portuguese "out".
+    name = rf"(?P<name>(?!out of\b)(?:{names}))\.?(?![a-z\u00e0-\u00ff])"
     ordinal = r"(?:st|nd|rd|th|er|º|\.)?"
     of = r"(?:of |de |di |del )?"
     gap = r"[ .,/'’-]{0,3}"
