@@ -156,6 +156,9 @@ def _between(
         if joined is not None:
             return joined
     lead = ""
+    if before is not None and before.kind is Kind.MEASURE:
+        # "12 oz., boxed" goes on behind its full stop.
+        gap = re.sub(r"^\.(?=\s*[,;:)]|\s+[a-z])", "", gap)
     if before is not None:
         lead, gap = _unit_behind(gap, before, words)
     said = []
@@ -193,6 +196,8 @@ def _is_time(token: Token, line: str, words: SpokenWords) -> bool:
 def _joint(gap: str, before: Token, behind: Token, words: SpokenWords) -> str | None:
     """A gap that holds nothing but a sign, or None."""
     sign = gap.strip()
+    if not sign and before.kind is Kind.MEASURE and re.search(r"\bin$", before.text):
+        return gap  # "1 in 5"
     if not sign:
         return ", "  # two columns are two values
     if re.fullmatch(r"[xX×]", sign):
@@ -250,9 +255,13 @@ def _value(token: Token, line: str, words: SpokenWords) -> str:
     if token.kind is Kind.DATE:
         return _date(token.text, words)
     if token.kind is Kind.TIME:
-        return _time(token.text, words)
+        # The full stop of "2 p.m." may end a sentence, too.
+        ends = re.match(r"\s*$|\s+[A-Z]", line[token.end :]) and token.text.endswith(".")
+        return _time(token.text, words) + ("." if ends else "")
     if token.kind in (Kind.EMAIL, Kind.WEB):
         return _address(token.text, words)
+    if re.fullmatch(r"[1-9]\d{4,5}", token.text) and re.match(r"\s[a-z]{3}", line[token.end :]):
+        return token.text  # "39982 people" are counted
     return number(token.text, words)
 
 
@@ -273,10 +282,13 @@ def _code(printed: str, words: SpokenWords) -> str:
             return printed.lower()
         if unit_name(glued[2], words, single=False) and len(glued[2]) > 1:
             return measure(f"{glued[1]} {glued[2]}", words)
-    if re.fullmatch(r"[A-Z]\d{1,2}|\d[A-Z]", printed):
+    if re.fullmatch(r"[A-Z]\d{1,2}|\d{1,4}[A-Z]", printed):
         return printed
+    if re.search(r"[A-Z]{5}", printed):
+        # Words that lost their gaps: 2621ORANGEAVE.
+        return re.sub(r"(?<=\d)(?=[A-Z])|(?<=[A-Z])[-/]?(?=\d)", " ", printed)
     word = re.fullmatch(r"([A-Z]*[AEIOUY][A-Z]*)[-/]?(\d+)", printed)
-    if word is not None and len(word[1]) >= 4:
+    if word is not None and (len(word[1]) >= 4 or (len(word[1]) == 3 and len(word[2]) == 1)):
         figures = word[2]
         short = len(figures) <= LONGEST_READ_AS_NUMBER and not figures.startswith("0")
         return f"{word[1]} {figures if short else digits(figures, words.language)}"
@@ -303,8 +315,8 @@ def _measure(token: Token, line: str, words: SpokenWords) -> str:
         ):
             return token.text
     behind = line[token.end :]
-    if token.text.endswith("in") and re.match(r"\s+(?![x×] )[^\W\d_]", behind):
-        return token.text  # "5 in stock"
+    if token.text.endswith("in") and re.match(r"\s+(?![x×] )\w", behind):
+        return token.text  # "5 in stock", "1 in 5"
     return measure(token.text, words)
 
 
@@ -362,10 +374,11 @@ def _named_date(printed: str, date: PrintedDate, words: SpokenWords) -> str:
         return printed
     year = figures[-1] if date.has_year else ""
     day = int(figures[0]) if date.has_day else None
+    ordinal = re.search(r"\d+(?:st|nd|rd|th)\b", printed, re.IGNORECASE)
     # "November 14, 2025" keeps its order in English, where both are said.
     if words.language == "en" and date.has_day and not printed[0].isdigit():
-        return ", ".join(filter(None, (f"{words.months[month - 1]} {day}", year)))
-    ordinal = re.match(r"\d+(?:st|nd|rd|th)\b", printed, re.IGNORECASE)
+        spoken_day = ordinal[0].lower() if ordinal else str(day)
+        return ", ".join(filter(None, (f"{words.months[month - 1]} {spoken_day}", year)))
     said = _date_in_words(day, month, year, words)
     if words.language == "en" and ordinal is not None:
         said = ordinal[0].lower() + said.removeprefix(str(day))

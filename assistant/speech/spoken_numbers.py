@@ -158,8 +158,8 @@ def _holds(printed: str, currency: str) -> bool:
 def measure(printed: str, words: SpokenWords) -> str:
     """A quantity with its unit's name, in the number that the quantity asks for."""
     match = re.fullmatch(rf"([\d\s.,'’/⁄{_SIGNS}-]*[\d{_SIGNS}])(\s*)(\D.*)?", printed)
-    if match is None or re.fullmatch(r"\d{4}s", printed):
-        return printed  # "1980s" are years
+    if match is None or re.fullmatch(r"\d*\d0s", printed):
+        return printed  # "the 1980s", "in his 50s"
     quantity, gap, unit = match[1], match[2], match[3] or ""
     parts = fraction_parts(quantity)
     if parts is not None:

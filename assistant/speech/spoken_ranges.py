@@ -22,6 +22,7 @@ _SAME_UNIT = re.compile(
 )
 _PRESSURE = re.compile(r"(?<![\w/])(\d{2,3}) ?/ ?(?=\d{2,3} ?mmHg)")
 _TIMESTAMP = re.compile(r"(?<=\d\d-\d\d)T(?=\d\d:\d\d)")
+_GLUED_DATE = re.compile(r"(?<=\d[/.-](?:19|20)\d\d)(?=[A-Z]{3})")
 _YEAR = r"(?:1[5-9]|20)\d\d"
 _CHAIN = re.compile(
     rf"(?<![\w.,])({_NUMBER}(?: ?[xX×] ?{_NUMBER})+)( ?([^\W\d_²³°%]+[²³]?))?(?![\w])"
@@ -41,6 +42,7 @@ _GLUED_FRACTION = re.compile(rf"(?<![\d/.,])(\d{{1,2}})(\d)/([2348])(?= ?{_DOSE}
 
 def in_words(line: str, words: SpokenWords) -> str:
     """Return the line with ranges, products, prices per amount and scaled amounts in words."""
+    line = _GLUED_DATE.sub(" ", line)
     if "/" in line:
         line = _GLUED_FRACTION.sub(_mixed, line)
         line = _PRESSURE.sub(rf"\1 {words.sign('over', '/')} ", line)

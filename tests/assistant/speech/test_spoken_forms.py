@@ -65,6 +65,8 @@ CODES = [
     ("5012345", "five zero one, two three four five"),
     ("COVID19", "covid nineteen"),
     ("21ST", "twenty first"),
+    ("TAX1", "tax one"),
+    ("2621ORANGEAVE", "two thousand six hundred and twenty one ORANGEAVE"),
 ]
 
 MONEY = [
@@ -146,6 +148,7 @@ MEASURES = [
     ),
     ("Fat <0.5g", "fat less than zero point five grams"),
     ("2-3x daily", "two to three times daily"),
+    ("12 oz., boxed", "twelve ounces, boxed"),
     ("5 ft 11 in", "five feet, eleven inches"),
     ("10-20%", "ten to twenty percent"),
 ]
@@ -169,6 +172,9 @@ TIMES_AND_DATES = [
     ("Nov 14, 2025", "November fourteen, two thousand and twenty five"),
     ("14.06.2027 14:30", "fourteen June two thousand and twenty seven, fourteen thirty"),
     ("Nov 14", "November fourteen"),
+    ("April 1st", "April first"),
+    ("12/30/2016FRI", "thirty December two thousand and sixteen Friday"),
+    ("after 2 p.m. The door", "after two PM. The door"),
     ("5 out of 10", "five out of ten"),
     ("2019-2023", "two thousand and nineteen to two thousand and twenty three"),
 ]
@@ -271,6 +277,10 @@ def test_digits_spells_in_the_printed_groups(text: str, meant: str) -> None:
         "3D TV, 1st floor, the 1980s",
         "Score 3-1",
         "We 5 people",
+        "in his 50s",
+        "1 in 5 children",
+        "39982 people came",
+        "flat 221B",
         "Set 5 plates",
         "  two   spaces\n\n and lines \r\n",
         "",
