@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from models.documents import heic_picture, is_heic, is_pdf, pdf_page
 from models.errors import PictureError
 
 RgbPicture = NDArray[np.uint8]
@@ -23,12 +24,14 @@ _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct
 _logger = logging.getLogger(__name__)
 
 
-def load_picture(path: Path, max_pixels: int = 64_000_000) -> RgbPicture:
-    """Read a picture file as upright RGB pixels, (H, W, 3) uint8.
+def load_picture(path: Path, max_pixels: int = 64_000_000, *, page: int = 1) -> RgbPicture:
+    """Read a picture file, or a page of a PDF, as upright RGB pixels, (H, W, 3) uint8.
 
     The size stands in the header and is checked before any pixel is decoded. The camera's
     EXIF rotation is applied; transparent pixels are laid on white paper; of an animation the
     first frame is taken.
+
+    page: of a PDF, from 1.
 
     Raises:
         PictureError: the file is missing, is no picture, is cut short, or is too large.
@@ -43,6 +46,11 @@ def load_picture(path: Path, max_pixels: int = 64_000_000) -> RgbPicture:
         raise PictureError(f"{path}: no such file; give the path of a JPEG or PNG picture")
     if not is_file:
         raise PictureError(f"{path}: is not a file; give the path of a JPEG or PNG picture")
+    start = _start(path)
+    if is_pdf(start):
+        return np.array(_to_rgb(pdf_page(path, page, max_pixels)), dtype=np.uint8)
+    if is_heic(start):
+        return np.array(_to_rgb(heic_picture(path, max_pixels)), dtype=np.uint8)
     with warnings.catch_warnings(), _open(path) as picture:
         # As in `_open`: TIFF's decoder warns of a short file before it fails.
         warnings.simplefilter("ignore")
@@ -53,6 +61,17 @@ def load_picture(path: Path, max_pixels: int = 64_000_000) -> RgbPicture:
                 f"the {max_pixels / 1e6:.0f} that are read; make it smaller first"
             )
         return _decode(path, picture)
+
+
+def _start(path: Path) -> bytes:
+    """The first bytes of a file: what it is stands there, whatever its name says."""
+    try:
+        with path.open("rb") as file:
+            return file.read(1024)
+    except OSError as error:
+        raise PictureError(
+            f"{path}: cannot be read ({error.strerror}); give another path"
+        ) from error
 
 
 def _open(path: Path) -> Image.Image:
@@ -66,7 +85,7 @@ def _open(path: Path) -> Image.Image:
         raise PictureError(f"{path}: has too many pixels to read; make it smaller first") from error
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"{path}: is not a picture that can be read; give a JPEG, PNG or WebP file"
+            f"{path}: is not a picture that can be read; give a JPEG, PNG, WebP, HEIC or PDF file"
         ) from error
     except _DECODE_ERRORS as error:
         raise PictureError(f"{path}: cannot be read ({error}); give another picture") from error

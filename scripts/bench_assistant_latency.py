@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from assistant.audio import AudioClip, read_question  # noqa: E402
-from assistant.commands.live import ModelOpener, ocr_threads, open_recognizer  # noqa: E402
+from assistant.commands.live import missing_model, ocr_threads, open_recognizer  # noqa: E402
 from assistant.devices.quiet import keep_libraries_quiet  # noqa: E402
 from assistant.devices.synthesizer import Pyttsx3Synthesizer  # noqa: E402
 from assistant.frames import Frame  # noqa: E402
@@ -40,6 +40,7 @@ from assistant.hearing.listener import Heard, HeardKind  # noqa: E402
 from assistant.hearing.recognizer import AudioChunk  # noqa: E402
 from assistant.hearing.voice_activity import SileroVoiceActivity  # noqa: E402
 from assistant.hearing.voice_listener import VoiceListener  # noqa: E402
+from assistant.inference.opening import ModelOpener, vision_model_folder  # noqa: E402
 from assistant.seeing.ocr import RapidOcrReader  # noqa: E402
 from assistant.session.events import AnswerGiven, Closed, ErrorSaid  # noqa: E402
 from assistant.session.session import Session  # noqa: E402
@@ -141,7 +142,7 @@ class Person:
             devices.microphone(), lambda: recognizer, SileroVoiceActivity
         )
         self._session = Session(
-            Conversation(reader, ModelOpener("")),
+            Conversation(reader, ModelOpener(vision_model_folder(""), missing_model)),
             settings=Settings(speech_mode="voice"),
             speaker=self._speaker,
             listener=self._listener,
@@ -233,7 +234,7 @@ class Person:
     def _take_events(self) -> None:
         while not isinstance(event := self._session.events.get(), Closed):
             if isinstance(event, AnswerGiven):
-                self.answers.add(f"{event.answer.text} ({event.answer.basis.value})")
+                self.answers.add(f"{event.text} ({event.answer.basis.value})")
             elif isinstance(event, ErrorSaid):
                 self.answers.add(f"error: {event.text}")
 

@@ -8,13 +8,10 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from assistant.commands.exits import ANSWERED
 from assistant.devices.quiet import keep_libraries_quiet
 from assistant.errors import AssistantError, UsageError, VisionError
-from assistant.frames import Frame, FrameSource
+from assistant.frames import FrameSource
 from assistant.hearing.late_listener import LateListener
 from assistant.hearing.listener import Listener
 from assistant.hearing.recognizer import Recognizer
@@ -23,8 +20,7 @@ from assistant.hearing.vosk_recognizer import (
     check_model_folder,
     configured_model,
 )
-from assistant.inference.text_model import TextOpener
-from assistant.inference.vision_model import LocalVisionModel, VisionLanguageModel, model_name
+from assistant.inference.opening import ModelOpener, TextOpener, vision_model_folder
 from assistant.memory.notebook import open_notebook
 from assistant.models_store.installed import installed_speech_model, installed_text_model
 from assistant.seeing.ocr import RapidOcrReader
@@ -35,7 +31,6 @@ from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from assistant.skills.conversation import Conversation
 from assistant.speech.speaker import Speaker
-from models.pocket import pocket_int4_folder
 
 CLOSE_WITHIN_S = 0.5
 """How long the end waits for a device that is just being opened."""
@@ -55,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         keep_libraries_quiet()
     reader = RapidOcrReader(threads=ocr_threads())
     session: Session  # the conversation asks it for settings that change while it runs
-    vision = ModelOpener(settings.model_folder)
+    vision = ModelOpener(vision_model_folder(settings.model_folder), missing_model)
     conversation = Conversation(
         reader,
         vision,
@@ -153,41 +148,17 @@ def _run_front(front: str, session: Session) -> None:
     run_lines(session, sys.stdin, sys.stdout, as_json=front == "json")
 
 
-def model_folder(chosen: str) -> Path:
-    """The folder of the vision-language model: the chosen one, else the built-in one."""
-    return Path(chosen).expanduser() if chosen else pocket_int4_folder()
-
-
 def text_model_folder(chosen: str) -> Path | None:
     """The folder of the text model: the chosen one, else one that was pulled; None without one."""
     return Path(chosen).expanduser() if chosen else installed_text_model()
 
 
-class ModelOpener:
-    """Opens the vision-language model at the first question that needs it, once."""
-
-    def __init__(self, folder: str) -> None:
-        self._folder = model_folder(folder)
-        self._model: LocalVisionModel | None = None
-
-    def __call__(self) -> VisionLanguageModel | str:
-        if self._model is None:
-            if not self._folder.is_dir():
-                return (
-                    f"there is no vision model at {self._folder}. Text can still be read; "
-                    "or give a model with --model."
-                )
-            self._model = LocalVisionModel(self._folder)
-        return self._model
-
-    @property
-    def name(self) -> str:
-        """The model's name, also before it is opened."""
-        return model_name(self._folder)
-
-    def embed(self, frame: Frame) -> NDArray[np.float32] | None:
-        """What the model sees in a frame as one vector (D,); None while it is not opened."""
-        return None if self._model is None else self._model.embed(frame.rgb)
+def missing_model(folder: Path) -> str:
+    """Why there is no answer about what is in view, where a folder holds no model."""
+    return (
+        f"there is no vision model at {folder}. Text can still be read; "
+        "or give a model with --model."
+    )
 
 
 class Devices:
@@ -276,7 +247,7 @@ class Devices:
             self._listener.ready(make, at_once=is_there)
 
     def _find_model(self) -> None:
-        folder = model_folder(self._settings.model_folder)
+        folder = vision_model_folder(self._settings.model_folder)
         if not folder.is_dir():
             raise VisionError(
                 f"there is no vision model at {folder}; text is read, other questions get no answer"

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from assistant.answers import Answer, Basis
 from assistant.audio import AudioClip, check_wav_output, join_clips, read_question, write_wav
 from assistant.commands.exits import ANSWERED, EXIT_CODES, NO_AUDIO, print_error
 from assistant.errors import PlayerError, SynthesizerError, UsageError
 from assistant.hearing.recognizer import Recognizer
 from assistant.hearing.vosk_recognizer import MODEL_VARIABLE, VoskRecognizer, configured_model
-from assistant.inference.vision_model import VisionLanguageModel
+from assistant.inference.opening import ModelOpener, vision_model_folder
 from assistant.models_store.installed import installed_speech_model
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.session.events import answer_json
@@ -21,14 +22,12 @@ from assistant.session.voice import OWN_VOICE
 from assistant.settings.file import load_settings
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
+from assistant.skills import router
 from assistant.skills.answerer import Answerer
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
 from assistant.speech.rendering import spoken_sentences
 from assistant.stopwatch import Stopwatch
 from assistant.ui.plain import PlainFront
 from models.pictures import RgbPicture, load_picture
-from models.pocket import pocket_int4_folder
 
 SILENT_PEAK = 150
 """Largest sample of a recording in which nobody speaks: a quiet room, not a voice."""
@@ -103,7 +102,7 @@ def _ask(options: argparse.Namespace) -> int:
         question = options.question or _hear(options, settings, stopwatch)
         front.line("you", question)
         speech.start()
-        opener = _ModelOpener(options.model or _folder(settings.model_folder), front)
+        opener = _opener(options.model, settings, front)
         if options.model is not None:
             # A folder that was named must be usable, also if this question would not need it.
             with stopwatch.stage("load_model"):
@@ -189,26 +188,16 @@ def _no_model() -> str:
     return "reading needs no vision model."
 
 
-class _ModelOpener:
-    """Opens the vision-language model at first use, once."""
+def _opener(option: Path | None, settings: Settings, front: PlainFront) -> ModelOpener:
+    """The opener of the model that was named, of the settings', or of the built-in one."""
+    named = option is not None or settings.model_folder != ""
+    folder = option or vision_model_folder(settings.model_folder)
 
-    def __init__(self, folder: Path | None, front: PlainFront) -> None:
-        self._given = folder
-        self._front = front
-        self._model: VisionLanguageModel | None = None
+    def missing(folder: Path) -> str:
+        front.status(f"no vision model at {folder}; text is read, other questions are not answered")
+        return "there is no vision model on this machine. Give one with --model."
 
-    def __call__(self) -> VisionLanguageModel | str:
-        if self._model is None:
-            folder = self._given or pocket_int4_folder()
-            if self._given is None and not folder.is_dir():
-                self._front.status(
-                    f"no vision model at {folder}; text is read, other questions are not answered"
-                )
-                return "there is no vision model on this machine. Give one with --model."
-            from assistant.inference.vision_model import LocalVisionModel
-
-            self._model = LocalVisionModel(folder)
-        return self._model
+    return ModelOpener(folder, missing, must_exist=named)
 
 
 class _Speech:
@@ -243,11 +232,11 @@ class _Speech:
             with contextlib.suppress(SynthesizerError):
                 self._synthesizer.start()
 
-    def say(self, answer: Answer) -> bool:
-        """Speak an answer; False if a file was asked for and could not be made."""
+    def say(self, answer: Answer, text: str) -> bool:
+        """Speak an answer in words; False if a file was asked for and could not be made."""
         if self._synthesizer is None:
             return True
-        sentences = spoken_sentences(answer)
+        sentences = spoken_sentences(answer.basis, text)
         try:
             if self._file is not None:
                 with self._stopwatch.stage("synthesize"):
@@ -291,10 +280,11 @@ def _deliver(
     with_text: bool,
 ) -> int:
     """Print first, then speak: text must never wait for sound."""
-    front.answer(answer)
-    spoken = speech.say(answer)
+    text = router.say(answer)
+    front.answer(answer.basis, text)
+    spoken = speech.say(answer, text)
     if front.as_json:
-        report = _report(answer, question, stopwatch, with_text)
+        report = _report(answer, text, question, stopwatch, with_text)
         # Where the output cannot hold every character, JSON has an escape for it.
         unicode = (sys.stdout.encoding or "").lower().startswith("utf")
         print(json.dumps(report, ensure_ascii=not unicode))
@@ -302,13 +292,13 @@ def _deliver(
 
 
 def _report(
-    answer: Answer, question: str | None, stopwatch: Stopwatch, with_text: bool
+    answer: Answer, text: str, question: str | None, stopwatch: Stopwatch, with_text: bool
 ) -> dict[str, object]:
     report: dict[str, object] = {
         "question": question,
-        **answer_json(answer),
+        **answer_json(answer, text),
         "timings_ms": stopwatch.timings_ms,
     }
     if with_text:
-        report["text"] = answer.text if answer.basis is Basis.READ else ""
+        report["text"] = text if answer.basis is Basis.READ else ""
     return report

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assistant.errors import AssistantError, PlayerError, SynthesizerError
-from assistant.speech.rendering import sentences
+from assistant.speech.sentences import sentences
 from assistant.text.printable import printable
 from models.errors import ModelsError
 

@@ -19,9 +19,9 @@ from assistant.hearing.grammar import (
     rules,
     sentence_pattern,
     stop_sentences,
-    words_of,
 )
 from assistant.hearing.recognizer import AudioChunk, Transcript, word_disagreement
+from assistant.skills.wording import words_of
 
 MAX_DISAGREEMENT = 0.5
 """A grammar bends any sound into one of its sentences. What free decoding hears differently in

@@ -1,6 +1,7 @@
 """RapidOCR: text lines with boxes and confidences, offline, as they are read."""
 
 import logging
+import re
 import threading
 import time
 import unicodedata
@@ -40,6 +41,21 @@ LEAST_CONFIDENCE = 0.5
 MOST_JUDGED, DOUBTS = 8, 2
 """The longest lines decide whether a page is upside down. The classifier of single lines is right
 too seldom to turn any of them alone; two doubts are reason to look closer."""
+
+
+_FRACTIONS = re.compile(r"([\u00bc-\u00be\u2150-\u215e])")
+
+
+def plain_width(text: str) -> str:
+    """A text with letters and marks of usual width; a fraction such as ½ stays one character.
+
+    Taken apart, "1½ tablets" would become "11⁄2 tablets".
+    """
+    parts = _FRACTIONS.split(text)
+    return "".join(
+        part if _FRACTIONS.fullmatch(part) else unicodedata.normalize("NFKC", part)
+        for part in parts
+    )
 
 
 class RapidOcrReader:
@@ -155,7 +171,7 @@ class RapidOcrReader:
         found = self._engine.recognize_txt(self._crops(bgr, boxes))
         return [
             # The models know Chinese and write some brackets and colons in its full width.
-            (box, unicodedata.normalize("NFKC", str(text)), float(score))
+            (box, plain_width(str(text)), float(score))
             for box, text, score in zip(boxes, found.txts, found.scores, strict=True)
             if str(text).strip() and float(score) >= LEAST_CONFIDENCE
         ]

@@ -10,6 +10,7 @@ from assistant.seeing.barcode import Barcode, locate_code, nearness, read_barcod
 from assistant.seeing.quality import Cause, check_quality
 from assistant.seeing.text import TextLine, TextPart, TextReader, never
 from assistant.stopwatch import Stopwatch
+from assistant.text.page import Page
 from models.pictures import RgbPicture
 
 WHOLE_LIMIT_S = 120.0
@@ -19,8 +20,17 @@ WHOLE_LIMIT_S = 120.0
 class Scene:
     """One picture (H, W, 3); used by one thread."""
 
-    def __init__(self, rgb: RgbPicture, reader: TextReader, stopwatch: Stopwatch) -> None:
+    def __init__(
+        self,
+        rgb: RgbPicture,
+        reader: TextReader,
+        stopwatch: Stopwatch,
+        *,
+        mirrored: bool = False,
+    ) -> None:
+        """mirrored: whether the camera faces the user, so that left and right change places."""
         self.rgb = rgb
+        self.mirrored = mirrored
         self._reader = reader
         self._stopwatch = stopwatch
         self._cause: tuple[Cause | None] | None = None
@@ -29,6 +39,7 @@ class Scene:
         self._is_read = False
         self.told_parts = 0
         """Parts that a listener has heard of a page whose reading stopped before its end."""
+        self._page: tuple[tuple[TextLine, ...], Page] | None = None
         self._codes: tuple[Barcode, ...] | None = None
         self._nearness: tuple[float | None] | None = None
         self._handle: tuple[VisionLanguageModel, Any] | None = None
@@ -75,6 +86,17 @@ class Scene:
     def known_lines(self) -> tuple[TextLine, ...]:
         """The lines that have been read so far."""
         return tuple(line for part in self._parts for line in part.lines)
+
+    def page(self, cancelled: Callable[[], bool] = never) -> Page:
+        """All lines as rows, values with labels, and sentences; fewer if it was cancelled.
+
+        Raises:
+            OcrError: text recognition cannot start or failed.
+        """
+        lines = self.lines(cancelled)
+        if self._page is None or self._page[0] != lines:
+            self._page = (lines, Page(lines))
+        return self._page[1]
 
     @property
     def unread(self) -> int:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from assistant.answers import Answer
 from assistant.errors import UsageError
 from assistant.frames import Frame, FrameSource
 from assistant.session import phrases
@@ -53,13 +54,13 @@ def good_frame(
     ticket: Ticket,
     first: Frame,
     take: Callable[[], Frame],
-    problem_of: Callable[[Frame], str],
-    tell: Callable[[str], None],
+    problem_of: Callable[[Frame], Answer | None],
+    tell: Callable[[Answer], None],
     lead: Callable[[Frame], float | None] = lambda frame: None,
 ) -> Frame | None:
     """Look until a frame has no problem; None once the job is given up.
 
-    problem_of: one cause and one fix, or "" for a good frame.
+    problem_of: one cause and one fix, or None for a good frame.
     tell:       gets each problem, the first time only.
     lead:       beeps if what is looked for is near; returns the seconds to the next beep.
 
@@ -67,7 +68,7 @@ def good_frame(
         UsageError: no good frame was shown in time.
         CameraError: no frame comes at all.
     """
-    told: set[str] = set()
+    told: set[Answer] = set()
     until = time.monotonic() + MOST_KEPT_S
     frame = first
     while problem := problem_of(frame):

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from assistant.answers import Context
 from assistant.errors import AssistantError
 from assistant.frames import FrameSource
 from assistant.hearing.listener import Heard, HeardKind, Listener
@@ -24,7 +25,7 @@ from assistant.session.ear import Ear
 from assistant.session.events import Closed, QuestionHeard, StatusSaid
 from assistant.session.jobs import Jobs
 from assistant.session.orders import HELP, Action, Order, spoken_order
-from assistant.session.ports import Answering, Context, Notebook
+from assistant.session.ports import Answering, Notebook
 from assistant.session.reporting import Telling
 from assistant.session.settings import SessionSettings
 from assistant.session.state import StateKeeper
@@ -183,7 +184,7 @@ class Session:
     @property
     def context(self) -> Context:
         """What was said before."""
-        return self.tasks.answers.context(self.settings.verbosity)
+        return self.tasks.answers.context()
 
     # The session's thread.
 

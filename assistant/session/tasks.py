@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assistant.answers import Answer, Cancelled, Context, Piece
 from assistant.errors import AssistantError, CameraError
 from assistant.frames import Frame, FrameSource
 from assistant.memory.notes import Notes
@@ -17,12 +18,9 @@ from assistant.session.beeps import Beeps
 from assistant.session.events import ReadingMoved, State
 from assistant.session.looking import LOOK_EVERY_S, MOST_KEPT_S, Eyes, good_frame
 from assistant.session.orders import Action
-from assistant.session.ports import Answering, Cancelled, Context, Notebook, Piece
+from assistant.session.ports import Answering, Notebook
 from assistant.session.worker import Ticket, Work
 from assistant.settings.paths import typed_path
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
-from assistant.speech.rendering import without_basis
 from assistant.speech.speaker import Earcon
 from models.pictures import load_picture
 
@@ -65,7 +63,7 @@ class Tasks:
         if self._spoken.full():
             with contextlib.suppress(queue.Empty):
                 self._spoken.get_nowait()
-        self._spoken.put_nowait(without_basis(sentence))
+        self._spoken.put_nowait(self.answers.printed(sentence))
 
     def forget_question(self) -> None:
         """A question that waits for a picture is not wanted any more."""
@@ -211,9 +209,9 @@ class Tasks:
         def work(ticket: Ticket) -> None:
             frame = take_frame()
             while not ticket.cancelled:
-                text = self._answerer.new_text(frame, lambda: ticket.cancelled)
-                if text:
-                    self._deliver(ticket, Answer(text, Basis.READ))
+                found = self._answerer.new_text(frame, lambda: ticket.cancelled)
+                if found is not None:
+                    self._deliver(ticket, found)
                 self._session.jobs.tell(ticket, looked)
                 ticket.sleep(LOOK_EVERY_S)
                 # A camera that is lost meanwhile says so itself, and may come back.
@@ -262,7 +260,7 @@ class Tasks:
         take_frame = self._eyes.taker() if self._eyes.are_open else None
 
         def look(ticket: Ticket) -> Frame | None:
-            def problem_of(each: Frame) -> str:
+            def problem_of(each: Frame) -> Answer | None:
                 return self._answerer.problem(each, waits, context or Context())
 
             if frame is not None and (not (waits and is_live) or not problem_of(frame)):
@@ -313,14 +311,13 @@ class Tasks:
 
         self._session.jobs.begin(first_catch_up, endless=endless, brief=brief)
 
-    def _wait(self, ticket: Ticket, problem: str) -> None:
+    def _wait(self, ticket: Ticket, problem: Answer) -> None:
         """Tell why the frames are no good; the user may go on with something else meanwhile."""
 
         def wait() -> None:
             jobs = self._session.jobs
             first, jobs.state = jobs.state is not State.IDLE, State.IDLE
-            said = f"{problem} {phrases.KEPT_QUESTION}" if first else problem
-            self.answers.tell(Answer(said, Basis.UNKNOWN))
+            self.answers.tell(problem, phrases.KEPT_QUESTION if first else "")
 
         self._session.jobs.tell(ticket, wait)
 

@@ -4,7 +4,7 @@ import functools
 import re
 
 from assistant.speech.spoken_words import SpokenWords
-from assistant.text.words import weekday
+from assistant.text.meaning import weekday
 
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _CURRENCY = r"(?:[£$€¥]|US\$|EUR|USD|GBP|CHF)"

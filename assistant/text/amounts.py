@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from assistant.text.meaning import stem_free
 from assistant.text.page import Page, Place
 from assistant.text.tokens import Kind
-from assistant.text.words import stem_free
 
 _TAX = "gst|sst|tax|taxes|vat|mwst|ust|tva|iva|btw|service charge|service tax|rounding"
 _INCLUDED = (

@@ -65,6 +65,8 @@ class PrintedDate:
 def find_dates(text: str) -> list[PrintedDate]:
     """Every date of a line, in order; of two that overlap the earlier, then the more telling."""
     found: list[PrintedDate] = []
+    if not any(character.isdigit() for character in text):
+        return found
     for order, pattern in enumerate(_patterns()):
         for match in pattern.finditer(text):
             # Roman hand-written months and the like are left to whoever reads the line.
@@ -159,6 +161,8 @@ def _read(match: re.Match[str], *, needs_label: bool) -> PrintedDate | None:
     in_figures = parts.get("name") is None
     if not days and in_figures and (needs_label or parts.get("a") is None):
         return None  # figures such as 47/99: nothing says that they are a date
+    if not days and parts.get("a") is not None and not _could_be_a_day(parts):
+        return None
     has_day = parts.get("d") is not None or parts.get("a") is not None
     return PrintedDate(
         match[0], match.start(), match.end(), days, has_day, parts.get("y") is not None, needs_label
@@ -180,6 +184,12 @@ def _meanings(parts: dict[str, str | None]) -> Iterator[tuple[datetime.date, dat
     elif month is not None and year is not None and 1 <= month <= 12:
         last = calendar.monthrange(year, month)[1]
         yield datetime.date(year, month, 1), datetime.date(year, month, last)
+
+
+def _could_be_a_day(parts: dict[str, str | None]) -> bool:
+    """True for figures that look like a day and a month, though no calendar has that day."""
+    low, high = sorted((int(parts["a"] or 0), int(parts["b"] or 0)))
+    return 1 <= low <= 12 and 1 <= high <= 31
 
 
 def _full_year(text: str | None) -> int | None:

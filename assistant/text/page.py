@@ -12,8 +12,8 @@ from functools import cached_property
 from assistant.seeing.layout import Paragraph, Row, reading_order
 from assistant.seeing.text import TextLine
 from assistant.text.dates import find_dates
+from assistant.text.meaning import words
 from assistant.text.tokens import Kind, Token, tokens
-from assistant.text.words import words
 
 _LETTERS = re.compile(r"[^\W\d_]{2,}|[€$£¥%#]")
 _TRIM = " \t.:;,=-–—|*•·_>»"
@@ -111,6 +111,25 @@ class Page:
             for number, paragraph in enumerate(self.paragraphs)
             for passage in _sentences(paragraph, self._paragraph_of.index(number))
         )
+
+    @cached_property
+    def _by_row(self) -> list[list[Place]]:
+        rows: list[list[Place]] = [[] for _ in self.rows]
+        for place in self.places:
+            rows[place.row].append(place)
+        return rows
+
+    @cached_property
+    def _words(self) -> list[list[str]]:
+        return [words(row.text) for row in self.rows]
+
+    def places_in(self, row: int) -> Sequence[Place]:
+        """The values of a row; none beyond the last row."""
+        return self._by_row[row] if row < len(self.rows) else ()
+
+    def words(self, row: int) -> Sequence[str]:
+        """The words of a row in lower case."""
+        return self._words[row]
 
     def places_of(self, *kinds: Kind) -> tuple[Place, ...]:
         """The values of some kinds."""
@@ -255,6 +274,9 @@ def _sentences(paragraph: Paragraph, first_row: int) -> list[Passage]:
     ]
 
 
+_LONGEST_END = 30
+"""Characters at the end of a row that tell whether it breaks off."""
+
 _OPEN_END = re.compile(
     r"(?:,|;|\(|-|–|\b(?:a|an|the|to|of|in|on|at|by|for|from|with|and|or|not|every|each|per|than|"
     r"be|is|are|do|take|any|your|if|when|before|after|without|contains?|once|twice|times?|two|one|"
@@ -265,7 +287,8 @@ _OPEN_END = re.compile(
 
 def _goes_on(before: str, after: str) -> bool:
     """True if a row continues the sentence of the one before it."""
-    before, after = before.rstrip(), after.lstrip()
+    brackets = before.count("(") > before.count(")")
+    before, after = before.rstrip()[-_LONGEST_END:], after.lstrip()
     if not before or not after:
         return False
     if re.search(r"[.!?][\"')\]]*$", before) and not _ABBREVIATED.search(before):
@@ -273,9 +296,4 @@ def _goes_on(before: str, after: str) -> bool:
         return False
     if _OPEN_END.search(before):
         return True
-    return after[0].islower() or (before.count("(") > before.count(")"))
-
-
-def word_count(rows: Sequence[Row]) -> int:
-    """Words on some rows."""
-    return sum(len(words(row.text)) for row in rows)
+    return after[0].islower() or brackets

@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assistant.text.meaning import SAME, best_match, content_words, weekday, weekdays, words
 from assistant.text.page import Page, Passage, Place
 from assistant.text.tokens import Kind
-from assistant.text.words import SAME, best_match, content_words, weekday, weekdays, words
 
 LEAST = 0.5
 """Part of a question's meaning that a place must account for."""
@@ -73,6 +73,15 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
 """What kind of value a question asks for, by its words; the first that fits."""
 
 
+_KIND_WORDS = frozenset(
+    {"number", "date", "day", "time", "price", "cost", "costs", "amount", "phone", "telephone",
+     "code", "website", "web", "site", "address", "email", "mail"}
+)  # fmt: skip
+"""Words that only say what kind of value is asked for: a row with one accounts for them."""
+
+KIND_MATCH = 0.6
+
+
 def wanted(question: str) -> frozenset[Kind]:
     """The kinds of values that a question asks for; empty if it asks for words."""
     text = " ".join(words(question))
@@ -85,9 +94,10 @@ def places_for(page: Page, question: str, language: str = "en") -> list[Hit]:
     if not asked or not page.rows:
         return []
     kinds = wanted(question)
-    row_words = [words(row.text) for row in page.rows]
-    matches = [[_match(word, page, number, row_words, language) for word in asked]
-               for number in range(len(page.rows))]  # fmt: skip
+    matches = [
+        [_match(word, page, number, kinds, language) for word in asked]
+        for number in range(len(page.rows))
+    ]
     weights = [_rarity([row[at] for row in matches]) for at in range(len(asked))]
     total = sum(weights)
     scored: list[tuple[float, int]] = []
@@ -119,13 +129,15 @@ def accounts_for(question_words: Sequence[str], text: str, language: str = "en")
     return all(best_match(word, printed, language) > 0 for word in question_words)
 
 
-def _match(
-    word: str, page: Page, number: int, row_words: Sequence[Sequence[str]], language: str
-) -> float:
+def _match(word: str, page: Page, number: int, kinds: frozenset[Kind], language: str) -> float:
+    """How well a row accounts for a word of the question, 0 to 1."""
     day = weekday(word)
     if day is not None:
         return SAME if day in weekdays(page.rows[number].text) else 0.0
-    return best_match(word, row_words[number], language)
+    match = best_match(word, page.words(number), language)
+    if word in _KIND_WORDS and any(place.token.kind in kinds for place in page.places_in(number)):
+        return max(match, KIND_MATCH)
+    return match
 
 
 def _rarity(column: Sequence[float]) -> float:
@@ -145,21 +157,19 @@ def _fit(page: Page, number: int, kinds: frozenset[Kind]) -> float:
     """A bonus for a row, or its next, with a value of the wanted kind; a malus without one."""
     if not kinds:
         return 0.0
-    here = any(place.token.kind in kinds for place in page.places if place.row == number)
+    here = any(place.token.kind in kinds for place in page.places_in(number))
     if here:
         return 0.15
-    below = any(place.token.kind in kinds for place in page.places if place.row == number + 1)
+    below = any(place.token.kind in kinds for place in page.places_in(number + 1))
     return 0.05 if below and not page.has_values(number) else -0.2
 
 
 def _hit(
     page: Page, number: int, score: float, kinds: frozenset[Kind], asked: Sequence[str]
 ) -> Hit:
-    here = [place for place in page.places if place.row == number and place.token.kind in kinds]
+    here = [place for place in page.places_in(number) if place.token.kind in kinds]
     if not here and kinds and not page.has_values(number) and number + 1 < len(page.rows):
-        below = [
-            place for place in page.places if place.row == number + 1 and place.token.kind in kinds
-        ]
+        below = [place for place in page.places_in(number + 1) if place.token.kind in kinds]
         if below:
             value = below[0] if len(below) == 1 else None
             return Hit(score, page.passage(number, number + 1), value)

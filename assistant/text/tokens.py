@@ -138,6 +138,8 @@ def _patterns() -> tuple[tuple[Kind, re.Pattern[str], bool, bool], ...]:
 
 def tokens(text: str) -> list[Token]:
     """The values of a line, from left to right; they share no character."""
+    if not any(character.isnumeric() or character in "@./" for character in text):
+        return []
     found = list(_dates_and_phones(text))
     taken = [(token.start, token.end) for token in found]
     at = 0

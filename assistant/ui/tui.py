@@ -16,6 +16,7 @@ from textual.driver import Driver
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from assistant.answers import Basis
 from assistant.errors import AssistantError
 from assistant.session.events import (
     AnswerGiven,
@@ -36,7 +37,6 @@ from assistant.session.orders import Action, Order
 from assistant.session.phrases import FIRST_QUESTION
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
-from assistant.skills.grounding import Basis
 from assistant.speech.rendering import LABELS
 from assistant.text.printable import printable
 from assistant.ui.key_help import ORDER_OF, keys_text
@@ -166,8 +166,8 @@ class AssistantScreen(App[None]):
                     self._show_status()
             case AnswerPart(text):
                 self._show_answer(text, None)
-            case AnswerGiven(answer, in_parts):
-                self._show_answer("" if in_parts else answer.text, answer.basis)
+            case AnswerGiven(answer, text, in_parts):
+                self._show_answer("" if in_parts else text, answer.basis)
             case ReadingMoved(text, position):
                 self._show_instead(text, f"Text, {position}")
             case StatusSaid(text) if "\n" in text or text == FIRST_QUESTION:

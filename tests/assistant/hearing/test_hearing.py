@@ -13,18 +13,18 @@ from assistant.audio import AudioClip, read_question
 from assistant.errors import RecognizerError
 from assistant.hearing.grammar import (
     PHONES,
-    STOP,
     build_grammar,
     build_stop_grammar,
     command_sentences,
-    expand,
     phone_word,
     sentence_pattern,
     stop_sentences,
 )
+from assistant.hearing.orders import STOP
 from assistant.hearing.pocketsphinx_recognizer import MAX_DISAGREEMENT, PocketSphinxRecognizer
 from assistant.hearing.recognizer import AudioChunk, word_disagreement
 from assistant.session.orders import Action, Order, spoken_order
+from assistant.skills.wording import expand
 from models.pocket.questions import all_questions
 
 Speak = Callable[[str, str], Path]

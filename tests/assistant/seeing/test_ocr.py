@@ -10,7 +10,7 @@ import pytest
 
 from assistant.errors import OcrError
 from assistant.seeing.layout import page_text, reading_order
-from assistant.seeing.ocr import RapidOcrReader
+from assistant.seeing.ocr import RapidOcrReader, plain_width
 from assistant.seeing.page_boxes import (
     in_batches,
     is_turned_by_a_quarter,
@@ -177,3 +177,8 @@ def test_a_receipt_is_read_whichever_way_it_lies(data_dir: Path, quarters: int) 
     text = page_text(reading_order([line for part in parts for line in part.lines]))
     assert text.index("MR D.I.Y") < text.index("TOTAL") < text.index("STRICTLY NO CASH REFUND")
     assert len(parts) > 3 and parts[0].remaining > 20
+
+
+def test_full_width_becomes_plain_and_fractions_stay_whole() -> None:
+    assert plain_width("１２：３０（１½）") == "12:30(1½)"
+    assert plain_width("Take 1¼ to 2⅔ cups") == "Take 1¼ to 2⅔ cups"

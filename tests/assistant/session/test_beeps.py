@@ -149,7 +149,7 @@ def until_read(session: Session) -> list[str]:
     while not told or "EAN" not in told[-1]:
         event = session.events.get(timeout=5)
         if isinstance(event, AnswerGiven):
-            told.append(event.answer.text)
+            told.append(event.text)
     return told
 
 

@@ -8,13 +8,10 @@ import pytest
 from assistant.hearing.listener import Heard, HeardKind
 from assistant.session import phrases
 from assistant.session.events import ErrorSaid, QuestionHeard, SettingsChanged, State, StatusSaid
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
 from tests.assistant.fakes_session import Scene
 from tests.assistant.fakes_sound import QUESTION_LEVEL, STOP_LEVEL, FakeMicrophone, wait_until
 from tests.assistant.hearing.test_listening import Rig
 
-TOTAL = Answer("The total is 5.50.", Basis.READ)
 MISSING = "no microphone was found; plug one in"
 QUIET = 10
 

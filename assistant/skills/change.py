@@ -1,0 +1,21 @@
+"""The money that was given back."""
+
+from assistant.skills import vocabulary
+from assistant.skills.amounts import BESIDE, AmountSkill
+from assistant.skills.skill import Traits
+from assistant.skills.wording import Wording
+
+SKILL = AmountSkill(
+    name="change",
+    called="change",
+    english=((4, "change;change due;cash back;your change;balance returned;change given"),),
+    beside=f"{BESIDE} cash",
+    wordings=(
+        Wording(
+            heard="how much (is the change | change did i get)",
+            typed=(r"\bchange (?:did|do|was|is|due)\b|\b(?:the|my) change\b|\bchange$"),
+        ),
+        Wording(typed=vocabulary.typed("change")),
+    ),
+    traits=Traits(rank=31, text=True, careful=True),
+)

@@ -1,0 +1,54 @@
+"""The date of a letter, a receipt, a ticket."""
+
+from assistant.answers import Answer, Detail
+from assistant.seeing.scene import Scene
+from assistant.skills import vocabulary
+from assistant.skills.dating import LABELS, MOST_DATES, as_dates
+from assistant.skills.quoting import READ_TEXT, in_sentence, not_found
+from assistant.skills.skill import Asked, Traits
+from assistant.skills.wording import Wording
+from assistant.text.date_roles import Dated, dated
+
+
+class Date:
+    """Every date as it stands, those that are called the date first."""
+
+    name = "date"
+    wordings = (
+        Wording(
+            heard="<is> the date [on this | of this | here]",
+            typed=r"\bdates?\b|\bwhat day\b",
+        ),
+        Wording(typed=vocabulary.typed("date")),
+    )
+    traits = Traits(rank=42, text=True)
+
+    def find(self, asked: Asked, scene: Scene) -> Answer | None:
+        """The dates."""
+        page = scene.page(asked.cancelled)
+        if not page.rows:
+            return None
+        dates = [each for each in dated(page, LABELS) if not each.printed.needs_label]
+        if not dates:
+            return not_found(self.name, "date")
+        return as_dates(self.name, _best_first(dates)[:MOST_DATES])
+
+    def say(self, answer: Answer, detail: Detail) -> str:
+        """The likeliest date, then the others with their labels."""
+        if len(answer.found) < 2 or detail is Detail.SHORT:
+            return in_sentence(answer, detail, "The date is {}.", missing=READ_TEXT)
+        first, *others = answer.found
+        also = "; ".join(
+            f"{each.label}: {each.value}" if each.label else each.value for each in others
+        )
+        return f"The date is {first.value}. I also read {also}."
+
+
+def _best_first(dates: list[Dated]) -> list[Dated]:
+    """Labelled as the date, then without a label, then what has another name; each value once."""
+    order = {"other": 0, "": 1, "expiry": 2, "production": 3}
+    ranked = sorted(dates, key=lambda each: order[each.role])
+    return list({each.printed.text: each for each in reversed(ranked)}.values())[::-1]
+
+
+SKILL = Date()

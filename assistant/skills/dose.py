@@ -1,0 +1,82 @@
+"""How much of a medicine to take, as its label says."""
+
+import re
+
+from assistant.answers import Answer, Detail, Found
+from assistant.seeing.scene import Scene
+from assistant.skills.grounding import ground_read
+from assistant.skills.quoting import TURN_PACKAGE, in_sentence, listed, not_found
+from assistant.skills.skill import Asked, Traits
+from assistant.skills.wording import Wording
+from assistant.text.page import Page, Passage
+from assistant.text.tokens import Kind
+
+MOST_SENTENCES = 6
+"""Instructions and strengths that are told; a leaflet holds more than anybody can keep."""
+
+_INSTRUCTION = (
+    r"\bdos(?:e|age|es)\b|\btak(?:e|en|ing)\b|\bdirected\b|\btimes (?:a|per|each) day|\bdaily\b"
+    r"|\bswallow|\bchew|\bdissolve|\bapply|\binhale|\binject|\bdrops?\b|\bpuffs?\b|\bexceed"
+    r"|\bevery \d+ hours|\b(?:tablets?|capsules?|pills?|spoon\w*) (?:once|twice|a|per|every|each)"
+    r"|\b(?:one|two|three|four|half|\d) (?:tablets?|capsules?|pills?)\b|\bnot (?:to )?(?:be )?give"
+    r"|\bdo not use\b|\b(?:morning|evening|bedtime|with food|after meals?|before meals?)\b"
+    r"|\beinnehmen|\bt(?:ä|ae)glich|\bnehmen|\bprendre|\bpar jour|\btomar|\bal d(?:í|i)a"
+    r"|\bassumere|\bal giorno|\binnemen|\bper dag|\bpor dia"
+)
+_STRENGTH = r"\b(?:mg|mcg|µg|μg|micrograms?|milligrams?|ml|iu|i\.u\.|g|units?|%)\b"
+
+
+class Dose:
+    """Whole sentences: an instruction cut at the end of a line may say its opposite."""
+
+    name = "dose"
+    wordings = (
+        Wording(
+            heard="<is> the (dose | dosage | strength) [of this]",
+            typed=(
+                r"\bdos(?:e|age|es)\b|\bstrength\b|\bhow strong\b|\bdo i take\b"
+                r"|\bshould i take\b|\bcan i take\b|\bhow many milligrams|\bhow often\b.*\btake\b"
+            ),
+        ),
+        Wording(heard="how (many | much) [of this] (should | do) i take"),
+        Wording(heard="how (many (pills | tablets) | often) (should | do) i take"),
+    )
+    traits = Traits(rank=34, text=True, careful=True)
+
+    def find(self, asked: Asked, scene: Scene) -> Answer | None:
+        """What the label says."""
+        page = scene.page(asked.cancelled)
+        if not page.rows:
+            return None
+        told = _instructions(page)
+        if not told:
+            return not_found(self.name, "dose")
+        found = tuple(Found(each.text, None, each.lines) for each in told[:MOST_SENTENCES])
+        return Answer(self.name, found, ground_read(found))
+
+    def say(self, answer: Answer, detail: Detail) -> str:
+        """The label's words, and that nobody has checked them; in short, too."""
+        if answer.found and detail is Detail.SHORT:
+            return f"{listed(answer)}. I cannot check it."
+        sentence = "The label says, and I cannot check it: {}."
+        return in_sentence(answer, detail, sentence, missing=TURN_PACKAGE)
+
+
+def _instructions(page: Page) -> list[Passage]:
+    """The sentences that say how to take something, and those that name a strength, in order."""
+    return [each for each in page.sentences if _tells(each, page)]
+
+
+def _tells(sentence: Passage, page: Page) -> bool:
+    if re.search(_INSTRUCTION, sentence.text, re.IGNORECASE):
+        return True
+    measures = (
+        place.token.text
+        for row in sentence.rows
+        for place in page.places_in(row)
+        if place.token.kind in (Kind.MEASURE, Kind.PERCENT)
+    )
+    return any(re.search(_STRENGTH, measure, re.IGNORECASE) for measure in measures)
+
+
+SKILL = Dose()

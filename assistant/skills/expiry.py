@@ -1,0 +1,100 @@
+"""Until when something is good, and whether that day has passed."""
+
+from collections.abc import Sequence
+
+from assistant.answers import Answer, Detail, Note, NoteKind
+from assistant.seeing.scene import Scene
+from assistant.skills import vocabulary
+from assistant.skills.dating import LABELS, MOST_DATES, as_dates
+from assistant.skills.quoting import TURN_PACKAGE, listed, not_found
+from assistant.skills.skill import Asked, Traits
+from assistant.skills.wording import Wording
+from assistant.text.date_roles import Dated, dated, distance, judged
+
+
+class Expiry:
+    """Dates behind an expiry label; a date without any label is told as that."""
+
+    name = "expiry"
+    wordings = (
+        Wording(
+            heard="<is> the (expiry | expiration | best before | use by) date "
+            "[on this | of this | here]",
+            typed=(
+                r"\bexpir|\bbest before|\buse by\b|\bstill good\b|\bgo(?:es)? off\b"
+                r"|\buntil when\b|\bout of date\b|\bsell by\b|\bstill (?:ok|okay|fresh|safe)\b"
+            ),
+        ),
+        Wording(heard="when does (this | it | the milk | the food | the medicine) expire"),
+        Wording(heard="(has | is) (this | it) expired"),
+        Wording(heard="is (this | it) still good"),
+        Wording(typed=vocabulary.typed("expiry")),
+    )
+    traits = Traits(rank=26, text=True, careful=True)
+
+    def find(self, asked: Asked, scene: Scene) -> Answer | None:
+        """The expiry dates with what today makes of them."""
+        page = scene.page(asked.cancelled)
+        if not page.rows:
+            return None
+        dates = dated(page, LABELS)
+        labelled = [each for each in dates if each.role == "expiry"]
+        if labelled:
+            first = labelled[0]
+            notes = (*_judgement(first, asked), *(_further(labelled)))
+            return as_dates(self.name, labelled[:MOST_DATES], *notes)
+        bare = [each for each in dates if each.role == ""]
+        if len(bare) == 1 and len(dates) == 1:
+            return as_dates(self.name, bare, Note(NoteKind.NO_LABEL), *_judgement(bare[0], asked))
+        return not_found(self.name, "expiry date")
+
+    def say(self, answer: Answer, detail: Detail) -> str:
+        """The date as it stands, and whether it has passed."""
+        if not answer.found:
+            missing = answer.note(NoteKind.NOT_FOUND)
+            told = f"I can't tell: I find no expiry date in the text. {TURN_PACKAGE}"
+            return told if missing else ""
+        return " ".join(filter(None, (_dates(answer, detail), _sentence(answer))))
+
+
+def _dates(answer: Answer, detail: Detail) -> str:
+    if answer.note(NoteKind.NO_LABEL):
+        return f"I read a date without a label: {answer.values[0]}."
+    if detail is Detail.SHORT:
+        return f"{listed(answer)}."
+    if len(answer.found) == 1:
+        return f"The expiry date is {answer.values[0]}."
+    return f"Expiry dates: {listed(answer)}."
+
+
+def _sentence(answer: Answer) -> str:
+    note = answer.note(NoteKind.PAST) or answer.note(NoteKind.FUTURE)
+    if note is not None and note.kind is NoteKind.PAST:
+        return f"That is {note.detail} ago: it has passed." if note.detail else "It has passed."
+    if note is not None and note.detail == "today":
+        return "That is today."
+    if note is not None:
+        return f"That is in {note.detail}." if note.detail else "It has not passed."
+    if answer.note(NoteKind.IMPOSSIBLE):
+        return "There is no such day in any calendar."
+    return ""
+
+
+def _judgement(first: Dated, asked: Asked) -> tuple[Note, ...]:
+    if not first.printed.days:
+        return (Note(NoteKind.IMPOSSIBLE),)
+    side = judged(first.printed, asked.today)
+    # Of an ambiguous date only the side is known, and only where both readings lie on it.
+    sure = len(first.printed.days) == 1
+    far = distance(first.printed, asked.today) if sure else ""
+    kinds = {"past": NoteKind.PAST, "future": NoteKind.FUTURE}
+    if side == "today":
+        return (Note(NoteKind.FUTURE, "today"),)
+    return (Note(kinds[side], far),) if side in kinds else ()
+
+
+def _further(labelled: Sequence[Dated]) -> tuple[Note, ...]:
+    return (Note(NoteKind.MORE),) if len(labelled) > MOST_DATES else ()
+
+
+SKILL = Expiry()

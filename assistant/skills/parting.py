@@ -1,0 +1,85 @@
+"""One question or several: what people ask in one breath, without courtesy and asides.
+
+"Hi, what is this, and what colour is it? Thank you." asks two things. "What is the total and the
+date" does too, if both are things that can be asked for. "No, I meant the subtotal" asks for one.
+"""
+
+import re
+from collections.abc import Callable
+
+MOST_PARTS = 4
+"""Questions of one breath that are answered; more answers cannot be told apart by ear."""
+
+_ASKS = (
+    r"(?:what|when|where|who|whose|which|why|how|is|are|was|does|do|did|can|could|has|have|will|"
+    r"would|read|tell|find|count|describe|spell|show|scan|identify)"
+)
+_BEGINS = re.compile(
+    rf"^(?:(?:hi|hello|hey|ok|okay|please|so|well|excuse me|yes|and|also|oh|um|now|then)[ ,.!]+)*"
+    rf"(?:(?:can|could|would|will) (?:you|u|someone|somebody|anyone) (?:please |also |kindly )*)?"
+    rf"{_ASKS}\b",
+    re.IGNORECASE,
+)
+_JOINS = re.compile(
+    r"(?:,|;)? +(?:and|also|plus|and also|as well as|and then) +"
+    rf"(?=(?:please +)?{_ASKS}\b(?! (?:of|to)\b))",
+    re.IGNORECASE,
+)
+_LIST = re.compile(
+    r"^(?P<lead>(?:.*?\b)?(?:what(?: is|'s| are|s)|tell me|give me|read(?: me)?|find|say) )"
+    r"(?P<first>.+?)(?:,? and |, )(?P<second>(?:what |also )?.+)$",
+    re.IGNORECASE,
+)
+_MEANT = re.compile(
+    r"^(?:no|nope|sorry|wait)?[ ,.]*(?:i (?:meant|mean|wanted|want)|not [\w ]+[,;] (?:but )?)[ ,]*"
+    r"(?P<thing>.+)$",
+    re.IGNORECASE,
+)
+
+Known = Callable[[str], bool]
+"""Whether a question is one that some skill answers."""
+
+
+def parts(question: str, is_known: Known) -> list[str]:
+    """The questions of one breath, in order; the question itself if it is one.
+
+    is_known: whether some skill knows a question; "cheese and pepperoni" is one thing, "the total
+              and the date" are two.
+    """
+    meant = _MEANT.match(question.strip())
+    if meant:
+        return [_asked_for(meant["thing"], is_known)]
+    sentences = [
+        each.strip() for each in re.split(r"(?<=[?!.])\s+", question.strip()) if each.strip()
+    ]
+    asking = [each for each in sentences if each.endswith("?") or _BEGINS.match(each)]
+    found: list[str] = []
+    for sentence in asking or [question]:
+        for part in _JOINS.split(sentence):
+            found += _listed(part.strip(" ,;"), is_known)
+    found = [part for part in found if part.strip(" ?.!,")]
+    return list(dict.fromkeys(found))[:MOST_PARTS] or [question]
+
+
+def _asked_for(thing: str, is_known: Known) -> str:
+    """What somebody meant, as a question of its own."""
+    thing = thing.strip(" ?.!")
+    if _BEGINS.match(thing):
+        return thing
+    asked = (
+        f"what is {thing}" if re.match(r"(?:the|my|its|a|an)\b", thing) else f"what is the {thing}"
+    )
+    return asked if is_known(asked) else thing
+
+
+def _listed(part: str, is_known: Known) -> list[str]:
+    """ "What is the total and the date" as two questions, if both of them are known."""
+    match = _LIST.match(part)
+    if match is None:
+        return [part]
+    lead = match["lead"]
+    first = lead + match["first"].strip(" ,")
+    seconds = _listed(lead + match["second"].strip(" ,"), is_known)
+    if is_known(first) and all(is_known(each) for each in seconds):
+        return [first, *seconds]
+    return [part]

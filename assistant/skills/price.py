@@ -1,0 +1,61 @@
+"""What something costs."""
+
+from assistant.answers import Answer, Detail
+from assistant.seeing.scene import Scene
+from assistant.skills import total, vocabulary
+from assistant.skills.amounts import BESIDE, label_of
+from assistant.skills.quoting import found_places, in_sentence, labelled, not_found
+from assistant.skills.skill import Asked, Traits
+from assistant.skills.wording import Wording
+from assistant.text.amounts import best, named_amounts
+from assistant.text.tokens import Kind
+
+ENGLISH = (
+    (6, "price;our price;now;now only;only;sale price;special price;m r p;mrp;retail price;rrp"),
+    (5, "price each;each;unit price"),
+)
+MOST_AMOUNTS = 3
+
+
+class Price:
+    """The amount behind a price label; of a receipt the total; else the only amount there is."""
+
+    name = "price"
+    wordings = (
+        Wording(
+            heard="<is> the (price | cost) [of this | of the bill | on the receipt]",
+            typed=r"\bprice\b|\bcosts?\b|\bhow much (?:is|are|was|for)\b|\bhow much$",
+        ),
+        Wording(heard="how much (does (this | it) cost | is (this | it))"),
+        Wording(typed=vocabulary.typed("price")),
+    )
+    traits = Traits(rank=38, text=True, careful=True)
+
+    def find(self, asked: Asked, scene: Scene) -> Answer | None:
+        """The price; of a receipt the total, and then called so."""
+        page = scene.page(asked.cancelled)
+        if not page.rows:
+            return None
+        named = best(named_amounts(page, label_of(self.name, ENGLISH, BESIDE)))
+        if named:
+            return found_places(self.name, named[:MOST_AMOUNTS])
+        if total.total_places(page):
+            return total.SKILL.find(asked, scene)
+        money = [place for place in page.places_of(Kind.MONEY) if not place.token.needs_label]
+        if 0 < len(money) <= MOST_AMOUNTS:
+            return found_places(self.name, money)
+        return not_found(self.name, "price")
+
+    def say(self, answer: Answer, detail: Detail) -> str:
+        """The price, or several amounts with their labels."""
+        if len(answer.found) > 1:
+            return f"I read several amounts: {labelled(answer)}."
+        return in_sentence(
+            answer,
+            detail,
+            "The price is {}.",
+            missing="Ask me to read the text, or show the price tag.",
+        )
+
+
+SKILL = Price()

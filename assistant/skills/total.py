@@ -1,0 +1,88 @@
+"""The amount to pay."""
+
+import dataclasses
+
+from assistant.answers import Answer, Detail, Found, Note, NoteKind
+from assistant.seeing.scene import Scene
+from assistant.skills import vocabulary
+from assistant.skills.amounts import BESIDE, SUBTOTAL_RANK, AmountSkill, label_of
+from assistant.skills.grounding import ground_read
+from assistant.skills.quoting import listed
+from assistant.skills.skill import Asked, Traits
+from assistant.skills.wording import Wording
+from assistant.text.amounts import named_amounts
+from assistant.text.page import Page, Place
+from assistant.text.tokens import Kind
+
+_TOTAL = AmountSkill(
+    name="total",
+    called="total",
+    english=(
+        (7, "amount due;balance due;total due;total payable;amount payable;payable;to pay;pay"),
+        (7, "total to pay;please pay;net payable;total amount due;new balance;amount to pay"),
+        (6, "total rounded;rounded total;total round;rounded;net total;nett total"),
+        (5, "grand total;nett;total incl;total charge;total cost;total price"),
+        (4, "total;totals;sum"),
+        (SUBTOTAL_RANK, "subtotal;sub total"),
+    ),
+    beside=BESIDE,
+    wordings=(
+        Wording(
+            heard="<is> the (total | sum | amount) [of this | of the bill | on the receipt]",
+            typed=(
+                r"\btotal\b|\bsum\b(?! (?:it |this |that )?up)|\bhave to pay\b|\bdid i pay\b"
+                r"|\bamount\b|\bthe bill\b|\bcomes? to\b|\baltogether\b|\bdo i owe\b"
+            ),
+        ),
+        Wording(heard="<is> the total (amount | price | cost)"),
+        Wording(heard="how much (is the total | do i have to pay)"),
+        Wording(typed=vocabulary.typed("total")),
+    ),
+    traits=Traits(rank=36, text=True, careful=True),
+)
+
+
+class Total:
+    """The amount of the best label; a subtotal only where there is nothing else."""
+
+    name, wordings, traits = _TOTAL.name, _TOTAL.wordings, _TOTAL.traits
+
+    def find(self, asked: Asked, scene: Scene) -> Answer | None:
+        """The total; a subtotal where there is nothing else, and then called so."""
+        answer = _TOTAL.find(asked, scene)
+        if answer is not None and not answer.found:
+            return only_amount(self.name, scene.page(asked.cancelled)) or answer
+        if answer is None or not is_subtotal(scene.page(asked.cancelled)):
+            return answer
+        return dataclasses.replace(answer, notes=(*answer.notes, Note(NoteKind.SUBTOTAL)))
+
+    def say(self, answer: Answer, detail: Detail) -> str:
+        """The amount, or that there is none."""
+        if answer.note(NoteKind.QUOTED):
+            return f"I read: {listed(answer)}"
+        return _TOTAL.say(answer, detail)
+
+
+def total_places(page: Page) -> list[Place]:
+    """The amounts of the best label for a total."""
+    return _TOTAL.places(page)
+
+
+def only_amount(skill: str, page: Page) -> Answer | None:
+    """The sentence with the only amount of a page: what it is the amount of, it says itself."""
+    money = [place for place in page.places_of(Kind.MONEY) if not place.token.needs_label]
+    if len({place.token.text for place in money}) != 1:
+        return None
+    row = money[0].row
+    sentence = next((each for each in page.sentences if row in each.rows), page.passage(row))
+    found = (Found(sentence.text, None, sentence.lines),)
+    return Answer(skill, found, ground_read(found), (Note(NoteKind.QUOTED),))
+
+
+def is_subtotal(page: Page) -> bool:
+    """True if the best that a page names is a subtotal."""
+    found = named_amounts(page, label_of(_TOTAL.name, _TOTAL.english, _TOTAL.beside))
+    return max((each.rank for each in found), default=0) == SUBTOTAL_RANK
+
+
+SKILL = Total()

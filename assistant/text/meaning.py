@@ -1,0 +1,200 @@
+"""Words of a question and of a text: which carry meaning, and which mean the same.
+
+A question is answered by the lines that hold its words: the same stem, a part of a compound, a
+word that means the same, or one that recognition spelt a little differently.
+"""
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import snowballstemmer
+from babel.dates import get_day_names
+from rapidfuzz import fuzz
+
+SAME, COMPOUND, SYNONYM, MISSPELT = 1.0, 0.9, 0.85, 0.8
+"""How well a word matches: its stem, a compound with it, a word of its sense, a near spelling."""
+
+LEAST_COMPOUND = 4
+"""Letters of a word that is looked for inside another."""
+
+LEAST_FUZZY = 5
+"""Letters from which a near spelling can be told from another word."""
+
+NEAR = 85.0
+"""Likeness, 0 to 100, from which two long words are the same word spelt differently."""
+
+_STEMMERS = {
+    "en": "english", "de": "german", "fr": "french", "es": "spanish", "it": "italian",
+    "nl": "dutch", "pt": "portuguese",
+}  # fmt: skip
+
+_EMPTY_WORDS = """
+a an the this that these those it its i me my mine we us our you your he him his she her they them
+their one ones some any all both each every no not only just also too very much more most many
+there here what whats which who whom whose when where why how is am are was were be been being do
+does did done doing can could will would shall should may might must have has had having of to in on
+at by for from with about into onto over under up down out off and or but if then than so as s t re
+ll ve d m don doesn isn aren wasn didn wanna want need know like please thank thanks thankyou hi
+hello hey excuse sorry okay ok yes yeah well um uh oh sir maam advance kindly somebody someone
+anybody anyone tell say says said read show shows give let see look looking find get help try trying
+figure using written stand stands standing print printed mention mentioned picture photo image
+camera screen page paper text line lines word words label letter sign front back side top bottom
+left right item thing something anything everything product object package packet packaging box
+bottle can jar bag container card document sheet bill receipt exactly actually currently now today
+still again
+"""
+_EMPTY = frozenset(_EMPTY_WORDS.split())
+"""Words without a subject of their own: a question about "the price on this label, please" is
+about the price."""
+
+_SYNONYMS: tuple[tuple[str, ...], ...] = (
+    ("phone", "telephone", "tel", "call", "mobile", "hotline", "helpline", "ring", "contact"),
+    ("calories", "kcal", "calorie", "energy", "cal"),
+    ("cost", "price", "costs", "pay", "charge", "fee", "fare", "amount", "zahlung", "betrag",
+     "preis", "payer", "prix", "pagar", "precio", "pagare", "prezzo", "betalen", "prijs", "preço"),
+    ("doctor", "dr", "physician", "surgeon"),
+    ("open", "opening", "opens", "hours", "opened"),
+    ("close", "closing", "closes", "shut", "closed"),
+    ("expire", "expires", "expiry", "expiration", "exp", "expired"),
+    ("cook", "cooking", "bake", "heat", "heating", "oven", "microwave", "boil", "prepare"),
+    ("medicine", "medication", "drug", "tablet", "tablets", "pill", "pills", "capsules"),
+    ("flavor", "flavour", "taste"),
+    ("departs", "departure", "depart", "leaves", "leave", "dep"),
+    ("arrives", "arrival", "arrive", "arr"),
+    ("street", "road", "address", "avenue", "lane"),
+    ("fat", "fats"), ("carbs", "carbohydrate", "carbohydrates"), ("sugar", "sugars"),
+    ("sodium",), ("protein", "proteins"), ("fibre", "fiber"),
+    ("tax", "vat", "gst", "mwst", "tva", "iva", "btw", "ust"),
+    ("ingredients", "ingredient", "contains", "zutaten", "ingrédients"),
+    ("weight", "weigh", "net", "kg", "grams"),
+    ("password", "passcode", "pin", "key"),
+    ("wifi", "wi", "network", "ssid"),
+    ("warranty", "guarantee"),
+    ("temperature", "temp", "degrees", "celsius", "fahrenheit"),
+    ("appointment", "termin", "rendez"),
+    ("account", "acct", "konto", "iban", "compte"),
+    ("deposit", "deposits"), ("delivery", "deliver", "delivered", "shipping", "postage"),
+    ("discount", "savings", "saved", "rabatt", "remise", "off"),
+    ("tip", "gratuity"), ("change", "rückgeld", "rendu", "cambio", "wechselgeld"),
+    ("model", "modell", "modèle"), ("serial", "s/n", "sn"),
+    ("author", "by", "written"), ("manager", "director"),
+    ("mg", "milligrams", "milligram"), ("mcg", "micrograms", "µg"),
+    ("child", "children", "kids", "kid"), ("adult", "adults"),
+    ("pregnant", "pregnancy"), ("daily", "day"),
+)  # fmt: skip
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in lower case; figures count as words, marks do not."""
+    return re.findall(r"[^\W_]+(?:['’][^\W\d_]+)?", text.lower())
+
+
+def content_words(question: str) -> tuple[str, ...]:
+    """The words of a question that its answer must account for, in order, each once."""
+    found = (word.replace("’", "'") for word in words(question))
+    bare = (re.sub(r"'(?:s|re|ll|ve|d|m)$", "", word) for word in found)
+    return tuple(dict.fromkeys(word for word in bare if word not in _EMPTY and len(word) > 1))
+
+
+@functools.cache
+def _stemmer(language: str) -> "snowballstemmer.stemmer":
+    return snowballstemmer.stemmer(_STEMMERS.get(language, "english"))
+
+
+@functools.lru_cache(maxsize=20_000)
+def stem(word: str, language: str = "en") -> str:
+    """The stem of a word in lower case, without accents."""
+    letters = unicodedata.normalize("NFKD", word.lower())
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    stemmed: str = _stemmer(language).stemWord(plain)
+    return stemmed
+
+
+@functools.cache
+def _senses() -> dict[str, set[int]]:
+    senses: dict[str, set[int]] = {}
+    for number, group in enumerate(_SYNONYMS):
+        for word in group:
+            senses.setdefault(stem(word), set()).add(number)
+    return senses
+
+
+@functools.lru_cache(maxsize=50_000)
+def likeness(asked: str, printed: str, language: str = "en") -> float:
+    """How well a printed word matches one of a question: 0, or one of the constants above."""
+    one, other = stem(asked), stem(printed)
+    if one == other or (language != "en" and stem(asked, language) == stem(printed, language)):
+        return SAME
+    if asked.isdigit() or printed.isdigit():
+        return 0.0
+    day = weekday(asked)
+    if day is not None:
+        return SAME if day == weekday(printed) else 0.0
+    if _senses().get(one, set()) & _senses().get(other, set()):
+        return SYNONYM
+    if len(one) >= LEAST_COMPOUND and len(other) > len(one) and _is_part(one, other):
+        return COMPOUND
+    if len(other) >= LEAST_COMPOUND and len(one) > len(other) + 2 and _is_part(other, one):
+        return MISSPELT
+    if min(len(asked), len(printed)) >= LEAST_FUZZY and fuzz.ratio(asked, printed) >= NEAR:
+        return MISSPELT
+    return 0.0
+
+
+def _is_part(part: str, whole: str) -> bool:
+    """True for a part at either end of a compound: nuts of hazelnuts, parking of noparking."""
+    return whole.startswith(part) or whole.endswith(part)
+
+
+def best_match(asked: str, printed: Iterable[str], language: str = "en") -> float:
+    """How well the best of some printed words matches one of a question, 0 to 1."""
+    return max((likeness(asked, word, language) for word in printed), default=0.0)
+
+
+@functools.cache
+def _days() -> dict[str, int]:
+    known: dict[str, int] = {}
+    for language in _STEMMERS:
+        for width in ("wide", "abbreviated", "short"):
+            for number, name in get_day_names(width, locale=language).items():
+                plain = stem_free(name)
+                if len(plain) >= 3 or language in ("de",):
+                    known.setdefault(plain, number)
+    known |= {"tues": 1, "weds": 2, "thur": 3, "thurs": 3}
+    return known
+
+
+def stem_free(word: str) -> str:
+    """A word in lower case, without accents and marks."""
+    letters = unicodedata.normalize("NFKD", word.lower())
+    return "".join(letter for letter in letters if letter.isalpha())
+
+
+def weekday(word: str) -> int | None:
+    """The day that a word names, Monday 0 to Sunday 6, or None."""
+    plain = stem_free(word)
+    found = _days().get(plain)
+    return found if found is not None else _days().get(plain.removesuffix("s"))
+
+
+def weekdays(text: str) -> frozenset[int]:
+    """The days that a line is about: those it names, and those between two of a range."""
+    found: set[int] = set()
+    pattern = r"([^\W\d_]+)\.?(?: ?(?:-|–|—|to|bis|à|au|al|a|tot|até|until|through) ?([^\W\d_]+))?"
+    for match in re.finditer(pattern, text):
+        first = weekday(match[1])
+        last = weekday(match[2]) if match[2] else None
+        if first is not None and last is not None:
+            found |= {(first + step) % 7 for step in range((last - first) % 7 + 1)}
+        found |= {day for day in (first, last) if day is not None}
+    return frozenset(found)
+
+
+def negates(sentence: Sequence[str]) -> bool:
+    """True if some of the words turn a sentence into its opposite."""
+    return any(
+        word in ("no", "not", "never", "without", "free", "kein", "keine", "nicht")
+        for word in sentence
+    )
