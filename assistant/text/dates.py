@@ -111,7 +111,6 @@ _RIGHT_OR_CLOCK = r"(?:(?![A-Za-z\d]|[/.,-]\d)|(?=\d\d:\d\d))"
 """Receipts run the date and the clock together, as in 9/3/201820:54."""
 _YEAR4 = r"(?P<y>(?:19|20)\d\d)"
 _YEAR = r"(?P<y>(?:19|20)\d\d|\d\d)"
-_SEPARATED = r" ?[./-] ?"
 _SURE_PATTERNS = 7
 
 
@@ -119,11 +118,13 @@ _SURE_PATTERNS = 7
 def _patterns() -> tuple[re.Pattern[str], ...]:
     """From the most to the least telling form; the last few need a label."""
     names = "|".join(sorted({*_months(), *_with_accents()}, key=len, reverse=True))
-    name = rf"(?P<name>{names})\.?(?![a-z\u00e0-\u00ff])"
+    # "5 out of 10" is no day of the Portuguese "out".
+    name = rf"(?P<name>(?!out of\b)(?:{names}))\.?(?![a-z\u00e0-\u00ff])"
     ordinal = r"(?:st|nd|rd|th|er|º|\.)?"
     of = r"(?:of |de |di |del )?"
     gap = r"[ .,/'’-]{0,3}"
-    figures = rf"(?P<a>\d{{1,2}}){_SEPARATED}(?P<b>\d{{1,2}}){_SEPARATED}"
+    # The same mark twice: "2 - 3.50" is a name and a price.
+    figures = r"(?P<a>\d{1,2}) ?(?P<s>[./-]) ?(?P<b>\d{1,2}) ?(?P=s) ?"
     forms = (
         rf"{_LEFT}{_YEAR4}(?P<s>[./-])(?P<m>\d{{1,2}})(?P=s)(?P<d>\d{{1,2}})(?:(?=T\d\d)|{_RIGHT})",
         rf"{_GLUED}{figures}{_YEAR4}{_RIGHT_OR_CLOCK}",

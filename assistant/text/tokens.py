@@ -77,7 +77,10 @@ _UNITS = (
     "servings?|pieces?|pcs|items?|sheets?|rolls?|people|pers(?:on|\\.)?s?|"
     "points?|pts|km/h|mph|bpm|mmHg|bar|psi|ppm|IU|I\\.U\\.|units?|mmol(?:/l)?"
 )
-_FRACTION = r"(?:\d+ ?[½¼¾⅓⅔⅛]|[½¼¾⅓⅔⅛]|\d+[ -]\d/\d|\d/\d|\d+ ?\d[⁄]\d+|\d?[⁄]\d+|\d+[⁄]\d+)"
+_GLYPHS = "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
+_FRACTION = (
+    rf"(?:\d+ ?[{_GLYPHS}]|[{_GLYPHS}]|\d+[ -]\d/\d|\d/\d|\d+ ?\d[⁄]\d+|\d?[⁄]\d+|\d+[⁄]\d+)"
+)
 
 _QUANTITY = rf"(?:{_FRACTION}|[.,]\d+|{_ANY_NUMBER})"
 
@@ -137,7 +140,7 @@ def _patterns() -> tuple[tuple[Kind, re.Pattern[str], bool, bool], ...]:
 
 def tokens(text: str) -> list[Token]:
     """The values of a line, from left to right; they share no character."""
-    if not any(character.isdigit() or character in "@./½¼¾" for character in text):
+    if not any(character.isnumeric() or character in "@./" for character in text):
         return []
     found = list(_dates_and_phones(text))
     taken = [(token.start, token.end) for token in found]
@@ -158,11 +161,18 @@ def _dates_and_phones(text: str) -> Iterator[Token]:
     for date in sure:
         yield Token(Kind.DATE, date.text, date.start, date.end)
     spans = [(date.start, date.end) for date in sure]
-    for start, end in find_phones(text):
+    unread = text
+    for start, end in spans:
+        unread = unread[:start] + "," * (end - start) + unread[end:]
+    # The library looks closely at every row of figures, for each region: dates are none of its.
+    for start, end in find_phones(text) if _MAY_CALL.search(unread) else ():
         if all(end <= first or start >= last for first, last in spans):
             bare = re.match(_SURE_PHONE, text[start:end]) is None
             yield Token(Kind.PHONE, text[start:end], start, end, needs_label=bare)
 
+
+_MAY_CALL = re.compile(r"(?:\d(?:[^\w\s,;:$€£%]|\s(?!\s\s)){0,4}){6}\d")
+"""Seven figures with nothing between them that ends a telephone number, as a column does."""
 
 _SURE_PHONE = r"\+|\(?0|\(\d{3}\)|(?:1[-. ])?\d{3}[-.]\d{3}[-.]\d{4}$"
 """A number that begins so is one to call; 4471 2209 8830 may also be an account."""
@@ -170,11 +180,13 @@ _SURE_PHONE = r"\+|\(?0|\(\d{3}\)|(?:1[-. ])?\d{3}[-.]\d{3}[-.]\d{4}$"
 
 def find_phones(text: str) -> list[tuple[int, int]]:
     """Where telephone numbers stand in a line, in the national forms of `REGIONS` or with a +."""
-    if sum(character.isdigit() for character in text) < 7:
-        return []
     found: list[tuple[int, int]] = []
+    left = text
     for region in REGIONS:
-        for match in PhoneNumberMatcher(text, region, leniency=Leniency.VALID):
+        # The library is slow where it finds nothing: what another region knows is not asked again.
+        if not _MAY_CALL.search(left):
+            break
+        for match in PhoneNumberMatcher(left, region, leniency=Leniency.VALID):
             number = match.raw_string
             start = match.start
             # A run of digits without any mark may be anything: an account, a code, a barcode.
@@ -183,6 +195,7 @@ def find_phones(text: str) -> list[tuple[int, int]]:
             if bare or longer or any(start < last and first < match.end for first, last in found):
                 continue
             found.append((start, match.end))
+            left = left[:start] + "," * (match.end - start) + left[match.end :]
     return sorted(found)
 
 
