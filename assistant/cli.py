@@ -93,9 +93,10 @@ class _LineParser(argparse.ArgumentParser):
         given = re.search(r"COMMAND: invalid choice: '(.+?)' ", message)
         if given and Path(given[1]).is_file():
             raise UsageError(
-                f"{given[1]}: is a file and no command; to talk about it: assistant --picture FILE"
+                f"{given[1]}: is a file and no command",
+                "to talk about it: assistant --picture FILE",
             )
-        raise UsageError(f"{message}; see {self.prog} --help")
+        raise UsageError(message, f"see {self.prog} --help")
 
 
 def _parser() -> argparse.ArgumentParser:

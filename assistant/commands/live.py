@@ -106,7 +106,7 @@ def with_options(settings: Settings, options: argparse.Namespace) -> Settings:
         changes["camera_source"] = options.camera
     if options.model is not None:
         if not (options.model / "config.json").is_file():
-            raise UsageError(f"{options.model}: no model folder; it holds no config.json")
+            raise UsageError(f"{options.model}: no model folder", "it holds no config.json")
         changes["model_folder"] = str(options.model)
     if options.vosk_model is not None:
         check_model_folder(options.vosk_model)
@@ -130,7 +130,7 @@ def choose_front(
         return "json" if options.json else "plain"
     if options.tui:
         if not on_terminal:
-            raise UsageError("--tui needs a terminal; use --plain here")
+            raise UsageError("--tui needs a terminal", "use --plain here")
         return "tui"
     accessible = environment.get("ACCESSIBLE", "") not in ("", "0")
     if accessible or environment.get("TERM") == "dumb" or not on_terminal:
@@ -279,7 +279,8 @@ class Devices:
         folder = model_folder(self._settings.model_folder)
         if not folder.is_dir():
             raise VisionError(
-                f"there is no vision model at {folder}; text is read, other questions get no answer"
+                f"there is no vision model at {folder}",
+                "text is read, other questions get no answer",
             )
 
     def _open_memory(self) -> None:

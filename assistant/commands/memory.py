@@ -79,7 +79,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _forget(options: argparse.Namespace) -> int:
     if not options.number.isdecimal():
-        raise UsageError(f"{options.number}: not a number; see assistant memory list")
+        raise UsageError(f"{options.number}: not a number", "see assistant memory list")
     memory = _open()
     if memory is None:
         _say("nothing is saved", options)
@@ -106,7 +106,7 @@ def _open() -> Memory | None:
 
 def _ask_passphrase(new: bool) -> str:
     if not sys.stdin.isatty():
-        raise MemoryKeyError(f"a passphrase is needed; set {PASSPHRASE_VARIABLE}")
+        raise MemoryKeyError("a passphrase is needed", f"set {PASSPHRASE_VARIABLE}")
     return getpass.getpass("Passphrase of what you saved: ")
 
 

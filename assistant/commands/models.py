@@ -113,7 +113,7 @@ def _verify(options: argparse.Namespace) -> int:
         record = read_record(model.name)
     except OSError as error:
         raise AssistantError(
-            f"{model_folder(model.name)}: cannot be read ({error.strerror}); check who owns it"
+            f"{model_folder(model.name)}: cannot be read ({error.strerror})", "check who owns it"
         ) from error
     except DamagedFileError as error:
         found, record = [str(error)], None

@@ -133,11 +133,11 @@ def _read(options: argparse.Namespace) -> int:
 def _check_question_options(options: argparse.Namespace) -> None:
     if options.question_audio is not None:
         if options.question is not None:
-            raise UsageError("a typed question and --question-audio were given; give one of them")
+            raise UsageError("a typed question and --question-audio were given", "give one of them")
     elif options.question is None or not options.question.strip():
         raise UsageError(
-            'the question is empty; type one, such as "What does it say?", or give '
-            "--question-audio WAV"
+            "the question is empty",
+            'type one, such as "What does it say?", or give --question-audio WAV',
         )
 
 
@@ -145,13 +145,13 @@ def _check_outputs(options: argparse.Namespace) -> None:
     """Refuse outputs that must not be written before any work is done."""
     if options.answer_audio is None:
         if options.overwrite:
-            raise UsageError("--overwrite does nothing without --answer-audio WAV; give both")
+            raise UsageError("--overwrite does nothing without --answer-audio WAV", "give both")
         return
     if options.no_speech:
-        raise UsageError("--answer-audio and --no-speech contradict each other; give one of them")
+        raise UsageError("--answer-audio and --no-speech contradict each other", "give one of them")
     asked = getattr(options, "question_audio", None)
     if asked is not None and asked.resolve() == options.answer_audio.resolve():
-        raise UsageError(f"{asked}: the answer would replace the question; give another name")
+        raise UsageError(f"{asked}: the answer would replace the question", "give another name")
     check_wav_output(options.answer_audio, overwrite=options.overwrite)
 
 
@@ -163,7 +163,7 @@ def _folder(chosen: str) -> Path | None:
 def _hear(options: argparse.Namespace, settings: Settings, stopwatch: Stopwatch) -> str:
     clip = read_question(options.question_audio)
     if abs(clip.samples.astype(int)).max() < SILENT_PEAK:
-        raise UsageError("I heard nothing; record the question again, closer to the microphone")
+        raise UsageError("I heard nothing", "record the question again, closer to the microphone")
     with stopwatch.stage("load_recognizer"):
         chosen = configured_model(options.vosk_model or _folder(settings.vosk_folder))
         recognizer = _recognizer(chosen or installed_speech_model())
@@ -171,8 +171,8 @@ def _hear(options: argparse.Namespace, settings: Settings, stopwatch: Stopwatch)
         transcript = recognizer.recognize(clip)
     if transcript is None:
         raise UsageError(
-            "I did not understand the question; say it in other words, such as "
-            '"what does it say", or type it'
+            "I did not understand the question",
+            'say it in other words, such as "what does it say", or type it',
         )
     return transcript.text
 

@@ -156,7 +156,7 @@ class Camera:
                 replies.put(error)
                 return
             except Exception as error:
-                replies.put(CameraError(f"the camera cannot be opened ({error}); try another"))
+                replies.put(CameraError(f"the camera cannot be opened ({error})", "try another"))
                 return
             if abandoned.is_set():
                 capture.close()
@@ -169,8 +169,8 @@ class Camera:
         except queue.Empty:
             abandoned.set()
             raise CameraError(
-                f"camera {self._source} does not answer; close the program that uses it, or "
-                "plug it in again"
+                f"camera {self._source} does not answer",
+                "close the program that uses it, or plug it in again",
             ) from None
         if isinstance(reply, CameraError):
             raise reply

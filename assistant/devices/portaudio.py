@@ -151,10 +151,10 @@ class PortAudio:
         except self.errors as error:
             if kind == "input":
                 raise MicrophoneError(
-                    "no microphone was found; plug one in, or type the question"
+                    "no microphone was found", "plug one in, or type the question"
                 ) from error
             raise PlayerError(
-                "no sound: no loudspeaker or headphones were found; plug some in"
+                "no sound: no loudspeaker or headphones were found", "plug some in"
             ) from error
 
     def accepts_output(self, rate_hz: int) -> bool:
@@ -199,7 +199,7 @@ class PortAudio:
         return self._open(
             self._sounddevice.InputStream,
             lambda error: MicrophoneError(
-                f"the microphone cannot be opened ({error}); plug it in, or close other programs"
+                f"the microphone cannot be opened ({error})", "plug it in, or close other programs"
             ),
             samplerate=rate_hz,
             channels=channels,

@@ -173,7 +173,7 @@ def look_at_saved_things(settings: Settings) -> Finding:
     """Say whether things are saved, and whether they could be; opens nothing."""
     missing = [name for name in ("sqlcipher3", "sqlite_vec") if not importlib.util.find_spec(name)]
     if missing:
-        raise AssistantError(f"the package {missing[0]} is missing; run scripts/setup again")
+        raise AssistantError(f"the package {missing[0]} is missing", "run scripts/setup again")
     from assistant.memory.keys import keyring_trouble
 
     if not settings.history_enabled:

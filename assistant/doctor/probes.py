@@ -155,15 +155,15 @@ def look_at_recognizer(chosen: str) -> Finding:
     folder = configured_model(Path(chosen) if chosen else None) or installed_speech_model()
     if folder is not None:
         if importlib.util.find_spec("vosk") is None:
-            raise RecognizerError("the package vosk is missing; run scripts/setup again")
+            raise RecognizerError("the package vosk is missing", "run scripts/setup again")
         path = check_model_folder(folder)
         return Finding(State.OK, f"Vosk with the model {path.name}; you can ask anything")
     spec = importlib.util.find_spec("pocketsphinx")
     places = [] if spec is None else spec.submodule_search_locations or []
     if not any((Path(place) / "model" / "en-us").is_dir() for place in places):
         raise RecognizerError(
-            "there is no Vosk model, and the package pocketsphinx or its English model is "
-            f"missing; {_PULL} vosk-small-en"
+            "there is no Vosk model, and the package pocketsphinx or its English model is missing",
+            f"{_PULL} vosk-small-en",
         )
     return Finding(
         State.LIMITED,

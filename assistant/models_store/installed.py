@@ -161,7 +161,7 @@ def read_record(name: str) -> PullRecord | None:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedFileError(
-            f"{path}: the record is damaged ({error}); remove this file and pull the model again"
+            f"{path}: the record is damaged ({error})", "remove this file and pull the model again"
         ) from error
 
 
@@ -179,7 +179,7 @@ def faults(model: CatalogModel) -> Iterator[str]:
     folder = model_folder(model.name)
     if record is None or not folder.is_dir():
         raise DamagedFileError(
-            f"{model.name} is not installed; get it with: assistant models pull {model.name}"
+            f"{model.name} is not installed", f"get it with: assistant models pull {model.name}"
         )
     for name, expected in record.files.items():
         path = folder / name

@@ -59,8 +59,8 @@ def pull(
             return _pull_files(model, model.source, tell, progress, endpoint, pause_s)
         except OSError as error:
             raise DownloadError(
-                f"{models_folder()}: cannot be written ({error.strerror or error}); free space "
-                "or check who owns this folder"
+                f"{models_folder()}: cannot be written ({error.strerror or error})",
+                "free space or check who owns this folder",
             ) from error
 
 
@@ -73,7 +73,7 @@ def _alone(name: str) -> Iterator[None]:
             yield
     except Timeout as error:
         raise DownloadError(
-            f"{name} is being pulled by another command; wait until that one is finished"
+            f"{name} is being pulled by another command", "wait until that one is finished"
         ) from error
 
 
@@ -97,8 +97,8 @@ def _pull_archive(
         if source.sha256 or not known:
             raise
         raise DamagedFileError(
-            f"{error}. The digest is that of the first pull; if the maker has a newer file and you "
-            f"trust it, remove {record_file(model.name)}"
+            f"{error}. The digest is that of the first pull",
+            f"if the maker has a newer file and you trust it, remove {record_file(model.name)}",
         ) from error
     size = archive.stat().st_size
     if not known:
@@ -130,15 +130,15 @@ def _archive_digest(model: CatalogModel, source: ArchiveSource) -> str:
 def _check_layout(model: CatalogModel, folder: Path) -> Path:
     if not folder.is_dir():
         raise DamagedFileError(
-            f"{model.name}: the archive holds no folder {folder.name}; nothing was installed, "
-            "try again later"
+            f"{model.name}: the archive holds no folder {folder.name}",
+            "nothing was installed, try again later",
         )
     if model.kind is ModelKind.SPEECH:
         try:
             check_model_folder(folder)
         except RecognizerError as error:
             raise DamagedFileError(
-                f"{model.name}: the archive holds no Vosk model ({error}); nothing was installed"
+                f"{model.name}: the archive holds no Vosk model ({error})", "nothing was installed"
             ) from error
     return folder
 
@@ -192,8 +192,9 @@ def _file_digests(model: CatalogModel, source: HubSource, listing: HubListing) -
         if now and now != before.sha256:
             raise DamagedFileError(
                 f"{model.name}: the hub states another digest for {name} than at the first pull, "
-                f"for the same commit; nothing was installed. If you trust the new file, remove "
-                f"{record_file(model.name)}"
+                "for the same commit",
+                "nothing was installed. If you trust the new file, remove "
+                f"{record_file(model.name)}",
             )
         if name in expected:
             expected[name] = before.sha256

@@ -1,23 +1,19 @@
-"""What was asked last and answered since: told, repeated, and the ground of follow-ups."""
-
-from typing import TYPE_CHECKING
+"""What was asked last and answered since: said, repeated, and the ground of follow-ups."""
 
 from assistant.frames import Frame
 from assistant.session import phrases
 from assistant.session.events import AnswerGiven, AnswerPart
-from assistant.session.ports import Context, Piece
+from assistant.session.port import Port
+from assistant.skills.context import Context, Piece
 from assistant.skills.text_answers import Answer
 from assistant.speech.rendering import LABELS, spoken_text
-
-if TYPE_CHECKING:
-    from assistant.session.session import Session
 
 
 class Answers:
     """Owned by the session's thread."""
 
-    def __init__(self, session: "Session") -> None:
-        self._session = session
+    def __init__(self, port: Port) -> None:
+        self._port = port
         self.question = ""
         self.seen: Frame | None = None
         """The frame of the last answers."""
@@ -46,25 +42,25 @@ class Answers:
     def deliver(self, piece: Piece) -> None:
         """Show and say a whole answer, or a sentence of one that is still being found."""
         if isinstance(piece, Answer):
-            self.tell(piece)
+            self.say(piece)
         else:
             self._parts = True
-            self._session.telling.emit(AnswerPart(piece))
-            self._session.voice.say_answer(piece)
+            self._port.emit(AnswerPart(piece))
+            self._port.say_answer(piece)
 
-    def tell(self, answer: Answer) -> None:
+    def say(self, answer: Answer) -> None:
         """Show and say an answer, and keep it for `repeat`."""
         self._given.append(answer)
         in_parts, self._parts = self._parts, False
-        self._session.telling.emit(AnswerGiven(answer, in_parts=in_parts))
+        self._port.emit(AnswerGiven(answer, in_parts=in_parts))
         # The basis of what was spoken while it was still being found follows it.
         spoken = LABELS[answer.basis] if in_parts else spoken_text(answer)
-        self._session.voice.say_answer(spoken)
+        self._port.say_answer(spoken)
 
     def repeat(self) -> None:
         """Show and say the last answers again."""
         if not self._given:
-            self._session.telling.fail(phrases.NOTHING_TO_REPEAT)
+            self._port.fail(phrases.NOTHING_TO_REPEAT)
         for answer in self._given:
-            self._session.telling.emit(AnswerGiven(answer))
-            self._session.voice.say_answer(spoken_text(answer))
+            self._port.emit(AnswerGiven(answer))
+            self._port.say_answer(spoken_text(answer))

@@ -53,8 +53,8 @@ def make_private_folder(folder: Path) -> Path:
         folder.chmod(FOLDER_MODE)
     except OSError as error:
         raise SettingsError(
-            f"{folder}: the folder cannot be made ({error.strerror}); free space, or set "
-            f"{HOME_VARIABLE} to a folder of your own"
+            f"{folder}: the folder cannot be made ({error.strerror})",
+            f"free space, or set {HOME_VARIABLE} to a folder of your own",
         ) from error
     return folder
 

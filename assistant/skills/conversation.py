@@ -13,8 +13,8 @@ from assistant.seeing.layout import reading_order, rows_of
 from assistant.seeing.quality import SENTENCES, check_quality
 from assistant.seeing.scene import Scene
 from assistant.seeing.text import TextLine, TextReader, never
-from assistant.session.ports import Context, Piece
 from assistant.skills.answerer import Answerer, ModelOpener
+from assistant.skills.context import Context, Piece
 from assistant.skills.double_check import compared, other_view
 from assistant.skills.follow_ups import resolve
 from assistant.skills.grounding import Basis
@@ -72,7 +72,7 @@ class Conversation:
         self._answerer.look_ahead(self._scene(frame), cancelled)
 
     def problem(self, frame: Frame, question: str, context: Context) -> str:
-        """Why a question cannot be answered from a frame; see `assistant.session.ports.Answering`.
+        """Why a question cannot be answered from a frame; see `session.protocols.Answering`.
 
         Raises:
             BarcodeError: the reader of barcodes is missing or failed.
@@ -88,7 +88,7 @@ class Conversation:
         return found
 
     def nearness(self, frame: Frame, question: str) -> float | None:
-        """How near what is looked for is to be found; see `assistant.session.ports.Answering`.
+        """How near what is looked for is to be found; see `session.protocols.Answering`.
 
         Raises:
             BarcodeError: the reader of barcodes is missing or failed.
@@ -171,7 +171,7 @@ class Conversation:
         return "" if cancelled() else self._live.see(lines)
 
     def navigate(self, order: str, argument: str) -> tuple[str, str]:
-        """Move in the text that was read last; see `assistant.session.ports.Answering`.
+        """Move in the text that was read last; see `session.protocols.Answering`.
 
         Raises:
             UsageError: nothing was read, or there is nothing in that direction.

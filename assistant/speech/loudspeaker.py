@@ -121,7 +121,7 @@ class Loudspeaker:
             PlayerError: outside 0 to 100.
         """
         if not 0 <= percent <= 100:
-            raise PlayerError(f"a volume of {percent} is not possible; give 0 to 100")
+            raise PlayerError(f"a volume of {percent} is not possible", "give 0 to 100")
         self._volume = percent
         self._try(lambda player: player.set_volume(percent))
 

@@ -144,7 +144,7 @@ class SentenceSpeaker:
         """
         if not SLOWEST_WPM <= wpm <= FASTEST_WPM:
             raise SynthesizerError(
-                f"{wpm} words per minute cannot be spoken; give {SLOWEST_WPM} to {FASTEST_WPM}"
+                f"{wpm} words per minute cannot be spoken", f"give {SLOWEST_WPM} to {FASTEST_WPM}"
             )
         self._voice.set_rate(wpm)
 

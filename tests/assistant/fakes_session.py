@@ -15,9 +15,10 @@ from assistant.frames import Frame
 from assistant.hearing.listener import Heard, HeardCallback, HeardKind
 from assistant.hearing.recognizer import Transcript
 from assistant.session.events import Event, State, StateChanged
-from assistant.session.ports import Cancelled, Context, Kept, Piece
+from assistant.session.protocols import Kept
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
+from assistant.skills.context import Cancelled, Context, Piece
 from assistant.skills.grounding import Basis
 from assistant.skills.text_answers import Answer
 from assistant.speech.speaker import (
@@ -280,7 +281,7 @@ class Scene:
         done: queue.Queue[None] = queue.Queue(1)
         # The state is settled after a message; the second one comes after that.
         for _ in range(2):
-            self.session._post(lambda: done.put(None))
+            self.session.post(lambda: done.put(None))
             done.get(timeout=PATIENCE_S)
 
     def idle(self) -> list[Event]:

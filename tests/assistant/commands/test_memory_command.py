@@ -25,7 +25,7 @@ from assistant.memory.notebook import (
 )
 from assistant.memory.search import FoundBy
 from assistant.memory.store import Memory
-from assistant.session.ports import Kept, Notebook
+from assistant.session.protocols import Kept, Notebook
 
 PASSPHRASE = "correct horse battery"
 

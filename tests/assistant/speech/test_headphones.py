@@ -78,7 +78,7 @@ def test_nothing_but_a_stop_is_heard_while_it_speaks(scene: Scene) -> None:
     for kind in (HeardKind.PARTIAL, HeardKind.FINAL, HeardKind.REJECTED):
         scene.listener.hear(kind, "the total is five")
         assert scene.settle() == []
-    assert scene.answering.asked == asked and scene.session.state.now is State.SPEAKING
+    assert scene.answering.asked == asked and scene.session.state is State.SPEAKING
     scene.listener.hear(HeardKind.STOP, "stop")
     assert QuestionHeard("stop") in scene.until_state(State.IDLE), "and then still a stop"
 
@@ -109,7 +109,7 @@ def test_a_microphone_that_is_missing_is_told_once_and_speech_goes_on(scene: Sce
         events = scene.settle()
         scene.speaker.start("A second sentence.")
         assert ErrorSaid(MISSING) not in events + scene.settle()
-        assert scene.session.state.now is State.SPEAKING
+        assert scene.session.state is State.SPEAKING
         assert scene.speaker.said.count(MISSING) == 1
         assert scene.speaker.calls == [] and scene.listener.calls == ["listen for stop"]
         scene.session.talk()

@@ -1,31 +1,11 @@
 """What a session needs from the parts that see, answer, read and remember."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from assistant.frames import Frame
-from assistant.skills.text_answers import Answer
-
-Piece = Answer | str
-"""A whole answer with its basis; or a sentence of one whose basis comes at its end.
-
-A question gets one or more answers: first what is quickly known, then what a model adds.
-"""
-
-
-Cancelled = Callable[[], bool]
-"""Asked between the steps of a job; once it is true, nobody wants the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What was said before, for follow-ups; and how long answers should be (0 to 2)."""
-
-    verbosity: int = 1
-    question: str = ""
-    answer: Answer | None = None
-    frame: Frame | None = None
+from assistant.skills.context import Cancelled, Context, Piece
 
 
 class Answering(Protocol):
