@@ -88,10 +88,13 @@ def read_clip(path: Path) -> AudioClip:
         raise AudioFileError(f"{path}: cannot be read as a WAV file ({error})") from error
 
 
-def check_wav_output(path: Path, *, overwrite: bool = False) -> None:
+def check_wav_output(
+    path: Path, *, overwrite: bool = False, way_out: str = "give another name"
+) -> None:
     """Refuse an output path that cannot or must not be written, before any work is done.
 
     overwrite: an existing WAV file may be replaced; any other file never is.
+    way_out:   what the user can do where it may not.
 
     Raises:
         UsageError: a folder, an existing file, or a folder that is missing or cannot be
@@ -108,7 +111,7 @@ def check_wav_output(path: Path, *, overwrite: bool = False) -> None:
                 "give another name",
             )
         if not overwrite:
-            raise UsageError(f"{path}: exists already", "give another name, or --overwrite")
+            raise UsageError(f"{path}: exists already", way_out)
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise UsageError(f"{path}: the folder {path.parent} cannot be written to", "give another")
 

@@ -99,7 +99,6 @@ class Day:
     """A session on stand-ins, and a person who uses it."""
 
     def __init__(self, data: Path, questions: int) -> None:
-        from assistant.commands.live import ModelOpener
         from assistant.hearing.voice_listener import VoiceListener
         from assistant.session.session import Session
         from assistant.settings.file import save_setting
@@ -107,6 +106,7 @@ class Day:
         from assistant.settings.settings import Settings
         from assistant.skills.conversation import Conversation
         from assistant.speech.sentence_speaker import SentenceSpeaker
+        from assistant.wiring import ModelOpener
 
         self.clock = Clock()
         self._questions = questions

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from assistant.errors import MemoryKeyError, UsageError
 from assistant.memory.keys import KeyringKey
@@ -27,16 +26,11 @@ exit codes:
 """
 
 
-def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add the command `memory` to those of `assistant`."""
-    memory = commands.add_parser(
-        "memory",
-        help="list, search, export and delete what was saved",
-        description="Lists, searches, exports and deletes what you saved.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = memory.add_subparsers(
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the verbs of `assistant memory`."""
+    parser.description = "Lists, searches, exports and deletes what you saved."
+    parser.epilog = EXIT_CODES
+    verbs = parser.add_subparsers(
         dest="verb", required=True, metavar="{list,search,export,forget,forget-all}"
     )
     for name, summary, run in (

@@ -25,16 +25,11 @@ exit codes:
 """
 
 
-def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add the command `models` to those of `assistant`."""
-    models = commands.add_parser(
-        "models",
-        help="list, fetch and check models",
-        description="Lists, fetches and checks models. Only pull goes online.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = models.add_subparsers(dest="verb", required=True, metavar="{list,pull,verify}")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the verbs of `assistant models`."""
+    parser.description = "Lists, fetches and checks models. Only pull goes online."
+    parser.epilog = EXIT_CODES
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="{list,pull,verify}")
     _verb(verbs, "list", "say which models there are, their size and licence", _list, named=False)
     puller = _verb(verbs, "pull", "fetch a model, check it and install it", _pull)
     puller.add_argument("--again", action="store_true", help="fetch it also if it is installed")

@@ -104,11 +104,6 @@ class Camera:
             self._is_missed = True
             raise CameraError(self._problem or _SLOW)
 
-    def age_s(self) -> float | None:
-        """Age of the newest good frame in seconds, or None before the first one."""
-        with self._changed:
-            return time.monotonic() - self._frames[-1][0].captured_at if self._frames else None
-
     def close(self) -> None:
         """End the grabber; a driver that hangs is left to the end of the program."""
         self._closing.set()

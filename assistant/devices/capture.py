@@ -21,7 +21,6 @@ from models.errors import ModelsError
 from models.pictures import load_picture
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mjpg", ".mjpeg")
 
 SLIDE_S = 1.0
 """How long each picture of a folder stands before the camera."""

@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from assistant.audio import AudioClip, read_clip
 from assistant.errors import AudioFileError, SettingsError, SynthesizerError
@@ -26,14 +26,6 @@ MOST_REPLIES = 4
 
 _WAY_OUT = "install eSpeak NG (Debian: apt install espeak-ng)"
 _FOLDER_PREFIX = "sightline-speech-"
-
-
-class Synthesizer(Protocol):
-    """Anything that turns a sentence into sound."""
-
-    def synthesize(self, text: str) -> AudioClip:
-        """Return the sound of one sentence."""
-        ...
 
 
 class Pyttsx3Synthesizer:

@@ -146,8 +146,6 @@ class FakeSpeaker:
     def resume(self) -> None:
         self.calls.append("resume")
 
-    def repeat(self) -> None: ...
-
     def set_rate(self, wpm: int) -> None:
         self.calls.append(f"rate {wpm}")
 

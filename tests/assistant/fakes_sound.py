@@ -43,6 +43,11 @@ class FakePlayer:
         if self.finish_at_once:
             self.finish()
 
+    def play(self, clip: AudioClip) -> None:
+        """Play a clip to its end."""
+        self.start(clip)
+        self.finish()
+
     def finish(self) -> None:
         """Let the clip that plays come to its end."""
         when_over, self._when_over = self._when_over, None

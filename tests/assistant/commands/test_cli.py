@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from assistant import wiring
 from assistant.audio import AudioClip, read_clip, write_wav
 from assistant.cli import main
 from assistant.commands import one_shot
@@ -56,7 +57,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without the default vision model."""
-    monkeypatch.setattr(one_shot, "pocket_int4_folder", lambda: tmp_path / "pocket")
+    monkeypatch.setattr(wiring, "pocket_int4_folder", lambda: tmp_path / "pocket")
 
 
 def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -430,7 +431,7 @@ def test_it_speaks_as_the_settings_say_and_never_over_a_screen_reader(
     monkeypatch.setattr("assistant.devices.player.SoundDevicePlayer", FakePlayer)
     monkeypatch.setattr(FakeSynthesizer, "told", [])
     total = Answer("The total is 5.50.", Basis.READ)
-    monkeypatch.setattr(one_shot.Answerer, "answer", lambda *_: total)
+    monkeypatch.setattr(wiring.Answerer, "answer", lambda *_: total)
     assert main(["ask", str(receipt), "what is the total"]) == 0
     spoken = [300, "en-gb", "40 percent", "Read: The total is 5.50."]
     assert FakeSynthesizer.told == (spoken if mode == "voice" else [])
@@ -447,9 +448,19 @@ def test_the_model_of_the_settings_is_used_unless_another_is_named(
     (home / "config").mkdir(parents=True)
     (home / "config" / "settings.toml").write_text(f'[model]\nfolder = "{home}/mine"\n')
     opened: list[Path | None] = []
-    monkeypatch.setattr(one_shot, "_ModelOpener", lambda folder, _: lambda: opened.append(folder))
+
+    class Opener:
+        def __init__(self, folder: Path) -> None:
+            self.folder = folder
+
+        def __call__(self) -> None:
+            opened.append(self.folder)
+
+        open = __call__
+
+    monkeypatch.setattr(one_shot, "ModelOpener", lambda folder, **_: Opener(Path(folder)))
     dogs = Answer("Two.", Basis.GUESS)
-    monkeypatch.setattr(one_shot, "Answerer", lambda _, opener, __: AsksModel(opener, dogs))
+    monkeypatch.setattr(one_shot, "one_shot_answerer", lambda opener, _: AsksModel(opener, dogs))
     assert main(["ask", str(receipt), "how many dogs are there", "--no-speech"]) == 0
     assert opened == [home / "mine"]
     other = ["--model", str(home / "other"), "--no-speech"]

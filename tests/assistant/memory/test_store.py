@@ -306,7 +306,7 @@ def test_keyrings_that_cannot_help(folder: Path, monkeypatch: pytest.MonkeyPatch
             Memory(folder, KeyringKey(), enabled=True).remember("a", "b")
         assert not (folder / "memory.db").exists()
     monkeypatch.setattr(keyring.core, "_keyring_backend", NoKeyring())
-    assert "passphrase" in (memory_keys.keyring_trouble() or "")
+    assert "passphrase" in str(memory_keys.keyring_trouble())
 
 
 def test_passphrases_go_through_scrypt_at_full_cost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,22 +122,6 @@ def test_pause_keeps_the_place_and_lets_alarms_through(rig: Rig) -> None:
     rig.wait_spoken("One.", "Now!", "One.")
 
 
-def test_repeat_begins_the_last_talk_again(rig: Rig) -> None:
-    rig.player.finish_at_once = True
-    rig.speaker.say(Utterance("Old."))
-    wait_until(lambda: rig.kinds()[-1:] == [FINISHED])
-    rig.speaker.stop()
-    rig.speaker.say(Utterance("One. Two."))
-    rig.speaker.say(Utterance("Three."))
-    rig.speaker.say(Utterance("Faster.", SpeechPriority.NOW))
-    wait_until(lambda: rig.kinds()[-1:] == [FINISHED] and "Three." in rig.spoken())
-    rig.events.clear()
-    rig.speaker.stop()
-    rig.speaker.repeat()
-    wait_until(lambda: rig.kinds()[-1:] == [FINISHED] and "Three." in rig.spoken())
-    assert rig.spoken() == ["One.", "Two.", "Three."]
-
-
 def test_settings_reach_voice_and_player(rig: Rig) -> None:
     rig.speaker.say(Utterance("One. Two."))
     rig.wait_spoken("One.")
@@ -214,7 +198,6 @@ def test_no_loudspeaker_at_the_start_is_told_once_and_nothing_waits() -> None:
         speaker.earcon(Earcon.FOUND)
         speaker.pause()
         speaker.resume()
-        speaker.repeat()
         wait_until(lambda: events and events[-1].kind is FINISHED)
         assert [event.kind for event in events].count(FAILED) == 1
         assert voice.made == [], "no sound is made that nobody can hear"
