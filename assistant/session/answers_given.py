@@ -1,10 +1,10 @@
 """What was asked last and answered since: said, repeated, and the ground of follow-ups."""
 
+from assistant.answers import Context, Piece
 from assistant.frames import Frame
 from assistant.session import phrases
 from assistant.session.events import AnswerGiven, AnswerPart
 from assistant.session.port import Port
-from assistant.skills.context import Context, Piece
 from assistant.skills.text_answers import Answer
 from assistant.speech.rendering import LABELS, spoken_text
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from assistant.answers import Cancelled, Context, Piece
 from assistant.frames import Frame
-from assistant.skills.context import Cancelled, Context, Piece
 
 
 class Answering(Protocol):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from assistant.answers import Cancelled, Context, Piece
 from assistant.errors import AssistantError, CameraError
 from assistant.frames import Frame
 from assistant.session import phrases
@@ -21,7 +22,6 @@ from assistant.session.protocols import Answering
 from assistant.session.state import Waiting
 from assistant.settings.paths import typed_path
 from assistant.settings.settings import Settings
-from assistant.skills.context import Cancelled, Context, Piece
 from assistant.skills.grounding import Basis
 from assistant.skills.text_answers import Answer
 from assistant.speech.rendering import without_basis

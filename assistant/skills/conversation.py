@@ -4,6 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator
 
+from assistant.answers import Context, Piece
 from assistant.errors import UsageError
 from assistant.frames import Frame
 from assistant.inference.pocket import other_wording
@@ -14,7 +15,6 @@ from assistant.seeing.quality import SENTENCES, check_quality
 from assistant.seeing.scene import Scene
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills.answerer import Answerer, ModelOpener
-from assistant.skills.context import Context, Piece
 from assistant.skills.double_check import compared, other_view
 from assistant.skills.follow_ups import resolve
 from assistant.skills.grounding import Basis

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from assistant.answers import Cancelled, Context, Piece
 from assistant.errors import CameraError, UsageError
 from assistant.frames import Frame
 from assistant.hearing.listener import Heard, HeardCallback, HeardKind
@@ -18,7 +19,6 @@ from assistant.session.events import Event, State, StateChanged
 from assistant.session.protocols import Kept
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
-from assistant.skills.context import Cancelled, Context, Piece
 from assistant.skills.grounding import Basis
 from assistant.skills.text_answers import Answer
 from assistant.speech.speaker import (

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from assistant.answers import Context, Piece
 from assistant.errors import OcrError, UsageError
 from assistant.frames import Frame
 from assistant.inference.pocket import other_wording
 from assistant.seeing.text import TextLine, TextPart, never
-from assistant.skills.context import Context, Piece
 from assistant.skills.conversation import FROM_BEFORE, Conversation
 from assistant.skills.double_check import agree, other_view
 from assistant.skills.follow_ups import resolve
