@@ -339,9 +339,10 @@ def test_a_long_download_is_told_of_now_and_then(capsys: pytest.CaptureFixture[s
 def test_the_network_library_is_loaded_only_to_pull() -> None:
     script = (
         "import sys, contextlib, io\n"
-        "from assistant import models_command, installed_models\n"
         "import argparse\n"
-        "models_command.add_parsers(argparse.ArgumentParser().add_subparsers())\n"
+        "from assistant.commands import models\n"
+        "from assistant.models_store import installed\n"
+        "models.add_options(argparse.ArgumentParser())\n"
         "assert not {'httpx2', 'huggingface_hub', 'torch'} & set(sys.modules), 'loaded'\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
