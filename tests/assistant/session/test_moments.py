@@ -85,6 +85,19 @@ def test_each_talk_key_takes_a_frame_of_its_own(scene: Scene) -> None:
     assert second is not first and answered_from(scene) is second
 
 
+def test_a_talk_key_without_a_frame_does_not_fall_back_on_the_one_before(scene: Scene) -> None:
+    first = talk(scene)
+    scene.session.stop()
+    scene.until_state(State.IDLE)
+    scene.camera.error = "the camera is lost"
+    scene.session.talk()
+    scene.until_state(State.LISTENING)
+    scene.settle()
+    scene.camera.error = None
+    scene.listener.hear(HeardKind.FINAL, "what is the total")
+    assert answered_from(scene) is not first
+
+
 def test_a_question_that_took_too_long_is_about_what_is_in_view_now(scene: Scene) -> None:
     real = scene.camera.latest
 
