@@ -91,13 +91,13 @@ def _pull(options: argparse.Namespace) -> int:
     from assistant.models_store.pulling import pull
 
     model = find_model(options.name)
-    teller = _Teller(as_json=options.json)
+    reporter = Reporter(as_json=options.json)
     if is_installed(model.name) and not options.again:
-        teller.say(f"{model.name} is installed already; check it with verify, or add --again")
+        reporter.say(f"{model.name} is installed already; check it with verify, or add --again")
         return DONE
-    teller.say(f"licence: {model.licence}, {model.licence_address}")
-    folder = pull(model, teller.say, teller.progress)
-    teller.say(f"{model.name} is installed in {folder}; it is used from the next start")
+    reporter.say(f"licence: {model.licence}, {model.licence_address}")
+    folder = pull(model, reporter.say, reporter.progress)
+    reporter.say(f"{model.name} is installed in {folder}; it is used from the next start")
     return DONE
 
 
@@ -126,7 +126,7 @@ def _verify(options: argparse.Namespace) -> int:
     return DONE
 
 
-class _Teller:
+class Reporter:
     """Prints each step, and of a long download now and then how far it is."""
 
     def __init__(self, *, as_json: bool, clock: Callable[[], float] = time.monotonic) -> None:

@@ -30,6 +30,7 @@ from assistant.models_store.installed import (
 )
 from assistant.settings.settings import Settings
 from models.pocket import pocket_int4_folder
+from tests.assistant.conftest import UseKeyring
 from tests.assistant.fakes_sound import FakeMicrophone, FakePlayer, FakeVoice
 
 GOOD = Finding(State.OK, "it is there")
@@ -299,11 +300,10 @@ def test_memory_and_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "cannot be written" in doctor_machine.look_at_disk(tmp_path).cause
 
 
-def test_saved_things(monkeypatch: pytest.MonkeyPatch) -> None:
-    import keyring
+def test_saved_things(use_keyring: UseKeyring) -> None:
     from keyring.backends.fail import Keyring as NoKeyring
 
-    monkeypatch.setattr(keyring.core, "_keyring_backend", NoKeyring())
+    use_keyring(NoKeyring())
     assert doctor_machine.look_at_saved_things(Settings()).state is State.OK
     finding = doctor_machine.look_at_saved_things(Settings(history_enabled=True))
     assert finding.state is State.LIMITED and "passphrase" in finding.fix
