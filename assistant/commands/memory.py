@@ -51,13 +51,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     memory = _open()
-    _tell(memory.latest(most=1_000_000) if memory else [], options, "nothing is saved")
+    _show(memory.latest(most=1_000_000) if memory else [], options, "nothing is saved")
     return DONE
 
 
 def _search(options: argparse.Namespace) -> int:
     memory = _open()
-    _tell(memory.search(options.query) if memory else [], options, "nothing fits")
+    _show(memory.search(options.query) if memory else [], options, "nothing fits")
     return DONE
 
 
@@ -104,7 +104,7 @@ def _ask_passphrase(new: bool) -> str:
     return getpass.getpass("Passphrase of what you saved: ")
 
 
-def _tell(found: Sequence[Remembered], options: argparse.Namespace, nothing: str) -> None:
+def _show(found: Sequence[Remembered], options: argparse.Namespace, nothing: str) -> None:
     if options.json:
         entries = [
             {
@@ -121,7 +121,7 @@ def _tell(found: Sequence[Remembered], options: argparse.Namespace, nothing: str
         return
     for thing in found:
         when = thing.saved_at.astimezone().strftime("%d %B %Y, %H:%M")
-        text = " ".join(thing.told.split())
+        text = " ".join(thing.said.split())
         said = f"{thing.id}: {thing.name}, saved {when}. {text} {REASONS[thing.found_by]}"
         print(printable(said.rstrip()))
     if not found:

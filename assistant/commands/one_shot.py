@@ -203,7 +203,7 @@ class _Speech:
     def start(self) -> None:
         """Let the speech engine start while the picture is looked at."""
         if self._synthesizer is not None:
-            # What fails now fails again, and is told, when there is something to say.
+            # What fails now fails again, and is reported, when there is something to say.
             with contextlib.suppress(SynthesizerError):
                 self._synthesizer.start()
 
@@ -220,12 +220,12 @@ class _Speech:
             else:
                 self._play(sentences)
         except (SynthesizerError, PlayerError, UsageError) as error:
-            told = f"{error}; the answer is in text only"
+            said = f"{error}; the answer is in text only"
             if self._file is not None:
-                print_error(told)
+                print_error(said)
                 return False
             # Played sound is an extra, so that its absence is no error.
-            self._front.status(told)
+            self._front.status(said)
         return True
 
     def _play(self, sentences: Sequence[str]) -> None:

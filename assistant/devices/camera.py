@@ -43,7 +43,7 @@ PACE_S = 0.02
 JUDGED_EVERY_S = 0.07
 """Frames in between are read, so that none is old, and dropped: judging them costs too much."""
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 Read = tuple[NDArray[np.uint8] | None, float]
 """A frame, or None, and when it was read."""
 
@@ -55,8 +55,8 @@ class Camera:
         self,
         source: str,
         *,
-        on_lost: Tell | None = None,
-        on_back: Tell | None = None,
+        on_lost: Report | None = None,
+        on_back: Report | None = None,
         opener: Opener = open_source,
         open_limit_s: float = OPEN_LIMIT_S,
         stall_s: float = STALL_S,

@@ -130,7 +130,7 @@ class SavedNotebook:
 
 
 def _kept(thing: Remembered) -> Kept:
-    return Kept(thing.id, thing.name, thing.told, REASONS[thing.found_by])
+    return Kept(thing.id, thing.name, thing.said, REASONS[thing.found_by])
 
 
 def open_notebook(

@@ -75,12 +75,12 @@ def fetch(
     """
     _check_address(wanted.address)
     part = _Part(target)
-    told = progress or (lambda here, whole: None)
+    report = progress or (lambda here, whole: None)
     try:
         # The hook sees every request, also those that a redirect leads to.
         hooks = {"request": [lambda request: _check_address(str(request.url))]}
         with httpx2.Client(follow_redirects=True, timeout=TIMEOUT_S, event_hooks=hooks) as client:
-            _bring(client, wanted, part, told, pause_s)
+            _bring(client, wanted, part, report, pause_s)
         return part.finish(wanted, target)
     except OSError as error:
         raise DownloadError(

@@ -29,13 +29,13 @@ from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind
 UNPACKED_SHARE = 3
 """Room for an archive and for what it grows to, as a multiple of the download."""
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 """Called with one sentence for each step."""
 
 
 def pull(
     model: CatalogModel,
-    tell: Tell,
+    report: Report,
     progress: Progress | None = None,
     *,
     endpoint: str | None = None,
@@ -55,8 +55,8 @@ def pull(
     with _alone(model.name):
         try:
             if isinstance(model.source, ArchiveSource):
-                return _pull_archive(model, model.source, tell, progress, pause_s)
-            return _pull_files(model, model.source, tell, progress, endpoint, pause_s)
+                return _pull_archive(model, model.source, report, progress, pause_s)
+            return _pull_files(model, model.source, report, progress, endpoint, pause_s)
         except OSError as error:
             raise DownloadError(
                 f"{models_folder()}: cannot be written ({error.strerror or error})",
@@ -80,7 +80,7 @@ def _alone(name: str) -> Iterator[None]:
 def _pull_archive(
     model: CatalogModel,
     source: ArchiveSource,
-    tell: Tell,
+    report: Report,
     progress: Progress | None,
     pause_s: float,
 ) -> Path:
@@ -89,7 +89,7 @@ def _pull_archive(
     folder = pulling_folder(model.name)
     archive = folder / f"{model.name}.zip"
     check_room(folder, UNPACKED_SHARE * about)
-    tell(f"downloading {model.title}, {size_text(about)}, from {source.address}")
+    report(f"downloading {model.title}, {size_text(about)}, from {source.address}")
     wanted = Wanted(source.address, source.size_bytes, known, most_bytes=4 * about)
     try:
         digest = fetch(wanted, archive, progress, pause_s=pause_s)
@@ -102,11 +102,11 @@ def _pull_archive(
         ) from error
     size = archive.stat().st_size
     if not known:
-        tell("nobody publishes a digest of this file; the one that came is recorded")
+        report("nobody publishes a digest of this file; the one that came is recorded")
     unpacked = folder / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)
     try:
-        tell("checking and unpacking")
+        report("checking and unpacking")
         unpack_zip(archive, unpacked)
         inner = _check_layout(model, unpacked / source.folder)
     except DamagedFileError:
@@ -146,7 +146,7 @@ def _check_layout(model: CatalogModel, folder: Path) -> Path:
 def _pull_files(
     model: CatalogModel,
     source: HubSource,
-    tell: Tell,
+    report: Report,
     progress: Progress | None,
     endpoint: str | None,
     pause_s: float,
@@ -158,13 +158,13 @@ def _pull_files(
     unfinished.mkdir(mode=FOLDER_MODE, exist_ok=True)
     here = sum(path.stat().st_size for path in unfinished.iterdir())
     check_room(folder, total - here)
-    tell(f"downloading {model.title}, {size_text(total)}, {len(listing.files)} files")
+    report(f"downloading {model.title}, {size_text(total)}, {len(listing.files)} files")
     expected = _file_digests(model, source, listing)
     for number, file in enumerate(listing.files, start=1):
         target = unfinished / file.name
         if target.is_file() and target.stat().st_size == file.size_bytes:
             continue  # finished by an earlier pull of the same commit; its digest was checked then
-        tell(f"file {number} of {len(listing.files)}: {file.name}, {size_text(file.size_bytes)}")
+        report(f"file {number} of {len(listing.files)}: {file.name}, {size_text(file.size_bytes)}")
         wanted = Wanted(
             file.address,
             file.size_bytes,
@@ -173,7 +173,7 @@ def _pull_files(
             headers=listing.headers,
         )
         fetch(wanted, target, progress, pause_s=pause_s)
-    tell("recording the digest of each file")
+    report("recording the digest of each file")
     _remove_others(unfinished, listing)
     record = PullRecord(
         model.name, f"{source.repository}@{listing.commit}", None, file_records(unfinished)

@@ -45,8 +45,8 @@ def load_settings(path: Path) -> tuple[Settings, list[SettingsError]]:
     values = _flat(document)
     version = values.pop("version", VERSION)
     if version != VERSION:
-        told = f"version is {version}, and this program knows {VERSION}"
-        wrong.append(SettingsError(told, "install a newer Sightline"))
+        cause = f"version is {version}, and this program knows {VERSION}"
+        wrong.append(SettingsError(cause, "install a newer Sightline"))
     keys = {name[5:]: values.pop(name) for name in list(values) if name.startswith("keys.")}
     settings, refused = set_keys(settings, keys)
     wrong += refused
