@@ -43,7 +43,7 @@ PACE_S = 0.02
 JUDGED_EVERY_S = 0.07
 """Frames in between are read, so that none is old, and dropped: judging them costs too much."""
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 Read = tuple[NDArray[np.uint8] | None, float]
 """A frame, or None, and when it was read."""
 
@@ -55,8 +55,8 @@ class Camera:
         self,
         source: str,
         *,
-        on_lost: Tell | None = None,
-        on_back: Tell | None = None,
+        on_lost: Report | None = None,
+        on_back: Report | None = None,
         opener: Opener = open_source,
         open_limit_s: float = OPEN_LIMIT_S,
         stall_s: float = STALL_S,
@@ -103,11 +103,6 @@ class Camera:
                 self._changed.wait(min(left_s, 0.1))
             self._is_missed = True
             raise CameraError(self._problem or _SLOW)
-
-    def age_s(self) -> float | None:
-        """Age of the newest good frame in seconds, or None before the first one."""
-        with self._changed:
-            return time.monotonic() - self._frames[-1][0].captured_at if self._frames else None
 
     def close(self) -> None:
         """End the grabber; a driver that hangs is left to the end of the program."""
@@ -156,7 +151,7 @@ class Camera:
                 replies.put(error)
                 return
             except Exception as error:
-                replies.put(CameraError(f"the camera cannot be opened ({error}); try another"))
+                replies.put(CameraError(f"the camera cannot be opened ({error})", "try another"))
                 return
             if abandoned.is_set():
                 capture.close()
@@ -169,8 +164,8 @@ class Camera:
         except queue.Empty:
             abandoned.set()
             raise CameraError(
-                f"camera {self._source} does not answer; close the program that uses it, or "
-                "plug it in again"
+                f"camera {self._source} does not answer",
+                "close the program that uses it, or plug it in again",
             ) from None
         if isinstance(reply, CameraError):
             raise reply

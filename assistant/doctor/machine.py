@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from assistant.doctor.doctor import Finding, State
-from assistant.errors import AssistantError
+from assistant.doctor.checks import Finding, State
+from assistant.errors import AssistantError, SettingsError
 from assistant.machine import memory_bytes, size_text
 from assistant.models_store.installed import is_installed, read_record
 from assistant.settings.paths import data_folder, settings_file
@@ -34,7 +34,7 @@ def look_at_models(settings: Settings) -> Finding:
             State.MISSING,
             "no vision model; text is still read",
             fault,
-            "give a model folder with --model, or reinstall the program",
+            "set model.folder to a whole model folder, or reinstall the program",
         )
     words = ["the pocket model, which is small" if folder is None else f"pictures: {folder}"]
     if settings.text_model_folder:
@@ -173,7 +173,7 @@ def look_at_saved_things(settings: Settings) -> Finding:
     """Say whether things are saved, and whether they could be; opens nothing."""
     missing = [name for name in ("sqlcipher3", "sqlite_vec") if not importlib.util.find_spec(name)]
     if missing:
-        raise AssistantError(f"the package {missing[0]} is missing; run scripts/setup again")
+        raise AssistantError(f"the package {missing[0]} is missing", "run scripts/setup again")
     from assistant.memory.keys import keyring_trouble
 
     if not settings.history_enabled:
@@ -181,15 +181,17 @@ def look_at_saved_things(settings: Settings) -> Finding:
     trouble = keyring_trouble()
     if trouble is None:
         return Finding(State.OK, "switched on; the key lies in the system's keyring")
-    cause, _, fix = trouble.partition("; ")
-    return Finding(State.LIMITED, "switched on; a passphrase is needed", cause, fix)
+    return Finding(
+        State.LIMITED, "switched on; a passphrase is needed", trouble.cause, trouble.way_out
+    )
 
 
-def look_at_settings(wrong: list[str]) -> Finding:
+def look_at_settings(wrong: list[SettingsError]) -> Finding:
     """Say what is wrong in the settings file."""
     path = settings_file()
     if wrong:
-        cause, _, fix = wrong[0].partition("; ")
         many = f"{len(wrong)} mistakes, of which this is the first" if wrong[1:] else "a mistake"
-        return Finding(State.LIMITED, f"their file has {many}", f"{path}: {cause}", fix)
+        return Finding(
+            State.LIMITED, f"their file has {many}", f"{path}: {wrong[0].cause}", wrong[0].way_out
+        )
     return Finding(State.OK, f"{path}" if path.is_file() else "as they are at a first start")

@@ -1,4 +1,4 @@
-"""Where the assistant keeps what it keeps: four folders, all of them the user's alone."""
+"""Where the assistant keeps what it keeps: three folders, all of them the user's alone."""
 
 import os
 import urllib.parse
@@ -9,7 +9,7 @@ import platformdirs
 from assistant.errors import SettingsError
 
 HOME_VARIABLE = "SIGHTLINE_HOME"
-"""Names one folder that holds all four; for a memory stick, a test, or a second user."""
+"""Names one folder that holds all three; for a memory stick, a test, or a second user."""
 
 APPLICATION = "sightline"
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
@@ -23,11 +23,6 @@ def config_folder() -> Path:
 def data_folder() -> Path:
     """The folder of models that were pulled and of what the user saved."""
     return _home("data") or platformdirs.user_data_path(APPLICATION, appauthor=False)
-
-
-def cache_folder() -> Path:
-    """The folder of what can be made again."""
-    return _home("cache") or platformdirs.user_cache_path(APPLICATION, appauthor=False)
 
 
 def runtime_folder() -> Path:
@@ -53,8 +48,8 @@ def make_private_folder(folder: Path) -> Path:
         folder.chmod(FOLDER_MODE)
     except OSError as error:
         raise SettingsError(
-            f"{folder}: the folder cannot be made ({error.strerror}); free space, or set "
-            f"{HOME_VARIABLE} to a folder of your own"
+            f"{folder}: the folder cannot be made ({error.strerror})",
+            f"free space, or set {HOME_VARIABLE} to a folder of your own",
         ) from error
     return folder
 

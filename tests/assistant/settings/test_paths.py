@@ -15,10 +15,9 @@ def test_one_variable_moves_all_folders(tmp_path: Path, monkeypatch: pytest.Monk
     folders = [
         paths.config_folder(),
         paths.data_folder(),
-        paths.cache_folder(),
         paths.runtime_folder(),
     ]
-    assert {folder.parent for folder in folders} == {tmp_path} and len(set(folders)) == 4
+    assert {folder.parent for folder in folders} == {tmp_path} and len(set(folders)) == 3
     assert paths.settings_file() == tmp_path / "config" / "settings.toml"
 
 
