@@ -33,7 +33,7 @@ OWNED = {
     "keyring": {"assistant/answering/memory_keys.py"},
     "textual": {"assistant/ui/tui.py"},
     "tomlkit": {"assistant/settings_file.py"},
-    "platformdirs": {"assistant/paths.py"},
+    "platformdirs": {"models/own_folders.py"},
     "matplotlib": {"quantizer/plots.py"},
 }
 
