@@ -54,7 +54,10 @@ def stay_offline() -> None:
     os.environ.update(SWITCHES)
     if not is_offline_by_choice():
         os.environ[OFFLINE] = os.environ[OFFLINE_IS_OURS] = "1"
-    ours = cache_folder()
+    try:
+        ours = cache_folder()
+    except RuntimeError:
+        return  # a home folder that nobody has; whoever needs the folder says so
     # Where nothing can be made, the libraries' own ways are better: PyTorch's import would fail.
     if _can_be_made(ours):
         for name, folder in CACHES.items():
@@ -63,9 +66,10 @@ def stay_offline() -> None:
 
 def _can_be_made(folder: Path) -> bool:
     """True if a folder is there, or can be made, and can be written."""
-    while not folder.exists() and folder != folder.parent:
+    # Not Path.exists, which raises where a folder on the way may not be entered.
+    while not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
 
 
 def is_offline_by_choice() -> bool:

@@ -309,6 +309,24 @@ def test_one_shot(person: Person, label: Path, words: tuple[str, ...], answer: s
     assert answer in traced.out
 
 
+def test_text_recognition_without_its_models_does_not_look_for_them(
+    person: Person, label: Path
+) -> None:
+    """The package that reads text downloads what it misses; it must not get that far."""
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from assistant import cli\n"
+        "from assistant.seeing import ocr_files\n"
+        "ocr_files._package_folder = Path\n"
+        "sys.exit(cli.main())\n"
+    )
+    traced = person.run(sys.executable, "-c", script, "read", label, "--no-speech")
+    assert traced.code == 2 and traced.error.startswith("error: ")
+    assert "reinstall the rapidocr package" in traced.error
+    assert traced.leaving() == []
+
+
 def test_users_of_the_library(person: Person, label: Path) -> None:
     """A program that imports a part of the assistant, waits, and ends as Python ends."""
     script = (
