@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from assistant import doctor, live, memory_command, models_command, one_shot
-from assistant.errors import AssistantError, UsageError
-from assistant.exits import (
+from assistant.commands import live, one_shot
+from assistant.commands import memory as memory_command
+from assistant.commands import models as models_command
+from assistant.commands.exits import (
     ANSWERED,
     BAD_INPUT,
     EXIT_CODES,
@@ -26,6 +27,8 @@ from assistant.exits import (
     leave,
     print_error,
 )
+from assistant.doctor import doctor
+from assistant.errors import AssistantError, UsageError
 from models.errors import ModelsError
 
 EXAMPLES = """\

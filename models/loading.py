@@ -10,18 +10,18 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from models.checkpoint import (
+from models.errors import CheckpointError, ModelFolderError
+from models.families import Family, family_of, refuse_foreign_names, text_limits
+from models.files.checkpoint import (
     QUANTIZE_CONFIG_FILE,
     CheckpointReader,
     QuantizationConfig,
     read_json,
 )
-from models.errors import CheckpointError, ModelFolderError
-from models.families import Family, family_of, refuse_foreign_names, text_limits
-from models.formats import read_quantization
+from models.files.formats import read_quantization
+from models.files.quantized_source import QuantizedSource, TensorSource
 from models.int4 import Int4Linear, replace_linear
-from models.quantized_source import QuantizedSource, TensorSource
-from models.tokenization import load_tokenizer
+from models.text.tokenization import load_tokenizer
 
 GENERATION_CONFIG_FILE = "generation_config.json"
 

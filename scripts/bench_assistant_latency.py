@@ -31,23 +31,23 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from assistant.answering.conversation import Conversation  # noqa: E402
 from assistant.audio import AudioClip, read_question  # noqa: E402
-from assistant.config import Settings  # noqa: E402
+from assistant.commands.live import ModelOpener, ocr_threads, open_recognizer  # noqa: E402
 from assistant.devices.quiet import keep_libraries_quiet  # noqa: E402
 from assistant.devices.synthesizer import Pyttsx3Synthesizer  # noqa: E402
-from assistant.events import AnswerGiven, Closed, ErrorSaid  # noqa: E402
 from assistant.frames import Frame  # noqa: E402
+from assistant.hearing.listener import Heard, HeardKind  # noqa: E402
 from assistant.hearing.recognizer import AudioChunk  # noqa: E402
 from assistant.hearing.voice_activity import SileroVoiceActivity  # noqa: E402
-from assistant.listening import Heard, HeardKind  # noqa: E402
-from assistant.live import ModelOpener, ocr_threads, open_recognizer  # noqa: E402
+from assistant.hearing.voice_listener import VoiceListener  # noqa: E402
 from assistant.seeing.ocr import RapidOcrReader  # noqa: E402
-from assistant.session import Session  # noqa: E402
-from assistant.speaking import SentenceSpeaker  # noqa: E402
-from assistant.voice_listener import VoiceListener  # noqa: E402
+from assistant.session.events import AnswerGiven, Closed, ErrorSaid  # noqa: E402
+from assistant.session.session import Session  # noqa: E402
+from assistant.settings.settings import Settings  # noqa: E402
+from assistant.skills.conversation import Conversation  # noqa: E402
+from assistant.speech.sentence_speaker import SentenceSpeaker  # noqa: E402
 from models.pictures import load_picture  # noqa: E402
-from models.pocket.pictures import Split, render  # noqa: E402
+from models.pocket.training.pictures import Split, render  # noqa: E402
 
 FAST, MODEL = "what is the total", "how many circles are there"
 BEFORE_SPEECH_S = 1.2

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from assistant.answering.intents import bare_words, understand
 from assistant.audio import QUESTION_RATE_HZ, read_question
+from assistant.commands.live import open_recognizer
 from assistant.hearing.endpoint import Endpoint
 from assistant.hearing.question import SpokenQuestion, VoiceActivity
 from assistant.hearing.recognizer import AudioChunk, Recognizer, Transcript
 from assistant.hearing.voice_activity import SileroVoiceActivity
-from assistant.live import open_recognizer
-from assistant.orders import spoken_order
+from assistant.session.orders import spoken_order
+from assistant.skills.intents import bare_words, understand
 
 BLOCK = 512
 """Samples, as the microphone gives them."""

@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 from bench_gate_judge import LOST, is_held_out
 from PIL import Image
-from spoilt_pictures import SPOILT, WORKING_SIDE, Picture
+from spoilt_pictures import SPOILT, WORKING_SIDE, Picture, photographs
 
-from assistant.answering.grounding import Basis, digits_are_read
-from assistant.answering.intents import understand
-from assistant.answering.text_answers import answer_from_text
 from assistant.seeing.framing import cut_off
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.seeing.quality import Cause, check_quality
 from assistant.seeing.text import TextLine
+from assistant.skills.grounding import Basis, digits_are_read
+from assistant.skills.intents import understand
+from assistant.skills.text_answers import answer_from_text
 from models.pictures import load_picture
 
 READABLE = Path(__file__).parent / "results/assistant_seeing_readable.json"
@@ -204,12 +204,6 @@ def cuts(picture: Picture, lines: list[TextLine]) -> Iterator[tuple[str, str | N
         yield "right", "right", np.ascontiguousarray(picture[:, :middle])
     else:
         yield "left", "left", np.ascontiguousarray(picture[:, middle:])
-
-
-def photographs(vision: Path) -> list[Path]:
-    """Every picture of the data."""
-    kinds = (".jpg", ".jpeg", ".png")
-    return [path for path in sorted(vision.rglob("*")) if path.suffix in kinds]
 
 
 def shrunk(rgb: Picture) -> Picture:

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench_assistant_doubles import (
+from bench_assistant_fakes import (
     Camera,
     Clock,
     Loudspeaker,
@@ -99,14 +99,14 @@ class Day:
     """A session on stand-ins, and a person who uses it."""
 
     def __init__(self, data: Path, questions: int) -> None:
-        from assistant.answering.conversation import Conversation
-        from assistant.config import Settings
-        from assistant.live import ModelOpener
-        from assistant.paths import settings_file
-        from assistant.session import Session
-        from assistant.settings_file import save_setting
-        from assistant.speaking import SentenceSpeaker
-        from assistant.voice_listener import VoiceListener
+        from assistant.commands.live import ModelOpener
+        from assistant.hearing.voice_listener import VoiceListener
+        from assistant.session.session import Session
+        from assistant.settings.file import save_setting
+        from assistant.settings.paths import settings_file
+        from assistant.settings.settings import Settings
+        from assistant.skills.conversation import Conversation
+        from assistant.speech.sentence_speaker import SentenceSpeaker
 
         self.clock = Clock()
         self._questions = questions
@@ -215,7 +215,7 @@ class Day:
 
     def _watch(self) -> None:
         """Live text for a moment."""
-        from assistant.orders import Action, Order
+        from assistant.session.orders import Action, Order
 
         self._session.do(Order(Action.KEEP_READING))
         time.sleep(0.05)

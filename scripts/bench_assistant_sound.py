@@ -28,12 +28,12 @@ from assistant.devices.microphone import SoundDeviceMicrophone  # noqa: E402
 from assistant.devices.player import SoundDevicePlayer  # noqa: E402
 from assistant.devices.quiet import keep_libraries_quiet  # noqa: E402
 from assistant.devices.synthesizer import Pyttsx3Synthesizer  # noqa: E402
+from assistant.hearing.listener import Heard, HeardKind  # noqa: E402
 from assistant.hearing.recognizer_process import RecognizerProcess  # noqa: E402
 from assistant.hearing.voice_activity import SileroVoiceActivity  # noqa: E402
-from assistant.listening import Heard, HeardKind  # noqa: E402
-from assistant.speaking import SentenceSpeaker  # noqa: E402
-from assistant.speech import Earcon, SpeechEvent, SpeechEventKind, Utterance  # noqa: E402
-from assistant.voice_listener import VoiceListener  # noqa: E402
+from assistant.hearing.voice_listener import VoiceListener  # noqa: E402
+from assistant.speech.sentence_speaker import SentenceSpeaker  # noqa: E402
+from assistant.speech.speaker import Earcon, SpeechEvent, SpeechEventKind, Utterance  # noqa: E402
 from tests.sound.sound_server import Ear, SoundServer  # noqa: E402
 
 QUESTIONS = ("what is the total", "how many circles are there", "read the text", "is it blank")

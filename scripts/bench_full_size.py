@@ -32,14 +32,14 @@ from PIL import Image
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from torch import Tensor
 
-from models.checkpoint import ShardWriter, write_json
 from models.cogvlm2.config import CogVLM2Config, VisionConfig
 from models.errors import ModelsError
 from models.families import family_of
+from models.files.checkpoint import ShardWriter, write_json
 from quantizer.errors import QuantizerError
-from quantizer.pipeline import Job, plan_job, prepare, run
-from quantizer.recipe import read_recipe
-from quantizer.solver import Settings, with_default_grid
+from quantizer.recipes.recipe import read_recipe
+from quantizer.run.pipeline import Job, plan_job, prepare, run
+from quantizer.solvers.solver import Settings, with_default_grid
 
 RESULTS = Path(__file__).parent / "results"
 CAP_BYTES = 24 * 10**9

@@ -17,7 +17,7 @@ import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from models.checkpoint import ShardWriter, write_json
+from models.files.checkpoint import ShardWriter, write_json
 
 # hidden size, feed-forward size, layers
 SIZES = ((1024, 4096, 1), (1024, 2816, 1), (2048, 5632, 2))

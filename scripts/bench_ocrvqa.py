@@ -22,22 +22,22 @@ import torch
 from make_ocrvqa_twin import GENRES, write_twin
 from torch import Tensor
 
-from models.checkpoint import CheckpointReader
 from models.errors import ModelsError
 from models.families import open_blockwise
+from models.files.checkpoint import CheckpointReader
 from models.loading import LoadedModel, load_model
 from models.pocket import pocket_bf16_folder
-from models.pocket.pictures import Split, write_dataset
-from quantizer.calibration import draw_calibration
-from quantizer.contenders import PAPER, RTN, Contender
+from models.pocket.training.pictures import Split, write_dataset
+from quantizer.calibration.streams import draw_calibration
+from quantizer.compare.methods import PAPER, RTN, Contender
 from quantizer.errors import QuantizerError
 from quantizer.evaluate.ocrvqa import ocrvqa
 from quantizer.evaluate.paired import paired_accuracy
-from quantizer.machine import exact_float32
-from quantizer.recipe import Recipe, read_recipe
-from quantizer.solver import Settings
-from quantizer.walk import Walk
-from quantizer.walked import Observed
+from quantizer.plan.machine import exact_float32
+from quantizer.recipes.recipe import Recipe, read_recipe
+from quantizer.run.walk import Walk
+from quantizer.run.walked import Observed
+from quantizer.solvers.solver import Settings
 
 RESULT = Path(__file__).parent / "results" / "ocrvqa_twin.json"
 CALIBRATION_SEED = 100_000_000

@@ -7,9 +7,9 @@ and its children used, so that other load on the machine does not count. Each to
 uncounted before, because several of them compile code at their first run.
 
 All checkpoints are read back from disk by our loader, dequantized, and measured by the same
-function in float32. The calibration windows are drawn once by quantizer.calibration and given to
-the tools as token ids; ours draws the same ones from --seed. What a tool sees of them is its own
-choice: ours keeps the last tenth back to judge by.
+function in float32. The calibration windows are drawn once by quantizer.calibration.streams and
+given to the tools as token ids; ours draws the same ones from --seed. What a tool sees of them is
+its own choice: ours keeps the last tenth back to judge by.
 
 The result file is written after every step, and a second start goes on where the first stopped.
 """
@@ -30,10 +30,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.files.llama2c import import_model
 from models.int4 import Int4Linear
-from models.llama2c import import_model
 from models.loading import LoadedModel, load_model
-from quantizer.calibration import text_windows
+from quantizer.calibration.streams import text_windows
 from quantizer.evaluate.perplexity import perplexity
 
 HERE = Path(__file__).resolve().parent
@@ -367,7 +367,7 @@ def import_seconds(tool: Tool | None, options: argparse.Namespace) -> float:
     """Processor time of a process that only imports what every run of the tool imports."""
     log = options.work / "imports.log"
     if tool is None:
-        command = [sys.executable, "-c", "import quantizer.cli, quantizer.pipeline"]
+        command = [sys.executable, "-c", "import quantizer.cli, quantizer.run.pipeline"]
         return cpu_seconds(command, log, {"PYTHONPATH": str(REPOSITORY)})
     return cpu_seconds([str(make_environment(tool, options.envs)), "-c", tool.imports], log)
 

@@ -31,20 +31,20 @@ import torch
 from bench_quantizer_seconds import seconds
 from torch import Tensor
 
-from models.checkpoint import CheckpointReader
 from models.families import OpenedModel, open_blockwise
-from models.llama2c import import_model
+from models.files.checkpoint import CheckpointReader
+from models.files.llama2c import import_model
 from models.loading import LoadedModel, load_model
 from models.pocket import pocket_bf16_folder
-from models.pocket.pictures import Split, write_dataset
-from quantizer.calibration import CalibrationSet, draw_calibration
+from models.pocket.training.pictures import Split, write_dataset
+from quantizer.calibration.streams import CalibrationSet, draw_calibration
 from quantizer.evaluate.paired import paired
 from quantizer.evaluate.perplexity import perplexity
 from quantizer.evaluate.pictures import pictures
-from quantizer.pipeline import Job, run
-from quantizer.report import ModuleReport
-from quantizer.solver import Settings
-from quantizer.walk import Walk
+from quantizer.report.report import ModuleReport
+from quantizer.run.pipeline import Job, run
+from quantizer.run.walk import Walk
+from quantizer.solvers.solver import Settings
 
 WEIGHTS = {
     "stories260K": ("stories260K.bin", "tok512.model"),

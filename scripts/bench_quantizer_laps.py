@@ -18,22 +18,22 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-import quantizer.following as following
-import quantizer.gptq as gptq_module
-import quantizer.rpiq as rpiq_module
-import quantizer.solver as solver_module
-import quantizer.target as target_module
-import quantizer.walk as walk_module
-from models.checkpoint import CheckpointReader
+import quantizer.run.following as following
+import quantizer.run.walk as walk_module
+import quantizer.solvers.gptq as gptq_module
+import quantizer.solvers.rpiq as rpiq_module
+import quantizer.solvers.solver as solver_module
+import quantizer.solvers.target as target_module
 from models.families import open_blockwise
-from quantizer.calibration import CalibrationSet
-from quantizer.hessian import CrossAccumulator, HessianAccumulator
-from quantizer.outer import load_outer
-from quantizer.passes import Passes, Paths
-from quantizer.recipe import Stream
-from quantizer.solver import Settings, propose, solve, with_default_grid
-from quantizer.target import GAMMAS, LayerStatistics
-from quantizer.walk import Walk
+from models.files.checkpoint import CheckpointReader
+from quantizer.calibration.streams import CalibrationSet
+from quantizer.recipes.recipe import Stream
+from quantizer.run.outer import load_outer
+from quantizer.run.passes import Passes, Paths
+from quantizer.run.walk import Walk
+from quantizer.solvers.hessian import CrossAccumulator, HessianAccumulator
+from quantizer.solvers.solver import Settings, propose, solve, with_default_grid
+from quantizer.solvers.target import GAMMAS, LayerStatistics
 
 GROUP_SIZE = 128
 WORDS = 1000

@@ -39,8 +39,8 @@ from bench_quantizer_laps import (
     whole_lap,
 )
 
-import quantizer.following as following
-from quantizer.target import GAMMAS
+import quantizer.run.following as following
+from quantizer.solvers.target import GAMMAS
 
 ARITHMETIC = (
     "common = tokens / tokens_each * (advance + sum over groups of inputs + H), in one sequence's"

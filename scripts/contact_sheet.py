@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from models.pocket.drawing.canvas import GRID, SIZE, Example
-from models.pocket.drawing.crowded import render_crowded
-from models.pocket.pictures import SKILLS, Split, render
 from models.pocket.questions import CHARACTERS
+from models.pocket.training.drawing.canvas import GRID, SIZE, Example
+from models.pocket.training.drawing.crowded import render_crowded
+from models.pocket.training.pictures import SKILLS, Split, render
 
 _GAP = 4  # pixels
 _CROWDED = "crowded"

@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from models.errors import FontsError, ModelsError
 from models.pocket import pocket_bf16_folder
-from models.pocket.export import write_skills
-from models.pocket.fonts import held_out_fonts
-from models.pocket.pictures import Split, render, write_dataset
+from models.pocket.training.export import write_skills
+from models.pocket.training.fonts import held_out_fonts
+from models.pocket.training.pictures import Split, render, write_dataset
 
 METHODS = ("rtn", "gptq", "rpiq")
 # Without book covers, whose titles stand in a listing that this project does not carry.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from models.errors import ModelsError
-from models.llama2c import import_model
+from models.files.llama2c import import_model
 
 
 class _Parser(argparse.ArgumentParser):

@@ -16,8 +16,8 @@ from typing import Any
 from PIL import Image
 
 from models.errors import ModelsError
-from models.pocket.listing import listing
-from models.pocket.pictures import Example, Split, render
+from models.pocket.training.listing import listing
+from models.pocket.training.pictures import Example, Split, render
 
 FIRST_SEED = 5_000_000
 GENRES = (

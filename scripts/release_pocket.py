@@ -18,9 +18,9 @@ from pocket_curve import draw, read_curve
 
 from models.errors import CheckpointError, ModelsError
 from models.pocket import pocket_bf16_folder, pocket_int4_folder
-from models.pocket.checkpoints import latest, read
-from models.pocket.export import write_skills
-from models.pocket.pictures import SKILLS, Split, write_dataset
+from models.pocket.training.checkpoints import latest, read
+from models.pocket.training.export import write_skills
+from models.pocket.training.pictures import SKILLS, Split, write_dataset
 from quantizer.cli import main as quantizer
 from quantizer.evaluate.accuracy import accuracy
 from quantizer.evaluate.paired import paired

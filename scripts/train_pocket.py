@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from rich.progress import Progress as Bar
 
     from models.errors import ModelsError
-    from models.pocket.export import export
-    from models.pocket.training import TOWER, Progress, Run, TrainingSettings
+    from models.pocket.training.export import export
+    from models.pocket.training.loop import TOWER, Progress, Run, TrainingSettings
 
     torch.set_num_threads(arguments.threads)
     device = arguments.device

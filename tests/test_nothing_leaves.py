@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from models.pocket.fonts import held_out_fonts
+from models.pocket.training.fonts import held_out_fonts
 from tests.assistant.fakes_server import Manners, hub_listing, serving
 from tests.quantizer import conftest as quantizer_fixtures
 from tests.tracing import Call, Traced, finish, start_traced, untraceable
@@ -89,13 +89,13 @@ class Person:
             command, self.folder, environment=environment, work=self.work, cut_off=self.cut_off
         )
 
-    def end(self, process: subprocess.Popen[str]) -> Traced:
+    def end(self, process: subprocess.Popen[str], limit_s: float = 300.0) -> Traced:
         """Wait for its end."""
-        return finish(process, self.folder, work=self.work)
+        return finish(process, self.folder, work=self.work, limit_s=limit_s)
 
-    def run(self, *command: str | Path) -> Traced:
+    def run(self, *command: str | Path, limit_s: float = 300.0) -> Traced:
         """Run a program to its end."""
-        return self.end(self.start(*command))
+        return self.end(self.start(*command), limit_s)
 
     def strangers(self) -> list[str]:
         """Files and folders of the home that are not ours."""
@@ -372,7 +372,7 @@ def test_a_pull_asks_only_for_what_it_is_told_to(tmp_path: Path) -> None:
     manners = Manners({listing: hub_listing("maker/model", commit, files), shard: weights})
     script = (
         "import sys\n"
-        "from assistant.pulling import pull\n"
+        "from assistant.models_store.pulling import pull\n"
         "from models.catalog import CatalogModel, HubSource, ModelKind\n"
         "source = HubSource('maker/model', 'main', ('*.safetensors',), False)\n"
         "model = CatalogModel('big', 'A big model', ModelKind.VISION, 'its own',\n"
@@ -395,5 +395,5 @@ def test_the_demo_after_set_up(person: Person) -> None:
         [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
     out = person.work / "demo"
-    traced = person.run(sys.executable, REPOSITORY / "scripts/demo.py", "--out", out)
+    traced = person.run(sys.executable, REPOSITORY / "scripts/demo.py", "--out", out, limit_s=3600)
     keeps_all_to_itself(person, traced)

@@ -9,6 +9,7 @@ import ipaddress
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from pathlib import Path
 _NETWORK = "connect,bind,sendto,sendmsg,sendmmsg,io_uring_setup"
 # Those that one machine lacks (open, on arm64) are left out there.
 _FILES = "?open,openat,?openat2,?creat,?mkdir,mkdirat,?rename,?renameat,renameat2,symlinkat,?mknod"
-_TIMEOUT_S = 300.0
 
 _CALL = re.compile(r"^\d+ +(?P<name>\w+)\(")
 _ADDRESS = re.compile(
@@ -114,16 +114,24 @@ def start_traced(
             stdout=out,
             stderr=error,
             text=True,
+            start_new_session=True,
         )
 
 
-def finish(process: subprocess.Popen[str], folder: Path, *, work: Path) -> Traced:
-    """Close a program's input, wait for its end, and read what it did; folders as given before."""
+def finish(
+    process: subprocess.Popen[str], folder: Path, *, work: Path, limit_s: float = 300.0
+) -> Traced:
+    """Close a program's input, wait for its end, and read what it did; folders as given before.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not end; it is ended then.
+    """
     try:
-        process.communicate(timeout=_TIMEOUT_S)
+        process.communicate(timeout=limit_s)
     finally:
         if process.poll() is None:
-            process.terminate()  # strace takes its children along
+            # strace alone could be ended, but what it watches would go on.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     calls: list[Call] = []
     written: set[Path] = set()

@@ -1,0 +1,1 @@
+"""Drivers: camera, microphone, player, speech process. No other room imports a device."""

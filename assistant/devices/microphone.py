@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from assistant.audio import QUESTION_RATE_HZ
 from assistant.devices.portaudio import PortAudio, Stream
+from assistant.devices.resampling import ResamplingStream
 from assistant.errors import MicrophoneError
 from assistant.hearing.recognizer import AudioChunk
-from assistant.resampling import ResamplingStream
 
 BLOCK_S = 0.032
 """Length of one block of sound: what the voice activity detector takes at once."""

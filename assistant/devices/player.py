@@ -8,8 +8,8 @@ from typing import Any
 from assistant.audio import AudioClip
 from assistant.devices.mixer import Mixer
 from assistant.devices.portaudio import PortAudio, Stream
+from assistant.devices.resampling import resampled
 from assistant.errors import PlayerError
-from assistant.resampling import resampled
 
 LATENCY_S = 0.06
 """Sound that the device holds beforehand: enough to play on while other programs compute.

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from assistant.audio import AudioClip, read_clip
 from assistant.errors import AudioFileError, SettingsError, SynthesizerError
-from assistant.paths import HOME_VARIABLE, make_private_folder, runtime_folder
-from assistant.speech import FASTEST_WPM, SLOWEST_WPM
+from assistant.settings.paths import HOME_VARIABLE, make_private_folder, runtime_folder
+from assistant.speech.speaker import FASTEST_WPM, SLOWEST_WPM
 
 WORKER = Path(__file__).with_name("synthesis_worker.py")
 

@@ -1,0 +1,1 @@
+"""Front ends: they render events and send orders, nothing else."""

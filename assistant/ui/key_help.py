@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from assistant.orders import Action, Order
+from assistant.session.orders import Action, Order
 
 ORDER_OF: Mapping[str, Order] = MappingProxyType(
     {

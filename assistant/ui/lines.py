@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from assistant.errors import AssistantError, UsageError
-from assistant.events import Closed, Event
-from assistant.orders import Action, Order, parse_command
-from assistant.session import Session
+from assistant.session.events import Closed, Event
+from assistant.session.orders import Action, Order, parse_command
+from assistant.session.session import Session
 from assistant.ui.plain import print_event
 
 LONGEST_LINE = 2000

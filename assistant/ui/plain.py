@@ -6,8 +6,7 @@ A screen reader and a braille display get the same lines: no escape bytes, no re
 import sys
 from typing import TextIO
 
-from assistant.answering.text_answers import Answer
-from assistant.events import (
+from assistant.session.events import (
     AnswerGiven,
     AnswerPart,
     CameraBack,
@@ -20,7 +19,9 @@ from assistant.events import (
     StateChanged,
     StatusSaid,
 )
-from assistant.phrases import LABELS, printable
+from assistant.skills.text_answers import Answer
+from assistant.speech.rendering import LABELS
+from assistant.text.printable import printable
 
 STATES = {
     State.IDLE: "ready",

@@ -16,10 +16,8 @@ from textual.driver import Driver
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from assistant.answering.grounding import Basis
-from assistant.config import Settings
 from assistant.errors import AssistantError
-from assistant.events import (
+from assistant.session.events import (
     AnswerGiven,
     AnswerPart,
     CameraBack,
@@ -34,9 +32,13 @@ from assistant.events import (
     StateChanged,
     StatusSaid,
 )
-from assistant.orders import Action, Order
-from assistant.phrases import FIRST_QUESTION, LABELS, printable
-from assistant.session import Session
+from assistant.session.orders import Action, Order
+from assistant.session.phrases import FIRST_QUESTION
+from assistant.session.session import Session
+from assistant.settings.settings import Settings
+from assistant.skills.grounding import Basis
+from assistant.speech.rendering import LABELS
+from assistant.text.printable import printable
 from assistant.ui.key_help import ORDER_OF, keys_text
 from assistant.ui.lines import Question, parse_line
 from assistant.ui.plain import STATES

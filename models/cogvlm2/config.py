@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from models.config_values import wrong_ids, wrong_values
 from models.errors import ModelFolderError
+from models.files.config_values import wrong_ids, wrong_values
 
 _COUNTS = (
     "vocab_size",

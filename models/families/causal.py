@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.config_values import wrong_ids, wrong_values
 from models.errors import ModelFolderError
+from models.files.config_values import wrong_ids, wrong_values
 
 HEAD = "lm_head.weight"
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from models.blocks import BlockwiseModel
-from models.byte_level import ByteLevelRules
 from models.families.relatives import refuse_relative
+from models.text.byte_level import ByteLevelRules
 
 COGVLM2_ARCHITECTURE = "CogVLMForCausalLM"
 

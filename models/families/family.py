@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from models.blocks import BlockwiseModel
-from models.byte_level import ByteLevelRules
+from models.text.byte_level import ByteLevelRules
 
 
 class Family(Protocol):

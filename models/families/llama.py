@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.byte_level import ByteLevelRules
 from models.families.causal import (
     build_on_meta,
     check_numbers,
@@ -18,6 +17,7 @@ from models.families.causal import (
     tie_head,
 )
 from models.families.rotary import ROTARY_GROUPS, RotaryBlocks
+from models.text.byte_level import ByteLevelRules
 
 LLAMA_GROUPS = ROTARY_GROUPS
 LlamaBlocks = RotaryBlocks

@@ -8,11 +8,11 @@ from typing import Any
 from torch import nn
 
 from models.blocks import BlockwiseModel
-from models.checkpoint import CheckpointReader, read_json
 from models.errors import CheckpointError, ModelFolderError
 from models.families.family import Family
 from models.families.registry import family_of
 from models.families.relatives import refuse_relative_tensors
+from models.files.checkpoint import CheckpointReader, read_json
 
 _PREFIX = "model."
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks import Block, Sample, State
-from models.byte_level import ByteLevelRules
 from models.families.causal import (
     build_on_meta,
     check_numbers,
@@ -19,6 +18,7 @@ from models.families.causal import (
     stored_names,
     tie_head,
 )
+from models.text.byte_level import ByteLevelRules
 
 OPT_GROUPS = (
     ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),

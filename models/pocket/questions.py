@@ -16,6 +16,9 @@ import tomllib
 import zlib
 from collections.abc import Iterator
 
+SIZE = 192
+"""Pixels, both ways, of the pictures that the model was trained on."""
+
 SKILLS = (
     "colour",
     "count",

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from quantizer.commands.common import device_of, progress_bar
-from quantizer.compare import CompareJob, Comparison, compare
-from quantizer.contenders import MEANINGS
+from quantizer.compare.compare import CompareJob, Comparison, compare
+from quantizer.compare.methods import MEANINGS
 from quantizer.errors import SettingsError
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from models.checkpoint import CheckpointReader
+from models.files.checkpoint import CheckpointReader
 from models.loading import load_model
 from quantizer.commands.common import check_result_file, device_of, progress_bar
 from quantizer.errors import SettingsError

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.formats import FORMATS
+from models.files.formats import FORMATS
 from quantizer.commands.common import device_of, progress_bar
 from quantizer.errors import SettingsError
-from quantizer.machine import return_freed_memory
-from quantizer.pipeline import Job, plan_job, prepare, run
-from quantizer.plan_text import plan_text
-from quantizer.progress import count_finished
-from quantizer.recipe import PUBLISHED_ROUNDS, Recipe, read_recipe, shipped
-from quantizer.report import RunReport
-from quantizer.solver import Method, Settings, with_default_grid
+from quantizer.plan.machine import return_freed_memory
+from quantizer.plan.text import plan_text
+from quantizer.recipes.recipe import PUBLISHED_ROUNDS, Recipe, read_recipe, shipped
+from quantizer.report.report import RunReport
+from quantizer.run.pipeline import Job, plan_job, prepare, run
+from quantizer.run.progress import count_finished
+from quantizer.solvers.solver import Method, Settings, with_default_grid
 
 _IN_RECIPES = (
     "method",

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from assistant.answering.grounding import Basis
-from assistant.answering.text_answers import Answer
-from assistant.config import Settings
 from assistant.errors import CameraError, UsageError
-from assistant.events import Event, State, StateChanged
 from assistant.frames import Frame
+from assistant.hearing.listener import Heard, HeardCallback, HeardKind
 from assistant.hearing.recognizer import Transcript
-from assistant.listening import Heard, HeardCallback, HeardKind
-from assistant.ports import Cancelled, Context, Kept, Piece
-from assistant.session import Session
-from assistant.speech import (
+from assistant.session.events import Event, State, StateChanged
+from assistant.session.ports import Cancelled, Context, Kept, Piece
+from assistant.session.session import Session
+from assistant.settings.settings import Settings
+from assistant.skills.grounding import Basis
+from assistant.skills.text_answers import Answer
+from assistant.speech.speaker import (
     Earcon,
     SpeechCallback,
     SpeechEvent,

@@ -15,9 +15,13 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from torch import Tensor
 
-from models.checkpoint import QuantizationConfig
-from models.compressed_tensors import compressed_config, read_compressed_config, unpack_compressed
-from models.formats import FORMATS, unquantized_linears
+from models.files.checkpoint import QuantizationConfig
+from models.files.compressed_tensors import (
+    compressed_config,
+    read_compressed_config,
+    unpack_compressed,
+)
+from models.files.formats import FORMATS, unquantized_linears
 from models.int4 import QuantizedWeight
 from models.loading import load_model
 

@@ -19,9 +19,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from quantizer.gptq import LayerProblem, gptq
-from quantizer.grid import Grid, minmax_grid
-from quantizer.hessian import output_error
+from quantizer.solvers.gptq import LayerProblem, gptq
+from quantizer.solvers.grid import Grid, minmax_grid
+from quantizer.solvers.hessian import output_error
 
 pytestmark = pytest.mark.interop
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from models.int4 import Int4Linear
 from models.loading import load_model, load_tokenizer
-from quantizer.calibration import text_windows
+from quantizer.calibration.streams import text_windows
 from quantizer.cli import main
 
 pytestmark = pytest.mark.interop

@@ -1,6 +1,6 @@
 """Questions about the pocket model's pictures, brought back to their wordings."""
 
-from models.pocket.drawing.canvas import QuestionAnswer
+from models.pocket.training.drawing.canvas import QuestionAnswer
 
 
 def bare(item: QuestionAnswer) -> str:

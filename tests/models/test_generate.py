@@ -14,7 +14,7 @@ from models.errors import ModelFolderError, PictureError, PromptError
 from models.generate import PictureChat, StreamingText
 from models.loading import LoadedModel
 from models.pocket.tokenizer import build_tokenizer
-from models.pocket.training import pocket_config
+from models.pocket.training.loop import pocket_config
 
 
 @pytest.fixture(scope="module")

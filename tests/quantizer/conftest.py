@@ -12,10 +12,10 @@ from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from torch import Tensor
 
-from models.checkpoint import ShardWriter, write_json
 from models.cogvlm2.config import CogVLM2Config, VisionConfig
 from models.cogvlm2.model import CogVLM2ForCausalLM
-from quantizer.gptq import LayerProblem
+from models.files.checkpoint import ShardWriter, write_json
+from quantizer.solvers.gptq import LayerProblem
 
 MakeProblem = Callable[..., LayerProblem]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-import quantizer.following as following
+import quantizer.run.following as following
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from models.pocket.listing import listing_path
+from models.pocket.training.listing import listing_path
 from quantizer.evaluate.ocrvqa import read_covers
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_ocrvqa_twin.py"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .sound_server import Ear, SoundServer
+from tests.sound.sound_server import Ear, SoundServer
 
 Say = Callable[..., Path]
 

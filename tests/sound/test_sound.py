@@ -12,22 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from assistant.answering.conversation import Conversation
 from assistant.audio import AudioClip
-from assistant.config import Settings
 from assistant.devices.microphone import SoundDeviceMicrophone
 from assistant.devices.player import SoundDevicePlayer
 from assistant.devices.synthesizer import Pyttsx3Synthesizer
-from assistant.events import QuestionHeard
+from assistant.hearing.listener import Heard, HeardKind
 from assistant.hearing.recognizer_process import RecognizerProcess
 from assistant.hearing.voice_activity import SileroVoiceActivity
-from assistant.listening import Heard, HeardKind
-from assistant.session import Session
-from assistant.speaking import SentenceSpeaker
-from assistant.speech import Earcon, SpeechEvent, SpeechEventKind, Utterance
-from assistant.voice_listener import VoiceListener
-
-from .sound_server import LISTEN_RATE_HZ, Ear, SoundServer
+from assistant.hearing.voice_listener import VoiceListener
+from assistant.session.events import QuestionHeard
+from assistant.session.session import Session
+from assistant.settings.settings import Settings
+from assistant.skills.conversation import Conversation
+from assistant.speech.sentence_speaker import SentenceSpeaker
+from assistant.speech.speaker import Earcon, SpeechEvent, SpeechEventKind, Utterance
+from tests.sound.sound_server import LISTEN_RATE_HZ, Ear, SoundServer
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,138 @@
+"""`assistant memory`: list, search, export and delete what was saved, without a conversation."""
+
+import argparse
+import getpass
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from assistant.errors import MemoryKeyError, UsageError
+from assistant.memory.keys import KeyringKey
+from assistant.memory.notebook import PASSPHRASE_VARIABLE, REASONS, find_key, memory_folder
+from assistant.memory.search import Remembered
+from assistant.memory.store import Memory
+from assistant.text.printable import printable
+
+DONE = 0
+
+EXIT_CODES = f"""\
+The key comes from the system's keyring, else from a passphrase, which is asked for or taken from
+the variable {PASSPHRASE_VARIABLE}.
+
+exit codes:
+  0  done, also where nothing was found
+  2  not done: no key, a wrong passphrase, a damaged file, no such number
+"""
+
+
+def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add the command `memory` to those of `assistant`."""
+    memory = commands.add_parser(
+        "memory",
+        help="list, search, export and delete what was saved",
+        description="Lists, searches, exports and deletes what you saved.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = memory.add_subparsers(
+        dest="verb", required=True, metavar="{list,search,export,forget,forget-all}"
+    )
+    for name, summary, run in (
+        ("list", "say what was saved, latest first", _list),
+        ("search", "find what was saved", _search),
+        ("export", "write all to a new file, one JSON object a line, not encrypted", _export),
+        ("forget", "delete one thing", _forget),
+        ("forget-all", "delete everything and the key; needs no passphrase", _forget_all),
+    ):
+        verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:])
+        verb.add_argument("--json", action="store_true", help="print JSON, for programs")
+        verb.add_argument("--verbose", action="store_true", help="log what is done")
+        verb.set_defaults(run=run)
+    verbs.choices["search"].add_argument("query", metavar="QUERY", help="words, or a question")
+    verbs.choices["export"].add_argument("file", type=Path, metavar="FILE")
+    verbs.choices["forget"].add_argument("number", metavar="NUMBER", help="as in list")
+
+
+def _list(options: argparse.Namespace) -> int:
+    memory = _open()
+    _tell(memory.latest(most=1_000_000) if memory else [], options, "nothing is saved")
+    return DONE
+
+
+def _search(options: argparse.Namespace) -> int:
+    memory = _open()
+    _tell(memory.search(options.query) if memory else [], options, "nothing fits")
+    return DONE
+
+
+def _export(options: argparse.Namespace) -> int:
+    memory = _open()
+    count = memory.export(options.file) if memory else 0
+    if memory is None:
+        _say("nothing is saved; no file was written", options)
+        return DONE
+    _say(f"{count} things are in {options.file}, which is not encrypted", options)
+    return DONE
+
+
+def _forget(options: argparse.Namespace) -> int:
+    if not options.number.isdecimal():
+        raise UsageError(f"{options.number}: not a number; see assistant memory list")
+    memory = _open()
+    if memory is None:
+        _say("nothing is saved", options)
+        return DONE
+    memory.forget(int(options.number))
+    _say(f"number {int(options.number)} is deleted", options)
+    return DONE
+
+
+def _forget_all(options: argparse.Namespace) -> int:
+    # The file goes without being opened; only a key in the keyring has to be removed as well.
+    Memory(memory_folder(), KeyringKey()).forget_all()
+    _say("everything that was saved is deleted", options)
+    return DONE
+
+
+def _open() -> Memory | None:
+    """The memory for the user's own hands, also while saving is off; None if there is none."""
+    folder = memory_folder()
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    return Memory(folder, find_key(folder, _ask_passphrase), enabled=True)
+
+
+def _ask_passphrase(new: bool) -> str:
+    if not sys.stdin.isatty():
+        raise MemoryKeyError(f"a passphrase is needed; set {PASSPHRASE_VARIABLE}")
+    return getpass.getpass("Passphrase of what you saved: ")
+
+
+def _tell(found: Sequence[Remembered], options: argparse.Namespace, nothing: str) -> None:
+    if options.json:
+        entries = [
+            {
+                "id": thing.id,
+                "name": thing.name,
+                "text": thing.text,
+                "saved_at": thing.saved_at.isoformat(),
+                "line": thing.line,
+                "found_by": thing.found_by.value if thing.found_by else None,
+            }
+            for thing in found
+        ]
+        print(json.dumps({"schema_version": 1, "found": entries}))
+        return
+    for thing in found:
+        when = thing.saved_at.astimezone().strftime("%d %B %Y, %H:%M")
+        text = " ".join(thing.told.split())
+        said = f"{thing.id}: {thing.name}, saved {when}. {text} {REASONS[thing.found_by]}"
+        print(printable(said.rstrip()))
+    if not found:
+        print(nothing[0].upper() + nothing[1:] + ".")
+
+
+def _say(text: str, options: argparse.Namespace) -> None:
+    print(json.dumps({"status": text}) if options.json else f"status: {text}")

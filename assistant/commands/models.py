@@ -1,0 +1,156 @@
+"""`assistant models list`, `pull NAME` and `verify NAME`; pulling is all that ever goes online."""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from assistant.errors import AssistantError, DamagedFileError
+from assistant.machine import size_text
+from assistant.models_store.installed import faults, is_installed, model_folder, read_record
+from models.catalog import CatalogModel, HubSource, find_model, known_models
+
+DONE, DAMAGED = 0, 1
+
+FIRST_REPORT_S, NEXT_REPORTS_S = 10.0, 30.0
+"""When a long download is first spoken of, and how often then."""
+
+EXIT_CODES = """\
+exit codes:
+  0  done
+  1  verify: a file is missing or damaged
+  2  nothing was installed: no such model, no network, no room, or the file was not the right one
+  130  stopped with Ctrl+C; the same command goes on where it stopped
+"""
+
+
+def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add the command `models` to those of `assistant`."""
+    models = commands.add_parser(
+        "models",
+        help="list, fetch and check models",
+        description="Lists, fetches and checks models. Only pull goes online.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = models.add_subparsers(dest="verb", required=True, metavar="{list,pull,verify}")
+    _verb(verbs, "list", "say which models there are, their size and licence", _list, named=False)
+    puller = _verb(verbs, "pull", "fetch a model, check it and install it", _pull)
+    puller.add_argument("--again", action="store_true", help="fetch it also if it is installed")
+    _verb(verbs, "verify", "compare an installed model with the digests of its pull", _verify)
+
+
+def _verb(
+    verbs: "argparse._SubParsersAction[Any]",
+    name: str,
+    summary: str,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    named: bool = True,
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + "."
+    )
+    if named:
+        parser.add_argument("name", metavar="NAME", help="a name that list shows")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--verbose", action="store_true", help="log what is done")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _list(options: argparse.Namespace) -> int:
+    entries = [_entry(model) for model in known_models()]
+    if options.json:
+        print(json.dumps({"schema_version": 1, "models": entries}))
+        return DONE
+    for model, entry in zip(known_models(), entries, strict=True):
+        state = "installed" if entry["installed"] else "not installed"
+        print(f"{model.name}: {model.title}. {size_text(model.download_bytes)}, {state}.")
+        print(f"  licence: {model.licence}, {model.licence_address}")
+    print("Get one with: assistant models pull NAME")
+    return DONE
+
+
+def _entry(model: CatalogModel) -> dict[str, object]:
+    installed = is_installed(model.name)
+    source = model.source
+    return {
+        "name": model.name,
+        "title": model.title,
+        "kind": model.kind.value,
+        "licence": model.licence,
+        "licence_address": model.licence_address,
+        "download_bytes": model.download_bytes,
+        "memory_bytes": model.memory_bytes,
+        "source": source.repository if isinstance(source, HubSource) else source.address,
+        "sha256": None if isinstance(source, HubSource) else source.sha256 or None,
+        "installed": installed,
+        "folder": str(model_folder(model.name)) if installed else None,
+    }
+
+
+def _pull(options: argparse.Namespace) -> int:
+    # The network library is loaded by this one command only.
+    from assistant.models_store.pulling import pull
+
+    model = find_model(options.name)
+    teller = _Teller(as_json=options.json)
+    if is_installed(model.name) and not options.again:
+        teller.say(f"{model.name} is installed already; check it with verify, or add --again")
+        return DONE
+    teller.say(f"licence: {model.licence}, {model.licence_address}")
+    folder = pull(model, teller.say, teller.progress)
+    teller.say(f"{model.name} is installed in {folder}; it is used from the next start")
+    return DONE
+
+
+def _verify(options: argparse.Namespace) -> int:
+    model = find_model(options.name)
+    try:
+        found = list(faults(model))
+        record = read_record(model.name)
+    except OSError as error:
+        raise AssistantError(
+            f"{model_folder(model.name)}: cannot be read ({error.strerror}); check who owns it"
+        ) from error
+    except DamagedFileError as error:
+        found, record = [str(error)], None
+    if options.json:
+        print(json.dumps({"schema_version": 1, "name": model.name, "faults": found}))
+        return DAMAGED if found else DONE
+    for line in found:
+        print(f"error: {line}")
+    if found:
+        if is_installed(model.name):
+            print(f"Get it again with: assistant models pull {model.name} --again")
+        return DAMAGED
+    count = len(record.files) if record else 0
+    print(f"{model.name}: all {count} files are as they were when they were pulled")
+    return DONE
+
+
+class _Teller:
+    """Prints each step, and of a long download now and then how far it is."""
+
+    def __init__(self, *, as_json: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._as_json = as_json
+        self._clock = clock
+        self._next_s = clock() + FIRST_REPORT_S
+
+    def say(self, text: str) -> None:
+        print(json.dumps({"status": text}) if self._as_json else f"status: {text}", flush=True)
+
+    def progress(self, here_bytes: int, whole_bytes: int | None) -> None:
+        now = self._clock()
+        if now < self._next_s:
+            return
+        self._next_s = now + NEXT_REPORTS_S
+        if self._as_json:
+            print(json.dumps({"here_bytes": here_bytes, "whole_bytes": whole_bytes}), flush=True)
+        elif whole_bytes:
+            share = int(100 * here_bytes / whole_bytes)
+            self.say(f"{share} percent, {size_text(here_bytes)} of {size_text(whole_bytes)}")
+        else:
+            self.say(f"{size_text(here_bytes)} so far")

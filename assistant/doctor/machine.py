@@ -1,0 +1,212 @@
+"""What `assistant doctor` looks at of the machine itself: models, card, memory, disk, settings."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from assistant.doctor.device_id import left_behind
+from assistant.doctor.doctor import Finding, State
+from assistant.errors import AssistantError
+from assistant.machine import memory_bytes, size_text
+from assistant.models_store.installed import is_installed, read_record
+from assistant.settings.paths import data_folder, settings_file
+from assistant.settings.settings import Settings
+from models.catalog import known_models
+from models.pocket import pocket_int4_folder
+
+LEAST_MEMORY_BYTES, GOOD_MEMORY_BYTES = 1_000_000_000, 2_000_000_000
+LEAST_DISK_BYTES, GOOD_DISK_BYTES = 100_000_000, 2_000_000_000
+CARD_BYTES = 24 * 10**9
+"""A card of this size holds both large models in 4 bits."""
+
+
+def look_at_models(settings: Settings) -> Finding:
+    """Check the folders of the models, by their files' headers alone."""
+    folder = Path(settings.model_folder).expanduser() if settings.model_folder else None
+    fault = model_fault(folder or pocket_int4_folder())
+    if fault:
+        return Finding(
+            State.MISSING,
+            "no vision model; text is still read",
+            fault,
+            "give a model folder with --model, or reinstall the program",
+        )
+    words = ["the pocket model, which is small" if folder is None else f"pictures: {folder}"]
+    if settings.text_model_folder:
+        text_folder = Path(settings.text_model_folder).expanduser()
+        fault = model_fault(text_folder)
+        if fault:
+            return Finding(
+                State.LIMITED,
+                words[0],
+                f"the text model cannot be used: {fault}",
+                "set text_model.folder to a whole model folder",
+            )
+        words.append(f"texts: {text_folder}")
+    pulled = [model.name for model in known_models() if is_installed(model.name)]
+    for name in pulled:
+        read_record(name)
+    words.append(f"pulled: {', '.join(pulled)}" if pulled else "none pulled")
+    return Finding(State.OK, "; ".join(words))
+
+
+def model_fault(folder: Path) -> str | None:
+    """Why a model folder cannot be used, or None; reads headers, and loads nothing."""
+    if not (folder / "config.json").is_file():
+        return f"{folder} holds no config.json"
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        return f"{folder} holds no safetensors file"
+    for path in weights:
+        fault = _weights_fault(path)
+        if fault:
+            return f"{path} {fault}"
+    return None
+
+
+def _weights_fault(path: Path) -> str | None:
+    """A safetensors file is 8 bytes of length, a JSON header, and what the header announces."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
+        if not 0 < length <= min(size, 100_000_000):
+            return "is damaged"
+        try:
+            header = json.loads(file.read(length))
+            end = max(
+                int(entry["data_offsets"][1])
+                for name, entry in header.items()
+                if name != "__metadata__"
+            )
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+            return "is damaged"
+    return None if size == 8 + length + end else "is cut short; copy it again"
+
+
+def look_at_gpu() -> Finding:
+    """Ask the driver for the card; PyTorch itself takes too long to load for this."""
+    no_card = "answers about pictures are computed by the processor, which is slower"
+    try:
+        reply = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            timeout=4.0,
+            check=True,
+        )
+        name, megabytes = reply.stdout.strip().splitlines()[0].rsplit(",", 1)
+        total = int(megabytes) * 1024 * 1024
+    except FileNotFoundError:
+        return Finding(State.LIMITED, no_card, "no NVIDIA card was found")
+    except (subprocess.SubprocessError, OSError, ValueError, IndexError) as error:
+        return Finding(
+            State.LIMITED,
+            no_card,
+            f"the NVIDIA driver gives no answer ({type(error).__name__})",
+            "restart the computer, or install the driver again",
+        )
+    build = importlib.metadata.version("torch")
+    if build.endswith("+cpu"):
+        return Finding(
+            State.LIMITED,
+            f"{name}, {size_text(total)}, is not used",
+            "PyTorch is installed without CUDA",
+            "remove the folder .venv and run scripts/setup again",
+        )
+    if total < CARD_BYTES:
+        return Finding(
+            State.LIMITED,
+            f"{name}, {size_text(total)}",
+            "the two large models together need a card with 24 gigabytes",
+        )
+    return Finding(State.OK, f"{name}, {size_text(total)}")
+
+
+def look_at_memory(read: Callable[[], tuple[int, int]] | None = None) -> Finding:
+    """Compare the memory that is free with what the small models need.
+
+    read: gives the total and the free bytes; None asks this machine.
+    """
+    try:
+        total, free = (read or memory_bytes)()
+    except (OSError, ValueError, AttributeError):
+        return Finding(State.OK, "this system does not say how much there is")
+    text = f"{size_text(free)} of {size_text(total)} are free"
+    if free < LEAST_MEMORY_BYTES:
+        return Finding(
+            State.MISSING, text, "this is too little to answer questions", "close other programs"
+        )
+    if free < GOOD_MEMORY_BYTES:
+        return Finding(State.LIMITED, text, "answers may be slow", "close other programs")
+    return Finding(State.OK, text)
+
+
+def look_at_disk(folder: Path | None = None) -> Finding:
+    """Compare the room for models and saved things with what they need."""
+    place = folder or data_folder()
+    while not place.is_dir() and place != place.parent:
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    text = f"{size_text(free)} are free at {place}"
+    if not os.access(place, os.W_OK):
+        return Finding(
+            State.MISSING,
+            text,
+            f"{place} cannot be written",
+            "set SIGHTLINE_HOME to a folder of your own",
+        )
+    fix = "free space, or set SIGHTLINE_HOME to a larger disk"
+    if free < LEAST_DISK_BYTES:
+        return Finding(State.MISSING, text, "nothing can be saved or installed", fix)
+    if free < GOOD_DISK_BYTES:
+        return Finding(State.LIMITED, text, "there is no room for large models", fix)
+    return Finding(State.OK, text)
+
+
+def look_at_saved_things(settings: Settings) -> Finding:
+    """Say whether things are saved, and whether they could be; opens nothing."""
+    missing = [name for name in ("sqlcipher3", "sqlite_vec") if not importlib.util.find_spec(name)]
+    if missing:
+        raise AssistantError(f"the package {missing[0]} is missing; run scripts/setup again")
+    from assistant.memory.keys import keyring_trouble
+
+    if not settings.history_enabled:
+        return Finding(State.OK, "switched off, as it is until you want it")
+    trouble = keyring_trouble()
+    if trouble is None:
+        return Finding(State.OK, "switched on; the key lies in the system's keyring")
+    cause, _, fix = trouble.partition("; ")
+    return Finding(State.LIMITED, "switched on; a passphrase is needed", cause, fix)
+
+
+def look_at_device_id() -> Finding:
+    """Say whether an identifier of this computer is kept; it never matters for the answers."""
+    files = left_behind()
+    if not files:
+        return Finding(State.OK, "no identifier of this computer is kept for telemetry")
+    return Finding(
+        State.LIMITED,
+        f"{files[0]} is there"
+        + (f", with {len(files) - 1} more of the same library" if files[1:] else ""),
+        "the library onnxruntime wrote it while its telemetry was on, in Sightline 0.3.0 or in "
+        "another program; Sightline does not use it, and sends nothing",
+        "assistant doctor --delete-device-id deletes it; other programs with this library share "
+        "it, and make a new one if they need it",
+    )
+
+
+def look_at_settings(wrong: list[str]) -> Finding:
+    """Say what is wrong in the settings file."""
+    path = settings_file()
+    if wrong:
+        cause, _, fix = wrong[0].partition("; ")
+        many = f"{len(wrong)} mistakes, of which this is the first" if wrong[1:] else "a mistake"
+        return Finding(State.LIMITED, f"their file has {many}", f"{path}: {cause}", fix)
+    return Finding(State.OK, f"{path}" if path.is_file() else "as they are at a first start")

@@ -1,0 +1,147 @@
+"""A language model that understands a text which was read: summaries, questions about it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from assistant.errors import VisionError
+from assistant.machine import memory_bytes, size_text
+from assistant.seeing.text import never
+from models.errors import ModelsError
+
+MOST_NEW_TOKENS = 160
+"""About a minute of speech; a summary that is longer is none."""
+
+INSTRUCTION = (
+    "You help a blind person. Answer in one to three short sentences, from the text alone. "
+    "If the text does not say it, say that it does not."
+)
+
+_HEADER = "<|start_header_id|>"
+
+
+class TextModel(Protocol):
+    """Anything that answers questions about a text."""
+
+    name: str
+
+    def answer(
+        self, text: str, question: str, cancelled: Callable[[], bool] = never
+    ) -> Iterator[str]:
+        """Stream an answer in pieces of any size."""
+        ...
+
+
+TextModelOpener = Callable[[], TextModel | None]
+"""Gives the model, or None where none is installed."""
+
+
+class TextOpener:
+    """Opens the text model at the first question that needs it, once."""
+
+    def __init__(self, folder: Callable[[], Path | None]) -> None:
+        """folder: where the model is now, or None where none is installed."""
+        self._folder = folder
+        self._opened: tuple[Path, TextModel] | None = None
+
+    def __call__(self) -> TextModel | None:
+        """The model, or None where none is installed.
+
+        Raises:
+            VisionError: the folder or one of its files cannot be used, or memory is too small.
+        """
+        folder = self._folder()
+        if folder is None:
+            return None
+        if self._opened is None or self._opened[0] != folder:
+            self._opened = None  # two of them may not fit into memory
+            _check_memory(folder)
+            self._opened = (folder, LocalTextModel(folder))
+        return self._opened[1]
+
+
+class LocalTextModel:
+    """A LLaMA, OPT or Qwen3 of any size in a folder on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load the model.
+
+        Raises:
+            VisionError: the folder or one of its files cannot be used, or holds no text model.
+        """
+        from models.loading import load_model
+
+        self.name = "/".join(folder.absolute().parts[-2:])
+        try:
+            loaded = load_model(folder)
+        except ModelsError as error:
+            raise VisionError(str(error)) from error
+        if loaded.family == "cogvlm2":
+            raise VisionError(
+                f"{folder} holds a model that looks at pictures; give the folder of a text model"
+            )
+        self._model, self._tokenizer = loaded.model, loaded.tokenizer
+
+    def answer(
+        self, text: str, question: str, cancelled: Callable[[], bool] = never
+    ) -> Iterator[str]:
+        """Stream the greedy answer; a text that is too long loses its end."""
+        import torch
+
+        from models.generate import StreamingText, greedy_tokens
+
+        config = self._model.config
+        ids = self._encode(text, question, _context(config) - MOST_NEW_TOKENS)
+        streaming = StreamingText(self._tokenizer)
+        ends = self._end_ids(config)
+        device = next(self._model.parameters()).device
+        fed = torch.tensor([ids], device=device)
+        for token in greedy_tokens(self._model, fed, max(1, MOST_NEW_TOKENS)):
+            if token in ends or cancelled():
+                return
+            yield streaming.add(token)
+
+    def _encode(self, text: str, question: str, room: int) -> list[int]:
+        while True:
+            ids: list[int] = self._tokenizer.encode(self._prompt(text, question)).ids
+            if len(ids) <= max(room, 8) or not text:
+                return ids
+            text = text[: int(len(text) * 0.8)]
+
+    def _prompt(self, text: str, question: str) -> str:
+        asked = f"Text:\n{text}\n\nQuestion: {question}"
+        if self._tokenizer.token_to_id(_HEADER) is None:
+            return f"{asked}\nAnswer:"
+        turns = (("system", INSTRUCTION), ("user", asked))
+        said = "".join(
+            f"{_HEADER}{role}<|end_header_id|>\n\n{words}<|eot_id|>" for role, words in turns
+        )
+        return f"{said}{_HEADER}assistant<|end_header_id|>\n\n"
+
+    def _end_ids(self, config: object) -> set[int]:
+        stated = getattr(config, "eos_token_id", None)
+        ends = set(stated) if isinstance(stated, list | tuple) else {stated}
+        ends.add(self._tokenizer.token_to_id("<|eot_id|>"))
+        return {end for end in ends if end is not None}
+
+
+def _check_memory(folder: Path) -> None:
+    """Refuse a model that would not fit: the system would end the whole assistant for it.
+
+    Raises:
+        VisionError: less memory is free than the weights take.
+    """
+    needed = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    try:
+        _, free = memory_bytes()
+    except (OSError, ValueError, AttributeError):
+        return  # this system does not say how much there is
+    if needed > free:
+        raise VisionError(
+            f"{folder}: the text model needs {size_text(needed)} of memory and {size_text(free)} "
+            "are free; close other programs, or make it smaller with quantizer run"
+        )
+
+
+def _context(config: object) -> int:
+    return int(getattr(config, "max_position_embeddings", 2048))

@@ -1,0 +1,55 @@
+"""Small questions to the machine: room on the disk, free memory, digests, sizes in words."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from assistant.errors import DownloadError
+
+SPARE_BYTES = 64 * 1024 * 1024
+"""Room that is left on the disk besides what a download needs."""
+
+
+def check_room(folder: Path, needed_bytes: int) -> None:
+    """Refuse what would fill the disk.
+
+    Raises:
+        DownloadError: less is free than is needed, with a little to spare.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed_bytes + SPARE_BYTES > free:
+        short = needed_bytes + SPARE_BYTES - free
+        raise DownloadError(
+            f"{folder}: {size_text(needed_bytes)} are needed and {size_text(free)} are free; "
+            f"free {size_text(short)} more, or set SIGHTLINE_HOME to a larger disk"
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def size_text(size_bytes: int) -> str:
+    """A size as it is spoken: "41 megabytes"."""
+    if size_bytes >= 1_000_000_000:
+        return f"{size_bytes / 1e9:.1f} gigabytes"
+    return f"{size_bytes / 1e6:.{0 if size_bytes >= 10_000_000 else 1}f} megabytes"
+
+
+def memory_bytes() -> tuple[int, int]:
+    """The machine's memory and what of it programs can still have, in bytes.
+
+    Raises:
+        OSError, ValueError, AttributeError: this system does not say.
+    """
+    page = os.sysconf("SC_PAGE_SIZE")
+    total = os.sysconf("SC_PHYS_PAGES") * page
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        for line in meminfo.read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return total, int(line.split()[1]) * 1024
+    return total, os.sysconf("SC_AVPHYS_PAGES") * page

@@ -1,0 +1,1 @@
+"""What the user chose to keep, encrypted at rest, and how it is found again."""

@@ -1,0 +1,194 @@
+"""The models in the user's data folder, and the records of what was pulled.
+
+models/vosk-small-en/             the model, moved here whole
+models/records/vosk-small-en.json where it came from, and the SHA-256 of every file
+models/.pulling/vosk-small-en/    what is not finished
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from assistant.errors import DamagedFileError
+from assistant.machine import sha256_of
+from assistant.settings.paths import FILE_MODE, data_folder, make_private_folder
+from models.catalog import CatalogModel, ModelKind, known_models
+
+SCHEMA_VERSION = 1
+RECORDS, PULLING = "records", ".pulling"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file of a model as it was when it was pulled."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullRecord:
+    """What one pull brought.
+
+    source:   the address, or the repository and its commit.
+    archive:  the zip file; None for a model that comes as files.
+    files:    by their path inside the model's folder, with forward slashes.
+    """
+
+    name: str
+    source: str
+    archive: FileRecord | None
+    files: Mapping[str, FileRecord]
+
+
+def models_folder() -> Path:
+    """The folder that holds all pulled models."""
+    return data_folder() / "models"
+
+
+def model_folder(name: str) -> Path:
+    """The folder of one model, there or not."""
+    return models_folder() / name
+
+
+def pulling_folder(name: str) -> Path:
+    """The folder for the unfinished pull of one model; made private.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
+    make_private_folder(models_folder())
+    make_private_folder(models_folder() / PULLING)
+    return make_private_folder(models_folder() / PULLING / name)
+
+
+def record_file(name: str) -> Path:
+    """The file of one model's record, there or not."""
+    return models_folder() / RECORDS / f"{name}.json"
+
+
+def installed_speech_model() -> Path | None:
+    """The folder of the speech model that was pulled last, or None."""
+    return _latest(ModelKind.SPEECH)
+
+
+def installed_text_model() -> Path | None:
+    """The folder of the text model that was pulled last, or None."""
+    return _latest(ModelKind.TEXT)
+
+
+def _latest(kind: ModelKind) -> Path | None:
+    pulled = [
+        model.name for model in known_models() if model.kind is kind and is_installed(model.name)
+    ]
+    latest = max(pulled, key=lambda name: record_file(name).stat().st_mtime_ns, default=None)
+    return None if latest is None else model_folder(latest)
+
+
+def is_installed(name: str) -> bool:
+    """True if a pull of this model was finished and its folder is still there."""
+    return model_folder(name).is_dir() and record_file(name).is_file()
+
+
+def file_records(folder: Path) -> dict[str, FileRecord]:
+    """Measure every file below a folder."""
+    return {
+        path.relative_to(folder).as_posix(): FileRecord(path.stat().st_size, sha256_of(path))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def install(unfinished: Path, record: PullRecord) -> Path:
+    """Move a finished folder to its place in one step, and write its record.
+
+    A model that was there before gives way, and is back if the move fails.
+    """
+    target = model_folder(record.name)
+    old = pulling_folder(record.name) / "old"
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        os.replace(target, old)
+    try:
+        os.replace(unfinished, target)
+    except OSError:
+        if old.exists():
+            os.replace(old, target)
+        raise
+    write_record(record)
+    shutil.rmtree(pulling_folder(record.name), ignore_errors=True)
+    return target
+
+
+def write_record(record: PullRecord) -> None:
+    """Write a record whole or not at all."""
+    path = record_file(record.name)
+    make_private_folder(path.parent)
+    half = path.with_suffix(".tmp")
+    content = {"schema_version": SCHEMA_VERSION, **asdict(record)}
+    half.unlink(missing_ok=True)
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(half, path)
+
+
+def read_record(name: str) -> PullRecord | None:
+    """Return the record of a model, or None if it was never pulled.
+
+    Raises:
+        DamagedFileError: there is one, and it cannot be read.
+    """
+    path = record_file(name)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema_version is not {SCHEMA_VERSION}")
+        archive = content["archive"]
+        return PullRecord(
+            name=str(content["name"]),
+            source=str(content["source"]),
+            archive=None if archive is None else _file(archive),
+            files={str(key): _file(value) for key, value in content["files"].items()},
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedFileError(
+            f"{path}: the record is damaged ({error}); remove this file and pull the model again"
+        ) from error
+
+
+def _file(content: Mapping[str, Any]) -> FileRecord:
+    return FileRecord(int(content["size_bytes"]), str(content["sha256"]))
+
+
+def faults(model: CatalogModel) -> Iterator[str]:
+    """Compare an installed model with its record; yield one line for each file that differs.
+
+    Raises:
+        DamagedFileError: there is no record to compare with.
+    """
+    record = read_record(model.name)
+    folder = model_folder(model.name)
+    if record is None or not folder.is_dir():
+        raise DamagedFileError(
+            f"{model.name} is not installed; get it with: assistant models pull {model.name}"
+        )
+    for name, expected in record.files.items():
+        path = folder / name
+        if not path.is_file():
+            yield f"{path}: is missing"
+        elif path.stat().st_size != expected.size_bytes:
+            yield f"{path}: has {path.stat().st_size} bytes instead of {expected.size_bytes}"
+        elif sha256_of(path) != expected.sha256:
+            yield f"{path}: is damaged (its SHA-256 differs from the one recorded)"
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    for name in sorted(present - record.files.keys()):
+        yield f"{folder / name}: was not part of the model"

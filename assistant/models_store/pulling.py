@@ -1,0 +1,207 @@
+"""One model from its source to the user's data folder: fetched, checked, unpacked, installed."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from assistant.errors import DamagedFileError, DownloadError, RecognizerError
+from assistant.hearing.vosk_recognizer import check_model_folder
+from assistant.machine import check_room, size_text
+from assistant.models_store.downloads import Progress, Wanted, fetch
+from assistant.models_store.hub import HubListing, list_files
+from assistant.models_store.installed import (
+    FileRecord,
+    PullRecord,
+    file_records,
+    install,
+    models_folder,
+    pulling_folder,
+    read_record,
+    record_file,
+)
+from assistant.models_store.unpacking import unpack_zip
+from assistant.settings.paths import FILE_MODE, FOLDER_MODE, make_private_folder
+from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind
+
+UNPACKED_SHARE = 3
+"""Room for an archive and for what it grows to, as a multiple of the download."""
+
+Tell = Callable[[str], None]
+"""Called with one sentence for each step."""
+
+
+def pull(
+    model: CatalogModel,
+    tell: Tell,
+    progress: Progress | None = None,
+    *,
+    endpoint: str | None = None,
+    pause_s: float = 1.0,
+) -> Path:
+    """Bring a model into the user's data folder and return its folder.
+
+    A pull that was stopped goes on. A model that is there stays until the new one is complete.
+
+    endpoint: address of the hub, None for the usual one.
+
+    Raises:
+        DownloadError: no network, no room, or another pull of this model is running.
+        DamagedFileError: what came is not the model.
+    """
+    make_private_folder(models_folder())
+    with _alone(model.name):
+        try:
+            if isinstance(model.source, ArchiveSource):
+                return _pull_archive(model, model.source, tell, progress, pause_s)
+            return _pull_files(model, model.source, tell, progress, endpoint, pause_s)
+        except OSError as error:
+            raise DownloadError(
+                f"{models_folder()}: cannot be written ({error.strerror or error}); free space "
+                "or check who owns this folder"
+            ) from error
+
+
+@contextlib.contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Keep two pulls of one model from writing into the same file."""
+    lock = FileLock(models_folder() / f".{name}.lock", timeout=0, mode=FILE_MODE)
+    try:
+        with lock:
+            yield
+    except Timeout as error:
+        raise DownloadError(
+            f"{name} is being pulled by another command; wait until that one is finished"
+        ) from error
+
+
+def _pull_archive(
+    model: CatalogModel,
+    source: ArchiveSource,
+    tell: Tell,
+    progress: Progress | None,
+    pause_s: float,
+) -> Path:
+    known = _archive_digest(model, source)
+    about = source.size_bytes or model.download_bytes
+    folder = pulling_folder(model.name)
+    archive = folder / f"{model.name}.zip"
+    check_room(folder, UNPACKED_SHARE * about)
+    tell(f"downloading {model.title}, {size_text(about)}, from {source.address}")
+    wanted = Wanted(source.address, source.size_bytes, known, most_bytes=4 * about)
+    try:
+        digest = fetch(wanted, archive, progress, pause_s=pause_s)
+    except DamagedFileError as error:
+        if source.sha256 or not known:
+            raise
+        raise DamagedFileError(
+            f"{error}. The digest is that of the first pull; if the maker has a newer file and you "
+            f"trust it, remove {record_file(model.name)}"
+        ) from error
+    size = archive.stat().st_size
+    if not known:
+        tell("nobody publishes a digest of this file; the one that came is recorded")
+    unpacked = folder / "unpacked"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    try:
+        tell("checking and unpacking")
+        unpack_zip(archive, unpacked)
+        inner = _check_layout(model, unpacked / source.folder)
+    except DamagedFileError:
+        # It has the length that the server states, so continuing it would bring the same again.
+        archive.unlink(missing_ok=True)
+        shutil.rmtree(unpacked, ignore_errors=True)
+        raise
+    record = PullRecord(model.name, source.address, FileRecord(size, digest), file_records(inner))
+    return install(inner, record)
+
+
+def _archive_digest(model: CatalogModel, source: ArchiveSource) -> str:
+    """The digest to hold the archive to: the catalog's, else that of the first pull, else none."""
+    if source.sha256:
+        return source.sha256
+    record = read_record(model.name)
+    same = record is not None and record.archive is not None and record.source == source.address
+    return record.archive.sha256 if same and record and record.archive else ""
+
+
+def _check_layout(model: CatalogModel, folder: Path) -> Path:
+    if not folder.is_dir():
+        raise DamagedFileError(
+            f"{model.name}: the archive holds no folder {folder.name}; nothing was installed, "
+            "try again later"
+        )
+    if model.kind is ModelKind.SPEECH:
+        try:
+            check_model_folder(folder)
+        except RecognizerError as error:
+            raise DamagedFileError(
+                f"{model.name}: the archive holds no Vosk model ({error}); nothing was installed"
+            ) from error
+    return folder
+
+
+def _pull_files(
+    model: CatalogModel,
+    source: HubSource,
+    tell: Tell,
+    progress: Progress | None,
+    endpoint: str | None,
+    pause_s: float,
+) -> Path:
+    listing = list_files(source, endpoint=endpoint)
+    total = sum(file.size_bytes for file in listing.files)
+    folder = pulling_folder(model.name)
+    unfinished = folder / listing.commit
+    unfinished.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    here = sum(path.stat().st_size for path in unfinished.iterdir())
+    check_room(folder, total - here)
+    tell(f"downloading {model.title}, {size_text(total)}, {len(listing.files)} files")
+    expected = _file_digests(model, source, listing)
+    for number, file in enumerate(listing.files, start=1):
+        target = unfinished / file.name
+        if target.is_file() and target.stat().st_size == file.size_bytes:
+            continue  # finished by an earlier pull of the same commit; its digest was checked then
+        tell(f"file {number} of {len(listing.files)}: {file.name}, {size_text(file.size_bytes)}")
+        wanted = Wanted(
+            file.address,
+            file.size_bytes,
+            expected.get(file.name, ""),
+            most_bytes=file.size_bytes or 4 * model.download_bytes,
+            headers=listing.headers,
+        )
+        fetch(wanted, target, progress, pause_s=pause_s)
+    tell("recording the digest of each file")
+    _remove_others(unfinished, listing)
+    record = PullRecord(
+        model.name, f"{source.repository}@{listing.commit}", None, file_records(unfinished)
+    )
+    return install(unfinished, record)
+
+
+def _file_digests(model: CatalogModel, source: HubSource, listing: HubListing) -> dict[str, str]:
+    """The digests to hold the files to: the hub's, and those recorded for the same commit."""
+    expected = {file.name: file.sha256 for file in listing.files}
+    record = read_record(model.name)
+    if record is None or record.source != f"{source.repository}@{listing.commit}":
+        return expected
+    for name, before in record.files.items():
+        now = expected.get(name)
+        if now and now != before.sha256:
+            raise DamagedFileError(
+                f"{model.name}: the hub states another digest for {name} than at the first pull, "
+                f"for the same commit; nothing was installed. If you trust the new file, remove "
+                f"{record_file(model.name)}"
+            )
+        if name in expected:
+            expected[name] = before.sha256
+    return expected
+
+
+def _remove_others(folder: Path, listing: HubListing) -> None:
+    names = {file.name for file in listing.files}
+    for path in folder.iterdir():
+        if path.name not in names:
+            path.unlink()

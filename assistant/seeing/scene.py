@@ -1,0 +1,133 @@
+"""What is known of one picture: everything is found once, however many questions follow."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from assistant.inference.vision_model import VisionLanguageModel
+from assistant.seeing.barcode import Barcode, locate_code, nearness, read_barcodes
+from assistant.seeing.quality import Cause, check_quality
+from assistant.seeing.text import TextLine, TextPart, TextReader, never
+from assistant.stopwatch import Stopwatch
+from models.pictures import RgbPicture
+
+WHOLE_LIMIT_S = 120.0
+"""What one page may take altogether; how long anybody waits for it is decided by the caller."""
+
+
+class Scene:
+    """One picture (H, W, 3); used by one thread."""
+
+    def __init__(self, rgb: RgbPicture, reader: TextReader, stopwatch: Stopwatch) -> None:
+        self.rgb = rgb
+        self._reader = reader
+        self._stopwatch = stopwatch
+        self._cause: tuple[Cause | None] | None = None
+        self._parts: list[TextPart] = []
+        self._coming: Iterator[TextPart] | None = None
+        self._is_read = False
+        self.told_parts = 0
+        """Parts that a listener has heard of a page whose reading stopped before its end."""
+        self._codes: tuple[Barcode, ...] | None = None
+        self._nearness: tuple[float | None] | None = None
+        self._handle: tuple[VisionLanguageModel, Any] | None = None
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why nothing can be told, or None."""
+        if self._cause is None:
+            with self._stopwatch.stage("quality"):
+                self._cause = (check_quality(self.rgb),)
+        return self._cause[0]
+
+    @property
+    def is_read(self) -> bool:
+        """True once all text is read."""
+        return self._is_read
+
+    def parts(self, limit_s: float, cancelled: Callable[[], bool] = never) -> Iterator[TextPart]:
+        """The text part by part, those of earlier calls first.
+
+        A reading that was cancelled, or whose time ran out, goes on at the next call.
+
+        Raises:
+            OcrError: text recognition cannot start or failed.
+        """
+        yield from list(self._parts)
+        until = time.monotonic() + limit_s
+        while not self._is_read and not cancelled() and time.monotonic() < until:
+            part = self._next_part()
+            if part is not None:
+                yield part
+
+    def lines(self, cancelled: Callable[[], bool] = never) -> tuple[TextLine, ...]:
+        """All lines; fewer only if it was cancelled.
+
+        Raises:
+            OcrError: text recognition cannot start or failed.
+        """
+        for _ in self.parts(WHOLE_LIMIT_S, cancelled):
+            pass
+        return self.known_lines
+
+    @property
+    def known_lines(self) -> tuple[TextLine, ...]:
+        """The lines that have been read so far."""
+        return tuple(line for part in self._parts for line in part.lines)
+
+    @property
+    def unread(self) -> int:
+        """Places that look like text and are not read."""
+        return self._parts[-1].remaining if self._parts else 0
+
+    def codes(self) -> tuple[Barcode, ...]:
+        """The barcodes.
+
+        Raises:
+            BarcodeError: their reader is missing or failed.
+        """
+        if self._codes is None:
+            with self._stopwatch.stage("barcode"):
+                self._codes = read_barcodes(self.rgb)
+        return self._codes
+
+    def code_nearness(self) -> float | None:
+        """How near a code is to be read, 0 to 1; None if nothing like a code is in view.
+
+        Raises:
+            BarcodeError: their reader is missing or failed.
+        """
+        if self._nearness is None:
+            codes = self.codes()
+            with self._stopwatch.stage("barcode"):
+                box = codes[0].box if codes else locate_code(self.rgb)
+            height, width = self.rgb.shape[:2]
+            self._nearness = (None if box is None else nearness(box, width, height),)
+        return self._nearness[0]
+
+    def look(self, model: VisionLanguageModel) -> Any:
+        """The picture as a model has encoded it."""
+        if self._handle is None or self._handle[0] is not model:
+            with self._stopwatch.stage("look"):
+                self._handle = (model, model.look(self.rgb))
+        return self._handle[1]
+
+    def _next_part(self) -> TextPart | None:
+        if self._coming is None:
+            with self._stopwatch.stage("load_ocr"):
+                self._reader.load()
+            # Who waits sets the limits; the reading itself may rest as long as nobody does.
+            self._coming = self._reader.parts(self.rgb, limit_s=math.inf)
+        with self._stopwatch.stage("ocr"):
+            try:
+                part = next(self._coming, None)
+            except BaseException:
+                # A generator that raised is at its end; the next question begins a new one.
+                self._coming, self._parts = None, []
+                raise
+        if part is None or part.remaining == 0 or part.late:
+            self._is_read = True
+        if part is not None:
+            self._parts.append(part)
+        return part

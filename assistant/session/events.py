@@ -1,0 +1,167 @@
+"""What a session says about itself. Both front ends only render these events.
+
+Every event turns into one JSON object (`to_json`), whose `event` is the class's name in lower
+case with underscores.
+"""
+
+import dataclasses
+import enum
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assistant.seeing.text import TextLine
+from assistant.skills.text_answers import Answer
+
+
+class State(enum.Enum):
+    """What a session is doing."""
+
+    IDLE = "idle"
+    LISTENING = "listening"
+    LOOKING = "looking"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+
+
+class _Jsonable:
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, object]:
+        """One JSON object: the event's name, then its fields."""
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+        fields = {
+            field.name: _plain(getattr(self, field.name))
+            for field in dataclasses.fields(self)  # type: ignore[arg-type]
+        }
+        return {"event": name, **fields}
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged(_Jsonable):
+    """The session is in another state than before."""
+
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionHeard(_Jsonable):
+    """What the user asked, typed or spoken; partial while speech is still going on."""
+
+    text: str
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPart(_Jsonable):
+    """A sentence of an answer whose basis is not yet known."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerGiven(_Jsonable):
+    """An answer with its basis; a question may get a quick one and then the model's.
+
+    in_parts: its text came before, as `AnswerPart`s; only the basis is new.
+    """
+
+    answer: Answer
+    in_parts: bool = False
+
+    def to_json(self) -> dict[str, object]:
+        """One JSON object with the fields of `assistant ask --json`."""
+        return {"event": "answer_given", **answer_json(self.answer), "in_parts": self.in_parts}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSaid(_Jsonable):
+    """What the user should know about the program."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSaid(_Jsonable):
+    """One sentence: what failed, why, and the way out."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChanged(_Jsonable):
+    """A setting has a new value."""
+
+    name: str
+    value: str | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class CameraLost(_Jsonable):
+    """No new frames come from the camera."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraBack(_Jsonable):
+    """Frames come again."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingMoved(_Jsonable):
+    """The reading position moved; `text` is what stands there.
+
+    position: such as "line 3 of 12".
+    """
+
+    text: str
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed(_Jsonable):
+    """The last event of a session."""
+
+
+Event = (
+    StateChanged
+    | QuestionHeard
+    | AnswerPart
+    | AnswerGiven
+    | StatusSaid
+    | ErrorSaid
+    | SettingsChanged
+    | CameraLost
+    | CameraBack
+    | ReadingMoved
+    | Closed
+)
+
+
+def answer_json(answer: Answer) -> dict[str, object]:
+    """An answer as JSON: its text, basis, evidence with boxes in pixels, and model."""
+    return {
+        "answer": answer.text,
+        "basis": answer.basis.value,
+        "evidence": evidence_json(answer.evidence),
+        "model": answer.model,
+    }
+
+
+def evidence_json(lines: Sequence[TextLine]) -> list[dict[str, object]]:
+    """Recognized lines as JSON; box: corners (x, y) in pixels of the picture."""
+    return [
+        {
+            "text": line.text,
+            "box": [[round(x, 1), round(y, 1)] for x, y in line.box],
+            "confidence": round(line.confidence, 3),
+        }
+        for line in lines
+    ]
+
+
+def _plain(value: object) -> object:
+    return value.value if isinstance(value, enum.Enum) else value

@@ -1,0 +1,162 @@
+"""What the user can tell the assistant besides a question: by key, by `/command`, or by voice."""
+
+import difflib
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from assistant.errors import UsageError
+from assistant.skills.intents import bare_words
+
+
+class Action(enum.Enum):
+    """Everything a session can be told; the value is the `/command`."""
+
+    TALK = "talk"
+    STOP = "stop"
+    OPEN = "open"
+    READ = "read"
+    REPEAT = "repeat"
+    DOUBLE_CHECK = "check"
+    KEEP_READING = "live"
+    NEXT = "next"
+    PREVIOUS = "previous"
+    CONTINUE = "continue"
+    SPELL = "spell"
+    FIND = "find"
+    HEADING = "heading"
+    PAUSE = "pause"
+    RESUME = "resume"
+    SLOWER = "slower"
+    FASTER = "faster"
+    QUIETER = "quieter"
+    LOUDER = "louder"
+    LESS = "less"
+    MORE = "more"
+    HEADPHONES = "headphones"
+    SET = "set"
+    REMEMBER = "remember"
+    SAVED = "saved"
+    WHERE = "where"
+    FORGET = "forget"
+    HELP = "help"
+    QUIT = "quit"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One action and what it is about, such as a path, a name, or "word" after `next`."""
+
+    action: Action
+    argument: str = ""
+
+
+HELP: Mapping[Action, str] = MappingProxyType(
+    {
+        Action.OPEN: "/open PICTURE: look at a picture file; /open camera: back to the camera",
+        Action.TALK: "/talk: ask by voice; again, or silence, ends the question",
+        Action.STOP: "/stop: be silent and forget the question",
+        Action.READ: "/read: read all text",
+        Action.REPEAT: "/repeat: say the last answer again",
+        Action.DOUBLE_CHECK: "/check: ask again in another way, and compare",
+        Action.KEEP_READING: "/live: read new text as it comes into view, until /stop",
+        Action.NEXT: "/next: next line; also /next sentence, /next word",
+        Action.PREVIOUS: "/previous: line before; also /previous sentence, /previous word",
+        Action.CONTINUE: "/continue: read on from here",
+        Action.SPELL: "/spell: spell the word",
+        Action.FIND: "/find WORD: go to a word in the text",
+        Action.HEADING: "/heading: go to the next heading",
+        Action.PAUSE: "/pause and /resume: hold the speech and go on",
+        Action.SLOWER: "/slower, /faster, /quieter, /louder: the speech",
+        Action.LESS: "/less, /more: shorter or longer answers",
+        Action.HEADPHONES: "/headphones on: a spoken stop works while I speak; /headphones off",
+        Action.SET: "/set NAME VALUE: change a setting; /set alone lists them",
+        Action.REMEMBER: "/remember NAME: keep what was read or answered under a name",
+        Action.SAVED: "/saved: what is kept",
+        Action.WHERE: "/where THING: search what is kept; /where this: by what is in view",
+        Action.FORGET: "/forget NUMBER, or /forget all: delete what is kept",
+        Action.HELP: "/help: this list",
+        Action.QUIT: "/quit: end",
+    }
+)
+"""One line for each command; kin share a line."""
+
+SWITCH = ("on", "off")
+STEPS = ("line", "sentence", "word")
+_STEP = r"(?: (?P<argument>line|sentence|word))?"
+
+_SPOKEN: tuple[tuple[Action, str], ...] = (
+    (Action.STOP, r"stop|stop (?:it|that|reading|talking)|be quiet|silence|cancel|never mind"),
+    (Action.REPEAT, r"repeat(?: (?:it|that|the answer))?|say (?:it|that) again"),
+    (Action.SLOWER, r"(?:speak |talk |read )?(?:slower|more slowly)"),
+    (Action.FASTER, r"(?:speak |talk |read )?(?:faster|more quickly)"),
+    (Action.LOUDER, r"(?:speak |talk )?(?:louder|up)"),
+    (Action.QUIETER, r"(?:speak |talk )?(?:quieter|softer|more quietly)"),
+    (Action.LESS, r"less detail|shorter answers|shorter|be brief"),
+    (Action.MORE, r"more detail|longer answers|more details|tell me more"),
+    (Action.HEADPHONES, r"(?:turn |switch )?headphones(?: mode)? (?P<argument>on|off)"),
+    (Action.HEADPHONES, r"(?:turn|switch) (?P<argument>on|off) headphones(?: mode)?"),
+    (Action.HELP, r"help|what can you do|what can i (?:say|ask)"),
+    (Action.QUIT, r"quit|exit|goodbye|good bye"),
+    (Action.PAUSE, r"pause|wait"),
+    (Action.RESUME, r"resume|go on"),
+    (Action.DOUBLE_CHECK, r"double check(?: (?:it|that))?|are you sure|check (?:it|that) again"),
+    (Action.KEEP_READING, r"keep reading|live text|read as i go"),
+    (Action.CONTINUE, r"continue(?: reading)?|read on"),
+    (Action.READ, r"read(?: (?:it|this|all|everything|the text))?(?: aloud)?(?: to me)?"),
+    (Action.NEXT, rf"next{_STEP}"),
+    (Action.PREVIOUS, rf"(?:previous|back|last){_STEP}"),
+    (Action.SPELL, r"spell(?: (?:it|that|this|the word))?"),
+    (Action.HEADING, r"(?:go to the |jump to the )?next heading"),
+    (Action.FIND, r"(?:go|jump) to (?:the word )?(?P<argument>\w+)"),
+    (Action.REMEMBER, r"remember (?:this|it|that)(?: as (?:my |the )?(?P<argument>.+))?"),
+    (Action.SAVED, r"what did i save|what have i saved|what do you remember"),
+    (Action.WHERE, r"(?:have|did) i (?:seen?|saved?) (?P<argument>(?:this|that|it)(?: before)?)"),
+    (Action.WHERE, r"where did i (?:see|put|leave) (?:my |the )?(?P<argument>.+)"),
+    (Action.FORGET, r"(?:delete|forget) (?P<argument>all|everything|number \w+)"),
+)  # fmt: skip
+
+
+def spoken_order(text: str) -> Order | None:
+    """The order that a whole sentence is, or None for a question."""
+    words = " ".join(word for word in bare_words(text).split() if word != "please")
+    for action, pattern in _SPOKEN:
+        found = re.fullmatch(pattern, words)
+        if found:
+            return Order(action, (found.groupdict().get("argument") or "").strip())
+    return None
+
+
+def parse_command(line: str) -> Order:
+    """Turn a line such as `/open receipt.jpg` into an order.
+
+    Raises:
+        UsageError: no such command, or its argument is missing or superfluous.
+    """
+    name, *rest = line.strip().removeprefix("/").split(maxsplit=1) or [""]
+    argument = rest[0] if rest else ""
+    try:
+        action = Action(name.lower().replace("-", "_"))
+    except ValueError:
+        known = [each.value for each in Action]
+        near = difflib.get_close_matches(name.lower(), known, n=1)
+        hint = f"did you mean /{near[0]}? " if near else ""
+        raise UsageError(f"/{name}: no such command; {hint}/help lists them") from None
+    if action in _NEED_ARGUMENT and not argument:
+        raise UsageError(f"/{name} needs more; {_usage(action)}")
+    if action in (Action.NEXT, Action.PREVIOUS) and argument not in ("", *STEPS):
+        raise UsageError(f"/{name} {argument}: cannot go by that; {_usage(action)}")
+    if action is Action.HEADPHONES and argument not in SWITCH:
+        raise UsageError(f"/{name} {argument}: is neither on nor off; {_usage(action)}")
+    return Order(action, argument)
+
+
+_NEED_ARGUMENT = frozenset(
+    {Action.OPEN, Action.FIND, Action.WHERE, Action.FORGET, Action.HEADPHONES}
+)
+
+
+def _usage(action: Action) -> str:
+    return HELP[action]

@@ -1,0 +1,81 @@
+"""The sentences that a session says of itself."""
+
+import re
+
+from assistant.settings.settings import KEYS, Settings, value_text
+
+FOR_HELP = "For help: question mark, or /help."
+FIRST_QUESTION = (
+    "Shall I speak, or do you use a screen reader? 1: speak. 2: screen reader. 3: text only. "
+    "You can change it later with /set speech.mode."
+)
+CHOSEN = {
+    "voice": f"I speak. {FOR_HELP}",
+    "screen_reader": f"Your screen reader speaks; I only give short sounds. {FOR_HELP}",
+    "none": f"I answer in text only, without any sound. {FOR_HELP}",
+}
+READY = f"Ready. Ask a question. {FOR_HELP}"
+NO_PICTURE = (
+    "There is no camera and no picture; I keep your question. Open a picture: /open PICTURE."
+)
+STILL_NO_PICTURE = (
+    "The camera gives no picture; I keep your question. Or open a picture: /open PICTURE."
+)
+NO_PICTURE_TO_READ = "There is no camera and no picture. Open a picture: /open PICTURE."
+NO_PICTURE_TO_COMPARE = "There is no picture to compare. Open a picture: /open PICTURE."
+CAMERA_AGAIN = "I look through the camera."
+CAMERA_AGAIN_LOST = "I look through the camera again; it gives no picture now."
+NO_CAMERA = "There is no camera. Open a picture: /open PICTURE."
+KEPT_QUESTION = "I keep your question until I see more."
+NO_GOOD_PICTURE = "No better picture came in a minute; show it to the camera and ask again."
+NOTHING_TO_REPEAT = "There is nothing to repeat yet; ask a question first."
+NOTHING_TO_CHECK = "There is no question to check yet; ask one first."
+NOT_UNDERSTOOD = "I did not understand. Say it in other words, or type it."
+NO_LISTENER = "I cannot hear: there is no microphone or no recognizer. Type your question."
+NO_CAMERA_TO_WATCH = "Reading as you go needs a camera; this is a still picture. Try: /read."
+MEMORY_ON = "Memory is switched on."
+MEMORY_OFF = "Memory is switched off. What was saved stays."
+NO_MEMORY = "Memory is switched off. Switch it on: /set history.enabled true."
+MEMORY_OPENS = "The memory is still being opened; ask again in a moment."
+NOTHING_TO_REMEMBER = "There is nothing to remember yet; ask or read something first."
+WATCHING = "I read new text as it comes into view. Say or press stop to end."
+HEADPHONES_ON = "Headphones mode is on: say stop while I speak."
+HEADPHONES_OFF = "Headphones mode is off: I do not listen while I speak."
+STILL_WORKING = "I am still working on it."
+
+_CHOICES = {
+    "voice": r"1|one|speak|voice|(?:you )?speak|speech|(?:yes )?(?:please )?speak",
+    "screen_reader": r"2|two|(?:i use )?(?:a |my )?(?:screen ?reader|braille(?: display)?)",
+    "none": r"3|three|text(?: only)?|nothing|none|silent",
+}
+
+
+def choice_of_speech(text: str) -> str | None:
+    """The speech mode that answers the first question, or None if this is no answer to it."""
+    words = re.sub(r"[^\w ]", "", text.lower().replace("-", " ")).strip()
+    return next((mode for mode, said in _CHOICES.items() if re.fullmatch(said, words)), None)
+
+
+def waiting_words(waited_s: float) -> str:
+    """What is said while the user waits; the seconds differ, so that no sentence comes twice."""
+    return f"{STILL_WORKING} {waited_s:.0f} seconds so far."
+
+
+def setting_words(settings: Settings, name: str) -> str:
+    """What is said when a setting has changed."""
+    if name == "speech.rate":
+        return f"{settings.speech_rate} words a minute."
+    if name == "speech.volume":
+        return f"Volume {settings.speech_volume} percent."
+    if name == "speech.mode":
+        return CHOSEN.get(settings.speech_mode, "I ask again at the next start.")
+    if name == "verbosity":
+        return ("Short answers.", "Answers of the usual length.", "All details.")[
+            settings.verbosity
+        ]
+    if name == "speech.headphones":
+        return HEADPHONES_ON if settings.speech_headphones else HEADPHONES_OFF
+    if name == "history.enabled":
+        return MEMORY_ON if settings.history_enabled else MEMORY_OFF
+    later = " It is used from the next start." if name in KEYS and KEYS[name].at_start else ""
+    return f"{name} is {value_text(settings, name)}.{later}"

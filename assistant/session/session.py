@@ -1,0 +1,345 @@
+"""One conversation as a state machine: idle, listening, looking, thinking, speaking.
+
+Everything that happens (a key, a typed line, a word heard, a sentence spoken, an answer found)
+is a message in one bounded queue, and one thread takes them out. So no state has two owners, and
+no order of arrival can leave it between two states. Looking and thinking happen in the worker's
+thread; what it still says about a question that was given up is dropped by its ticket.
+
+The session knows protocols only. It emits typed events; front ends render them and must keep
+taking them out, in a thread that sends no orders.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from assistant.errors import AssistantError
+from assistant.frames import FrameSource
+from assistant.hearing.listener import Heard, HeardKind, Listener
+from assistant.session import phrases
+from assistant.session.ear import Ear
+from assistant.session.events import Closed, QuestionHeard, StatusSaid
+from assistant.session.jobs import Jobs
+from assistant.session.orders import HELP, Action, Order, spoken_order
+from assistant.session.ports import Answering, Context, Notebook
+from assistant.session.reporting import Telling
+from assistant.session.settings import SessionSettings
+from assistant.session.state import StateKeeper
+from assistant.session.tasks import Tasks
+from assistant.session.voice import Voice
+from assistant.settings.settings import Settings, Value
+from assistant.speech.speaker import Earcon, Speaker, SpeechEvent, SpeechEventKind
+
+MOST_MESSAGES = 1000
+"""Messages that may wait; the session's thread does nothing slow, so few ever do."""
+
+
+class Session:
+    """Takes orders from any thread, emits events; `start` starts its two threads."""
+
+    def __init__(
+        self,
+        answerer: Answering,
+        *,
+        settings: Settings,
+        speaker: Speaker | None = None,
+        listener: Listener | None = None,
+        frames: FrameSource | None = None,
+        memory: Notebook | None = None,
+        save: Callable[[Settings, str], None] = lambda settings, name: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Join the parts; each device may be missing, and may come later with `attach`.
+
+        save:  keeps one changed setting; raises SettingsError.
+        clock: seconds, for what is said while the user waits.
+        """
+        self._inbox: queue.Queue[Callable[[], None]] = queue.Queue(MOST_MESSAGES)
+        self.voice = Voice()
+        self.telling = Telling(self.voice)
+        self.events = self.telling.events
+        self._ear = Ear()
+        self._settings = SessionSettings(settings, save, self)
+        self.tasks = Tasks(self, answerer)
+        self.jobs = Jobs(self._post, self.telling.fail)
+        self.state = StateKeeper(self._ear, self.voice, self.jobs, self.telling.emit, clock)
+        self._choosing = False
+        self._running = True
+        self._thread = threading.Thread(target=self._run, name="session", daemon=True)
+        self._attach(speaker, listener, frames, memory)
+
+    # Orders: called from any thread, they return at once.
+
+    def start(self, *, ask_how_to_speak: bool = False) -> None:
+        """Start the threads; at a first start, ask who shall speak."""
+        self._post(lambda: self._begin(ask_how_to_speak))
+        self._thread.start()
+
+    def ask(self, text: str) -> None:
+        """Answer a question, or follow an order said in words; gives up any older question."""
+        self._post(lambda: self._ask(text))
+
+    def do(self, order: Order) -> None:
+        """Follow one order."""
+        self._post(lambda: self._do(order))
+
+    def talk(self) -> None:
+        """The talk key: begin to listen, or end the question that is being spoken."""
+        self.do(Order(Action.TALK))
+
+    def stop(self) -> None:
+        """Be silent and give up everything, in any state."""
+        self.do(Order(Action.STOP))
+
+    def open_picture(self, path: Path) -> None:
+        """Look at a picture file from now on."""
+        self.do(Order(Action.OPEN, str(path)))
+
+    def set(self, name: str, value: Value) -> None:
+        """Change a setting."""
+        self._post(lambda: self._settings.change(name, value))
+
+    def tell(self, text: str) -> None:
+        """Say something about the program once, such as what is missing."""
+        self._post(lambda: self.telling.say_once(text))
+
+    def inform(self, text: str) -> None:
+        """Say something that the user asked for, such as the keys."""
+        self._post(lambda: self.telling.say(text))
+
+    def complain(self, text: str) -> None:
+        """Say an error that a front end found, such as an unknown command."""
+        self._post(lambda: self.telling.fail(text))
+
+    def when_idle(self, reply: "queue.Queue[None]") -> None:
+        """Put None into a queue as soon as nobody waits for anything any more."""
+        self._post(lambda: self.state.when_at_rest(reply))
+
+    def quit(self) -> None:
+        """End; `Closed` is the last event."""
+        self.do(Order(Action.QUIT))
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """End and wait for the threads, but not longer than a time. Devices stay open."""
+        if self._thread.is_alive():
+            self.quit()
+            self._thread.join(timeout_s)
+        self.jobs.close()
+
+    # What the devices report, from their threads.
+
+    def attach(
+        self,
+        *,
+        speaker: Speaker | None = None,
+        listener: Listener | None = None,
+        frames: FrameSource | None = None,
+        memory: Notebook | None = None,
+    ) -> None:
+        """Give the session devices that took longer to open, or came back."""
+        self._post(lambda: self._attach(speaker, listener, frames, memory))
+
+    def without_memory(self, why: str) -> None:
+        """The memory was switched on and cannot be opened."""
+        self.tasks.notes.cannot_open(why)
+        self.complain(why)
+
+    def heard(self, heard: Heard) -> None:
+        """What the listener heard."""
+        self._post(lambda: self._heard(heard))
+
+    def spoke(self, event: SpeechEvent) -> None:
+        """What became of speech."""
+        self._post(lambda: self._spoke(event))
+
+    def camera_lost(self, text: str) -> None:
+        """No new frames come."""
+        self._post(lambda: self._camera_changed(True, text))
+
+    def camera_back(self, text: str) -> None:
+        """Frames come again."""
+        self._post(lambda: self._camera_changed(False, text))
+
+    # For the session's own parts, in its thread.
+
+    @property
+    def running(self) -> bool:
+        """False once the session ends."""
+        return self._running
+
+    @property
+    def choosing(self) -> bool:
+        """True while the first question, who shall speak, has no answer."""
+        return self._choosing
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they are now."""
+        return self._settings.now
+
+    @property
+    def context(self) -> Context:
+        """What was said before."""
+        return self.tasks.answers.context(self.settings.verbosity)
+
+    # The session's thread.
+
+    def _post(self, message: Callable[[], None]) -> None:
+        self._inbox.put(message)
+
+    def _run(self) -> None:
+        while self._running:
+            try:
+                message = self._inbox.get(timeout=self.state.waiting.seconds_to_next())
+            except queue.Empty:
+                message = _nothing
+            self.handle(message)
+        self.telling.emit(Closed())
+
+    def handle(self, message: Callable[[], None]) -> None:
+        """Handle one message and settle the state; tests call this in place of the thread."""
+        try:
+            message()
+        except AssistantError as error:
+            self.telling.fail(str(error))
+        except Exception as error:
+            # The last line of defence: a session that dies leaves its user in silence.
+            logging.getLogger(__name__).info("unexpected failure", exc_info=True)
+            self.telling.fail(
+                f"unexpected failure ({type(error).__name__}: {error}); go on, or restart"
+            )
+        self._bridge_silence()
+        self.state.settle()
+        if self._inbox.empty():
+            self.state.release()
+
+    def _bridge_silence(self) -> None:
+        waiting = self.state.waiting
+        due = waiting.due()
+        if due == "earcon":
+            self.voice.signal(Earcon.WORKING)
+        elif due == "words":
+            self.telling.say(phrases.waiting_words(waiting.waited_s))
+
+    def _begin(self, ask_how_to_speak: bool) -> None:
+        self._choosing = ask_how_to_speak and self.settings.speech_mode == "ask"
+        self.telling.say(phrases.FIRST_QUESTION if self._choosing else phrases.READY)
+
+    def _ask(self, text: str) -> None:
+        if not text.strip():
+            return
+        if self._choosing:
+            mode = phrases.choice_of_speech(text)
+            self._choosing = False
+            if mode is not None:
+                self.telling.emit(QuestionHeard(text))
+                self._settings.change("speech.mode", mode)
+                return
+        order = spoken_order(text)
+        self.telling.emit(QuestionHeard(text))
+        if order is not None:
+            self._do(order)
+            return
+        self._give_up()
+        self.tasks.ask(text)
+
+    def _do(self, order: Order) -> None:
+        action, argument = order.action, order.argument
+        if action is Action.TALK:
+            self._talk()
+        elif action is Action.STOP:
+            self._give_up()
+            self.tasks.forget_question()
+        elif action is Action.QUIT:
+            self._give_up()
+            self._running = False
+        elif action is Action.PAUSE:
+            self.voice.pause()
+        elif action is Action.RESUME:
+            self.voice.resume()
+        elif action is Action.HELP:
+            self.telling.say("\n".join(HELP.values()))
+        elif not self._settings.follow(action, argument):
+            self._give_up()
+            self.tasks.follow(action, argument)
+
+    def _talk(self) -> None:
+        if self._ear.listening:
+            self._ear.finish()
+            return
+        self._give_up()
+        if self._ear.listener is None:
+            self.telling.fail(phrases.NO_LISTENER)
+            return
+        self.voice.signal(Earcon.LISTENING)
+        try:
+            self._ear.start()
+        except AssistantError as error:
+            self.telling.fail(str(error))
+            return
+        self.tasks.look_ahead()
+
+    def _heard(self, heard: Heard) -> None:
+        asked = self._ear.listening
+        if not self._ear.follow(heard):
+            return
+        text = heard.transcript.text if heard.transcript is not None else ""
+        if heard.kind is HeardKind.PARTIAL:
+            self.telling.emit(QuestionHeard(text, partial=True))
+        elif heard.kind is HeardKind.STOP:
+            self.telling.emit(QuestionHeard(text))
+            self._do(Order(Action.STOP))
+        elif heard.kind is HeardKind.FINAL and text:
+            self._ask(text)
+        elif not asked:
+            # Only a spoken stop cannot be heard; what is being said goes on.
+            self.telling.say_once(heard.message)
+        else:
+            self.jobs.cancel()
+            self.telling.fail(heard.message or phrases.NOT_UNDERSTOOD)
+
+    def _give_up(self) -> None:
+        """Leave every state for IDLE: no microphone, silence, no job."""
+        self._ear.cancel()
+        self.voice.stop()
+        self.jobs.cancel()
+        self.state.waiting.stop()
+
+    def _spoke(self, event: SpeechEvent) -> None:
+        if event.kind is SpeechEventKind.STARTED and self.voice.speaking:
+            self.tasks.note_spoken(event.text)
+        if event.kind is SpeechEventKind.STARTED and self.settings.speech_headphones:
+            self._ear.listen_for_stop()
+        elif not self._ear.listening:
+            self._ear.cancel()
+        told = self.voice.follow(event)
+        if told:
+            self.telling.emit(StatusSaid(told))
+
+    def _camera_changed(self, lost: bool, text: str) -> None:
+        self.telling.camera_changed(lost, text)
+        if not lost:
+            self.tasks.answer_kept()
+
+    def _attach(
+        self,
+        speaker: Speaker | None,
+        listener: Listener | None,
+        frames: FrameSource | None,
+        memory: Notebook | None,
+    ) -> None:
+        if speaker is not None:
+            self.voice.speaker = speaker
+            speaker.on_event = self.spoke
+            self._settings.apply_all()
+        if listener is not None:
+            self._ear.listener = listener
+            listener.on_heard = self.heard
+        self.tasks.attach(frames, memory)
+
+
+def _nothing() -> None:
+    """The message of a time that has come."""

@@ -1,0 +1,285 @@
+"""The answerer as a session uses it: frames in, answers out, with a memory of what was seen."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+
+from assistant.errors import UsageError
+from assistant.frames import Frame
+from assistant.inference.pocket import other_wording
+from assistant.inference.text_model import TextModelOpener
+from assistant.seeing.framing import FIXES, cut_off
+from assistant.seeing.layout import reading_order, rows_of
+from assistant.seeing.quality import SENTENCES, check_quality
+from assistant.seeing.scene import Scene
+from assistant.seeing.text import TextLine, TextReader, never
+from assistant.session.ports import Context, Piece
+from assistant.skills.answerer import Answerer, ModelOpener
+from assistant.skills.double_check import compared, other_view
+from assistant.skills.follow_ups import resolve
+from assistant.skills.grounding import Basis
+from assistant.skills.intents import TEXT_INTENTS, Intent, Request, understand
+from assistant.skills.problems import no_text, problem
+from assistant.skills.text_answers import Answer, answer_from_text
+from assistant.skills.wording import worded
+from assistant.stopwatch import Stopwatch
+from assistant.text.live_text import LiveText
+from assistant.text.reading import Place, Reading
+
+MOST_SCENES = 2
+"""Pictures that are remembered: the last one, for follow-ups, and the one before."""
+
+READ_LIMIT_S = 20.0
+"""How long a page is read before its listener is told that there is more."""
+
+OLD_S = 2.0
+FROM_BEFORE = "In the picture from before: "
+
+Cancelled = Callable[[], bool]
+
+
+class Conversation:
+    """Questions and answers about one frame after another; used by one thread."""
+
+    def __init__(
+        self,
+        reader: TextReader,
+        open_model: ModelOpener,
+        *,
+        open_text_model: TextModelOpener = lambda: None,
+        mirrored: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """mirrored: whether the camera faces the user; clock: seconds, as in `Frame`."""
+        self._reader = reader
+        self._answerer = Answerer(
+            reader, open_model, Stopwatch(), open_text_model=open_text_model, mirrored=mirrored
+        )
+        self._clock = clock
+        self._scenes: list[Scene] = []
+        self._tried: Scene | None = None
+        self._reading: Reading | None = None
+        self._reading_of: tuple[TextLine, ...] = ()
+        self._aloud = False
+        self._live = LiveText()
+
+    def prepare(self, frame: Frame, cancelled: Cancelled = never) -> None:
+        """Read and look while the user is still speaking; what is found is kept.
+
+        Raises:
+            AssistantError: text recognition or the model failed.
+        """
+        self._answerer.look_ahead(self._scene(frame), cancelled)
+
+    def problem(self, frame: Frame, question: str, context: Context) -> str:
+        """Why a question cannot be answered from a frame; see `assistant.session.ports.Answering`.
+
+        Raises:
+            BarcodeError: the reader of barcodes is missing or failed.
+        """
+        resolved = resolve(question, context.question)
+        if resolved.same_frame and context.frame is not None:
+            return ""
+        scene = self._known(frame) or self._answerer.scene(frame.rgb)
+        self._tried = scene
+        found = problem(scene, resolved.request)
+        if not found:
+            self._remember(scene)
+        return found
+
+    def nearness(self, frame: Frame, question: str) -> float | None:
+        """How near what is looked for is to be found; see `assistant.session.ports.Answering`.
+
+        Raises:
+            BarcodeError: the reader of barcodes is missing or failed.
+        """
+        if resolve(question, "").request.intent is not Intent.BARCODE:
+            return None
+        tried = self._tried
+        if tried is None or tried.rgb is not frame.rgb:
+            tried = self._answerer.scene(frame.rgb)
+        return tried.code_nearness()
+
+    def answer(
+        self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never
+    ) -> Iterator[Piece]:
+        """Answer a question; a follow-up is answered from the frame of the question before.
+
+        Raises:
+            AssistantError: the question is empty, or a model is missing or failed.
+        """
+        resolved = resolve(question, context.question)
+        from_before, self._aloud = "", False
+        if resolved.same_frame and context.frame is not None:
+            if frame.rgb is not context.frame.rgb and self._age_s(context.frame) > OLD_S:
+                from_before = FROM_BEFORE
+            frame = context.frame
+        scene = self._scene(frame)
+        for piece in self._pieces(scene, resolved.request, cancelled):
+            if cancelled():
+                return
+            yield _prefixed(_worded(piece, context.verbosity), from_before)
+            from_before = ""
+        if resolved.request.intent in TEXT_INTENTS:
+            self._note(scene)
+
+    def read(self, frame: Frame, cancelled: Cancelled = never) -> Iterator[Piece]:
+        """Read all text, the first lines as soon as they are known.
+
+        Raises:
+            OcrError: text recognition cannot start or failed.
+        """
+        scene = self._scene(frame)
+        if scene.cause is not None:
+            yield Answer(SENTENCES[scene.cause], Basis.UNKNOWN)
+            return
+        yield from self._read_aloud(scene, cancelled)
+        if scene.is_read and not scene.known_lines:
+            yield no_text(scene.rgb)
+
+    def double_check(
+        self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never
+    ) -> Iterator[Piece]:
+        """Ask again with another view and other words, and say whether the answers agree.
+
+        Raises:
+            AssistantError: a model is missing or failed.
+        """
+        self._aloud = False
+        request = resolve(question, "").request
+        first = self._last(self._scene(frame), request, cancelled)
+        if cancelled() or first is None:
+            return
+        again = dataclasses.replace(request, words=other_wording(request.words))
+        other = self._answerer.scene(other_view(frame.rgb))
+        second = self._last(other, again, cancelled)
+        if not cancelled() and second is not None:
+            yield _worded(compared(first, second), context.verbosity)
+
+    def new_text(self, frame: Frame, cancelled: Cancelled = never) -> str:
+        """The text of a frame that was not in the ones before; "" if there is none.
+
+        Raises:
+            OcrError: text recognition cannot start or failed.
+        """
+        self._aloud = False
+        if check_quality(frame.rgb) is not None:
+            return ""
+        parts = self._reader.parts(frame.rgb, limit_s=READ_LIMIT_S, cancelled=cancelled)
+        lines = [line for part in parts for line in part.lines]
+        # Part of a frame, because nobody wants it any more, must not count as said.
+        return "" if cancelled() else self._live.see(lines)
+
+    def navigate(self, order: str, argument: str) -> tuple[str, str]:
+        """Move in the text that was read last; see `assistant.session.ports.Answering`.
+
+        Raises:
+            UsageError: nothing was read, or there is nothing in that direction.
+        """
+        if self._reading is None:
+            raise UsageError("there is no text yet; read something first")
+        place = _moved(self._reading, order, argument)
+        self._aloud = True
+        return place.text, place.where
+
+    def heard(self, sentence: str) -> None:
+        """Note the sentence that was spoken last, so that `continue` goes on there."""
+        if self._reading is not None and self._aloud:
+            self._reading.heard(sentence)
+
+    def _pieces(self, scene: Scene, request: Request, cancelled: Cancelled) -> Iterator[Piece]:
+        if _reads_all(request) and scene.cause is None:
+            yield from self._read_aloud(scene, cancelled)
+            if scene.known_lines or cancelled():
+                return
+        yield from self._answerer.answers(scene, request, cancelled=cancelled)
+
+    def _read_aloud(self, scene: Scene, cancelled: Cancelled) -> Iterator[Piece]:
+        """A page as it is read; one that was left off goes on there. Nothing without text."""
+        lines: list[TextLine] = []
+        in_parts, count = False, 0
+        self._aloud = True
+        try:
+            for part in scene.parts(READ_LIMIT_S, cancelled):
+                count += 1
+                if cancelled():
+                    return
+                if count <= scene.told_parts:
+                    continue
+                lines += part.lines
+                in_parts = in_parts or part.remaining > 0
+                rows = rows_of(reading_order(part.lines))
+                if in_parts and rows:
+                    yield "\n".join(row.text for row in rows)
+        finally:
+            # Also where the listener said stop: "continue" goes on there.
+            self._note(scene, from_start=scene.told_parts == 0)
+        if cancelled():
+            return
+        scene.told_parts = 0 if scene.is_read else count
+        if lines:
+            yield answer_from_text(understand("read this"), lines)
+        if scene.unread:
+            yield Answer(
+                f"That is not all: {scene.unread} more lines stand there. Say read, and I go on.",
+                Basis.SEEN,
+            )
+        height, width = scene.rgb.shape[:2]
+        edge = cut_off(scene.known_lines, width, height)
+        if edge is not None and scene.is_read:
+            yield Answer(FIXES[edge], Basis.SEEN)
+
+    def _scene(self, frame: Frame) -> Scene:
+        return self._known(frame) or self._remember(self._answerer.scene(frame.rgb))
+
+    def _known(self, frame: Frame) -> Scene | None:
+        return next((scene for scene in self._scenes if scene.rgb is frame.rgb), None)
+
+    def _remember(self, scene: Scene) -> Scene:
+        if scene not in self._scenes:
+            self._scenes = [scene, *self._scenes][:MOST_SCENES]
+        return scene
+
+    def _note(self, scene: Scene, *, from_start: bool = False) -> None:
+        """Let orders such as "next line" be about this text; its place is kept if it was before."""
+        lines = scene.known_lines
+        if lines and (from_start or lines != self._reading_of):
+            self._reading, self._reading_of = Reading.of(reading_order(lines)), lines
+
+    def _last(self, scene: Scene, request: Request, cancelled: Cancelled) -> Answer | None:
+        pieces = self._answerer.answers(scene, request, two_speed=False, cancelled=cancelled)
+        answers = [piece for piece in pieces if isinstance(piece, Answer)]
+        return answers[-1] if answers else None
+
+    def _age_s(self, frame: Frame) -> float:
+        return self._clock() - frame.captured_at
+
+
+def _reads_all(request: Request) -> bool:
+    return request.intent is Intent.READ_TEXT and "first line" not in request.words
+
+
+def _worded(piece: Piece, verbosity: int) -> Piece:
+    return worded(piece, verbosity) if isinstance(piece, Answer) else piece
+
+
+def _prefixed(piece: Piece, prefix: str) -> Piece:
+    if not prefix:
+        return piece
+    if isinstance(piece, str):
+        return prefix + piece
+    return dataclasses.replace(piece, text=prefix + piece.text)
+
+
+def _moved(reading: Reading, order: str, argument: str) -> Place:
+    unit = argument if argument in ("line", "sentence", "word") else "line"
+    if order == "next":
+        return reading.next(unit)  # type: ignore[arg-type]
+    if order == "previous":
+        return reading.previous(unit)  # type: ignore[arg-type]
+    if order == "find":
+        return reading.find(argument)
+    moves = {"continue": reading.rest, "spell": reading.spell, "heading": reading.heading}
+    if order not in moves:
+        raise UsageError(f"{order}: no such move; say next, previous, spell, find or continue")
+    return moves[order]()

@@ -1,0 +1,96 @@
+"""What is to be spoken, in order: a bounded queue of sentences with three priorities."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from assistant.speech.sentences import sentences
+from assistant.speech.speaker import SpeechPriority, Utterance
+
+MOST_WAITING = 200
+"""Utterances of one priority that may wait; beyond that the oldest are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence on its way to be spoken."""
+
+    text: str
+    priority: SpeechPriority
+
+
+class SpeechQueue:
+    """Gives sentences in the order of their priorities, and remembers the talk for `repeat`.
+
+    Not safe between threads: its owner holds a lock.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[SpeechPriority, deque[_Waiting]] = {
+            priority: deque(maxlen=MOST_WAITING)
+            for priority in sorted(SpeechPriority, reverse=True)
+        }
+        self._talk: deque[Utterance] = deque(maxlen=MOST_WAITING)
+
+    def add(self, utterance: Utterance, *, new_talk: bool = False) -> None:
+        """Append an utterance behind those of its priority.
+
+        new_talk: what was said before is not part of what `repeat` says.
+        """
+        self._waiting[utterance.priority].append(_Waiting(utterance))
+        # What breaks in confirms a key or names a trouble; "repeat" means the answer before it.
+        if utterance.priority is not SpeechPriority.NOW:
+            if new_talk:
+                self._talk.clear()
+            self._talk.append(utterance)
+
+    def repeat(self) -> None:
+        """Begin the talk again, in place of what waits of it."""
+        self.clear()
+        for utterance in self._talk:
+            self._waiting[utterance.priority].append(_Waiting(utterance))
+
+    def clear(self) -> None:
+        """Forget what waits; `repeat` still knows it."""
+        for waiting in self._waiting.values():
+            waiting.clear()
+
+    def peek(self) -> Sentence | None:
+        """The sentence whose turn it is, or None."""
+        for priority, waiting in self._waiting.items():
+            while waiting:
+                text = waiting[0].first()
+                if text is not None:
+                    return Sentence(text, priority)
+                waiting.popleft()
+        return None
+
+    def take(self) -> Sentence | None:
+        """Remove and return the sentence whose turn it is, or None."""
+        sentence = self.peek()
+        if sentence is not None:
+            self._waiting[sentence.priority][0].drop_first()
+        return sentence
+
+    def put_back(self, sentence: Sentence) -> None:
+        """Put an interrupted sentence back in front of its priority."""
+        self.peek()  # removes the utterance whose last sentence this may have been
+        waiting = self._waiting[sentence.priority]
+        if len(waiting) < MOST_WAITING:
+            waiting.appendleft(_Waiting(Utterance(sentence.text, sentence.priority)))
+
+
+class _Waiting:
+    """An utterance's sentences, found one by one: a book costs nothing beforehand."""
+
+    def __init__(self, utterance: Utterance) -> None:
+        self._rest: Iterator[str] = sentences(utterance.text)
+        self._first: str | None = None
+
+    def first(self) -> str | None:
+        if self._first is None:
+            self._first = next(self._rest, None)
+        return self._first
+
+    def drop_first(self) -> None:
+        self._first = None

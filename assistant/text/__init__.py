@@ -1,0 +1,1 @@
+"""Pure functions on recognized lines: values, places, passages. No picture, no model."""

@@ -1,0 +1,110 @@
+"""Which weight file of a model folder holds which tensor, and JSON files beside it.
+
+Only safetensors files are read: a pickle can run code when it is opened.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from models.errors import CheckpointError, ModelFolderError
+from models.files.tensor_files import Entry, brief, read_header
+
+SINGLE_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        ModelFolderError: the file is missing, unreadable or no JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelFolderError(
+            f"{path} is missing: give a model folder with all its files"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ModelFolderError(f"{path} cannot be read ({brief(error)}): copy it again") from error
+    if not isinstance(value, dict):
+        raise ModelFolderError(f"{path} holds no JSON object: copy it again")
+    return value
+
+
+def read_entries(folder: Path) -> dict[str, Entry]:
+    """Find every tensor of a folder, by its index or in its only weight file.
+
+    Raises:
+        ModelFolderError: the folder or its weight files are missing, or it holds only pickles.
+        CheckpointError: a shard is missing, cut short, damaged, or lacks a tensor of the index.
+    """
+    if not folder.is_dir():
+        raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
+    index = folder / INDEX_FILE
+    if index.is_file():
+        return _read_indexed(folder, index)
+    single = folder / SINGLE_FILE
+    if single.is_file():
+        return read_header(single)
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES)
+    if pickles:
+        raise ModelFolderError(
+            f"{folder} holds weights only as pickles ({pickles[0]}), which can run code when "
+            "opened: convert them to safetensors, for a language model with transformers' "
+            "AutoModelForCausalLM.from_pretrained and save_pretrained"
+        )
+    raise ModelFolderError(
+        f"{folder} holds neither {SINGLE_FILE} nor {INDEX_FILE}: give a complete model folder"
+    )
+
+
+def _read_indexed(folder: Path, index: Path) -> dict[str, Entry]:
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{index} has no weight_map: copy it again")
+    _require_shards(folder, weight_map.values())
+    headers: dict[str, dict[str, Entry]] = {}
+    entries = {}
+    for name, file in weight_map.items():
+        if file not in headers:
+            headers[file] = read_header(folder / file)
+        if name not in headers[file]:
+            raise CheckpointError(
+                f"{folder / file} lacks the tensor {name} that {INDEX_FILE} promises: "
+                "copy the shard and the index from the same source"
+            )
+        entries[name] = headers[file][name]
+    return entries
+
+
+def _require_shards(folder: Path, files: Iterable[object]) -> None:
+    """Refuse shards that must not be opened, and name all that are missing at once."""
+    shards = set()
+    for file in files:
+        # A shard lies in the folder itself; anything else would read files of others.
+        if not isinstance(file, str) or Path(file).name != file:
+            raise CheckpointError(
+                f"{folder / INDEX_FILE} names the shard {file!r} outside its folder: copy the "
+                "index from the model's source again"
+            )
+        if Path(file).suffix in PICKLE_SUFFIXES:
+            raise CheckpointError(
+                f"{folder / file} is a pickle, which can run code when opened: "
+                "convert it to safetensors, or get the model's safetensors files"
+            )
+        shards.add(file)
+    missing = sorted(file for file in shards if not (folder / file).is_file())
+    if len(missing) == 1:
+        raise CheckpointError(
+            f"{folder / missing[0]} is missing, one of {len(shards)} shards: copy this shard into "
+            "the folder again"
+        )
+    if missing:
+        raise CheckpointError(
+            f"{folder} lacks {len(missing)} of {len(shards)} shards: copy {', '.join(missing)} "
+            "into the folder again"
+        )

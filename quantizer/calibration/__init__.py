@@ -1,0 +1,1 @@
+"""Texts and pictures to the sequences that a model is calibrated with."""

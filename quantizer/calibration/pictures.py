@@ -1,0 +1,193 @@
+"""Pictures with questions and answers, in the layouts in which such data is published.
+
+* ours: a folder with ``questions.jsonl`` (``quantizer.calibration.texts``);
+* CogVLM-SFT-311K: folders of ``images/NAME.jpg`` beside ``labels/NAME.json`` (or ``labels_en``),
+  each label ``{"conversations": [{"role": "user", "content": ...}, ...]}`` or
+  ``{"captions": [{"role": "caption", "content": ...}]}``
+  (https://huggingface.co/datasets/THUDM/CogVLM-SFT-311K);
+* LLaVA: one .json list, or .jsonl, of ``{"image": "sub/NAME.jpg", "conversations":
+  [{"from": "human", "value": "<image>\\n..."}, {"from": "gpt", "value": ...}]}``
+  (https://github.com/haotian-liu/LLaVA).
+
+The layout is told by what is there, not by names: roles and fields of both kinds are read in files
+of either form.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quantizer.calibration.texts import QUESTIONS_FILE, json_lines, read_questions
+from quantizer.errors import DataError
+
+Turns = tuple[tuple[str, str], ...]
+"""Questions with their answers, oldest first."""
+
+CAPTION_QUESTION = "Describe this picture."
+"""What captions answer; they come without a question."""
+
+_SUFFIXES = (".json", ".jsonl")
+_LABELS = ("labels_en", "labels")
+_PICTURE_MARK = "<image>"
+_ASKING = ("human", "user")
+_ANSWERING = ("gpt", "assistant")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRecord:
+    """One picture and what was said about it.
+
+    turns: reads them; labels in files of their own are opened only where they are drawn.
+    """
+
+    picture: Path
+    turns: Callable[[], Turns]
+
+
+def is_picture_data(path: Path) -> bool:
+    """Whether a path given as calibration data holds pictures rather than text."""
+    return path.is_dir() or path.suffix.lower() in _SUFFIXES
+
+
+def read_records(path: Path) -> list[PictureRecord]:
+    """Find every record of a folder or file in one of the layouts above.
+
+    Raises:
+        DataError: nothing of the kind is there, or a record cannot be used.
+    """
+    if not path.is_dir():
+        return _checked(path, list(_file_records(path)))
+    if (path / QUESTIONS_FILE).is_file():
+        return [
+            PictureRecord(item.picture, _fixed(((item.question, item.answer),)))
+            for item in read_questions(path)
+        ]
+    labelled = [part for part in (path, *_subfolders(path)) if _labels(part) is not None]
+    if labelled:
+        return _checked(path, [record for part in labelled for record in _label_records(part)])
+    files = [file for file in sorted(path.iterdir()) if file.suffix.lower() in _SUFFIXES]
+    if len(files) == 1:
+        return _checked(files[0], list(_file_records(files[0])))
+    raise DataError(
+        f"{path}: has no {QUESTIONS_FILE}, no images/ beside labels/, and not one .json or .jsonl "
+        "file; give a folder with pictures and one of these"
+    )
+
+
+def _checked(path: Path, records: list[PictureRecord]) -> list[PictureRecord]:
+    if not records:
+        raise DataError(f"{path}: holds no picture with a conversation; give other data")
+    return records
+
+
+def _subfolders(path: Path) -> list[Path]:
+    return [part for part in sorted(path.iterdir()) if part.is_dir()]
+
+
+def _labels(folder: Path) -> Path | None:
+    """The labels beside the pictures of one folder of CogVLM-SFT-311K."""
+    found = (folder / name for name in _LABELS)
+    return next((f for f in found if f.is_dir()), None) if (folder / "images").is_dir() else None
+
+
+def _label_records(folder: Path) -> Iterator[PictureRecord]:
+    labels = _labels(folder)
+    pictures = {picture.stem: picture for picture in (folder / "images").iterdir()}
+    for label in sorted(labels.glob("*.json")) if labels is not None else ():
+        missing = folder / "images" / f"{label.stem}.jpg"  # counted as unreadable when it is drawn
+        yield PictureRecord(pictures.get(label.stem, missing), _label_reader(label))
+
+
+def _label_reader(label: Path) -> Callable[[], Turns]:
+    return lambda: _turns(_parsed(_text(label), str(label)), str(label))
+
+
+def _fixed(turns: Turns) -> Callable[[], Turns]:
+    return lambda: turns
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; give pictures with questions, or text") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 text; convert it first") from error
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{where}: is not JSON ({error.msg}); write one list of objects, or one object a line"
+        ) from error
+
+
+def _file_records(path: Path) -> Iterator[PictureRecord]:
+    """Records of one file; those without a picture, of which LLaVA's data has some, are left out.
+
+    A list is one JSON value; anything else is one object a line.
+    """
+    text = _text(path)
+    if text.lstrip().startswith("["):
+        records = [(f"{path}: record {n}", raw) for n, raw in enumerate(_parsed(text, str(path)))]
+    else:
+        records = [(f"{path}:{n}", _parsed(line, f"{path}:{n}")) for n, line in json_lines(text)]
+    for where, raw in records:
+        if not isinstance(raw, Mapping):
+            raise DataError(f"{where}: is no JSON object; write one for every picture")
+        name = raw.get("image", raw.get("picture"))
+        if name is None:
+            continue
+        if not isinstance(name, str):
+            raise DataError(f"{where}: image is {name!r}; give the path of one picture")
+        yield PictureRecord(_picture(path.parent, name, where), _fixed(_turns(raw, where)))
+
+
+def _picture(folder: Path, name: str, where: str) -> Path:
+    """A picture beside the file, or in ``images`` beside it."""
+    places = [(part / name).resolve() for part in (folder, folder / "images")]
+    if not all(place.is_relative_to(folder.resolve()) for place in places):
+        raise DataError(f"{where}: the picture {name} lies outside the folder; move it inside")
+    return next((place for place in places if place.is_file()), places[0])
+
+
+def _turns(raw: Any, where: str) -> Turns:
+    """The questions and answers of one record."""
+    if not isinstance(raw, Mapping):
+        raise DataError(f"{where}: is no JSON object; write one for every picture")
+    if isinstance(raw.get("question"), str) and isinstance(raw.get("answer"), str):
+        return ((raw["question"], raw["answer"]),)
+    captions = raw.get("captions")
+    if isinstance(captions, list) and captions:
+        return ((CAPTION_QUESTION, _said(captions[0], where)[1]),)
+    entries = raw.get("conversations")
+    if not isinstance(entries, list):
+        raise DataError(
+            f"{where}: has neither conversations nor captions nor question and answer; add one"
+        )
+    said = [_said(entry, where) for entry in entries]
+    said = [(who, text) for who, text in said if who != "system"]
+    questions, answers = said[::2], said[1::2]
+    orderly = all(who in _ASKING for who, _ in questions)
+    if not answers or not orderly or not all(who in _ANSWERING for who, _ in answers):
+        raise DataError(
+            f"{where}: its conversation is not of questions with answers; roles are "
+            f"{', '.join(who for who, _ in said) or 'none'}; let human and gpt take turns"
+        )
+    # A last question without an answer teaches nothing.
+    return tuple(
+        (question, answer) for (_, question), (_, answer) in zip(questions, answers, strict=False)
+    )
+
+
+def _said(entry: Any, where: str) -> tuple[str, str]:
+    """Who says what in one entry of a conversation."""
+    if isinstance(entry, Mapping):
+        who, text = entry.get("from", entry.get("role")), entry.get("value", entry.get("content"))
+        if isinstance(who, str) and isinstance(text, str):
+            return who, text.replace(_PICTURE_MARK, "").strip()
+    raise DataError(f"{where}: an entry has no text with its role; write from and value")

@@ -1,0 +1,1 @@
+"""Several methods on the same statistics, side by side."""

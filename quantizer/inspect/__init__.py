@@ -1,0 +1,1 @@
+"""What a quantized folder holds, and what in it is suspicious."""

@@ -1,0 +1,356 @@
+"""Describe a quantized checkpoint, sound or damaged, reading one tensor at a time.
+
+Nothing stops at the first error: what cannot be read is noted and the rest is looked at.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.errors import ModelFolderError, ModelsError
+from models.families import Family, family_of
+from models.files.checkpoint import (
+    INDEX_FILE,
+    PICKLE_SUFFIXES,
+    QUANTIZE_CONFIG_FILE,
+    QuantizationConfig,
+    read_json,
+)
+from models.files.compressed_tensors import TENSOR_NAMES as COMPRESSED_NAMES
+from models.files.formats import read_quantization
+from models.files.tensor_files import Entry, read_header, read_tensor
+from models.int4.packing import TENSOR_NAMES as GPTQ_NAMES
+from quantizer.inspect.layer import LayerFacts, inspect_layer
+from quantizer.recipes.recipe import SKIP
+
+_LAYER_PARTS = (*GPTQ_NAMES, *COMPRESSED_NAMES, "weight_g_idx")
+_COMPARED = (
+    "quant_method", "bits", "group_size", "sym", "desc_act", "lm_head", "checkpoint_format",
+)  # fmt: skip
+_SHOWN_NAMES = 5  # of a longer list
+
+OnProgress = Callable[[str, int, int], None]
+
+
+@dataclass(slots=True)
+class Inspection:
+    """What was found in a folder.
+
+    form:        GPTQ v1, GPTQ v2 or compressed-tensors; None if nothing is quantized.
+    config:      bits, group_size, sym and desc_act as the folder says; empty if it does not.
+    layers:      every quantized layer, in the order of the files.
+    unquantized: linear layers that are not; without a known model family, every other matrix.
+    suspicious:  about the folder as a whole; each layer has its own.
+    size_bytes:  of all tensors.
+    """
+
+    folder: str
+    form: str | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    layers: list[LayerFacts] = field(default_factory=list)
+    unquantized: list[str] = field(default_factory=list)
+    suspicious: list[str] = field(default_factory=list)
+    size_bytes: int = 0
+
+    def findings(self) -> list[str]:
+        """Everything suspicious, the layers' own with their names."""
+        return self.suspicious + [
+            f"{layer.name}: {text}" for layer in self.layers for text in layer.suspicious
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``--json``."""
+        return {**asdict(self), "findings": self.findings()}
+
+
+def inspect_folder(
+    folder: Path, on_progress: OnProgress = lambda text, done, total: None
+) -> Inspection:
+    """Look at every tensor of a folder.
+
+    Raises:
+        ModelFolderError: there is no such folder, or not one tensor in it can be read.
+    """
+    if not folder.is_dir():
+        raise ModelFolderError(f"{folder} is no folder: give the folder of a checkpoint")
+    found = Inspection(str(folder))
+    entries = _entries(folder, found.suspicious)
+    raw, config = _configs(folder, found.suspicious)
+    found.size_bytes = sum(entry.size for entry in entries.values())
+    parts = _parts(entries)
+    found.form = _form(parts, config)
+    if config is not None:
+        found.config = {
+            "bits": config.bits,
+            "group_size": config.group_size,
+            "sym": config.sym,
+            "desc_act": config.desc_act,
+        }
+    _compare_form(found, config)
+    for done, (name, shapes) in enumerate(parts.items()):
+        on_progress(name, done, len(parts))
+        facts = inspect_layer(name, shapes, _reader(entries, name), config)
+        facts.size_bytes = sum(entries[f"{name}.{part}"].size for part in shapes)
+        found.layers.append(facts)
+    plain = [name for name in entries if name.rpartition(".")[0] not in parts]
+    _check_finite(entries, plain, found.suspicious)
+    _compare_model(found, entries, plain, raw, config)
+    return found
+
+
+def _reader(entries: Mapping[str, Entry], name: str) -> Callable[[str], torch.Tensor]:
+    def read(part: str) -> torch.Tensor:
+        full = f"{name}.{part}"
+        return read_tensor(full, entries[full])
+
+    return read
+
+
+def _entries(folder: Path, suspicious: list[str]) -> dict[str, Entry]:
+    """Read every header that can be read, and compare them with the index."""
+    promised = _index(folder, suspicious)
+    files = {path.name for path in folder.glob("*.safetensors")} | set(promised.values())
+    entries: dict[str, Entry] = {}
+    broken = set()
+    for name in sorted(files):
+        try:
+            header = read_header(folder / name)
+        except ModelsError as error:
+            suspicious.append(str(error))
+            broken.add(name)
+            continue
+        twice = sorted(set(header) & set(entries))
+        if twice:
+            suspicious.append(f"{name} repeats tensors of another file: {_list(twice)}")
+        entries |= header
+    if not entries:
+        pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
+        reason = suspicious[0] if suspicious else "it holds no safetensors file"
+        if pickles and not suspicious:
+            reason = f"it holds weights only as pickles ({min(pickles)}), which are never opened"
+        raise ModelFolderError(f"{folder}: not one tensor can be read; {reason}")
+    if promised:
+        lost = [n for n, file in promised.items() if n not in entries and file not in broken]
+        strange = [name for name in entries if name not in promised]
+        if lost:
+            suspicious.append(f"{INDEX_FILE} promises tensors that no file has: {_list(lost)}")
+        if strange:
+            suspicious.append(f"{INDEX_FILE} does not know these tensors: {_list(strange)}")
+    return entries
+
+
+def _index(folder: Path, suspicious: list[str]) -> dict[str, str]:
+    """Read the index: the file of every tensor; empty if there is none."""
+    path = folder / INDEX_FILE
+    if not path.exists():
+        return {}
+    try:
+        promised = read_json(path).get("weight_map")
+    except ModelsError as error:
+        suspicious.append(str(error))
+        return {}
+    if not isinstance(promised, dict) or not promised:
+        suspicious.append(f"{INDEX_FILE} has no weight_map")
+        return {}
+    # A shard lies in the folder itself; anything else would read files of others.
+    sound = {
+        str(name): file
+        for name, file in promised.items()
+        if isinstance(file, str) and Path(file).name == file and file.endswith(".safetensors")
+    }
+    if len(sound) < len(promised):
+        suspicious.append(f"{INDEX_FILE} names files that are no safetensors files of the folder")
+    return sound
+
+
+def _configs(
+    folder: Path, suspicious: list[str]
+) -> tuple[dict[str, Any], QuantizationConfig | None]:
+    """Read config.json and how it says the model is quantized."""
+    raw: dict[str, Any] = {}
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        raw = read_json(folder / "config.json")
+        inline = raw.get("quantization_config")
+        if isinstance(inline, dict):
+            found["config.json"] = inline
+        elif inline is not None:
+            suspicious.append("quantization_config of config.json is no JSON object")
+    except ModelsError as error:
+        suspicious.append(str(error))
+    if (folder / QUANTIZE_CONFIG_FILE).exists():
+        try:
+            found[QUANTIZE_CONFIG_FILE] = read_json(folder / QUANTIZE_CONFIG_FILE)
+        except ModelsError as error:
+            suspicious.append(str(error))
+    if len(found) == 2:
+        first, second = found.values()
+        suspicious.extend(
+            f"config.json says {key} {first[key]}, {QUANTIZE_CONFIG_FILE} says {second[key]}"
+            for key in _COMPARED
+            if key in first and key in second and first[key] != second[key]
+        )
+    for name, values in found.items():
+        try:
+            return raw, read_quantization(values)
+        except ModelsError as error:
+            suspicious.append(f"{name}: {error}")
+    return raw, None
+
+
+def _parts(entries: Mapping[str, Entry]) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Shapes of the tensors of every quantized layer, by layer and part."""
+    stems = {name.rpartition(".")[0] for name in entries if name.rpartition(".")[2] in _LAYER_PARTS}
+    parts: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, entry in entries.items():
+        stem, _, part = name.rpartition(".")
+        if stem in stems:
+            parts.setdefault(stem, {})[part] = entry.shape
+    return parts
+
+
+def _form(parts: Mapping[str, Iterable[str]], config: QuantizationConfig | None) -> str | None:
+    stored = {part for names in parts.values() for part in names}
+    if not parts:
+        return None
+    if stored & set(COMPRESSED_NAMES):
+        return "compressed-tensors"
+    second = config is not None and config.checkpoint_format == "gptq_v2"
+    return "GPTQ v2" if second else "GPTQ v1"
+
+
+def _compare_form(found: Inspection, config: QuantizationConfig | None) -> None:
+    if found.form is None:
+        said = " although its configuration says so" if config is not None else ""
+        found.suspicious.append(f"holds no quantized layer{said}")
+    elif config is None:
+        found.suspicious.append(
+            "no configuration that can be read says how the layers are quantized; "
+            "what follows is told from shapes, zero-points as in GPTQ v1"
+        )
+    elif (found.form == "compressed-tensors") != (config.method == "compressed-tensors"):
+        said = "compressed-tensors" if config.method == "compressed-tensors" else "GPTQ"
+        found.suspicious.append(
+            f"tensors are stored as {found.form}, the configuration says {said}"
+        )
+
+
+def _check_finite(
+    entries: Mapping[str, Entry], names: Iterable[str], suspicious: list[str]
+) -> None:
+    """Name tensors that are not quantized and hold NaN or infinity."""
+    for name in names:
+        try:
+            tensor = read_tensor(name, entries[name])
+        except ModelsError as error:
+            suspicious.append(str(error))
+            continue
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            suspicious.append(f"{name} holds NaN or infinity")
+
+
+def _compare_model(
+    found: Inspection,
+    entries: Mapping[str, Entry],
+    plain: Iterable[str],
+    raw: Mapping[str, Any],
+    config: QuantizationConfig | None,
+) -> None:
+    """Find linear layers left alone, and tensors that the model lacks or does not know."""
+    quantized = {layer.name for layer in found.layers}
+    built = _build(raw)
+    if built is None:
+        matrices = [n for n in plain if n.endswith(".weight") and len(entries[n].shape) == 2]
+        found.unquantized = [name.removesuffix(".weight") for name in matrices]
+    else:
+        family, module = built
+        linears = {n for n, part in module.named_modules() if isinstance(part, nn.Linear)}
+        expected = family.expected_names(module)
+        found.unquantized = sorted(
+            name for name in linears - quantized if f"{name}.weight" in entries
+        )
+        lost = {
+            name
+            for name in expected
+            if name not in entries and name.removesuffix(".weight") not in quantized
+        }
+        if lost:
+            found.suspicious.append(f"lacks {len(lost)} tensors of its model: {_list(lost)}")
+        known = set(module.state_dict()) | expected
+        strange = [n for n in plain if n not in known and not family.may_ignore(n)]
+        strange += sorted(quantized - linears)
+        if strange:
+            found.suspicious.append(f"holds tensors that its model lacks: {_list(strange)}")
+    _judge_unquantized(found, raw, config)
+
+
+def _build(raw: Mapping[str, Any]) -> tuple[Family, nn.Module] | None:
+    """Build the model without weights; None for a family that is not known here."""
+    try:
+        family = family_of(raw)
+        return family, family.build(raw)
+    except ModelsError:
+        return None
+
+
+def _judge_unquantized(
+    found: Inspection, raw: Mapping[str, Any], config: QuantizationConfig | None
+) -> None:
+    kinds: dict[str, int] = defaultdict(int)
+    for layer in found.layers:
+        kinds[kind_of(layer.name)] += 1
+    inline = raw.get("quantization_config")
+    ignored = inline.get("ignore") if isinstance(inline, dict) else None
+    for name in found.unquantized:
+        others = kinds[kind_of(name)]
+        listed = isinstance(ignored, list) and name in ignored
+        dynamic = config is not None and any(
+            pattern.startswith("-:") and _matches(pattern[2:], name) for pattern in config.dynamic
+        )
+        if others and not listed and not dynamic and not _skipped(config, name):
+            found.suspicious.append(f"{name} is not quantized, although {others} of its kind are")
+        elif found.form == "compressed-tensors" and isinstance(ignored, list) and not listed:
+            found.suspicious.append(
+                f"{name} is not quantized, and ignore of config.json does not name it"
+            )
+
+
+def _skipped(config: QuantizationConfig | None, name: str) -> bool:
+    """Whether a recipe of ours left a layer as it was, see ``quantizer.recipes.recipe``."""
+    recipe = None if config is None else config.meta.get("recipe")
+    rules = recipe.get("rules") if isinstance(recipe, dict) else None
+    for rule in rules if isinstance(rules, list) else ():
+        if isinstance(rule, dict) and fnmatchcase(name, str(rule.get("modules"))):
+            return rule.get("method") == SKIP
+    return False
+
+
+def _matches(pattern: str, name: str) -> bool:
+    try:
+        return re.match(pattern, name) is not None
+    except re.error:
+        return False
+
+
+def kind_of(name: str) -> str:
+    """Turn the numbers in a layer's name into stars, so that layers of one kind agree."""
+    return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
+
+
+def _list(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = len(ordered) - _SHOWN_NAMES
+    return ", ".join(ordered[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def as_json(found: Inspection) -> str:
+    """The inspection as JSON text."""
+    return json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,267 @@
+"""What a run will need, before a weight is read: tokens of every layer, memory, disk, time.
+
+Arithmetic over the shapes that headers tell and over the calibration sequences. Sizes are bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from models.families import OpenedModel
+from models.files.checkpoint import MAX_SHARD_BYTES, CheckpointReader
+from quantizer.calibration.streams import CalibrationSet
+from quantizer.errors import SettingsError
+from quantizer.plan.machine import Machine
+from quantizer.plan.memory import (
+    Parts,
+    block_bytes,
+    block_moments,
+    outer_moments,
+    state_bytes,
+    state_dtype,
+)
+from quantizer.plan.time import block_seconds
+from quantizer.plan.workload import (
+    BlockShape,
+    CalibrationShape,
+    LinearShape,
+    block_shapes,
+    shard_size,
+)
+from quantizer.recipes.recipe import Recipe
+from quantizer.run.following import widest_layer
+from quantizer.solvers.solver import too_few
+
+SPARE_BYTES = 2**20
+"""Room on the disk for headers, configuration, tokenizer and report."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """Layers that share one input: what they are and how they will be quantized.
+
+    method: of the settings, or what the number of tokens makes of it.
+    """
+
+    layers: tuple[LinearShape, ...]
+    tokens: int
+    held_out_tokens: int
+    method: str
+
+
+def plan_group(
+    layers: tuple[LinearShape, ...], calibration: CalibrationShape, recipe: Recipe
+) -> GroupPlan:
+    """Count a group's tokens and tell what the few-token rule will make of it."""
+    name = layers[0].name
+    fit, judge = calibration.tokens(name, recipe.rule(name).stream)
+    columns = layers[0].in_features
+    method: str = recipe.settings_of(name).method
+    if method != "rtn" and too_few(fit, columns):
+        method = "rtn, too few tokens"
+    elif method not in ("rtn", "rpiq-paper") and fit < columns:
+        method = f"{method}, judged by held-out error because tokens are few"
+    return GroupPlan(layers, fit, judge, method)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do and need.
+
+    host, device: parts of the peak, by what they are for; device is empty on the CPU, where
+        everything lies in host memory.
+    output, work: bytes on the disk, of the result and of the unfinished work beside it.
+    seconds:      expected, right within a factor of about two; None where nobody asked.
+    """
+
+    blocks: tuple[tuple[str, tuple[GroupPlan, ...]], ...]
+    host: Parts
+    device: Parts
+    output: int
+    work: int
+    seconds: float | None
+    machine: Machine
+
+    @property
+    def host_peak(self) -> float:
+        """Bytes of the process at its peak."""
+        return sum(self.host.values())
+
+    @property
+    def device_peak(self) -> float:
+        """Bytes on the GPU at the peak."""
+        return sum(self.device.values())
+
+    def warnings(self) -> list[str]:
+        """Layers that calibration will not serve as the settings ask."""
+        told = []
+        for _, groups in self.blocks:
+            for group in groups:
+                if group.method.startswith("rtn, "):
+                    told.append(
+                        f"{group.layers[0].name}: only {group.tokens} calibration tokens for "
+                        f"{group.layers[0].in_features} columns: would be rounded to nearest"
+                    )
+        return told
+
+    def check(self) -> None:
+        """Refuse what cannot fit.
+
+        Raises:
+            SettingsError: naming what is needed, what there is, and the way out.
+        """
+        machine = self.machine
+        smaller = "give fewer --samples, a shorter --seq-len"
+        if machine.free_host is not None and self.host_peak - machine.base > machine.free_host:
+            raise SettingsError(
+                f"the run needs {megabytes(self.host_peak - machine.base)} MB of memory and "
+                f"{megabytes(machine.free_host)} MB are free: {smaller}, or close other programs"
+            )
+        if machine.free_device is not None and self.device_peak > machine.free_device:
+            raise SettingsError(
+                f"the run needs {megabytes(self.device_peak)} MB on the GPU and "
+                f"{megabytes(machine.free_device)} MB are free: {smaller}, or --device cpu"
+            )
+        disk = self.output + self.work + SPARE_BYTES
+        if disk > machine.free_disk:
+            raise SettingsError(
+                f"the run needs {megabytes(disk)} MB of disk and "
+                f"{megabytes(machine.free_disk)} MB are free: free more, or give another --out"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """For machines; sizes in bytes."""
+        return {
+            "blocks": [
+                {
+                    "name": name,
+                    "groups": [
+                        {
+                            "layers": [layer.name for layer in group.layers],
+                            "shapes": [[x.out_features, x.in_features] for x in group.layers],
+                            "method": group.method,
+                            "tokens": group.tokens,
+                            "held_out_tokens": group.held_out_tokens,
+                        }
+                        for group in groups
+                    ],
+                }
+                for name, groups in self.blocks
+            ],
+            "host_bytes": {name: round(size) for name, size in self.host.items()},
+            "host_peak_bytes": round(self.host_peak),
+            "host_free_bytes": self.machine.free_host,
+            "device_bytes": {name: round(size) for name, size in self.device.items()},
+            "device_peak_bytes": round(self.device_peak),
+            "device_free_bytes": self.machine.free_device,
+            "output_bytes": self.output,
+            "work_bytes": self.work,
+            "disk_free_bytes": self.machine.free_disk,
+            "seconds": None if self.seconds is None else round(self.seconds, 4),
+        }
+
+
+def make_plan(
+    opened: OpenedModel,
+    reader: CheckpointReader,
+    calibration: CalibrationSet | None,
+    recipe: Recipe,
+    machine: Machine,
+) -> Plan:
+    """Work out what a run will need."""
+    shape = CalibrationShape.of(opened, calibration)
+    return plan_shapes(opened, reader, shape, recipe, machine)
+
+
+def plan_shapes(
+    opened: OpenedModel,
+    reader: CheckpointReader,
+    shape: CalibrationShape,
+    recipe: Recipe,
+    machine: Machine,
+) -> Plan:
+    """Work out what a run with calibration sequences of these shapes will need."""
+    blocks = block_shapes(list(opened.blockwise.blocks()), reader, recipe)
+    followed = shape.followed(recipe, widest_layer(opened.blockwise, recipe))
+    host, device = _peak(opened, reader, blocks, shape, followed, recipe, machine)
+    shards = sum(shard_size(block, recipe.base) for block in blocks)
+    inside = tuple(f"{block.name}." for block in blocks)
+    rest = sum(reader.size(name) for name in reader.names() if not name.startswith(inside))
+    single = sum(reader.size(name) for name in reader.names()) <= MAX_SHARD_BYTES
+    return Plan(
+        blocks=tuple(
+            (block.name, tuple(plan_group(group, shape, recipe) for group in block.groups))
+            for block in blocks
+        ),
+        host=host,
+        device=device,
+        output=shards + rest,
+        # Blocks that become one file lie there twice while they are joined.
+        work=shards if single else 0,
+        seconds=None
+        if machine.speed is None
+        else sum(block_seconds(block, shape, followed, recipe, machine.speed) for block in blocks),
+        machine=machine,
+    )
+
+
+def state_dtype_of(
+    opened: OpenedModel, calibration: CalibrationSet | None, recipe: Recipe
+) -> torch.dtype:
+    """How a run stores states between blocks, see `state_dtype`."""
+    shape = CalibrationShape.of(opened, calibration)
+    return state_dtype(shape, shape.followed(recipe, widest_layer(opened.blockwise, recipe)))
+
+
+def _peak(
+    opened: OpenedModel,
+    reader: CheckpointReader,
+    blocks: Sequence[BlockShape],
+    calibration: CalibrationShape,
+    followed: CalibrationShape,
+    recipe: Recipe,
+    machine: Machine,
+) -> tuple[Parts, Parts]:
+    """Parts of the peaks of host and device."""
+    outer, table, largest = outer_moments(opened, reader)
+    states = "calibration states"
+    # Sequences that were drawn are in the process already, and become states.
+    drawn = sum(sequence.sample for sequence in calibration.all)
+    on_gpu = machine.free_device is not None
+    base: Parts = {
+        "Python and libraries": machine.base - drawn,
+        states: 0.0,
+        "embedding table": table if calibration.all else 0.0,
+    }
+    outside: Parts = {"outer tensors": outer if calibration.all else 0.0}
+    width = state_dtype(calibration, followed).itemsize
+    moments = [
+        ({states: state_bytes(calibration, followed, width, first=index == 0)}, outside | moment)
+        for index, block in enumerate(blocks)
+        for moment in block_moments(block, calibration, followed, recipe, parked=on_gpu)
+    ]
+    # While outer tensors are loaded, and while the result is compared with the source.
+    start = state_bytes(calibration, CalibrationShape(), width, first=True)
+    moments.append(({states: start}, outside | {"reading": largest}))
+    comparing = base | {"reading": 2.0 * largest}
+    if not on_gpu:
+        candidates = [base | on_host | moment for on_host, moment in moments]
+        return max([*candidates, comparing], key=_total), {}
+    codes = max(sum(layer.count for layer in block.linears) for block in blocks)
+    finished: Parts = {"finished layers of the block": 2.0 * codes}
+    if followed.all:
+        finished["full-precision block"] = max(block_bytes(block) for block in blocks)
+    working = [base | on_host | finished for on_host, _ in moments]
+    device = max((moment for _, moment in moments), key=_total)
+    return max([*working, comparing], key=_total), device
+
+
+def _total(parts: Parts) -> float:
+    return sum(parts.values())
+
+
+def megabytes(size_bytes: float) -> str:
+    """A size for people, in millions of bytes."""
+    return f"{size_bytes / 1e6:.2f}" if size_bytes < 1e7 else f"{size_bytes / 1e6:.0f}"

@@ -1,0 +1,67 @@
+"""A plan for people: every figure on a line of its own, blocks that are alike told once."""
+
+from collections.abc import Sequence
+
+from quantizer.plan.memory import Parts
+from quantizer.plan.plan import GroupPlan, Plan, megabytes
+
+
+def plan_text(plan: Plan, warnings: Sequence[str]) -> str:
+    """The plan as labelled lines."""
+    lines = [f"blocks: {len(plan.blocks)}"]
+    for first, last, groups in _runs(plan):
+        lines.append(f"{first}:" if first == last else f"{first} to {last}, each:")
+        lines += [f"  {_group(group)}" for group in groups]
+    lines += _memory("host memory", plan.host, plan.machine.free_host)
+    if plan.device:
+        lines += _memory("GPU memory", plan.device, plan.machine.free_device)
+    lines.append(
+        f"disk: {megabytes(plan.output)} MB for the result and {megabytes(plan.work)} MB beside "
+        f"it while it is put together; {megabytes(plan.machine.free_disk)} MB are free"
+    )
+    if plan.seconds is not None:
+        each = plan.seconds / max(len(plan.blocks), 1)
+        lines.append(
+            f"time: about {_duration(plan.seconds)}, {_duration(each)} a block; "
+            "half or twice as much is possible, and more beside other programs"
+        )
+    lines += [f"warning: {text}" for text in warnings]
+    return "\n".join(lines)
+
+
+def _runs(plan: Plan) -> list[tuple[str, str, tuple[GroupPlan, ...]]]:
+    """Neighbouring blocks whose groups differ in nothing but the block's name."""
+    runs: list[tuple[str, str, tuple[GroupPlan, ...]]] = []
+    for name, groups in plan.blocks:
+        described = [_group(group) for group in groups]
+        if runs and [_group(group) for group in runs[-1][2]] == described:
+            runs[-1] = (runs[-1][0], name, runs[-1][2])
+        else:
+            runs.append((name, name, groups))
+    return runs
+
+
+def _group(group: GroupPlan) -> str:
+    layers = ", ".join(
+        f"{_short(layer.name)} {layer.out_features}x{layer.in_features}" for layer in group.layers
+    )
+    return f"{layers}: {group.method}, {group.tokens} tokens and {group.held_out_tokens} held out"
+
+
+def _short(layer: str) -> str:
+    """A layer's name behind the number of its block."""
+    parts = layer.split(".")
+    numbers = [index for index, part in enumerate(parts) if part.isdigit()]
+    return ".".join(parts[numbers[-1] + 1 :]) if numbers else parts[-1]
+
+
+def _memory(what: str, parts: Parts, free: int | None) -> list[str]:
+    room = "" if free is None else f"; {megabytes(free)} MB are free"
+    lines = [f"{what} at the peak: {megabytes(sum(parts.values()))} MB{room}"]
+    return lines + [f"  {name}: {megabytes(size)} MB" for name, size in parts.items() if size]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,159 @@
+"""How long a run will take: its large products, walks and elementwise steps at measured speeds.
+
+Counted from the code of ``quantizer.run.walk`` and ``quantizer.solvers.solver``. Attention,
+reading, writing and hashing are not counted.
+"""
+
+from dataclasses import dataclass
+
+from quantizer.plan.machine import Speed
+from quantizer.plan.workload import (
+    BlockShape,
+    CalibrationShape,
+    LinearShape,
+    SequenceShape,
+    chooses_gamma,
+    is_asymmetric,
+    stages,
+)
+from quantizer.recipes.recipe import Recipe
+from quantizer.run.parts import kind_of
+from quantizer.solvers.solver import Settings
+from quantizer.solvers.target import GAMMAS, multiplies_early
+
+_BLOCK, _SLAB, _STRIP = 128, 512, 1024  # columns that are worked on together
+_FACTOR = 4.0 / 3.0  # of columns³, to factorize and invert
+_SCALES = 16  # that the Hessian-weighted grid tries
+_RESCALINGS = 4  # that the first round of rpiq tries
+# Elementwise steps on every weight.
+_FEEDING_BACK, _COORDINATE, _ACCEPTING, _MEASURING, _GRID = 12.0, 16.0, 30.0, 50.0, 8.0
+
+
+@dataclass(slots=True)
+class _Work:
+    """Operations in large products and in walks over columns, and elementwise steps."""
+
+    products: float = 0.0
+    walks: float = 0.0
+    elements: float = 0.0
+
+    def add(self, other: "_Work", times: float = 1.0) -> None:
+        self.products += times * other.products
+        self.walks += times * other.walks
+        self.elements += times * other.elements
+
+
+def block_seconds(
+    block: BlockShape,
+    calibration: CalibrationShape,
+    followed: CalibrationShape,
+    recipe: Recipe,
+    speed: Speed,
+) -> float:
+    """Expected time of one block.
+
+    followed: the sequences on the full-precision path, empty without it.
+    """
+    passes = [2.0 * sum(layer.count for layer in group) for group in block.groups]
+    total = _Work()
+    for index, layers in enumerate(block.groups):
+        name, columns = layers[0].name, layers[0].in_features
+        settings, stream = recipe.settings_of(name), recipe.rule(name).stream
+        corrected = bool(followed.all) and is_asymmetric(settings)
+        judged = _tokens(followed.held_out, name)
+        # Statistics run the block up to this group; that it is included stands for the pass
+        # that carries the states on.
+        tokens = sum(calibration.tokens(name, stream))
+        total.products += (sum(passes[: index + 1]) + 2.0 * columns**2) * tokens
+        total.products += passes[index] * judged  # a share of the goal
+        if settings.method != "rtn":
+            total.products += _FACTOR * columns**3  # shared by the group
+        chooses = chooses_gamma(settings) and bool(followed.held_out)
+        if corrected:
+            exact = _tokens(followed.fitting, name)
+            # The pass to the last group runs on through it, and carries the states on.
+            run = index + (index == len(passes) - 1)
+            delta = 4.0 * layers[0].count if _early(layers) else 2.0 * columns**2
+            total.products += (sum(passes[:run]) + delta) * exact
+            everything = len(followed.fitting) == len(calibration.fitting)
+            targets = len(GAMMAS) if chooses else 1
+            total.products += _correction_products(layers, everything, targets)
+        if chooses:
+            total.products += len(GAMMAS) * sum(passes) * judged
+        for layer in layers:
+            total.add(_solver_work(layer, settings))
+            if chooses:  # the share that is kept is not proposed again
+                total.add(_proposal_work(layer, settings), len(GAMMAS) - 1)
+    return (
+        total.products / speed.matmul
+        + total.walks / speed.vector
+        + total.elements / speed.elementwise
+    )
+
+
+def _tokens(sequences: tuple[SequenceShape, ...], layer: str) -> int:
+    return sum(sequence.tokens[kind_of(layer)] for sequence in sequences)
+
+
+def _correction_products(layers: tuple[LinearShape, ...], everything: bool, targets: int) -> float:
+    """What turns Δ into the targets of a group; see ``quantizer.solvers.target``.
+
+    everything: whether the full-precision path follows every sequence.
+    """
+    columns = layers[0].in_features
+    weights = float(sum(layer.count for layer in layers))
+    early = _early(layers)
+    if everything and not early:
+        return 4.0 * columns**3 + 2.0 * targets * weights * columns
+    return columns**3 / 3.0 + (2.0 if early else 4.0) * weights * columns
+
+
+def _early(layers: tuple[LinearShape, ...]) -> bool:
+    return multiplies_early([layer.out_features for layer in layers], layers[0].in_features)
+
+
+def _solver_work(layer: LinearShape, settings: Settings) -> _Work:
+    """Work of one layer's solver."""
+    count, square = float(layer.count), float(layer.count) * layer.in_features
+    group = min(settings.group_size, layer.in_features)
+    kept = stages(settings)
+    # Every stage is measured on the fitting and on the held-out tokens; H is read by half.
+    reading = 1.0 + min(1.0, _STRIP / layer.in_features)
+    work = _Work(products=2.0 * reading * kept * square, elements=_MEASURING * kept * count)
+    work.add(_proposal_work(layer, settings))
+    if settings.method in ("rtn", "gptq"):
+        return work
+    if settings.method == "rpiq-paper":
+        # R, then products with the factor and the Gram matrix; a round is measured off and on
+        # the grid.
+        work.products += 2.0 * square
+        work.add(
+            _Work(products=6.0 * group * count + 4.0 * square, elements=40 * count), settings.rounds
+        )
+        work.products += 6.0 * 2.0 * square  # three weights, each on two or three sets of tokens
+        return work
+    work.products += reading * square  # J before the first round
+    work.elements += settings.rounds * _ACCEPTING * count
+    feeding_back = _Work(walks=_BLOCK * count, elements=_FEEDING_BACK * count)
+    coordinate = _Work(2.0 * _BLOCK * count, 2.0 * _BLOCK * count, _COORDINATE * count)
+    within = 2.0 * min(_SLAB, layer.in_features) + 12.0 * _BLOCK
+    work.products += settings.rounds * (2.0 * square + within * count)
+    work.add(feeding_back, settings.rounds)
+    work.add(coordinate, settings.rounds + 1)  # once more behind new scales
+    work.products += 2.0 * (_RESCALINGS + 3) * group * count
+    walked = _Work(walks=group * count, elements=2 * _FEEDING_BACK * count)
+    work.add(walked, _RESCALINGS)
+    return work
+
+
+def _proposal_work(layer: LinearShape, settings: Settings) -> _Work:
+    """The grid, and GPTQ on it where the method has it."""
+    count = float(layer.count)
+    work = _Work()
+    if settings.grid == "hessian":
+        group = min(settings.group_size, layer.in_features)
+        work.add(_Work(products=2.0 * group * count, elements=_GRID * count), _SCALES)
+    if settings.method != "rtn":
+        # Each column gathers the errors of the up to 128 before it.
+        work.add(_Work(count * layer.in_features, _BLOCK * count, _FEEDING_BACK * count))
+    return work

@@ -1,0 +1,209 @@
+"""What a run works on, as headers and the drawn calibration data tell it, before a weight is read.
+
+Sizes are bytes; everything is computed in float32.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from models.blocks import Block, Sample
+from models.cogvlm2.blockwise import CogVLM2Blocks
+from models.cogvlm2.decoder import Routing
+from models.families import OpenedModel
+from models.files.checkpoint import CheckpointReader
+from quantizer.calibration.streams import CalibrationSet
+from quantizer.recipes.recipe import Recipe, Stream, feeds, stream_of
+from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for
+from quantizer.run.parts import kind_of
+from quantizer.solvers.solver import Settings
+
+FLOAT = 4
+"""Bytes of a float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinearShape:
+    """One linear layer: name as the checkpoint has it, outputs, inputs."""
+
+    name: str
+    out_features: int
+    in_features: int
+
+    @property
+    def count(self) -> int:
+        """How many weights it has."""
+        return self.out_features * self.in_features
+
+
+@dataclass(frozen=True, slots=True)
+class BlockShape:
+    """One block as its headers describe it.
+
+    groups: quantized layers that share one input, in execution order.
+    kept:   linear layers that stay as they are.
+    others: bytes in the source of every tensor that is copied, by name.
+    """
+
+    name: str
+    groups: tuple[tuple[LinearShape, ...], ...]
+    kept: tuple[LinearShape, ...]
+    others: Mapping[str, int]
+
+    @property
+    def linears(self) -> tuple[LinearShape, ...]:
+        """The linear layers that are quantized."""
+        return tuple(linear for group in self.groups for linear in group)
+
+    @property
+    def loaded(self) -> tuple[LinearShape, ...]:
+        """All its linear layers."""
+        return (*self.linears, *self.kept)
+
+
+def block_shapes(
+    blocks: Sequence[Block], reader: CheckpointReader, recipe: Recipe
+) -> list[BlockShape]:
+    """Describe every block by the checkpoint's headers."""
+    shapes = []
+    for block in blocks:
+        groups = []
+        kept: list[LinearShape] = []
+        for group in block.groups:
+            layers = tuple(_linear_shape(f"{block.name}.{name}", reader) for name in group)
+            if recipe.rule(layers[0].name).settings is None:
+                kept += layers
+            else:
+                groups.append(layers)
+        taken = {f"{linear.name}.weight" for group in groups for linear in group}
+        others = {
+            name: reader.size(name)
+            for name in reader.names()
+            if name.startswith(f"{block.name}.") and name not in taken
+        }
+        shapes.append(BlockShape(block.name, tuple(groups), tuple(kept), others))
+    return shapes
+
+
+def _linear_shape(name: str, reader: CheckpointReader) -> LinearShape:
+    out_features, in_features = reader.shape(f"{name}.weight")
+    return LinearShape(name, out_features, in_features)
+
+
+def packed_size(linear: LinearShape, settings: Settings) -> int:
+    """Bytes of a layer in its file: packed codes and zero-points, fp16 scales, int32 g_idx."""
+    groups = -(-linear.in_features // settings.group_size) * linear.out_features
+    codes = settings.bits * (linear.count + groups) // 8
+    return codes + 2 * groups + 4 * linear.in_features
+
+
+def shard_size(block: BlockShape, settings: Settings) -> int:
+    """Bytes of a finished block's tensors in its file."""
+    packed = sum(packed_size(linear, settings) for linear in block.linears)
+    return packed + sum(block.others.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceShape:
+    """One calibration sequence.
+
+    tokens: positions by the kind of layer that they reach, see `kind_of`.
+    sample: bytes before the first block; state: the most behind any block.
+    stream: which layers it calibrates.
+    """
+
+    tokens: Mapping[str, int]
+    sample: int
+    state: int
+    stream: Stream = "text"
+
+
+def sequence_shape(opened: OpenedModel, sample: Sample) -> SequenceShape:
+    """Count the tokens of a sequence as the model will see them."""
+    ids: Tensor = sample["input_ids"]
+    config: Any = opened.module.config
+    sample_bytes = sum(v.nbytes for v in sample.values() if isinstance(v, Tensor))
+    hidden = ids.numel() * config.hidden_size * FLOAT
+    if not isinstance(opened.blockwise, CogVLM2Blocks):
+        return SequenceShape({"all": ids.numel()}, sample_bytes, hidden, stream_of(sample))
+    vision = config.vision
+    routing = Routing.from_token_types(sample["token_type_ids"])
+    seen_by_vision = 0 if routing is None else routing.vision.numel()
+    pictures = 0 if sample.get("pixels") is None else len(sample["pixels"])
+    tokens = {
+        "all": ids.numel(),
+        "vision": seen_by_vision,
+        "language": ids.numel() - seen_by_vision,
+        "tower": pictures * vision.num_positions,
+        "adapter": pictures * vision.grid**2 // 4,
+    }
+    patches = tokens["tower"] * vision.hidden_size * FLOAT
+    state = max(patches, hidden) + 2 * ids.nbytes
+    return SequenceShape(tokens, sample_bytes, state, stream_of(sample))
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationShape:
+    """The sequences of a run, as `sequence_shape` describes them."""
+
+    fitting: tuple[SequenceShape, ...] = ()
+    held_out: tuple[SequenceShape, ...] = ()
+
+    @classmethod
+    def of(cls, opened: OpenedModel, calibration: CalibrationSet | None) -> "CalibrationShape":
+        """Describe what was drawn."""
+        if calibration is None:
+            return cls()
+        return cls(
+            tuple(sequence_shape(opened, sample) for sample in calibration.fitting),
+            tuple(sequence_shape(opened, sample) for sample in calibration.held_out),
+        )
+
+    @property
+    def all(self) -> tuple[SequenceShape, ...]:
+        """Both parts."""
+        return (*self.fitting, *self.held_out)
+
+    def followed(self, recipe: Recipe, widest: int) -> "CalibrationShape":
+        """The sequences that the full-precision path follows too.
+
+        widest: most inputs of any layer, which decides how many there are.
+        """
+        if not any(rule.settings and is_asymmetric(rule.settings) for rule in recipe.rules):
+            return CalibrationShape()
+        return CalibrationShape(
+            _first(self.fitting, followed_tokens(widest)), _first(self.held_out, JUDGING_TOKENS)
+        )
+
+    def tokens(self, layer: str, stream: Stream = "all") -> tuple[int, int]:
+        """Fitting and held-out tokens that reach a layer, of the sequences of a stream."""
+        kind = kind_of(layer)
+        fitting, held_out = (
+            sum(sequence.tokens[kind] for sequence in part if feeds(sequence.stream, stream))
+            for part in (self.fitting, self.held_out)
+        )
+        return fitting, held_out
+
+
+def _first(sequences: tuple[SequenceShape, ...], tokens: int) -> tuple[SequenceShape, ...]:
+    """The first sequences that hold at least so many tokens together."""
+    lengths = (sequence.tokens["all"] for sequence in sequences)
+    return sequences[: sequences_for(lengths, tokens)]
+
+
+def is_asymmetric(settings: Settings) -> bool:
+    """Whether the full-precision network is walked beside the quantized one."""
+    return settings.method == "rpiq" and settings.asymmetric_target != "0"
+
+
+def chooses_gamma(settings: Settings) -> bool:
+    """Whether every group is solved by GPTQ for each share of the correction first."""
+    return is_asymmetric(settings) and settings.asymmetric_target == "auto"
+
+
+def stages(settings: Settings) -> int:
+    """How many candidates a layer's solver keeps."""
+    own = {"rtn": 0, "gptq": 1, "rpiq": 2, "rpiq-paper": 2}[settings.method]
+    return 1 + (settings.grid == "hessian") + own

@@ -1,0 +1,1 @@
+"""Which layers are quantized how, as data."""

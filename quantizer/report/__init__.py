@@ -1,0 +1,1 @@
+"""What a run did, to be read and for programs."""

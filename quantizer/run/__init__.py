@@ -1,0 +1,1 @@
+"""A run: block after block, resumable, written whole or not at all."""

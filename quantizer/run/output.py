@@ -1,0 +1,64 @@
+"""The output folder: whose it is, and the files that come from the source unchanged."""
+
+import os
+import shutil
+from pathlib import Path
+
+from quantizer.errors import OutputError
+from quantizer.report.report import REPORT_FILE, REPORT_TEXT, files_of_report
+
+_SMALL_PATTERNS = (
+    "*.json",
+    "merges.txt",
+    "tokenizer.*",
+    "*LICENSE*",
+    "NOTICE*",
+    "Notice*",
+    "USE_POLICY*",
+    "README*",
+    "*.md",
+    "*.jinja",
+)
+_NOT_COPIED = ("config.json", "quantize_config.json", REPORT_FILE, REPORT_TEXT)
+_OF_ANOTHER_MODEL = ("skills.json", "CARD.md")  # what was measured on the source
+
+
+def check_output(out: Path) -> None:
+    """Refuse an output folder that is not new, empty, or an earlier result of ours.
+
+    Raises:
+        OutputError: the path is a file or a mount point, or holds files that no run of ours
+            wrote.
+    """
+    if not out.exists():
+        return
+    if os.path.ismount(out):
+        raise OutputError(
+            f"{out}: is a mount point, which cannot be replaced whole; give a new folder inside it"
+        )
+    if not out.is_dir():
+        raise OutputError(f"{out}: is a file; give a new or empty folder")
+    present = {path.name for path in out.iterdir()}
+    if not present:
+        return
+    ours = files_of_report(out)
+    if ours is None:
+        raise OutputError(f"{out}: exists and is not ours; give a new or empty folder")
+    foreign = sorted(present - set(ours))
+    if foreign:
+        raise OutputError(
+            f"{out}: also holds {foreign[0]}, which is not ours; move it or give a new folder"
+        )
+
+
+def copy_small_files(source: Path, target: Path) -> None:
+    """Copy tokenizer, generation settings, licence and notes.
+
+    Weights, their index and figures that were measured on the source stay behind.
+    """
+    for pattern in _SMALL_PATTERNS:
+        for path in sorted(source.glob(pattern)):
+            skipped = path.name in (*_NOT_COPIED, *_OF_ANOTHER_MODEL)
+            skipped = skipped or path.name.endswith(".index.json")
+            if path.is_file() and not skipped:
+                shutil.copyfile(path, target / path.name)

@@ -1,0 +1,146 @@
+"""Passes of blocks over the states of all calibration sequences, which lie on the host between.
+
+A pass runs a block to its end, or only as far as the layer whose inputs are asked for.
+"""
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.blocks import Block, BlockwiseModel, Sample, State
+from quantizer.recipes.recipe import Stream
+from quantizer.run.parts import linear_of
+
+
+@dataclass(slots=True)
+class Paths:
+    """States of all sequences where they enter a block, on the host.
+
+    fitting, held_out: as the already quantized part of the network computes them.
+    exact_fitting, exact_held_out: the first of both as the full-precision network computes
+        them; empty unless the asymmetric target needs them.
+    fitting_streams, held_out_streams: which layers each sequence calibrates.
+    """
+
+    fitting: list[State] = field(default_factory=list)
+    held_out: list[State] = field(default_factory=list)
+    exact_fitting: list[State] = field(default_factory=list)
+    exact_held_out: list[State] = field(default_factory=list)
+    fitting_streams: tuple[Stream, ...] = ()
+    held_out_streams: tuple[Stream, ...] = ()
+
+    def checksum(self) -> str:
+        """CRC-32 of all states, to notice that they were computed otherwise the first time."""
+        value = 0
+        for states in (self.fitting, self.held_out, self.exact_fitting, self.exact_held_out):
+            for state in states:
+                for name in sorted(state):
+                    flat = state[name].contiguous().reshape(-1)
+                    value = zlib.crc32(flat.view(torch.uint8).numpy().data, value)
+        return f"{value:08x}"
+
+
+class Passes:
+    """Runs blocks of one model, whose tensors the caller has loaded.
+
+    state_dtype: of floating states on the host; blocks compute in float32 whatever it is.
+    """
+
+    def __init__(
+        self, model: BlockwiseModel, device: torch.device, state_dtype: torch.dtype
+    ) -> None:
+        self.model, self.device, self.state_dtype = model, device, state_dtype
+
+    def start_all(self, samples: list[Sample]) -> list[State]:
+        """Turn samples into states; each sample leaves the list, so that its memory is freed."""
+        samples.reverse()
+        states = []
+        while samples:
+            states.append(self.start(samples.pop()))
+        return states
+
+    def start(self, sample: Sample) -> State:
+        """The state of one sample before the first block."""
+        return self._stored(self.model.start(_on(self.device, sample)))
+
+    def step(self, block: Block, state: State) -> State:
+        """The state of one sequence behind a block."""
+        return self._stored(self.model.step(block, self.loaded(state)))
+
+    def loaded(self, state: State) -> State:
+        """A state as a block computes with it."""
+        return _on(self.device, state, torch.float32)
+
+    def advance(self, block: Block, states: list[State]) -> None:
+        """Run a block over sequences in place, so that one is held before and after the block."""
+        for index in range(len(states)):
+            states[index] = self.step(block, states[index])
+
+    def inputs(self, block: Block, name: str, state: State) -> Tensor | None:
+        """Run a block as far as one of its layers; return that layer's inputs (tokens, in).
+
+        None where the sequence never reaches it, as text never reaches a vision expert.
+        """
+        linear = linear_of(block, name)
+        handle = linear.register_forward_pre_hook(_stop_here)
+        try:
+            self.model.step(block, self.loaded(state))
+        except _Reached as reached:
+            inputs = reached.inputs.detach()
+            return inputs.reshape(-1, inputs.shape[-1])
+        finally:
+            handle.remove()
+        return None
+
+    def exact_inputs(
+        self, exact: Block, name: str, states: list[State], index: int
+    ) -> Tensor | None:
+        """The inputs of a layer of the full-precision block on one sequence.
+
+        At the block's last group the sequence runs on to the end and its state moves there, which
+        saves a pass of its own.
+        """
+        if name not in exact.groups[-1]:
+            return self.inputs(exact, name, states[index])
+        found: list[Tensor] = []
+
+        def keep(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            found.append(inputs[0].detach().reshape(-1, inputs[0].shape[-1]))
+
+        handle = linear_of(exact, name).register_forward_pre_hook(keep)
+        try:
+            states[index] = self.step(exact, states[index])
+        finally:
+            handle.remove()
+        return found[0] if found else None
+
+    def _stored(self, state: State) -> State:
+        """A state as it lies on the host between blocks."""
+        return _on(torch.device("cpu"), state, self.state_dtype)
+
+
+class _Reached(Exception):
+    """Ends a block's forward pass at the layer whose inputs were asked for."""
+
+    def __init__(self, inputs: Tensor) -> None:
+        super().__init__()
+        self.inputs = inputs
+
+
+def _stop_here(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    raise _Reached(inputs[0])
+
+
+def _on(
+    device: torch.device, values: dict[str, Any], dtype: torch.dtype | None = None
+) -> dict[str, Any]:
+    """Move tensors to a device; floating ones take on the dtype, if one is given."""
+    return {
+        name: value.to(device, dtype if value.is_floating_point() else None)
+        if isinstance(value, Tensor)
+        else value
+        for name, value in values.items()
+    }

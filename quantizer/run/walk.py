@@ -1,0 +1,354 @@
+"""One pass over a model's blocks: statistics of each group of layers, solutions, next states.
+
+One block's weights are in memory at a time. The states of all calibration sequences stay on the
+host; the linear layers of a block are quantized in execution order, each group from inputs that
+the already quantized part of the network computes.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from models.blocks import Block, State
+from models.families import OpenedModel
+from models.files.checkpoint import CheckpointReader
+from models.int4.packing import QuantizedWeight
+from models.loading import load_tensors
+from quantizer.calibration.streams import CalibrationSet, uncalibrated
+from quantizer.errors import CalibrationError, QuantizerError
+from quantizer.plan.workload import LinearShape, is_asymmetric, packed_size
+from quantizer.recipes.recipe import Recipe, stream_of, uniform
+from quantizer.report.report import ModuleReport, report_module
+from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for, widest_layer
+from quantizer.run.gathering import gather
+from quantizer.run.outer import load_outer
+from quantizer.run.parts import linear_of
+from quantizer.run.passes import Passes, Paths
+from quantizer.run.walked import EarlierRun, FinishedBlock, Observed, Progress
+from quantizer.solvers.gptq import GptqResult
+from quantizer.solvers.solver import Settings, Solution, propose, solve
+from quantizer.solvers.target import GAMMAS, LayerStatistics, choose
+
+
+class Walk:
+    """One pass over the blocks; holds what every block needs."""
+
+    def __init__(
+        self,
+        opened: OpenedModel,
+        reader: CheckpointReader,
+        settings: Settings | Recipe,
+        *,
+        device: torch.device,
+        state_dtype: torch.dtype = torch.float32,
+        allow_uncalibrated: bool = False,
+        keep_last_inputs: bool = False,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        observer: Callable[[Observed], None] | None = None,
+    ) -> None:
+        self.opened, self.model = opened, opened.blockwise
+        self.recipe = uniform(settings) if isinstance(settings, Settings) else settings
+        self.reader, self.settings = reader, self.recipe.base
+        self.device, self.allow_uncalibrated = device, allow_uncalibrated
+        self.passes = Passes(self.model, device, state_dtype)
+        self.keep_last_inputs = keep_last_inputs
+        self.on_progress, self.observer = on_progress, observer
+        self.recipe.check(self.model)
+        self.widest = widest_layer(self.model, self.recipe)
+        blocks = list(self.recipe.blocks(self.model))
+        self.total, self.done = sum(len(g) for block in blocks for g in block.groups), 0
+
+    def run(
+        self, calibration: CalibrationSet | None, earlier: EarlierRun | None = None
+    ) -> Iterator[FinishedBlock]:
+        """Quantize every block in order; the sequences are taken out of ``calibration``.
+
+        Blocks that an ``earlier`` run finished only carry the states on and are not given back.
+
+        Raises:
+            CalibrationError: a layer saw no token, or its Hessian cannot be factorized.
+            WeightError: a weight cannot be represented.
+            ModelsError: the source cannot be read.
+        """
+        paths = self._start_all(calibration)
+        for block in self.recipe.blocks(self.model):
+            known = None if earlier is None else earlier.layers(block.name)
+            if earlier is not None and known is not None:
+                self._replay(block, known, paths)
+                earlier.replayed(block.name, paths.checksum())
+                continue
+            names = self._load(f"{block.name}.", block.module)
+            # The full-precision block, for the path that stays exact.
+            exact = replace(block, module=copy.deepcopy(block.module)) if self.asymmetric else None
+            goal = [] if exact is None else self._goal(exact, paths)
+            self._park(exact)
+            layers: dict[str, QuantizedWeight] = {}
+            modules: list[ModuleReport] = []
+            for group in block.groups:
+                for solved in self._quantize_group(block, exact, group, paths, goal):
+                    layers[solved.report.name] = solved.weight
+                    modules.append(solved.report)
+                    del solved
+            if exact is not None and not self._moves_exact(block, block.groups[-1:]):
+                exact.module.to(self.device)
+                self.passes.advance(exact, paths.exact_fitting)
+            self.passes.advance(block, paths.fitting)
+            self.passes.advance(block, paths.held_out)
+            if exact is not None:
+                paths.exact_held_out = goal
+                exact.module.to_empty(device="meta")
+            replaced = {f"{name}.weight" for name in layers}
+            others = {name: self.reader.read(name) for name in names if name not in replaced}
+            block.module.to_empty(device="meta")
+            yield FinishedBlock(block.name, layers, others, tuple(modules), paths.checksum())
+            # The next block is loaded before these names are bound again.
+            del layers, others
+
+    @property
+    def asymmetric(self) -> bool:
+        """Whether the full-precision path is walked beside the quantized one."""
+        return any(rule.settings and is_asymmetric(rule.settings) for rule in self.recipe.rules)
+
+    def _moves_exact(self, block: Block, groups: Sequence[Sequence[str]]) -> bool:
+        """Whether the statistics of a block's last group carry the full-precision path on."""
+        return any(is_asymmetric(self._settings(block, group[0])) for group in groups)
+
+    def _settings(self, block: Block, name: str) -> Settings:
+        return self.recipe.settings_of(f"{block.name}.{name}")
+
+    def _replay(self, block: Block, known: dict[str, QuantizedWeight], paths: Paths) -> None:
+        """Run a finished block over all states, as the run that finished it did."""
+        if paths.fitting or paths.held_out:
+            self._load(f"{block.name}.", block.module)
+            if self.asymmetric:
+                self.passes.advance(block, paths.exact_fitting)
+                self.passes.advance(block, paths.exact_held_out)
+            for name, weight in known.items():
+                linear = linear_of(block, name.removeprefix(f"{block.name}."))
+                linear.weight.copy_(weight.to(self.device).dequantize())
+            self.passes.advance(block, paths.fitting)
+            self.passes.advance(block, paths.held_out)
+            block.module.to_empty(device="meta")
+        self.done += len(known)
+        self.on_progress(Progress(block.name, self.done, self.total))
+
+    def _start_all(self, calibration: CalibrationSet | None) -> Paths:
+        if calibration is None:
+            return Paths()
+        load_outer(self.opened, self.reader, self.device)
+        streams = [
+            tuple(stream_of(sample) for sample in samples)
+            for samples in (calibration.fitting, calibration.held_out)
+        ]
+        fit_lengths, judge_lengths = (
+            [int(sample["input_ids"].numel()) for sample in samples]
+            for samples in (calibration.fitting, calibration.held_out)
+        )
+        fitting, held_out = (
+            self.passes.start_all(samples)
+            for samples in (calibration.fitting, calibration.held_out)
+        )
+        follow = judge = 0
+        if self.asymmetric:
+            follow = sequences_for(fit_lengths, followed_tokens(self.widest))
+            judge = sequences_for(judge_lengths, JUDGING_TOKENS)
+        return Paths(fitting, held_out, fitting[:follow], held_out[:judge], *streams)
+
+    def _goal(self, exact: Block, paths: Paths) -> list[State]:
+        """What the full-precision network makes of the held-out sequences in this block."""
+        return [self.passes.step(exact, state) for state in paths.exact_held_out]
+
+    def _park(self, exact: Block | None) -> None:
+        """Keep the full-precision block on the host while it computes nothing."""
+        if exact is not None:
+            exact.module.to("cpu")
+
+    def _load(self, prefix: str, module: nn.Module) -> list[str]:
+        """Read a module's tensors as float32; return the names of all tensors at the prefix."""
+        names = [name for name in self.reader.names() if name.startswith(prefix)]
+        own = set(module.state_dict())
+        load_tensors(
+            module,
+            self.reader,
+            [name for name in names if name.removeprefix(prefix) in own],
+            prefix=prefix,
+            device=self.device,
+            dtype=torch.float32,
+        )
+        module.to(self.device)  # computed buffers, which no checkpoint holds
+        return names
+
+    def _quantize_group(
+        self,
+        block: Block,
+        exact: Block | None,
+        group: Sequence[str],
+        paths: Paths,
+        goal: list[State],
+    ) -> Iterator["_SolvedLayer"]:
+        """Quantize the linear layers that share one input, and put the result in their place."""
+        started = time.monotonic()
+        settings = self._settings(block, group[0])
+        if not is_asymmetric(settings):
+            exact = None
+        if exact is not None:
+            exact.module.to(self.device)
+        try:
+            statistics = self._statistics(block, exact, group[0], paths)
+            self._park(exact)
+        except CalibrationError as error:
+            raise CalibrationError(f"{block.name}.{group[0]}: {error}") from error
+        seconds = (time.monotonic() - started) / len(group)
+        started = time.monotonic()
+        weights = {name: linear_of(block, name).weight.detach().clone() for name in group}
+        gamma, solutions = self._solve_group(block, group, weights, statistics, paths, goal)
+        seconds += (time.monotonic() - started) / len(group)
+        for name in group:
+            full_name = f"{block.name}.{name}"
+            solution = solutions[name]
+            if self.observer is not None:
+                self.observer(
+                    Observed(
+                        full_name,
+                        statistics.problem(weights[name], gamma),
+                        statistics.held_out,
+                        statistics.last_inputs,
+                        solution,
+                    )
+                )
+            weight = solution.chosen.weight
+            linear_of(block, name).weight.copy_(weight.dequantize())
+            report = report_module(
+                full_name,
+                solution,
+                tokens=(statistics.tokens, statistics.held_out_tokens),
+                grid=settings.grid,
+                gamma=gamma if is_asymmetric(settings) else None,
+                dead_columns=statistics.dead_columns,
+                seconds=seconds,
+                size_bytes=(
+                    self.reader.size(f"{full_name}.weight"),
+                    packed_size(LinearShape(full_name, *weight.codes.shape), settings),
+                ),
+            )
+            self.done += 1
+            self.on_progress(Progress(full_name, self.done, self.total))
+            yield _SolvedLayer(weight.to("cpu"), report)
+
+    def _statistics(
+        self, block: Block, exact: Block | None, name: str, paths: Paths
+    ) -> LayerStatistics:
+        """Second moments of the input of one group, as the quantized part computes it."""
+        settings = self._settings(block, name)
+        return gather(
+            self.passes,
+            block,
+            exact,
+            name,
+            paths,
+            self.recipe.rule(f"{block.name}.{name}"),
+            settings,
+            keep_last=self.keep_last_inputs or settings.method == "rpiq-paper",
+        )
+
+    def _solve_group(
+        self,
+        block: Block,
+        group: Sequence[str],
+        weights: dict[str, Tensor],
+        statistics: LayerStatistics,
+        paths: Paths,
+        goal: list[State],
+    ) -> tuple[float, dict[str, Solution]]:
+        """Solve every layer of a group; with an asymmetric target, for the γ that serves best."""
+        gamma, proposed = self._choose_gamma(block, group, weights, statistics, paths, goal)
+        return gamma, {
+            name: self._solve(
+                f"{block.name}.{name}", weights[name], statistics, gamma, proposed.get(name)
+            )
+            for name in group
+        }
+
+    def _choose_gamma(
+        self,
+        block: Block,
+        group: Sequence[str],
+        weights: dict[str, Tensor],
+        statistics: LayerStatistics,
+        paths: Paths,
+        goal: list[State],
+    ) -> tuple[float, dict[str, GptqResult]]:
+        """The share γ whose GPTQ solution brings the block's held-out output nearest its goal.
+
+        With it come those solutions by the layers' names; none where there was no choice.
+        """
+        settings = self._settings(block, group[0])
+        gammas = _gammas(settings, statistics)
+        if len(gammas) == 1:
+            return gammas[0], {}
+        # Refining and measuring every candidate would take far longer and choose the same.
+        errors: dict[float, float] = {}
+        proposed: dict[float, dict[str, GptqResult]] = {}
+        for gamma in gammas:
+            proposed[gamma] = {}
+            for name in group:
+                try:
+                    candidate = propose(statistics.problem(weights[name], gamma), settings)
+                except QuantizerError as error:
+                    raise type(error)(f"{block.name}.{name}: {error}") from error
+                proposed[gamma][name] = candidate
+                linear_of(block, name).weight.copy_(candidate.weight.dequantize())
+            errors[gamma] = self._output_error(block, paths.held_out, goal)
+        gamma = choose(errors)
+        return gamma, proposed[gamma]
+
+    def _output_error(self, block: Block, states: list[State], goal: list[State]) -> float:
+        """Squared distance of a block's outputs from what the full-precision network gives."""
+        total = 0.0
+        for state, wanted in zip(states, goal, strict=False):  # only the first are judged
+            entering = self.passes.loaded(state)
+            for name, value in self.model.step(block, entering).items():
+                # Before it is stored: halved states would blur what the shares differ in.
+                if value.is_floating_point() and value is not entering.get(name):
+                    total += float((value - wanted[name].to(value)).square().sum())
+        return total
+
+    def _solve(
+        self,
+        name: str,
+        weight: Tensor,
+        statistics: LayerStatistics,
+        gamma: float,
+        proposed: GptqResult | None,
+    ) -> Solution:
+        settings = self.recipe.settings_of(name)
+        if not statistics.tokens and settings.method != "rtn" and not self.allow_uncalibrated:
+            raise uncalibrated(name)
+        try:
+            return solve(
+                statistics.problem(weight, gamma),
+                statistics.held_out,
+                settings,
+                last_inputs=statistics.last_inputs,
+                proposed=proposed,
+            )
+        except QuantizerError as error:
+            raise type(error)(f"{name}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _SolvedLayer:
+    weight: QuantizedWeight
+    report: ModuleReport
+
+
+def _gammas(settings: Settings, statistics: LayerStatistics) -> tuple[float, ...]:
+    if not is_asymmetric(settings) or statistics.paired is None:
+        return (0.0,)
+    if settings.asymmetric_target == "auto":
+        return GAMMAS if statistics.judged_tokens else (0.0,)
+    return (float(settings.asymmetric_target),)

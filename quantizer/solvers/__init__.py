@@ -1,0 +1,1 @@
+"""One layer: pure functions on tensors, no files, no devices of their own."""

@@ -1,0 +1,292 @@
+"""Closed-loop RPIQ: Gauss–Seidel refinement of a quantized layer, every state on the grid.
+
+The published method (arXiv 2601.02888) solves each column block for the directional residual
+that all other blocks leave, one block after the other, and keeps the best. Here the objective is
+the output error over all calibration tokens, which needs only the Hessian, and every step lands
+on the grid and is accepted row by row only where it lowers that error.
+
+Notation, for one block of columns i: ``E = Q − W``, ``R = E H`` (out, in), ``J = tr(E H Eᵀ)``.
+A change d of the block changes row J by ``2 d·R_i + d H_ii dᵀ``. H carries GPTQ's damping λI
+throughout: a ridge on errors in directions that the calibration tokens hardly showed. Refining
+the undamped J goes further on those tokens and gave worse perplexity on other text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from quantizer.solvers.gptq import LayerProblem, feed_back
+from quantizer.solvers.grid import Grid, GridWeight, nearest_code, stored_scale
+from quantizer.solvers.hessian import (
+    InverseFactor,
+    damped,
+    inverse_factor,
+    live_columns,
+    mean_diagonal,
+    output_error,
+)
+
+_BLOCK_COLUMNS = 128
+_SLAB_COLUMNS = 512
+"""Columns whose part of R is kept up to date together. R of a whole wide layer, updated behind
+every block, would be read and written more than it is computed with."""
+_LEAST_GAIN = 0.005  # a round that lowers J by a smaller share is the last
+_RESCALINGS = (0.9, 0.95, 1.05, 1.1)  # of a group's scale, each tried with fresh codes
+_RESCALING_ROUNDS = 1  # later rounds find next to nothing
+_ROUNDING = 1e-5  # share of the summed terms of a change in J that may be rounding noise
+
+
+@dataclass(frozen=True, slots=True)
+class RpiqResult:
+    """weight: the refined layer; trace: damped J before the first round and after each."""
+
+    weight: GridWeight
+    trace: tuple[float, ...]
+    damp_percent: float
+
+
+@dataclass(slots=True)
+class BlockState:
+    """Local quantities of one block of b columns while its three steps run.
+
+    codes:    (out, b) float, integers.
+    scale:    (out, b) per column, constant within a group.
+    zero:     (out, b).
+    residual: (out, b), this block's columns of R; every step keeps it up to date.
+    hessian:  (b, b), damped.
+    """
+
+    codes: Tensor
+    scale: Tensor
+    zero: Tensor
+    residual: Tensor
+    hessian: Tensor
+    top: int
+
+    def value(self) -> Tensor:
+        """The block's dequantized weights (out, b)."""
+        return (self.codes - self.zero) * self.scale
+
+
+def rpiq(
+    problem: LayerProblem, start: GridWeight, *, damp_percent: float = 0.01, rounds: int = 4
+) -> RpiqResult:
+    """Refine a layer that is already on its grid; the damped J never rises.
+
+    Columns that calibration never used get their nearest code on the final scales.
+
+    One round visits every block once and costs one ``2·out·in²`` pass, which computes R for one
+    slab of blocks after the other. It stops after ``rounds`` rounds, or when a round lowers J by
+    less than 0.5 %.
+
+    Raises:
+        CalibrationError: a damped diagonal block of the Hessian cannot be factorized.
+
+    Source: RPIQ, arXiv 2601.02888, equations 12 to 14 with the Hessian of all calibration
+    tokens; the projection of a block is GPTQ's (arXiv 2210.17323).
+    """
+    W, H = problem.target, problem.hessian
+    grid = start.grid
+    group_size, top = grid.group_size, grid.top
+    codes = start.codes.to(W.dtype)
+    scale, zero = (part.clone() for part in grid.columns(W.shape[1]))
+    blocks = column_blocks(W.shape[1], group_size)
+    mean = mean_diagonal(H)
+    ridge = damp_percent * mean
+    lives = [_live_by_importance(H[i, i]) for i in blocks]
+    factors = [
+        inverse_factor(H[i, i][live][:, live], ridge) for i, live in zip(blocks, lives, strict=True)
+    ]
+    groups = [
+        _groups(H[i, i], live, group_size, ridge) for i, live in zip(blocks, lives, strict=True)
+    ]
+
+    H = damped(H, ridge)
+    E = start.dequantize() - W
+    trace = [output_error(E, H)]
+    slabs = _slabs(blocks)
+    R: Tensor | None = None
+    for round_ in range(rounds):
+        gained = 0.0
+        for slab, members in slabs:
+            if R is None or len(slabs) > 1:  # a single slab has kept its own
+                R = E @ H[:, slab]
+            for b in members:
+                i, live = blocks[b], lives[b]
+                here = slice(i.start - slab.start, i.stop - slab.start)
+                before = R[:, here].clone()
+                state = BlockState(codes[:, i], scale[:, i], zero[:, i], before, H[i, i], top)
+                old = state.value()
+                block_step(state, live, factors[b])
+                coordinate_step(state, live)
+                if round_ < _RESCALING_ROUNDS:
+                    rescale_step(state, groups[b])
+                    coordinate_step(state, live)
+                refit_step(state, group_size)
+                value = state.value()
+                change = value - old
+                # J changes by 2 d·R + d H dᵀ, and R by d H.
+                gained -= float((change * (R[:, here] + state.residual)).sum())
+                R += change @ H[i, slab]
+                E[:, i] = value - W[:, i]
+                codes[:, i], scale[:, i] = state.codes, state.scale
+        trace.append(trace[-1] - gained)
+        if gained < _LEAST_GAIN * trace[-2]:
+            break
+
+    # A refitted scale stretches dead columns too; rounding them anew to it is free in J.
+    dead = H.diagonal() <= 0
+    codes[:, dead] = nearest_code(W[:, dead], scale[:, dead], zero[:, dead], top)
+    refined = Grid(scale[:, ::group_size].contiguous(), grid.zero, group_size, grid.bits)
+    worst = max((factor.ridge for factor in factors), default=ridge)
+    used = worst / mean if mean else damp_percent
+    return RpiqResult(GridWeight(codes.to(torch.uint8), refined), tuple(trace), used)
+
+
+def block_step(state: BlockState, live: Tensor, factor: InverseFactor) -> None:
+    """Move the block to its optimum given all others, ``Q_i − R_i (H_ii)⁻¹``, and project it.
+
+    The projection is GPTQ's error feedback inside the block. live: indices of the columns with
+    statistics; factor: of their damped diagonal block. Dead columns do not move.
+    """
+    U = factor.upper
+    scale, zero = state.scale[:, live], state.zero[:, live]
+    optimum = state.value()[:, live] - state.residual[:, live] @ U.T @ U
+    projected, _ = feed_back(optimum, U, scale, zero, state.top)
+    step = torch.zeros_like(state.codes)
+    step[:, live] = projected - state.codes[:, live]
+    d = step * state.scale
+    kept = _falls(d, state.residual, d @ state.hessian).unsqueeze(1)
+    state.codes = torch.where(kept, state.codes + step, state.codes)
+    state.residual = state.residual + torch.where(kept, d, 0) @ state.hessian
+
+
+def coordinate_step(state: BlockState, live: Tensor) -> None:
+    """Give every live column in turn its best code with all other columns fixed."""
+    H, top = state.hessian, state.top
+    # Columns are walked one at a time, so they lie contiguously: (b, out).
+    codes, residual, scale, zero = (
+        part.T.contiguous() for part in (state.codes, state.residual, state.scale, state.zero)
+    )
+    changes = torch.zeros_like(codes)
+    diagonal = H.diagonal().tolist()
+    for j in live.tolist():
+        slope = residual[j] + H[j] @ changes
+        optimum = (codes[j] - zero[j]) * scale[j] - slope / diagonal[j]
+        step = nearest_code(optimum, scale[j], zero[j], top) - codes[j]
+        d = step * scale[j]
+        quadratic = d * d * diagonal[j]
+        kept = 2 * d * slope + quadratic < -_ROUNDING * quadratic
+        codes[j] += step * kept
+        changes[j] = d * kept
+    state.codes = codes.T.contiguous()
+    state.residual = state.residual + changes.T @ H
+
+
+def rescale_step(state: BlockState, groups: Sequence["GroupFactor"]) -> None:
+    """Try each group on coarser and finer scales, with its own optimum projected on each.
+
+    The best of ``_RESCALINGS`` is kept for the rows where J falls. A refit moves the scale with
+    its codes fixed and so only to the nearest optimum; this step can leave it. Dead columns of a
+    group follow its scale; they cost nothing and are rounded anew at the end.
+    """
+    H, top = state.hessian, state.top
+    for group in groups:
+        live, first = group.live, group.columns.start
+        U, zero, residual = group.factor.upper, state.zero[:, live], state.residual[:, live]
+        value = (state.codes[:, live] - zero) * state.scale[:, live]
+        optimum = value - residual @ U.T @ U
+        old = state.scale[:, first]
+        # All scales at once, one below the other: the walk over columns is what takes time.
+        tried = torch.cat([stored_scale(old * share) for share in _RESCALINGS])
+        wide = tried.unsqueeze(1).expand(-1, value.shape[1])
+        copies = len(_RESCALINGS)
+        zeros = zero.repeat(copies, 1)
+        candidates, _ = feed_back(optimum.repeat(copies, 1), U, wide, zeros, top)
+        d = (candidates - zeros) * wide - value.repeat(copies, 1)
+        change = _change(d, residual.repeat(copies, 1), d @ H[live][:, live])
+        change = torch.where(torch.isfinite(tried), change, torch.inf).view(copies, -1)
+        least, best = change.min(dim=0)
+        rows = best * len(old) + torch.arange(len(old), device=old.device)
+        better = least < 0
+        wanted = better.unsqueeze(1)
+        state.scale[:, group.columns] = torch.where(better, tried[rows], old).unsqueeze(1)
+        state.codes[:, live] = torch.where(wanted, candidates[rows], state.codes[:, live])
+        state.residual += torch.where(wanted, d[rows], 0) @ H[live]
+
+
+def refit_step(state: BlockState, group_size: int) -> None:
+    """Refit each group's scale with its codes fixed, by least squares, rounded to fp16 first."""
+    scale, residual, H = state.scale.clone(), state.residual.clone(), state.hessian
+    for first in range(0, state.codes.shape[1], group_size):
+        b = slice(first, first + group_size)
+        u = state.codes[:, b] - state.zero[:, b]
+        curvature = ((u @ H[b, b]) * u).sum(dim=1)
+        slope = (u * residual[:, b]).sum(dim=1)
+        old = scale[:, first]
+        # A group without statistics or with all codes at zero has no curvature: keep its scale.
+        shift = torch.where(curvature > 0, -slope / curvature.clamp(min=1e-30), 0)
+        new = stored_scale(old + shift)
+        d = (new - old).unsqueeze(1) * u
+        kept = _falls(d, residual[:, b], d @ H[b, b]) & (old + shift > 0) & torch.isfinite(new)
+        scale[:, b] = torch.where(kept, new, old).unsqueeze(1)
+        residual += torch.where(kept.unsqueeze(1), d, 0) @ H[b, :]
+    state.scale, state.residual = scale, residual
+
+
+def column_blocks(in_features: int, group_size: int) -> list[slice]:
+    """Blocks of at most 128 columns that never split a group, or one group where g > 128."""
+    width = max(_BLOCK_COLUMNS // group_size, 1) * group_size
+    return [slice(k, min(k + width, in_features)) for k in range(0, in_features, width)]
+
+
+def _slabs(blocks: Sequence[slice]) -> list[tuple[slice, range]]:
+    """Columns of neighbouring blocks, as few as reach 512, and the places of those blocks."""
+    slabs, first = [], 0
+    for b, block in enumerate(blocks):
+        columns = slice(blocks[first].start, block.stop)
+        if columns.stop - columns.start >= _SLAB_COLUMNS or b == len(blocks) - 1:
+            slabs.append((columns, range(first, b + 1)))
+            first = b + 1
+    return slabs
+
+
+def _live_by_importance(hessian: Tensor) -> Tensor:
+    """Live columns in descending order of H_jj: the costly ones are rounded while others adapt."""
+    live = live_columns(hessian)
+    return live[torch.argsort(hessian.diagonal()[live], descending=True, stable=True)]
+
+
+def _falls(d: Tensor, residual: Tensor, d_hessian: Tensor) -> Tensor:
+    """Rows (out,) whose J falls by a change d (out, b) by more than rounding can explain."""
+    return _change(d, residual, d_hessian) < 0
+
+
+def _change(d: Tensor, residual: Tensor, d_hessian: Tensor) -> Tensor:
+    """Change of J (out,) by a change d (out, b), taken as high as rounding allows."""
+    linear, quadratic = 2 * d * residual, d * d_hessian
+    noise = _ROUNDING * (linear.abs().sum(dim=1) + quadratic.abs().sum(dim=1))
+    return (linear + quadratic).sum(dim=1) + noise
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFactor:
+    """One group of a block: its columns, those with statistics by importance, their factor."""
+
+    columns: slice
+    live: Tensor
+    factor: InverseFactor
+
+
+def _groups(hessian: Tensor, live: Tensor, group_size: int, ridge: float) -> list[GroupFactor]:
+    """Groups of a block with hessian (b, b) that have statistics."""
+    found = []
+    for first in range(0, hessian.shape[0], group_size):
+        columns = slice(first, min(first + group_size, hessian.shape[0]))
+        own = live[(live >= columns.start) & (live < columns.stop)]
+        if own.numel():
+            factor = inverse_factor(hessian[own][:, own], ridge)
+            found.append(GroupFactor(columns, own, factor))
+    return found

@@ -1,0 +1,310 @@
+"""One layer from its statistics to the codes that are stored: stages, gate and few-token rule."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from torch import Tensor
+
+from models.int4.packing import STORED_BITS, QuantizedWeight, pack, unpack
+from quantizer.errors import SettingsError
+from quantizer.solvers.gptq import GptqResult, LayerProblem, gptq
+from quantizer.solvers.grid import Grid, GridWeight, hessian_grid, minmax_grid, round_to_nearest
+from quantizer.solvers.hessian import output_error
+from quantizer.solvers.rpiq import rpiq
+from quantizer.solvers.rpiq_paper import HessianChoice, PaperReport, rpiq_paper
+
+Method = Literal["rtn", "gptq", "rpiq", "rpiq-paper"]
+AsymmetricTarget = Literal["auto", "0", "0.5", "1"]
+GridChoice = Literal["minmax", "hessian"]
+
+_DAMPING = {"rpiq": 0.05}
+_TOO_FEW = 16  # a layer with fewer than columns / 16 tokens is rounded
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How every layer is quantized.
+
+    damp_percent: damping as a share of the Hessian's mean diagonal; unless given, 0.05 for
+        ``rpiq``, which also keeps the damping in what it minimizes, and the usual 0.01 for others.
+    rounds:       most rounds of the refinement.
+    asymmetric_target: share γ of the correction of ``quantizer.solvers.target``, for ``rpiq`` only;
+        auto chooses it by the held-out sequences' block output.
+    rpiq_hessian: tokens behind the block Hessians of ``rpiq-paper``; see there.
+
+    Raises:
+        SettingsError: a number is out of range.
+    """
+
+    method: Method
+    bits: int = 4
+    group_size: int = 128
+    sym: bool = False
+    grid: GridChoice = "minmax"
+    act_order: bool = True
+    damp_percent: float = math.nan
+    rounds: int = 4
+    asymmetric_target: AsymmetricTarget = "auto"
+    rpiq_hessian: HessianChoice = "last"
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.damp_percent):
+            object.__setattr__(self, "damp_percent", _DAMPING.get(self.method, 0.01))
+        if self.group_size < 1:
+            raise SettingsError(f"--group-size {self.group_size} is too small; give 32, 64 or 128")
+        if not 0 <= self.damp_percent <= 1:
+            raise SettingsError(
+                f"--damp-percent {self.damp_percent} is out of range; give a share such as 0.01"
+            )
+        if self.rounds < 1:
+            raise SettingsError(f"--rounds {self.rounds} refines nothing; give 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One candidate for a layer, measured as it will be read back from the file.
+
+    error, held_out_error: J per token on the fitting and the held-out sequences; None without
+        tokens.
+    codes_changed: codes that differ from the stage before.
+    """
+
+    name: str
+    weight: QuantizedWeight
+    error: float | None
+    held_out_error: float | None
+    codes_changed: int
+    damp_percent: float | None = None
+    rounds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The chosen stage, all stages in the order they were computed, and what to warn of.
+
+    paper: what ``rpiq-paper`` did off the grid and what stayed on it.
+    """
+
+    chosen: Stage
+    stages: tuple[Stage, ...]
+    warnings: tuple[str, ...]
+    paper: PaperReport | None = None
+
+
+def solve(
+    problem: LayerProblem,
+    held_out: Tensor | None,
+    settings: Settings,
+    *,
+    last_inputs: Tensor | None = None,
+    proposed: GptqResult | None = None,
+) -> Solution:
+    """Quantize one layer.
+
+    held_out: Hessian (in, in) of the held-out sequences, None where they sent it no token.
+
+    last_inputs: (tokens, in) on the last fitting sequence, which ``rpiq-paper`` alone reads.
+
+    proposed: what ``propose`` made of the same problem, where it was asked before; its grid and
+        codes are then not computed again.
+
+    ``rtn``, ``gptq`` and ``rpiq-paper`` give what their name says. ``rpiq`` keeps, of all stages,
+    the one with the least held-out error. With fewer tokens than columns the held-out error also
+    chooses for ``gptq``, between two dampings; with fewer than columns / 16 the layer is rounded.
+
+    Raises:
+        CalibrationError: the Hessian cannot be factorized.
+        WeightError: the weight cannot be represented.
+        CheckpointError: the layer's shape cannot be stored.
+    """
+    columns = problem.weight.shape[1]
+    plain = minmax_grid(
+        problem.target, bits=settings.bits, group_size=settings.group_size, sym=settings.sym
+    )
+    trail = _Trail(problem, held_out)
+    trail.add("rtn", round_to_nearest(problem.target, plain))
+    if too_few(problem.tokens, columns):
+        return _rounded(trail, settings)
+
+    grid = _grid(problem, plain, settings) if proposed is None else proposed.weight.grid
+    if settings.grid != "minmax":
+        trail.add("grid", round_to_nearest(problem.target, grid))
+    if settings.method == "rtn":
+        return Solution(trail.stages[-1], tuple(trail.stages), ())
+
+    scarce = problem.tokens < columns
+    # The published method has one start, whatever it is worth.
+    choice = scarce and settings.method != "rpiq-paper"
+    dampings = [settings.damp_percent, 10 * settings.damp_percent][: 2 if choice else 1]
+    solved = []
+    for damp_percent in dampings:
+        result = proposed
+        if result is None or damp_percent != settings.damp_percent:
+            result = gptq(problem, grid, damp_percent=damp_percent, act_order=settings.act_order)
+        trail.add("gptq", result.weight, damp_percent=result.damp_percent)
+        solved.append((trail.stages[-1], result))
+    if settings.method == "rpiq":
+        start = min(solved, key=lambda pair: _judged(pair[0]))[1]
+        refined = rpiq(
+            problem, start.weight, damp_percent=start.damp_percent, rounds=settings.rounds
+        )
+        trail.add(
+            "rpiq",
+            refined.weight,
+            damp_percent=refined.damp_percent,
+            rounds=len(refined.trace) - 1,
+        )
+    if settings.method == "rpiq-paper":
+        return _as_published(trail, solved[0][1], settings, last_inputs)
+    return _gated(trail, settings, scarce)
+
+
+def too_few(tokens: int, columns: int) -> bool:
+    """Whether so few tokens say less of a layer than plain rounding knows."""
+    return tokens * _TOO_FEW < columns
+
+
+def propose(problem: LayerProblem, settings: Settings) -> GptqResult:
+    """What GPTQ makes of a layer, without the cost of measuring it.
+
+    Raises:
+        CalibrationError: the Hessian cannot be factorized.
+        WeightError: the weight cannot be represented.
+    """
+    plain = minmax_grid(
+        problem.target, bits=settings.bits, group_size=settings.group_size, sym=settings.sym
+    )
+    if too_few(problem.tokens, problem.weight.shape[1]):
+        return GptqResult(round_to_nearest(problem.target, plain), settings.damp_percent)
+    return gptq(
+        problem,
+        _grid(problem, plain, settings),
+        damp_percent=settings.damp_percent,
+        act_order=settings.act_order,
+    )
+
+
+class _Trail:
+    """Stages in order, each packed, read back and measured."""
+
+    def __init__(self, problem: LayerProblem, held_out: Tensor | None) -> None:
+        self.problem, self.held_out = problem, held_out
+        self.stages: list[Stage] = []
+
+    def add(
+        self,
+        name: str,
+        weight: GridWeight,
+        *,
+        damp_percent: float | None = None,
+        rounds: int | None = None,
+    ) -> None:
+        stored = _as_stored(weight)
+        change = stored.dequantize() - self.problem.target
+        changed = int((stored.codes != self.stages[-1].weight.codes).sum()) if self.stages else 0
+        self.stages.append(
+            Stage(
+                name=name,
+                weight=stored,
+                error=output_error(change, self.problem.hessian) if self.problem.tokens else None,
+                held_out_error=(
+                    None if self.held_out is None else output_error(change, self.held_out)
+                ),
+                codes_changed=changed,
+                damp_percent=damp_percent,
+                rounds=rounds,
+            )
+        )
+
+
+def _as_stored(weight: GridWeight) -> QuantizedWeight:
+    """Send a weight through its file form, so that nothing but the stored is ever judged.
+
+    Widths without a file form, which are only ever evaluated in memory, pass as they are.
+    """
+    grid = weight.grid
+    quantized = QuantizedWeight(
+        codes=weight.codes,
+        scale=grid.scale,
+        zero=grid.zero.int(),
+        group_size=grid.group_size,
+        bits=grid.bits,
+    )
+    if grid.bits not in STORED_BITS:
+        return quantized
+    return unpack(pack(quantized), bits=grid.bits, group_size=grid.group_size)
+
+
+def _grid(problem: LayerProblem, plain: Grid, settings: Settings) -> Grid:
+    if settings.grid == "minmax":
+        return plain
+    return hessian_grid(
+        problem.target,
+        problem.hessian,
+        bits=settings.bits,
+        group_size=settings.group_size,
+        sym=settings.sym,
+    )
+
+
+def _rounded(trail: _Trail, settings: Settings) -> Solution:
+    tokens, columns = trail.problem.tokens, trail.problem.weight.shape[1]
+    warnings: tuple[str, ...] = ()
+    if settings.method != "rtn":
+        warnings = (
+            f"only {tokens} calibration tokens for {columns} columns: rounded to nearest; "
+            "use more calibration samples",
+        )
+    return Solution(trail.stages[0], tuple(trail.stages), warnings)
+
+
+def _as_published(
+    trail: _Trail, start: GptqResult, settings: Settings, last_inputs: Tensor | None
+) -> Solution:
+    """Refine by the published method and keep its result on the grid, whatever it is worth."""
+    stages = trail.stages
+    if last_inputs is None:
+        warning = "the last calibration sequence sent no token here: GPTQ's result is kept"
+        return Solution(stages[-1], tuple(stages), (warning,))
+    result = rpiq_paper(
+        trail.problem,
+        start.weight,
+        last_inputs,
+        trail.held_out,
+        rounds=settings.rounds,
+        hessian=settings.rpiq_hessian,
+        damp_percent=start.damp_percent,
+    )
+    trail.add("paper", result.weight, damp_percent=start.damp_percent, rounds=result.report.rounds)
+    return Solution(stages[-1], tuple(stages), (), result.report)
+
+
+def _gated(trail: _Trail, settings: Settings, scarce: bool) -> Solution:
+    """Choose by held-out error where the method or the scarcity of tokens asks for it."""
+    stages = tuple(trail.stages)
+    if settings.method == "gptq" and not scarce:
+        return Solution(stages[-1], stages, ())
+    if trail.held_out is None:
+        warning = "no held-out tokens: the result of the last stage is kept unjudged"
+        return Solution(stages[-1], stages, (warning,))
+    chosen = min(stages, key=_judged)  # the earliest of equals, as every stage must improve
+    warnings: tuple[str, ...] = ()
+    if scarce:
+        warnings = (
+            f"{trail.problem.tokens} calibration tokens for "
+            f"{trail.problem.weight.shape[1]} columns: held-out error chose {chosen.name}",
+        )
+    return Solution(chosen, stages, warnings)
+
+
+def _judged(stage: Stage) -> float:
+    if stage.held_out_error is not None:
+        return stage.held_out_error
+    return float("inf") if stage.error is None else stage.error
+
+
+def with_default_grid(settings: Settings, grid: GridChoice | None) -> Settings:
+    """Fill the grid in: the Hessian-weighted search refines ``rpiq``, min/max is the classic."""
+    default: GridChoice = "hessian" if settings.method == "rpiq" else "minmax"
+    return replace(settings, grid=grid or default)

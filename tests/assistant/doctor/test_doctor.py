@@ -1,0 +1,350 @@
+"""The doctor: every finding has a state, a cause and a fix, and nothing hangs or crashes it."""
+
+import contextlib
+import json
+import struct
+import subprocess
+import sys
+import threading
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from assistant import cli
+from assistant.doctor import doctor
+from assistant.doctor import machine as doctor_machine
+from assistant.doctor import probes as doctor_probes
+from assistant.doctor.doctor import Examined, Finding, Probe, State, examine, report
+from assistant.errors import CameraError, PlayerError, RecognizerError
+from assistant.frames import Frame
+from assistant.models_store.installed import PullRecord, model_folder, write_record
+from assistant.settings.settings import Settings
+from models.pocket import pocket_int4_folder
+
+GOOD = Finding(State.OK, "it is there")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("SIGHTLINE_VOSK_MODEL", raising=False)
+    return tmp_path / "home"
+
+
+def one(probe: Probe, limit_s: float = 5.0) -> Examined:
+    (examined,) = examine([probe], limit_s=limit_s)
+    return examined
+
+
+def raising(error: Exception) -> Probe:
+    def look() -> Finding:
+        raise error
+
+    return Probe("camera", look, fix="plug one in")
+
+
+# How it goes about it
+
+
+def test_an_error_becomes_cause_and_fix() -> None:
+    examined = one(raising(CameraError("camera 0 is busy; close the other program")))
+    assert examined.words() == "camera: Missing. Camera 0 is busy. Close the other program."
+    assert one(raising(PlayerError("no sound"))).finding.fix == "plug one in"
+    strange = one(raising(ZeroDivisionError("division by zero")))
+    assert strange.finding.cause == "it failed (ZeroDivisionError: division by zero)"
+    assert strange.is_bad
+
+
+def test_a_probe_that_hangs_is_left_behind() -> None:
+    free = threading.Event()
+
+    def hang() -> Finding:
+        free.wait(20)
+        return GOOD
+
+    probes = [Probe("camera", hang), Probe("disk", lambda: GOOD)]
+    first, second = examine(probes, limit_s=0.05)
+    free.set()
+    assert first.finding is doctor.LATE and first.is_bad
+    assert 0.04 < first.seconds < 2
+    assert second.finding is GOOD
+    assert doctor.LIMIT_S == 5.0
+
+
+def test_exit_code_and_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    missing = Finding(State.MISSING, "", "it was stolen", "buy another")
+    limited = Finding(State.LIMITED, "slow", "it is old", "be patient")
+    spoken: list[str] = []
+    examined = [
+        Examined("camera", missing, True, 0.1),
+        Examined("card", missing, False, 0.1),
+        Examined("disk", limited, True, 0.1),
+    ]
+    assert report(examined, as_json=False, say=spoken.append) == 1
+    lines = [
+        "camera: Missing. It was stolen. Buy another.",
+        "card: Missing. It was stolen. Buy another.",
+        "disk: Limited. Slow. It is old. Be patient.",
+        "Missing: camera.",
+    ]
+    assert capsys.readouterr().out.splitlines() == lines == spoken
+    assert report(examined[1:], as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["fine"] is True and told["schema_version"] == 1
+    assert told["findings"][0] == {
+        "name": "card",
+        "state": "missing",
+        "matters": False,
+        "text": "",
+        "cause": "it was stolen",
+        "fix": "buy another",
+        "seconds": 0.1,
+    }
+
+
+def test_escape_bytes_from_drivers_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    report([one(raising(CameraError("\x1b[31mred\x07; \u2588 fix")))], as_json=False)
+    told = capsys.readouterr().out
+    assert "\x1b" not in told and "\x07" not in told and "\u2588" not in told
+
+
+def test_without_a_voice_it_says_so_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voice = doctor._Voice()
+    tries: list[None] = []
+
+    def no_sound() -> object:
+        tries.append(None)
+        raise PlayerError("no sound: no loudspeaker or headphones were found")
+
+    monkeypatch.setattr(voice, "_open", no_sound)
+    with contextlib.closing(voice):
+        voice.say("one")
+        voice.say("two")
+    assert len(tries) == 1
+    assert capsys.readouterr().err.count("in text only") == 1
+
+
+def test_with_a_voice_each_sentence_is_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    given_back: list[None] = []
+    player = types.SimpleNamespace(play=heard.append, close=lambda: given_back.append(None))
+    voice = doctor._Voice()
+    voice._synthesizer = types.SimpleNamespace(synthesize=lambda text: text, close=lambda: None)
+    monkeypatch.setattr(voice, "_open", lambda: player)
+    voice.say("camera: Missing. Plug one in.")
+    assert heard == ["camera: Missing.", "Plug one in."]
+    assert len(given_back) == 1
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_probes, "this_machine", lambda: [Probe("disk", lambda: GOOD)])
+    assert cli.main(["doctor"]) == 0
+    assert capsys.readouterr().out == "disk: Ok. It is there.\nEverything that matters is there.\n"
+    monkeypatch.setattr(doctor_probes, "this_machine", lambda: [raising(CameraError("none"))])
+    assert cli.main(["doctor", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["fine"] is False
+
+
+def test_all_the_parts_are_looked_at(home: Path) -> None:
+    names = ", ".join(probe.name for probe in doctor_probes.this_machine())
+    assert names == (
+        "camera, microphone, loudspeaker, voice, recognizer, text recognition, models, "
+        "graphics card, memory, disk, saved things, device identifier, settings"
+    )
+    (home / "config").mkdir(parents=True)
+    (home / "config/settings.toml").write_text('[speech]\nmode = "screen_reader"\n')
+    matters = {probe.name: probe.matters for probe in doctor_probes.this_machine()}
+    assert matters["camera"] and not matters["loudspeaker"] and not matters["voice"]
+    (home / "config/settings.toml").write_text("= broken")
+    settings = doctor_probes.this_machine()[-1]
+    assert one(settings).words() == (
+        f"settings: Limited. Their file has a mistake. {home}/config/settings.toml: is not TOML: "
+        "Invalid statement (at line 1, column 1). Correct or remove it; all settings are at their "
+        "defaults."
+    )
+    (home / "config/settings.toml").write_text("verbosity = 3\nspeach = 1")
+    assert (
+        "file has 2 mistakes, of which this is the first. "
+        in one(doctor_probes.this_machine()[-1]).words()
+    )
+
+
+# What it looks at
+
+
+class FakeCamera:
+    """A source of one picture."""
+
+    def __init__(self, rgb: np.ndarray) -> None:
+        self.rgb, self.closed = rgb.astype(np.uint8), False
+
+    def latest(self, max_age_s: float) -> Frame:
+        return Frame(self.rgb, 0.0)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_camera() -> None:
+    scene = FakeCamera(np.arange(480 * 640 * 3).reshape(480, 640, 3) % 251)
+    finding = doctor_probes.look_at_camera("0", lambda source: scene)
+    assert (finding.state, scene.closed) == (State.OK, True)
+    assert "640 by 480" in finding.text
+    dark = FakeCamera(np.full((4, 4, 3), 3))
+    assert "blank" in doctor_probes.look_at_camera("0", lambda source: dark).cause
+    assert doctor_probes.look_at_camera("none").state is State.LIMITED
+
+
+def test_a_camera_that_is_slow_to_start() -> None:
+    class SlowCamera(FakeCamera):
+        tries = 0
+
+        def latest(self, max_age_s: float) -> Frame:
+            self.tries += 1
+            if self.tries == 1:
+                raise CameraError("the camera gives no picture yet; wait a moment")
+            return super().latest(max_age_s)
+
+    scene = SlowCamera(np.arange(48).reshape(4, 4, 3) * 5)
+    assert doctor_probes.look_at_camera("0", lambda source: scene).state is State.OK
+
+
+def test_a_picture_file_stands_for_a_camera(tmp_path: Path) -> None:
+    picture = tmp_path / "scene.png"
+    Image.fromarray(np.arange(64 * 48 * 3).reshape(48, 64, 3).astype(np.uint8)).save(picture)
+    assert "64 by 48" in doctor_probes.look_at_camera(str(picture)).text
+    with pytest.raises(CameraError, match=r".+; .+"):
+        doctor_probes.look_at_camera(str(tmp_path / "missing.png"))
+
+
+def test_recognizer_in_use(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = doctor_probes.look_at_recognizer("")
+    assert finding.state is State.LIMITED and finding.text.startswith("PocketSphinx")
+    assert finding.fix.endswith("assistant models pull vosk-small-en")
+    with pytest.raises(RecognizerError, match="no such folder"):
+        doctor_probes.look_at_recognizer(str(tmp_path / "nothing"))
+    pulled = model_folder("vosk-small-en")
+    for name in ("am/final.mdl", "conf/mfcc.conf"):
+        (pulled / name).parent.mkdir(parents=True, exist_ok=True)
+        (pulled / name).write_bytes(b"x")
+    assert doctor_probes.look_at_recognizer("").text.startswith("PocketSphinx")
+    write_record(PullRecord("vosk-small-en", "https://x.org", None, {}))
+    finding = doctor_probes.look_at_recognizer("")
+    assert (finding.state, "vosk-small-en" in finding.text) == (State.OK, True)
+
+
+def test_models(tmp_path: Path) -> None:
+    finding = doctor_machine.look_at_models(Settings())
+    assert finding.state is State.OK and "pocket" in finding.text
+    finding = doctor_machine.look_at_models(Settings(model_folder=str(tmp_path)))
+    assert finding.state is State.MISSING and "config.json" in finding.cause
+    finding = doctor_machine.look_at_models(Settings(text_model_folder=str(tmp_path)))
+    assert finding.state is State.LIMITED and "text model" in finding.cause
+
+
+def test_damaged_weights_are_named_without_loading_them(tmp_path: Path) -> None:
+    whole = next(pocket_int4_folder().glob("*.safetensors")).read_bytes()
+    (tmp_path / "config.json").write_text("{}")
+    assert "no safetensors" in (doctor_machine.model_fault(tmp_path) or "")
+    path = tmp_path / "model.safetensors"
+    for content in (whole[:-1], whole[:5], b"", struct.pack("<Q", 2) + b"[]", b"\xff" * 64):
+        path.write_bytes(content)
+        fault = doctor_machine.model_fault(tmp_path)
+        assert fault is not None and "model.safetensors is" in fault
+    path.write_bytes(whole)
+    assert doctor_machine.model_fault(tmp_path) is None
+
+
+def test_graphics_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    def card(text: str, build: str) -> Finding:
+        reply = subprocess.CompletedProcess([], 0, text, "")
+        monkeypatch.setattr(subprocess, "run", lambda *_, **__: reply)
+        monkeypatch.setattr(doctor_machine.importlib.metadata, "version", lambda name: build)
+        return doctor_machine.look_at_gpu()
+
+    large = "NVIDIA GeForce RTX 4090, 24564\n"
+    assert card(large, "2.13.0").state is State.OK
+    assert card(large, "2.13.0").text == "NVIDIA GeForce RTX 4090, 25.8 gigabytes"
+    assert "without CUDA" in card(large, "2.13.0+cpu").cause
+    assert "24 gigabytes" in card("NVIDIA T4, 15360\n", "2.13.0").cause
+    for broken in ("", "No devices were found", "a, b"):
+        assert "gives no answer" in card(broken, "2.13.0").cause
+
+    def no_driver(*_: object, **__: object) -> None:
+        raise FileNotFoundError("nvidia-smi")
+
+    monkeypatch.setattr(subprocess, "run", no_driver)
+    finding = doctor_machine.look_at_gpu()
+    assert (finding.state, finding.cause) == (State.LIMITED, "no NVIDIA card was found")
+
+
+def test_memory_and_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for free, state in ((5e8, State.MISSING), (1.5e9, State.LIMITED), (8e9, State.OK)):
+        finding = doctor_machine.look_at_memory(lambda free=free: (int(16e9), int(free)))
+        assert finding.state is state
+    assert doctor_machine.look_at_memory().text
+
+    usage = types.SimpleNamespace(free=0)
+    monkeypatch.setattr(doctor_machine.shutil, "disk_usage", lambda place: usage)
+    for free, state in ((5e7, State.MISSING), (1e9, State.LIMITED), (9e9, State.OK)):
+        usage.free = int(free)
+        assert doctor_machine.look_at_disk(tmp_path / "not" / "yet").state is state
+    monkeypatch.setattr(doctor_machine.os, "access", lambda place, mode: False)
+    assert "cannot be written" in doctor_machine.look_at_disk(tmp_path).cause
+
+
+def test_saved_things(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keyring
+    from keyring.backends.fail import Keyring as NoKeyring
+
+    monkeypatch.setattr(keyring.core, "_keyring_backend", NoKeyring())
+    assert doctor_machine.look_at_saved_things(Settings()).state is State.OK
+    finding = doctor_machine.look_at_saved_things(Settings(history_enabled=True))
+    assert finding.state is State.LIMITED and "passphrase" in finding.fix
+
+
+def test_a_muted_microphone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from assistant.devices import microphone
+
+    class FakeMicrophone:
+        level = 0
+
+        def open(self) -> None: ...
+        def close(self) -> None: ...
+        def read(self) -> object:
+            return types.SimpleNamespace(samples=np.full(8, self.level, np.int16))
+
+    monkeypatch.setattr(microphone, "SoundDeviceMicrophone", FakeMicrophone)
+    assert doctor_probes.look_at_microphone().state is State.LIMITED
+    FakeMicrophone.level = -1
+    assert doctor_probes.look_at_microphone().state is State.LIMITED
+    FakeMicrophone.level = -9
+    assert doctor_probes.look_at_microphone().state is State.OK
+
+
+@pytest.mark.slow
+def test_nothing_crashes_on_this_very_machine(offline: None) -> None:
+    found = list(examine(doctor_probes.this_machine()))
+    assert len(found) == 12
+    for one in found:
+        assert one.seconds < 6
+        if one.finding.state is State.MISSING:
+            assert one.finding.cause and one.finding.fix, one
+
+
+@pytest.mark.slow
+def test_the_command_ends_by_itself() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "assistant.cli", "doctor", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert ended.returncode in (0, 1)
+    report = json.loads(ended.stdout)
+    assert report["fine"] is (ended.returncode == 0)

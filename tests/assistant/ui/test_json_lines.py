@@ -1,0 +1,197 @@
+"""Lines in, lines out: plain and JSON, through a pipe, in order, and one event a line."""
+
+import contextlib
+import io
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assistant.errors import UsageError
+from assistant.session.events import (
+    AnswerGiven,
+    AnswerPart,
+    CameraLost,
+    Closed,
+    ErrorSaid,
+    QuestionHeard,
+    ReadingMoved,
+    SettingsChanged,
+    State,
+    StateChanged,
+    StatusSaid,
+)
+from assistant.session.orders import Action, Order
+from assistant.skills.grounding import Basis
+from assistant.skills.text_answers import Answer
+from assistant.ui.lines import LONGEST_LINE, Question, parse_line, run_lines
+from assistant.ui.plain import event_line
+from tests.assistant.fakes_session import PATIENCE_S, Scene, picture_file
+
+
+def served(lines: str, *, as_json: bool = False, scene: Scene | None = None) -> list[str]:
+    scene = scene or Scene(speech=False)
+    scene.session.start()
+    out = io.StringIO()
+    run_lines(scene.session, io.StringIO(lines), out, as_json=as_json)
+    scene.session.close()
+    return out.getvalue().splitlines()
+
+
+def test_lines_through_a_pipe_are_answered_one_after_the_other() -> None:
+    scene = Scene(speech=False)
+    lines = served("what is the total\n\n/nonsense\nand the date\n/quit\nnever\n", scene=scene)
+    assert lines == [
+        "status: Ready. Ask a question. For help: question mark, or /help.",
+        "you: what is the total", "status: looking", "status: thinking",
+        "answer: The total is 5.50. (read)", "status: ready",
+        "error: /nonsense: no such command; /help lists them",
+        "you: and the date", "status: looking", "status: thinking",
+        "answer: The total is 5.50. (read)", "status: ready",
+    ]  # fmt: skip
+    assert [asked for asked, _ in scene.answering.asked] == ["what is the total", "and the date"]
+
+
+def test_json_has_one_object_a_line_and_takes_questions_as_objects(tmp_path: Path) -> None:
+    picture = picture_file(tmp_path)
+    lines = served(
+        json.dumps({"question": "what is the total", "picture": str(picture)})
+        + '\n{"command": "set", "argument": "verbosity 2"}\nread this\n{"what": 1}\n[1\n',
+        as_json=True,
+    )
+    found = [json.loads(line) for line in lines]
+    assert [each["event"] for each in found].count("answer_given") == 3
+    assert {"event": "settings_changed", "name": "verbosity", "value": 2} in found
+    assert found[-1]["event"] != "closed"
+    [error] = [each["text"] for each in found if each["event"] == "error_said"]
+    assert error.startswith("the object has other fields than these")
+    answers = [each for each in found if each["event"] == "answer_given"]
+    assert answers[0]["answer"] == "The total is 5.50." and answers[0]["basis"] == "read"
+
+
+@pytest.mark.parametrize("after", ["", "what is the total\n"])
+def test_reading_as_you_go_through_a_pipe_ends_with_the_input(after: str) -> None:
+    scene = Scene(speech=False)
+    scene.answering.new_texts = ["EXIT"]
+    lines = served("/live\n" + after, scene=scene)
+    assert "answer: EXIT (read)" in lines
+    assert ("answer: The total is 5.50. (read)" in lines) == bool(after)
+
+
+class Pipe(io.StringIO):
+    """Lines that come when the test sends them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: queue.Queue[str] = queue.Queue()
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]
+        with contextlib.suppress(queue.Empty):
+            while line := self.lines.get(timeout=PATIENCE_S):
+                yield line
+
+
+class Terminal(Pipe):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_stop_through_a_pipe_does_not_wait_for_the_answer() -> None:
+    scene, pipe, out = Scene(speech=False), Pipe(), io.StringIO()
+    scene.answering.go.clear()
+    scene.session.start()
+    thread = threading.Thread(
+        target=run_lines, args=(scene.session, pipe, out), kwargs={"as_json": False}
+    )
+    thread.start()
+    pipe.lines.put("what is the total\n")
+    assert scene.answering.begun.wait(PATIENCE_S)
+    pipe.lines.put("/stop\n")
+    pipe.lines.put("")
+    thread.join(PATIENCE_S)
+    scene.answering.go.set()
+    assert not thread.is_alive()
+    assert "answer:" not in out.getvalue() and out.getvalue().endswith("status: ready\n")
+    scene.session.close()
+
+
+def test_at_a_terminal_a_new_question_gives_up_the_old_one() -> None:
+    scene, pipe, out = Scene(speech=False), Terminal(), io.StringIO()
+    scene.answering.go.clear()
+    scene.session.start()
+    thread = threading.Thread(
+        target=run_lines, args=(scene.session, pipe, out), kwargs={"as_json": False}
+    )
+    thread.start()
+    pipe.lines.put("first\n")
+    assert scene.answering.begun.wait(PATIENCE_S)
+    pipe.lines.put("/help\n")
+    pipe.lines.put("second\n")
+    while "second" not in out.getvalue():
+        scene.settle_only()
+    scene.answering.go.set()
+    while "answer:" not in out.getvalue():
+        scene.settle_only()
+    pipe.lines.put("/quit\n")
+    thread.join(PATIENCE_S)
+    assert out.getvalue().count("answer:") == 1
+    assert "\n  /quit: end\n" in out.getvalue()
+    scene.session.close()
+
+
+def test_a_reader_that_went_away_ends_the_session() -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    scene, pipe = Scene(speech=False), Pipe()
+    scene.session.start()
+    run_lines(scene.session, pipe, Gone(), as_json=False)
+    assert not scene.session.running
+    pipe.lines.put("")
+    scene.session.close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"question": 1}', '{"question": "a", "command": "b"}', "{}", "{", '{"question": " "}']
+    + ['{"a":' * 399],
+)
+def test_objects_of_another_form_are_refused(line: str) -> None:
+    with pytest.raises(UsageError, match="give"):
+        parse_line(line, as_json=True)
+
+
+def test_lines_are_questions_unless_they_begin_with_a_slash() -> None:
+    assert parse_line(" what is it \n", as_json=False) == [Question("what is it")]
+    assert parse_line("{what}\n", as_json=False) == [Question("{what}")]
+    assert parse_line("/read\n", as_json=True) == [Order(Action.READ)]
+    assert parse_line("?\n", as_json=False) == [Order(Action.HELP)]
+    assert parse_line(" \n", as_json=True) == []
+    assert parse_line('{"command": "find", "argument": "milk"}', as_json=True) == [
+        Order(Action.FIND, "milk")
+    ]
+    with pytest.raises(UsageError, match="2001 characters; give at most 2000"):
+        parse_line("x" * (LONGEST_LINE + 1), as_json=False)
+
+
+def test_the_line_of_each_event() -> None:
+    seen = Answer("A cup.\nIt is red.", Basis.SEEN)
+    for event, line in (
+        (StateChanged(State.IDLE), "status: ready"),
+        (QuestionHeard("what"), "you: what"),
+        (QuestionHeard("wh", partial=True), None),
+        (AnswerPart("A cup."), "answer: A cup."),
+        (AnswerGiven(seen), "answer: A cup.\n  It is red. (seen)"),
+        (AnswerGiven(seen, in_parts=True), "answer: (seen)"),
+        (ReadingMoved("milk", "line 1 of 2"), "answer: milk (line 1 of 2)"),
+        (StatusSaid("no\x1b[2Jsound\rx"), "status: no[2Jsound x"),
+        (CameraLost("gone"), "status: gone"),
+        (ErrorSaid("two\nlines"), "error: two\n  lines"),
+        (SettingsChanged("verbosity", 1), None),
+        (Closed(), None),
+    ):  # fmt: skip
+        assert event_line(event) == line

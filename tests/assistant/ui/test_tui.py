@@ -1,0 +1,246 @@
+"""The full screen, driven by keys: what it shows, what it orders, and that it fits."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from textual.events import Key
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from assistant.session.events import State
+from assistant.session.phrases import FIRST_QUESTION
+from assistant.settings.settings import DEFAULT_KEYS
+from assistant.skills.grounding import Basis
+from assistant.skills.text_answers import Answer
+from assistant.ui.key_help import keys_text
+from assistant.ui.tui import AssistantScreen, Panel
+from tests.assistant.fakes_session import Scene
+
+Act = Callable[[Pilot[None], Scene], Awaitable[None]]
+
+
+def drive(act: Act, size: tuple[int, int] = (80, 24), **settings: Any) -> Scene:
+    scene = Scene(**settings)
+
+    async def run() -> None:
+        screen = AssistantScreen(scene.session)
+        scene.session.start(ask_how_to_speak=settings.get("speech_mode") == "ask")
+        async with screen.run_test(size=size) as pilot:
+            await act(pilot, scene)
+            scene.session.quit()
+            await until(pilot, lambda: not screen.is_running)
+
+    try:
+        asyncio.run(run())
+    finally:
+        scene.answering.go.set()
+        scene.session.close()
+    return scene
+
+
+async def until(pilot: Pilot[None], happened: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if happened():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("it did not happen")
+
+
+def shown(pilot: Pilot[None], name: str) -> str:
+    return pilot.app.query_one(f"#{name}", Panel).text
+
+
+def title(pilot: Pilot[None], name: str) -> str:
+    return str(pilot.app.query_one(f"#{name} .title").render())
+
+
+async def ask(pilot: Pilot[None], words: str) -> None:
+    await pilot.press("t", *(" " if letter == " " else letter for letter in words), "enter")
+
+
+@pytest.mark.parametrize("size", [(40, 12), (200, 50)])
+def test_a_question_and_its_answer_are_shown_with_the_basis(size: tuple[int, int]) -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        scene.answering.pieces = [
+            Answer("The total is 5.50.", Basis.READ),
+            Answer("x", Basis.GUESS),
+        ]
+        await ask(pilot, "what is the total")
+        await until(pilot, lambda: shown(pilot, "answer") == "The total is 5.50.\nx (guess)")
+        # What was read is not called a guess because of what follows it.
+        assert title(pilot, "answer") == "Answer, read"
+        assert shown(pilot, "question") == "what is the total"
+        await until(pilot, lambda: title(pilot, "status") == "Status: speaking")
+        for name in ("question", "answer", "status", "line"):
+            place = pilot.app.query_one(f"#{name}").region
+            assert place.height >= 1 and place.bottom <= size[1] and place.right <= size[0]
+
+    drive(act, size)
+
+
+def test_an_answer_in_parts_gets_its_basis_at_the_end_and_is_repeated_once() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        scene.answering.pieces = ["A cup.", "It is red.", Answer("A cup. It is red.", Basis.SEEN)]
+        await ask(pilot, "what is it")
+        await until(pilot, lambda: title(pilot, "answer") == "Answer, seen")
+        assert shown(pilot, "answer") == "A cup.\nIt is red."
+        scene.answering.pieces = [Answer("5.50", Basis.READ), *scene.answering.pieces]
+        await ask(pilot, "what is the total")
+        both = "5.50\nA cup.\nIt is red.\n(seen)"
+        await until(pilot, lambda: shown(pilot, "answer") == both)
+        await pilot.press("n")
+        await until(pilot, lambda: title(pilot, "answer") == "Text, line 1 of 2")
+        await pilot.press("a")
+        await until(pilot, lambda: shown(pilot, "answer") == "5.50\nA cup. It is red. (seen)")
+        assert title(pilot, "answer") == "Answer, read"
+        await pilot.press("a")
+        await until(pilot, lambda: scene.speaker.said.count("Seen: A cup.\nIt is red.") == 2)
+        await pilot.pause(0.05)
+        assert shown(pilot, "answer") == "5.50\nA cup. It is red. (seen)"
+
+    drive(act)
+
+
+@pytest.mark.parametrize("no_color", ["1", ""])
+def test_no_colour_where_none_is_wanted(no_color: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", no_color)
+
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: title(pilot, "answer") == "Text, line 1 of 2")
+        colours = set()
+        for widget in pilot.app.query("#answer, #answer .title, #answer .body, #line"):
+            for strip in widget.render_lines(widget.region.reset_offset):
+                styles = [segment.style for segment in strip if segment.style is not None]
+                colours |= {style.color for style in styles} | {style.bgcolor for style in styles}
+        named = {colour for colour in colours if colour is not None and not colour.is_default}
+        assert bool(named) is not bool(no_color)
+        # Without colours, too, nothing is hard to see.
+        line = pilot.app.query_one("#line")
+        [strip] = line.render_lines(line.region.reset_offset)
+        assert not any(segment.style.dim for segment in strip if segment.style is not None)
+
+    drive(act)
+
+
+def test_the_cursor_stands_on_the_focused_panel() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        for name in ("status", "question", "answer"):
+            panel = pilot.app.query_one(f"#{name}", Panel)
+            pilot.app.set_focus(panel)
+            body = panel.query_one(".body")
+            await until(pilot, lambda b=body: pilot.app.cursor_position == b.content_region.offset)  # type: ignore[misc]
+
+    drive(act, (40, 12))
+
+
+def test_every_key_does_its_action() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        await pilot.press("space")
+        await until(pilot, lambda: title(pilot, "status") == "Status: listening")
+        await pilot.press("space")
+        await until(pilot, lambda: scene.listener.calls == ["start", "finish"])
+        await pilot.press("escape")
+        await until(pilot, lambda: title(pilot, "status") == "Status: ready")
+        await pilot.press("r")
+        await until(pilot, lambda: scene.answering.asked[-1:] != [])
+        await pilot.press("w", "w", "full_stop", "comma", "plus", "minus")
+        await until(pilot, lambda: "volume 80" in scene.speaker.calls[5:])
+        assert [c for c in scene.speaker.calls if c in ("pause", "resume")] == ["pause", "resume"]
+        assert {"rate 200", "rate 175", "volume 90"} <= set(scene.speaker.calls)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: keys_text(DEFAULT_KEYS) in scene.speaker.said)
+        await until(pilot, lambda: shown(pilot, "answer") == keys_text(DEFAULT_KEYS))
+        await pilot.press("x")
+        await until(pilot, lambda: scene.speaker.calls[-1] == "stop")
+        await pilot.press("q")
+        await until(pilot, lambda: not pilot.app.is_running)
+
+    drive(act)
+
+
+def test_keys_can_be_bound_anew() -> None:
+    keys = MappingProxyType({**DEFAULT_KEYS, "read": "f2", "talk": "r"})
+
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        await pilot.press("f2")
+        await until(pilot, lambda: bool(scene.answering.asked))
+        await pilot.press("r")
+        await until(pilot, lambda: scene.listener.calls == ["start"])
+
+    drive(act, keys=keys)
+
+
+def test_the_first_start_is_answered_by_a_key() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        # Where the cursor stands: on a small screen, notices would push it out of sight.
+        await until(pilot, lambda: shown(pilot, "answer") == FIRST_QUESTION)
+        await pilot.press("2")
+        await until(pilot, lambda: scene.saved == ["speech.mode"])
+        assert scene.session.settings.speech_mode == "screen_reader"
+
+    drive(act, speech_mode="ask")
+
+
+def test_errors_and_commands_are_told() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        await ask(pilot, "/reed")
+        await until(
+            pilot, lambda: shown(pilot, "status").startswith("Error: /reed: no such command")
+        )
+        scene.answering.pieces = [Answer("a [red] page\x1b[0m", Basis.READ)]
+        await ask(pilot, "/read")
+        await until(pilot, lambda: shown(pilot, "answer") == "a [red] page[0m")
+        await pilot.press("o")
+        assert pilot.app.query_one("#line", Input).value == "/open "
+        await pilot.press("escape")
+        assert pilot.app.focused is pilot.app.query_one("#answer")
+
+    drive(act)
+
+
+def test_letters_typed_fast_behind_the_key_are_not_lost() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        for letter in ("t", "q", "r", "o"):
+            pilot.app.post_message(Key(letter, letter))
+        await until(pilot, lambda: pilot.app.query_one("#line", Input).value == "qro")
+        for key, character in (("escape", None), ("r", "r")):
+            pilot.app.post_message(Key(key, character))
+        await until(pilot, lambda: bool(scene.answering.asked))
+
+    drive(act)
+
+
+def test_the_screen_waits_for_no_model() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        scene.answering.go.clear()
+        await ask(pilot, "what is it")
+        await until(pilot, lambda: title(pilot, "status") == "Status: thinking")
+        await pilot.press("escape")
+        await until(pilot, lambda: title(pilot, "status") == "Status: ready")
+        assert scene.session.state.now is State.IDLE
+
+    drive(act)
+
+
+def test_the_keys_that_are_told_work() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        parts = []
+        for _ in range(4):
+            await pilot.press("tab")
+            parts.append(pilot.app.focused.id if pilot.app.focused else None)
+        assert parts == ["status", "line", "question", "answer"]
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "tab: go to" in shown(pilot, "answer"))
+        answer = pilot.app.query_one("#answer", Panel)
+        await pilot.press("down", "down")
+        await until(pilot, lambda: answer.scroll_offset.y == 2)
+        await pilot.press("t", "ctrl+q")
+        await until(pilot, lambda: not pilot.app.is_running)
+
+    drive(act, (40, 12))

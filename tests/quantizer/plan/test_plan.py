@@ -1,0 +1,172 @@
+"""The plan: tokens as they are counted later, memory as torch allocates it, refusals in numbers."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from quantizer.cli import main
+from quantizer.errors import SettingsError
+from quantizer.plan.memory import solver_bytes
+from quantizer.plan.plan import Plan
+from quantizer.plan.workload import LinearShape
+from quantizer.run.pipeline import Job, plan_job, prepare, run
+from quantizer.solvers.gptq import LayerProblem
+from quantizer.solvers.solver import Method, Settings, solve, with_default_grid
+
+
+def plan_of(job: Job) -> Plan:
+    return plan_job(job, prepare(job))
+
+
+def test_tokens_and_sizes_are_those_of_the_run(
+    tiny_cogvlm2: Path, picture_folder: Path, tmp_path: Path
+) -> None:
+    settings = Settings("gptq", group_size=8)
+    job = Job(tiny_cogvlm2, tmp_path / "out", settings, calibration=picture_folder, samples=6)
+    plan = plan_of(job)
+    planned = {
+        layer.name: (group.tokens, group.held_out_tokens)
+        for _, groups in plan.blocks
+        for group in groups
+        for layer in group.layers
+    }
+    report = run(job)
+    assert planned == {m.name: (m.tokens, m.held_out_tokens) for m in report.modules}
+    stored = sum(path.stat().st_size for path in job.out.glob("*.safetensors"))
+    # Headers are not in the plan.
+    assert 0.7 * stored < plan.output < stored
+
+
+def test_layers_with_too_few_tokens_are_foretold(
+    tiny_cogvlm2: Path, text_file: Path, tmp_path: Path
+) -> None:
+    settings = Settings("gptq", group_size=8)
+    job = Job(tiny_cogvlm2, tmp_path / "out", settings, calibration=text_file, samples=2)
+    job = replace(job, allow_uncalibrated=True)
+    plan = plan_of(job)
+    methods = {group.layers[0].name: group.method for _, gs in plan.blocks for group in gs}
+    assert methods["model.layers.0.mlp.vision_mlp.down_proj"] == "rtn, too few tokens"
+    assert methods["model.layers.0.mlp.language_mlp.down_proj"] == "gptq"
+    assert any("vision_mlp.down_proj: only 0 calibration tokens" in w for w in plan.warnings())
+
+
+def allocated_peak(action: Callable[[], object]) -> int:
+    """Most bytes that torch's allocator held at once while an action ran, beyond the start."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        action()
+    sizes = [
+        event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"
+    ]
+    held = peak = 0
+    for event in sorted(sizes, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["rtn", "gptq", "rpiq", "rpiq-paper"])
+@pytest.mark.parametrize("shape", [(64, 256, 128), (1024, 256, 32), (512, 512, 128)])
+def test_a_solvers_workspace_is_what_torch_allocates(
+    method: Method, shape: tuple[int, int, int]
+) -> None:
+    out_features, in_features, group_size = shape
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(2 * in_features, in_features, generator=generator)
+    weight = torch.randn(out_features, in_features, generator=generator)
+    problem = LayerProblem(weight, inputs.T @ inputs / len(inputs), len(inputs))
+    # Memory does not depend on the number of rounds.
+    settings = with_default_grid(Settings(method, group_size=group_size, rounds=1), None)
+    held_out = problem.hessian.clone()
+    peak = allocated_peak(lambda: solve(problem, held_out, settings, last_inputs=inputs))
+    expected = solver_bytes(LinearShape("layer", out_features, in_features), settings)
+    assert expected == pytest.approx(peak, rel=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["gptq", "rpiq", "rpiq-paper"])
+@pytest.mark.parametrize("samples", [6, 90])
+def test_a_whole_runs_tensors_are_those_of_the_plan(
+    method: Method,
+    samples: int,
+    make_llama: Callable[..., Path],
+    text_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # So that the full-precision path follows all of 6 sequences, but not of 90.
+    monkeypatch.setattr("quantizer.run.following._FOLLOWED_AT_LEAST", 1024)
+    model = make_llama(tmp_path / "model", 128, 352, 2)
+    settings = with_default_grid(Settings(method, group_size=64, rounds=1), None)
+    job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=samples, seq_len=64)
+    plan = plan_of(job)
+    peak = allocated_peak(lambda: run(job))
+    assert plan.host_peak - plan.machine.base == pytest.approx(peak, rel=0.05)
+
+
+@pytest.fixture
+def job(tiny_llama: Path, text_file: Path, tmp_path: Path) -> Job:
+    settings = with_default_grid(Settings("rpiq", group_size=16), None)
+    out = tmp_path / "out"
+    return Job(tiny_llama, out, settings, calibration=text_file, samples=6, seq_len=40)
+
+
+def test_what_cannot_fit_is_refused_in_numbers(job: Job) -> None:
+    plan = plan_of(job)
+    plan.check()
+    for changes, message in (
+        ({"free_host": 1000}, r"needs .* MB of memory and 0\.00 MB are free: give fewer --samples"),
+        ({"free_device": 1000}, r"MB on the GPU and 0\.00 MB are free: .*--device cpu"),
+        ({"free_disk": 1000}, r"MB of disk and 0\.00 MB are free: free more, or"),
+    ):
+        small: dict[str, Any] = dict(changes)
+        device = {"weights": 2000.0} if "free_device" in small else {}
+        with pytest.raises(SettingsError, match=message):
+            replace(plan, machine=replace(plan.machine, **small), device=device).check()
+
+
+def test_a_real_run_is_refused_before_any_work(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quantizer.plan.machine._free_host", lambda: 0)
+    with pytest.raises(SettingsError, match="MB of memory"):
+        run(job)
+    assert not list(job.out.parent.iterdir())
+
+
+def test_more_of_anything_needs_more(job: Job) -> None:
+    plan = plan_of(job)
+    longer = plan_of(replace(job, samples=12))
+    assert longer.host["calibration states"] > plan.host["calibration states"]
+    gptq = plan_of(replace(job, settings=Settings("gptq", group_size=16)))
+    assert gptq.host["weights of one block"] * 2 == plan.host["weights of one block"]
+    assert gptq.host_peak - gptq.machine.base < plan.host_peak - plan.machine.base
+
+
+def test_dry_run_prints_the_plan_and_changes_nothing(
+    tiny_llama: Path, text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["run", str(tiny_llama), "--out", str(tmp_path / "out"), "--group-size", "16"]
+    argv += ["--calibration", str(text_file), "--samples", "6", "--dry-run"]
+    assert main(argv) == 0
+    text = capsys.readouterr().out
+    for part in (
+        "blocks: 2",
+        "model.layers.0 to model.layers.1, each:",
+        "self_attn.q_proj 32x32, self_attn.k_proj 16x32",
+        "320 tokens and 64 held out",
+        "host memory at the peak:",
+        "disk: ",
+        "time: about",
+    ):
+        assert part in text
+    assert main([*argv, "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["host_peak_bytes"] == pytest.approx(sum(plan["host_bytes"].values()), abs=9)
+    assert plan["seconds"] > 0
+    assert len(plan["blocks"]) == 2
+    assert not list(tmp_path.iterdir())
