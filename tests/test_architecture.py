@@ -126,6 +126,15 @@ def test_only_commands_import_the_wiring() -> None:
     assert users == {"commands"}
 
 
+def test_the_quantizer_knows_no_family() -> None:
+    for path in sources("quantizer"):
+        ours = imported(path)
+        named = {name for name in ours if name.startswith(("models.cogvlm2", "models.families."))}
+        assert named == set(), path.relative_to(ROOT)
+        if path.parent.name != "commands":  # whose help says which data are for which model
+            assert "cogvlm2" not in path.read_text().lower(), path.relative_to(ROOT)
+
+
 def test_every_folder_says_what_lives_there() -> None:
     for package in PACKAGES:
         for path in (ROOT / package).rglob("__init__.py"):
