@@ -36,7 +36,7 @@ OWNED = {
     "keyring": {"assistant/memory/keys.py"},
     "textual": {"assistant/ui/tui.py"},
     "tomlkit": {"assistant/settings/file.py"},
-    "platformdirs": {"assistant/settings/paths.py"},
+    "platformdirs": {"models/own_folders.py"},
     "matplotlib": {"quantizer/compare/plots.py"},
 }
 
@@ -159,6 +159,15 @@ def test_the_assistants_rooms_import_downwards(room: str) -> None:
         if name.startswith(inside):
             rooms = {target.split(".")[1] for target in targets if target.startswith("assistant.")}
             assert not rooms & NEVER[room], name
+
+
+def test_the_quantizer_knows_no_family() -> None:
+    for path in sources("quantizer"):
+        ours = imported(path)
+        named = {name for name in ours if name.startswith(("models.cogvlm2", "models.families."))}
+        assert named == set(), path.relative_to(ROOT)
+        if path.parent.name != "commands":  # whose help says which data are for which model
+            assert "cogvlm2" not in path.read_text().lower(), path.relative_to(ROOT)
 
 
 def test_every_folder_says_what_lives_there() -> None:

@@ -58,7 +58,7 @@ _DRIVING_BITS = (4, 8)  # widths whose shapes can be checked against a file form
 class CompareJob:
     """One run of ``quantizer compare``.
 
-    calibration: a text file, or a folder with pictures and ``questions.jsonl`` for CogVLM2.
+    calibration: a text file, or pictures with questions for a model that reads them.
     data:        a text file to measure perplexity on, by its first ``limit`` windows or all.
     dtype:       in which models are measured.
     paper_rounds: counts of rounds that ``rpiq-paper`` is run for.

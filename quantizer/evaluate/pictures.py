@@ -12,7 +12,7 @@ import torch
 from rapidfuzz.distance import Levenshtein
 
 from models.loading import LoadedModel
-from quantizer.calibration.texts import QUESTIONS_FILE, read_questions
+from quantizer.calibration.pictures import QUESTIONS_FILE, read_questions
 from quantizer.evaluate.accuracy import accuracy
 from quantizer.evaluate.asking import Asker
 from quantizer.evaluate.intervals import bootstrap_ratio
