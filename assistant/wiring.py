@@ -257,8 +257,8 @@ class Live:
         self.session.attach(memory=notebook)
 
 
-def doctor_probes() -> list[Probe]:
-    """What the doctor looks at on this machine."""
+def doctor_probes(*, delete_id: str) -> list[Probe]:
+    """What the doctor looks at on this machine; `delete_id` as in `this_machine`."""
     return this_machine(
         Openers(
             camera=open_camera,
@@ -267,5 +267,6 @@ def doctor_probes() -> list[Probe]:
             synthesizer=lambda settings: open_synthesizer(settings, timeout_s=DOCTOR_WAITS_S),
             speech_model=speech_model,
             text_reader=RapidOcrReader(threads=1).load,
-        )
+        ),
+        delete_id=delete_id,
     )

@@ -5,7 +5,9 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
+from assistant.doctor import device_id
 from assistant.doctor.checks import Examined, examine
 from assistant.errors import PlayerError, SynthesizerError
 from assistant.settings.settings import Settings
@@ -15,6 +17,9 @@ from assistant.text.printable import printable
 from assistant.wiring import ClipPlayer, doctor_probes, open_player, open_synthesizer
 
 FINE, SOMETHING_MISSING = 0, 1
+
+DELETE_ID = "assistant doctor --delete-device-id deletes it"
+"""What the finding about the identifier of this computer tells to do."""
 
 EXIT_CODES = """\
 exit codes:
@@ -27,6 +32,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `assistant doctor`."""
     parser.description = "Looks at camera, sound, voice, recognizer, models, and the machine."
     parser.epilog = EXIT_CODES
+    parser.add_argument(
+        "--delete-device-id",
+        action="store_true",
+        help="delete the identifier that a library left, and look at nothing else",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--speak", action="store_true", help="also say each line aloud")
     parser.add_argument("--verbose", action="store_true", help="log what is done")
@@ -35,9 +45,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Examine this machine, print and perhaps speak what was found; return the exit code."""
+    if options.delete_device_id:
+        return delete_device_id(as_json=options.json)
     with contextlib.closing(SpokenLines(_open_voice, open_player)) as lines:
         return report(
-            examine(doctor_probes()),
+            examine(doctor_probes(delete_id=DELETE_ID)),
             as_json=options.json,
             say=lines.say if options.speak else None,
         )
@@ -46,6 +58,26 @@ def run(options: argparse.Namespace) -> int:
 def _open_voice() -> Synthesizer:
     """The usual voice at the usual speed: settings may be what is wrong."""
     return open_synthesizer(Settings())
+
+
+def delete_device_id(*, as_json: bool) -> int:
+    """Delete what onnxruntime's telemetry left, and print what was deleted; return the exit code.
+
+    Raises:
+        AssistantError: something cannot be deleted.
+    """
+    deleted: list[str] = []
+
+    def show(path: Path) -> None:
+        deleted.append(str(path))
+        if not as_json:
+            print(printable(f"Deleted: {path}"), flush=True)
+
+    if not device_id.delete(show) and not as_json:
+        print("There is no device identifier.")
+    if as_json:
+        print(json.dumps({"schema_version": 1, "deleted": deleted}))
+    return FINE
 
 
 def report(

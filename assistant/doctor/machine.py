@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from assistant.doctor.checks import Finding, State
+from assistant.doctor.device_id import left_behind
 from assistant.errors import AssistantError, SettingsError
 from assistant.machine import memory_bytes, size_text
 from assistant.models_store.installed import is_installed, read_record
@@ -183,6 +184,24 @@ def look_at_saved_things(settings: Settings) -> Finding:
         return Finding(State.OK, "switched on; the key lies in the system's keyring")
     return Finding(
         State.LIMITED, "switched on; a passphrase is needed", trouble.cause, trouble.way_out
+    )
+
+
+def look_at_device_id(way_out: str) -> Finding:
+    """Say whether an identifier of this computer is kept; it never matters for the answers.
+
+    way_out: how the user deletes it.
+    """
+    files = left_behind()
+    if not files:
+        return Finding(State.OK, "no identifier of this computer is kept for telemetry")
+    return Finding(
+        State.LIMITED,
+        f"{files[0]} is there"
+        + (f", with {len(files) - 1} more of the same library" if files[1:] else ""),
+        "the library onnxruntime wrote it while its telemetry was on, in Sightline 0.3.0 or in "
+        "another program; Sightline does not use it, and sends nothing",
+        f"{way_out}; other programs with this library share it, and make a new one if they need it",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from assistant.doctor.checks import Finding, Probe, State
 from assistant.doctor.machine import (
+    look_at_device_id,
     look_at_disk,
     look_at_gpu,
     look_at_memory,
@@ -72,8 +73,11 @@ class Openers:
     text_reader: Callable[[], None]
 
 
-def this_machine(openers: Openers) -> list[Probe]:
-    """The probes of this machine, with the user's settings."""
+def this_machine(openers: Openers, *, delete_id: str) -> list[Probe]:
+    """The probes of this machine, with the user's settings.
+
+    delete_id: what deletes the identifier that a library left, as a sentence without its end.
+    """
     try:
         settings, wrong = load_settings(settings_file())
     except SettingsError as error:
@@ -98,6 +102,7 @@ def this_machine(openers: Openers) -> list[Probe]:
         Probe("memory", look_at_memory),
         Probe("disk", look_at_disk),
         Probe("saved things", lambda: look_at_saved_things(settings), matters=False),
+        Probe("device identifier", lambda: look_at_device_id(delete_id), matters=False),
         Probe("settings", lambda: look_at_settings(wrong), matters=False),
     ]
 

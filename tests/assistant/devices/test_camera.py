@@ -71,7 +71,7 @@ class Watched:
 
     def open(self, source: str) -> FakeCapture:
         if not self.opens:
-            raise CameraError("camera 0 cannot be opened; plug it in")
+            raise CameraError("camera 0 cannot be opened", "plug it in")
         self.captures.append(FakeCapture())
         self.captures[-1].mode = self.mode
         return self.captures[-1]
@@ -161,8 +161,12 @@ def test_a_camera_that_is_missing_is_told_once_and_tried_again() -> None:
     assert watched.told == [
         "There is no picture from the camera: camera 0 cannot be opened; plug it in."
     ]
-    with pytest.raises(CameraError, match="cannot be opened"):
+    with pytest.raises(CameraError, match="cannot be opened") as caught:
         watched.camera.latest(2.0)
+    assert (caught.value.cause, caught.value.way_out) == (
+        "camera 0 cannot be opened",
+        "plug it in",
+    )
     watched.opens = True
     watched.until_told(2)
     assert watched.camera.latest(2.0).rgb.shape == (48, 64, 3)

@@ -144,26 +144,26 @@ def test_with_a_voice_each_sentence_is_spoken() -> None:
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "doctor_probes", lambda: [Probe("disk", lambda: GOOD)])
+    monkeypatch.setattr(doctor, "doctor_probes", lambda **_: [Probe("disk", lambda: GOOD)])
     assert cli.main(["doctor"]) == 0
     assert capsys.readouterr().out == "disk: Ok. It is there.\nEverything that matters is there.\n"
-    monkeypatch.setattr(doctor, "doctor_probes", lambda: [raising(CameraError("none"))])
+    monkeypatch.setattr(doctor, "doctor_probes", lambda **_: [raising(CameraError("none"))])
     assert cli.main(["doctor", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["fine"] is False
 
 
 def test_all_the_parts_are_looked_at(home: Path) -> None:
-    names = ", ".join(probe.name for probe in wiring.doctor_probes())
+    names = ", ".join(probe.name for probe in wiring.doctor_probes(delete_id=""))
     assert names == (
         "camera, microphone, loudspeaker, voice, recognizer, text recognition, models, "
-        "graphics card, memory, disk, saved things, settings"
+        "graphics card, memory, disk, saved things, device identifier, settings"
     )
     (home / "config").mkdir(parents=True)
     (home / "config/settings.toml").write_text('[speech]\nmode = "screen_reader"\n')
-    matters = {probe.name: probe.matters for probe in wiring.doctor_probes()}
+    matters = {probe.name: probe.matters for probe in wiring.doctor_probes(delete_id="")}
     assert matters["camera"] and not matters["loudspeaker"] and not matters["voice"]
     (home / "config/settings.toml").write_text("= broken")
-    settings = wiring.doctor_probes()[-1]
+    settings = wiring.doctor_probes(delete_id="")[-1]
     assert one(settings).words() == (
         f"settings: Limited. Their file has a mistake. {home}/config/settings.toml: is not TOML: "
         "Invalid statement (at line 1, column 1). Correct or remove it; all settings are at their "
@@ -172,7 +172,7 @@ def test_all_the_parts_are_looked_at(home: Path) -> None:
     (home / "config/settings.toml").write_text("verbosity = 3\nspeach = 1")
     assert (
         "file has 2 mistakes, of which this is the first. "
-        in one(wiring.doctor_probes()[-1]).words()
+        in one(wiring.doctor_probes(delete_id="")[-1]).words()
     )
 
 
@@ -318,7 +318,7 @@ def test_a_muted_microphone_is_told() -> None:
 
 @pytest.mark.slow
 def test_nothing_crashes_on_this_very_machine(offline: None) -> None:
-    found = list(examine(wiring.doctor_probes()))
+    found = list(examine(wiring.doctor_probes(delete_id="")))
     assert len(found) == 12
     for one in found:
         assert one.seconds < 6

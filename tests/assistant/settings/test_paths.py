@@ -8,6 +8,7 @@ import pytest
 
 from assistant.errors import SettingsError
 from assistant.settings import paths
+from models.own_folders import cache_folder
 
 
 def test_one_variable_moves_all_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,9 +16,10 @@ def test_one_variable_moves_all_folders(tmp_path: Path, monkeypatch: pytest.Monk
     folders = [
         paths.config_folder(),
         paths.data_folder(),
+        cache_folder(),
         paths.runtime_folder(),
     ]
-    assert {folder.parent for folder in folders} == {tmp_path} and len(set(folders)) == 3
+    assert {folder.parent for folder in folders} == {tmp_path} and len(set(folders)) == 4
     assert paths.settings_file() == tmp_path / "config" / "settings.toml"
 
 
