@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from assistant.audio import QUESTION_RATE_HZ, read_question
-from assistant.commands.live import open_recognizer
 from assistant.hearing.endpoint import Endpoint
 from assistant.hearing.question import SpokenQuestion, VoiceActivity
 from assistant.hearing.recognizer import AudioChunk, Recognizer, Transcript
@@ -25,6 +24,7 @@ from assistant.hearing.voice_activity import SileroVoiceActivity
 from assistant.session.orders import spoken_order
 from assistant.skills.router import understand
 from assistant.text.words import bare_words
+from assistant.wiring import open_recognizer
 
 BLOCK = 512
 """Samples, as the microphone gives them."""

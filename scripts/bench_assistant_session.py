@@ -99,9 +99,8 @@ class Day:
     """A session on stand-ins, and a person who uses it."""
 
     def __init__(self, data: Path, questions: int) -> None:
-        from assistant.commands.live import missing_model
         from assistant.hearing.voice_listener import VoiceListener
-        from assistant.inference.opening import ModelOpener, vision_model_folder
+        from assistant.inference.opening import ModelOpener
         from assistant.session.session import Session
         from assistant.settings.file import save_setting
         from assistant.settings.paths import settings_file
@@ -113,7 +112,7 @@ class Day:
         self._questions = questions
         self._camera = Camera(data / "vision" / "sroie", self.clock)
         self._recognizer = Scripted()
-        self._opener = ModelOpener(vision_model_folder(""), missing_model)
+        self._opener = ModelOpener("")
         self._speaker = SentenceSpeaker(SpeechEngine(), Loudspeaker)
         self._listener = VoiceListener(Microphone(), lambda: self._recognizer, Sure)
         self._session = Session(

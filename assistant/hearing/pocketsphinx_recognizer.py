@@ -76,7 +76,7 @@ class PocketSphinxRecognizer:
             self._free: Any = pocketsphinx.Decoder(fwdflat=False, **quiet)
         except (ImportError, RuntimeError, OSError) as error:
             raise RecognizerError(
-                f"speech recognition cannot start ({error}); reinstall the pocketsphinx package"
+                f"speech recognition cannot start ({error})", "reinstall the pocketsphinx package"
             ) from error
         for word, phones in PRONUNCIATIONS.items():
             if self._limited.lookup_word(word) is None:

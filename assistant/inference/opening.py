@@ -20,36 +20,46 @@ TextModelOpener = Callable[[], TextModel | None]
 """Gives the model, or None where none is installed."""
 
 
-def vision_model_folder(chosen: str) -> Path:
-    """The folder of the vision-language model: the chosen one, else the built-in one."""
-    return Path(chosen).expanduser() if chosen else pocket_int4_folder()
-
-
 class ModelOpener:
-    """Opens the vision-language model of a folder."""
+    """Opens the vision-language model at the first question that needs it, once."""
 
     def __init__(
-        self, folder: Path, missing: Callable[[Path], str], *, must_exist: bool = False
+        self,
+        folder: str,
+        *,
+        way_out: str = "",
+        on_missing: Callable[[Path], None] = lambda folder: None,
     ) -> None:
-        """Name the folder; nothing is loaded yet.
+        """Name the model; nothing is opened yet.
 
-        missing:    the reason why there is no model, in words, from the folder that is none.
-        must_exist: whether a missing folder is an error, as where the user has named it.
+        folder:     a folder that was chosen, or "" for the built-in model.
+        way_out:    what the user can do where there is none.
+        on_missing: called with the folder when a question needs the model and there is none.
         """
-        self._folder = folder
-        self._must_exist = must_exist
-        self._missing = missing
+        self._folder = Path(folder).expanduser() if folder else pocket_int4_folder()
+        self._way_out = way_out
+        self._on_missing = on_missing
         self._model: LocalVisionModel | None = None
 
     def __call__(self) -> VisionLanguageModel | str:
-        """The model, or why there is none.
+        """The model, or the reason, in words, why there is none.
 
         Raises:
-            VisionError: the folder or one of its files cannot be used.
+            VisionError: its folder or one of its files cannot be used.
+        """
+        if self._model is None and not self._folder.is_dir():
+            self._on_missing(self._folder)
+            more = f"; or {self._way_out}" if self._way_out else ""
+            return f"there is no vision model at {self._folder}. Text can still be read{more}."
+        return self.open()
+
+    def open(self) -> VisionLanguageModel:
+        """The model, whether or not its folder is there.
+
+        Raises:
+            VisionError: its folder or one of its files is missing, or cannot be used.
         """
         if self._model is None:
-            if not (self._must_exist or self._folder.is_dir()):
-                return self._missing(self._folder)
             self._model = LocalVisionModel(self._folder)
         return self._model
 
@@ -57,6 +67,18 @@ class ModelOpener:
     def name(self) -> str:
         """The model's name, also before it is opened."""
         return model_name(self._folder)
+
+    def find(self) -> None:
+        """Look whether the model is there, without opening it.
+
+        Raises:
+            VisionError: it is not.
+        """
+        if not self._folder.is_dir():
+            raise VisionError(
+                f"there is no vision model at {self._folder}",
+                "text is read, other questions get no answer",
+            )
 
     def embed(self, frame: Frame) -> NDArray[np.float32] | None:
         """What the model sees in a frame as one vector (D,); None while it is not opened."""
@@ -101,5 +123,6 @@ def _check_memory(folder: Path) -> None:
     if needed > free:
         raise VisionError(
             f"{folder}: the text model needs {size_text(needed)} of memory and {size_text(free)} "
-            "are free; close other programs, or make it smaller with quantizer run"
+            "are free",
+            "close other programs, or make it smaller with quantizer run",
         )

@@ -96,12 +96,6 @@ def name_colours(rgb: RgbPicture) -> ColourSeen:
     return ColourSeen(tuple(seen), float(counts[order[0]]), _caveat(lab, whole))
 
 
-def colour_name(red: int, green: int, blue: int) -> str:
-    """The name of one sRGB colour (0 to 255)."""
-    lab = to_lab(np.array([[red, green, blue]], np.uint8))
-    return tuple(NAMES)[int(_nearest(lab)[0])]
-
-
 def to_lab(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     """sRGB (N, 3), 0 to 255, to CIELAB (N, 3) under D65."""
     linear = linear_light(rgb)

@@ -1,18 +1,15 @@
-"""What was asked last and answered since: told, repeated, and the ground of follow-ups."""
+"""What was asked last and answered since: said, repeated, and the ground of follow-ups."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from assistant.answers import Answer, Context, Detail, Piece
 from assistant.frames import Frame
 from assistant.session import phrases
 from assistant.session.events import AnswerGiven, AnswerPart
+from assistant.session.port import Port
 from assistant.skills import router
 from assistant.speech.rendering import LABELS, spoken_sentences, spoken_text
 from assistant.speech.sentences import sentences
-
-if TYPE_CHECKING:
-    from assistant.session.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +23,8 @@ class Given:
 class Answers:
     """Owned by the session's thread."""
 
-    def __init__(self, session: "Session") -> None:
-        self._session = session
+    def __init__(self, port: Port) -> None:
+        self._port = port
         self.question = ""
         self.seen: Frame | None = None
         """The frame of the last answers."""
@@ -53,38 +50,37 @@ class Answers:
         last = self._given[-1].answer if self._given else None
         return Context(self.question, last, self.seen)
 
-    def deliver(self, piece: Piece) -> None:
+    def deliver(self, piece: Piece, detail: Detail = Detail.USUAL) -> None:
         """Show and say a whole answer, or a sentence of one that is still being found."""
         if isinstance(piece, Answer):
-            self.tell(piece)
+            self.say(piece, detail)
         else:
             self._parts = True
-            self._tell_part(piece)
+            self._say_part(piece)
 
-    def tell(self, answer: Answer, and_then: str = "") -> None:
+    def say(self, answer: Answer, detail: Detail = Detail.USUAL, and_then: str = "") -> None:
         """Put an answer into words, show and say it, and keep it for `repeat`.
 
         and_then: a sentence of the session's own that belongs to it.
         """
-        detail = Detail(self._session.settings.verbosity)
         text = f"{router.say(answer, detail)} {and_then}".rstrip()
         self._given.append(Given(answer, text))
         in_parts, self._parts = self._parts, False
         if in_parts and detail is Detail.FULL:
             # The answer itself is known already.
-            self._tell_part(router.details(answer))
-        self._session.telling.emit(AnswerGiven(answer, text, in_parts=in_parts))
+            self._say_part(router.details(answer))
+        self._port.emit(AnswerGiven(answer, text, in_parts=in_parts))
         # The basis of what was spoken while it was still being found follows it.
         spoken = LABELS[answer.basis] if in_parts else spoken_text(answer.basis, text)
-        self._session.voice.say_answer(spoken)
+        self._port.say_answer(spoken)
 
     def repeat(self) -> None:
         """Show and say the last answers again."""
         if not self._given:
-            self._session.telling.fail(phrases.NOTHING_TO_REPEAT)
+            self._port.fail(phrases.NOTHING_TO_REPEAT)
         for each in self._given:
-            self._session.telling.emit(AnswerGiven(each.answer, each.text))
-            self._session.voice.say_answer(spoken_text(each.answer.basis, each.text))
+            self._port.emit(AnswerGiven(each.answer, each.text))
+            self._port.say_answer(spoken_text(each.answer.basis, each.text))
 
     def printed(self, spoken: str) -> str:
         """What stands in an answer's text where a sentence of it is spoken."""
@@ -94,7 +90,7 @@ class Answers:
                 return next(sentences(each.text), spoken)
         return spoken
 
-    def _tell_part(self, text: str) -> None:
+    def _say_part(self, text: str) -> None:
         if text:
-            self._session.telling.emit(AnswerPart(text))
-            self._session.voice.say_answer(text)
+            self._port.emit(AnswerPart(text))
+            self._port.say_answer(text)

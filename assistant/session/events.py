@@ -82,9 +82,13 @@ class AnswerGiven(_Jsonable):
 
 @dataclass(frozen=True, slots=True)
 class StatusSaid(_Jsonable):
-    """What the user should know about the program."""
+    """What the user should know about the program.
+
+    is_question: True if the user is asked something; a full screen shows it where answers stand.
+    """
 
     text: str
+    is_question: bool = False
 
 
 @dataclass(frozen=True, slots=True)

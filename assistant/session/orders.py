@@ -106,13 +106,13 @@ def parse_command(line: str) -> Order:
         known = [each.value for each in Action]
         near = difflib.get_close_matches(name.lower(), known, n=1)
         hint = f"did you mean /{near[0]}? " if near else ""
-        raise UsageError(f"/{name}: no such command; {hint}/help lists them") from None
+        raise UsageError(f"/{name}: no such command", f"{hint}/help lists them") from None
     if action in _NEED_ARGUMENT and not argument:
-        raise UsageError(f"/{name} needs more; {_usage(action)}")
+        raise UsageError(f"/{name} needs more", _usage(action))
     if action in (Action.NEXT, Action.PREVIOUS) and argument not in ("", *STEPS):
-        raise UsageError(f"/{name} {argument}: cannot go by that; {_usage(action)}")
+        raise UsageError(f"/{name} {argument}: cannot go by that", _usage(action))
     if action is Action.HEADPHONES and argument not in SWITCH:
-        raise UsageError(f"/{name} {argument}: is neither on nor off; {_usage(action)}")
+        raise UsageError(f"/{name} {argument}: is neither on nor off", _usage(action))
     return Order(action, argument)
 
 

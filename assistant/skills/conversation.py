@@ -70,7 +70,7 @@ class Conversation:
         self._answerer.look_ahead(self._scene(frame), cancelled)
 
     def problem(self, frame: Frame, question: str, context: Context) -> Answer | None:
-        """Why a question cannot be answered from a frame; see `assistant.session.ports.Answering`.
+        """Why a question cannot be answered from a frame; see `session.protocols.Answering`.
 
         Raises:
             BarcodeError: the reader of barcodes is missing or failed.
@@ -86,7 +86,7 @@ class Conversation:
         return found
 
     def nearness(self, frame: Frame, question: str) -> float | None:
-        """How near what is looked for is to be found; see `assistant.session.ports.Answering`.
+        """How near what is looked for is to be found; see `session.protocols.Answering`.
 
         Raises:
             BarcodeError: the reader of barcodes is missing or failed.
@@ -182,7 +182,7 @@ class Conversation:
         return reading.new_rows([row.pieces for row in rows]) if rows else None
 
     def navigate(self, order: str, argument: str) -> tuple[str, str]:
-        """Move in the text that was read last; see `assistant.session.ports.Answering`.
+        """Move in the text that was read last; see `session.protocols.Answering`.
 
         Raises:
             UsageError: nothing was read, or there is nothing in that direction.

@@ -95,7 +95,8 @@ def details(answer: Answer) -> Iterator[str]:
     if answer.basis is Basis.READ and lines:
         if len(lines) <= MOST_QUOTED:
             yield f"I read it here: {'; '.join(line.text for line in lines)}."
-        yield f"Letters {round(100 * min(line.confidence for line in lines))} percent sure."
+        least = min(line.confidence for line in lines)
+        yield f"Letters {round(100 * least)} percent sure."
     if answer.model is not None:
         yield f"The model is {answer.model}."
 

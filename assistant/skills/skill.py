@@ -18,9 +18,6 @@ from assistant.skills.wording import Wording
 
 EVERY_CAUSE = frozenset(Cause)
 
-NARROW, COMMON, BROAD = 20, 50, 80
-"""Usual ranks: typed words that mean one thing, that may mean another, that mean many."""
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -66,7 +63,8 @@ Look = Callable[[Asked, Scene], Answer | None]
 class Traits:
     """How a skill is treated, beside what it does itself.
 
-    rank:    typed wordings are tried from the lowest rank to the highest.
+    rank:    typed wordings are tried from the lowest rank to the highest: about 20 where the
+             words mean one thing only, 50 where they may mean another, 80 where they mean many.
     text:    it tells what stands in the picture: a model's impression of it is never enough.
     careful: it costs to be wrong about it, as with medicine and money.
     counts:  its figures count things, so that they need not stand in the picture.
@@ -75,7 +73,7 @@ class Traits:
     quick:   what is told before a model answers; empty for what the skill itself finds.
     """
 
-    rank: int = COMMON
+    rank: int = 50
     text: bool = False
     careful: bool = False
     counts: bool = False

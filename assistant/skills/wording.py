@@ -35,7 +35,7 @@ RULES: Mapping[str, str] = MappingProxyType(
     {
         "is": "what is | what's",
         "picture": "(the | this) (picture | photo | image)",
-        "this": "this | it | the (text | label | page | letter | sign | package)",
+        "this": "this | it | the text | the label | the page | the letter | the sign | the package",
         "thing": alternatives(THINGS),
         "things": alternatives(IRREGULAR_PLURALS.get(thing, thing + "s") for thing in THINGS),
         "shape": alternatives(SHAPES),

@@ -34,7 +34,6 @@ from assistant.session.events import (
     StatusSaid,
 )
 from assistant.session.orders import Action, Order
-from assistant.session.phrases import FIRST_QUESTION
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
 from assistant.speech.rendering import LABELS
@@ -170,7 +169,7 @@ class AssistantScreen(App[None]):
                 self._show_answer("" if in_parts else text, answer.basis)
             case ReadingMoved(text, position):
                 self._show_instead(text, f"Text, {position}")
-            case StatusSaid(text) if "\n" in text or text == FIRST_QUESTION:
+            case StatusSaid(text, is_question) if is_question or "\n" in text:
                 # A list that was asked for, or a question: where the cursor stands, and with room.
                 self._show_instead(text, "Answer")
             case StatusSaid(text) | CameraLost(text) | CameraBack(text):
@@ -264,7 +263,7 @@ class AssistantScreen(App[None]):
             self._line.cursor_position = len(self._line.value)
             self.set_focus(self._line)
         elif action == "help":
-            self._session.inform(keys_text(self._settings.keys))
+            self._session.say(keys_text(self._settings.keys))
         elif action == "quit":
             self.action_leave()
 
@@ -280,7 +279,7 @@ class AssistantScreen(App[None]):
                 else:
                     self._session.do(asked)
         except AssistantError as error:
-            self._session.complain(str(error))
+            self._session.fail(str(error))
 
     def on_descendant_focus(self) -> None:
         """Let the terminal's cursor follow the focus."""

@@ -16,7 +16,7 @@ from assistant.frames import Frame
 from assistant.hearing.listener import Heard, HeardCallback, HeardKind
 from assistant.hearing.recognizer import Transcript
 from assistant.session.events import Event, State, StateChanged
-from assistant.session.ports import Kept
+from assistant.session.protocols import Kept
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
 from assistant.speech.speaker import (
@@ -145,8 +145,6 @@ class FakeSpeaker:
 
     def resume(self) -> None:
         self.calls.append("resume")
-
-    def repeat(self) -> None: ...
 
     def set_rate(self, wpm: int) -> None:
         self.calls.append(f"rate {wpm}")
@@ -281,7 +279,7 @@ class Scene:
         done: queue.Queue[None] = queue.Queue(1)
         # The state is settled after a message; the second one comes after that.
         for _ in range(2):
-            self.session._post(lambda: done.put(None))
+            self.session.post(lambda: done.put(None))
             done.get(timeout=PATIENCE_S)
 
     def idle(self) -> list[Event]:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from assistant import wiring
 from assistant.answers import Answer, Basis
 from assistant.audio import AudioClip, read_clip, write_wav
 from assistant.cli import main
@@ -432,7 +433,7 @@ def test_it_speaks_as_the_settings_say_and_never_over_a_screen_reader(
     monkeypatch.setattr("assistant.devices.synthesizer.Pyttsx3Synthesizer", FakeSynthesizer)
     monkeypatch.setattr("assistant.devices.player.SoundDevicePlayer", FakePlayer)
     monkeypatch.setattr(FakeSynthesizer, "told", [])
-    monkeypatch.setattr(one_shot.Answerer, "answer", lambda *_: total())
+    monkeypatch.setattr(wiring.Answerer, "answer", lambda *_: total())
     assert main(["ask", str(receipt), "what is the total"]) == 0
     spoken = [300, "en-gb", "40 percent", "Read: The total is 5.50."]
     assert FakeSynthesizer.told == (spoken if mode == "voice" else [])
@@ -449,11 +450,19 @@ def test_the_model_of_the_settings_is_used_unless_another_is_named(
     (home / "config").mkdir(parents=True)
     (home / "config" / "settings.toml").write_text(f'[model]\nfolder = "{home}/mine"\n')
     opened: list[Path | None] = []
-    monkeypatch.setattr(
-        one_shot, "ModelOpener", lambda folder, *_, **__: lambda: opened.append(folder)
-    )
+
+    class Opener:
+        def __init__(self, folder: Path) -> None:
+            self.folder = folder
+
+        def __call__(self) -> None:
+            opened.append(self.folder)
+
+        open = __call__
+
+    monkeypatch.setattr(one_shot, "ModelOpener", lambda folder, **_: Opener(Path(folder)))
     dogs = answered("Two.", Basis.GUESS)
-    monkeypatch.setattr(one_shot, "Answerer", lambda _, opener, __: AsksModel(opener, dogs))
+    monkeypatch.setattr(one_shot, "one_shot_answerer", lambda opener, _: AsksModel(opener, dogs))
     assert main(["ask", str(receipt), "how many dogs are there", "--no-speech"]) == 0
     assert opened == [home / "mine"]
     other = ["--model", str(home / "other"), "--no-speech"]

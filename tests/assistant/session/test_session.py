@@ -8,7 +8,6 @@ import pytest
 
 from assistant.answers import Basis
 from assistant.hearing.listener import HeardKind
-from assistant.memory.notes import NOTHING_LIKE_IT
 from assistant.session import phrases
 from assistant.session.events import (
     AnswerGiven,
@@ -24,6 +23,7 @@ from assistant.session.events import (
     StateChanged,
     StatusSaid,
 )
+from assistant.session.notes import NOTHING_LIKE_IT
 from assistant.session.orders import Action, Order
 from assistant.settings.settings import KEYS
 from assistant.skills.router import say
@@ -288,8 +288,7 @@ def test_unexpected_failures_are_told_too(scene: Scene, monkeypatch: pytest.Monk
     scene.session.ask("what is the total")
     events = scene.until_state(State.IDLE)
     assert any(isinstance(event, ErrorSaid) and "TypeError" in event.text for event in events)
-    monkeypatch.setattr(scene.session.tasks, "ask", None)
-    scene.session.ask("what is the total")
+    scene.session.post(lambda: {}["no such key"])
     scene.until(lambda event: isinstance(event, ErrorSaid))
     scene.session.stop()
     assert scene.settle() == []
@@ -388,7 +387,7 @@ def test_the_first_start_asks_who_shall_speak(scenes: list[Scene], said: str, mo
     scene = Scene(speech_mode="ask")
     scenes.append(scene)
     scene.session.start(ask_how_to_speak=True)
-    assert scene.idle() == [StatusSaid(phrases.FIRST_QUESTION)]
+    assert scene.idle() == [StatusSaid(phrases.FIRST_QUESTION, is_question=True)]
     assert scene.speaker.said == [phrases.FIRST_QUESTION]
     scene.session.ask(said)
     assert SettingsChanged("speech.mode", mode) in scene.settle()
@@ -545,8 +544,8 @@ def test_back_to_the_camera_says_what_it_gives(scenes: list[Scene]) -> None:
 
 
 def test_missing_things_are_told_once(scene: Scene) -> None:
-    scene.session.tell("no microphone")
-    scene.session.tell("no microphone")
+    scene.session.report("no microphone")
+    scene.session.report("no microphone")
     assert scene.settle() == [StatusSaid("no microphone")]
 
 

@@ -1,5 +1,6 @@
 """Conversations with fakes for eyes and models: what is said first, what follows, what is kept."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -416,6 +417,29 @@ def test_guesses_about_medicine_and_money_are_called_unverified() -> None:
     assert careful(other) is other
     read = answered("500 mg", Basis.READ, skill="dose")
     assert careful(read) is read
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "careful"),
+    [
+        ("what is the total", "Total RM 30.90", True),
+        ("what does it cost", "Price: 5.50", True),
+        ("what is the expiry date", "EXP 12/2027", True),
+        ("what is the dose", "Take 2 tablets of 500 mg", True),
+        ("what is the phone number", "Tel: 07-355 2616", False),
+    ],
+)
+def test_a_guess_about_money_or_medicine_comes_with_the_caution(
+    question: str, text: str, careful: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if the figures of every answer stood nowhere in the text.
+    for module in [each for name, each in sys.modules.items() if name.startswith("assistant.")]:
+        if hasattr(module, "ground_read"):
+            monkeypatch.setattr(module, "ground_read", lambda *_: Basis.GUESS)
+    conversation = talk(FakeReader([line(text, 10), line("Some other words", 60)]))
+    *_, piece = said(conversation.answer(frame(), question, Context()))
+    assert piece.startswith("guess: ")
+    assert piece.endswith("have somebody check them.") is careful
 
 
 def test_live_text_is_silent_about_spoilt_frames() -> None:

@@ -223,7 +223,7 @@ def test_the_screen_waits_for_no_model() -> None:
         await until(pilot, lambda: title(pilot, "status") == "Status: thinking")
         await pilot.press("escape")
         await until(pilot, lambda: title(pilot, "status") == "Status: ready")
-        assert scene.session.state.now is State.IDLE
+        assert scene.session.state is State.IDLE
 
     drive(act)
 
