@@ -1,10 +1,12 @@
 """The date of a letter, a receipt, a ticket."""
 
+import dataclasses
+
 from assistant.answers import Answer, Detail
 from assistant.seeing.scene import Scene
 from assistant.skills import vocabulary
 from assistant.skills.dating import LABELS, MOST_DATES, as_dates
-from assistant.skills.quoting import READ_TEXT, in_sentence, not_found
+from assistant.skills.quoting import READ_TEXT, in_sentence, labelled, not_found
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.date_roles import Dated, dated
@@ -38,9 +40,7 @@ class Date:
         if len(answer.found) < 2 or detail is Detail.SHORT:
             return in_sentence(answer, detail, "The date is {}.", missing=READ_TEXT)
         first, *others = answer.found
-        also = "; ".join(
-            f"{each.label}: {each.value}" if each.label else each.value for each in others
-        )
+        also = labelled(dataclasses.replace(answer, found=tuple(others)))
         return f"The date is {first.value}. I also read {also}."
 
 

@@ -11,18 +11,26 @@ from assistant.text.dates import Doubt, PrintedDate
 MOST_DATES = 3
 """Dates that are told; of more, the first ones."""
 
+_EXPIRY = (
+    "exp(?:iry|ires?|iration)?|best (?:before|by)|use[ -]?(?:by|before)|bbe?"
+    "|consume (?:before|by)|good (?:until|thru|through)|valid (?:until|thru|to)"
+)
+_PRODUCTION = (
+    "m(?:fg|fd)|manufactur[a-z]*|prod(?:uced|uction)?|packed|pkd|sell[ -]?by|display until"
+    "|print(?:ed)?|dob|born|frozen on"
+)
+_OTHER = "dated?|issued?"
+
+
+def _whole(words: str, key: str) -> str:
+    """English words, and those of all languages, where no letter touches them; a figure may."""
+    return rf"(?<![a-z])(?:{words})(?![a-z])|{vocabulary.pattern('dates', key)}"
+
+
 LABELS = Labels(
-    expiry=(
-        r"\bexp(?:iry|ires?|iration)?\b|\bexp(?=\d)|\bbest (?:before|by)|\buse[ -]?(?:by|before)"
-        r"|\bbbe?\b|\bconsume (?:before|by)|\bgood (?:until|thru|through)|\bvalid (?:until|thru|to)"
-        rf"|{vocabulary.pattern('dates', 'expiry')}"
-    ),
-    production=(
-        r"\bm(?:fg|fd)\b|\bmanufactur\w*|\bprod(?:uced|uction)?\b|\bpacked\b|\bpkd\b"
-        r"|\bsell[ -]?by|\bdisplay until|\bprint(?:ed)?\b|\bdob\b|\bborn\b|\bfrozen on"
-        rf"|{vocabulary.pattern('dates', 'production')}"
-    ),
-    other=rf"\bdated?\b|\bissued?\b|{vocabulary.pattern('dates', 'other')}",
+    expiry=_whole(_EXPIRY, "expiry"),
+    production=_whole(_PRODUCTION, "production"),
+    other=_whole(_OTHER, "other"),
 )
 
 

@@ -92,13 +92,12 @@ def answerer(reader: FakeReader, model: FakeModel | str = "there is none.") -> A
         ("what is the phone number", "The phone number is 07-355 2616."),
         (
             "does it say corner shop",
-            "The words corner shop stand here: CORNER SHOP Date: 03/04/2025",
+            "I read: CORNER SHOP",
         ),
         ("what is the first line", "CORNER SHOP"),
         (
             "what is the date",
-            "The date is 03/04/2025. I read it as it stands: "
-            "which part is the day and which the month is ambiguous.",
+            "The date is 03/04/2025. I read it as it stands: day and month are ambiguous.",
         ),
     ],
 )
@@ -135,20 +134,18 @@ def test_nothing_is_told_about_pictures_that_show_nothing(question: str, picture
 
 
 @pytest.mark.parametrize(
-    ("text", "question", "said"),
+    ("text", "question"),
     [
-        (["Does not contain nuts"], "does it contain nuts", "word nuts stands"),
-        (["Milk free"], "Does this contain any milk?", "word milk stands"),
-        (["Contains no milk."], "does it mention the word milk", "word milk stands"),
-        (["NOT OPEN"], "does the sign say open", "word open stands"),
-        (["Now open daily"], "does it say open daily", "words open daily stand"),
+        (["Does not contain nuts"], "does it contain nuts"),
+        (["Milk free"], "Does this contain any milk?"),
+        (["Contains no milk."], "does it mention the word milk"),
+        (["NOT OPEN"], "does the sign say open"),
+        (["Now open daily"], "does it say open daily"),
     ],
 )
-def test_a_word_that_is_found_is_quoted_and_never_affirmed(
-    text: list[str], question: str, said: str
-) -> None:
+def test_a_word_that_is_found_is_quoted_and_never_affirmed(text: list[str], question: str) -> None:
     answer = answerer(FakeReader([line(row) for row in text])).answer(scene(), question)
-    assert (say(answer), answer.basis) == (f"The {said} here: {text[0]}", Basis.READ)
+    assert (say(answer), answer.basis) == (f"I read: {text[0]}", Basis.READ)
 
 
 @pytest.mark.parametrize(
@@ -159,20 +156,20 @@ def test_a_word_that_is_found_is_quoted_and_never_affirmed(
             "This bar does not contain nuts or milk",
         ),
         (["Oats.", "Nuts", "free", "2 kg"], "Nuts free"),
-        (["May hold nuts", "No nuts", "inside.", "Oats"], "May hold nuts No nuts inside."),
+        (["May hold nuts", "No nuts", "inside.", "Oats"], "May hold nuts; No nuts inside."),
     ],
 )
 def test_a_word_is_quoted_with_the_rows_that_may_negate_it(rows: list[str], quoted: str) -> None:
     reader = FakeReader([line(row, 25 * number) for number, row in enumerate(rows)])
     answer = answerer(reader).answer(scene(), "does it contain nuts")
-    assert say(answer) == f"The word nuts stands here: {quoted}"
-    assert " ".join(piece.text for piece in answer.evidence) == quoted
+    assert say(answer) == f"I read: {quoted}"
+    assert " ".join(piece.text for piece in answer.evidence) == quoted.replace(";", "")
 
 
 @pytest.mark.parametrize("question", ["does it contain nuts", "does it mention any nuts"])
 def test_a_word_that_is_not_found_is_not_denied(question: str) -> None:
     answer = answerer(FakeReader([line("Nutshell 5")])).answer(scene(), question)
-    assert say(answer) == "I do not find the word nuts in the text I can read."
+    assert say(answer) == "I do not find nuts in the one line that I could read."
     assert (answer.basis, answer.evidence) == (Basis.UNKNOWN, ())
 
 

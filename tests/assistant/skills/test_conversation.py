@@ -365,7 +365,7 @@ def test_summaries_by_a_text_model_or_none() -> None:
     liar = talk(open_text_model=lambda: FakeTextModel("You paid 99."))
     assert said(liar.answer(frame(), "what is it about", Context())) == ["guess: You paid 99."]
     (told,) = said(talk().answer(frame(), "what does it say about shop", Context()))
-    assert told == "read: The word shop stands here: CORNER SHOP Date: 13/04/2025"
+    assert told == "read: I read: CORNER SHOP"
 
 
 def test_double_checks_agree_or_differ() -> None:
@@ -401,7 +401,7 @@ def test_verbosity() -> None:
     assert say(total, Detail.FULL) == (
         "The total is RM 30.90. I read it here: Total RM 30.90. Letters 93 percent sure."
     )
-    ambiguous = Note(NoteKind.AMBIGUOUS, "day_or_month")
+    ambiguous = Note(NoteKind.AMBIGUOUS, "day")
     doubt = Answer("date", (Found("3/4/25"),), Basis.READ, (ambiguous,))
     assert "ambiguous" in say(doubt, Detail.SHORT)
     model = answered("a cup", Basis.SEEN, model="pocket/int4")

@@ -8,8 +8,8 @@ from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.inference.pocket import Refusal
 from assistant.seeing.quality import Cause
 from assistant.seeing.text import TextLine
+from assistant.skills import saying
 from assistant.skills.router import say, skill_named, skills
-from assistant.text.extraction import Doubt
 
 
 def found(value: str, label: str | None = None) -> Found:
@@ -42,7 +42,7 @@ def test_short_is_the_values_and_full_adds_what_they_rest_on(
 
 def test_doubts_stay_at_every_length() -> None:
     for note, words in (
-        (Note(NoteKind.AMBIGUOUS, "day_or_month"), "ambiguous"),
+        (Note(NoteKind.AMBIGUOUS, "day"), "ambiguous"),
         (Note(NoteKind.UNVERIFIED), "have somebody check them"),
         (Note(NoteKind.FROM_BEFORE), "In the picture from before: "),
         (Note(NoteKind.CUT_OFF, "left"), "cut off at the left"),
@@ -68,10 +68,9 @@ def test_every_reason_has_its_sentence() -> None:
     sentences = [say(Answer("other", notes=(note,))) for note in reasons]
     assert all(sentence.startswith("I can't tell: ") for sentence in sentences)
     assert len(set(sentences)) == len(sentences)
-    for doubt in Doubt:
-        if doubt is not Doubt.SUBTOTAL:
-            note = Note(NoteKind.AMBIGUOUS, doubt.name.lower())
-            assert doubt.value in say(Answer("date", (found("1/2/25"),), Basis.READ, (note,)))
+    for what, sentence in saying.AMBIGUOUS.items():
+        note = Note(NoteKind.AMBIGUOUS, what)
+        assert sentence in say(Answer("date", (found("1/2/25"),), Basis.READ, (note,)))
 
 
 @pytest.mark.parametrize("skill", [each.name for each in skills()])
