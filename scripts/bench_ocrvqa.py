@@ -37,7 +37,7 @@ from quantizer.plan.machine import exact_float32
 from quantizer.recipes.recipe import Recipe, read_recipe
 from quantizer.run.walk import Walk
 from quantizer.run.walked import Observed
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 
 RESULT = Path(__file__).parent / "results" / "ocrvqa_twin.json"
 CALIBRATION_SEED = 100_000_000

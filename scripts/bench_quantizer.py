@@ -44,7 +44,7 @@ from quantizer.evaluate.pictures import pictures
 from quantizer.report.report import ModuleReport
 from quantizer.run.pipeline import Job, run
 from quantizer.run.walk import Walk
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 
 WEIGHTS = {
     "stories260K": ("stories260K.bin", "tok512.model"),

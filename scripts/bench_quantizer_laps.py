@@ -32,14 +32,15 @@ from quantizer.run.outer import load_outer
 from quantizer.run.passes import Passes, Paths
 from quantizer.run.walk import Walk
 from quantizer.solvers.hessian import CrossAccumulator, HessianAccumulator
-from quantizer.solvers.solver import Settings, propose, solve, with_default_grid
+from quantizer.solvers.methods import Settings
+from quantizer.solvers.solver import propose, solve
 from quantizer.solvers.target import GAMMAS, LayerStatistics
 
 GROUP_SIZE = 128
 WORDS = 1000
 METHODS = {
-    "gptq": with_default_grid(Settings("gptq", 4, GROUP_SIZE), None),
-    "rpiq": with_default_grid(Settings("rpiq", 4, GROUP_SIZE), None),
+    "gptq": Settings("gptq", 4, GROUP_SIZE),
+    "rpiq": Settings("rpiq", 4, GROUP_SIZE),
 }
 SOLVER_PARTS = (
     (solver_module, "minmax_grid", "min/max grid"),

@@ -44,8 +44,8 @@ from quantizer.run.output import copy_small_files
 from quantizer.run.pipeline import Job, Prepared, prepare
 from quantizer.run.walk import Walk
 from quantizer.run.walked import Observed
-from quantizer.run.warnings import with_events
-from quantizer.solvers.solver import Settings
+from quantizer.run.warnings import with_warnings
+from quantizer.solvers.methods import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -292,7 +292,7 @@ def _solve(
         for block in walk.run(prepared.calibration):
             for module in block.modules:
                 gammas[module.name] = module.gamma
-                module = with_events(module, block.layers[module.name], walk.settings)
+                module = with_warnings(module, block.layers[module.name], walk.settings)
                 comparison.notes += [f"{module.name}: {text}" for text in module.warnings]
             written.update(block.others, (f"{name}.weight" for name in block.layers))
             for name, tensor in block.others.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from models.int4.packing import QuantizedWeight
+from models.int4.weight import QuantizedWeight
 from quantizer.errors import SettingsError
 from quantizer.run.walked import Observed
 from quantizer.solvers.gptq import LayerProblem

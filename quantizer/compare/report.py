@@ -15,7 +15,7 @@ from quantizer.compare.methods import GPTQ, MEANINGS, PAPER, RPIQ, LayerRow, Var
 from quantizer.compare.plots import Convergence, PerplexityPoint, Plot
 from quantizer.report.report import REPORT_FILE, REPORT_TEXT, WRITTEN_BY
 from quantizer.report.text import table
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 
 _NONE = "not measured"
 

@@ -15,7 +15,8 @@ from models.files.compressed_tensors import TENSOR_NAMES as COMPRESSED_NAMES
 from models.files.compressed_tensors import read_shape
 from models.files.quantized_source import find_input_order
 from models.int4.packing import TENSOR_NAMES as GPTQ_NAMES
-from models.int4.packing import group_count, group_index, stored_zeros, unpack_last
+from models.int4.packing import stored_zeros, unpack_last
+from models.int4.weight import group_count, group_index
 
 OUTLIER = 100
 """A scale this many times the layer's median is named."""

@@ -32,7 +32,7 @@ from quantizer.plan.workload import (
 )
 from quantizer.recipes.recipe import Recipe
 from quantizer.run.following import widest_layer
-from quantizer.solvers.solver import too_few
+from quantizer.solvers.few_tokens import too_few
 
 SPARE_BYTES = 2**20
 """Room on the disk for headers, configuration, tokenizer and report."""

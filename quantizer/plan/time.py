@@ -18,7 +18,7 @@ from quantizer.plan.workload import (
 )
 from quantizer.recipes.recipe import Recipe
 from quantizer.run.parts import kind_of
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import GAMMAS, multiplies_early
 
 _BLOCK, _SLAB, _STRIP = 128, 512, 1024  # columns that are worked on together

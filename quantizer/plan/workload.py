@@ -18,7 +18,7 @@ from quantizer.calibration.streams import CalibrationSet
 from quantizer.recipes.recipe import Recipe, Stream, feeds, stream_of
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for
 from quantizer.run.parts import kind_of
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 
 FLOAT = 4
 """Bytes of a float32."""

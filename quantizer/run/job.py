@@ -22,7 +22,7 @@ from quantizer.plan.workload import CalibrationShape
 from quantizer.recipes.recipe import Recipe, uniform
 from quantizer.run.output import check_output
 from quantizer.run.parts import linear_of
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from models.files.tensor_files import (
     write_tensors,
     write_whole,
 )
-from models.int4.packing import QuantizedWeight
+from models.int4.weight import QuantizedWeight
 from quantizer.errors import OutputError, QuantizerError
 from quantizer.plan.machine import exact_float32, look_at_machine, trim_heap
 from quantizer.plan.plan import SPARE_BYTES, Plan, make_plan, megabytes, state_dtype_of
@@ -50,7 +50,7 @@ from quantizer.run.progress import (
 from quantizer.run.readback import digest_of, verify
 from quantizer.run.walk import Walk
 from quantizer.run.walked import FinishedBlock, Progress
-from quantizer.run.warnings import with_events
+from quantizer.run.warnings import with_warnings
 
 __all__ = ["Job", "Prepared", "plan_job", "prepare", "run", "verify"]
 
@@ -177,7 +177,7 @@ class _Run:
             tensors |= {f"{name}.{part}": tensor for part, tensor in packed.items()}
         write_tensors(self.work.shard(len(self.work.records)), tensors)
         modules = [
-            with_events(module, block.layers[module.name], self.rules.settings_of(module.name))
+            with_warnings(module, block.layers[module.name], self.rules.settings_of(module.name))
             for module in block.modules
         ]
         record = FinishedRecord(

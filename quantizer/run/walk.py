@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from models.blocks import Block, State
 from models.families import OpenedModel
 from models.files.checkpoint import CheckpointReader
-from models.int4.packing import QuantizedWeight
+from models.int4.weight import QuantizedWeight
 from models.loading import load_tensors
 from quantizer.calibration.streams import CalibrationSet, uncalibrated
 from quantizer.errors import CalibrationError, QuantizerError
@@ -30,7 +30,8 @@ from quantizer.run.parts import linear_of
 from quantizer.run.passes import Passes, Paths
 from quantizer.run.walked import EarlierRun, FinishedBlock, Observed, Progress
 from quantizer.solvers.gptq import GptqResult
-from quantizer.solvers.solver import Settings, Solution, propose, solve
+from quantizer.solvers.methods import Settings
+from quantizer.solvers.solver import Solution, propose, solve
 from quantizer.solvers.target import GAMMAS, LayerStatistics, choose
 
 

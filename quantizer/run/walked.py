@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from models.int4.packing import QuantizedWeight
+from models.int4.weight import QuantizedWeight
 from quantizer.report.report import ModuleReport
 from quantizer.solvers.gptq import LayerProblem
 from quantizer.solvers.solver import Solution

@@ -162,7 +162,8 @@ def cholesky(hessian: Tensor, ridge: float, *, backwards: bool = False) -> tuple
                 return lower, tried
     raise CalibrationError(
         f"the Hessian cannot be factorized even with damping {ridge * 10.0**_ESCALATIONS:.3g}: "
-        "use more calibration samples or a larger --damp-percent"
+        "use more calibration samples or a larger damp_percent",
+        settings=("samples", "damp_percent"),
     )
 
 

@@ -25,7 +25,7 @@ from quantizer.compare.methods import (
 from quantizer.errors import SettingsError
 from quantizer.run.walk import Walk
 from quantizer.run.walked import Observed
-from quantizer.solvers.solver import Settings, with_default_grid
+from quantizer.solvers.methods import Settings
 
 ALL = list(MEANINGS)
 COMPARED = ["gptq", "rpiq", PAPER]
@@ -88,9 +88,9 @@ def test_every_method_sees_the_same_statistics(observed: list[Observed]) -> None
 
 def test_every_method_has_the_settings_of_a_run() -> None:
     """Damping too, whose default differs between methods."""
-    assert settings_of("rpiq", 4, 16) == with_default_grid(Settings("rpiq", 4, 16), None)
-    assert settings_of("rtn", 4, 16) == with_default_grid(Settings("rtn", 4, 16), None)
-    plain = with_default_grid(Settings("gptq", 4, 16, act_order=False), None)
+    assert settings_of("rpiq", 4, 16) == Settings("rpiq", 4, 16)
+    assert settings_of("rtn", 4, 16) == Settings("rtn", 4, 16)
+    plain = Settings("gptq", 4, 16, act_order=False)
     assert settings_of("gptq", 4, 16) == settings_of(PAPER, 4, 16) == plain
 
 

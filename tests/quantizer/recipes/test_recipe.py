@@ -16,7 +16,7 @@ from quantizer.errors import CalibrationError, OutputError, SettingsError
 from quantizer.recipes.recipe import Recipe, Rule, parse_recipe, read_recipe, shipped, uniform
 from quantizer.run.job import Job, prepare
 from quantizer.run.pipeline import plan_job, run
-from quantizer.solvers.solver import Settings, with_default_grid
+from quantizer.solvers.methods import Settings
 
 SMALL = "bits = 4\ngroup_size = 8\n"
 
@@ -56,7 +56,7 @@ def test_the_shipped_ones_can_be_read() -> None:
 
 
 def test_uniform_is_a_plain_run() -> None:
-    plain = with_default_grid(Settings("rpiq"), None)
+    plain = Settings("rpiq")
     assert read_recipe("uniform").rules == uniform(plain).rules
 
 

@@ -23,7 +23,7 @@ from models.loading import load_model
 from models.text.byte_level import ByteLevelRules
 from quantizer.cli import main
 from quantizer.run.pipeline import Job, run
-from quantizer.solvers.solver import Settings, with_default_grid
+from quantizer.solvers.methods import Settings
 
 CONTEXT, WIDTH, VOCABULARY = 40, 32, 99
 
@@ -155,7 +155,7 @@ def test_an_added_family_is_quantized_and_loaded_back(
     mixer_folder: Path, text_file: Path, tmp_path: Path, method: Any
 ) -> None:
     out = tmp_path / "out"
-    settings = with_default_grid(Settings(method=method, group_size=16), None)
+    settings = Settings(method=method, group_size=16)
     report = run(Job(mixer_folder, out, settings, calibration=text_file, samples=12))
     assert [module.name for module in report.modules] == [
         f"mixers.{index}.{name}" for index in range(2) for name in ("gate", "value", "out")

@@ -25,7 +25,7 @@ from quantizer.errors import CalibrationError, OutputError, SettingsError
 from quantizer.report.report import RunReport
 from quantizer.run.pipeline import Job, run, verify
 from quantizer.run.walked import Progress
-from quantizer.solvers.solver import Method, Settings, with_default_grid
+from quantizer.solvers.methods import Method, Settings
 
 RunJob = Callable[..., tuple[RunReport, Path]]
 
@@ -39,11 +39,12 @@ def quantize(tiny_llama: Path, text_file: Path, tmp_path: Path) -> RunJob:
             method=method,
             group_size=changes.pop("group_size", 16),
             asymmetric_target=changes.pop("asymmetric_target", "auto"),
+            grid=changes.pop("grid", None),
         )
         parts: dict[str, Any] = {
             "model": tiny_llama,
             "out": tmp_path / "out",
-            "settings": with_default_grid(settings, changes.pop("grid", None)),
+            "settings": settings,
             "calibration": text_file,
             "samples": 12,
             "seq_len": 40,

@@ -24,7 +24,8 @@ from quantizer.run.outer import load_outer
 from quantizer.run.walk import Walk
 from quantizer.run.walked import FinishedBlock, Observed
 from quantizer.solvers.grid import nearest_code
-from quantizer.solvers.solver import Settings, solve, with_default_grid
+from quantizer.solvers.methods import Settings
+from quantizer.solvers.solver import solve
 from quantizer.solvers.target import GAMMAS, LayerStatistics
 
 LAST_LAYER = "model.layers.1.mlp.down_proj"
@@ -76,13 +77,13 @@ class Watched:
 
 
 def settings(method: str = "rpiq", target: str = "auto") -> Settings:
-    chosen = Settings(
+    return Settings(
         method=method,  # type: ignore[arg-type]
         group_size=16,
         asymmetric_target=target,  # type: ignore[arg-type]
         rounds=1,
+        grid="minmax",
     )
-    return with_default_grid(chosen, "minmax")
 
 
 def draw(model: Path, data: Path, samples: int = 10) -> CalibrationSet:
