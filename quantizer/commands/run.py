@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from models.files.formats import FORMATS
-from quantizer.commands.common import device_of, progress_bar
+from quantizer.commands.common import device_of, option_of, progress_bar
 from quantizer.errors import SettingsError
 from quantizer.plan.machine import return_freed_memory
 from quantizer.plan.text import plan_text
@@ -70,9 +70,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=float,
         help=f"share of the Hessian's mean diagonal; {_default('damp_percent')}",
     )
-    parser.add_argument(
-        "--rounds", type=int, help=f"most refinement rounds; {_default('rounds')}"
-    )
+    parser.add_argument("--rounds", type=int, help=f"most refinement rounds; {_default('rounds')}")
     parser.add_argument(
         "--rpiq-hessian",
         choices=get_args(HessianChoice),
@@ -85,9 +83,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="rpiq: how far layers make up for errors before them; auto: chosen on held-out text; "
         f"{_default('asymmetric_target')}",
     )
-    parser.add_argument(
-        "--grid", choices=get_args(GridChoice), help=_default("grid")
-    )
+    parser.add_argument("--grid", choices=get_args(GridChoice), help=_default("grid"))
     parser.add_argument(
         "--act-order",
         action=argparse.BooleanOptionalAction,
@@ -178,7 +174,7 @@ def _recipe(options: argparse.Namespace) -> Recipe | None:
     for name in _IN_RECIPES:
         if getattr(options, name) is not None:
             raise SettingsError(
-                f"--{name.replace('_', '-')} and --recipe {options.recipe} exclude each other; "
+                f"{option_of(name)} and --recipe {options.recipe} exclude each other; "
                 "say it in a recipe of your own"
             )
     return read_recipe(options.recipe)

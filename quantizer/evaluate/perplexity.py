@@ -85,7 +85,9 @@ def perplexity(
         rows = _documents(loaded, data, length, limit)
         items = pack_blocks([len(row) for row in rows])
     else:
-        raise SettingsError(f"--protocol {protocol} is unknown; give {' or '.join(PROTOCOLS)}")
+        raise SettingsError(
+            lambda name: f"{name('protocol')} {protocol} is unknown; give {' or '.join(PROTOCOLS)}"
+        )
     sums = row_losses(loaded, rows, batch_size=batch_size, on_progress=on_progress)
     counts = torch.tensor([len(row) - 1 for row in rows], dtype=torch.float64)
     losses = torch.stack([sums[item].sum() / counts[item].sum() for item in items])

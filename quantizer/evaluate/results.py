@@ -1,4 +1,4 @@
-"""Result files: one JSON object each, as written by ``--json``."""
+"""Result files: one JSON object each, as ``quantizer eval`` writes them."""
 
 import json
 from pathlib import Path
@@ -31,13 +31,20 @@ def read_result(path: Path) -> dict[str, Any]:
         result = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(
-            f"{path}: no such file or folder; give a model folder or an earlier --json file"
+            lambda name: (
+                f"{path}: no such file or folder; give a model folder or an earlier "
+                f"{name('json')} file"
+            )
         ) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a result ({error}); measure again") from error
     task = result.get("task") if isinstance(result, dict) else None
     needed = ("protocol", "value", "interval_95", "items", "model", _PER_ITEM.get(str(task), ""))
     if not all(name in result for name in needed):
-        raise DataError(f"{path}: is no result of quantizer eval; give a file written by --json")
+        raise DataError(
+            lambda name: (
+                f"{path}: is no result of quantizer eval; give a file written by {name('json')}"
+            )
+        )
     found: dict[str, Any] = result
     return found

@@ -102,7 +102,9 @@ def sentiment(
     elif protocol == "autogptq":
         answers = _generated(loaded, texts, batch_size, on_progress)
     else:
-        raise SettingsError(f"--protocol {protocol} is unknown; give standard or autogptq")
+        raise SettingsError(
+            lambda name: f"{name('protocol')} {protocol} is unknown; give standard or autogptq"
+        )
     for answer, item in zip(answers, items, strict=True):
         answer |= {"expected": item.label, "right": answer["given"] == item.label}
     expected = Counter(item.label for item in items)

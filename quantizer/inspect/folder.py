@@ -67,7 +67,7 @@ class Inspection:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of ``--json``."""
+        """Everything, for machines."""
         return {**asdict(self), "findings": self.findings()}
 
 

@@ -207,12 +207,14 @@ def read_recipe(name: str) -> Recipe:
         return parse_recipe(path.stem, path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise SettingsError(
-            f"{name} is no recipe; give {', '.join(shipped())} or a .toml file",
-            settings=("recipe",),
+            lambda called: (
+                f"{called('recipe')} {name} is no recipe; give {', '.join(shipped())} "
+                "or a .toml file"
+            )
         ) from error
     except UnicodeDecodeError as error:
         raise SettingsError(
-            f"{name} is not UTF-8 text; give a .toml file", settings=("recipe",)
+            lambda called: f"{called('recipe')} {name} is not UTF-8 text; give a .toml file"
         ) from error
 
 

@@ -231,8 +231,11 @@ class _Run:
         """
         if states != self.work.records[self.blocks.index(block)].states:
             raise OutputError(
-                f"{self.work.folder}: behind {block} this machine computes other values than the "
-                "run that is to be continued; continue it where it began, or give --restart"
+                lambda name: (
+                    f"{self.work.folder}: behind {block} this machine computes other values than "
+                    "the run that is to be continued; continue it where it began, or give "
+                    f"{name('restart')}"
+                )
             )
 
     def _write_rest(self) -> None:

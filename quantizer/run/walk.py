@@ -202,7 +202,7 @@ class Walk:
             statistics = self._statistics(block, exact, group[0], paths)
             self._park(exact)
         except CalibrationError as error:
-            raise CalibrationError(f"{block.name}.{group[0]}: {error}") from error
+            raise error.at(f"{block.name}.{group[0]}") from error
         seconds = (time.monotonic() - started) / len(group)
         started = time.monotonic()
         weights = {name: linear_of(block, name).weight.detach().clone() for name in group}
@@ -300,7 +300,7 @@ class Walk:
                 try:
                     candidate = propose(statistics.problem(weights[name], gamma), settings)
                 except QuantizerError as error:
-                    raise type(error)(f"{block.name}.{name}: {error}") from error
+                    raise error.at(f"{block.name}.{name}") from error
                 proposed[gamma][name] = candidate
                 linear_of(block, name).weight.copy_(candidate.weight.dequantize())
             errors[gamma] = self._output_error(block, paths.held_out, goal)
@@ -338,7 +338,7 @@ class Walk:
                 proposed=proposed,
             )
         except QuantizerError as error:
-            raise type(error)(f"{name}: {error}") from error
+            raise error.at(name) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from quantizer.solvers.methods import Settings
 _ROUNDING = 1.001  # a damping share goes through float32
 
 
-def with_warnings(report: ModuleReport, weight: QuantizedWeight, settings: Settings) -> ModuleReport:
+def with_warnings(
+    report: ModuleReport, weight: QuantizedWeight, settings: Settings
+) -> ModuleReport:
     """Add dead columns, raised damping and groups of one value to a layer's warnings."""
     found = (
         *_dead_columns(report),

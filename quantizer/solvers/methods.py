@@ -116,15 +116,18 @@ class Settings:
     def _check(self) -> None:
         if self.group_size < 1:
             raise SettingsError(
-                f"group_size {self.group_size} is too small; give 32, 64 or 128",
-                settings=("group_size",),
+                lambda name: (
+                    f"{name('group_size')} {self.group_size} is too small; give 32, 64 or 128"
+                )
             )
         if not 0 <= self.damp_percent <= 1:  # NaN lies nowhere
             raise SettingsError(
-                f"damp_percent {self.damp_percent} is out of range; give a share such as 0.01",
-                settings=("damp_percent",),
+                lambda name: (
+                    f"{name('damp_percent')} {self.damp_percent} is out of range; "
+                    "give a share such as 0.01"
+                )
             )
         if self.rounds < 1:
             raise SettingsError(
-                f"rounds {self.rounds} refine nothing; give 1 or more", settings=("rounds",)
+                lambda name: f"{name('rounds')} {self.rounds} refines nothing; give 1 or more"
             )
