@@ -13,7 +13,7 @@ from quantizer.errors import SettingsError
 from quantizer.plan.machine import return_freed_memory
 from quantizer.plan.text import plan_text
 from quantizer.recipes.recipe import Recipe, read_recipe, shipped
-from quantizer.report.report import RunReport
+from quantizer.report.report import Report
 from quantizer.run.pipeline import Job, plan_job, prepare, run
 from quantizer.run.progress import count_finished
 from quantizer.solvers.methods import (
@@ -212,7 +212,7 @@ def _dry_run(job: Job, *, as_json: bool) -> int:
     return 0
 
 
-def _summary(out: Path, report: RunReport) -> str:
+def _summary(out: Path, report: Report) -> str:
     totals = report.totals()
     ratio = totals["mean_j_ratio"]
     kept = ", ".join(f"{count} {name}" for name, count in totals["kept"].items())

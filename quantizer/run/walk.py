@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from models.blocks import Block, State
 from models.families import OpenedModel
-from models.files.checkpoint import CheckpointReader
 from models.int4.weight import QuantizedWeight
 from models.loading import load_tensors
 from quantizer.calibration.streams import CalibrationSet, uncalibrated
@@ -28,7 +27,7 @@ from quantizer.run.gathering import gather
 from quantizer.run.outer import load_outer
 from quantizer.run.parts import linear_of
 from quantizer.run.passes import Passes, Paths
-from quantizer.run.walked import EarlierRun, FinishedBlock, Observed, Progress
+from quantizer.run.walked import EarlierRun, FinishedBlock, Observed, Progress, WeightSource
 from quantizer.solvers.gptq import GptqResult
 from quantizer.solvers.methods import Settings
 from quantizer.solvers.solver import Solution, propose, solve
@@ -41,7 +40,7 @@ class Walk:
     def __init__(
         self,
         opened: OpenedModel,
-        reader: CheckpointReader,
+        reader: WeightSource,
         settings: Settings | Recipe,
         *,
         device: torch.device,

@@ -22,19 +22,19 @@ from models.int4.packing import TENSOR_NAMES, unpack
 from models.loading import load_model
 from quantizer.calibration.streams import draw_calibration
 from quantizer.errors import CalibrationError, OutputError, SettingsError
-from quantizer.report.report import RunReport
+from quantizer.report.report import Report
 from quantizer.run.pipeline import Job, run, verify
 from quantizer.run.walked import Progress
 from quantizer.solvers.methods import Method, Settings
 
-RunJob = Callable[..., tuple[RunReport, Path]]
+RunJob = Callable[..., tuple[Report, Path]]
 
 
 @pytest.fixture
 def quantize(tiny_llama: Path, text_file: Path, tmp_path: Path) -> RunJob:
     """Run a job with small defaults; keyword arguments replace parts of it."""
 
-    def call(method: Method = "rpiq", **changes: Any) -> tuple[RunReport, Path]:
+    def call(method: Method = "rpiq", **changes: Any) -> tuple[Report, Path]:
         settings = Settings(
             method=method,
             group_size=changes.pop("group_size", 16),
