@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import weakref
 from collections.abc import Callable
@@ -423,6 +424,31 @@ def test_a_changed_file_does_not_pass_verification(quantize: RunJob, tiny_llama:
     save_file(tensors, out / "model.safetensors")
     with pytest.raises(OutputError, match=r"layers\.1\.mlp\.up_proj"):
         verify(CheckpointReader(tiny_llama), out, digests, settings, FORMATS["gptq"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["model.embed_tokens.weight", "model.layers.0.input_layernorm.weight", "model.norm.weight"],
+)
+@pytest.mark.parametrize("damage", ["last bit", "dtype", "missing"])
+def test_reading_back_finds_a_damaged_copy(
+    tiny_llama: Path, tmp_path: Path, name: str, damage: str
+) -> None:
+    out = tmp_path / "out"
+    settings, form = Settings("rtn", group_size=16), FORMATS["gptq"]
+    run(Job(tiny_llama, out, settings))
+    tensors = load_file(out / "model.safetensors")
+    verify(CheckpointReader(tiny_llama), out, {}, settings, form)
+    if damage == "missing":
+        del tensors[name]
+    elif damage == "dtype":
+        tensors[name] = tensors[name].double()
+    else:
+        bits = tensors[name].view(torch.int16 if tensors[name].element_size() == 2 else torch.int32)
+        bits.view(-1)[-1] ^= 1
+    save_file(tensors, out / "model.safetensors")
+    with pytest.raises(OutputError, match=re.escape(name)):
+        verify(CheckpointReader(tiny_llama), out, {}, settings, form)
 
 
 # CogVLM2: every expert counts its own tokens.
