@@ -38,7 +38,7 @@ from quantizer.calibration.sequences import sequence_length
 from quantizer.calibration.texts import read_documents, tokenize_file
 from quantizer.errors import DataError, SettingsError
 from quantizer.evaluate.intervals import bootstrap_ratio
-from quantizer.evaluate.items import digest_of, file_digest
+from quantizer.evaluate.results import digest_of, file_digest
 from quantizer.evaluate.scoring import Progress, row_losses
 
 PROTOCOLS = ("standard", "autogptq")

@@ -1,5 +1,7 @@
-"""Result files: one JSON object each, as ``quantizer eval`` writes them."""
+"""Result files, one JSON object each as ``quantizer eval`` writes them, and digests of the items
+that a result is about, by which a later comparison knows them."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -48,3 +50,17 @@ def read_result(path: Path) -> dict[str, Any]:
         )
     found: dict[str, Any] = result
     return found
+
+
+def file_digest(*paths: Path) -> str:
+    """SHA-256 of files' contents, one after the other; their names do not matter."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def digest_of(items: Any) -> str:
+    """SHA-256 of items as JSON: token ids of windows, or questions with their right answers."""
+    return hashlib.sha256(json.dumps(items).encode()).hexdigest()

@@ -32,9 +32,9 @@ from torch import Tensor
 from models.families import text_limits
 from models.loading import LoadedModel
 from quantizer.errors import DataError, SettingsError
-from quantizer.evaluate.accuracy import accuracy
 from quantizer.evaluate.generation import greedy_rows
-from quantizer.evaluate.items import digest_of, file_digest
+from quantizer.evaluate.intervals import accuracy
+from quantizer.evaluate.results import digest_of, file_digest
 from quantizer.evaluate.scoring import Progress, batch_size_for, not_finite, row_logits
 from quantizer.evaluate.sentiment_data import LABELS, read_sentiment
 

@@ -35,7 +35,11 @@ from quantizer.solvers.target import GAMMAS, LayerStatistics, choose
 
 
 class Walk:
-    """One pass over the blocks; holds what every block needs."""
+    """One pass over the blocks; holds what every block needs.
+
+    followed:       tokens that the full-precision path follows, by the widest layer's inputs.
+    judging_tokens: held-out tokens whose block output chooses γ; None for 2,048.
+    """
 
     def __init__(
         self,
@@ -47,6 +51,8 @@ class Walk:
         state_dtype: torch.dtype = torch.float32,
         allow_uncalibrated: bool = False,
         keep_last_inputs: bool = False,
+        followed: Callable[[int], int] = followed_tokens,
+        judging_tokens: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         observer: Callable[[Observed], None] | None = None,
     ) -> None:
@@ -56,6 +62,8 @@ class Walk:
         self.device, self.allow_uncalibrated = device, allow_uncalibrated
         self.passes = Passes(self.model, device, state_dtype)
         self.keep_last_inputs = keep_last_inputs
+        self.followed = followed
+        self.judging_tokens = JUDGING_TOKENS if judging_tokens is None else judging_tokens
         self.on_progress, self.observer = on_progress, observer
         self.recipe.check(self.model)
         self.widest = widest_layer(self.model, self.recipe)
@@ -154,8 +162,8 @@ class Walk:
         )
         follow = judge = 0
         if self.asymmetric:
-            follow = sequences_for(fit_lengths, followed_tokens(self.widest))
-            judge = sequences_for(judge_lengths, JUDGING_TOKENS)
+            follow = sequences_for(fit_lengths, self.followed(self.widest))
+            judge = sequences_for(judge_lengths, self.judging_tokens)
         return Paths(fitting, held_out, fitting[:follow], held_out[:judge], *streams)
 
     def _goal(self, exact: Block, paths: Paths) -> list[State]:

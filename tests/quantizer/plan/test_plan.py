@@ -122,8 +122,8 @@ def test_what_cannot_fit_is_refused_in_numbers(job: Job) -> None:
     plan = plan_of(job)
     plan.check()
     for changes, message in (
-        ({"free_host": 1000}, r"needs .* MB of memory and 0\.00 MB are free: give fewer --samples"),
-        ({"free_device": 1000}, r"MB on the GPU and 0\.00 MB are free: .*--device cpu"),
+        ({"free_host": 1000}, r"needs .* MB of memory and 0\.00 MB are free: give fewer samples"),
+        ({"free_device": 1000}, r"MB on the GPU and 0\.00 MB are free: .*device cpu"),
         ({"free_disk": 1000}, r"MB of disk and 0\.00 MB are free: free more, or"),
     ):
         small: dict[str, Any] = dict(changes)

@@ -376,7 +376,7 @@ def test_how_many_sequences_are_followed() -> None:
 def test_text_alone_cannot_calibrate_what_sees(
     tiny_cogvlm2: Path, text_file: Path, method: str, target: str
 ) -> None:
-    words = r"model\.vision\..*: no calibration token reached it; .*--allow-uncalibrated"
+    words = r"model\.vision\..*: no calibration token reached it; .*allow_uncalibrated"
     with pytest.raises(CalibrationError, match=words):
         Watched(tiny_cogvlm2, settings(method, target), draw(tiny_cogvlm2, text_file))
     seen = Watched(
