@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from bench_gate_judge import LOST, is_held_out
 from PIL import Image
-from spoilt_pictures import SPOILT, WORKING_SIDE, Picture
+from spoilt_pictures import SPOILT, WORKING_SIDE, Picture, photographs
 
 from assistant.seeing.framing import cut_off
 from assistant.seeing.ocr import RapidOcrReader
@@ -204,12 +204,6 @@ def cuts(picture: Picture, lines: list[TextLine]) -> Iterator[tuple[str, str | N
         yield "right", "right", np.ascontiguousarray(picture[:, :middle])
     else:
         yield "left", "left", np.ascontiguousarray(picture[:, middle:])
-
-
-def photographs(vision: Path) -> list[Path]:
-    """Every picture of the data."""
-    kinds = (".jpg", ".jpeg", ".png")
-    return [path for path in sorted(vision.rglob("*")) if path.suffix in kinds]
 
 
 def shrunk(rgb: Picture) -> Picture:

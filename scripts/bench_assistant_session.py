@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench_assistant_doubles import (
+from bench_assistant_fakes import (
     Camera,
     Clock,
     Loudspeaker,

@@ -156,10 +156,6 @@ class Int4Linear(nn.Module):
             f"bits={self.bits}, group_size={self.group_size}, bias={self.bias is not None}"
         )
 
-    def held_bytes(self) -> int:
-        """Count the bytes of all tensors that the layer holds now."""
-        return sum(buffer.numel() * buffer.element_size() for buffer in self.buffers())
-
     def _stored(self) -> dict[str, Tensor]:
         own = {name: getattr(self, name) for name in TENSOR_NAMES}
         return own | {"qweight": self._file_qweight()}

@@ -27,7 +27,7 @@ DRIVING: Method = "rpiq"
 class CompareJob:
     """One run of ``quantizer compare``.
 
-    calibration: a text file, or a folder with pictures and ``questions.jsonl`` for CogVLM2.
+    calibration: a text file, or pictures with questions for a model that reads them.
     data:        a text file to measure perplexity on, by its first ``limit`` windows or all.
     dtype:       in which models are measured.
     paper_rounds: counts of rounds that ``rpiq-paper`` is run for.

@@ -34,8 +34,7 @@ from torch import Tensor
 
 from models.families import text_limits
 from models.loading import LoadedModel
-from quantizer.calibration.sequences import sequence_length
-from quantizer.calibration.texts import read_documents, tokenize_file
+from quantizer.calibration.texts import read_documents, sequence_length, tokenize_file
 from quantizer.errors import DataError, SettingsError
 from quantizer.evaluate.intervals import bootstrap_ratio
 from quantizer.evaluate.results import digest_of, file_digest

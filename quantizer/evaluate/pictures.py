@@ -14,7 +14,7 @@ from rapidfuzz.distance import Levenshtein
 from models.generate import PictureChat, SceneHandle
 from models.loading import LoadedModel
 from models.pictures import load_picture
-from quantizer.calibration.texts import QUESTIONS_FILE, read_questions
+from quantizer.calibration.pictures import QUESTIONS_FILE, read_questions
 from quantizer.evaluate.intervals import accuracy, bootstrap_ratio
 from quantizer.evaluate.results import digest_of, file_digest
 

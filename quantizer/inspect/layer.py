@@ -15,9 +15,9 @@ from models.int4.weight import group_count
 from quantizer.inspect.checks import (
     WIDTHS,
     CannotGoOnError,
+    LayerChecks,
     LayerFacts,
     Read,
-    LayerChecks,
     count_of,
 )
 

@@ -196,7 +196,7 @@ def plan_shapes(
 ) -> Plan:
     """Work out what a run with calibration sequences of these shapes will need."""
     blocks = block_shapes(list(opened.blockwise.blocks()), reader, recipe)
-    followed = shape.followed(recipe, widest_layer(opened.blockwise, recipe))
+    followed = shape.followed(recipe, widest_layer(opened, recipe))
     host, device = _peak(opened, reader, blocks, shape, followed, recipe, machine)
     shards = sum(shard_size(block, recipe.base) for block in blocks)
     inside = tuple(f"{block.name}." for block in blocks)
@@ -224,7 +224,7 @@ def state_dtype_of(
 ) -> torch.dtype:
     """How a run stores states between blocks, see `state_dtype`."""
     shape = CalibrationShape.of(opened, calibration)
-    return state_dtype(shape, shape.followed(recipe, widest_layer(opened.blockwise, recipe)))
+    return state_dtype(shape, shape.followed(recipe, widest_layer(opened, recipe)))
 
 
 def _peak(

@@ -11,17 +11,12 @@ from models.families import OpenedModel, open_blockwise
 from models.files.checkpoint import CheckpointReader
 from models.files.formats import FORMATS, OutputFormat
 from models.loading import check_shapes
-from quantizer.calibration.streams import (
-    CalibrationSet,
-    draw_calibration,
-    reads_pictures,
-    uncalibrated,
-)
+from quantizer.calibration.streams import CalibrationSet, draw_calibration, uncalibrated
 from quantizer.errors import SettingsError
 from quantizer.plan.workload import CalibrationShape
 from quantizer.recipes.recipe import Recipe, uniform
 from quantizer.run.output import check_output
-from quantizer.run.parts import linear_of
+from quantizer.run.passes import linear_of
 from quantizer.solvers.methods import Settings
 
 
@@ -32,7 +27,7 @@ class Job:
     settings: how every layer is quantized; with a recipe, its ``base``.
     form: name of the output format, see ``models.files.formats``.
     recipe: which layers are quantized how; None for all of them by ``settings``.
-    calibration: a text file, or pictures with questions for CogVLM2, see
+    calibration: a text file, or pictures with questions for a model that reads them, see
         ``quantizer.calibration.pictures``; None only for plain rounding.
     text_calibration: a further text file beside pictures.
     samples: sequences to draw from each; None for 64 of pictures and 128 of text.
@@ -151,7 +146,7 @@ def _check(prepared: Prepared, job: Job) -> None:
     opened, reader, settings = prepared.opened, prepared.reader, job.settings
     calibrated = job.calibration is not None
     job.rules.check(opened.blockwise)
-    if job.text_calibration is not None and not (calibrated and reads_pictures(opened)):
+    if job.text_calibration is not None and not (calibrated and opened.layout.pictures is not None):
         raise SettingsError(
             lambda name: (
                 f"{name('text_calibration')} adds to calibration with pictures; "

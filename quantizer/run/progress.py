@@ -32,6 +32,7 @@ from quantizer.report.report import WRITTEN_BY
 
 _LOCK, _RUN, _PROGRESS = "lock", "run.json", "progress.jsonl"
 _OUTPUT, _PARTS, _REPLACED, _PLACING = "output", "parts", "replaced", "placing"
+_VERSION = "quantizer"  # its name in the fingerprint, see quantizer.fingerprint
 _SHOWN = 3  # differences between two runs that a message names
 
 
@@ -211,7 +212,18 @@ class Work:
         now = json.loads(json.dumps(dict(fingerprint)))
         if before == now:
             return
-        differences = differing(before if isinstance(before, dict) else {}, now)
+        before = before if isinstance(before, dict) else {}
+        begun_by, this = (str(run.get(_VERSION)).partition(",")[0] for run in (before, now))
+        if _VERSION in before and begun_by != this:
+            # Said alone: with the version anything else may differ, and no option brings it back.
+            raise OutputError(
+                lambda name: (
+                    f"{self.folder}: holds an unfinished run of quantizer {begun_by}, which "
+                    f"quantizer {this} does not continue; finish it with the version that began "
+                    f"it, or give {name('restart')} to throw it away and begin anew"
+                )
+            )
+        differences = differing(before, now)
         raise OutputError(
             lambda name: (
                 f"{self.folder}: holds the unfinished work of another run "

@@ -25,8 +25,7 @@ from quantizer.report.report import ModuleReport, report_module
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for, widest_layer
 from quantizer.run.gathering import gather
 from quantizer.run.outer import load_outer
-from quantizer.run.parts import linear_of
-from quantizer.run.passes import Passes, Paths
+from quantizer.run.passes import Passes, Paths, linear_of
 from quantizer.run.walked import EarlierRun, FinishedBlock, Observed, Progress, WeightSource
 from quantizer.solvers.gptq import GptqResult
 from quantizer.solvers.methods import Settings
@@ -66,7 +65,8 @@ class Walk:
         self.judging_tokens = JUDGING_TOKENS if judging_tokens is None else judging_tokens
         self.on_progress, self.observer = on_progress, observer
         self.recipe.check(self.model)
-        self.widest = widest_layer(self.model, self.recipe)
+        self.parts = opened.layout.parts
+        self.widest = widest_layer(opened, self.recipe)
         blocks = list(self.recipe.blocks(self.model))
         self.total, self.done = sum(len(g) for block in blocks for g in block.groups), 0
 
@@ -233,6 +233,7 @@ class Walk:
             report = report_module(
                 full_name,
                 solution,
+                part=self.parts.of(full_name).title,
                 tokens=(statistics.tokens, statistics.held_out_tokens),
                 grid=settings.grid,
                 gamma=gamma if is_asymmetric(settings) else None,

@@ -13,7 +13,7 @@ from models.cogvlm2.processing import build_prompt, encode_prompt, preprocess_pi
 from models.errors import ModelFolderError, PictureError, PromptError
 from models.generate import PictureChat, StreamingText
 from models.loading import LoadedModel
-from models.pocket.tokenizer import build_tokenizer
+from models.pocket.training.export import build_tokenizer
 from models.pocket.training.loop import pocket_config
 
 
