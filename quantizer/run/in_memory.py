@@ -48,22 +48,25 @@ class ModuleTensors:
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return a tensor's shape."""
-        return tuple(self.read(name).shape)
+        return tuple(self._own(name).shape)
 
     def read(self, name: str) -> Tensor:
-        """Return a tensor itself, not a copy.
+        """Return a copy of a tensor, as a walk writes into the layers that it reads.
 
         Raises:
             CheckpointError: there is none of that name.
         """
-        if name not in self._tensors:
-            raise CheckpointError(f"{self.folder} has no tensor {name}: give a whole model")
-        return self._tensors[name]
+        return self._own(name).clone()
 
     def size(self, name: str) -> int:
         """Return a tensor's bytes."""
-        tensor = self.read(name)
+        tensor = self._own(name)
         return tensor.numel() * tensor.element_size()
+
+    def _own(self, name: str) -> Tensor:
+        if name not in self._tensors:
+            raise CheckpointError(f"{self.folder} has no tensor {name}: give a whole model")
+        return self._tensors[name]
 
 
 def quantize_in_memory(

@@ -19,6 +19,7 @@ from quantizer import LayerResult, Report, Settings, quantize_layer, quantize_mo
 from quantizer.calibration.streams import draw_calibration
 from quantizer.errors import CalibrationError, SettingsError
 from quantizer.recipes.recipe import Recipe, Rule
+from quantizer.run.walked import Progress
 from quantizer.solvers.gptq import LayerProblem, gptq
 from quantizer.solvers.grid import minmax_grid, round_to_nearest
 from quantizer.solvers.methods import Method
@@ -234,3 +235,20 @@ def test_a_module_that_cannot_be_quantized_is_refused_untouched(tiny_llama: Path
         quantize_model(tiny_llama, tiny_llama)  # type: ignore[call-overload]
     assert not any(isinstance(part, Int4Linear) for part in module.modules())
     assert CheckpointReader(tiny_llama).names()
+
+
+@pytest.mark.parametrize("method", ["gptq", "rpiq"])
+def test_a_module_is_untouched_until_all_is_computed(tiny_llama: Path, method: Method) -> None:
+    module = load_model(tiny_llama, dtype=torch.float32).model
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    ids = [torch.arange(1, 30).roll(shift) % 20 for shift in range(6)]
+
+    def stop(progress: Progress) -> None:
+        if progress.done == progress.total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        quantize_model(module, ids, Settings(method, group_size=16, rounds=1), on_progress=stop)
+    after = module.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
