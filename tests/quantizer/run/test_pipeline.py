@@ -410,13 +410,16 @@ def test_a_failed_run_leaves_nothing_behind(
     assert [path.name for path in tmp_path.iterdir()] == ["damaged"]
 
 
+def digests_of(folder: Path) -> dict[str, str]:
+    return {
+        name: hashlib.sha256(weight.numpy().tobytes()).hexdigest()
+        for name, weight in dequantized(folder, 16).items()
+    }
+
+
 def test_a_changed_file_does_not_pass_verification(quantize: RunJob, tiny_llama: Path) -> None:
     _, out = quantize("rtn")
-    weights = dequantized(out, 16)
-    digests = {
-        name: hashlib.sha256(weight.numpy().tobytes()).hexdigest()
-        for name, weight in weights.items()
-    }
+    digests = digests_of(out)
     settings = Settings("rtn", group_size=16)
     verify(CheckpointReader(tiny_llama), out, digests, settings, FORMATS["gptq"])
     tensors = load_file(out / "model.safetensors")
@@ -437,8 +440,8 @@ def test_reading_back_finds_a_damaged_copy(
     out = tmp_path / "out"
     settings, form = Settings("rtn", group_size=16), FORMATS["gptq"]
     run(Job(tiny_llama, out, settings))
-    tensors = load_file(out / "model.safetensors")
-    verify(CheckpointReader(tiny_llama), out, {}, settings, form)
+    tensors, digests = load_file(out / "model.safetensors"), digests_of(out)
+    verify(CheckpointReader(tiny_llama), out, digests, settings, form)
     if damage == "missing":
         del tensors[name]
     elif damage == "dtype":
@@ -448,7 +451,7 @@ def test_reading_back_finds_a_damaged_copy(
         bits.view(-1)[-1] ^= 1
     save_file(tensors, out / "model.safetensors")
     with pytest.raises(OutputError, match=re.escape(name)):
-        verify(CheckpointReader(tiny_llama), out, {}, settings, form)
+        verify(CheckpointReader(tiny_llama), out, digests, settings, form)
 
 
 # CogVLM2: every expert counts its own tokens.
