@@ -35,7 +35,7 @@ OWNED = {
     "keyring": {"assistant/memory/keys.py"},
     "textual": {"assistant/ui/tui.py"},
     "tomlkit": {"assistant/settings/file.py"},
-    "platformdirs": {"assistant/settings/paths.py"},
+    "platformdirs": {"models/own_folders.py"},
     "matplotlib": {"quantizer/compare/plots.py"},
 }
 

@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from assistant.doctor import device_id
 from assistant.errors import AssistantError, PlayerError, SynthesizerError
 from assistant.speech.rendering import sentences
 from assistant.text.printable import printable
@@ -156,6 +158,11 @@ def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    doctor.add_argument(
+        "--delete-device-id",
+        action="store_true",
+        help="delete the identifier that a library left, and look at nothing else",
+    )
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     doctor.add_argument("--speak", action="store_true", help="also say each line aloud")
     doctor.add_argument("--verbose", action="store_true", help="log what is done")
@@ -164,6 +171,8 @@ def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Examine this machine, print and perhaps speak what was found; return the exit code."""
+    if options.delete_device_id:
+        return delete_device_id(as_json=options.json)
     # The drivers are loaded by their probes, not by the start of every other command.
     from assistant.doctor.probes import this_machine
 
@@ -173,6 +182,26 @@ def run(options: argparse.Namespace) -> int:
             as_json=options.json,
             say=voice.say if options.speak else None,
         )
+
+
+def delete_device_id(*, as_json: bool) -> int:
+    """Delete what onnxruntime's telemetry left, and print what was deleted; return the exit code.
+
+    Raises:
+        AssistantError: something cannot be deleted.
+    """
+    deleted: list[str] = []
+
+    def tell(path: Path) -> None:
+        deleted.append(str(path))
+        if not as_json:
+            print(printable(f"Deleted: {path}"), flush=True)
+
+    if not device_id.delete(tell) and not as_json:
+        print("There is no device identifier.")
+    if as_json:
+        print(json.dumps({"schema_version": 1, "deleted": deleted}))
+    return FINE
 
 
 def report(

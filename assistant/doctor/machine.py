@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from assistant.doctor.device_id import left_behind
 from assistant.doctor.doctor import Finding, State
 from assistant.errors import AssistantError
 from assistant.machine import memory_bytes, size_text
@@ -183,6 +184,22 @@ def look_at_saved_things(settings: Settings) -> Finding:
         return Finding(State.OK, "switched on; the key lies in the system's keyring")
     cause, _, fix = trouble.partition("; ")
     return Finding(State.LIMITED, "switched on; a passphrase is needed", cause, fix)
+
+
+def look_at_device_id() -> Finding:
+    """Say whether an identifier of this computer is kept; it never matters for the answers."""
+    files = left_behind()
+    if not files:
+        return Finding(State.OK, "no identifier of this computer is kept for telemetry")
+    return Finding(
+        State.LIMITED,
+        f"{files[0]} is there"
+        + (f", with {len(files) - 1} more of the same library" if files[1:] else ""),
+        "the library onnxruntime wrote it while its telemetry was on, in Sightline 0.3.0 or in "
+        "another program; Sightline does not use it, and sends nothing",
+        "assistant doctor --delete-device-id deletes it; other programs with this library share "
+        "it, and make a new one if they need it",
+    )
 
 
 def look_at_settings(wrong: list[str]) -> Finding:

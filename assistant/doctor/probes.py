@@ -6,6 +6,7 @@ from pathlib import Path
 
 from assistant.doctor.doctor import Finding, Probe, State
 from assistant.doctor.machine import (
+    look_at_device_id,
     look_at_disk,
     look_at_gpu,
     look_at_memory,
@@ -57,6 +58,7 @@ def this_machine() -> list[Probe]:
         Probe("memory", look_at_memory),
         Probe("disk", look_at_disk),
         Probe("saved things", lambda: look_at_saved_things(settings), matters=False),
+        Probe("device identifier", look_at_device_id, matters=False),
         Probe("settings", lambda: look_at_settings(wrong), matters=False),
     ]
 

@@ -14,6 +14,7 @@ from typing import Any
 from assistant.errors import DownloadError
 from assistant.models_store.downloads import NetworkError, first_line
 from models.catalog import HubSource
+from models.offline import hub_reachable, is_offline_by_choice
 
 WEIGHTS = ".safetensors"
 NEVER = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".npy", ".npz", ".py", ".so")
@@ -51,12 +52,20 @@ def list_files(source: HubSource, *, endpoint: str | None = None) -> HubListing:
         DownloadError: no network, no such repository, or a licence that was not accepted.
     """
     try:
-        import huggingface_hub
-        from huggingface_hub import errors
+        with hub_reachable():
+            import huggingface_hub
+            from huggingface_hub import constants, errors
     except ImportError as error:
         raise DownloadError(
             f"the package huggingface-hub is missing ({error}); run scripts/setup again"
         ) from error
+    if constants.is_offline_mode():
+        if is_offline_by_choice():
+            raise DownloadError("HF_HUB_OFFLINE is set; unset it to pull a model")
+        raise DownloadError(
+            "huggingface_hub was imported earlier, while HF_HUB_OFFLINE was set by this package; "
+            "pull in a process of its own: assistant models pull"
+        )
     page = f"{endpoint or 'https://huggingface.co'}/{source.repository}"
     try:
         answer = huggingface_hub.HfApi(endpoint=endpoint).model_info(
@@ -71,8 +80,6 @@ def list_files(source: HubSource, *, endpoint: str | None = None) -> HubListing:
         raise DownloadError(
             f"{page}: there is no such repository; a newer program may know another"
         ) from error
-    except errors.OfflineModeIsEnabled as error:
-        raise DownloadError("HF_HUB_OFFLINE is set; unset it to pull a model") from error
     except (NetworkError, OSError, ValueError) as error:
         raise DownloadError(
             f"{page}: the hub cannot be reached ({first_line(error)}); check the network"

@@ -264,7 +264,12 @@ def test_what_the_hub_may_answer(root: str, hub: Manners, monkeypatch: pytest.Mo
     with pytest.raises(DownloadError, match="check the network"):
         fetch(hub_model(), "http://127.0.0.1:9")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(DownloadError, match="HF_HUB_OFFLINE"):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.delenv("SIGHTLINE_SET_HF_HUB_OFFLINE", raising=False)
+    with pytest.raises(DownloadError, match="HF_HUB_OFFLINE is set; unset it"):
+        fetch(hub_model(), root)
+    monkeypatch.setenv("SIGHTLINE_SET_HF_HUB_OFFLINE", "1")
+    with pytest.raises(DownloadError, match="HF_HUB_OFFLINE was set by this package"):
         fetch(hub_model(), root)
 
 

@@ -154,7 +154,7 @@ def test_all_the_parts_are_looked_at(home: Path) -> None:
     names = ", ".join(probe.name for probe in doctor_probes.this_machine())
     assert names == (
         "camera, microphone, loudspeaker, voice, recognizer, text recognition, models, "
-        "graphics card, memory, disk, saved things, settings"
+        "graphics card, memory, disk, saved things, device identifier, settings"
     )
     (home / "config").mkdir(parents=True)
     (home / "config/settings.toml").write_text('[speech]\nmode = "screen_reader"\n')
