@@ -56,10 +56,10 @@ def left_behind() -> tuple[Path, ...]:
     return tuple(found)
 
 
-def delete(tell: Callable[[Path], None]) -> int:
+def delete(report: Callable[[Path], None]) -> int:
     """Delete the files that were left, and their folders if nothing else lies there.
 
-    tell: is given each file that was deleted.
+    report: is given each file that was deleted.
 
     Returns:
         How many files were deleted.
@@ -73,9 +73,9 @@ def delete(tell: Callable[[Path], None]) -> int:
             path.unlink()
         except OSError as error:
             raise AssistantError(
-                f"{path}: cannot be deleted ({error.strerror}); delete it yourself"
+                f"{path}: cannot be deleted ({error.strerror})", "delete it yourself"
             ) from error
-        tell(path)
+        report(path)
     if files:
         place = folder()
         # Up to the maker's folder, which other programs of his may use.

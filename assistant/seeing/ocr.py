@@ -86,7 +86,7 @@ class RapidOcrReader:
         try:
             yield from self._read_parts(rgb, began + limit_s, cancelled)
         except Exception as error:  # it raises its own and onnxruntime's bare exceptions
-            raise OcrError(f"text recognition failed ({error}); try another picture") from error
+            raise OcrError(f"text recognition failed ({error})", "try another picture") from error
 
     def _read_parts(
         self, rgb: RgbPicture, until: float, cancelled: Callable[[], bool]
@@ -183,5 +183,5 @@ class RapidOcrReader:
             )
         except Exception as error:  # as above
             raise OcrError(
-                f"text recognition cannot start ({error}); reinstall the rapidocr package"
+                f"text recognition cannot start ({error})", "reinstall the rapidocr package"
             ) from error

@@ -46,7 +46,7 @@ def _package_folder() -> Path:
     # Not imported: the caller decides when the package loads its libraries.
     spec = importlib.util.find_spec("rapidocr")
     if spec is None or spec.origin is None:
-        raise OcrError("the package rapidocr is missing; run scripts/setup again")
+        raise OcrError("the package rapidocr is missing", "run scripts/setup again")
     return Path(spec.origin).parent
 
 
@@ -56,8 +56,8 @@ def _checked(path: Path, sha256: str) -> Path:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise OcrError(
-            f"{path}: cannot be read ({error.strerror}); reinstall the rapidocr package"
+            f"{path}: cannot be read ({error.strerror})", "reinstall the rapidocr package"
         ) from error
     if found != sha256:
-        raise OcrError(f"{path}: is damaged; reinstall the rapidocr package")
+        raise OcrError(f"{path}: is damaged", "reinstall the rapidocr package")
     return path

@@ -7,7 +7,6 @@ from pathlib import Path
 from assistant.errors import SettingsError
 from models.own_folders import (
     HOME_VARIABLE,
-    cache_folder,
     config_folder,
     data_folder,
     runtime_folder,
@@ -15,7 +14,6 @@ from models.own_folders import (
 
 __all__ = [
     "HOME_VARIABLE",
-    "cache_folder",
     "config_folder",
     "data_folder",
     "make_private_folder",
@@ -45,8 +43,8 @@ def make_private_folder(folder: Path) -> Path:
         folder.chmod(FOLDER_MODE)
     except OSError as error:
         raise SettingsError(
-            f"{folder}: the folder cannot be made ({error.strerror}); free space, or set "
-            f"{HOME_VARIABLE} to a folder of your own"
+            f"{folder}: the folder cannot be made ({error.strerror})",
+            f"free space, or set {HOME_VARIABLE} to a folder of your own",
         ) from error
     return folder
 

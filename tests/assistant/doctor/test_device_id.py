@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from assistant import cli
+from assistant.commands.doctor import DELETE_ID
 from assistant.doctor import device_id
-from assistant.doctor.doctor import State
+from assistant.doctor.checks import State
 from assistant.doctor.machine import look_at_device_id
 
 # What onnxruntime 1.31.1 wrote in a session of 0.3.0 on Linux.
@@ -37,10 +38,10 @@ def leave(cache: Path) -> list[Path]:
 
 
 def test_it_is_found_and_told(cache: Path) -> None:
-    assert look_at_device_id().state is State.OK
+    assert look_at_device_id(DELETE_ID).state is State.OK
     files = leave(cache)
     assert list(device_id.left_behind()) == files
-    finding = look_at_device_id()
+    finding = look_at_device_id(DELETE_ID)
     assert finding.state is State.LIMITED
     assert str(files[0]) in finding.text and "4 more" in finding.text
     assert "--delete-device-id" in finding.fix and "share" in finding.fix

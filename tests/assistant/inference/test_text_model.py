@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from assistant.errors import VisionError
-from assistant.inference import text_model
-from assistant.inference.text_model import MOST_NEW_TOKENS, LocalTextModel, TextOpener
+from assistant.inference import opening
+from assistant.inference.opening import TextOpener
+from assistant.inference.text_model import MOST_NEW_TOKENS, LocalTextModel
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_the_model_is_opened_once_and_where_the_settings_say(
         def __init__(self, folder: Path) -> None:
             opened.append(folder)
 
-    monkeypatch.setattr(text_model, "LocalTextModel", Fake)
+    monkeypatch.setattr(opening, "LocalTextModel", Fake)
     chosen: list[Path | None] = [None]
     opener = TextOpener(lambda: chosen[0])
     assert opener() is None and opened == []
@@ -68,6 +69,6 @@ def test_a_model_that_does_not_fit_into_memory_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "model.safetensors").write_bytes(bytes(2000))
-    monkeypatch.setattr(text_model, "memory_bytes", lambda: (10_000, 1000))
+    monkeypatch.setattr(opening, "memory_bytes", lambda: (10_000, 1000))
     with pytest.raises(VisionError, match="close other programs"):
         TextOpener(lambda: tmp_path)()

@@ -8,7 +8,7 @@ from assistant.errors import UsageError
 from assistant.frames import Frame
 from assistant.session import phrases
 from assistant.session.orders import Action
-from assistant.session.ports import Kept, Notebook
+from assistant.session.protocols import Kept, Notebook
 
 MOST_NAMED = 5
 """Things that one sentence lists; more cannot be kept in mind by ear."""
@@ -91,7 +91,7 @@ class Notes:
         if number is None and wanted.isdecimal():
             number = int(wanted)
         if number is None:
-            raise UsageError(f"{argument}: not a number; say /saved to hear the numbers")
+            raise UsageError(f"{argument}: not a number", "say /saved to hear the numbers")
         memory.forget(number)
         return f"Number {number} is deleted."
 

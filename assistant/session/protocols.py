@@ -1,31 +1,11 @@
 """What a session needs from the parts that see, answer, read and remember."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from assistant.answers import Answer, Cancelled, Context, Piece
 from assistant.frames import Frame
-from assistant.skills.text_answers import Answer
-
-Piece = Answer | str
-"""A whole answer with its basis; or a sentence of one whose basis comes at its end.
-
-A question gets one or more answers: first what is quickly known, then what a model adds.
-"""
-
-
-Cancelled = Callable[[], bool]
-"""Asked between the steps of a job; once it is true, nobody wants the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What was said before, for follow-ups; and how long answers should be (0 to 2)."""
-
-    verbosity: int = 1
-    question: str = ""
-    answer: Answer | None = None
-    frame: Frame | None = None
 
 
 class Answering(Protocol):
@@ -35,8 +15,8 @@ class Answering(Protocol):
         """Start with what every question needs, while the user is still speaking."""
         ...
 
-    def problem(self, frame: Frame, question: str, context: Context) -> str:
-        """Why a question cannot be answered from a frame: a cause and a fix; "" if it can."""
+    def problem(self, frame: Frame, question: str, context: Context) -> Answer | None:
+        """Why a question cannot be answered from a frame: a cause and a fix; None if it can."""
         ...
 
     def nearness(self, frame: Frame, question: str) -> float | None:
@@ -65,8 +45,8 @@ class Answering(Protocol):
         """Ask again in another way and say whether the answers agree."""
         ...
 
-    def new_text(self, frame: Frame, cancelled: Cancelled) -> str:
-        """The text of a frame that was not in the ones before; "" if there is none."""
+    def new_text(self, frame: Frame, cancelled: Cancelled) -> Answer | None:
+        """The text of a frame that was not in the ones before; None if there is none."""
         ...
 
     def heard(self, sentence: str) -> None:
