@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.int4.packing import QuantizedWeight, group_index
+from models.int4.weight import QuantizedWeight, group_index
 
 CPU_KERNEL_MAX_ROWS = 80
 """Rows up to which the CPU kernel beats dequantize-and-GEMM at every shape that

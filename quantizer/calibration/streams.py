@@ -66,9 +66,13 @@ def draw_calibration(
         ModelsError: the tokenizer is missing.
     """
     if samples is not None and samples < 1:
-        raise SettingsError(f"--samples {samples} cannot calibrate; give 1 or more")
+        raise SettingsError(
+            lambda name: f"{name('samples')} {samples} cannot calibrate; give 1 or more"
+        )
     if not 0 <= seed < _SEEDS:
-        raise SettingsError(f"--seed {seed} is out of range; give 0 to {_SEEDS - 1}")
+        raise SettingsError(
+            lambda name: f"{name('seed')} {seed} is out of range; give 0 to {_SEEDS - 1}"
+        )
     limits = text_limits(opened.module)
     tokenizer = load_tokenizer(opened.folder, limits.vocab_size, opened.family.byte_level)
     layout = opened.layout
@@ -88,8 +92,10 @@ def draw_calibration(
     if not is_picture_data(path):
         if text is not None:
             raise SettingsError(
-                f"--text-calibration {text} adds to calibration with pictures and {path} is text; "
-                "give all text in one file to --calibration"
+                lambda name: (
+                    f"{name('text_calibration')} {text} adds to calibration with pictures and "
+                    f"{path} is text; give all text in one file to {name('calibration')}"
+                )
             )
         return of_text(path)
     if layout.pictures is None:
@@ -104,8 +110,10 @@ def draw_calibration(
 def uncalibrated(layer: str) -> CalibrationError:
     """What to say of a layer that no calibration token reaches."""
     return CalibrationError(
-        f"{layer}: no calibration token reached it; give calibration data that does "
-        "(pictures for a vision expert), or --allow-uncalibrated to round it to nearest"
+        lambda name: (
+            f"{layer}: no calibration token reached it; give calibration data that does (pictures "
+            f"for a vision expert), or {name('allow_uncalibrated')} to round it to nearest"
+        )
     )
 
 
@@ -157,8 +165,10 @@ def text_windows(
     count = len(ids) // seq_len
     if count == 0:
         raise DataError(
-            f"{path}: has {len(ids)} tokens, fewer than one sequence of {seq_len}; "
-            "give more text or a smaller --seq-len"
+            lambda name: (
+                f"{path}: has {len(ids)} tokens, fewer than one sequence of {seq_len}; "
+                f"give more text or a smaller {name('seq_len')}"
+            )
         )
     windows = ids[: count * seq_len].view(count, 1, seq_len)
     return [windows[index] for index in _draw(count, samples, seed)]

@@ -144,6 +144,8 @@ def sequence_length(model: nn.Module, asked: int | None) -> int:
         return min(_LONGEST, context)
     if not 2 <= asked <= context:
         raise SettingsError(
-            f"--seq-len {asked} does not fit the model's context; give 2 to {context}"
+            lambda name: (
+                f"{name('seq_len')} {asked} does not fit the model's context; give 2 to {context}"
+            )
         )
     return asked

@@ -35,7 +35,9 @@ def batch_size_for(loaded: LoadedModel, longest: int, asked: int | None) -> int:
         logits = longest * text_limits(loaded.model).vocab_size
         return max(1, min(_MOST_ROWS, _MOST_LOGITS // logits))
     if asked < 1:
-        raise SettingsError(f"--batch-size {asked} is no batch; give 1 or more")
+        raise SettingsError(
+            lambda name: f"{name('batch_size')} {asked} is no batch; give 1 or more"
+        )
     return asked
 
 

@@ -22,7 +22,7 @@ from quantizer.plan.workload import (
 )
 from quantizer.recipes.recipe import Recipe
 from quantizer.run.outer import word_tables
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import GAMMAS, multiplies_early
 
 Parts = dict[str, float]

@@ -17,7 +17,7 @@ from quantizer.plan.workload import (
     stages,
 )
 from quantizer.recipes.recipe import Recipe
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import GAMMAS, multiplies_early
 
 _BLOCK, _SLAB, _STRIP = 128, 512, 1024  # columns that are worked on together

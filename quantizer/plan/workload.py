@@ -15,7 +15,7 @@ from models.sequences import ALL, Parts
 from quantizer.calibration.streams import CalibrationSet
 from quantizer.recipes.recipe import Recipe, Stream, feeds, stream_of
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 
 FLOAT = 4
 """Bytes of a float32."""

@@ -118,7 +118,7 @@ def report_module(
 
 
 @dataclass(slots=True)
-class RunReport:
+class Report:
     """A whole run; modules are added as they are finished.
 
     calibration: facts about the sequences, empty without calibration.
@@ -192,7 +192,7 @@ class RunReport:
         }
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> "RunReport":
+    def from_dict(cls, raw: Mapping[str, Any]) -> "Report":
         """Read what ``to_dict`` returned."""
         totals = raw["totals"]
         return cls(

@@ -17,7 +17,7 @@ from quantizer.plan.workload import CalibrationShape
 from quantizer.recipes.recipe import Recipe, uniform
 from quantizer.run.output import check_output
 from quantizer.run.passes import linear_of
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,10 @@ def _check(prepared: Prepared, job: Job) -> None:
     job.rules.check(opened.blockwise)
     if job.text_calibration is not None and not (calibrated and opened.layout.pictures is not None):
         raise SettingsError(
-            "--text-calibration adds to calibration with pictures; give text to --calibration"
+            lambda name: (
+                f"{name('text_calibration')} adds to calibration with pictures; "
+                f"give text to {name('calibration')}"
+            )
         )
     expected = opened.family.expected_names(opened.module)
     missing = expected.difference(reader.names())
@@ -159,10 +162,8 @@ def _check(prepared: Prepared, job: Job) -> None:
         )
     check_shapes(opened.module, reader, sorted(expected))
     for one in (rule.settings for rule in job.rules.rules if rule.settings is not None):
-        if not calibrated and one.method != "rtn":
-            raise SettingsError(f"method {one.method} needs --calibration; only rtn goes without")
-        if not calibrated and one.grid == "hessian":
-            raise SettingsError("--grid hessian needs --calibration; use --grid minmax without")
+        if not calibrated:
+            _check_uncalibrated(one)
     ragged = 0
     for block in job.rules.blocks(opened.blockwise):
         for group in block.groups:
@@ -181,5 +182,22 @@ def _check(prepared: Prepared, job: Job) -> None:
     if ragged:
         prepared.notes.append(
             f"{ragged} layers end in a group of fewer than {settings.group_size} inputs, which "
-            "some loaders refuse; a --group-size that divides the inputs avoids it"
+            "some loaders refuse; a group_size that divides the inputs avoids it"
+        )
+
+
+def _check_uncalibrated(settings: Settings) -> None:
+    """Refuse settings that ask for statistics where there are none."""
+    if settings.method != "rtn":
+        raise SettingsError(
+            lambda name: (
+                f"method {settings.method} needs {name('calibration')}; only rtn goes without"
+            )
+        )
+    if settings.grid == "hessian":
+        raise SettingsError(
+            lambda name: (
+                f"{name('grid')} hessian needs {name('calibration')}; "
+                f"use {name('grid')} minmax without"
+            )
         )

@@ -32,10 +32,10 @@ from quantizer.cli import main
 from quantizer.errors import DataError
 from quantizer.plan.workload import CalibrationShape
 from quantizer.recipes.recipe import parse_recipe
-from quantizer.report.report import RunReport
+from quantizer.report.report import Report
 from quantizer.run.following import widest_layer
 from quantizer.run.pipeline import Job, plan_job, prepare, run
-from quantizer.solvers.solver import Settings, with_default_grid
+from quantizer.solvers.methods import Settings
 
 CONTEXT, WIDTH, VOCABULARY = 40, 32, 99
 TILE, TILES = 8, 4  # pixels a side, and tiles of a picture
@@ -302,7 +302,7 @@ def test_an_added_family_is_quantized_and_loaded_back(
     mixer_folder: Path, text_file: Path, tmp_path: Path, method: Any
 ) -> None:
     out = tmp_path / "out"
-    settings = with_default_grid(Settings(method=method, group_size=16), None)
+    settings = Settings(method=method, group_size=16)
     report = run(Job(mixer_folder, out, settings, calibration=text_file, samples=12))
     assert [module.name for module in report.modules] == [
         f"mixers.{index}.{name}" for index in range(2) for name in ("gate", "value", "out")
@@ -319,7 +319,7 @@ def test_an_added_family_is_quantized_and_loaded_back(
     torch.testing.assert_close(loaded.model(ids).logits, oracle(ids).logits, rtol=1e-4, atol=1e-4)
 
 
-def dequantized(source: Path, out: Path, report: RunReport) -> dict[str, Tensor]:
+def dequantized(source: Path, out: Path, report: Report) -> dict[str, Tensor]:
     """The tensors of a model, quantized ones as their codes stand for them."""
     tensors = load_file(source / "model.safetensors")
     reader = CheckpointReader(out)
@@ -350,7 +350,7 @@ FIT, HELD = 22, 2
 
 
 def seeing_job(model: Path, out: Path, calibration: Path, **changes: Any) -> Job:
-    settings = with_default_grid(Settings(method="rpiq", group_size=16), None)
+    settings = Settings(method="rpiq", group_size=16)
     return Job(model, out, settings, calibration=calibration, **(ASKED | changes))
 
 

@@ -9,7 +9,7 @@ from models.families import OpenedModel, known_families, open_blockwise
 from quantizer.run.notices import missing_texts, statements, write_notices
 from quantizer.run.output import copy_small_files
 from quantizer.run.pipeline import Job, run
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 
 LLAMA_3 = {"vocab_size": 128256, "bos_token_id": 128000}
 NOTICE = "Meta Llama 3 is licensed under the Meta Llama 3 Community License, Copyright ©"

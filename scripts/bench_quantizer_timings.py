@@ -1,26 +1,28 @@
-"""Laps of the benchmark of seconds: the walk's paths, one layer's solvers, a small whole run.
+"""Timings of the benchmark of seconds: a walk's paths, one layer's solvers, a small whole run.
 
-Every lap does what gptq does and what rpiq does next to each other, so that a machine that slows
-down slows both. Parts are timed inside a run's own code, each without the parts inside it.
+Every timing does what gptq does and what rpiq does next to each other, so that a machine that slows
+down slows both. Parts are timed inside a run's own code, each without the parts inside it: the
+interpreter says when a function is entered and left, so that nothing of the product is replaced.
 """
 
 import copy
 import json
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-import quantizer.run.following as following
-import quantizer.run.walk as walk_module
 import quantizer.solvers.gptq as gptq_module
+import quantizer.solvers.grid as grid_module
 import quantizer.solvers.rpiq as rpiq_module
 import quantizer.solvers.solver as solver_module
 import quantizer.solvers.target as target_module
@@ -28,40 +30,42 @@ from models.families import open_blockwise
 from models.files.checkpoint import CheckpointReader
 from quantizer.calibration.streams import CalibrationSet
 from quantizer.recipes.recipe import Stream
+from quantizer.run.following import JUDGING_TOKENS, followed_tokens
 from quantizer.run.outer import load_outer
 from quantizer.run.passes import Passes, Paths
 from quantizer.run.walk import Walk
 from quantizer.solvers.hessian import CrossAccumulator, HessianAccumulator
-from quantizer.solvers.solver import Settings, propose, solve, with_default_grid
+from quantizer.solvers.methods import Settings
+from quantizer.solvers.solver import propose, solve
 from quantizer.solvers.target import GAMMAS, LayerStatistics
 
 GROUP_SIZE = 128
 WORDS = 1000
 METHODS = {
-    "gptq": with_default_grid(Settings("gptq", 4, GROUP_SIZE), None),
-    "rpiq": with_default_grid(Settings("rpiq", 4, GROUP_SIZE), None),
+    "gptq": Settings("gptq", 4, GROUP_SIZE),
+    "rpiq": Settings("rpiq", 4, GROUP_SIZE),
 }
-SOLVER_PARTS = (
-    (solver_module, "minmax_grid", "min/max grid"),
-    (solver_module, "hessian_grid", "Hessian grid"),
-    (solver_module, "round_to_nearest", "rounding"),
-    (solver_module, "gptq", "GPTQ"),
-    (gptq_module, "ordered_factor", "factor"),
-    (target_module, "own_factor", "own factor"),
-    (target_module, "pull", "correction"),
-    (solver_module._Trail, "add", "measuring"),
-    (solver_module, "rpiq", "R and J"),
-    (rpiq_module, "block_step", "block step"),
-    (rpiq_module, "coordinate_step", "coordinate step"),
-    (rpiq_module, "rescale_step", "rescale step"),
-    (rpiq_module, "refit_step", "refit step"),
-)
-PATH_PARTS = (
-    (Passes, "inputs", "inputs"),
-    (Passes, "exact_inputs", "exact inputs"),
-    (HessianAccumulator, "add", "H"),
-    (CrossAccumulator, "add", "Δ"),
-)
+SOLVER_PARTS: dict[Callable[..., Any], str] = {
+    grid_module.minmax_grid: "min/max grid",
+    grid_module.hessian_grid: "Hessian grid",
+    grid_module.round_to_nearest: "rounding",
+    gptq_module.gptq: "GPTQ",
+    gptq_module.ordered_factor: "factor",
+    target_module.own_factor: "own factor",
+    target_module.pull: "correction",
+    solver_module._Trail.add: "measuring",
+    rpiq_module.rpiq: "R and J",
+    rpiq_module.block_step: "block step",
+    rpiq_module.coordinate_step: "coordinate step",
+    rpiq_module.rescale_step: "rescale step",
+    rpiq_module.refit_step: "refit step",
+}
+PATH_PARTS: dict[Callable[..., Any], str] = {
+    Passes.inputs: "inputs",
+    Passes.exact_inputs: "exact inputs",
+    HessianAccumulator.add: "H",
+    CrossAccumulator.add: "Δ",
+}
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Shapes:
     key_heads: int
     sequences: int
     tokens_each: int
+    smaller: int = 1
+    """What the fixed numbers of tokens are divided by, as widths are."""
 
     def groups(self) -> dict[str, tuple[int, tuple[int, ...]]]:
         """Inputs, and outputs of each layer, of the groups that share an input."""
@@ -90,10 +96,19 @@ class Shapes:
         """Sequences that only judge."""
         return round(0.1 * self.sequences)
 
+    def followed_tokens(self, columns: int) -> int:
+        """Tokens that the full-precision path follows, as ``quantizer.run.following`` has it."""
+        return max(8 * columns, followed_tokens(0) // self.smaller)
+
+    @property
+    def judging_tokens(self) -> int:
+        """Held-out tokens whose block output chooses γ."""
+        return JUDGING_TOKENS // self.smaller
+
 
 # https://huggingface.co/meta-llama/Llama-3.1-8B (config.json); 128 sequences of 2048 tokens
 LLAMA_8B = Shapes(4096, 14336, 32, 8, 128, 2048)
-EIGHTH = Shapes(512, 1792, 4, 1, 128, 256)
+EIGHTH = Shapes(512, 1792, 4, 1, 128, 256, smaller=8)
 """Every width and the tokens of a sequence divided by eight."""
 
 
@@ -121,35 +136,47 @@ class Clock:
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Book what happens inside to a part."""
+        self._enter(name)
+        try:
+            yield
+        finally:
+            self._leave()
+
+    @contextmanager
+    def inside(self, parts: Mapping[Callable[..., Any], str]) -> Iterator[None]:
+        """Book functions to parts wherever they are called inside.
+
+        The interpreter also calls back for functions that are no part, which costs a fraction of
+        a microsecond each: little beside products of matrices.
+        """
+        names = {function.__code__: part for function, part in parts.items()}
+        sys.setprofile(self._watcher(names))
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+
+    def _watcher(self, names: Mapping[CodeType, str]) -> Callable[[FrameType, str, Any], None]:
+        def watch(frame: FrameType, event: str, _: Any) -> None:
+            if event not in ("call", "return") or frame.f_code not in names:
+                return
+            if event == "call":
+                self._enter(names[frame.f_code])
+            else:  # also where an exception leaves the function
+                self._leave()
+
+        return watch
+
+    def _enter(self, name: str) -> None:
         started = self._switch()
         if name == "inputs" and "exact inputs" in self._stack:
             name = "exact inputs"
         self.starts[name].append(started)
         self._stack.append(name)
-        try:
-            yield
-        finally:
-            self._switch()
-            self._stack.pop()
 
-    @contextmanager
-    def inside(self, parts: tuple[tuple[Any, str, str], ...]) -> Iterator[None]:
-        """Time functions and methods wherever they are called; by owner, attribute and part."""
-        originals = [(owner, name, getattr(owner, name)) for owner, name, _ in parts]
-        for (owner, name, original), (_, _, part) in zip(originals, parts, strict=True):
-            setattr(owner, name, self._timed(original, part))
-        try:
-            yield
-        finally:
-            for owner, name, original in originals:
-                setattr(owner, name, original)
-
-    def _timed(self, original: Callable[..., Any], part: str) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
-            with self.part(part):
-                return original(*arguments, **named)
-
-        return call
+    def _leave(self) -> None:
+        self._switch()
+        self._stack.pop()
 
     def _switch(self) -> float:
         now = self.now()
@@ -205,7 +232,7 @@ def sequences(shapes: Shapes, count: int) -> list[dict[str, Tensor]]:
     ]
 
 
-class PathsLap:
+class PathsTiming:
     """Sequences through one layer, on the quantized and the full-precision path."""
 
     def __init__(self, shapes: Shapes, folder: Path, device: torch.device, count: int = 1) -> None:
@@ -272,7 +299,7 @@ def statistics(rows: int, columns: int, device: torch.device) -> LayerStatistics
     )
 
 
-def solver_lap(
+def time_solvers(
     out_features: int, statistics: LayerStatistics, device: torch.device, order: tuple[str, ...]
 ) -> dict[str, Any]:
     """Seconds of both methods' steps on one layer: all that a walk does beside its passes."""
@@ -283,7 +310,7 @@ def solver_lap(
     found: dict[str, Any] = {}
     for method in order:
         settings, clock = METHODS[method], Clock(device)
-        # Nothing that an earlier lap computed is known.
+        # Nothing that an earlier timing computed is known.
         fresh = replace(statistics, damp_percent=settings.damp_percent)
         blocks = len(rpiq_module.column_blocks(columns, GROUP_SIZE))
         with clock.inside(SOLVER_PARTS), clock.part("targets and copies"):
@@ -314,31 +341,22 @@ def solver_lap(
     return found
 
 
-@contextmanager
-def scaled_down(factor: int) -> Iterator[None]:
-    """Let the numbers of tokens that are fixed shrink as the widths do."""
-    kept = following._FOLLOWED_AT_LEAST, following.JUDGING_TOKENS
-    _fix_tokens(kept[0] // factor, kept[1] // factor)
-    try:
-        yield
-    finally:
-        _fix_tokens(*kept)
-
-
-def _fix_tokens(followed: int, judging: int) -> None:
-    following._FOLLOWED_AT_LEAST = followed
-    for module in (following, walk_module):
-        vars(module)["JUDGING_TOKENS"] = judging
-
-
-def whole_lap(shapes: Shapes, folder: Path, device: torch.device) -> Mapping[str, float]:
+def time_whole_walks(shapes: Shapes, folder: Path, device: torch.device) -> Mapping[str, float]:
     """Seconds of a whole walk by each method, every sequence and both paths included."""
     found = {}
     for method, settings in METHODS.items():
         opened = open_blockwise(folder)
         drawn = sequences(shapes, shapes.sequences)
         parts = CalibrationSet(drawn[shapes.held_out :], drawn[: shapes.held_out])
-        walk, clock = Walk(opened, CheckpointReader(folder), settings, device=device), Clock(device)
+        walk = Walk(
+            opened,
+            CheckpointReader(folder),
+            settings,
+            device=device,
+            followed=shapes.followed_tokens,
+            judging_tokens=shapes.judging_tokens,
+        )
+        clock = Clock(device)
         started = clock.now()
         for _ in walk.run(parts):
             pass
