@@ -32,10 +32,13 @@ from exam import cases as exam_cases  # noqa: E402
 from exam.cases import FOLDER, HALVES, Case  # noqa: E402
 from exam.conversation import answers_in, asked_of_process, lines_for  # noqa: E402
 from exam.documents import Document, text_of  # noqa: E402
-from exam.judge import Given, Verdict, flat, judge  # noqa: E402
+from exam.judge import UNSURE, Given, Verdict, flat, judge  # noqa: E402
 
 SCHEMA = 1
 RUNS = ROOT / "runs" / "exam"
+FIRST = "read this"
+"""What is asked about every picture before its questions; not judged."""
+
 SHOWN = 160
 """Characters of an answer in the list of those that are not right."""
 
@@ -102,7 +105,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def ask(cases: Sequence[Case], place: Place, options: argparse.Namespace) -> dict[str, Given]:
     """What the assistant says to each case, by its id."""
-    groups = exam_cases.by_picture(cases)
+    # A picture is read aloud first, so that no question's time is that of the reading.
+    groups = [
+        (picture, [{"id": f"first {picture}", "picture": picture, "ask": FIRST}, *group])
+        for picture, group in exam_cases.by_picture(cases)
+    ]
     lines, ordered = lines_for(groups, place)
     with tempfile.TemporaryDirectory(prefix="exam-") as home:
         if options.in_process:
@@ -150,22 +157,19 @@ def _counts(
         "wrong_read_or_seen": sum(
             verdict is Verdict.WRONG and answer.is_sure for verdict, answer in mine
         ),
+        "wrong_unknown": sum(
+            verdict is Verdict.WRONG and set(answer.basis) <= UNSURE for verdict, answer in mine
+        ),
     }
 
 
 def _milliseconds(cases: Sequence[Case], given: Mapping[str, Given]) -> dict[str, float] | None:
-    """From a question to its answer once the picture was read, so from the second question on."""
-    seen: set[str] = set()
-    times = []
-    for _, group in exam_cases.by_picture(cases):
-        for case in group:
-            answer = _answer(given, case)
-            if case["picture"] in seen and answer.seconds is not None:
-                times.append(1000 * answer.seconds)
-            seen.add(case["picture"])
-    if not times:
+    """From a question to its answer, on pictures that were read before."""
+    times = [_answer(given, case).seconds for case in cases]
+    known = [1000 * seconds for seconds in times if seconds is not None]
+    if not known:
         return None
-    median, late = np.percentile(times, (50, 95))
+    median, late = np.percentile(known, (50, 95))
     return {"median": round(float(median), 1), "percentile_95": round(float(late), 1)}
 
 
@@ -197,7 +201,7 @@ def word_recall(document: Document, read: str) -> float:
 
 def print_table(name: str, found: Mapping[str, Any]) -> None:
     """Counts by kind, and of all."""
-    heads = ("cases", "right", "declined", "wrong", "wrong_read_or_seen")
+    heads = ("cases", "right", "declined", "wrong", "wrong_read_or_seen", "wrong_unknown")
     print(f"\n{name:24}" + "".join(f"{head.replace('wrong_', ''):>14}" for head in heads))
     for kind, counts in (*found["kinds"].items(), ("all", found)):
         print(f"{kind:24}" + "".join(f"{counts[head]:>14}" for head in heads))

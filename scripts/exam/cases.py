@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from exam.photograph import photograph
 
 FOLDER = Path(__file__).parent
 HALVES = ("dev", "held")
+DRAWING = ("documents.py", "paper.py", "photograph.py")
+"""The files that decide what a drawing looks like."""
+
 Case = dict[str, Any]
 
 FIELDS = {
@@ -85,16 +89,25 @@ def documents() -> list[Document]:
 def draw_missing(pictures: Sequence[str], folder: Path) -> None:
     """Draw those of the named pictures that are to be drawn; the folder is the parent of drawn/.
 
+    One that lies there from the same document and the same code is left.
+
     Raises:
         KeyError: a picture is to be drawn, but no document has its name.
     """
     known = {document.picture: document for document in documents()}
+    index = folder / "drawn.json"
+    drawn: dict[str, str] = json.loads(index.read_text()) if index.exists() else {}
+    code = b"".join((FOLDER / name).read_bytes() for name in DRAWING)
     for name in pictures:
         if name.startswith("drawn/"):
-            document = known[name]
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(photograph(draw_paper(document), document.name))
+            document, path = known[name], folder / name
+            made_of = hashlib.sha256(code + repr(document).encode()).hexdigest()
+            if drawn.get(name) != made_of or not path.is_file():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(photograph(draw_paper(document), document.name))
+                drawn[name] = made_of
+    if drawn:
+        index.write_text(json.dumps(drawn, indent=0))
 
 
 def place_of(picture: str, folders: Sequence[Path]) -> Path:
