@@ -3,7 +3,7 @@
 
     python scripts/bench_answers.py DATA [--half dev|held|both] [--kind KIND] [--show] [--out FILE]
     python scripts/bench_answers.py DATA --in-process --half dev --show      (seconds, for tuning)
-    python scripts/bench_answers.py DATA --receipts                          (25 receipts x 7)
+    python scripts/bench_answers.py DATA --receipts [--half ...]             (25 receipts x 7)
     python scripts/bench_answers.py DATA --cases DATA/reports/cases.jsonl
 
 The documents are drawn into runs/exam; photographs come from DATA. One process of the assistant
@@ -49,12 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Ask, judge, print the tables, and write the report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path, help="the folder that holds vision/")
-    parser.add_argument("--half", choices=(*HALVES, "both"), default="dev")
+    parser.add_argument(
+        "--half", choices=(*HALVES, "both"), help="dev, unless others are asked for"
+    )
     parser.add_argument("--kind", help="only cases of this kind")
     parser.add_argument("--only", help="only pictures with this in their names")
     parser.add_argument("--show", action="store_true", help="list what is not right, dev only")
     parser.add_argument("--cases", type=Path, help="other cases; pictures lie beside the file")
-    parser.add_argument("--receipts", action="store_true", help="the shared receipts instead")
+    parser.add_argument("--receipts", action="store_true", help="the shared receipts")
     parser.add_argument("--in-process", action="store_true", help="over kept lines of text")
     parser.add_argument("--lines", type=Path, default=RUNS / "lines.json", help="where they are")
     parser.add_argument("--reading", action="store_true", help="how well drawn pictures are read")
@@ -62,15 +64,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="JSON report")
     options = parser.parse_args(argv)
     folders = [RUNS, options.data]
-    parts = {half: FOLDER / f"cases_{half}.jsonl" for half in HALVES}
-    if options.half != "both":
-        parts = {options.half: parts[options.half]}
-    chosen = {name: exam_cases.read_cases(path) for name, path in parts.items()}
+    chosen: dict[str, list[Case]] = {}
+    half = options.half or ("" if options.cases or options.receipts else "dev")
+    for name in HALVES:
+        if half in (name, "both"):
+            chosen[name] = exam_cases.read_cases(FOLDER / f"cases_{name}.jsonl")
+    if options.receipts:
+        chosen["receipts"] = exam_cases.receipt_cases(FOLDER / "receipts.jsonl")
     if options.cases is not None:
-        chosen = {options.cases.stem: exam_cases.read_cases(options.cases)}
-        folders.insert(0, options.cases.parent)
-    elif options.receipts:
-        chosen = {"receipts": exam_cases.receipt_cases(FOLDER / "receipts.jsonl")}
+        chosen[options.cases.stem] = exam_cases.read_cases(options.cases)
+        folders.append(options.cases.parent)
     chosen = {
         name: [case for case in cases if _is_wanted(case, options.kind, options.only)]
         for name, cases in chosen.items()
