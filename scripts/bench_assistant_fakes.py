@@ -29,7 +29,7 @@ from assistant.session.events import (
     State,
     StateChanged,
 )
-from assistant.session.ports import Kept
+from assistant.session.protocols import Kept
 from models.pictures import load_picture
 from models.pocket.training.pictures import Example, Split, render
 

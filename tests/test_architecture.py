@@ -1,6 +1,7 @@
 """The house rules that a program can check: who may import whom, and what the packages hold."""
 
 import ast
+import functools
 import subprocess
 import sys
 import tomllib
@@ -35,7 +36,7 @@ OWNED = {
     "keyring": {"assistant/memory/keys.py"},
     "textual": {"assistant/ui/tui.py"},
     "tomlkit": {"assistant/settings/file.py"},
-    "platformdirs": {"assistant/settings/paths.py"},
+    "platformdirs": {"models/own_folders.py"},
     "matplotlib": {"quantizer/compare/plots.py"},
 }
 
@@ -71,6 +72,7 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
+@functools.cache
 def imports_between_files() -> dict[str, set[str]]:
     """For each of our files, by its module's name, those of ours that it imports, wherever."""
     folders = (*PACKAGES, "tests")
@@ -121,9 +123,51 @@ def test_only_commands_import_the_wiring() -> None:
     users = {
         name.split(".")[1]
         for name, targets in imports_between_files().items()
-        if "assistant.wiring" in targets
+        if name.startswith("assistant.") and "assistant.wiring" in targets
     }
     assert users == {"commands"}
+
+
+# Within the assistant: commands → wiring → session → skills → text, seeing.
+NEVER = {
+    "session": {"commands", "wiring", "ui", "doctor", "devices", "memory", "models_store"},
+    "skills": {
+        "commands",
+        "wiring",
+        "ui",
+        "doctor",
+        "devices",
+        "memory",
+        "models_store",
+        "session",
+    },
+    "doctor": {"commands", "wiring", "ui", "session"},
+    "devices": {"commands", "wiring", "ui", "session", "skills", "doctor", "memory"},
+    "hearing": {"commands", "wiring", "ui", "session", "doctor", "memory", "devices"},
+    "speech": {"commands", "wiring", "ui", "session", "doctor", "memory", "devices"},
+    "memory": {"commands", "wiring", "ui", "skills", "doctor", "devices"},
+    "settings": {"commands", "wiring", "ui", "session", "skills", "doctor", "devices", "memory"},
+    "ui": {"commands", "wiring", "doctor", "devices", "memory", "models_store"},
+}
+"""What the files of a room never import."""
+
+
+@pytest.mark.parametrize("room", NEVER)
+def test_the_assistants_rooms_import_downwards(room: str) -> None:
+    inside = f"assistant.{room}."
+    for name, targets in imports_between_files().items():
+        if name.startswith(inside):
+            rooms = {target.split(".")[1] for target in targets if target.startswith("assistant.")}
+            assert not rooms & NEVER[room], name
+
+
+def test_the_quantizer_knows_no_family() -> None:
+    for path in sources("quantizer"):
+        ours = imported(path)
+        named = {name for name in ours if name.startswith(("models.cogvlm2", "models.families."))}
+        assert named == set(), path.relative_to(ROOT)
+        if path.parent.name != "commands":  # whose help says which data are for which model
+            assert "cogvlm2" not in path.read_text().lower(), path.relative_to(ROOT)
 
 
 def test_every_folder_says_what_lives_there() -> None:

@@ -22,8 +22,7 @@ from quantizer.plan.workload import (
 )
 from quantizer.recipes.recipe import Recipe
 from quantizer.run.outer import word_tables
-from quantizer.run.parts import kind_of
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import GAMMAS, multiplies_early
 
 Parts = dict[str, float]
@@ -154,7 +153,7 @@ def _input_bytes(
     layer: LinearShape, calibration: CalibrationShape, settings: Settings
 ) -> tuple[float, float]:
     """A layer's inputs on the longest sequence, and those that are kept of the last one."""
-    longest = max((s.tokens[kind_of(layer.name)] for s in calibration.all), default=0)
+    longest = max((s.reaching(layer.name) for s in calibration.all), default=0)
     inputs = float(longest * layer.in_features * FLOAT)
     return inputs, inputs if settings.method == "rpiq-paper" else 0.0
 
@@ -233,9 +232,8 @@ def activation_bytes(block: BlockShape, calibration: CalibrationShape) -> float:
     """
     narrow = min(layer.in_features for layer in block.loaded)
     wide = max(max(layer.out_features, layer.in_features) for layer in block.loaded)
-    kind = kind_of(block.loaded[0].name)
-    kind = kind if kind in ("tower", "adapter") else "all"  # experts share a sequence
-    longest = max((sequence.tokens[kind] for sequence in calibration.all), default=0)
+    layer = block.loaded[0].name
+    longest = max((sequence.passing(layer) for sequence in calibration.all), default=0)
     return longest * (2.5 * narrow + 3 * wide) * FLOAT
 
 

@@ -17,7 +17,8 @@ from quantizer.plan.plan import Plan
 from quantizer.plan.workload import LinearShape
 from quantizer.run.pipeline import Job, plan_job, prepare, run
 from quantizer.solvers.gptq import LayerProblem
-from quantizer.solvers.solver import Method, Settings, solve, with_default_grid
+from quantizer.solvers.methods import Method, Settings
+from quantizer.solvers.solver import solve
 
 
 def plan_of(job: Job) -> Plan:
@@ -82,7 +83,7 @@ def test_a_solvers_workspace_is_what_torch_allocates(
     weight = torch.randn(out_features, in_features, generator=generator)
     problem = LayerProblem(weight, inputs.T @ inputs / len(inputs), len(inputs))
     # Memory does not depend on the number of rounds.
-    settings = with_default_grid(Settings(method, group_size=group_size, rounds=1), None)
+    settings = Settings(method, group_size=group_size, rounds=1)
     held_out = problem.hessian.clone()
     peak = allocated_peak(lambda: solve(problem, held_out, settings, last_inputs=inputs))
     expected = solver_bytes(LinearShape("layer", out_features, in_features), settings)
@@ -103,7 +104,7 @@ def test_a_whole_runs_tensors_are_those_of_the_plan(
     # So that the full-precision path follows all of 6 sequences, but not of 90.
     monkeypatch.setattr("quantizer.run.following._FOLLOWED_AT_LEAST", 1024)
     model = make_llama(tmp_path / "model", 128, 352, 2)
-    settings = with_default_grid(Settings(method, group_size=64, rounds=1), None)
+    settings = Settings(method, group_size=64, rounds=1)
     job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=samples, seq_len=64)
     plan = plan_of(job)
     peak = allocated_peak(lambda: run(job))
@@ -112,7 +113,7 @@ def test_a_whole_runs_tensors_are_those_of_the_plan(
 
 @pytest.fixture
 def job(tiny_llama: Path, text_file: Path, tmp_path: Path) -> Job:
-    settings = with_default_grid(Settings("rpiq", group_size=16), None)
+    settings = Settings("rpiq", group_size=16)
     out = tmp_path / "out"
     return Job(tiny_llama, out, settings, calibration=text_file, samples=6, seq_len=40)
 
@@ -121,8 +122,8 @@ def test_what_cannot_fit_is_refused_in_numbers(job: Job) -> None:
     plan = plan_of(job)
     plan.check()
     for changes, message in (
-        ({"free_host": 1000}, r"needs .* MB of memory and 0\.00 MB are free: give fewer --samples"),
-        ({"free_device": 1000}, r"MB on the GPU and 0\.00 MB are free: .*--device cpu"),
+        ({"free_host": 1000}, r"needs .* MB of memory and 0\.00 MB are free: give fewer samples"),
+        ({"free_device": 1000}, r"MB on the GPU and 0\.00 MB are free: .*device cpu"),
         ({"free_disk": 1000}, r"MB of disk and 0\.00 MB are free: free more, or"),
     ):
         small: dict[str, Any] = dict(changes)
