@@ -13,7 +13,7 @@ from pathlib import Path
 
 from exam.conversation import Asker, Line
 
-from assistant.commands.live import ModelOpener
+from assistant.inference.opening import ModelOpener
 from assistant.seeing.text import TextLine, TextPart, never
 from assistant.session.session import Session
 from assistant.settings.settings import Settings

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from assistant.commands.live import ocr_threads
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.seeing.text import TextLine
 from models.pictures import load_picture
@@ -65,7 +64,7 @@ class KeptLines:
 
     def _read(self, picture: Path) -> list[dict[str, Any]]:
         if self._reader is None:
-            self._reader = RapidOcrReader(threads=ocr_threads())
+            self._reader = RapidOcrReader()
         return [
             {
                 "text": line.text,

@@ -258,6 +258,39 @@ def test_each_answer_goes_to_its_case_whatever_comes_between() -> None:
     assert (found["d"].text, found["d"].basis) == ("the end", ["read"])
 
 
+def test_a_session_answers_over_kept_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from exam.in_process import asked_in_process
+
+    from assistant.seeing.text import TextLine
+
+    monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path))
+    exam_cases.draw_missing(["drawn/us_grocery.jpg"], tmp_path)
+    place = tmp_path / "drawn/us_grocery.jpg"
+    texts = ("GREEN VALLEY MARKET", "MILK 4.29", "TOTAL 7.31")
+    lines = tuple(
+        TextLine(text, ((90, y), (500, y), (500, y + 30), (90, y + 30)), 0.99)
+        for text, y in zip(texts, (90, 140, 190), strict=True)
+    )
+    case = {"id": "a", "picture": "p", "ask": "what is the total", "must": ["7.31"]}
+    written, asked = conversation.lines_for([("p", [case])], lambda name: place)
+    found = conversation.answers_in(asked_in_process([(place, lines)])(written), asked)
+    # The kept lines answer, not those that stand on the picture.
+    assert judge(case, found["a"]) is Verdict.RIGHT and found["a"].seconds is not None
+
+
+def test_kept_lines_are_read_once(tmp_path: Path) -> None:
+    from exam.lines import KeptLines, digest_of
+
+    from assistant.seeing.text import TextLine
+
+    picture, kept = tmp_path / "a.png", tmp_path / "lines.json"
+    Image.new("RGB", (40, 30), "white").save(picture)
+    line = {"text": "EXIT", "box": [[0, 0], [9, 0], [9, 5], [0, 5]], "confidence": 0.9}
+    kept.write_text(json.dumps({digest_of(picture): {"picture": "a.png", "lines": [line]}}))
+    expected = (TextLine("EXIT", ((0, 0), (9, 0), (9, 5), (0, 5)), 0.9),)
+    assert list(KeptLines(kept).read_all([picture])) == [(picture, expected)]
+
+
 def test_a_process_that_dies_leaves_the_rest_without_answers() -> None:
     program = (
         "import json, sys\n"
