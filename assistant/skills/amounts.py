@@ -26,6 +26,7 @@ class AmountSkill:
     called:  what it is called when it is told, such as "total".
     english: (rank, phrases parted by semicolons) of its labels.
     beside:  words that may stand beside them.
+    by_label: the label itself is asked for, as in "how did I pay".
     """
 
     name: str
@@ -34,6 +35,7 @@ class AmountSkill:
     beside: str
     wordings: Sequence[Wording]
     traits: Traits
+    by_label: bool = False
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
         """The amount; two where the paper names two."""
@@ -53,8 +55,8 @@ class AmountSkill:
         """The amount, or those with their labels, or that there is none."""
         if answer.note(NoteKind.SUBTOTAL):
             return f"The subtotal is {answer.values[0]}; I find no total."
-        if len(answer.found) > 1:
-            return f"{labelled(answer)}."
+        if answer.found and (len(answer.found) > 1 or self.by_label) and detail is not Detail.SHORT:
+            return f"I read: {labelled(answer)}."
         return in_sentence(answer, detail, f"The {self.called} is {{}}.", missing=READ_TEXT)
 
 

@@ -16,11 +16,12 @@ from assistant.seeing.scene import Scene
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import quote
 from assistant.skills.grounding import digits_are_read, ground_model
-from assistant.skills.router import skill_named, understand
+from assistant.skills.router import skill_named, skills, understand
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
-from assistant.skills.subject import unaccounted
+from assistant.skills.subject import own_words, unaccounted
 from assistant.speech.sentences import SentenceBuffer
 from assistant.stopwatch import Stopwatch
+from assistant.text.meaning import best_match
 from models.pictures import RgbPicture
 
 
@@ -189,6 +190,12 @@ class Answerer:
                 yield answer
         if asked.cancelled():
             return
+        if skill.traits.counts and self._has_few_skills():
+            # "How many drops" over a label is asked of the label.
+            told = quote.SKILL.find(asked, scene) if scene.cause is None else None
+            if told is not None and quote.tells_a_number(told, scene.page(asked.cancelled)):
+                yield told
+                return
         quoted = self._quoted_instead(skill, asked, scene)
         if quoted is not None:
             yield quoted
@@ -203,6 +210,10 @@ class Answerer:
                 return
             elif not (piece.found and repeats(" ".join(piece.values), known)):
                 yield piece
+
+    def _has_few_skills(self) -> bool:
+        model = self._open_model()
+        return isinstance(model, str) or model.skills is not None
 
     def _quoted_instead(self, skill: Skill, asked: Asked, scene: Scene) -> Answer | None:
         """What the text says, where no model may be asked and there is text in view."""
@@ -285,14 +296,35 @@ class Answerer:
 
 def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
     """The answer, if it accounts for the whole question; else what the text says of the rest."""
-    if answer.skill in SUBJECT_FREE or not unaccounted(asked, answer):
+    if answer.skill in SUBJECT_FREE or answer.note(NoteKind.QUOTED):
+        return answer
+    if not unaccounted(asked, answer):
         return answer
     quoted = quote.SKILL.find(asked, scene)
     if quoted is None:
         return answer
+    gives = skill_named(answer.skill).traits.gives
     if quoted.basis is not Basis.UNKNOWN:
-        return quoted
-    return answer if answer.basis is Basis.UNKNOWN else quoted
+        page = scene.page(asked.cancelled)
+        # What a skill is asked for by name it tells, unless another line has such a value, too.
+        also = any(quote.holds(each, page, gives) for each in quoted.found)
+        return quoted if also or not answer.found or _is_generic(asked, answer) else answer
+    return quoted if _is_generic(asked, answer) or _is_of_another(asked, answer) else answer
+
+
+GENERIC = frozenset({"price", "date", "phone"})
+"""Skills that are asked for by words that many questions have, such as "how much is"."""
+
+
+def _is_generic(asked: Asked, answer: Answer) -> bool:
+    return asked.skill in GENERIC or answer.skill in GENERIC
+
+
+def _is_of_another(asked: Asked, answer: Answer) -> bool:
+    """True where a word that is left over names what another skill tells."""
+    left = unaccounted(asked, answer)
+    others = (skill for skill in skills() if skill.traits.gives and skill.name != answer.skill)
+    return any(best_match(word, own_words(skill.name)) > 0 for skill in others for word in left)
 
 
 SUBJECT_FREE = frozenset({"read", "find_word", "about", "summary", "any_text", "blank", "line"})

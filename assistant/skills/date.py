@@ -10,6 +10,7 @@ from assistant.skills.quoting import READ_TEXT, in_sentence, labelled, not_found
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.date_roles import Dated, dated
+from assistant.text.tokens import Kind
 
 
 class Date:
@@ -23,7 +24,7 @@ class Date:
         ),
         Wording(typed=vocabulary.typed("date")),
     )
-    traits = Traits(rank=42, text=True)
+    traits = Traits(gives=frozenset({Kind.DATE, Kind.TIME}), rank=42, text=True)
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
         """The dates."""

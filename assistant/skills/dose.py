@@ -8,6 +8,7 @@ from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import TURN_PACKAGE, in_sentence, listed, not_found
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
+from assistant.text.meaning import best_match, content_words, words
 from assistant.text.page import Page, Passage
 from assistant.text.tokens import Kind
 
@@ -41,14 +42,16 @@ class Dose:
         Wording(heard="how (many | much) [of this] (should | do) i take"),
         Wording(heard="how (many (pills | tablets) | often) (should | do) i take"),
     )
-    traits = Traits(rank=34, text=True, careful=True)
+    traits = Traits(
+        gives=frozenset({Kind.MEASURE, Kind.NUMBER, Kind.PERCENT}), rank=34, text=True, careful=True
+    )
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
         """What the label says."""
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
-        told = _instructions(page)
+        told = _narrowed(_instructions(page), asked)
         if not told:
             return not_found(self.name, "dose")
         found = tuple(Found(each.text, None, each.lines) for each in told[:MOST_SENTENCES])
@@ -60,6 +63,26 @@ class Dose:
             return f"{listed(answer)}. I cannot check it."
         sentence = "The label says, and I cannot check it: {}."
         return in_sentence(answer, detail, sentence, missing=TURN_PACKAGE)
+
+
+def _narrowed(told: list[Passage], asked: Asked) -> list[Passage]:
+    """Of a leaflet the sentences that hold what the question names, or that say how much."""
+    named = [word for word in content_words(asked.question) if not re.search(_ASKED, word)]
+    held = [each for each in told if any(best_match(word, words(each.text)) for word in named)]
+    if held:
+        return held[:MOST_NAMED]
+    if len(told) <= MOST_SENTENCES:
+        return told
+    how_much = [each for each in told if re.search(_HOW_MUCH, each.text, re.IGNORECASE)]
+    return how_much[:MOST_NAMED] or told
+
+
+MOST_NAMED = 3
+_ASKED = r"^(?:dos\w*|strength|strong|tak\w+|often|many|much|milligrams|tablets?|pills?|capsules?)$"
+_HOW_MUCH = (
+    r"\b(?:take|swallow|chew|apply|inhale|dose|dosage|adults?|one|two|three|\d+)\b.*"
+    r"\b(?:times|once|twice|daily|every|each|day|hours)\b"
+)
 
 
 def _instructions(page: Page) -> list[Passage]:

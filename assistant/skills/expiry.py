@@ -10,6 +10,7 @@ from assistant.skills.quoting import TURN_PACKAGE, listed, not_found
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.date_roles import Dated, dated, distance, judged
+from assistant.text.tokens import Kind
 
 
 class Expiry:
@@ -21,7 +22,7 @@ class Expiry:
             heard="<is> the (expiry | expiration | best before | use by) date "
             "[on this | of this | here]",
             typed=(
-                r"\bexpir|\bbest before|\buse by\b|\bstill good\b|\bgo(?:es)? off\b"
+                r"\bexpir|\bbest before|\buse by\b|\bstill good\b|\b(?:go(?:es|ne)?|went) off\b"
                 r"|\buntil when\b|\bout of date\b|\bsell by\b|\bstill (?:ok|okay|fresh|safe)\b"
             ),
         ),
@@ -30,7 +31,7 @@ class Expiry:
         Wording(heard="is (this | it) still good"),
         Wording(typed=vocabulary.typed("expiry")),
     )
-    traits = Traits(rank=26, text=True, careful=True)
+    traits = Traits(gives=frozenset({Kind.DATE, Kind.TIME}), rank=26, text=True, careful=True)
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
         """The expiry dates with what today makes of them."""

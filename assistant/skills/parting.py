@@ -72,11 +72,20 @@ def _asked_for(thing: str, is_known: Known) -> str:
     return asked if is_known(asked) else thing
 
 
+def _bare_list(part: str, is_known: Known) -> list[str]:
+    """ "Total and date please" as two questions, if each thing is one that can be asked for."""
+    bare = re.sub(r"^(?:and )?(?:please )?|(?: please)?[?.! ]*$", "", part)
+    things = [each for each in re.split(r",? and (?:the )?|, ", bare) if each]
+    asked = [f"what is the {re.sub('^the ', '', each)}" for each in things]
+    several = len(things) > 1 and not _BEGINS.match(part) and all(is_known(each) for each in asked)
+    return asked if several else [part]
+
+
 def _listed(part: str, is_known: Known) -> list[str]:
     """ "What is the total and the date" as two questions, if both of them are known."""
     match = _LIST.match(part)
     if match is None:
-        return [part]
+        return _bare_list(part, is_known)
     lead = match["lead"]
     first = lead + match["first"].strip(" ,")
     seconds = _listed(lead + match["second"].strip(" ,"), is_known)

@@ -34,7 +34,7 @@ class Phone:
         ),
         Wording(typed=vocabulary.typed("phone")),
     )
-    traits = Traits(rank=28, text=True)
+    traits = Traits(gives=frozenset({Kind.PHONE, Kind.CODE}), rank=28, text=True)
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
         """The numbers as they stand, with their labels."""

@@ -1,10 +1,10 @@
 """What something costs."""
 
-from assistant.answers import Answer, Detail
+from assistant.answers import Answer, Detail, NoteKind
 from assistant.seeing.scene import Scene
 from assistant.skills import total, vocabulary
 from assistant.skills.amounts import BESIDE, label_of
-from assistant.skills.quoting import found_places, in_sentence, labelled, not_found
+from assistant.skills.quoting import found_places, in_sentence, labelled, listed, not_found
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.amounts import best, named_amounts
@@ -29,7 +29,7 @@ class Price:
         Wording(heard="how much (does (this | it) cost | is (this | it))"),
         Wording(typed=vocabulary.typed("price")),
     )
-    traits = Traits(rank=38, text=True, careful=True)
+    traits = Traits(gives=frozenset({Kind.MONEY}), rank=38, text=True, careful=True)
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
         """The price; of a receipt the total, and then called so."""
@@ -41,13 +41,19 @@ class Price:
             return found_places(self.name, named[:MOST_AMOUNTS])
         if total.total_places(page):
             return total.SKILL.find(asked, scene)
-        money = [place for place in page.places_of(Kind.MONEY) if not place.token.needs_label]
+        alone = total.only_amount(self.name, page)
+        if alone is not None:
+            return alone
+        # Without a label only a currency tells a price from a clock or a size.
+        money = [place for place in page.places_of(Kind.MONEY) if place.token.currency]
         if 0 < len(money) <= MOST_AMOUNTS:
             return found_places(self.name, money)
         return not_found(self.name, "price")
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The price, or several amounts with their labels."""
+        if answer.note(NoteKind.QUOTED):
+            return f"I read: {listed(answer)}"
         if len(answer.found) > 1 and detail is not Detail.SHORT:
             return f"I read several amounts: {labelled(answer)}."
         return in_sentence(

@@ -1,13 +1,15 @@
 """Any other question about a text: the lines that hold its words, quoted."""
 
-from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
+from assistant.answers import Answer, Detail, Found, Note, NoteKind
 from assistant.seeing.scene import Scene
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import listed
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.meaning import content_words
+from assistant.text.page import Page
 from assistant.text.retrieval import Hit, places_for
+from assistant.text.tokens import Kind
 
 
 class Quote:
@@ -36,12 +38,25 @@ class Quote:
             return f"I can't tell: I see text but nothing{about}. Shall I read it?"
         if not answer.found:
             return ""
-        return f"{listed(answer)}." if detail is Detail.SHORT else f"I read: {listed(answer)}"
+        if detail is Detail.SHORT:
+            return f"{listed(answer)}."
+        return f"I read: {'; '.join(map(_quoted, answer.found))}"
 
 
 def _found(hit: Hit) -> Found:
-    label = hit.value.label if hit.value is not None else None
+    value = hit.value
+    if value is not None and hit.is_one_of_many:
+        label = ", ".join(dict.fromkeys(filter(None, (value.left, value.head)))) or value.label
+        return Found(value.token.text, label or None, value.lines)
+    label = value.label if value is not None else ""
     return Found(" ".join(hit.passage.text.split()), label or None, hit.passage.lines)
+
+
+def _quoted(found: Found) -> str:
+    """A place as it stands; a single value of a row behind what it is the value of."""
+    if found.label is None or found.label in found.value:
+        return found.value
+    return f"{found.label}: {found.value}"
 
 
 def _subject(asked: Asked) -> str:
@@ -49,9 +64,15 @@ def _subject(asked: Asked) -> str:
     return " ".join(content_words(asked.question)[:3])
 
 
-def is_found(answer: Answer | None) -> bool:
-    """True if a place was found."""
-    return answer is not None and answer.basis is not Basis.UNKNOWN
+def tells_a_number(answer: Answer, page: Page) -> bool:
+    """True if a place was found, and it holds a number or a measure."""
+    kinds = frozenset({Kind.NUMBER, Kind.MEASURE})
+    return any(holds(each, page, kinds) for each in answer.found)
+
+
+def holds(found: Found, page: Page, kinds: frozenset[Kind]) -> bool:
+    """True if the lines of a place hold a value of some kinds."""
+    return any(place.token.kind in kinds and place.line in found.lines for place in page.places)
 
 
 SKILL = Quote()

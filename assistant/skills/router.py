@@ -9,6 +9,7 @@ import assistant.skills
 from assistant.answers import Answer, Detail
 from assistant.skills import saying
 from assistant.skills.skill import Asked, Skill
+from assistant.text.retrieval import wanted
 from assistant.text.words import bare_words
 
 OTHER = "other"
@@ -49,8 +50,10 @@ def understand(question: str) -> Asked:
             subject = wording.is_whole(words)
             if subject is not None:
                 return Asked(question, words, skill.name, subject or _typed(skill, words) or "")
+    kinds = wanted(words)
     for skill in skills():
-        subject = _typed(skill, words)
+        gives = skill.traits.gives
+        subject = None if kinds and gives and not kinds & gives else _typed(skill, words)
         if subject is not None:
             return Asked(question, words, skill.name, subject)
     return Asked(question, words, OTHER)

@@ -15,6 +15,7 @@ from assistant.seeing.quality import Cause
 from assistant.seeing.scene import Scene
 from assistant.seeing.text import never
 from assistant.skills.wording import Wording
+from assistant.text.tokens import Kind
 
 EVERY_CAUSE = frozenset(Cause)
 
@@ -65,6 +66,7 @@ class Traits:
 
     rank:    typed wordings are tried from the lowest rank to the highest: about 20 where the
              words mean one thing only, 50 where they may mean another, 80 where they mean many.
+    gives:   the kinds of values that it tells; a question that wants another kind is not its own.
     text:    it tells what stands in the picture: a model's impression of it is never enough.
     careful: it costs to be wrong about it, as with medicine and money.
     counts:  its figures count things, so that they need not stand in the picture.
@@ -74,6 +76,7 @@ class Traits:
     """
 
     rank: int = 50
+    gives: frozenset[Kind] = frozenset()
     text: bool = False
     careful: bool = False
     counts: bool = False

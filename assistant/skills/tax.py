@@ -4,6 +4,7 @@ from assistant.skills import vocabulary
 from assistant.skills.amounts import BESIDE, AmountSkill
 from assistant.skills.skill import Traits
 from assistant.skills.wording import Wording
+from assistant.text.tokens import Kind
 
 SKILL = AmountSkill(
     name="tax",
@@ -17,5 +18,5 @@ SKILL = AmountSkill(
         ),
         Wording(typed=vocabulary.typed("tax")),
     ),
-    traits=Traits(rank=31, text=True, careful=True),
+    traits=Traits(gives=frozenset({Kind.MONEY}), rank=31, text=True, careful=True),
 )

@@ -20,7 +20,11 @@ _TOTAL = AmountSkill(
     called="total",
     english=(
         (7, "amount due;balance due;total due;total payable;amount payable;payable;to pay;pay"),
-        (7, "total to pay;please pay;net payable;total amount due;new balance;amount to pay"),
+        (
+            7,
+            "total to pay;please pay;net payable;total amount due;new balance;amount to pay",
+        ),
+        (7, "total refund;refund total;refund;amount refunded"),
         (6, "total rounded;rounded total;total round;rounded;net total;nett total"),
         (5, "grand total;nett;total incl;total charge;total cost;total price"),
         (4, "total;totals;sum"),
@@ -39,7 +43,7 @@ _TOTAL = AmountSkill(
         Wording(heard="how much (is the total | do i have to pay)"),
         Wording(typed=vocabulary.typed("total")),
     ),
-    traits=Traits(rank=36, text=True, careful=True),
+    traits=Traits(gives=frozenset({Kind.MONEY}), rank=36, text=True, careful=True),
 )
 
 

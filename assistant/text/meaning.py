@@ -6,8 +6,10 @@ word that means the same, or one that recognition spelt a little differently.
 
 import functools
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterable, Sequence
+from importlib import resources
 
 import snowballstemmer
 from babel.dates import get_day_names
@@ -45,45 +47,32 @@ left right item thing something anything everything product object package packe
 bottle can jar bag container card document sheet bill receipt exactly actually currently now today
 still again
 """
-_EMPTY = frozenset(_EMPTY_WORDS.split())
+_EMPTY_ELSEWHERE = """
+der die das den dem des ein eine einen einem einer ich wir ist sind war hat haben wie wo wann wer
+wieviel viel hoch steht hier da auf in im am an zu zum zur von vom mit bei und oder nicht bitte mein
+meine es le la les l un une des du de d au aux je nous est sont a ont quel quelle quels quelles
+combien ou quand qui que quoi ce cette ces sur dans par avec et pour s il vous plait mon ma mes
+el los las una uno unos es son esta hay cual cuales cuanto cuanta cuando donde quien en por con y mi
+il lo gli i e sono ha quale quali quanto quanta quando dove chi nel nella sul con per il mio
+het een is zijn heeft welke hoeveel wat waar wanneer wie op in met en mijn o os as um uma e sao tem
+qual quais quantos quanto onde quem no na em com
+"""
+"""Words of the same sort in other languages, without accents."""
+
+_WEAK_WORDS = """
+long hot big large small high deep heavy far often old new strong far wide tall kind type sort name
+called make makes made making go goes going gone come comes came get gets got getting take takes
+taken took put puts use uses used using set sets setting keep keeps kept work works run runs send
+sent buy bought bring brings start starts end ends owe thing things part way many day days time
+times money people person content mean means wanted asked called marked between during after before
+while first second third last next latest previous main exact
+"""
+"""Words that narrow a question down, but answer it nowhere."""
+
+_EMPTY = frozenset((*_EMPTY_WORDS.split(), *_EMPTY_ELSEWHERE.split(), "plz", "pls", "im", "ive"))
+_WEAK = frozenset(_WEAK_WORDS.split())
 """Words without a subject of their own: a question about "the price on this label, please" is
 about the price."""
-
-_SYNONYMS: tuple[tuple[str, ...], ...] = (
-    ("phone", "telephone", "tel", "call", "mobile", "hotline", "helpline", "ring", "contact"),
-    ("calories", "kcal", "calorie", "energy", "cal"),
-    ("cost", "price", "costs", "pay", "charge", "fee", "fare", "amount", "zahlung", "betrag",
-     "preis", "payer", "prix", "pagar", "precio", "pagare", "prezzo", "betalen", "prijs", "preço"),
-    ("doctor", "dr", "physician", "surgeon"),
-    ("open", "opening", "opens", "hours", "opened"),
-    ("close", "closing", "closes", "shut", "closed"),
-    ("expire", "expires", "expiry", "expiration", "exp", "expired"),
-    ("cook", "cooking", "bake", "heat", "heating", "oven", "microwave", "boil", "prepare"),
-    ("medicine", "medication", "drug", "tablet", "tablets", "pill", "pills", "capsules"),
-    ("flavor", "flavour", "taste"),
-    ("departs", "departure", "depart", "leaves", "leave", "dep"),
-    ("arrives", "arrival", "arrive", "arr"),
-    ("street", "road", "address", "avenue", "lane"),
-    ("fat", "fats"), ("carbs", "carbohydrate", "carbohydrates"), ("sugar", "sugars"),
-    ("sodium",), ("protein", "proteins"), ("fibre", "fiber"),
-    ("tax", "vat", "gst", "mwst", "tva", "iva", "btw", "ust"),
-    ("ingredients", "ingredient", "contains", "zutaten", "ingrédients"),
-    ("weight", "weigh", "net", "kg", "grams"),
-    ("password", "passcode", "pin", "key"),
-    ("wifi", "wi", "network", "ssid"),
-    ("warranty", "guarantee"),
-    ("temperature", "temp", "degrees", "celsius", "fahrenheit"),
-    ("appointment", "termin", "rendez"),
-    ("account", "acct", "konto", "iban", "compte"),
-    ("deposit", "deposits"), ("delivery", "deliver", "delivered", "shipping", "postage"),
-    ("discount", "savings", "saved", "rabatt", "remise", "off"),
-    ("tip", "gratuity"), ("change", "rückgeld", "rendu", "cambio", "wechselgeld"),
-    ("model", "modell", "modèle"), ("serial", "s/n", "sn"),
-    ("author", "by", "written"), ("manager", "director"),
-    ("mg", "milligrams", "milligram"), ("mcg", "micrograms", "µg"),
-    ("child", "children", "kids", "kid"), ("adult", "adults"),
-    ("pregnant", "pregnancy"), ("daily", "day"),
-)  # fmt: skip
 
 
 def words(text: str) -> list[str]:
@@ -95,7 +84,16 @@ def content_words(question: str) -> tuple[str, ...]:
     """The words of a question that its answer must account for, in order, each once."""
     found = (word.replace("’", "'") for word in words(question))
     bare = (re.sub(r"'(?:s|re|ll|ve|d|m)$", "", word) for word in found)
-    return tuple(dict.fromkeys(word for word in bare if word not in _EMPTY and len(word) > 1))
+    return tuple(dict.fromkeys(word for word in bare if not _is_empty(word)))
+
+
+def _is_empty(word: str) -> bool:
+    return len(word) < 2 and not word.isdigit() or word in _EMPTY or unaccented(word) in _EMPTY
+
+
+def is_telling(word: str) -> bool:
+    """False for a word that narrows a question down, but answers it nowhere."""
+    return word not in _WEAK
 
 
 @functools.cache
@@ -106,17 +104,22 @@ def _stemmer(language: str) -> "snowballstemmer.stemmer":
 @functools.lru_cache(maxsize=20_000)
 def stem(word: str, language: str = "en") -> str:
     """The stem of a word in lower case, without accents."""
-    letters = unicodedata.normalize("NFKD", word.lower())
-    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    stemmed: str = _stemmer(language).stemWord(plain)
+    stemmed: str = _stemmer(language).stemWord(unaccented(word))
     return stemmed
+
+
+def unaccented(word: str) -> str:
+    """A word in lower case without accents."""
+    letters = unicodedata.normalize("NFKD", word.lower())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 @functools.cache
 def _senses() -> dict[str, set[int]]:
     senses: dict[str, set[int]] = {}
-    for number, group in enumerate(_SYNONYMS):
-        for word in group:
+    text = resources.files("assistant.text").joinpath("synonyms.toml").read_text("utf-8")
+    for number, group in enumerate(tomllib.loads(text)["groups"]):
+        for word in group.split():
             senses.setdefault(stem(word), set()).add(number)
     return senses
 

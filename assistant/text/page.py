@@ -261,9 +261,12 @@ def _sentences(paragraph: Paragraph, first_row: int) -> list[Passage]:
     sentence unless the next one goes on in small letters, or the row breaks off in the middle.
     """
     joined: list[tuple[str, list[int]]] = []
+    prose = _is_prose(paragraph)
+    widest = max(map(_width, paragraph.rows), default=0.0)
     for offset, row in enumerate(paragraph.rows):
         number = first_row + offset
-        if joined and _goes_on(joined[-1][0], row.text):
+        full = prose and offset > 0 and _is_full(paragraph.rows[offset - 1], widest)
+        if joined and _goes_on(joined[-1][0], row.text, is_full=full):
             joined[-1] = (f"{joined[-1][0]} {row.text}", [*joined[-1][1], number])
         else:
             joined.append((row.text, [number]))
@@ -281,15 +284,39 @@ _LONGEST_END = 30
 """Characters at the end of a row that tell whether it breaks off."""
 
 _OPEN_END = re.compile(
-    r"(?:,|;|\(|-|–|\b(?:a|an|the|to|of|in|on|at|by|for|from|with|and|or|not|every|each|per|than|"
+    r"(?:,|;|\(|(?<!\d)[-–]|\b(?:a|an|the|to|of|in|on|at|by|for|from|with|and|or|not|every|each|per|than|"
     r"be|is|are|do|take|any|your|if|when|before|after|without|contains?|once|twice|times?|two|one|"
     r"three|four|five|six|eight|der|die|das|den|und|oder|nicht|mit|de|la|le|et|ou|ne|y|o|no|e|il))$",
     re.IGNORECASE,
 )
 
 
-def _goes_on(before: str, after: str) -> bool:
-    """True if a row continues the sentence of the one before it."""
+def _is_prose(paragraph: Paragraph) -> bool:
+    """True for running text: rows of many words, and a sentence that ends."""
+    many = sum(len(words(row.text)) >= PROSE_WORDS for row in paragraph.rows)
+    ends = any(re.search(r"[a-z][.!?](?:\s|$)", row.text) for row in paragraph.rows)
+    return many >= 2 and ends
+
+
+PROSE_WORDS = 4
+FULL_WIDTH = 0.75
+"""A row of running text as wide as this part of the widest goes on in the next."""
+
+
+def _width(row: Row) -> float:
+    extents = [_extent(piece) for piece in row.pieces]
+    return max(last for _, last in extents) - min(first for first, _ in extents)
+
+
+def _is_full(row: Row, widest: float) -> bool:
+    return _width(row) >= FULL_WIDTH * widest and len(words(row.text)) >= PROSE_WORDS
+
+
+def _goes_on(before: str, after: str, *, is_full: bool) -> bool:
+    """True if a row continues the sentence of the one before it.
+
+    is_full: whether that row goes to the margin of running text.
+    """
     brackets = before.count("(") > before.count(")")
     before, after = before.rstrip()[-_LONGEST_END:], after.lstrip()
     if not before or not after:
@@ -297,6 +324,6 @@ def _goes_on(before: str, after: str) -> bool:
     if re.search(r"[.!?][\"')\]]*$", before) and not _ABBREVIATED.search(before):
         # "Do not / take on an empty stomach. One daily." goes on only behind an open end.
         return False
-    if _OPEN_END.search(before):
+    if is_full or _OPEN_END.search(before):
         return True
     return after[0].islower() or brackets

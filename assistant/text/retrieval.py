@@ -10,11 +10,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assistant.text.meaning import SAME, best_match, content_words, weekday, weekdays, words
+from assistant.text.meaning import (
+    SAME,
+    best_match,
+    content_words,
+    is_telling,
+    weekday,
+    weekdays,
+    words,
+)
 from assistant.text.page import Page, Passage, Place
 from assistant.text.tokens import Kind
 
-LEAST = 0.5
+LEAST = 0.45
 """Part of a question's meaning that a place must account for."""
 
 AS_GOOD = 0.85
@@ -24,8 +32,14 @@ MOST_PLACES = 2
 HEADING = 0.6
 """What a word in the heading counts against one in the row itself."""
 
+MISSING, WEAK = 0.8, 0.2
+"""Weights of a word that no row holds, and of one that says little: "long", "put", "made"."""
+
 MOST_QUOTED_WORDS = 40
 """Words of a sentence that is quoted whole; of a longer one only its row."""
+
+MOST_OF_KIND = 2
+"""Values of the wanted kind that are told where the question has no other words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +48,27 @@ class Hit:
 
     score:    0 to 1, the part of the question that it accounts for.
     passage:  what is quoted.
-    value:    the value that was asked for, if the place has exactly one of that kind.
+    value:    the value that was asked for, if the place has exactly one of that kind, or one of
+              several that the question names.
+    is_one_of_many: True in that second case: the others are not asked for.
     """
 
     score: float
     passage: Passage
     value: Place | None = None
+    is_one_of_many: bool = False
 
 
 _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     (frozenset({Kind.TIME}), r"\bwhat time\b|\bwhen does it (?:open|close|start|end|leave)\b"),
     (
         frozenset({Kind.DATE, Kind.TIME}),
-        r"\bwhen\b|\bwhat (?:date|day)\b|\bdate\b|\bdeadline\b|\buntil\b|\bhow old\b",
+        r"\bwhen\b|\bby when\b|\bwhat (?:date|day)\b|\bdate\b|\bdeadline\b|\buntil\b|\bhow old\b",
     ),
     (
         frozenset({Kind.MONEY}),
-        r"\bhow much (?:is|are|was|were|does|do|did|for|money)\b|\bprices?\b|\bcosts?\b|\bfee\b"
+        r"\bhow much (?:is|are|was|were|does|do|did|for|money|would)\b|\bprices?\b|\bcosts?\b"
+        r"|\bfee\b"
         r"|\bpay(?:ment)?\b|\bbalance\b|\bowe\b|\bpremium\b|\brent\b|\bfare\b|\bcharged?\b",
     ),
     (
@@ -88,39 +106,87 @@ def wanted(question: str) -> frozenset[Kind]:
     return next((kinds for kinds, pattern in _WANTED if re.search(pattern, text)), frozenset())
 
 
-def places_for(page: Page, question: str, language: str = "en") -> list[Hit]:
+def places_for(
+    page: Page, question: str, language: str = "en", *, most: int = MOST_PLACES
+) -> list[Hit]:
     """The best places of a page for a question; empty if nothing on it comes close."""
-    asked = content_words(question)
-    if not asked or not page.rows:
-        return []
+    asked = content_words(_without_excluded(question))
     kinds = wanted(question)
+    if not page.rows:
+        return []
+    if not any(is_telling(word) and word not in _KIND_WORDS for word in asked):
+        return _only_values(page, kinds)
     matches = [
         [_match(word, page, number, kinds, language) for word in asked]
         for number in range(len(page.rows))
     ]
-    weights = [_rarity([row[at] for row in matches]) for at in range(len(asked))]
-    total = sum(weights)
-    scored: list[tuple[float, int]] = []
-    for number, row in enumerate(matches):
-        if not any(row):
-            continue
-        heading = _heading(page, number)
-        over = [0.0] * len(asked) if heading is None else matches[heading]
-        own = sum(w * max(m, HEADING * o) for w, m, o in zip(weights, row, over, strict=True))
-        score = own / total
-        if score >= LEAST:
-            scored.append((score + _fit(page, number, kinds), number))
-    scored.sort(key=lambda pair: (-pair[0], pair[1]))
+    weights = [_weight(word, [row[at] for row in matches]) for at, word in enumerate(asked)]
+    scored = [
+        (score + _fit(page, rows, kinds), rows)
+        for rows in _candidates(page)
+        if (score := _score(page, rows, matches, weights)) + _fit(page, rows, kinds) >= LEAST
+    ]
+    # Of places that account for the same, the shortest says it best.
+    scored.sort(key=lambda pair: (-round(pair[0], 3), len(pair[1]), pair[1]))
     hits: list[Hit] = []
     taken: set[int] = set()
-    for score, number in scored:
-        if score < AS_GOOD * scored[0][0] or len(hits) == MOST_PLACES:
+    for score, rows in scored:
+        if score < AS_GOOD * scored[0][0] or len(hits) == most:
             break
-        hit = _hit(page, number, score, kinds, asked)
+        hit = _hit(page, rows, score, kinds, asked)
         if not taken & set(hit.passage.rows):
             taken |= set(hit.passage.rows)
             hits.append(hit)
-    return hits
+    return _with_its_date(page, hits) if Kind.DATE in kinds and Kind.TIME in kinds else hits
+
+
+def _with_its_date(page: Page, hits: list[Hit]) -> list[Hit]:
+    """To an hour belongs its day: the only date of the page, where the hour stands without one."""
+    told = {row for hit in hits for row in hit.passage.rows}
+    held = {place.token.kind for row in told for place in page.places_in(row)}
+    dates = page.places_of(Kind.DATE)
+    if not hits or Kind.TIME not in held or Kind.DATE in held:
+        return hits
+    if len({place.token.text for place in dates}) != 1:
+        return hits
+    return [Hit(hits[0].score, page.passage(dates[0].row)), *hits[:1]]
+
+
+def _without_excluded(question: str) -> str:
+    """A question without what it does not want: "the phone number, not the fax"."""
+    return re.sub(r"\b(?:not|except|but not|without) (?:the |my |any )?\w+", " ", question.lower())
+
+
+def _candidates(page: Page) -> list[tuple[int, ...]]:
+    """Every row, and every sentence that goes over several rows."""
+    rows = [(number,) for number in range(len(page.rows))]
+    return rows + [each.rows for each in page.sentences if 1 < len(each.rows) <= LONGEST_SENTENCE]
+
+
+LONGEST_SENTENCE = 5
+"""Rows of a sentence that is looked at as one."""
+
+
+def _score(
+    page: Page, rows: tuple[int, ...], matches: Sequence[Sequence[float]], weights: Sequence[float]
+) -> float:
+    """The part of a question's weight that some rows and their heading account for, 0 to 1."""
+    own = [max(column) for column in zip(*(matches[row] for row in rows), strict=True)]
+    if not any(own):
+        return 0.0
+    heading = _heading(page, rows[0])
+    over = [0.0] * len(own) if heading is None else matches[heading]
+    counted = (max(here, HEADING * above) for here, above in zip(own, over, strict=True))
+    return float(sum(w * c for w, c in zip(weights, counted, strict=True)) / sum(weights))
+
+
+def _only_values(page: Page, kinds: frozenset[Kind]) -> list[Hit]:
+    """Where a question only says what kind of value it wants: those of the page, if few."""
+    places = [place for place in page.places if _is_of(place, kinds)]
+    if not kinds or not 0 < len({place.token.text for place in places}) <= MOST_OF_KIND:
+        return []
+    rows = tuple(dict.fromkeys(place.row for place in places))
+    return [Hit(LEAST, _whole(page, row)) for row in rows[:MOST_PLACES]]
 
 
 def accounts_for(question_words: Sequence[str], text: str, language: str = "en") -> bool:
@@ -135,14 +201,19 @@ def _match(word: str, page: Page, number: int, kinds: frozenset[Kind], language:
     if day is not None:
         return SAME if day in weekdays(page.rows[number].text) else 0.0
     match = best_match(word, page.words(number), language)
-    if word in _KIND_WORDS and any(place.token.kind in kinds for place in page.places_in(number)):
+    if word in _KIND_WORDS and any(_is_of(place, kinds) for place in page.places_in(number)):
         return max(match, KIND_MATCH)
     return match
 
 
-def _rarity(column: Sequence[float]) -> float:
-    """The weight of a word: the fewer rows hold it, the more; one that none holds weighs most."""
-    return math.log(1 + len(column) / (0.5 + sum(match > 0 for match in column)))
+def _weight(word: str, column: Sequence[float]) -> float:
+    """How much a word tells: the fewer rows hold it, the more; some words never tell much."""
+    if not is_telling(word):
+        return WEAK
+    rows = sum(match > 0 for match in column)
+    if rows == 0:
+        return MISSING
+    return 1 / (1 + math.log(rows))
 
 
 def _heading(page: Page, number: int) -> int | None:
@@ -153,35 +224,85 @@ def _heading(page: Page, number: int) -> int | None:
     return None
 
 
-def _fit(page: Page, number: int, kinds: frozenset[Kind]) -> float:
-    """A bonus for a row, or its next, with a value of the wanted kind; a malus without one."""
+def _whole(page: Page, row: int) -> Passage:
+    """The sentence that a row belongs to, or the row."""
+    sentence = next((each for each in page.sentences if row in each.rows), None)
+    short = sentence is not None and len(words(sentence.text)) <= MOST_QUOTED_WORDS
+    return sentence if sentence is not None and short else page.passage(row)
+
+
+def _fit(page: Page, rows: Sequence[int], kinds: frozenset[Kind]) -> float:
+    """A bonus for rows, or the next one, with a value of the wanted kind; a malus without one."""
     if not kinds:
         return 0.0
-    here = any(place.token.kind in kinds for place in page.places_in(number))
-    if here:
+    if any(_is_of(place, kinds) for row in rows for place in page.places_in(row)):
         return 0.15
-    below = any(place.token.kind in kinds for place in page.places_in(number + 1))
-    return 0.05 if below and not page.has_values(number) else -0.2
+    below = any(_is_of(place, kinds) for place in page.places_in(rows[-1] + 1))
+    return 0.05 if below and not any(page.has_values(row) for row in rows) else -0.35
 
 
 def _hit(
-    page: Page, number: int, score: float, kinds: frozenset[Kind], asked: Sequence[str]
+    page: Page, rows: tuple[int, ...], score: float, kinds: frozenset[Kind], asked: Sequence[str]
 ) -> Hit:
-    here = [place for place in page.places_in(number) if place.token.kind in kinds]
-    if not here and kinds and not page.has_values(number) and number + 1 < len(page.rows):
-        below = [place for place in page.places_in(number + 1) if place.token.kind in kinds]
+    here = [place for row in rows for place in page.places_in(row) if _is_of(place, kinds)]
+    following = rows[-1] + 1
+    if not here and kinds and not any(page.has_values(row) for row in rows):
+        below = [place for place in page.places_in(following) if _is_of(place, kinds)]
         if below:
-            value = below[0] if len(below) == 1 else None
-            return Hit(score, page.passage(number, number + 1), value)
-    if here:
-        labelled = [
-            place
-            for place in here
-            if any(best_match(word, words(place.label)) > 0 for word in asked)
-        ]
-        best = labelled or here
-        return Hit(score, page.passage(number), best[0] if len(best) == 1 else None)
-    sentence = next((each for each in page.sentences if number in each.rows), None)
-    if sentence is not None and len(words(sentence.text)) <= MOST_QUOTED_WORDS:
-        return Hit(score, sentence)
-    return Hit(score, page.passage(number))
+            return Hit(score, page.passage(*rows, following), below[0] if len(below) == 1 else None)
+    if len(here) > 1 and len(rows) == 1 and not kinds & {Kind.TIME, Kind.DATE}:
+        named = _named(here, asked)
+        if named is not None:
+            return Hit(score, page.passage(*rows), named, is_one_of_many=True)
+    sentence = next((each for each in page.sentences if set(rows) <= set(each.rows)), None)
+    value = here[0] if len(here) == 1 else None
+    ends_in_money = any(_ends_row(page, place) for place in here)
+    if sentence is None or len(words(sentence.text)) > MOST_QUOTED_WORDS or ends_in_money:
+        return Hit(score, page.passage(*rows), value)
+    if here or value is None:
+        # A row may break off in the middle of what it says.
+        return Hit(score, sentence if here else _with_what_follows(page, sentence), value)
+    return Hit(score, page.passage(*rows), value)
+
+
+def _ends_row(page: Page, place: Place) -> bool:
+    """True for an amount at the end of its row: a list's entry, no part of a sentence."""
+    text = page.rows[place.row].text.rstrip()
+    return place.token.kind is Kind.MONEY and text.endswith(place.token.text)
+
+
+def _is_of(place: Place, kinds: frozenset[Kind]) -> bool:
+    """True for a value of a wanted kind; a bare figure is a number, whatever its marks say."""
+    if place.token.kind in kinds:
+        return True
+    bare = place.token.kind is Kind.MONEY and not place.token.currency
+    return bare and Kind.NUMBER in kinds
+
+
+def _named(here: Sequence[Place], asked: Sequence[str]) -> Place | None:
+    """The one of several values whose head, or whose own short label, the question names."""
+    for names in ([place.head for place in here], [place.left for place in here]):
+        different = len(set(names)) == len(names) and all(names)
+        if not different or any(len(words(name)) > LONGEST_NAME for name in names):
+            continue
+        scores = [sum(best_match(word, words(name)) for word in asked) for name in names]
+        best = max(scores)
+        if best > 0 and scores.count(best) == 1:
+            return here[scores.index(best)]
+    return None
+
+
+LONGEST_NAME = 4
+"""Words of a label that names one of several values in a row."""
+
+
+def _with_what_follows(page: Page, sentence: Passage) -> Passage:
+    """A heading alone answers nothing: the sentence below it comes with it."""
+    is_heading = len(words(sentence.text)) <= 4 and not page.has_values(sentence.rows[-1])
+    after = sentence.rows[-1] + 1
+    if not is_heading or after >= len(page.rows):
+        return sentence
+    following = next((each for each in page.sentences if after in each.rows), None)
+    if following is None or len(words(following.text)) > MOST_QUOTED_WORDS:
+        return sentence
+    return page.passage(*sentence.rows, *following.rows)

@@ -61,8 +61,11 @@ _BEFORE = rf"(?:{_SYMBOL}|{_CODE})"
 _AFTER = rf"(?:{_CODE}|[€£$¥₹]|円|yen|euros?|pounds?|dollars?|kr\.?)"
 
 _GROUPED = r"\d{1,3}(?:(?:,\d{3})+|(?:\.\d{3})+|(?:['’]\d{3})+|(?:[  ]\d{3})+)"
-_DECIMALS = r"[.,]\d{2}"
-_EXACT = rf"(?:{_GROUPED}|\d+){_DECIMALS}"
+_EXACT = (
+    # The mark between thousands is never the one before the decimals: 88.104.27 is no amount.
+    r"(?:\d{1,3}(?:,\d{3})+\.\d{2}|\d{1,3}(?:\.\d{3})+,\d{2}"
+    r"|\d{1,3}(?:['’ \u00a0\u202f]\d{3})+[.,]\d{2}|\d+[.,]\d{2})"
+)
 _WHOLE = rf"(?:{_GROUPED}|\d+)"
 _ANY_NUMBER = rf"(?:{_GROUPED}|\d+)(?:[.,]\d+)?"
 _SIGN = r"[-−–+]? ?"

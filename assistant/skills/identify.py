@@ -1,0 +1,52 @@
+"""What a thing is, by what is printed on it: its largest words, and the line of its kind."""
+
+from assistant.answers import Answer, Detail, Found
+from assistant.seeing.scene import Scene
+from assistant.skills.grounding import ground_read
+from assistant.skills.quoting import in_sentence, paragraphs
+from assistant.skills.skill import Asked, ModelUse, Traits
+from assistant.skills.wording import Wording
+from assistant.text.addresses import largest_text
+from assistant.text.retrieval import places_for
+
+_NOT = r"(?!colou?rs?\b|times?\b|days?\b|dates?\b|sizes?\b|numbers?\b|shapes?\b|lines?\b|years?\b)"
+
+
+class Identify:
+    """The largest text names most things; the row with the noun of the question says the rest."""
+
+    name = "identify"
+    wordings = (
+        Wording(
+            typed=(
+                r"\bwhat (?:kind|type|sort|brand|flavou?r|make|model|variety) (?:of )?\w*"
+                rf"|\bwhat {_NOT}(?:\w+ )?{_NOT}\w+ is (?:this|it|that|in (?:this|here|it))\b"
+                r"|\bwhat is (?:this|the|it) ?\w* called\b|\bname of (?:the|this) \w+\b|\bbrand\b"
+                r"|\bwhat is in(?:side)? (?:this|the|it)"
+                r"(?: box| can| bottle| package| packet| jar| bag| tin)?$"
+            ),
+        ),
+    )
+    traits = Traits(rank=77, text=True, model=ModelUse.WITHOUT_TEXT)
+
+    def find(self, asked: Asked, scene: Scene) -> Answer | None:
+        """The largest text, and the best line for the question's own words."""
+        read = paragraphs(asked, scene)
+        if not read:
+            return None
+        page = scene.page(asked.cancelled)
+        hits = places_for(page, asked.words)[:1]
+        found = [Found(" ".join(hit.passage.text.split()), None, hit.passage.lines) for hit in hits]
+        largest = largest_text(read)
+        title = largest.row.pieces if largest is not None else page.rows[0].pieces
+        words = " ".join(piece.text for piece in title)
+        if not any(words in each.value or each.value in words for each in found):
+            found.insert(0, Found(words, None, title))
+        return Answer(self.name, tuple(found), ground_read(found))
+
+    def say(self, answer: Answer, detail: Detail) -> str:
+        """The words as they stand."""
+        return in_sentence(answer, detail, "I read: {}")
+
+
+SKILL = Identify()
