@@ -299,8 +299,8 @@ def _is_prose(paragraph: Paragraph) -> bool:
 
 
 PROSE_WORDS = 4
-FULL_WIDTH = 0.75
-"""A row of running text as wide as this part of the widest goes on in the next."""
+FULL_WIDTH, FULL_WORDS = 0.85, 6
+"""A row of so many words, as wide as this part of the widest, goes on in the next."""
 
 
 def _width(row: Row) -> float:
@@ -309,7 +309,9 @@ def _width(row: Row) -> float:
 
 
 def _is_full(row: Row, widest: float) -> bool:
-    return _width(row) >= FULL_WIDTH * widest and len(words(row.text)) >= PROSE_WORDS
+    breaks_off = re.search(r"[^\W\d_],?$", row.text.rstrip()) is not None
+    many = len(words(row.text)) >= FULL_WORDS
+    return breaks_off and many and _width(row) >= FULL_WIDTH * widest
 
 
 def _goes_on(before: str, after: str, *, is_full: bool) -> bool:
