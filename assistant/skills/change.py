@@ -14,7 +14,10 @@ SKILL = AmountSkill(
     wordings=(
         Wording(
             heard="how much (is the change | change did i get)",
-            typed=(r"\bchange (?:did|do|was|is|due)\b|\b(?:the|my) change\b|\bchange$"),
+            typed=(
+                r"\bchange (?:did|do|was|is|due)\b|\b(?:the|my) change\b|\bchange$"
+                r"|\bget back\b|\bgive me back\b"
+            ),
         ),
         Wording(typed=vocabulary.typed("change")),
     ),

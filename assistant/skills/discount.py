@@ -17,7 +17,7 @@ SKILL = AmountSkill(
     wordings=(
         Wording(
             heard="how much is the discount",
-            typed=(r"\bdiscount\b|\bdid i save\b|\bsavings?\b"),
+            typed=(r"\bdiscount\b|\bdid i save\b|\bsavings?\b|\btaken off\b"),
         ),
         Wording(typed=vocabulary.typed("discount")),
     ),

@@ -23,7 +23,8 @@ class Expiry:
             "[on this | of this | here]",
             typed=(
                 r"\bexpir|\bbest before|\buse by\b|\bstill good\b|\b(?:go(?:es|ne)?|went) off\b"
-                r"|\buntil when\b|\bout of date\b|\bsell by\b|\bstill (?:ok|okay|fresh|safe)\b"
+                r"|\buntil when\b|\bout of date\b|\bpast (?:its|the) date\b|\bgood for\b"
+                r"|\bsell by\b|\bstill (?:ok|okay|fresh|safe)\b"
             ),
         ),
         Wording(heard="when does (this | it | the milk | the food | the medicine) expire"),

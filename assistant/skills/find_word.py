@@ -28,6 +28,8 @@ class FindWord:
                 r"|\bis the word (?P<word>\w+)"
                 r"|\bcontains? (?P<held>.+)$"
                 r"|\b(?:is|are) there (?:any |some )?(?P<inside>.+) in (?:it|this|that|here|there)$"
+                r"|^(?:is there |are there )?any (?P<any>\w+(?: \w+)?)$"
+                r"|\bfree (?:of|from) (?P<without>.+)$"
                 r"|\ballergic to (?P<allergen>.+)$"
                 r"|\bis (?:it|this) (?P<free>[\w ]+) free\b"
             ),

@@ -21,7 +21,7 @@ class Letterhead:
         ),
         Wording(
             heard="who is (this | it | the letter) from",
-            typed=r"\bwho (?:is|are) (?:it|this|these|the \w+) from\b|\bwho sent\b",
+            typed=r"\bwho (?:is|are) (?:it|this|these|(?:the|this|that) \w+) from\b|\bwho sent\b",
         ),
     )
     traits = Traits(rank=49, text=True)

@@ -1,6 +1,6 @@
 """Any other question about a text: the lines that hold its words, quoted."""
 
-from assistant.answers import Answer, Detail, Found, Note, NoteKind
+from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.seeing.scene import Scene
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import listed
@@ -10,6 +10,9 @@ from assistant.text.meaning import content_words
 from assistant.text.page import Page
 from assistant.text.retrieval import Hit, places_for
 from assistant.text.tokens import Kind
+
+SURE = 0.85
+"""Part of the question that a place must account for to be told as its answer, 0 to 1."""
 
 
 class Quote:
@@ -28,7 +31,9 @@ class Quote:
         if not hits:
             return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked)),))
         found = tuple(_found(hit) for hit in hits)
-        return Answer(self.name, found, ground_read(found))
+        # What accounts for a part of the question stands there, and may answer something else.
+        basis = ground_read(found) if hits[0].score >= SURE else Basis.GUESS
+        return Answer(self.name, found, basis)
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The places as they stand."""

@@ -60,11 +60,12 @@ qual quais quantos quanto onde quem no na em com
 """Words of the same sort in other languages, without accents."""
 
 _WEAK_WORDS = """
+late early soon
 long hot big large small high deep heavy far often old new strong far wide tall kind type sort name
-called make makes made making go goes going gone come comes came get gets got getting take takes
-taken took put puts use uses used using set sets setting keep keeps kept work works run runs send
-sent buy bought bring brings start starts end ends owe thing things part way many day days time
-times money people person content mean means wanted asked called marked between during after before
+called go goes going gone come comes came get gets got getting take takes
+taken took put puts use uses used using set sets setting kept work works run runs send
+sent buy bought start starts owe thing things part way many day days time
+times money content mean means wanted asked called marked between during after before
 while first second third last next latest previous main exact
 """
 """Words that narrow a question down, but answer it nowhere."""
@@ -130,8 +131,8 @@ def likeness(asked: str, printed: str, language: str = "en") -> float:
     one, other = stem(asked), stem(printed)
     if one == other or (language != "en" and stem(asked, language) == stem(printed, language)):
         return SAME
-    if asked.isdigit() or printed.isdigit():
-        return 0.0
+    if number(asked) is not None or printed.isdigit():
+        return SAME if number(asked) == number(printed) else 0.0
     day = weekday(asked)
     if day is not None:
         return SAME if day == weekday(printed) else 0.0
@@ -154,6 +155,26 @@ def _is_part(part: str, whole: str) -> bool:
 def best_match(asked: str, printed: Iterable[str], language: str = "en") -> float:
     """How well the best of some printed words matches one of a question, 0 to 1."""
     return max((likeness(asked, word, language) for word in printed), default=0.0)
+
+
+_ORDINAL_WORDS = """
+first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth
+fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth
+"""
+_CARDINAL_WORDS = """
+one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+seventeen eighteen nineteen twenty
+"""
+_ORDINALS, _CARDINALS = _ORDINAL_WORDS.split(), _CARDINAL_WORDS.split()
+
+
+def number(word: str) -> str | None:
+    """The figures that a number word means, "11" for eleventh and 11th; None for other words."""
+    for known in (_CARDINALS, _ORDINALS):
+        if word in known:
+            return str(known.index(word) + 1)
+    figures = re.fullmatch(r"0*(\d+)(?:st|nd|rd|th)?", word)
+    return figures[1] if figures else None
 
 
 @functools.cache

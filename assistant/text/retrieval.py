@@ -7,11 +7,13 @@ and where a question asks for an amount, a row with an amount is worth more than
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from assistant.text.meaning import (
     SAME,
+    SYNONYM,
     best_match,
     content_words,
     is_telling,
@@ -183,6 +185,9 @@ def _score(
 def _only_values(page: Page, kinds: frozenset[Kind]) -> list[Hit]:
     """Where a question only says what kind of value it wants: those of the page, if few."""
     places = [place for place in page.places if _is_of(place, kinds)]
+    dates = [place for place in places if place.token.kind is Kind.DATE]
+    # "When is it" is asked of the day; hours come with it where they stand beside it.
+    places = dates or places
     if not kinds or not 0 < len({place.token.text for place in places}) <= MOST_OF_KIND:
         return []
     rows = tuple(dict.fromkeys(place.row for place in places))
@@ -201,9 +206,34 @@ def _match(word: str, page: Page, number: int, kinds: frozenset[Kind], language:
     if day is not None:
         return SAME if day in weekdays(page.rows[number].text) else 0.0
     match = best_match(word, page.words(number), language)
+    units = UNITS.get(word)
+    if units and any(_has_unit(place, units) for place in page.places_in(number)):
+        match = max(match, SYNONYM)
     if word in _KIND_WORDS and any(_is_of(place, kinds) for place in page.places_in(number)):
         return max(match, KIND_MATCH)
     return match
+
+
+UNITS: Mapping[str, str] = MappingProxyType(
+    {
+        "litres": r"l|litres?|liters?", "liters": r"l|litres?|liters?", "litre": r"l|litres?",
+        "kilos": r"kg|kilos?", "kilograms": r"kg|kilos?", "grams": r"g|grams?",
+        "milligrams": r"mg", "micrograms": r"mcg|µg|micrograms?", "millilitres": r"ml",
+        "minutes": r"min\w*", "hours": r"h|hrs?|hours?", "days": r"days?",
+        "degrees": r"°|°?[CF]|℃|℉", "temperature": r"°|°?[CF]|℃|℉", "hot": r"°|°?[CF]|℃|℉",
+        "watts": r"w|kw", "volts": r"v", "percent": r"%", "calories": r"kcal|cal|calories",
+        "size": r"g|kg|ml|cl|l|mm|cm|m|inch\w*", "weight": r"g|kg|lbs?|oz",
+        "weigh": r"g|kg|lbs?|oz", "volume": r"ml|cl|l|litres?",
+        "people": r"people|pers\w*|servings?", "servings": r"servings?|portions?",
+    }
+)  # fmt: skip
+"""Words that ask for a measure, and its units as printed."""
+
+
+def _has_unit(place: Place, units: str) -> bool:
+    if place.token.kind not in (Kind.MEASURE, Kind.PERCENT):
+        return False
+    return re.search(rf"[\d½¼¾⅓⅔] ?(?:{units})$", place.token.text, re.IGNORECASE) is not None
 
 
 def _weight(word: str, column: Sequence[float]) -> float:
