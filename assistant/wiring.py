@@ -32,6 +32,7 @@ from assistant.skills.answerer import Answerer
 from assistant.skills.conversation import Conversation
 from assistant.speech.engine import Synthesizer
 from assistant.speech.speaker import Speaker
+from assistant.speech.spoken_synthesizer import SpokenSynthesizer
 from assistant.stopwatch import Stopwatch
 
 CLOSE_WITHIN_S = 0.5
@@ -133,7 +134,7 @@ def open_synthesizer(settings: Settings, *, timeout_s: float | None = None) -> S
     """
     from assistant.devices.synthesizer import Pyttsx3Synthesizer
 
-    synthesizer = (
+    synthesizer = SpokenSynthesizer(
         Pyttsx3Synthesizer() if timeout_s is None else Pyttsx3Synthesizer(timeout_s=timeout_s)
     )
     synthesizer.set_rate(settings.speech_rate)
@@ -158,7 +159,7 @@ def open_speaker() -> Speaker:
     from assistant.devices.synthesizer import Pyttsx3Synthesizer
     from assistant.speech.sentence_speaker import SentenceSpeaker
 
-    return SentenceSpeaker(Pyttsx3Synthesizer(), SoundDevicePlayer)
+    return SentenceSpeaker(SpokenSynthesizer(Pyttsx3Synthesizer()), SoundDevicePlayer)
 
 
 class Live:

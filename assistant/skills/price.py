@@ -1,5 +1,7 @@
 """What something costs."""
 
+import re
+
 from assistant.answers import Answer, Detail, NoteKind
 from assistant.seeing.scene import Scene
 from assistant.skills import total, vocabulary
@@ -8,7 +10,7 @@ from assistant.skills.quoting import found_places, in_sentence, labelled, listed
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.amounts import best, named_amounts
-from assistant.text.tokens import Kind
+from assistant.text.tokens import Kind, Token
 
 ENGLISH = (
     (6, "price;our price;now;now only;only;sale price;special price;m r p;mrp;retail price;rrp"),
@@ -44,8 +46,10 @@ class Price:
         alone = total.only_amount(self.name, page)
         if alone is not None:
             return alone
-        # Without a label only a currency tells a price from a clock or a size.
-        money = [place for place in page.places_of(Kind.MONEY) if place.token.currency]
+        # Without label and currency, 9.04 may be a time of the day.
+        money = [place for place in page.places_of(Kind.MONEY) if not place.token.needs_label]
+        if all(_may_be_a_clock(place.token) for place in money):
+            money = []
         if 0 < len(money) <= MOST_AMOUNTS:
             return found_places(self.name, money)
         return not_found(self.name, "price")
@@ -63,5 +67,11 @@ class Price:
             missing="Ask me to read the text, or show the price tag.",
         )
 
+
+def _may_be_a_clock(token: Token) -> bool:
+    return not token.currency and re.fullmatch(_CLOCK, token.text) is not None
+
+
+_CLOCK = r"(?:[01]?\d|2[0-4])[.:,][0-5]\d"
 
 SKILL = Price()

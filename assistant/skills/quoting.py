@@ -7,7 +7,7 @@ from assistant.seeing.layout import Paragraph, Row, reading_order, rows_of
 from assistant.seeing.scene import Scene
 from assistant.skills.grounding import ground_read
 from assistant.skills.skill import Asked
-from assistant.text.extraction import Doubt, Value
+from assistant.text.addresses import Value
 from assistant.text.page import Place
 
 MOST_NAMED = 5
@@ -31,7 +31,7 @@ def rows(asked: Asked, scene: Scene) -> tuple[Row, ...]:
 def as_read(
     skill: str, values: Sequence[Value], *notes: Note, most: int = MOST_NAMED, labelled: bool = True
 ) -> Answer:
-    """An answer that quotes the first values, at least one, with the doubts about them.
+    """An answer that quotes the first values, at least one.
 
     labelled: whether what stands before a value on its line says what it is.
     """
@@ -39,9 +39,8 @@ def as_read(
     found = tuple(
         Found(value.text, value.label if labelled else None, value.row.pieces) for value in named
     )
-    doubts = dict.fromkeys(value.doubt for value in named if value.doubt is not None)
     more = (Note(NoteKind.MORE),) if len(values) > most else ()
-    return Answer(skill, found, ground_read(found), (*notes, *more, *map(_doubt, doubts)))
+    return Answer(skill, found, ground_read(found), (*notes, *more))
 
 
 def found_places(
@@ -59,12 +58,6 @@ def labelled(answer: Answer) -> str:
     more = " and more" if answer.note(NoteKind.MORE) else ""
     named = (f"{each.label}: {each.value}" if each.label else each.value for each in answer.found)
     return "; ".join(named) + more
-
-
-def _doubt(doubt: Doubt) -> Note:
-    if doubt is Doubt.SUBTOTAL:
-        return Note(NoteKind.SUBTOTAL)
-    return Note(NoteKind.AMBIGUOUS, doubt.name.lower())
 
 
 def not_found(skill: str, what: str) -> Answer:

@@ -14,6 +14,13 @@ LONGEST_HEADING = 4
 """Words."""
 
 
+_WHOLE = (
+    "this|it|that|all|everything|text|page|label|aloud|out|to me|for me|sign|letter|whole|what|"
+    "please|words?|lines?|every|here|there|any|printed|written"
+)
+"""What is read whole."""
+
+
 class ReadPart:
     """ "Read only the drinks", "read me the IBAN"."""
 
@@ -21,9 +28,8 @@ class ReadPart:
     wordings = (
         Wording(
             typed=(
-                r"\bread (?:me |us |out |only |just |aloud )*(?:the |my )?(?P<subject>"
-                r"(?!this\b|it\b|that\b|all\b|everything\b|text\b|page\b|label\b|aloud\b|out\b"
-                r"|to me\b|sign\b|letter\b|whole\b|what\b|please\b|for me\b)\w.*)$"
+                r"\bread (?:me |us |out |only |just |aloud )*"
+                rf"(?!(?:the |my )?(?:{_WHOLE})\b)(?:the |my )?(?P<subject>\w.*)$"
                 r"|\bonly the (?P<part>\w.*)$"
             ),
         ),

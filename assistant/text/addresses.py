@@ -3,9 +3,35 @@
 import re
 import statistics
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from assistant.seeing.layout import Paragraph, Row
-from assistant.text.extraction import Value
+
+LONGEST_LABEL = 40
+"""Characters; what is longer is a sentence with a value in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """Something read from a line.
+
+    text: as it stands in the line.
+    row:  the line; the evidence.
+    """
+
+    text: str
+    row: Row
+
+    @property
+    def label(self) -> str | None:
+        """What stands before the value on its line, as printed, without colons; or None.
+
+        Of a line with several values, what stands behind the one before.
+        """
+        start = self.row.text.find(self.text)
+        before = re.split(r"\d", self.row.text[: max(start, 0)])[-1].strip(" \t.:;,=-")
+        return before if before and len(before) <= LONGEST_LABEL else None
+
 
 _EMAIL = r"[\w.+-]+ ?@ ?[\w-]+(?:\.[\w-]+)+"
 _TOP = r"com|org|net|info|edu|gov|io|eu|uk|de|fr|es|it|nl|at|ch|us|ca|au|in|my|sg|jp|cn|co"

@@ -15,7 +15,7 @@ from assistant.text.dates import find_dates
 from assistant.text.meaning import words
 from assistant.text.tokens import Kind, Token, tokens
 
-_LETTERS = re.compile(r"[^\W\d_]{2,}|[€$£¥%#]")
+_LETTERS = re.compile(r"[^\W\d_]{2,}|(?:[^\W\d_]\.){2}|[€$£¥%#]")
 _CURRENCY = re.compile(r"RM|Rs|EUR|USD|GBP|CHF|MYR|SGD|INR|JPY|[€$£¥]", re.IGNORECASE)
 """Alone in a column beside the amounts, it is the label of none of them."""
 

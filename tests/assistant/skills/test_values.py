@@ -144,7 +144,8 @@ def test_price_by_label_then_total_then_all() -> None:
     assert prices("Jam", "Price: £2.50", "was 3.00") == ["£2.50"]
     assert prices("M.R.P. Rs.53.60 for 10 caps") == ["Rs.53.60"]
     assert prices("Milk 2.10", "Total 2.10") == ["2.10"]
-    assert prices("Milk 2.10", "Bread 3.40") == ["2.10", "3.40"]
+    assert prices("Milk 2.79", "Bread 3.40") == ["2.79", "3.40"]
+    assert prices("Bus 9.04", "Tram 9.12") == []  # as much as is known, these are times
 
 
 def test_amounts_are_whole_figures() -> None:

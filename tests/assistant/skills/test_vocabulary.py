@@ -218,7 +218,7 @@ from assistant.seeing.scene import Scene
 from assistant.skills.quoting import as_read, different, in_sentence, not_found, rows
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
-from assistant.text.extraction import Value
+from assistant.text.addresses import Value
 
 
 class AccountNumber:
