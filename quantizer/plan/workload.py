@@ -15,13 +15,11 @@ from models.cogvlm2.decoder import Routing
 from models.families import OpenedModel
 from models.files.checkpoint import CheckpointReader
 from quantizer.calibration.streams import CalibrationSet
+from quantizer.plan.buffers import FLOAT
 from quantizer.recipes.recipe import Recipe, Stream, feeds, stream_of
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for
 from quantizer.run.parts import kind_of
 from quantizer.solvers.solver import Settings
-
-FLOAT = 4
-"""Bytes of a float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +43,16 @@ class BlockShape:
     groups: quantized layers that share one input, in execution order.
     kept:   linear layers that stay as they are.
     others: bytes in the source of every tensor that is copied, by name.
+    steps:  all layers that share one input, quantized or kept, in execution order.
+    largest: bytes in the source of the largest tensor.
     """
 
     name: str
     groups: tuple[tuple[LinearShape, ...], ...]
     kept: tuple[LinearShape, ...]
     others: Mapping[str, int]
+    steps: "tuple[Step, ...]"
+    largest: int
 
     @property
     def linears(self) -> tuple[LinearShape, ...]:
@@ -63,6 +65,26 @@ class BlockShape:
         return (*self.linears, *self.kept)
 
 
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """How many heads of an attention ask, and how many keys and values they share.
+
+    windowed: whether a mask of all positions says how far back each may look.
+    """
+
+    query: int
+    shared: int
+    windowed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Layers that share one input; ``attention`` where they are a part of one."""
+
+    layers: tuple[LinearShape, ...]
+    attention: Heads | None
+
+
 def block_shapes(
     blocks: Sequence[Block], reader: CheckpointReader, recipe: Recipe
 ) -> list[BlockShape]:
@@ -71,8 +93,10 @@ def block_shapes(
     for block in blocks:
         groups = []
         kept: list[LinearShape] = []
+        steps = []
         for group in block.groups:
             layers = tuple(_linear_shape(f"{block.name}.{name}", reader) for name in group)
+            steps.append(Step(layers, _heads(block, group[0])))
             if recipe.rule(layers[0].name).settings is None:
                 kept += layers
             else:
@@ -83,8 +107,28 @@ def block_shapes(
             for name in reader.names()
             if name.startswith(f"{block.name}.") and name not in taken
         }
-        shapes.append(BlockShape(block.name, tuple(groups), tuple(kept), others))
+        largest = max(reader.size(n) for n in reader.names() if n.startswith(f"{block.name}."))
+        shapes.append(
+            BlockShape(block.name, tuple(groups), tuple(kept), others, tuple(steps), largest)
+        )
     return shapes
+
+
+def _heads(block: Block, layer: str) -> Heads | None:
+    """The heads of the attention that a layer is a part of, None where it is of none.
+
+    Attention modules, our own and those of transformers, say ``num_heads``, or ``head_dim`` and
+    the rest in their configuration.
+    """
+    owner = block.module.get_submodule(layer.rpartition(".")[0])
+    query = getattr(owner, "num_heads", None)
+    shared = getattr(owner, "num_kv_heads", None)
+    config = getattr(owner, "config", None)
+    if config is not None and hasattr(owner, "head_dim"):
+        query = query or getattr(config, "num_attention_heads", None)
+        shared = shared or getattr(config, "num_key_value_heads", None)
+    windowed = getattr(owner, "sliding_window", None) is not None
+    return Heads(query, shared or query, windowed) if query else None
 
 
 def _linear_shape(name: str, reader: CheckpointReader) -> LinearShape:
