@@ -14,6 +14,20 @@ Parts = dict[str, float]
 FLOAT = 4
 """Bytes of a float32."""
 
+# Parts, as people see them.
+PROCESS = "Python and libraries"
+STATES = "calibration states"
+TABLE = "embedding table"
+OUTER = "outer tensors"
+WEIGHTS = "weights of one block"
+TWIN = "full-precision block"
+FINISHED = "finished layers of the block"
+STATISTICS = "statistics"
+ACTIVATIONS = "activations"
+SOLVER = "solver"
+READING = "reading"
+ALLOCATOR = "allocator"
+
 
 @dataclass(frozen=True, slots=True)
 class Buffer:

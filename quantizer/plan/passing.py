@@ -7,11 +7,10 @@ its widest output as outputs are combined, and the attention that its outputs fe
 
 from collections.abc import Iterator
 
-from quantizer.plan.buffers import FLOAT, Buffer, Moment
+from quantizer.plan.buffers import ACTIVATIONS, FLOAT, Buffer, Moment
 from quantizer.plan.workload import BlockShape, CalibrationShape, Heads, Step
 from quantizer.run.parts import kind_of
 
-_PART = "activations"
 _AT_ONCE = 2**20
 """Scores of one head that our own attention holds at once on a CPU."""
 
@@ -32,10 +31,10 @@ def pass_moments(
     tokens = max((sequence.tokens[kind] for sequence in calibration.all), default=0)
     state = float(max((sequence.state for sequence in calibration.all), default=0))
     # Before a block, states are converted, cut and joined into what it takes.
-    yield Moment("entering a block", (Buffer(_PART, "states on the way in", 4 * state),))
+    yield Moment("entering a block", (Buffer(ACTIVATIONS, "states on the way in", 4 * state),))
     through = (
-        Buffer(_PART, "state that enters", state),
-        Buffer(_PART, "residual", _rows(tokens, block.steps[0].layers[0].in_features)),
+        Buffer(ACTIVATIONS, "state that enters", state),
+        Buffer(ACTIVATIONS, "residual", _rows(tokens, block.steps[0].layers[0].in_features)),
     )
     for step in block.steps:
         name = step.layers[0].name.removeprefix(f"{block.name}.")
@@ -53,7 +52,9 @@ def pass_moments(
 
 
 def _moment(name: str, through: tuple[Buffer, ...], buffers: dict[str, float]) -> Moment:
-    return Moment(name, (*through, *(Buffer(_PART, what, size) for what, size in buffers.items())))
+    return Moment(
+        name, (*through, *(Buffer(ACTIVATIONS, what, size) for what, size in buffers.items()))
+    )
 
 
 def _rows(tokens: int, width: int) -> float:
@@ -95,7 +96,7 @@ def _attention(
     grouped = heads.query != heads.shared
     # CUDA's flash kernel takes no float32, its memory-efficient one no grouped heads.
     refused = grouped or head % _ALIGNED != 0
-    if not (refused if on_gpu else tokens**2 <= _AT_ONCE):
+    if not (refused if on_gpu else heads.plain and tokens**2 <= _AT_ONCE):
         held["sums of the scores"] = _rows(tokens, heads.query)
         if not on_gpu:
             held["tiles of scores"] = float(threads * _TILE_BYTES)

@@ -1,21 +1,28 @@
 """The moments of a whole run at which host and device hold the most."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from models.families import OpenedModel
 from models.files.checkpoint import CheckpointReader
-from quantizer.plan.buffers import Buffer, Moment, peak
-from quantizer.plan.machine import Machine
-from quantizer.plan.memory import (
+from quantizer.plan.buffers import (
+    ACTIVATIONS,
+    ALLOCATOR,
     FINISHED,
     OUTER,
+    PROCESS,
     READING,
     STATES,
     TABLE,
     TWIN,
+    Buffer,
+    Moment,
+    peak,
+)
+from quantizer.plan.machine import Machine
+from quantizer.plan.memory import (
     OuterBytes,
     block_bytes,
     block_moments,
@@ -27,8 +34,6 @@ from quantizer.plan.memory import (
 )
 from quantizer.plan.workload import BlockShape, CalibrationShape
 from quantizer.recipes.recipe import Recipe
-
-ALLOCATOR = "allocator"
 
 _LIBRARY_BYTES = 48 * 2**20
 """What MKL and oneDNN take for products and factors in their own memory, and the pages of code
@@ -73,6 +78,31 @@ class PlannedRun:
             outer = replace(outer, stays=0.0, table=0.0, loaded=0.0)
         return cls(blocks, calibration, followed, recipe, outer)
 
+    def distinct(self) -> Iterator[tuple[bool, BlockShape]]:
+        """The first block, and the first of all others that are alike; whether it is the first."""
+        seen: set[Hashable] = set()
+        for index, block in enumerate(self.blocks):
+            kind = self._kind(block)
+            if index == 0 or kind not in seen:
+                yield index == 0, block
+            if index:  # the first holds other states
+                seen.add(kind)
+
+    def _kind(self, block: BlockShape) -> Hashable:
+        """All that its memory depends on."""
+        rules = [self.recipe.rule(group[0].name) for group in block.groups]
+        layers = [
+            (x.name.removeprefix(block.name), x.out_features, x.in_features)
+            for step in block.steps
+            for x in step.layers
+        ]
+        return (
+            tuple((rule.settings, rule.stream) for rule in rules),
+            tuple(layers),
+            sum(block.others.values()),
+            block.largest,
+        )
+
     def states(self, *, first: bool) -> Buffer:
         """States of all sequences at a block."""
         width = state_dtype(self.calibration, self.followed).itemsize
@@ -83,15 +113,19 @@ class PlannedRun:
         """While a sequence becomes its first state: convolved, cut, joined, shifted."""
         state = max((s.state for s in self.calibration.all), default=0)
         sample = max((s.sample for s in self.calibration.all), default=0)
-        return Buffer("activations", "a sequence before the first block", 4.0 * state + sample)
+        return Buffer(ACTIVATIONS, "a sequence before the first block", 4.0 * state + sample)
 
 
-def host_peak(run: PlannedRun, machine: Machine) -> Moment:
-    """The moment at which the process holds the most memory of the host."""
+def host_peak(run: PlannedRun, machine: Machine, *, double: bool = False) -> Moment:
+    """The moment at which the process holds the most memory of the host.
+
+    double: whether Hessians can be factorized in float64 only.
+    """
     # Sequences that were drawn are in the process already, and become states.
     drawn = sum(sequence.sample for sequence in run.calibration.all)
-    base = [Buffer("Python and libraries", "the process", float(machine.base - drawn))]
-    moments = _on_one_machine(run) if machine.free_device is None else _beside_a_gpu(run)
+    base = [Buffer(PROCESS, "the process", float(machine.base - drawn))]
+    alone = machine.free_device is None
+    moments = _on_one_machine(run, double) if alone else _beside_a_gpu(run)
     reached = peak(moment.beside(base) for moment in moments)
     pages = float(_PAGE_BYTES * len(reached.buffers))
     slack = (
@@ -101,12 +135,17 @@ def host_peak(run: PlannedRun, machine: Machine) -> Moment:
     return Moment(reached.name, (*reached.buffers, *slack))
 
 
-def device_peak(run: PlannedRun) -> Moment:
-    """The moment at which a GPU holds the most."""
+def device_peak(run: PlannedRun, *, double: bool = False) -> Moment:
+    """The moment at which a GPU holds the most.
+
+    double: whether Hessians can be factorized in float64 only.
+    """
     outer = Buffer(OUTER, "outer tensors", run.outer.stays)
     moments = [Moment("starting", (run.starting(),))]
-    for block in run.blocks:
-        moments += block_moments(block, run.calibration, run.followed, run.recipe, on_gpu=True)
+    for _, block in run.distinct():
+        moments += block_moments(
+            block, run.calibration, run.followed, run.recipe, on_gpu=True, double=double
+        )
     reached = peak(moments).beside([outer])
     pieces = float(_PIECE_BYTES * sum(x.size > _PIECE_BYTES / 2 for x in reached.buffers))
     slack = (
@@ -116,16 +155,17 @@ def device_peak(run: PlannedRun) -> Moment:
     return Moment(reached.name, (*reached.buffers, *slack))
 
 
-def _on_one_machine(run: PlannedRun) -> Iterator[Moment]:
+def _on_one_machine(run: PlannedRun, double: bool) -> Iterator[Moment]:
     """Moments of a run on the CPU."""
     outer = Buffer(OUTER, "outer tensors", run.outer.stays)
     table = Buffer(TABLE, "words", run.outer.table)
     threads = torch.get_num_threads()
-    for index, block in enumerate(run.blocks):
-        beside = [run.states(first=index == 0), table, outer]
-        for moment in block_moments(
-            block, run.calibration, run.followed, run.recipe, threads=threads
-        ):
+    for first, block in run.distinct():
+        beside = [run.states(first=first), table, outer]
+        moments = block_moments(
+            block, run.calibration, run.followed, run.recipe, threads=threads, double=double
+        )
+        for moment in moments:
             yield moment.beside(beside)
     yield from _around(run, [table, outer])
 
@@ -133,8 +173,8 @@ def _on_one_machine(run: PlannedRun) -> Iterator[Moment]:
 def _beside_a_gpu(run: PlannedRun) -> Iterator[Moment]:
     """Moments of the host while a GPU computes."""
     table = Buffer(TABLE, "words", run.outer.table)
-    for index, block in enumerate(run.blocks):
-        beside = [run.states(first=index == 0), table]
+    for first, block in run.distinct():
+        beside = [run.states(first=first), table]
         finished = Buffer(FINISHED, "codes and grids", 2.0 * sum(x.count for x in block.linears))
         twin = Buffer(TWIN, "waiting", block_bytes(block) if run.followed.all else 0.0)
         copied = Buffer(READING, "other tensors", float(sum(block.others.values())))

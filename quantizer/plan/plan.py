@@ -70,6 +70,8 @@ class Plan:
     host, device: parts of the peak, by what they are for; device is empty on the CPU, where
         everything lies in host memory.
     host_at, device_at: what is held at the peak, tensor by tensor; device_at is None on the CPU.
+    double_peak: bytes at the peak of what computes, host or device, if Hessians can be factorized
+        in float64 only.
     output, work: bytes on the disk, of the result and of the unfinished work beside it.
     seconds:      expected, right within a factor of about two; None where nobody asked.
     """
@@ -79,6 +81,7 @@ class Plan:
     device: Parts
     host_at: Moment
     device_at: Moment | None
+    double_peak: float
     output: int
     work: int
     seconds: float | None
@@ -158,6 +161,7 @@ class Plan:
             "device_free_bytes": self.machine.free_device,
             "host_limit": _limit(self.host_at),
             "device_limit": None if self.device_at is None else _limit(self.device_at),
+            "double_peak_bytes": round(self.double_peak),
             "output_bytes": self.output,
             "work_bytes": self.work,
             "disk_free_bytes": self.machine.free_disk,
@@ -201,6 +205,9 @@ def plan_shapes(
     run = PlannedRun.of(opened, reader, blocks, shape, followed, recipe)
     host = host_peak(run, machine)
     device = None if machine.free_device is None else device_peak(run)
+    double = (
+        host_peak(run, machine, double=True) if device is None else device_peak(run, double=True)
+    )
     shards = sum(shard_size(block, recipe.base) for block in blocks)
     inside = tuple(f"{block.name}." for block in blocks)
     rest = sum(reader.size(name) for name in reader.names() if not name.startswith(inside))
@@ -214,6 +221,7 @@ def plan_shapes(
         device={} if device is None else device.parts,
         host_at=host,
         device_at=device,
+        double_peak=double.size,
         output=shards + rest,
         # Blocks that become one file lie there twice while they are joined.
         work=shards if single else 0,

@@ -9,7 +9,7 @@ at the end of ``rpiq`` could take up to two float32 copies of the weight more th
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from quantizer.plan.buffers import FLOAT, Buffer, Moment, peak
+from quantizer.plan.buffers import FLOAT, SOLVER, Buffer, Moment
 from quantizer.plan.workload import LinearShape
 from quantizer.solvers.rpiq import column_blocks
 from quantizer.solvers.solver import Settings
@@ -54,28 +54,29 @@ def solver_moments(
     settings: Settings,
     *,
     scarce: bool = False,
-    factored: bool = False,
+    factored: int = 0,
     proposed: bool = False,
+    last_inputs: float = 0.0,
+    double: bool = False,
 ) -> Iterator[Moment]:
     """Moments of ``solvers.solver.solve`` that may be its peak.
 
     scarce:   whether the layer has fewer tokens than columns, so that two dampings are tried.
-    factored: whether the factors of the Hessian are known, and counted elsewhere.
+    factored: for how many dampings the Hessian's factor is known, and counted elsewhere.
     proposed: whether GPTQ's codes and grid for the first damping are too.
+    last_inputs: bytes of the inputs that ``rpiq-paper`` reads, which the caller holds.
+    double: whether the Hessian can be factorized in float64 only.
     """
-    yield from _Solver(layer, settings, 2 if scarce else 1, factored, proposed).solve()
+    dampings = 2 if scarce else 1
+    solver = _Solver(layer, settings, dampings, factored, proposed, last_inputs, double)
+    yield from solver.solve()
 
 
 def proposal_moments(
-    layer: LinearShape, settings: Settings, *, factored: bool = False
+    layer: LinearShape, settings: Settings, *, factored: int = 0, double: bool = False
 ) -> Iterator[Moment]:
     """Moments of ``solvers.solver.propose``, which measures nothing."""
-    yield from _Solver(layer, settings, 1, factored, False).propose()
-
-
-def solver_bytes(layer: LinearShape, settings: Settings) -> float:
-    """Most bytes of one layer's solver, the factor that it makes counted."""
-    return peak(solver_moments(layer, settings)).size
+    yield from _Solver(layer, settings, 1, factored, double=double).propose()
 
 
 def solution_bytes(layer: LinearShape, settings: Settings, *, scarce: bool = False) -> float:
@@ -83,6 +84,18 @@ def solution_bytes(layer: LinearShape, settings: Settings, *, scarce: bool = Fal
     stages = 1 + (settings.grid == "hessian") + (settings.method != "rtn") * (2 if scarce else 1)
     stages += settings.method in ("rpiq", "rpiq-paper")
     return stages * LayerBytes.of(layer, settings).stored
+
+
+def factorizing(hessian: float, double: bool) -> dict[str, float]:
+    """What ``inverse_factor`` holds at its peak, by name; the factor that it returns is counted.
+
+    hessian: bytes of the Hessian in float32.
+    double:  whether it can be factorized in float64 only.
+    """
+    wide = 2 * hessian if double else hessian
+    held = {"`hessian` in its order": hessian, "`factor`, reversed": wide}
+    held |= {"`identity`": wide, "`upper`": wide}
+    return held | {"`upper` in float32": hessian} if double else held
 
 
 class _Solver:
@@ -93,13 +106,17 @@ class _Solver:
         layer: LinearShape,
         settings: Settings,
         dampings: int,
-        factored: bool,
-        proposed: bool,
+        factored: int,
+        proposed: bool = False,
+        last_inputs: float = 0.0,
+        double: bool = False,
     ) -> None:
         self.layer, self.settings, self.size = layer, settings, LayerBytes.of(layer, settings)
         self.dampings, self.factored, self.proposed = dampings, factored, proposed
+        self.last_inputs, self.double = last_inputs, double
         self.group = min(settings.group_size, layer.in_features)
-        self.held: list[Buffer] = []
+        small = 4 * _STORED_INDEX * (layer.in_features + layer.out_features)
+        self.held = [Buffer(SOLVER, "indices of columns, sums of rows", small)]
 
     def solve(self) -> Iterator[Moment]:
         """All of a layer."""
@@ -131,11 +148,11 @@ class _Solver:
         yield from self._gptq(0)
 
     def _moment(self, name: str, buffers: dict[str, float]) -> Moment:
-        now = (Buffer("solver", what, size) for what, size in buffers.items())
+        now = (Buffer(SOLVER, what, size) for what, size in buffers.items())
         return Moment(name, (*self.held, *now))
 
     def _hold(self, name: str, size: float) -> None:
-        self.held.append(Buffer("solver", name, size))
+        self.held.append(Buffer(SOLVER, name, size))
 
     def _columns(self, count: int) -> float:
         """Bytes of so many columns of the weight in float32."""
@@ -149,7 +166,7 @@ class _Solver:
         """``minmax_grid``, and the search of ``hessian_grid`` over scales."""
         # Its minima, maxima and what `_span` makes of them are ten tensors of half a grid each.
         spanning = {"`padded`": self.size.weight, "spans of the groups": 5 * self.size.grid}
-        finite = {"magnitudes": self.size.weight, "which are finite": 2 * self.size.codes}
+        finite = {"magnitudes": self.size.weight, "which are finite": 3 * self.size.codes}
         yield self._moment("looking for NaN in the weight", finite)
         yield self._moment("spanning the groups", spanning)
         self._hold("`plain` grid", self.size.grid)
@@ -182,10 +199,10 @@ class _Solver:
         hessian, codes = self.size.hessian, self.size.codes
         nearest = {"`nearest` codes": codes}
         yield self._rounding()
-        if not self.factored:
-            factors = {"`hessian` in its order": hessian, "`factor`, reversed": hessian}
-            factors |= {"`identity`": hessian, "`upper`": hessian}
-            yield self._moment("factorizing the Hessian", nearest | factors)
+        if number >= self.factored:
+            yield self._moment(
+                "factorizing the Hessian", nearest | factorizing(hessian, self.double)
+            )
             self._hold(f"factor {number + 1} of the Hessian", hessian)
         ordering = self._copies("`wide_scale`", "`wide_zero`", "`scale`", "`zero`")
         yield self._moment("putting columns in order", nearest | ordering)
@@ -231,14 +248,16 @@ class _Solver:
         yield self._moment("ending", mine | {"codes as uint8": self.size.stored})
 
     def _paper(self) -> Iterator[Moment]:
-        hessian = self.size.hessian
+        hessian, g = self.size.hessian, self._columns(self.group)
+        finite = {"looking for NaN in the inputs": 1.75 * self.last_inputs}
+        yield self._moment("adding up the Gram matrix", {"its sum": hessian} | finite)
         yield self._moment("the Gram matrix", {"its sum": hessian, "`G`": hessian})
         self._hold("`G`", hessian)
         self._hold("`factors` of blocks", self.group * self.layer.in_features * FLOAT)
         mine = self._copies("`scale`", "`zero`", "`B`", "`R`", "`best`")
+        mine |= {"`optimum`, `codes`, `change` of a block": 3 * g}
+        rows = {"rows of `G`": 2 * self.group * self.layer.in_features * FLOAT}
+        yield self._moment("solving for a block", mine | rows | {"the block's steps": 5 * g})
+        yield self._moment("moving a block", mine | rows | self._copies("what R changes by"))
         wide = self._copies("`wide_scale`", "`wide_zero`", "difference", "dequantized weight")
         yield self._moment("an iterate on the grid", mine | wide | {"its codes": self.size.codes})
-        change = self._copies("what R changes by", "scaled")
-        block = {"one block": 8 * self._columns(self.group)}
-        rows = {"rows of `G`": 2 * self.group * self.layer.in_features * FLOAT}
-        yield self._moment("moving a block", mine | change | block | rows)

@@ -15,6 +15,11 @@ def plan_text(plan: Plan, warnings: Sequence[str]) -> str:
     lines += _memory("host memory", plan.host, plan.host_at, plan.machine.free_host)
     if plan.device_at is not None:
         lines += _memory("GPU memory", plan.device, plan.device_at, plan.machine.free_device)
+    usual = plan.device_peak if plan.device else plan.host_peak
+    if plan.double_peak > usual:
+        lines.append(
+            f"  {megabytes(plan.double_peak)} MB where a Hessian can be factorized in float64 only"
+        )
     lines.append(
         f"disk: {megabytes(plan.output)} MB for the result and {megabytes(plan.work)} MB beside "
         f"it while it is put together; {megabytes(plan.machine.free_disk)} MB are free"

@@ -70,16 +70,19 @@ class Heads:
     """How many heads of an attention ask, and how many keys and values they share.
 
     windowed: whether a mask of all positions says how far back each may look.
+    plain:    whether the scores of few positions are all held at once on a CPU, as by our own
+        attention; transformers leaves the choice to PyTorch.
     """
 
     query: int
     shared: int
     windowed: bool = False
+    plain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Layers that share one input; ``attention`` where they are a part of one."""
+    """Layers that share one input; ``attention`` where it reads their outputs."""
 
     layers: tuple[LinearShape, ...]
     attention: Heads | None
@@ -93,10 +96,10 @@ def block_shapes(
     for block in blocks:
         groups = []
         kept: list[LinearShape] = []
-        steps = []
+        steps: list[Step] = []
         for group in block.groups:
             layers = tuple(_linear_shape(f"{block.name}.{name}", reader) for name in group)
-            steps.append(Step(layers, _heads(block, group[0])))
+            steps.append(Step(layers, _heads(block, group[0]) if _feeds(steps, layers) else None))
             if recipe.rule(layers[0].name).settings is None:
                 kept += layers
             else:
@@ -114,6 +117,16 @@ def block_shapes(
     return shapes
 
 
+def _feeds(before: Sequence[Step], layers: tuple[LinearShape, ...]) -> bool:
+    """Whether layers of an attention stand before it: they are its first, or they widen.
+
+    before: the steps of the block before them.
+    """
+    owner = layers[0].name.rpartition(".")[0]
+    first = all(step.layers[0].name.rpartition(".")[0] != owner for step in before)
+    return first or sum(layer.out_features for layer in layers) > layers[0].in_features
+
+
 def _heads(block: Block, layer: str) -> Heads | None:
     """The heads of the attention that a layer is a part of, None where it is of none.
 
@@ -128,7 +141,8 @@ def _heads(block: Block, layer: str) -> Heads | None:
         query = query or getattr(config, "num_attention_heads", None)
         shared = shared or getattr(config, "num_key_value_heads", None)
     windowed = getattr(owner, "sliding_window", None) is not None
-    return Heads(query, shared or query, windowed) if query else None
+    plain = getattr(config, "_attn_implementation", None) != "sdpa"
+    return Heads(query, shared or query, windowed, plain) if query else None
 
 
 def _linear_shape(name: str, reader: CheckpointReader) -> LinearShape:
