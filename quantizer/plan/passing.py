@@ -14,7 +14,11 @@ from quantizer.run.parts import kind_of
 _AT_ONCE = 2**20
 """Scores of one head that our own attention holds at once on a CPU."""
 
-_TILE_BYTES = 2**20  # of a thread, in the flash kernel for CPUs
+_TILE_KEYS = 512
+_TILE_QUERIES = ((768, 256), (192, 64), (0, 32))
+"""Keys, and queries from so many tokens on, that a thread of the flash kernel for CPUs takes at a
+time (aten/src/ATen/native/cpu/FlashAttentionKernel.cpp)."""
+
 _ALIGNED = 4  # float32 values that the memory-efficient kernel of CUDA wants a head to divide into
 
 
@@ -99,7 +103,7 @@ def _attention(
     if not (refused if on_gpu else heads.plain and tokens**2 <= _AT_ONCE):
         held["sums of the scores"] = _rows(tokens, heads.query)
         if not on_gpu:
-            held["tiles of scores"] = float(threads * _TILE_BYTES)
+            held["tiles of scores"] = threads * _tile(head, tokens)
         return held
     scores = _rows(tokens, tokens) * heads.query
     held |= {"scores": scores, "softmax": scores, "which are masked": scores / FLOAT}
@@ -107,3 +111,9 @@ def _attention(
     if grouped:
         held["keys and values of every head"] = 2 * queries
     return held
+
+
+def _tile(head: int, tokens: int) -> float:
+    """Bytes of one thread's tile: scores, what they add up to, sums and largest of its rows."""
+    queries = next(count for least, count in _TILE_QUERIES if tokens >= least)
+    return _rows(min(queries, tokens), min(_TILE_KEYS, tokens) + head + 2)
