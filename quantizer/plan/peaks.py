@@ -158,7 +158,7 @@ def device_peak(run: PlannedRun, *, double: bool = False) -> Moment:
 def _on_one_machine(run: PlannedRun, double: bool) -> Iterator[Moment]:
     """Moments of a run on the CPU."""
     outer = Buffer(OUTER, "outer tensors", run.outer.stays)
-    table = Buffer(TABLE, "words", run.outer.table)
+    table = Buffer(TABLE, "table of words", run.outer.table)
     threads = torch.get_num_threads()
     for first, block in run.distinct():
         beside = [run.states(first=first), table, outer]
@@ -172,11 +172,11 @@ def _on_one_machine(run: PlannedRun, double: bool) -> Iterator[Moment]:
 
 def _beside_a_gpu(run: PlannedRun) -> Iterator[Moment]:
     """Moments of the host while a GPU computes."""
-    table = Buffer(TABLE, "words", run.outer.table)
+    table = Buffer(TABLE, "table of words", run.outer.table)
     for first, block in run.distinct():
         beside = [run.states(first=first), table]
         finished = Buffer(FINISHED, "codes and grids", 2.0 * sum(x.count for x in block.linears))
-        twin = Buffer(TWIN, "waiting", block_bytes(block) if run.followed.all else 0.0)
+        twin = Buffer(TWIN, "its copy that waits", block_bytes(block) if run.followed.all else 0.0)
         copied = Buffer(READING, "other tensors", float(sum(block.others.values())))
         yield Moment(f"{block.name}: quantizing", (*beside, twin, finished))
         yield Moment(f"{block.name}: copying the rest", (*beside, finished, copied))

@@ -18,7 +18,7 @@ def plan_text(plan: Plan, warnings: Sequence[str]) -> str:
     usual = plan.device_peak if plan.device else plan.host_peak
     if plan.double_peak > usual:
         lines.append(
-            f"  {megabytes(plan.double_peak)} MB where a Hessian can be factorized in float64 only"
+            f"  {megabytes(plan.double_peak)} MB if a Hessian can be factorized in float64 only"
         )
     lines.append(
         f"disk: {megabytes(plan.output)} MB for the result and {megabytes(plan.work)} MB beside "
