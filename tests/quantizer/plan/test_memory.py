@@ -176,7 +176,8 @@ def test_a_run_allocates_at_most_what_is_planned(
     model = make_llama(tmp_path / "model", 64, 96, 1)
     settings = with_default_grid(Settings(method, group_size=32, rounds=1), None)
     job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=4, seq_len=64)
-    check_run(job, 1.25)
+    # Of half a megabyte the ends of pages are a tenth.
+    check_run(job, 1.5)
 
 
 @pytest.mark.slow
