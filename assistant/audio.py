@@ -46,26 +46,26 @@ def read_question(path: Path) -> AudioClip:
     """
     if not path.is_file():
         what = "is not a file" if path.exists() else "no such file"
-        raise AudioFileError(f"{path}: {what}; give a WAV recording of the question")
+        raise AudioFileError(f"{path}: {what}", "give a WAV recording of the question")
     way_out = f"convert it: sox {shlex.quote(str(path))} -r 16000 -c 1 -b 16 OUT.wav"
     try:
         with wave.open(str(path), "rb") as recording:
             found = _form(recording)
             if found != _form_text(QUESTION_RATE_HZ, 1, 2):
-                raise AudioFileError(f"{path}: is {found}, not 16000 Hz mono 16 bit; {way_out}")
+                raise AudioFileError(f"{path}: is {found}, not 16000 Hz mono 16 bit", way_out)
             # One second more than allowed is enough to know that it is too long.
             content = recording.readframes(int((LONGEST_QUESTION_S + 1) * QUESTION_RATE_HZ))
     except (wave.Error, EOFError) as error:
         reason = str(error) or "it ends inside its header"
-        raise AudioFileError(f"{path}: is not a PCM WAV file ({reason}); {way_out}") from error
+        raise AudioFileError(f"{path}: is not a PCM WAV file ({reason})", way_out) from error
     except OSError as error:
         raise AudioFileError(f"{path}: cannot be read ({error.strerror})") from error
     samples = np.frombuffer(content[: len(content) // 2 * 2], dtype="<i2").astype(np.int16)
     if not len(samples):
-        raise AudioFileError(f"{path}: holds no sound; record the question again")
+        raise AudioFileError(f"{path}: holds no sound", "record the question again")
     if len(samples) > LONGEST_QUESTION_S * QUESTION_RATE_HZ:
         raise AudioFileError(
-            f"{path}: is longer than {LONGEST_QUESTION_S:.0f} s; record the question alone"
+            f"{path}: is longer than {LONGEST_QUESTION_S:.0f} s", "record the question alone"
         )
     return AudioClip(samples, QUESTION_RATE_HZ)
 
@@ -88,28 +88,32 @@ def read_clip(path: Path) -> AudioClip:
         raise AudioFileError(f"{path}: cannot be read as a WAV file ({error})") from error
 
 
-def check_wav_output(path: Path, *, overwrite: bool = False) -> None:
+def check_wav_output(
+    path: Path, *, overwrite: bool = False, way_out: str = "give another name"
+) -> None:
     """Refuse an output path that cannot or must not be written, before any work is done.
 
     overwrite: an existing WAV file may be replaced; any other file never is.
+    way_out:   what the user can do where it may not.
 
     Raises:
         UsageError: a folder, an existing file, or a folder that is missing or cannot be
             written to.
     """
     if path.is_dir():
-        raise UsageError(f"{path}: is a folder; give the name of a WAV file to write")
+        raise UsageError(f"{path}: is a folder", "give the name of a WAV file to write")
     if not path.parent.is_dir():
-        raise UsageError(f"{path}: the folder {path.parent} does not exist; create it first")
+        raise UsageError(f"{path}: the folder {path.parent} does not exist", "create it first")
     if path.exists():
         if not _starts_like_wav(path):
             raise UsageError(
-                f"{path}: exists and is not a WAV file, so it is not overwritten; give another name"
+                f"{path}: exists and is not a WAV file, so it is not overwritten",
+                "give another name",
             )
         if not overwrite:
-            raise UsageError(f"{path}: exists already; give another name, or --overwrite")
+            raise UsageError(f"{path}: exists already", way_out)
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UsageError(f"{path}: the folder {path.parent} cannot be written to; give another")
+        raise UsageError(f"{path}: the folder {path.parent} cannot be written to", "give another")
 
 
 def write_wav(path: Path, clip: AudioClip, *, overwrite: bool = False) -> None:
@@ -135,7 +139,7 @@ def write_wav(path: Path, clip: AudioClip, *, overwrite: bool = False) -> None:
             os.unlink(name)
             raise
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}); give another") from error
+        raise UsageError(f"{path}: cannot be written ({error.strerror})", "give another") from error
 
 
 def join_clips(clips: list[AudioClip], pause_s: float = 0.15) -> AudioClip:
@@ -161,7 +165,7 @@ def _starts_like_wav(path: Path) -> bool:
             start = stream.read(12)
     except OSError as error:
         raise UsageError(
-            f"{path}: exists and cannot be read ({error.strerror}); give another name"
+            f"{path}: exists and cannot be read ({error.strerror})", "give another name"
         ) from error
     return start == b"" or (start[:4] == b"RIFF" and start[8:] == b"WAVE")
 

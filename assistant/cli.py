@@ -1,7 +1,7 @@
 """The command line: `assistant` alone is the conversation, `assistant COMMAND` does one thing.
 
-Drivers are imported where they are first needed, so that `--help` and bad input are answered
-at once.
+A command's file is imported when the command is named, so that `--help` and a wrong command are
+answered at once.
 """
 
 import argparse
@@ -11,13 +11,10 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from assistant.commands import live, one_shot
-from assistant.commands import memory as memory_command
-from assistant.commands import models as models_command
 from assistant.commands.exits import (
     ANSWERED,
     BAD_INPUT,
@@ -27,7 +24,6 @@ from assistant.commands.exits import (
     leave,
     print_error,
 )
-from assistant.doctor import doctor
 from assistant.errors import AssistantError, UsageError
 from models.errors import ModelsError
 
@@ -93,9 +89,32 @@ class _LineParser(argparse.ArgumentParser):
         given = re.search(r"COMMAND: invalid choice: '(.+?)' ", message)
         if given and Path(given[1]).is_file():
             raise UsageError(
-                f"{given[1]}: is a file and no command; to talk about it: assistant --picture FILE"
+                f"{given[1]}: is a file and no command",
+                "to talk about it: assistant --picture FILE",
             )
-        raise UsageError(f"{message}; see {self.prog} --help")
+        raise UsageError(message, f"see {self.prog} --help")
+
+
+class _CommandParser(_LineParser):
+    """The parser of one command, whose options are added when it is named."""
+
+    def __init__(
+        self,
+        *,
+        add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
+        **options: Any,
+    ) -> None:
+        """add_options: adds the command's options, its description and its epilog, once."""
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        self._add_options = add_options
+        self._has_options = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Add the options, and parse as usual."""
+        if not self._has_options:
+            self._has_options = True
+            self._add_options(self)
+        return super().parse_known_args(args, namespace)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -107,12 +126,55 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_conversation(parser)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    one_shot.add_parsers(commands)
-    models_command.add_parsers(commands)
-    doctor.add_parsers(commands)
-    memory_command.add_parsers(commands)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_CommandParser)
+    for name, summary, add_options in (
+        ("ask", "answer a question about a picture", _add_ask),
+        ("read", "read the text of a picture in reading order", _add_read),
+        ("models", "list, fetch and check models", _add_models),
+        ("doctor", "say what works here, what does not, and what to do", _add_doctor),
+        ("memory", "list, search, export and delete what was saved", _add_memory),
+    ):
+        commands.add_parser(name, help=summary, add_options=add_options)
     return parser
+
+
+# Each imports what its command needs, once it is named.
+
+
+def _add_ask(parser: argparse.ArgumentParser) -> None:
+    from assistant.commands.one_shot import add_ask_options
+
+    add_ask_options(parser)
+
+
+def _add_read(parser: argparse.ArgumentParser) -> None:
+    from assistant.commands.one_shot import add_read_options
+
+    add_read_options(parser)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    from assistant.commands.models import add_options
+
+    add_options(parser)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    from assistant.commands.doctor import add_options
+
+    add_options(parser)
+
+
+def _add_memory(parser: argparse.ArgumentParser) -> None:
+    from assistant.commands.memory import add_options
+
+    add_options(parser)
+
+
+def _converse(options: argparse.Namespace) -> int:
+    from assistant.commands.live import run
+
+    return run(options)
 
 
 def _add_conversation(parser: argparse.ArgumentParser) -> None:
@@ -128,7 +190,7 @@ def _add_conversation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, metavar="DIR", help="vision-language model")
     parser.add_argument("--vosk-model", type=Path, metavar="DIR", help="Vosk model for speech")
     parser.add_argument("--verbose", action="store_true", help="log what is done")
-    parser.set_defaults(run=live.run)
+    parser.set_defaults(run=_converse)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,18 @@
 
 
 class AssistantError(Exception):
-    """Root of the tree; a front end shows or speaks its message as one sentence."""
+    """Root of the tree; a front end shows or speaks it as one sentence, `str(error)`.
+
+    cause:   what is the matter.
+    way_out: what the user can do about it; "" where the cause says it, or nothing helps.
+    """
+
+    def __init__(self, cause: str, way_out: str = "") -> None:
+        super().__init__(cause, way_out)
+        self.cause, self.way_out = cause, way_out
+
+    def __str__(self) -> str:
+        return f"{self.cause}; {self.way_out}" if self.way_out else self.cause
 
 
 class UsageError(AssistantError):
@@ -63,3 +74,7 @@ class MemoryStoreError(AssistantError):
 
 class MemoryKeyError(MemoryStoreError):
     """The key of what was saved is missing: a wrong passphrase, or no system keyring."""
+
+
+class NoKeyringError(MemoryKeyError):
+    """This system has no keyring, so no key can lie in it."""

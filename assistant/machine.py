@@ -21,8 +21,8 @@ def check_room(folder: Path, needed_bytes: int) -> None:
     if needed_bytes + SPARE_BYTES > free:
         short = needed_bytes + SPARE_BYTES - free
         raise DownloadError(
-            f"{folder}: {size_text(needed_bytes)} are needed and {size_text(free)} are free; "
-            f"free {size_text(short)} more, or set SIGHTLINE_HOME to a larger disk"
+            f"{folder}: {size_text(needed_bytes)} are needed and {size_text(free)} are free",
+            f"free {size_text(short)} more, or set SIGHTLINE_HOME to a larger disk",
         )
 
 

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 
 from models.errors import ModelsError
 from quantizer.commands import compare, eval, inspect, run
+from quantizer.commands.common import option_of
 from quantizer.errors import FULL_DISK, QuantizerError, SettingsError
 
 _EXPECTED = (QuantizerError, ModelsError, OSError, SafetensorError, torch.OutOfMemoryError)
@@ -49,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _describe(error: BaseException) -> str:
+    if isinstance(error, QuantizerError):
+        return error.worded(option_of)
     if isinstance(error, OSError) and error.errno in FULL_DISK:
         where = "" if error.filename is None else f"{error.filename}: "
         return f"{where}the disk is full; free some of it, or give an output on another disk"

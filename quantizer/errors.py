@@ -1,17 +1,41 @@
-"""Everything that `quantizer` raises on purpose. A message names the cause and the way out."""
+"""Everything that `quantizer` raises on purpose. A message names the cause and the way out.
+
+A message calls a setting by its name, ``damp_percent``; only the command line knows that it is
+``--damp-percent`` there. Where settings are named a message is therefore given as a function of
+how they are called::
+
+    SettingsError(lambda name: f"{name('rounds')} {rounds} refines nothing; give 1 or more")
+"""
 
 import errno
+from collections.abc import Callable
+from typing import Self
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 """What the system calls a full disk, or a used-up share of one."""
+
+Naming = Callable[[str], str]
+"""What to call a setting, from its name."""
 
 
 class QuantizerError(Exception):
     """Root of the tree; the command line prints its message as one line."""
 
+    def __init__(self, message: str | Callable[[Naming], str]) -> None:
+        self._message = message
+        super().__init__(self.worded(str))
+
+    def worded(self, naming: Naming) -> str:
+        """The message with every setting called as ``naming`` has it."""
+        return self._message if isinstance(self._message, str) else self._message(naming)
+
+    def at(self, where: str) -> Self:
+        """The same error with the place that it is about in front of its message."""
+        return type(self)(lambda naming: f"{where}: {self.worded(naming)}")
+
 
 class SettingsError(QuantizerError):
-    """An option, or a combination of options and model, cannot be honoured."""
+    """A setting, or a combination of settings and model, cannot be honoured."""
 
 
 class DataError(QuantizerError):

@@ -32,20 +32,20 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from assistant.audio import AudioClip, read_question  # noqa: E402
-from assistant.commands.live import ModelOpener, ocr_threads, open_recognizer  # noqa: E402
-from assistant.devices.quiet import keep_libraries_quiet  # noqa: E402
+from assistant.devices.portaudio import keep_libraries_quiet  # noqa: E402
 from assistant.devices.synthesizer import Pyttsx3Synthesizer  # noqa: E402
 from assistant.frames import Frame  # noqa: E402
 from assistant.hearing.listener import Heard, HeardKind  # noqa: E402
 from assistant.hearing.recognizer import AudioChunk  # noqa: E402
 from assistant.hearing.voice_activity import SileroVoiceActivity  # noqa: E402
 from assistant.hearing.voice_listener import VoiceListener  # noqa: E402
-from assistant.seeing.ocr import RapidOcrReader  # noqa: E402
+from assistant.inference.opening import ModelOpener  # noqa: E402
 from assistant.session.events import AnswerGiven, Closed, ErrorSaid  # noqa: E402
 from assistant.session.session import Session  # noqa: E402
 from assistant.settings.settings import Settings  # noqa: E402
 from assistant.skills.conversation import Conversation  # noqa: E402
 from assistant.speech.sentence_speaker import SentenceSpeaker  # noqa: E402
+from assistant.wiring import open_recognizer, text_reader  # noqa: E402
 from models.pictures import load_picture  # noqa: E402
 from models.pocket.training.pictures import Split, render  # noqa: E402
 
@@ -134,7 +134,7 @@ class Person:
         self.answers: set[str] = set()
         recognizer = open_recognizer("")
         self.recognizer_name = recognizer.name
-        reader = RapidOcrReader(threads=ocr_threads())
+        reader = text_reader()
         reader.load()
         self._speaker = SentenceSpeaker(Pyttsx3Synthesizer(), devices.player)
         self._listener = VoiceListener(
@@ -233,7 +233,7 @@ class Person:
     def _take_events(self) -> None:
         while not isinstance(event := self._session.events.get(), Closed):
             if isinstance(event, AnswerGiven):
-                self.answers.add(f"{event.answer.text} ({event.answer.basis.value})")
+                self.answers.add(f"{event.text} ({event.answer.basis.value})")
             elif isinstance(event, ErrorSaid):
                 self.answers.add(f"error: {event.text}")
 

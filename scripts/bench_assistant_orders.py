@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from assistant.audio import QUESTION_RATE_HZ, read_question
-from assistant.commands.live import open_recognizer
 from assistant.hearing.endpoint import Endpoint
 from assistant.hearing.question import SpokenQuestion, VoiceActivity
 from assistant.hearing.recognizer import AudioChunk, Recognizer, Transcript
 from assistant.hearing.voice_activity import SileroVoiceActivity
 from assistant.session.orders import spoken_order
-from assistant.skills.intents import bare_words, understand
+from assistant.skills.router import understand
+from assistant.text.words import bare_words
+from assistant.wiring import open_recognizer
 
 BLOCK = 512
 """Samples, as the microphone gives them."""
@@ -95,7 +96,7 @@ def judge(transcript: Transcript | None, slots: Any) -> dict[str, Any]:
         "judged": "understood" if understood else "heard_as_something_else",
         "text": transcript.text,
         "confidence": round(transcript.confidence, 3),
-        "taken_as": "order" if is_order else understand(transcript.text).intent.value,
+        "taken_as": "order" if is_order else understand(transcript.text).skill,
     }
 
 

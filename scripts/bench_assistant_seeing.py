@@ -13,23 +13,25 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bench_gate_judge import LOST, is_held_out
 from PIL import Image
-from spoilt_pictures import SPOILT, WORKING_SIDE, Picture
+from spoilt_pictures import SPOILT, WORKING_SIDE, Picture, photographs
 
+from assistant.answers import Basis
 from assistant.seeing.framing import cut_off
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.seeing.quality import Cause, check_quality
-from assistant.seeing.text import TextLine
-from assistant.skills.grounding import Basis, digits_are_read
-from assistant.skills.intents import understand
-from assistant.skills.text_answers import answer_from_text
-from models.pictures import load_picture
+from assistant.seeing.scene import Scene
+from assistant.seeing.text import TextLine, TextPart
+from assistant.skills.grounding import digits_are_read
+from assistant.skills.router import say, skill_named, understand
+from assistant.stopwatch import Stopwatch
+from models.pictures import RgbPicture, load_picture
 
 READABLE = Path(__file__).parent / "results/assistant_seeing_readable.json"
 """How much text OCR still finds in spoilt copies; `bench_gate_judge.py` writes it."""
@@ -133,6 +135,21 @@ def judge(
     return halves
 
 
+class KnownLines:
+    """A reader that has read already."""
+
+    def __init__(self, lines: Sequence[TextLine]) -> None:
+        self._lines = tuple(lines)
+
+    def load(self) -> None: ...
+
+    def read(self, rgb: RgbPicture) -> tuple[TextLine, ...]:
+        return self._lines
+
+    def parts(self, rgb: RgbPicture, **options: object) -> Iterator[TextPart]:
+        yield TextPart(self._lines, 0)
+
+
 def bench_receipts(folder: Path, *, with_cuts: bool) -> dict[str, Any]:
     """Totals and dates against their keys, seconds to the first lines, and cut pages."""
     reader = RapidOcrReader(threads=1)
@@ -153,11 +170,14 @@ def bench_receipts(folder: Path, *, with_cuts: bool) -> dict[str, Any]:
         whole_s.append(time.perf_counter() - began)
         for field, found in marks.items():
             if key.get(field):
-                answer = answer_from_text(understand(f"what is the {field}"), lines)
-                right = figures(key[field]) in figures(answer.text)
-                found.append((answer.basis is Basis.READ, right))
-                if answer.basis is Basis.READ:
-                    found_in_lines.append(digits_are_read(answer.text, lines))
+                asked = understand(f"what is the {field}")
+                scene = Scene(picture, KnownLines(lines), Stopwatch())
+                answer = skill_named(asked.skill).find(asked, scene)
+                is_read = answer is not None and answer.basis is Basis.READ
+                text = "" if answer is None else say(answer)
+                found.append((is_read, figures(key[field]) in figures(text)))
+                if is_read:
+                    found_in_lines.append(digits_are_read(text, lines))
         if not with_cuts:
             continue
         for name, edge, rgb in cuts(picture, lines):
@@ -204,12 +224,6 @@ def cuts(picture: Picture, lines: list[TextLine]) -> Iterator[tuple[str, str | N
         yield "right", "right", np.ascontiguousarray(picture[:, :middle])
     else:
         yield "left", "left", np.ascontiguousarray(picture[:, middle:])
-
-
-def photographs(vision: Path) -> list[Path]:
-    """Every picture of the data."""
-    kinds = (".jpg", ".jpeg", ".png")
-    return [path for path in sorted(vision.rglob("*")) if path.suffix in kinds]
 
 
 def shrunk(rgb: Picture) -> Picture:

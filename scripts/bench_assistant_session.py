@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench_assistant_doubles import (
+from bench_assistant_fakes import (
     Camera,
     Clock,
     Loudspeaker,
@@ -99,8 +99,8 @@ class Day:
     """A session on stand-ins, and a person who uses it."""
 
     def __init__(self, data: Path, questions: int) -> None:
-        from assistant.commands.live import ModelOpener
         from assistant.hearing.voice_listener import VoiceListener
+        from assistant.inference.opening import ModelOpener
         from assistant.session.session import Session
         from assistant.settings.file import save_setting
         from assistant.settings.paths import settings_file

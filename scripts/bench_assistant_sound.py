@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 from assistant.audio import AudioClip, write_wav  # noqa: E402
 from assistant.devices.microphone import SoundDeviceMicrophone  # noqa: E402
 from assistant.devices.player import SoundDevicePlayer  # noqa: E402
-from assistant.devices.quiet import keep_libraries_quiet  # noqa: E402
+from assistant.devices.portaudio import keep_libraries_quiet  # noqa: E402
 from assistant.devices.synthesizer import Pyttsx3Synthesizer  # noqa: E402
 from assistant.hearing.listener import Heard, HeardKind  # noqa: E402
 from assistant.hearing.recognizer_process import RecognizerProcess  # noqa: E402

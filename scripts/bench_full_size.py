@@ -39,7 +39,7 @@ from models.files.checkpoint import ShardWriter, write_json
 from quantizer.errors import QuantizerError
 from quantizer.recipes.recipe import read_recipe
 from quantizer.run.pipeline import Job, plan_job, prepare, run
-from quantizer.solvers.solver import Settings, with_default_grid
+from quantizer.solvers.methods import Settings
 
 RESULTS = Path(__file__).parent / "results"
 CAP_BYTES = 24 * 10**9
@@ -212,7 +212,7 @@ def complete(scratch: Path, name: str, device: torch.device) -> dict[str, Any]:
         job = Job(model, scratch / "out", recipe.base, recipe=recipe, calibration=data)
     else:
         data.write_text(write_words(0, 140 * 2048))
-        settings = with_default_grid(Settings("rpiq"), None)
+        settings = Settings("rpiq")
         job = Job(model, scratch / "out", settings, calibration=data, samples=128)
     job = replace(job, device=device)
     plan = plan_job(job, prepare(job), speed=True)

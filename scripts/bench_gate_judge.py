@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from rapidfuzz import fuzz
-from spoilt_pictures import SPOILT, Picture
+from spoilt_pictures import SPOILT, Picture, photographs
 
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.seeing.text import TextReader
@@ -54,8 +54,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("data", type=Path, help="the folder that holds vision/")
     parser.add_argument("--out", type=Path, required=True, help="JSON file, gone on with")
     options = parser.parse_args(argv)
-    from bench_assistant_seeing import photographs
-
     vision = options.data / "vision"
     known: dict[str, dict[str, float]] = {}
     if options.out.exists():

@@ -29,7 +29,7 @@ from models.loading import LoadedModel, load_model
 from models.pocket import pocket_bf16_folder
 from models.pocket.training.pictures import Split, write_dataset
 from quantizer.calibration.streams import draw_calibration
-from quantizer.compare.methods import PAPER, RTN, Contender
+from quantizer.compare.methods import PAPER, RTN, ComparedMethod
 from quantizer.errors import QuantizerError
 from quantizer.evaluate.ocrvqa import ocrvqa
 from quantizer.evaluate.paired import paired_accuracy
@@ -37,7 +37,7 @@ from quantizer.plan.machine import exact_float32
 from quantizer.recipes.recipe import Recipe, read_recipe
 from quantizer.run.walk import Walk
 from quantizer.run.walked import Observed
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 
 RESULT = Path(__file__).parent / "results" / "ocrvqa_twin.json"
 CALIBRATION_SEED = 100_000_000
@@ -98,11 +98,11 @@ def quantize(
     def compare(observed: Observed) -> None:
         variants[GPTQ][observed.name] = observed.solution.chosen.weight.dequantize()
         width = Settings("rtn", cmdq.base.bits, cmdq.base.group_size)
-        (rounded,) = Contender(RTN, width).solve(observed)
+        (rounded,) = ComparedMethod(RTN, width).solve(observed)
         variants[RTN][observed.name] = rounded.weight
         settings = gptq_recipe(cmdq).settings_of(observed.name)
         for count in rounds:
-            for attempt in Contender(PAPER, settings, count).solve(observed):
+            for attempt in ComparedMethod(PAPER, settings, count).solve(observed):
                 place = "on the grid" if attempt.variant.on_grid else "off the grid"
                 name = f"CMDQ with rpiq-paper, {count} rounds, {place}"
                 variants.setdefault(name, {})[observed.name] = attempt.weight

@@ -277,8 +277,6 @@ def load_dense(folder: Path) -> LoadedModel:
     for name, layer in list(loaded.model.named_modules()):
         if isinstance(layer, Int4Linear):
             weight = layer.quantized().dequantize()
-            if layer.input_order is not None:  # columns are stored sorted by group
-                weight = weight[:, torch.argsort(layer.input_order)]
             plain = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
             plain.weight = nn.Parameter(weight, requires_grad=False)
             if layer.bias is not None:

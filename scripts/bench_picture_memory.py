@@ -15,9 +15,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from bench_assistant_seeing import CAMERA_SIDE, photographs, shrunk
+from bench_assistant_seeing import CAMERA_SIDE, shrunk
 from numpy.typing import NDArray
 from PIL import Image
+from spoilt_pictures import photographs
 
 from assistant.seeing.landmarks import LEAST_FITTING, find_landmarks, fitting
 from models.pictures import load_picture

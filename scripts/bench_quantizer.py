@@ -10,7 +10,7 @@ quality  On real trained weights, group 32, draws 0 to 7 (the seed of ``quantize
          in their own order. Every method quantizes its own prefix, as a run does.
 seconds  One decoder layer of LLaMA-3.1-8B's shapes with random weights, by GPTQ and by rpiq: parts
          of both runs are timed in turn and added up for 128 sequences of 2048 tokens, see
-         ``bench_quantizer_seconds``. Takes ``--minutes``; a stop loses one lap.
+         ``bench_quantizer_seconds``. Takes ``--minutes``; a stop loses one timing.
 pictures The pocket model by GPTQ and by rpiq, asked the same questions about held-out pictures.
 """
 
@@ -44,7 +44,7 @@ from quantizer.evaluate.pictures import pictures
 from quantizer.report.report import ModuleReport
 from quantizer.run.pipeline import Job, run
 from quantizer.run.walk import Walk
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 
 WEIGHTS = {
     "stories260K": ("stories260K.bin", "tok512.model"),

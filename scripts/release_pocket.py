@@ -22,7 +22,7 @@ from models.pocket.training.checkpoints import latest, read
 from models.pocket.training.export import write_skills
 from models.pocket.training.pictures import SKILLS, Split, write_dataset
 from quantizer.cli import main as quantizer
-from quantizer.evaluate.accuracy import accuracy
+from quantizer.evaluate.intervals import accuracy
 from quantizer.evaluate.paired import paired
 from quantizer.evaluate.pictures import character_error
 

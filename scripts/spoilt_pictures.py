@@ -1,6 +1,7 @@
-"""Pictures spoilt in the ways of a camera and of the hand that holds it."""
+"""The photographs of the data, spoilt in the ways of a camera and of the hand that holds it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,12 @@ Spoil = Callable[[Picture, np.random.Generator], Picture]
 
 WORKING_SIDE = 512
 """Copies are spoilt at this size, so that a blur means the same in every picture."""
+
+
+def photographs(vision: Path) -> list[Path]:
+    """Every picture of the data."""
+    kinds = (".jpg", ".jpeg", ".png")
+    return [path for path in sorted(vision.rglob("*")) if path.suffix in kinds]
 
 
 def scaled(factor: float) -> Spoil:

@@ -1,1 +1,1 @@
-"""One file a command of the command line; they alone wire devices and models to a session."""
+"""One file a command of the command line; they alone use the wiring."""

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from assistant.errors import MemoryKeyError, UsageError
 from assistant.memory.keys import KeyringKey
@@ -27,16 +26,11 @@ exit codes:
 """
 
 
-def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add the command `memory` to those of `assistant`."""
-    memory = commands.add_parser(
-        "memory",
-        help="list, search, export and delete what was saved",
-        description="Lists, searches, exports and deletes what you saved.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = memory.add_subparsers(
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the verbs of `assistant memory`."""
+    parser.description = "Lists, searches, exports and deletes what you saved."
+    parser.epilog = EXIT_CODES
+    verbs = parser.add_subparsers(
         dest="verb", required=True, metavar="{list,search,export,forget,forget-all}"
     )
     for name, summary, run in (
@@ -57,13 +51,13 @@ def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def _list(options: argparse.Namespace) -> int:
     memory = _open()
-    _tell(memory.latest(most=1_000_000) if memory else [], options, "nothing is saved")
+    _show(memory.latest(most=1_000_000) if memory else [], options, "nothing is saved")
     return DONE
 
 
 def _search(options: argparse.Namespace) -> int:
     memory = _open()
-    _tell(memory.search(options.query) if memory else [], options, "nothing fits")
+    _show(memory.search(options.query) if memory else [], options, "nothing fits")
     return DONE
 
 
@@ -79,7 +73,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _forget(options: argparse.Namespace) -> int:
     if not options.number.isdecimal():
-        raise UsageError(f"{options.number}: not a number; see assistant memory list")
+        raise UsageError(f"{options.number}: not a number", "see assistant memory list")
     memory = _open()
     if memory is None:
         _say("nothing is saved", options)
@@ -106,11 +100,11 @@ def _open() -> Memory | None:
 
 def _ask_passphrase(new: bool) -> str:
     if not sys.stdin.isatty():
-        raise MemoryKeyError(f"a passphrase is needed; set {PASSPHRASE_VARIABLE}")
+        raise MemoryKeyError("a passphrase is needed", f"set {PASSPHRASE_VARIABLE}")
     return getpass.getpass("Passphrase of what you saved: ")
 
 
-def _tell(found: Sequence[Remembered], options: argparse.Namespace, nothing: str) -> None:
+def _show(found: Sequence[Remembered], options: argparse.Namespace, nothing: str) -> None:
     if options.json:
         entries = [
             {
@@ -127,7 +121,7 @@ def _tell(found: Sequence[Remembered], options: argparse.Namespace, nothing: str
         return
     for thing in found:
         when = thing.saved_at.astimezone().strftime("%d %B %Y, %H:%M")
-        text = " ".join(thing.told.split())
+        text = " ".join(thing.said.split())
         said = f"{thing.id}: {thing.name}, saved {when}. {text} {REASONS[thing.found_by]}"
         print(printable(said.rstrip()))
     if not found:

@@ -25,16 +25,11 @@ exit codes:
 """
 
 
-def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add the command `models` to those of `assistant`."""
-    models = commands.add_parser(
-        "models",
-        help="list, fetch and check models",
-        description="Lists, fetches and checks models. Only pull goes online.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = models.add_subparsers(dest="verb", required=True, metavar="{list,pull,verify}")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the verbs of `assistant models`."""
+    parser.description = "Lists, fetches and checks models. Only pull goes online."
+    parser.epilog = EXIT_CODES
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="{list,pull,verify}")
     _verb(verbs, "list", "say which models there are, their size and licence", _list, named=False)
     puller = _verb(verbs, "pull", "fetch a model, check it and install it", _pull)
     puller.add_argument("--again", action="store_true", help="fetch it also if it is installed")
@@ -96,13 +91,13 @@ def _pull(options: argparse.Namespace) -> int:
     from assistant.models_store.pulling import pull
 
     model = find_model(options.name)
-    teller = _Teller(as_json=options.json)
+    reporter = Reporter(as_json=options.json)
     if is_installed(model.name) and not options.again:
-        teller.say(f"{model.name} is installed already; check it with verify, or add --again")
+        reporter.say(f"{model.name} is installed already; check it with verify, or add --again")
         return DONE
-    teller.say(f"licence: {model.licence}, {model.licence_address}")
-    folder = pull(model, teller.say, teller.progress)
-    teller.say(f"{model.name} is installed in {folder}; it is used from the next start")
+    reporter.say(f"licence: {model.licence}, {model.licence_address}")
+    folder = pull(model, reporter.say, reporter.progress)
+    reporter.say(f"{model.name} is installed in {folder}; it is used from the next start")
     return DONE
 
 
@@ -113,7 +108,7 @@ def _verify(options: argparse.Namespace) -> int:
         record = read_record(model.name)
     except OSError as error:
         raise AssistantError(
-            f"{model_folder(model.name)}: cannot be read ({error.strerror}); check who owns it"
+            f"{model_folder(model.name)}: cannot be read ({error.strerror})", "check who owns it"
         ) from error
     except DamagedFileError as error:
         found, record = [str(error)], None
@@ -131,7 +126,7 @@ def _verify(options: argparse.Namespace) -> int:
     return DONE
 
 
-class _Teller:
+class Reporter:
     """Prints each step, and of a long download now and then how far it is."""
 
     def __init__(self, *, as_json: bool, clock: Callable[[], float] = time.monotonic) -> None:

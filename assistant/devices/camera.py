@@ -43,7 +43,9 @@ PACE_S = 0.02
 JUDGED_EVERY_S = 0.07
 """Frames in between are read, so that none is old, and dropped: judging them costs too much."""
 
-Tell = Callable[[str], None]
+_SLOW = CameraError("the camera gives no picture yet", "wait a moment, or check its cable")
+
+Report = Callable[[str], None]
 Read = tuple[NDArray[np.uint8] | None, float]
 """A frame, or None, and when it was read."""
 
@@ -55,8 +57,8 @@ class Camera:
         self,
         source: str,
         *,
-        on_lost: Tell | None = None,
-        on_back: Tell | None = None,
+        on_lost: Report | None = None,
+        on_back: Report | None = None,
         opener: Opener = open_source,
         open_limit_s: float = OPEN_LIMIT_S,
         stall_s: float = STALL_S,
@@ -77,7 +79,7 @@ class Camera:
         self._changed = threading.Condition()
         # Kept over every opening: a driver that repeats its last frame does so again.
         self._finder = FaultFinder(still=_is_still(source))
-        self._problem = ""
+        self._problem = _SLOW
         self._is_lost = self._is_missed = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
@@ -102,12 +104,7 @@ class Camera:
                     break
                 self._changed.wait(min(left_s, 0.1))
             self._is_missed = True
-            raise CameraError(self._problem or _SLOW)
-
-    def age_s(self) -> float | None:
-        """Age of the newest good frame in seconds, or None before the first one."""
-        with self._changed:
-            return time.monotonic() - self._frames[-1][0].captured_at if self._frames else None
+            raise CameraError(self._problem.cause, self._problem.way_out)
 
     def close(self) -> None:
         """End the grabber; a driver that hangs is left to the end of the program."""
@@ -135,11 +132,11 @@ class Camera:
                 capture = self._open()
                 self._grab(capture)
             except CameraError as error:
-                self._lose(str(error))
+                self._lose(error)
             except Exception as error:
                 # A driver's own exceptions must not end the only thread that can recover.
                 logging.getLogger(__name__).info("the camera failed", exc_info=True)
-                self._lose(f"the camera failed ({error}); plug it in again")
+                self._lose(CameraError(f"the camera failed ({error})", "plug it in again"))
             came = bool(self._frames) and self._frames[-1][0].captured_at > began
             failures = 0 if came else failures + 1
             self._closing.wait(self._retry_s[min(failures, len(self._retry_s)) - 1])
@@ -156,7 +153,7 @@ class Camera:
                 replies.put(error)
                 return
             except Exception as error:
-                replies.put(CameraError(f"the camera cannot be opened ({error}); try another"))
+                replies.put(CameraError(f"the camera cannot be opened ({error})", "try another"))
                 return
             if abandoned.is_set():
                 capture.close()
@@ -169,8 +166,8 @@ class Camera:
         except queue.Empty:
             abandoned.set()
             raise CameraError(
-                f"camera {self._source} does not answer; close the program that uses it, or "
-                "plug it in again"
+                f"camera {self._source} does not answer",
+                "close the program that uses it, or plug it in again",
             ) from None
         if isinstance(reply, CameraError):
             raise reply
@@ -196,7 +193,7 @@ class Camera:
                         self._keep(Frame(rgb, read_s))
                     self._closing.wait(self._judged_every_s)
                 if time.monotonic() - good_s > self._stall_s:
-                    raise CameraError((fault or Fault.NONE_COMES).value)
+                    raise CameraError(*(fault or Fault.NONE_COMES).value)
         finally:
             ended.set()
 
@@ -205,12 +202,12 @@ class Camera:
             self._frames.append((frame, sharpness(frame.rgb)))
             was_missed = self._is_lost or self._is_missed
             self._is_lost = self._is_missed = False
-            self._problem = ""
+            self._problem = _SLOW
             self._changed.notify_all()
         if was_missed and self._on_back is not None:
             self._on_back("The camera is back.")
 
-    def _lose(self, problem: str) -> None:
+    def _lose(self, problem: CameraError) -> None:
         with self._changed:
             was_lost, self._is_lost = self._is_lost, True
             self._problem = problem
@@ -243,6 +240,3 @@ def _read_all(capture: Capture, reads: "queue.Queue[Read]", ended: threading.Eve
 def _is_still(source: str) -> bool:
     """True for files, in which a frame that equals the one before is no sign of a fault."""
     return not source.strip().isdecimal() and "://" not in source
-
-
-_SLOW = "the camera gives no picture yet; wait a moment, or check its cable"

@@ -21,7 +21,6 @@ from models.errors import ModelsError
 from models.pictures import load_picture
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mjpg", ".mjpeg")
 
 SLIDE_S = 1.0
 """How long each picture of a folder stands before the camera."""
@@ -63,8 +62,8 @@ def open_source(source: str) -> Capture:
         return PictureFolder(path)
     if not path.exists():
         raise CameraError(
-            f"{source}: there is no such file; give a camera's number, a file, a folder, or an "
-            "address that begins with http or rtsp"
+            f"{source}: there is no such file",
+            "give a camera's number, a file, a folder, or an address that begins with http or rtsp",
         )
     if path.suffix.lower() in PICTURES:
         return PictureFile(path)
@@ -101,7 +100,9 @@ class PictureFolder:
         paths = (path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
         self._paths = sorted(paths)
         if not self._paths:
-            raise CameraError(f"{folder}: holds no pictures; give a folder with {_listed()} files")
+            raise CameraError(
+                f"{folder}: holds no pictures", f"give a folder with {_listed()} files"
+            )
         self._clock = clock
         self._began_s = clock()
         self._index, self._rgb = 0, _load(self._paths[0])
@@ -153,7 +154,7 @@ def _camera(index: int) -> Capture:
     if not opened.isOpened():
         opened.release()
         raise CameraError(
-            f"camera {index} cannot be opened; plug it in, or close the program that uses it"
+            f"camera {index} cannot be opened", "plug it in, or close the program that uses it"
         )
     # A driver's queue holds old frames; the grabber wants the newest one.
     opened.set(cv2.CAP_PROP_BUFFERSIZE, 1)
@@ -171,8 +172,8 @@ def _stream(address: str) -> Capture:
     if not opened.isOpened():
         opened.release()
         raise CameraError(
-            f"no pictures come from {_without_password(address)}; start the stream, or check "
-            "its address"
+            f"no pictures come from {_without_password(address)}",
+            "start the stream, or check its address",
         )
     return VideoCapture(opened)
 
@@ -181,7 +182,7 @@ def _video(path: Path) -> Capture:
     opened = cv2.VideoCapture(os.fspath(path), cv2.CAP_FFMPEG)
     if not opened.isOpened():
         opened.release()
-        raise CameraError(f"{path}: is no video or picture that can be read; give another file")
+        raise CameraError(f"{path}: is no video or picture that can be read", "give another file")
     rate_hz = opened.get(cv2.CAP_PROP_FPS)
     return VideoCapture(opened, seconds_per_frame=1 / rate_hz if 1 <= rate_hz <= 240 else 0.04)
 

@@ -86,7 +86,7 @@ class SoundDeviceMicrophone:
             waited_s = time.monotonic() - began
         self.close()
         raise MicrophoneError(
-            "the microphone gives no sound any more; plug it in again, or type the question"
+            "the microphone gives no sound any more", "plug it in again, or type the question"
         )
 
     def _open(self, library: PortAudio) -> None:

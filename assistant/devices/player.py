@@ -122,7 +122,7 @@ class SoundDevicePlayer:
             PlayerError: outside 0 to 100.
         """
         if not 0 <= percent <= 100:
-            raise PlayerError(f"a volume of {percent} is not possible; give 0 to 100")
+            raise PlayerError(f"a volume of {percent} is not possible", "give 0 to 100")
         # Loudness is heard by ratios: equal steps of the square root sound about equal.
         self._mixer.gain = (percent / 100) ** 2
 
@@ -219,7 +219,7 @@ class SoundDevicePlayer:
         except PlayerError as error:
             self.close()
             raise PlayerError(
-                "no sound: the loudspeaker was lost; plug it in again, or read the screen"
+                "no sound: the loudspeaker was lost", "plug it in again, or read the screen"
             ) from error
 
     def _start_again(self, order: Callable[[], object] = lambda: None) -> None:

@@ -1,6 +1,11 @@
-"""PortAudio, as the microphone and the player need it: one library, found again after changes."""
+"""PortAudio, as the microphone and the player need it: one library, found again after changes,
+and kept from writing over the terminal.
+"""
 
 import contextlib
+import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +30,29 @@ HALT_S = 0.05
 """How long a stream is given to end by itself; it does so when it calls back for the next block."""
 
 _HALT_STEP_S = 0.002
+
+
+def keep_libraries_quiet() -> None:
+    """Let only Python write to standard error, until the process ends.
+
+    PortAudio and ALSA write what goes wrong straight to file descriptor 2. A screen reader would
+    read that aloud, and a full screen be spoiled by it. Python's own messages, and a front end
+    that draws through `sys.__stderr__`, go where they went before.
+    """
+    try:
+        kept = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+    except OSError:
+        return  # there is no standard error to protect
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    before = sys.stderr
+    stream = open(kept, "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+    sys.stderr = stream
+    sys.__stderr__ = stream  # type: ignore[misc]
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is before:
+            handler.setStream(stream)
 
 
 class Stream:
@@ -151,20 +179,11 @@ class PortAudio:
         except self.errors as error:
             if kind == "input":
                 raise MicrophoneError(
-                    "no microphone was found; plug one in, or type the question"
+                    "no microphone was found", "plug one in, or type the question"
                 ) from error
             raise PlayerError(
-                "no sound: no loudspeaker or headphones were found; plug some in"
+                "no sound: no loudspeaker or headphones were found", "plug some in"
             ) from error
-
-    def accepts_output(self, rate_hz: int) -> bool:
-        """True if the default output device takes mono sound of this rate."""
-        try:
-            with _lock:
-                self._sounddevice.check_output_settings(samplerate=rate_hz, channels=1)
-        except self.errors:
-            return False
-        return True
 
     def open_output(
         self, rate_hz: int, latency_s: float, callback: Callable[[Any, int, Any, Any], None]
@@ -199,7 +218,7 @@ class PortAudio:
         return self._open(
             self._sounddevice.InputStream,
             lambda error: MicrophoneError(
-                f"the microphone cannot be opened ({error}); plug it in, or close other programs"
+                f"the microphone cannot be opened ({error})", "plug it in, or close other programs"
             ),
             samplerate=rate_hz,
             channels=channels,

@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from assistant.audio import AudioClip, read_clip
 from assistant.errors import AudioFileError, SettingsError, SynthesizerError
@@ -26,14 +26,6 @@ MOST_REPLIES = 4
 
 _WAY_OUT = "install eSpeak NG (Debian: apt install espeak-ng)"
 _FOLDER_PREFIX = "sightline-speech-"
-
-
-class Synthesizer(Protocol):
-    """Anything that turns a sentence into sound."""
-
-    def synthesize(self, text: str) -> AudioClip:
-        """Return the sound of one sentence."""
-        ...
 
 
 class Pyttsx3Synthesizer:
@@ -71,7 +63,7 @@ class Pyttsx3Synthesizer:
         """
         if not SLOWEST_WPM <= wpm <= FASTEST_WPM:
             raise SynthesizerError(
-                f"{wpm} words per minute cannot be spoken; give {SLOWEST_WPM} to {FASTEST_WPM}"
+                f"{wpm} words per minute cannot be spoken", f"give {SLOWEST_WPM} to {FASTEST_WPM}"
             )
         self._rate_wpm = wpm
 
@@ -96,7 +88,7 @@ class Pyttsx3Synthesizer:
             SynthesizerError: no text, no engine, no such voice, or no answer in time.
         """
         if not text.strip():
-            raise SynthesizerError("there is nothing to say; give a sentence")
+            raise SynthesizerError("there is nothing to say", "give a sentence")
         self.start()
         worker = self._worker
         assert worker is not None
@@ -108,7 +100,7 @@ class Pyttsx3Synthesizer:
             self._check(reply)
             clip = read_clip(path)
             if not len(clip.samples):
-                raise SynthesizerError(f"the speech engine wrote an empty sound; {_WAY_OUT}")
+                raise SynthesizerError("the speech engine wrote an empty sound", _WAY_OUT)
             return clip
         except SynthesizerError:
             # Its state is unknown: the next sentence gets a fresh one.
@@ -116,7 +108,7 @@ class Pyttsx3Synthesizer:
             raise
         except AudioFileError as error:
             self.close()
-            raise SynthesizerError(f"speech was not made ({error}); {_WAY_OUT}") from error
+            raise SynthesizerError(f"speech was not made ({error})", _WAY_OUT) from error
         finally:
             path.unlink(missing_ok=True)
 
@@ -139,9 +131,9 @@ class Pyttsx3Synthesizer:
         if reply.get("missing_voice"):
             raise SynthesizerError(_missing_voice(self._voice or "", reply.get("known", [])))
         if reply.get("error"):
-            raise SynthesizerError(f"speech was not made ({reply['error']}); {_WAY_OUT}")
+            raise SynthesizerError(f"speech was not made ({reply['error']})", _WAY_OUT)
         if not reply.get("done"):
-            raise SynthesizerError(f"the speech engine wrote no sound; {_WAY_OUT}")
+            raise SynthesizerError("the speech engine wrote no sound", _WAY_OUT)
 
 
 def _missing_voice(name: str, known: Sequence[str]) -> str:
@@ -166,14 +158,14 @@ class _Worker:
             self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=base))
         except (OSError, SettingsError) as error:
             raise SynthesizerError(
-                f"no private folder for speech ({error}); free space or set XDG_RUNTIME_DIR"
+                f"no private folder for speech ({error})", "free space or set XDG_RUNTIME_DIR"
             ) from error
         try:
             self._process = _start_process(file, self.folder)
         except OSError as error:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise SynthesizerError(
-                f"the speech process cannot be started ({error}); close other programs"
+                f"the speech process cannot be started ({error})", "close other programs"
             ) from error
         self._replies: queue.Queue[str] = queue.Queue(maxsize=MOST_REPLIES)
         self._ready = False
@@ -188,7 +180,7 @@ class _Worker:
             return
         reply = self._next_reply(timeout_s)
         if not reply.get("ready"):
-            raise SynthesizerError(f"no speech engine ({reply.get('error')}); {_WAY_OUT}")
+            raise SynthesizerError(f"no speech engine ({reply.get('error')})", _WAY_OUT)
         self._ready = True
 
     def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
@@ -197,7 +189,7 @@ class _Worker:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except OSError as error:
-            raise SynthesizerError(f"the speech engine stopped; {_WAY_OUT}") from error
+            raise SynthesizerError("the speech engine stopped", _WAY_OUT) from error
         return self._next_reply(timeout_s)
 
     def stop(self) -> None:
@@ -228,16 +220,16 @@ class _Worker:
             line = self._replies.get(timeout=timeout_s)
         except queue.Empty:
             raise SynthesizerError(
-                f"the speech engine gave no sound within {timeout_s:g} s; it is restarted"
+                f"the speech engine gave no sound within {timeout_s:g} s", "it is restarted"
             ) from None
         if not line:
-            raise SynthesizerError(f"the speech engine stopped; {_WAY_OUT}")
+            raise SynthesizerError("the speech engine stopped", _WAY_OUT)
         try:
             reply = json.loads(line)
         except ValueError as error:
-            raise SynthesizerError(f"the speech engine gave a broken reply; {_WAY_OUT}") from error
+            raise SynthesizerError("the speech engine gave a broken reply", _WAY_OUT) from error
         if not isinstance(reply, dict):
-            raise SynthesizerError(f"the speech engine gave a broken reply; {_WAY_OUT}")
+            raise SynthesizerError("the speech engine gave a broken reply", _WAY_OUT)
         return reply
 
 

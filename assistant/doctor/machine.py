@@ -10,8 +10,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from assistant.doctor.doctor import Finding, State
-from assistant.errors import AssistantError
+from assistant.doctor.checks import Finding, State
+from assistant.doctor.device_id import left_behind
+from assistant.errors import AssistantError, SettingsError
 from assistant.machine import memory_bytes, size_text
 from assistant.models_store.installed import is_installed, read_record
 from assistant.settings.paths import data_folder, settings_file
@@ -34,7 +35,7 @@ def look_at_models(settings: Settings) -> Finding:
             State.MISSING,
             "no vision model; text is still read",
             fault,
-            "give a model folder with --model, or reinstall the program",
+            "set model.folder to a whole model folder, or reinstall the program",
         )
     words = ["the pocket model, which is small" if folder is None else f"pictures: {folder}"]
     if settings.text_model_folder:
@@ -173,7 +174,7 @@ def look_at_saved_things(settings: Settings) -> Finding:
     """Say whether things are saved, and whether they could be; opens nothing."""
     missing = [name for name in ("sqlcipher3", "sqlite_vec") if not importlib.util.find_spec(name)]
     if missing:
-        raise AssistantError(f"the package {missing[0]} is missing; run scripts/setup again")
+        raise AssistantError(f"the package {missing[0]} is missing", "run scripts/setup again")
     from assistant.memory.keys import keyring_trouble
 
     if not settings.history_enabled:
@@ -181,15 +182,35 @@ def look_at_saved_things(settings: Settings) -> Finding:
     trouble = keyring_trouble()
     if trouble is None:
         return Finding(State.OK, "switched on; the key lies in the system's keyring")
-    cause, _, fix = trouble.partition("; ")
-    return Finding(State.LIMITED, "switched on; a passphrase is needed", cause, fix)
+    return Finding(
+        State.LIMITED, "switched on; a passphrase is needed", trouble.cause, trouble.way_out
+    )
 
 
-def look_at_settings(wrong: list[str]) -> Finding:
+def look_at_device_id(way_out: str) -> Finding:
+    """Say whether an identifier of this computer is kept; it never matters for the answers.
+
+    way_out: how the user deletes it.
+    """
+    files = left_behind()
+    if not files:
+        return Finding(State.OK, "no identifier of this computer is kept for telemetry")
+    return Finding(
+        State.LIMITED,
+        f"{files[0]} is there"
+        + (f", with {len(files) - 1} more of the same library" if files[1:] else ""),
+        "the library onnxruntime wrote it while its telemetry was on, in Sightline 0.3.0 or in "
+        "another program; Sightline does not use it, and sends nothing",
+        f"{way_out}; other programs with this library share it, and make a new one if they need it",
+    )
+
+
+def look_at_settings(wrong: list[SettingsError]) -> Finding:
     """Say what is wrong in the settings file."""
     path = settings_file()
     if wrong:
-        cause, _, fix = wrong[0].partition("; ")
         many = f"{len(wrong)} mistakes, of which this is the first" if wrong[1:] else "a mistake"
-        return Finding(State.LIMITED, f"their file has {many}", f"{path}: {cause}", fix)
+        return Finding(
+            State.LIMITED, f"their file has {many}", f"{path}: {wrong[0].cause}", wrong[0].way_out
+        )
     return Finding(State.OK, f"{path}" if path.is_file() else "as they are at a first start")

@@ -1,11 +1,18 @@
-"""What `assistant doctor` looks at on this machine; drivers are loaded inside the probes."""
+"""What `assistant doctor` looks at on this machine: devices, recognizer, models, and the rest.
 
+Drivers are opened inside the probes, by what the caller gives: one that hangs is left behind.
+"""
+
+import contextlib
 import importlib.util
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from assistant.doctor.doctor import Finding, Probe, State
+from assistant.doctor.checks import Finding, Probe, State
 from assistant.doctor.machine import (
+    look_at_device_id,
     look_at_disk,
     look_at_gpu,
     look_at_memory,
@@ -15,10 +22,12 @@ from assistant.doctor.machine import (
 )
 from assistant.errors import CameraError, RecognizerError, SettingsError
 from assistant.frames import Frame, FrameSource
-from assistant.models_store.installed import installed_speech_model
+from assistant.hearing.voice_listener import Microphone
+from assistant.hearing.vosk_recognizer import check_model_folder
 from assistant.settings.file import load_settings
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
+from assistant.speech.engine import Synthesizer
 
 SILENT_BLOCKS = 8
 SILENT_PEAK = 4
@@ -28,6 +37,7 @@ BLANK_SPREAD = 8
 """Brightest minus darkest value of a picture in which nothing can be seen; of 255."""
 
 _NO_CAMERA = "plug one in, or open picture files"
+_NO_MICROPHONE = "plug one in, or type your questions"
 _NO_LOUDSPEAKER = "plug in a loudspeaker or headphones; all is printed meanwhile"
 _SLOW_OCR = Finding(
     State.LIMITED,
@@ -38,34 +48,70 @@ _SLOW_OCR = Finding(
 _PULL = "get it with: assistant models pull"
 
 
-def this_machine() -> list[Probe]:
-    """The probes of this machine, with the user's settings."""
+class Closable(Protocol):
+    """A device that is given back."""
+
+    def close(self) -> None:
+        """Give it back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Openers:
+    """How each device is opened; each raises the AssistantError of its kind where it is missing.
+
+    synthesizer:  with the voice of the settings.
+    speech_model: the folder of the recognizer that the next start uses, None for PocketSphinx.
+    text_reader:  loads what reads text.
+    """
+
+    camera: Callable[[str], FrameSource]
+    microphone: Callable[[], Microphone]
+    player: Callable[[], Closable]
+    synthesizer: Callable[[Settings], Synthesizer]
+    speech_model: Callable[[str], Path | None]
+    text_reader: Callable[[], None]
+
+
+def this_machine(openers: Openers, *, delete_id: str) -> list[Probe]:
+    """The probes of this machine, with the user's settings.
+
+    delete_id: what deletes the identifier that a library left, as a sentence without its end.
+    """
     try:
         settings, wrong = load_settings(settings_file())
     except SettingsError as error:
-        settings, wrong = Settings(), [str(error)]
+        settings, wrong = Settings(), [error]
     speaks = settings.speech_mode in ("voice", "ask")
     return [
-        Probe("camera", lambda: look_at_camera(settings.camera_source), fix=_NO_CAMERA),
-        Probe("microphone", look_at_microphone, fix="plug one in, or type your questions"),
-        Probe("loudspeaker", look_at_loudspeaker, matters=speaks, fix=_NO_LOUDSPEAKER),
-        Probe("voice", lambda: look_at_voice(settings), matters=speaks),
-        Probe("recognizer", lambda: look_at_recognizer(settings.vosk_folder)),
-        Probe("text recognition", look_at_ocr, late=_SLOW_OCR),
+        Probe(
+            "camera", lambda: look_at_camera(settings.camera_source, openers.camera), fix=_NO_CAMERA
+        ),
+        Probe("microphone", lambda: look_at_microphone(openers.microphone()), fix=_NO_MICROPHONE),
+        Probe(
+            "loudspeaker",
+            lambda: look_at_loudspeaker(openers.player),
+            matters=speaks,
+            fix=_NO_LOUDSPEAKER,
+        ),
+        Probe("voice", lambda: look_at_voice(openers.synthesizer(settings)), matters=speaks),
+        Probe("recognizer", lambda: look_at_recognizer(openers.speech_model(settings.vosk_folder))),
+        Probe("text recognition", lambda: look_at_ocr(openers.text_reader), late=_SLOW_OCR),
         Probe("models", lambda: look_at_models(settings)),
         Probe("graphics card", look_at_gpu, matters=False),
         Probe("memory", look_at_memory),
         Probe("disk", look_at_disk),
         Probe("saved things", lambda: look_at_saved_things(settings), matters=False),
+        Probe("device identifier", lambda: look_at_device_id(delete_id), matters=False),
         Probe("settings", lambda: look_at_settings(wrong), matters=False),
     ]
 
 
-def look_at_camera(source: str, open_source: Callable[[str], FrameSource] | None = None) -> Finding:
+def look_at_camera(source: str, open_source: Callable[[str], FrameSource]) -> Finding:
     """Take one picture and look whether it shows anything.
 
     source:      as in the settings: a number, a file, a folder, a video, an address, or "none".
-    open_source: opens it; None opens the real one.
+    open_source: opens it.
     """
     if source.strip().lower() in ("", "none"):
         return Finding(
@@ -74,7 +120,7 @@ def look_at_camera(source: str, open_source: Callable[[str], FrameSource] | None
             "the setting camera.source is none",
             "set camera.source to 0 to use a camera",
         )
-    frames = (open_source or _open_camera)(source)
+    frames = open_source(source)
     try:
         rgb = _first_frame(frames).rgb
     finally:
@@ -91,12 +137,6 @@ def look_at_camera(source: str, open_source: Callable[[str], FrameSource] | None
     return Finding(State.OK, text)
 
 
-def _open_camera(source: str) -> FrameSource:
-    from assistant.devices.camera import Camera
-
-    return Camera(source)
-
-
 def _first_frame(frames: FrameSource) -> Frame:
     """The first frame; a second try, since a camera may take longer to start than one waits."""
     try:
@@ -105,11 +145,8 @@ def _first_frame(frames: FrameSource) -> Frame:
         return frames.latest(max_age_s=2.0)
 
 
-def look_at_microphone() -> Finding:
+def look_at_microphone(microphone: Microphone) -> Finding:
     """Open the microphone and listen for a moment; what comes is thrown away."""
-    from assistant.devices.microphone import SoundDeviceMicrophone
-
-    microphone = SoundDeviceMicrophone()
     microphone.open()
     try:
         blocks = [microphone.read().samples for _ in range(SILENT_BLOCKS)]
@@ -128,42 +165,35 @@ def look_at_microphone() -> Finding:
     return Finding(State.OK, "it gives sound")
 
 
-def look_at_loudspeaker() -> Finding:
+def look_at_loudspeaker(open_player: Callable[[], Closable]) -> Finding:
     """Find the output device."""
-    from assistant.devices.player import SoundDevicePlayer
-
-    SoundDevicePlayer().close()
+    open_player().close()
     return Finding(State.OK, "an output device is there")
 
 
-def look_at_voice(settings: Settings) -> Finding:
+def look_at_voice(synthesizer: Synthesizer) -> Finding:
     """Let the speech engine make one word."""
-    from assistant.devices.synthesizer import Pyttsx3Synthesizer
-
-    with Pyttsx3Synthesizer(voice=settings.speech_voice or None, timeout_s=4.0) as synthesizer:
+    with contextlib.closing(synthesizer):
         clip = synthesizer.synthesize("Ready")
     return Finding(State.OK, f"the speech engine speaks, at {clip.rate_hz} hertz")
 
 
-def look_at_recognizer(chosen: str) -> Finding:
+def look_at_recognizer(folder: Path | None) -> Finding:
     """Say which recognizer the next start uses.
 
-    chosen: the Vosk folder of the settings, or "".
+    folder: of its Vosk model; None where there is none, and PocketSphinx is used.
     """
-    from assistant.hearing.vosk_recognizer import check_model_folder, configured_model
-
-    folder = configured_model(Path(chosen) if chosen else None) or installed_speech_model()
     if folder is not None:
         if importlib.util.find_spec("vosk") is None:
-            raise RecognizerError("the package vosk is missing; run scripts/setup again")
+            raise RecognizerError("the package vosk is missing", "run scripts/setup again")
         path = check_model_folder(folder)
         return Finding(State.OK, f"Vosk with the model {path.name}; you can ask anything")
     spec = importlib.util.find_spec("pocketsphinx")
     places = [] if spec is None else spec.submodule_search_locations or []
     if not any((Path(place) / "model" / "en-us").is_dir() for place in places):
         raise RecognizerError(
-            "there is no Vosk model, and the package pocketsphinx or its English model is "
-            f"missing; {_PULL} vosk-small-en"
+            "there is no Vosk model, and the package pocketsphinx or its English model is missing",
+            f"{_PULL} vosk-small-en",
         )
     return Finding(
         State.LIMITED,
@@ -173,9 +203,7 @@ def look_at_recognizer(chosen: str) -> Finding:
     )
 
 
-def look_at_ocr() -> Finding:
+def look_at_ocr(load: Callable[[], None]) -> Finding:
     """Load the models that read text."""
-    from assistant.seeing.ocr import RapidOcrReader
-
-    RapidOcrReader(threads=1).load()
+    load()
     return Finding(State.OK, "RapidOCR reads text")

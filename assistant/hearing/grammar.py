@@ -7,17 +7,18 @@ JSGF: https://www.w3.org/TR/jsgf/
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from assistant.errors import RecognizerError
+from assistant.hearing.orders import STOP, heard_orders
+from assistant.skills.router import heard
+from assistant.skills.wording import RULES, alternatives, as_pattern, expand, jsgf, words_of
 from models.pocket.questions import (
     ANY_OBJECT,
     COLOURS,
     HELD_OUT_WORDINGS,
-    SHAPES,
     TRAIN_WORDINGS,
     Ask,
-    plural,
 )
 
 _SLOTS = {
@@ -32,96 +33,14 @@ PRONUNCIATIONS: dict[str, str] = {
 }
 """Words that the dictionary of PocketSphinx's English model lacks, in its phones (ARPAbet)."""
 
-THINGS = (
-    "bottle", "box", "book", "cup", "glass", "plate", "phone", "key", "chair", "table", "door",
-    "window", "bag", "shirt", "coat", "shoe", "sock", "hat", "car", "bus", "dog", "cat", "bird",
-    "person", "orange", "apple", "banana", "coin", "pill", "wallet", "light", "object", "shape",
-)  # fmt: skip
-IRREGULAR_PLURALS = {"person": "people", "box": "boxes", "glass": "glasses", "bus": "buses"}
-
-IS = "(what is | what's)"
-PICTURE = "(the | this) (picture | photo | image)"
-THIS = "(this | it | the text | the label | the page | the letter | the sign | the package)"
-
-QUESTIONS: tuple[str, ...] = (
-    # Reading
-    f"[please] read {THIS} [aloud] [to me] [please]",
-    "[can you | could you] read (this | it) [for me]",
-    f"what does {THIS} say",
-    "what is written (here | there | on it | on this)",
-    f"{IS} the first line",
-    "is there any text [here | in the picture]",
-    f"does {THIS} say (open | closed | exit | entrance | push | pull | stop | danger)",
-    # Receipts, labels, letters
-    f"{IS} the (total | sum | amount | price | cost) [of this | of the bill | on the receipt]",
-    f"{IS} the total (amount | price | cost)",
-    "how much (does (this | it) cost | is (this | it) | is the total | do i have to pay)",
-    f"{IS} the [expiry | expiration | best before | use by] date [on this | of this | here]",
-    "when does (this | it | the milk | the food | the medicine) expire",
-    "(has | is) (this | it) expired",
-    "is (this | it) still good",
-    f"{IS} the (dose | dosage | strength) [of this]",
-    "how (many | much) [of this] (should | do) i take",
-    "how (many (pills | tablets) | often) (should | do) i take",
-    f"{IS} the (phone | telephone) number",
-    f"{IS} the (name | address | company | name of the (shop | store | company | medicine))",
-    "who is (this | it | the letter) from",
-    "scan the barcode",
-    # Seeing
-    f"describe ({PICTURE} | this | it | the room | the scene)",
-    f"(what is | what's | what do you see) in ({PICTURE} | front of me)",
-    "(what is | what's) this",
-    "what do you see",
-    f"is (this | it | {PICTURE} | (the | this) page) blank",
-    "is (the light | a light) on",
-    "is it (dark | bright | light) [in here]",
-    "where (is | are) (my | the) (<thing> | <things>)",
-    "(find | look for) (my | the) (<thing> | <things>)",
-    "is there (a | an) (<thing> | <shape>) [here | in the picture]",
-    "are there any (<things> | <shapes>) [here | in the picture]",
-    "how many <things> (are there | are here | do you see | can you see | are in the picture)",
-    "(which | what) colour is (the | my | this) (<thing> | <shape>)",
-    "what colour is (this | it)",
-    "what colour are (the | my | these) (<things> | <shapes>)",
-    "what shape is (this | it)",
-    "(summarize | sum up) (this | it | the text | the letter)",
-)
-"""Questions in JSGF notation; <thing>, <things>, <shape>, <shapes> are the slots."""
-
-STOP = "stop [it | that | reading | talking] | be quiet | cancel | never mind"
-"""What silences the assistant; with headphones it is heard also while the assistant speaks."""
-
-COMMANDS: tuple[str, ...] = (
-    STOP,
-    "pause | resume | go on | continue [reading] | read on",
-    "repeat [that] | say that again | say it again",
-    "[speak] (slower | faster | louder | quieter)",
-    "more detail | less detail | shorter answers | longer answers",
-    "(next | previous) (line | sentence | word) | next heading",
-    "spell (it | that | the word)",
-    "keep reading | double check [that] | are you sure",
-    "remember this [as (my | the) [<colour>] <thing>]",
-    "what did i save | what have i saved",
-    "where did i (see | put | leave) (my | the) [<colour>] <thing>",
-    "where did i see this | have i (seen | saved) this [before]",
-    "forget everything | delete everything",
-    "help | what can you do | what can i say | quit | goodbye",
-    "[turn | switch] headphones [mode] (on | off)",
-)
-"""What the assistant can be told besides questions, in the same notation."""
-
 
 def rules() -> dict[str, str]:
     """The grammar's rules, name to JSGF body; a rule uses only those before it."""
     return {
-        "thing": alternatives(THINGS),
-        "things": alternatives(_plural(thing) for thing in THINGS),
-        "shape": alternatives(SHAPES),
-        "shapes": alternatives([plural(shape) for shape in SHAPES]),
+        **RULES,
         "pocket": alternatives(pocket_questions()),
-        "question": alternatives(QUESTIONS),
-        "colour": alternatives(COLOURS),
-        "command": alternatives(COMMANDS),
+        "question": jsgf(alternatives(heard())),
+        "command": jsgf(alternatives(heard_orders())),
         "heard": "<question> | <pocket> | <command>",
     }
 
@@ -183,18 +102,10 @@ def stop_sentences() -> list[str]:
 def sentence_pattern() -> re.Pattern[str]:
     """A pattern that fully matches each whole sentence of the grammar, and nothing else.
 
-    JSGF's groups, options and alternatives are those of regular expressions. A word becomes the
-    word and one space, so match against the sentence with a space behind it.
+    Match against the sentence with a space behind it, as with `skills.wording.pattern`.
     """
-    known: dict[str, str] = {}
-    for name, body in rules().items():
-        pieces = re.findall(r"<\w+>|[a-z']+|[()\[\]|]", body)
-        written = {"(": "(?:", "[": "(?:", "]": ")?", ")": ")", "|": "|"}
-        known[f"<{name}>"] = "".join(
-            known[piece] if piece in known else written.get(piece, piece + " ") for piece in pieces
-        )
-        known[f"<{name}>"] = f"(?:{known[f'<{name}>']})"
-    return re.compile(known["<heard>"])
+    known = rules()
+    return re.compile(as_pattern(known["heard"], known))
 
 
 def pocket_questions() -> list[str]:
@@ -211,48 +122,5 @@ def pocket_questions() -> list[str]:
 
 
 def command_sentences() -> list[str]:
-    """Every command without a slot, written out: the small grammar that Vosk is given."""
-    return [sentence for body in COMMANDS for sentence in expand(body) if "<" not in sentence]
-
-
-def expand(body: str) -> list[str]:
-    """Every sentence of a rule body; slots stay as they are."""
-    tokens = re.findall(r"<\w+>|[a-z']+|[()\[\]|]", body)
-    found, end = _expand(tokens, 0)
-    assert end == len(tokens), f"a bracket is closed that was not opened: {body}"
-    return list(dict.fromkeys(" ".join(words) for words in found))
-
-
-def _expand(tokens: list[str], at: int) -> tuple[list[list[str]], int]:
-    """The sentences up to the bracket that closes here, and its place."""
-    finished: list[list[str]] = []
-    open_: list[list[str]] = [[]]
-    while at < len(tokens) and tokens[at] not in ")]":
-        token = tokens[at]
-        if token == "|":
-            finished, open_ = finished + open_, [[]]
-        elif token in "([":
-            inner, at = _expand(tokens, at + 1)
-            inner += [[]] if token == "[" else []
-            open_ = [before + after for before in open_ for after in inner]
-        else:
-            open_ = [[*before, token] for before in open_]
-        at += 1
-    return finished + open_, at
-
-
-def alternatives(bodies: Iterable[str]) -> str:
-    """Join bodies into one JSGF alternative."""
-    return " | ".join(f"({body})" if " " in body else body for body in bodies)
-
-
-def words_of(bodies: Iterable[str]) -> set[str]:
-    """All words of JSGF rule bodies, without slots and notation."""
-    found: set[str] = set()
-    for body in bodies:
-        found.update(re.findall(r"[a-z']+", re.sub(r"<\w+>", " ", body)))
-    return found
-
-
-def _plural(thing: str) -> str:
-    return IRREGULAR_PLURALS.get(thing, thing + "s")
+    """Every order without a slot, written out: the small grammar that Vosk is given."""
+    return [each for body in heard_orders() for each in expand(body) if "<" not in each]

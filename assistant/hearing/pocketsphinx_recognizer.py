@@ -19,9 +19,9 @@ from assistant.hearing.grammar import (
     rules,
     sentence_pattern,
     stop_sentences,
-    words_of,
 )
 from assistant.hearing.recognizer import AudioChunk, Transcript, word_disagreement
+from assistant.skills.wording import words_of
 
 MAX_DISAGREEMENT = 0.5
 """A grammar bends any sound into one of its sentences. What free decoding hears differently in
@@ -76,7 +76,7 @@ class PocketSphinxRecognizer:
             self._free: Any = pocketsphinx.Decoder(fwdflat=False, **quiet)
         except (ImportError, RuntimeError, OSError) as error:
             raise RecognizerError(
-                f"speech recognition cannot start ({error}); reinstall the pocketsphinx package"
+                f"speech recognition cannot start ({error})", "reinstall the pocketsphinx package"
             ) from error
         for word, phones in PRONUNCIATIONS.items():
             if self._limited.lookup_word(word) is None:

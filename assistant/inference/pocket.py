@@ -5,6 +5,7 @@ them. A question is matched against the wordings, with its names taken out, so t
 questions (17,000) is never built.
 """
 
+import enum
 import functools
 import itertools
 import re
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from assistant.inference.vision_model import VisionLanguageModel
-from assistant.skills.intents import Request, bare_words
+from assistant.text.words import bare_words
 from models.pocket.questions import (
     ANY_OBJECT,
     COLOURS,
@@ -46,49 +47,51 @@ _NAME = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OwnQuestion:
     """A question in the words that a small model was trained on, and the skill it needs."""
 
     wording: str
     skill: str
 
 
-def own_wording(words: str) -> Asked | None:
+def own_wording(words: str) -> OwnQuestion | None:
     """The question of the closed set that says the same as bare words; None if there is none."""
     for form, names in _forms_of(words):
         for key in (form, _essence(form)):
             for wording, ask in _wordings().get(key, ()):
                 if _may_name(ask, names):
-                    return Asked(wording.format(**names), ask.skill)
+                    return OwnQuestion(wording.format(**names), ask.skill)
     return None
 
 
-def refusal(model: VisionLanguageModel, request: Request) -> str | None:
-    """Say what a model with few skills cannot do, or None if it may be asked."""
+class Refusal(enum.Enum):
+    """Why a model with few skills may not be asked something."""
+
+    NOT_ENGLISH = "not_english"
+    NO_SUCH_QUESTION = "no_such_question"
+    NO_SUCH_THING = "no_such_thing"
+    """It is about a thing that the model does not know."""
+    NOT_PLAIN = "not_plain"
+    """It says more than any of the model's own wordings."""
+
+
+def refusal(model: VisionLanguageModel, words: str, subject: str) -> Refusal | None:
+    """Why a model with few skills may not be asked bare words, or None if it may.
+
+    subject: the thing that is counted, found, or has a colour; or "".
+    """
     if model.skills is None:
         return None
-    asked = own_wording(request.words)
-    if asked is not None and asked.skill in model.skills:
-        return None
-    if asked is None and not _is_english(request.words):
-        return (
-            "I can't tell: the small model on this machine understands English only. "
-            "Ask in English, such as: how many circles are there."
-        )
-    if asked is not None or request.subject == "":
-        return (
-            "I can't tell: the small model on this machine cannot answer such questions. "
-            "It knows colours and counts of simple drawn objects; ask about those, or about text."
-        )
-    if request.subject not in (*_NAMES, *COLOURS):
-        return (
-            "I can't tell: the small model on this machine knows only simple drawn objects, "
-            "such as circles, stars and cups. Ask about one of those."
-        )
-    return (
-        "I can't tell: the small model on this machine knows only plain questions. "
-        "Ask in fewer words, such as: how many circles are there."
-    )
+    asked = own_wording(words)
+    if asked is not None:
+        return None if asked.skill in model.skills else Refusal.NO_SUCH_QUESTION
+    if not _is_english(words):
+        return Refusal.NOT_ENGLISH
+    if subject == "":
+        return Refusal.NO_SUCH_QUESTION
+    if subject not in (*_NAMES, *COLOURS):
+        return Refusal.NO_SUCH_THING
+    return Refusal.NOT_PLAIN
 
 
 def _is_english(words: str) -> bool:
@@ -99,7 +102,7 @@ def _is_english(words: str) -> bool:
     )
 
 
-def measured_accuracy(model: VisionLanguageModel, asked: Asked, longer_side: int) -> float:
+def measured_accuracy(model: VisionLanguageModel, asked: OwnQuestion, longer_side: int) -> float:
     """How often the model was right at such questions, 0 where nobody measured it.
 
     longer_side: of the picture, in pixels.

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Protocol
 
 from assistant.errors import VisionError
-from assistant.machine import memory_bytes, size_text
 from assistant.seeing.text import never
 from models.errors import ModelsError
 
@@ -30,34 +29,6 @@ class TextModel(Protocol):
     ) -> Iterator[str]:
         """Stream an answer in pieces of any size."""
         ...
-
-
-TextModelOpener = Callable[[], TextModel | None]
-"""Gives the model, or None where none is installed."""
-
-
-class TextOpener:
-    """Opens the text model at the first question that needs it, once."""
-
-    def __init__(self, folder: Callable[[], Path | None]) -> None:
-        """folder: where the model is now, or None where none is installed."""
-        self._folder = folder
-        self._opened: tuple[Path, TextModel] | None = None
-
-    def __call__(self) -> TextModel | None:
-        """The model, or None where none is installed.
-
-        Raises:
-            VisionError: the folder or one of its files cannot be used, or memory is too small.
-        """
-        folder = self._folder()
-        if folder is None:
-            return None
-        if self._opened is None or self._opened[0] != folder:
-            self._opened = None  # two of them may not fit into memory
-            _check_memory(folder)
-            self._opened = (folder, LocalTextModel(folder))
-        return self._opened[1]
 
 
 class LocalTextModel:
@@ -123,24 +94,6 @@ class LocalTextModel:
         ends = set(stated) if isinstance(stated, list | tuple) else {stated}
         ends.add(self._tokenizer.token_to_id("<|eot_id|>"))
         return {end for end in ends if end is not None}
-
-
-def _check_memory(folder: Path) -> None:
-    """Refuse a model that would not fit: the system would end the whole assistant for it.
-
-    Raises:
-        VisionError: less memory is free than the weights take.
-    """
-    needed = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    try:
-        _, free = memory_bytes()
-    except (OSError, ValueError, AttributeError):
-        return  # this system does not say how much there is
-    if needed > free:
-        raise VisionError(
-            f"{folder}: the text model needs {size_text(needed)} of memory and {size_text(free)} "
-            "are free; close other programs, or make it smaller with quantizer run"
-        )
 
 
 def _context(config: object) -> int:

@@ -1,6 +1,7 @@
 """The vision-language model as the answerer sees it, and the local one behind it."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -118,3 +119,12 @@ def _share(accuracy: Any) -> float | None:
 def model_name(folder: Path) -> str:
     """The last two parts of the path, such as pocket/int4."""
     return "/".join(folder.absolute().parts[-2:])
+
+
+def declines(answer: str) -> bool:
+    """True for an empty answer of a model, and for one that says it cannot tell."""
+    words = re.sub(r"[^a-z0-9 ]", "", answer.lower().replace("\u2019", "")).strip()
+    return (
+        words == ""
+        or re.match(r"(?:sorry )?i (?:cant|cannot|can not|do not|dont) ", words) is not None
+    )

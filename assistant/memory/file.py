@@ -82,7 +82,7 @@ class EncryptedFile:
                 yield self._connection
             except dbapi2.OperationalError as error:
                 raise MemoryStoreError(
-                    f"{self._path}: cannot be read or written ({error}); free space and try again"
+                    f"{self._path}: cannot be read or written ({error})", "free space and try again"
                 ) from error
             except dbapi2.DatabaseError as error:
                 self.close()
@@ -168,18 +168,19 @@ class EncryptedFile:
         elif version != SCHEMA_VERSION:
             raise MemoryStoreError(
                 f"{self._path}: was written by a newer program (schema {version}, this one knows "
-                f"{SCHEMA_VERSION}); update this program"
+                f"{SCHEMA_VERSION})",
+                "update this program",
             )
 
     def _damaged(self, cause: str) -> MemoryStoreError:
         return MemoryStoreError(
-            f"{self._path}: what was saved is damaged ({cause}); restore it from a backup, or "
-            "delete all that was saved"
+            f"{self._path}: what was saved is damaged ({cause})",
+            "restore it from a backup, or delete all that was saved",
         )
 
 
 def unwritable(path: Path, error: OSError) -> MemoryStoreError:
     """The error for a place that the system does not let us write to."""
     return MemoryStoreError(
-        f"{path}: cannot be written ({error.strerror or error}); free space or give another place"
+        f"{path}: cannot be written ({error.strerror or error})", "free space or give another place"
     )

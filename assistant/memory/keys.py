@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from assistant.errors import MemoryKeyError, MemoryStoreError
+from assistant.errors import MemoryKeyError, MemoryStoreError, NoKeyringError
 from assistant.settings.paths import FILE_MODE
 
 KEY_BYTES, SALT_BYTES = 32, 16
@@ -23,10 +23,6 @@ SCRYPT_COST, SCRYPT_BLOCK, SCRYPT_LANES = 2**16, 8, 1
 
 LEAST_PASSPHRASE = 8
 KEYRING_SERVICE, KEYRING_ACCOUNT = "sightline", "memory"
-NO_KEYRING = (
-    "this system has no keyring; give a passphrase, or install one (Debian: "
-    "apt install gnome-keyring)"
-)
 
 
 class KeySource(Protocol):
@@ -56,7 +52,7 @@ class PassphraseKey:
         """
         if len(passphrase) < LEAST_PASSPHRASE:
             raise MemoryKeyError(
-                f"the passphrase is too short; give at least {LEAST_PASSPHRASE} characters"
+                "the passphrase is too short", f"give at least {LEAST_PASSPHRASE} characters"
             )
         self._passphrase = passphrase
 
@@ -95,24 +91,24 @@ class KeyringKey:
                 keyring.set_password(KEYRING_SERVICE, KEYRING_ACCOUNT, stored)
                 if keyring.get_password(KEYRING_SERVICE, KEYRING_ACCOUNT) != stored:
                     raise MemoryKeyError(
-                        "the system's keyring does not keep keys; give a passphrase instead"
+                        "the system's keyring does not keep keys", "give a passphrase instead"
                     )
         if stored is None:
             raise MemoryKeyError(
-                "the keyring has no key for what was saved; log in as the user who saved it, or "
-                "delete everything that was saved"
+                "the keyring has no key for what was saved",
+                "log in as the user who saved it, or delete everything that was saved",
             )
         try:
             found = bytes.fromhex(stored)
         except ValueError:
             found = b""
         if len(found) != KEY_BYTES:
-            raise MemoryKeyError("the key in the keyring is damaged; restore it from a backup")
+            raise MemoryKeyError("the key in the keyring is damaged", "restore it from a backup")
         return found
 
     def forget(self) -> None:
         """Remove the key from the keyring, if it is there."""
-        if keyring_trouble() == NO_KEYRING:
+        if isinstance(keyring_trouble(), NoKeyringError):
             return  # then it cannot be kept there
         with _keyring() as keyring:
             if keyring.get_password(KEYRING_SERVICE, KEYRING_ACCOUNT) is not None:
@@ -127,27 +123,32 @@ def _keyring() -> Iterator[Any]:
         import keyring.errors
     except ImportError as error:
         raise MemoryKeyError(
-            f"the package keyring is missing ({error}); run scripts/setup, or give a passphrase"
+            f"the package keyring is missing ({error})", "run scripts/setup, or give a passphrase"
         ) from error
     try:
         yield keyring
     except keyring.errors.NoKeyringError as error:
-        raise MemoryKeyError(NO_KEYRING) from error
+        raise NoKeyringError(
+            "this system has no keyring",
+            "give a passphrase, or install one (Debian: apt install gnome-keyring)",
+        ) from error
     except keyring.errors.KeyringError as error:
         raise MemoryKeyError(
-            f"the system's keyring gives no key ({error or type(error).__name__}); unlock it"
+            f"the system's keyring gives no key ({error or type(error).__name__})", "unlock it"
         ) from error
 
 
-def keyring_trouble() -> str | None:
-    """Say in one sentence why the keyring cannot hold a key, or None; nothing is written."""
+def keyring_trouble() -> MemoryKeyError | None:
+    """Why the keyring cannot hold a key and what to do, or None; nothing is written."""
     try:
         with _keyring() as keyring:
             keyring.get_password(KEYRING_SERVICE, KEYRING_ACCOUNT)
     except MemoryKeyError as error:
-        return str(error)
+        return error
     except Exception as error:  # backends raise what their desktop raises
-        return f"the system's keyring gives no key ({error}); give a passphrase instead"
+        return MemoryKeyError(
+            f"the system's keyring gives no key ({error})", "give a passphrase instead"
+        )
     return None
 
 
@@ -183,11 +184,12 @@ def read_lock(path: Path) -> Lock | None:
         return None
     except OSError as error:
         raise MemoryStoreError(
-            f"{path}: cannot be read ({error.strerror}); check who owns this folder"
+            f"{path}: cannot be read ({error.strerror})", "check who owns this folder"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MemoryStoreError(
-            f"{path}: is damaged ({error}); restore it from a backup, or delete all that was saved"
+            f"{path}: is damaged ({error})",
+            "restore it from a backup, or delete all that was saved",
         ) from error
 
 
@@ -219,14 +221,14 @@ def open_lock(lock: Lock, source: KeySource) -> tuple[bytes, bytes]:
     """
     if lock.kind != source.kind:
         way = "a passphrase" if lock.kind == "passphrase" else "the key in the system's keyring"
-        raise MemoryKeyError(f"what was saved is locked with {way}; open it with that")
+        raise MemoryKeyError(f"what was saved is locked with {way}", "open it with that")
     salt = base64.b64decode(lock.salt)
     key = source.key(salt, new=False)
     if not hmac.compare_digest(_check(key), lock.check):
         if lock.kind == "passphrase":
-            raise MemoryKeyError("the passphrase is wrong; try again")
+            raise MemoryKeyError("the passphrase is wrong", "try again")
         raise MemoryKeyError(
-            "the key in the keyring is not that of what was saved; restore the keyring"
+            "the key in the keyring is not that of what was saved", "restore the keyring"
         )
     return key, salt
 

@@ -21,7 +21,7 @@ from assistant.memory.search import FoundBy, Remembered
 from assistant.memory.store import Memory
 from assistant.seeing.landmarks import find_landmarks
 from assistant.seeing.quality import SENTENCES, check_quality
-from assistant.session.ports import Kept
+from assistant.session.protocols import Kept
 from assistant.settings.paths import data_folder
 
 PASSPHRASE_VARIABLE = "SIGHTLINE_PASSPHRASE"
@@ -70,8 +70,8 @@ def find_key(folder: Path, ask: AskPassphrase | None = None) -> KeySource:
     if given:
         return PassphraseKey(given)
     if ask is None:
-        cause = (trouble or "what was saved is locked with a passphrase").partition("; ")[0]
-        raise MemoryKeyError(f"{cause}; give a passphrase in the variable {PASSPHRASE_VARIABLE}")
+        cause = trouble.cause if trouble else "what was saved is locked with a passphrase"
+        raise MemoryKeyError(cause, f"give a passphrase in the variable {PASSPHRASE_VARIABLE}")
     return PassphraseKey(ask(lock is None))
 
 
@@ -130,7 +130,7 @@ class SavedNotebook:
 
 
 def _kept(thing: Remembered) -> Kept:
-    return Kept(thing.id, thing.name, thing.told, REASONS[thing.found_by])
+    return Kept(thing.id, thing.name, thing.said, REASONS[thing.found_by])
 
 
 def open_notebook(

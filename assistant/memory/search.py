@@ -59,7 +59,7 @@ class Remembered:
     found_by: FoundBy | None = None
 
     @property
-    def told(self) -> str:
+    def said(self) -> str:
         """What is said after the name: the line that fits, or all where that is the name itself."""
         return self.text if self.line in ("", self.name) else self.line
 

@@ -70,10 +70,10 @@ class Memory:
         self._check_enabled()
         name, text = " ".join(name.split()), text.strip()
         if not name and not text:
-            raise MemoryStoreError("there is nothing to save; say a name for it")
+            raise MemoryStoreError("there is nothing to save", "say a name for it")
         if len(name) + len(text) > MOST_CHARACTERS:
             raise MemoryStoreError(
-                f"this text has {len(text)} characters, more than {MOST_CHARACTERS}; save a part"
+                f"this text has {len(text)} characters, more than {MOST_CHARACTERS}", "save a part"
             )
         picture = None if picture_embedding is None else _picture_bytes(picture_embedding)
         corners = None if landmarks is None or not landmarks.are_enough else landmarks.to_bytes()
@@ -169,7 +169,7 @@ class Memory:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
         except FileExistsError as error:
-            raise MemoryStoreError(f"{path}: exists already; give another name") from error
+            raise MemoryStoreError(f"{path}: exists already", "give another name") from error
         except OSError as error:
             raise unwritable(path, error) from error
         try:
@@ -192,7 +192,7 @@ class Memory:
             with self._file.open() as connection, connection:
                 removed = connection.execute("DELETE FROM things WHERE id = ?", (thing,)).rowcount
         if not removed:
-            raise MemoryStoreError(f"nothing is saved under the number {thing}; list what is")
+            raise MemoryStoreError(f"nothing is saved under the number {thing}", "list what is")
 
     def forget_all(self) -> None:
         """Delete everything, also the key; works without the key and on a damaged file.
@@ -210,7 +210,7 @@ class Memory:
     def _check_enabled(self) -> None:
         if not self.enabled:
             raise MemoryStoreError(
-                "saving is switched off, so nothing is remembered; switch history on first"
+                "saving is switched off, so nothing is remembered", "switch history on first"
             )
 
 
@@ -231,7 +231,7 @@ def _exported(row: Sequence[Any]) -> dict[str, object]:
 def _picture_bytes(embedding: NDArray[np.float32]) -> bytes:
     flat = np.asarray(embedding, dtype="<f4").ravel()
     if not flat.size or not np.isfinite(flat).all() or not flat.any():
-        raise MemoryStoreError("the picture has no usable embedding; take it again")
+        raise MemoryStoreError("the picture has no usable embedding", "take it again")
     return flat.tobytes()
 
 

@@ -75,16 +75,17 @@ def fetch(
     """
     _check_address(wanted.address)
     part = _Part(target)
-    told = progress or (lambda here, whole: None)
+    report = progress or (lambda here, whole: None)
     try:
         # The hook sees every request, also those that a redirect leads to.
         hooks = {"request": [lambda request: _check_address(str(request.url))]}
         with httpx2.Client(follow_redirects=True, timeout=TIMEOUT_S, event_hooks=hooks) as client:
-            _bring(client, wanted, part, told, pause_s)
+            _bring(client, wanted, part, report, pause_s)
         return part.finish(wanted, target)
     except OSError as error:
         raise DownloadError(
-            f"{part.path}: cannot be written ({error.strerror or error}); free space and try again"
+            f"{part.path}: cannot be written ({error.strerror or error})",
+            "free space and try again",
         ) from error
 
 
@@ -114,8 +115,8 @@ def _bring(
         time.sleep(min(pause_s * 2 ** max(idle - 1, 0), 30.0))
     rest = f", it goes on after {part.size} bytes" if part.size else ""
     raise DownloadError(
-        f"{wanted.address}: the server cannot be reached or breaks off ({reason}); check the "
-        f"network and give the command again{rest}"
+        f"{wanted.address}: the server cannot be reached or breaks off ({reason})",
+        f"check the network and give the command again{rest}",
     )
 
 
@@ -157,8 +158,8 @@ def _write(
                 file.close()
                 part.clear()
                 raise DamagedFileError(
-                    f"{wanted.address}: the server sent more than {most} bytes; it is another "
-                    "file than was announced, try again later"
+                    f"{wanted.address}: the server sent more than {most} bytes",
+                    "it is another file than was announced, try again later",
                 )
             file.write(chunk)
             part.size += len(chunk)
@@ -183,7 +184,7 @@ def _check_address(address: str) -> None:
     url = httpx2.URL(address)
     if url.scheme != "https" and url.host not in LOOPBACK:
         raise DownloadError(
-            f"{address}: the connection would not be encrypted; give an address with https"
+            f"{address}: the connection would not be encrypted", "give an address with https"
         )
 
 
@@ -195,12 +196,12 @@ def _check_status(answer: httpx2.Response, wanted: Wanted) -> None:
         raise _Broken(f"the server answered {status}")
     if status in (401, 403):
         raise DownloadError(
-            f"{wanted.address}: the server refuses ({status}); accept the model's licence on its "
-            "page, and log in with hf auth login"
+            f"{wanted.address}: the server refuses ({status})",
+            "accept the model's licence on its page, and log in with hf auth login",
         )
     raise DownloadError(
-        f"{wanted.address}: the server has no such file ({status}); a newer version of the "
-        "program may know another address"
+        f"{wanted.address}: the server has no such file ({status})",
+        "a newer version of the program may know another address",
     )
 
 
@@ -210,12 +211,13 @@ def _check_size(wanted: Wanted, whole: int | None, part: "_Part") -> None:
         part.clear()
         raise DamagedFileError(
             f"{wanted.address}: the server offers {whole} bytes, the right file has "
-            f"{wanted.size_bytes}; nothing was installed, try again later"
+            f"{wanted.size_bytes}",
+            "nothing was installed, try again later",
         )
     if whole is not None and whole > wanted.most_bytes:
         raise DamagedFileError(
-            f"{wanted.address}: the server offers {whole} bytes, far more than the model has; "
-            "nothing was installed, try again later"
+            f"{wanted.address}: the server offers {whole} bytes, far more than the model has",
+            "nothing was installed, try again later",
         )
     check_room(part.path.parent, (whole or wanted.size_bytes) - part.size)
 
@@ -256,13 +258,14 @@ class _Part:
         """Check the whole file and give it its name."""
         if not self.size:
             self.clear()
-            raise DamagedFileError(f"{wanted.address}: the file is empty; try again later")
+            raise DamagedFileError(f"{wanted.address}: the file is empty", "try again later")
         found = sha256_of(self.path)
         if wanted.sha256 and found != wanted.sha256:
             self.clear()
             raise DamagedFileError(
                 f"{wanted.address}: the server sent another file (SHA-256 {found}, expected "
-                f"{wanted.sha256}); nothing was installed, try again later"
+                f"{wanted.sha256})",
+                "nothing was installed, try again later",
             )
         with self.path.open("rb") as file:
             os.fsync(file.fileno())

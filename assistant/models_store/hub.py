@@ -14,6 +14,7 @@ from typing import Any
 from assistant.errors import DownloadError
 from assistant.models_store.downloads import NetworkError, first_line
 from models.catalog import HubSource
+from models.offline import hub_reachable, is_offline_by_choice
 
 WEIGHTS = ".safetensors"
 NEVER = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".npy", ".npz", ".py", ".so")
@@ -51,12 +52,20 @@ def list_files(source: HubSource, *, endpoint: str | None = None) -> HubListing:
         DownloadError: no network, no such repository, or a licence that was not accepted.
     """
     try:
-        import huggingface_hub
-        from huggingface_hub import errors
+        with hub_reachable():
+            import huggingface_hub
+            from huggingface_hub import constants, errors
     except ImportError as error:
         raise DownloadError(
-            f"the package huggingface-hub is missing ({error}); run scripts/setup again"
+            f"the package huggingface-hub is missing ({error})", "run scripts/setup again"
         ) from error
+    if constants.is_offline_mode():
+        if is_offline_by_choice():
+            raise DownloadError("HF_HUB_OFFLINE is set", "unset it to pull a model")
+        raise DownloadError(
+            "huggingface_hub was imported earlier, while HF_HUB_OFFLINE was set by this package",
+            "pull in a process of its own: assistant models pull",
+        )
     page = f"{endpoint or 'https://huggingface.co'}/{source.repository}"
     try:
         answer = huggingface_hub.HfApi(endpoint=endpoint).model_info(
@@ -69,13 +78,11 @@ def list_files(source: HubSource, *, endpoint: str | None = None) -> HubListing:
         if source.consent:
             raise _consent(page) from error
         raise DownloadError(
-            f"{page}: there is no such repository; a newer program may know another"
+            f"{page}: there is no such repository", "a newer program may know another"
         ) from error
-    except errors.OfflineModeIsEnabled as error:
-        raise DownloadError("HF_HUB_OFFLINE is set; unset it to pull a model") from error
     except (NetworkError, OSError, ValueError) as error:
         raise DownloadError(
-            f"{page}: the hub cannot be reached ({first_line(error)}); check the network"
+            f"{page}: the hub cannot be reached ({first_line(error)})", "check the network"
         ) from error
     return _listing(source, answer, endpoint, huggingface_hub)
 
@@ -94,7 +101,7 @@ def _listing(source: HubSource, answer: Any, endpoint: str | None, library: Any)
         files.append(HubFile(name, address, int(entry.size or 0), digest))
     if not commit or not any(file.name.endswith(WEIGHTS) for file in files):
         raise DownloadError(
-            f"{source.repository}: the hub lists no weights as safetensors; nothing was installed"
+            f"{source.repository}: the hub lists no weights as safetensors", "nothing was installed"
         )
     # Of what the library would send, only the user's own token; not what else is installed here.
     headers = library.utils.build_hf_headers()
@@ -112,6 +119,6 @@ def _is_wanted(name: str, patterns: tuple[str, ...]) -> bool:
 
 def _consent(page: str) -> DownloadError:
     return DownloadError(
-        f"{page}: the maker wants the licence accepted first; open this page, accept it, then "
-        "run hf auth login with your own token"
+        f"{page}: the maker wants the licence accepted first",
+        "open this page, accept it, then run hf auth login with your own token",
     )

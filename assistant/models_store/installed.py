@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.errors import DamagedFileError
+from assistant.hearing.vosk_recognizer import configured_model
 from assistant.machine import sha256_of
 from assistant.settings.paths import FILE_MODE, data_folder, make_private_folder
 from models.catalog import CatalogModel, ModelKind, known_models
@@ -74,6 +75,15 @@ def record_file(name: str) -> Path:
 def installed_speech_model() -> Path | None:
     """The folder of the speech model that was pulled last, or None."""
     return _latest(ModelKind.SPEECH)
+
+
+def speech_model(chosen: str) -> Path | None:
+    """The Vosk model to hear with: one that was chosen, by name or by the environment, else one
+    that was pulled; None where PocketSphinx is left.
+
+    chosen: a folder of the settings or the command line, or "".
+    """
+    return configured_model(Path(chosen) if chosen else None) or installed_speech_model()
 
 
 def installed_text_model() -> Path | None:
@@ -161,7 +171,7 @@ def read_record(name: str) -> PullRecord | None:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedFileError(
-            f"{path}: the record is damaged ({error}); remove this file and pull the model again"
+            f"{path}: the record is damaged ({error})", "remove this file and pull the model again"
         ) from error
 
 
@@ -179,7 +189,7 @@ def faults(model: CatalogModel) -> Iterator[str]:
     folder = model_folder(model.name)
     if record is None or not folder.is_dir():
         raise DamagedFileError(
-            f"{model.name} is not installed; get it with: assistant models pull {model.name}"
+            f"{model.name} is not installed", f"get it with: assistant models pull {model.name}"
         )
     for name, expected in record.files.items():
         path = folder / name

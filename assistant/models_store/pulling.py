@@ -29,13 +29,13 @@ from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind
 UNPACKED_SHARE = 3
 """Room for an archive and for what it grows to, as a multiple of the download."""
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 """Called with one sentence for each step."""
 
 
 def pull(
     model: CatalogModel,
-    tell: Tell,
+    report: Report,
     progress: Progress | None = None,
     *,
     endpoint: str | None = None,
@@ -55,12 +55,12 @@ def pull(
     with _alone(model.name):
         try:
             if isinstance(model.source, ArchiveSource):
-                return _pull_archive(model, model.source, tell, progress, pause_s)
-            return _pull_files(model, model.source, tell, progress, endpoint, pause_s)
+                return _pull_archive(model, model.source, report, progress, pause_s)
+            return _pull_files(model, model.source, report, progress, endpoint, pause_s)
         except OSError as error:
             raise DownloadError(
-                f"{models_folder()}: cannot be written ({error.strerror or error}); free space "
-                "or check who owns this folder"
+                f"{models_folder()}: cannot be written ({error.strerror or error})",
+                "free space or check who owns this folder",
             ) from error
 
 
@@ -73,14 +73,14 @@ def _alone(name: str) -> Iterator[None]:
             yield
     except Timeout as error:
         raise DownloadError(
-            f"{name} is being pulled by another command; wait until that one is finished"
+            f"{name} is being pulled by another command", "wait until that one is finished"
         ) from error
 
 
 def _pull_archive(
     model: CatalogModel,
     source: ArchiveSource,
-    tell: Tell,
+    report: Report,
     progress: Progress | None,
     pause_s: float,
 ) -> Path:
@@ -89,7 +89,7 @@ def _pull_archive(
     folder = pulling_folder(model.name)
     archive = folder / f"{model.name}.zip"
     check_room(folder, UNPACKED_SHARE * about)
-    tell(f"downloading {model.title}, {size_text(about)}, from {source.address}")
+    report(f"downloading {model.title}, {size_text(about)}, from {source.address}")
     wanted = Wanted(source.address, source.size_bytes, known, most_bytes=4 * about)
     try:
         digest = fetch(wanted, archive, progress, pause_s=pause_s)
@@ -97,16 +97,16 @@ def _pull_archive(
         if source.sha256 or not known:
             raise
         raise DamagedFileError(
-            f"{error}. The digest is that of the first pull; if the maker has a newer file and you "
-            f"trust it, remove {record_file(model.name)}"
+            f"{error}. The digest is that of the first pull",
+            f"if the maker has a newer file and you trust it, remove {record_file(model.name)}",
         ) from error
     size = archive.stat().st_size
     if not known:
-        tell("nobody publishes a digest of this file; the one that came is recorded")
+        report("nobody publishes a digest of this file; the one that came is recorded")
     unpacked = folder / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)
     try:
-        tell("checking and unpacking")
+        report("checking and unpacking")
         unpack_zip(archive, unpacked)
         inner = _check_layout(model, unpacked / source.folder)
     except DamagedFileError:
@@ -130,15 +130,15 @@ def _archive_digest(model: CatalogModel, source: ArchiveSource) -> str:
 def _check_layout(model: CatalogModel, folder: Path) -> Path:
     if not folder.is_dir():
         raise DamagedFileError(
-            f"{model.name}: the archive holds no folder {folder.name}; nothing was installed, "
-            "try again later"
+            f"{model.name}: the archive holds no folder {folder.name}",
+            "nothing was installed, try again later",
         )
     if model.kind is ModelKind.SPEECH:
         try:
             check_model_folder(folder)
         except RecognizerError as error:
             raise DamagedFileError(
-                f"{model.name}: the archive holds no Vosk model ({error}); nothing was installed"
+                f"{model.name}: the archive holds no Vosk model ({error})", "nothing was installed"
             ) from error
     return folder
 
@@ -146,7 +146,7 @@ def _check_layout(model: CatalogModel, folder: Path) -> Path:
 def _pull_files(
     model: CatalogModel,
     source: HubSource,
-    tell: Tell,
+    report: Report,
     progress: Progress | None,
     endpoint: str | None,
     pause_s: float,
@@ -158,13 +158,13 @@ def _pull_files(
     unfinished.mkdir(mode=FOLDER_MODE, exist_ok=True)
     here = sum(path.stat().st_size for path in unfinished.iterdir())
     check_room(folder, total - here)
-    tell(f"downloading {model.title}, {size_text(total)}, {len(listing.files)} files")
+    report(f"downloading {model.title}, {size_text(total)}, {len(listing.files)} files")
     expected = _file_digests(model, source, listing)
     for number, file in enumerate(listing.files, start=1):
         target = unfinished / file.name
         if target.is_file() and target.stat().st_size == file.size_bytes:
             continue  # finished by an earlier pull of the same commit; its digest was checked then
-        tell(f"file {number} of {len(listing.files)}: {file.name}, {size_text(file.size_bytes)}")
+        report(f"file {number} of {len(listing.files)}: {file.name}, {size_text(file.size_bytes)}")
         wanted = Wanted(
             file.address,
             file.size_bytes,
@@ -173,7 +173,7 @@ def _pull_files(
             headers=listing.headers,
         )
         fetch(wanted, target, progress, pause_s=pause_s)
-    tell("recording the digest of each file")
+    report("recording the digest of each file")
     _remove_others(unfinished, listing)
     record = PullRecord(
         model.name, f"{source.repository}@{listing.commit}", None, file_records(unfinished)
@@ -192,8 +192,9 @@ def _file_digests(model: CatalogModel, source: HubSource, listing: HubListing) -
         if now and now != before.sha256:
             raise DamagedFileError(
                 f"{model.name}: the hub states another digest for {name} than at the first pull, "
-                f"for the same commit; nothing was installed. If you trust the new file, remove "
-                f"{record_file(model.name)}"
+                "for the same commit",
+                "nothing was installed. If you trust the new file, remove "
+                f"{record_file(model.name)}",
             )
         if name in expected:
             expected[name] = before.sha256

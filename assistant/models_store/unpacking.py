@@ -45,19 +45,19 @@ def unpack_zip(archive: Path, folder: Path) -> None:
                 left -= _write(opened, entry, folder, left)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise DamagedFileError(
-            f"{archive.name}: is no zip archive or is damaged ({error}); {_WAY_OUT}"
+            f"{archive.name}: is no zip archive or is damaged ({error})", _WAY_OUT
         ) from error
 
 
 def _judge(archive: Path, entries: list[zipfile.ZipInfo], limit: int) -> None:
     if not entries:
-        raise DamagedFileError(f"{archive.name}: the archive is empty; {_WAY_OUT}")
+        raise DamagedFileError(f"{archive.name}: the archive is empty", _WAY_OUT)
     if len(entries) > MOST_ENTRIES:
-        raise DamagedFileError(f"{archive.name}: holds {len(entries)} entries; {_WAY_OUT}")
+        raise DamagedFileError(f"{archive.name}: holds {len(entries)} entries", _WAY_OUT)
     total = sum(entry.file_size for entry in entries)
     if total > limit:
         raise DamagedFileError(
-            f"{archive.name}: would grow to {total / 1e6:.0f} MB, far more than a model; {_WAY_OUT}"
+            f"{archive.name}: would grow to {total / 1e6:.0f} MB, far more than a model", _WAY_OUT
         )
     taken: set[str] = set()
     for entry in entries:
@@ -67,7 +67,7 @@ def _judge(archive: Path, entries: list[zipfile.ZipInfo], limit: int) -> None:
         if fault is None and key in taken:
             fault = "occurs twice"
         if fault is not None:
-            raise DamagedFileError(f"{archive.name}: {entry.filename!r} {fault}; {_WAY_OUT}")
+            raise DamagedFileError(f"{archive.name}: {entry.filename!r} {fault}", _WAY_OUT)
         taken.add(key)
 
 
@@ -103,14 +103,14 @@ def _write(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path, left: 
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     except (FileExistsError, IsADirectoryError) as error:
         raise DamagedFileError(
-            f"{entry.filename!r} is a file and a folder in one; {_WAY_OUT}"
+            f"{entry.filename!r} is a file and a folder in one", _WAY_OUT
         ) from error
     with os.fdopen(descriptor, "wb") as file, opened.open(entry) as source:
         for chunk in _chunks(source):
             size += len(chunk)
             if size > left:
                 raise DamagedFileError(
-                    f"{entry.filename!r} is larger than the archive says; {_WAY_OUT}"
+                    f"{entry.filename!r} is larger than the archive says", _WAY_OUT
                 )
             file.write(chunk)
     return size
@@ -127,4 +127,4 @@ def _make_folders(folder: Path, target: Path) -> None:
         try:
             current.mkdir(mode=FOLDER_MODE, exist_ok=True)
         except FileExistsError as error:
-            raise DamagedFileError(f"{part!r} is a file and a folder in one; {_WAY_OUT}") from error
+            raise DamagedFileError(f"{part!r} is a file and a folder in one", _WAY_OUT) from error

@@ -97,7 +97,7 @@ def _found(rgb: RgbPicture) -> list[Any]:
         return list(zxingcpp.read_barcodes(rgb[:, :, ::-1].copy(), return_errors=True))
     except (ImportError, ValueError, RuntimeError) as error:
         raise BarcodeError(
-            f"barcodes cannot be read ({error}); reinstall the zxing-cpp package"
+            f"barcodes cannot be read ({error})", "reinstall the zxing-cpp package"
         ) from error
 
 

@@ -4,6 +4,7 @@ CIELAB is CIE 15:2004; the constants of sRGB are IEC 61966-2-1, those of white D
 plain one (CIE 1976): between names this far apart, finer formulas change nothing.
 """
 
+import enum
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,18 +56,28 @@ _TO_XYZ = np.array(
 _WHITE = np.array([0.95047, 1.0, 1.08883])
 
 
+class Caveat(enum.StrEnum):
+    """Why the name of a colour may be wrong."""
+
+    NONE = ""
+    DIM = "dim"
+    """Little light: things look darker than they are."""
+    LIT = "coloured"
+    """The light itself may have a colour."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColourSeen:
     """The colours in the middle of a picture.
 
     names:  the commonest first; one or two.
     share:  part (0 to 1) of the middle that the first name covers.
-    caveat: why the name may be wrong, as a sentence; or "".
+    caveat: why the name may be wrong.
     """
 
     names: tuple[str, ...]
     share: float
-    caveat: str
+    caveat: Caveat
 
 
 def name_colours(rgb: RgbPicture) -> ColourSeen:
@@ -83,12 +94,6 @@ def name_colours(rgb: RgbPicture) -> ColourSeen:
         seen.append(names[order[1]])
     whole = to_lab(shrunk(rgb, 96).reshape(-1, 3))
     return ColourSeen(tuple(seen), float(counts[order[0]]), _caveat(lab, whole))
-
-
-def colour_name(red: int, green: int, blue: int) -> str:
-    """The name of one sRGB colour (0 to 255)."""
-    lab = to_lab(np.array([[red, green, blue]], np.uint8))
-    return tuple(NAMES)[int(_nearest(lab)[0])]
 
 
 def to_lab(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -112,11 +117,11 @@ def _nearest(lab: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.asarray(np.linalg.norm(lab[:, None] - known[None], axis=2).argmin(axis=1))
 
 
-def _caveat(middle: NDArray[np.float64], whole: NDArray[np.float64]) -> str:
+def _caveat(middle: NDArray[np.float64], whole: NDArray[np.float64]) -> Caveat:
     if float(np.median(middle[:, 0])) < DIM_LIGHTNESS and float(whole[:, 0].max()) < 75:
-        return "It is dim here, so the colour may be lighter than I say."
+        return Caveat.DIM
     palest = whole[whole[:, 0] >= np.quantile(whole[:, 0], 0.98)]
     cast = np.hypot(*palest[:, 1:].mean(axis=0))
     if cast > LIT_CHROMA:
-        return "The light here may be coloured and change the colour."
-    return ""
+        return Caveat.LIT
+    return Caveat.NONE

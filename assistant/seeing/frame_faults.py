@@ -13,11 +13,11 @@ MOST_REPEATS = 25
 
 
 class Fault(enum.Enum):
-    """What is wrong with the frames; the value names the cause and the way out."""
+    """What is wrong with the frames; the value holds the cause and the way out."""
 
-    NONE_COMES = "no picture comes from it; plug it in again, or start the stream"
-    GREEN = "it gives only a plain green picture; plug it in again, or use another port"
-    REPEATED = "it repeats one picture for ever; plug it in again"
+    NONE_COMES = ("no picture comes from it", "plug it in again, or start the stream")
+    GREEN = ("it gives only a plain green picture", "plug it in again, or use another port")
+    REPEATED = ("it repeats one picture for ever", "plug it in again")
 
 
 class FaultFinder:

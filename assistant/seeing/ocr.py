@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from assistant.errors import OcrError
+from assistant.seeing.ocr_files import checked_models
 from assistant.seeing.page_boxes import (
     Box,
     corners_of,
@@ -85,7 +86,7 @@ class RapidOcrReader:
         try:
             yield from self._read_parts(rgb, began + limit_s, cancelled)
         except Exception as error:  # it raises its own and onnxruntime's bare exceptions
-            raise OcrError(f"text recognition failed ({error}); try another picture") from error
+            raise OcrError(f"text recognition failed ({error})", "try another picture") from error
 
     def _read_parts(
         self, rgb: RgbPicture, until: float, cancelled: Callable[[], bool]
@@ -166,11 +167,13 @@ class RapidOcrReader:
     def _start(self) -> Any:
         # The package configures a coloured console handler at import and at start.
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
+        files = checked_models()
         try:
             from rapidocr import RapidOCR
 
             return RapidOCR(
                 params={
+                    **files,
                     "Global.log_level": "critical",
                     "Det.limit_type": "max",
                     "Det.limit_side_len": LONGEST_SIDE,
@@ -178,7 +181,7 @@ class RapidOcrReader:
                     "EngineConfig.onnxruntime.inter_op_num_threads": 1,
                 }
             )
-        except Exception as error:  # as above, also its download errors
+        except Exception as error:  # as above
             raise OcrError(
-                f"text recognition cannot start ({error}); reinstall the rapidocr package"
+                f"text recognition cannot start ({error})", "reinstall the rapidocr package"
             ) from error

@@ -19,8 +19,17 @@ WHOLE_LIMIT_S = 120.0
 class Scene:
     """One picture (H, W, 3); used by one thread."""
 
-    def __init__(self, rgb: RgbPicture, reader: TextReader, stopwatch: Stopwatch) -> None:
+    def __init__(
+        self,
+        rgb: RgbPicture,
+        reader: TextReader,
+        stopwatch: Stopwatch,
+        *,
+        mirrored: bool = False,
+    ) -> None:
+        """mirrored: whether the camera faces the user, so that left and right change places."""
         self.rgb = rgb
+        self.mirrored = mirrored
         self._reader = reader
         self._stopwatch = stopwatch
         self._cause: tuple[Cause | None] | None = None

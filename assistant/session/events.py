@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assistant.answers import Answer
 from assistant.seeing.text import TextLine
-from assistant.skills.text_answers import Answer
 
 
 class State(enum.Enum):
@@ -63,22 +63,32 @@ class AnswerPart(_Jsonable):
 class AnswerGiven(_Jsonable):
     """An answer with its basis; a question may get a quick one and then the model's.
 
+    text:     the answer in words, as long as the user wants answers to be.
     in_parts: its text came before, as `AnswerPart`s; only the basis is new.
     """
 
     answer: Answer
+    text: str
     in_parts: bool = False
 
     def to_json(self) -> dict[str, object]:
         """One JSON object with the fields of `assistant ask --json`."""
-        return {"event": "answer_given", **answer_json(self.answer), "in_parts": self.in_parts}
+        return {
+            "event": "answer_given",
+            **answer_json(self.answer, self.text),
+            "in_parts": self.in_parts,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class StatusSaid(_Jsonable):
-    """What the user should know about the program."""
+    """What the user should know about the program.
+
+    is_question: True if the user is asked something; a full screen shows it where answers stand.
+    """
 
     text: str
+    is_question: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +151,21 @@ Event = (
 )
 
 
-def answer_json(answer: Answer) -> dict[str, object]:
-    """An answer as JSON: its text, basis, evidence with boxes in pixels, and model."""
+def answer_json(answer: Answer, text: str) -> dict[str, object]:
+    """An answer as JSON: its words, basis, evidence with boxes in pixels, model; skill and values.
+
+    text: the answer in words.
+    """
     return {
-        "answer": answer.text,
+        "answer": text,
         "basis": answer.basis.value,
         "evidence": evidence_json(answer.evidence),
         "model": answer.model,
+        "skill": answer.skill,
+        "values": [
+            {"label": each.label, "value": each.value, "lines": evidence_json(each.lines)}
+            for each in answer.found
+        ],
     }
 
 

@@ -1,12 +1,16 @@
-"""Where a session's frames come from, and the wait for one that a question can be answered from."""
+"""Where a session's frames come from, and the wait for one that a question can be answered from.
+
+While it waits, beeps lead the hand: none while nothing is in view, the faster the nearer it comes.
+"""
 
 import time
 from collections.abc import Callable
 
+from assistant.answers import Answer
 from assistant.errors import UsageError
 from assistant.frames import Frame, FrameSource
 from assistant.session import phrases
-from assistant.session.worker import Ticket
+from assistant.session.jobs import Ticket
 
 MOST_AGE_S = 2.0
 """An older frame is not what is in front of the camera now."""
@@ -17,6 +21,9 @@ MOST_KEPT_S = 60.0
 LOOK_EVERY_S = 0.3
 """Pause between two frames that are looked at without anybody asking anew."""
 
+SLOWEST_S, FASTEST_S = 1.2, 0.15
+"""From one beep to the next, at the farthest and at the nearest."""
+
 
 class Eyes:
     """A picture that was opened, or else the camera. Owned by the session's thread."""
@@ -24,6 +31,8 @@ class Eyes:
     def __init__(self) -> None:
         self.frames: FrameSource | None = None
         self.picture: Frame | None = None
+        self.is_lost = False
+        """True from when the user was told that the camera is lost until it is back."""
 
     @property
     def are_open(self) -> bool:
@@ -49,33 +58,65 @@ class Eyes:
         return lambda: frames.latest(MOST_AGE_S)
 
 
+class Beeps:
+    """Used by one thread, which shows each frame it has looked at."""
+
+    def __init__(
+        self,
+        beep: Callable[[], None],
+        nearness_of: Callable[[Frame], float | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Say how to give one beep, and how to judge a frame.
+
+        nearness_of: 0 to 1, or None where nothing is in view; clock: seconds.
+        """
+        self._beep = beep
+        self._nearness_of = nearness_of
+        self._clock = clock
+        self._last_s: float | None = None
+
+    def lead(self, frame: Frame) -> float | None:
+        """Beep if one is due; return the seconds until the next is, or None for silence."""
+        nearness = self._nearness_of(frame)
+        if nearness is None:
+            return None
+        # By ratios, as pitch and pace are heard.
+        every_s = float(SLOWEST_S * (FASTEST_S / SLOWEST_S) ** min(max(nearness, 0.0), 1.0))
+        now_s = self._clock()
+        if self._last_s is None or now_s - self._last_s >= every_s:
+            self._last_s = now_s
+            self._beep()
+        return every_s - (now_s - self._last_s)
+
+
 def good_frame(
     ticket: Ticket,
     first: Frame,
     take: Callable[[], Frame],
-    problem_of: Callable[[Frame], str],
-    tell: Callable[[str], None],
+    problem_of: Callable[[Frame], Answer | None],
+    report: Callable[[Answer], None],
     lead: Callable[[Frame], float | None] = lambda frame: None,
 ) -> Frame | None:
     """Look until a frame has no problem; None once the job is given up.
 
-    problem_of: one cause and one fix, or "" for a good frame.
-    tell:       gets each problem, the first time only.
+    problem_of: one cause and one fix, or None for a good frame.
+    report:     gets each problem, the first time only.
     lead:       beeps if what is looked for is near; returns the seconds to the next beep.
 
     Raises:
         UsageError: no good frame was shown in time.
         CameraError: no frame comes at all.
     """
-    told: set[str] = set()
+    reported: set[Answer] = set()
     until = time.monotonic() + MOST_KEPT_S
     frame = first
     while problem := problem_of(frame):
         if time.monotonic() > until:
             raise UsageError(phrases.NO_GOOD_PICTURE)
-        if problem not in told:
-            told.add(problem)
-            tell(problem)
+        if problem not in reported:
+            reported.add(problem)
+            report(problem)
         beeps_s = lead(frame)
         ticket.sleep(LOOK_EVERY_S if beeps_s is None else min(LOOK_EVERY_S, beeps_s))
         if ticket.cancelled:

@@ -2,13 +2,12 @@
 
 import difflib
 import enum
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from assistant.errors import UsageError
-from assistant.skills.intents import bare_words
+from assistant.hearing.orders import order_in
 
 
 class Action(enum.Enum):
@@ -85,48 +84,12 @@ HELP: Mapping[Action, str] = MappingProxyType(
 
 SWITCH = ("on", "off")
 STEPS = ("line", "sentence", "word")
-_STEP = r"(?: (?P<argument>line|sentence|word))?"
-
-_SPOKEN: tuple[tuple[Action, str], ...] = (
-    (Action.STOP, r"stop|stop (?:it|that|reading|talking)|be quiet|silence|cancel|never mind"),
-    (Action.REPEAT, r"repeat(?: (?:it|that|the answer))?|say (?:it|that) again"),
-    (Action.SLOWER, r"(?:speak |talk |read )?(?:slower|more slowly)"),
-    (Action.FASTER, r"(?:speak |talk |read )?(?:faster|more quickly)"),
-    (Action.LOUDER, r"(?:speak |talk )?(?:louder|up)"),
-    (Action.QUIETER, r"(?:speak |talk )?(?:quieter|softer|more quietly)"),
-    (Action.LESS, r"less detail|shorter answers|shorter|be brief"),
-    (Action.MORE, r"more detail|longer answers|more details|tell me more"),
-    (Action.HEADPHONES, r"(?:turn |switch )?headphones(?: mode)? (?P<argument>on|off)"),
-    (Action.HEADPHONES, r"(?:turn|switch) (?P<argument>on|off) headphones(?: mode)?"),
-    (Action.HELP, r"help|what can you do|what can i (?:say|ask)"),
-    (Action.QUIT, r"quit|exit|goodbye|good bye"),
-    (Action.PAUSE, r"pause|wait"),
-    (Action.RESUME, r"resume|go on"),
-    (Action.DOUBLE_CHECK, r"double check(?: (?:it|that))?|are you sure|check (?:it|that) again"),
-    (Action.KEEP_READING, r"keep reading|live text|read as i go"),
-    (Action.CONTINUE, r"continue(?: reading)?|read on"),
-    (Action.READ, r"read(?: (?:it|this|all|everything|the text))?(?: aloud)?(?: to me)?"),
-    (Action.NEXT, rf"next{_STEP}"),
-    (Action.PREVIOUS, rf"(?:previous|back|last){_STEP}"),
-    (Action.SPELL, r"spell(?: (?:it|that|this|the word))?"),
-    (Action.HEADING, r"(?:go to the |jump to the )?next heading"),
-    (Action.FIND, r"(?:go|jump) to (?:the word )?(?P<argument>\w+)"),
-    (Action.REMEMBER, r"remember (?:this|it|that)(?: as (?:my |the )?(?P<argument>.+))?"),
-    (Action.SAVED, r"what did i save|what have i saved|what do you remember"),
-    (Action.WHERE, r"(?:have|did) i (?:seen?|saved?) (?P<argument>(?:this|that|it)(?: before)?)"),
-    (Action.WHERE, r"where did i (?:see|put|leave) (?:my |the )?(?P<argument>.+)"),
-    (Action.FORGET, r"(?:delete|forget) (?P<argument>all|everything|number \w+)"),
-)  # fmt: skip
 
 
 def spoken_order(text: str) -> Order | None:
     """The order that a whole sentence is, or None for a question."""
-    words = " ".join(word for word in bare_words(text).split() if word != "please")
-    for action, pattern in _SPOKEN:
-        found = re.fullmatch(pattern, words)
-        if found:
-            return Order(action, (found.groupdict().get("argument") or "").strip())
-    return None
+    found = order_in(text)
+    return None if found is None else Order(Action(found[0]), found[1])
 
 
 def parse_command(line: str) -> Order:
@@ -143,13 +106,13 @@ def parse_command(line: str) -> Order:
         known = [each.value for each in Action]
         near = difflib.get_close_matches(name.lower(), known, n=1)
         hint = f"did you mean /{near[0]}? " if near else ""
-        raise UsageError(f"/{name}: no such command; {hint}/help lists them") from None
+        raise UsageError(f"/{name}: no such command", f"{hint}/help lists them") from None
     if action in _NEED_ARGUMENT and not argument:
-        raise UsageError(f"/{name} needs more; {_usage(action)}")
+        raise UsageError(f"/{name} needs more", _usage(action))
     if action in (Action.NEXT, Action.PREVIOUS) and argument not in ("", *STEPS):
-        raise UsageError(f"/{name} {argument}: cannot go by that; {_usage(action)}")
+        raise UsageError(f"/{name} {argument}: cannot go by that", _usage(action))
     if action is Action.HEADPHONES and argument not in SWITCH:
-        raise UsageError(f"/{name} {argument}: is neither on nor off; {_usage(action)}")
+        raise UsageError(f"/{name} {argument}: is neither on nor off", _usage(action))
     return Order(action, argument)
 
 

@@ -6,7 +6,8 @@ no order of arrival can leave it between two states. Looking and thinking happen
 thread; what it still says about a question that was given up is dropped by its ticket.
 
 The session knows protocols only. It emits typed events; front ends render them and must keep
-taking them out, in a thread that sends no orders.
+taking them out, in a thread that sends no orders. Its parts are joined here and know each other
+only where their constructors say so; all that they say goes through one `Port`.
 """
 
 import logging
@@ -21,13 +22,22 @@ from assistant.frames import FrameSource
 from assistant.hearing.listener import Heard, HeardKind, Listener
 from assistant.session import phrases
 from assistant.session.ear import Ear
-from assistant.session.events import Closed, QuestionHeard, StatusSaid
+from assistant.session.events import (
+    CameraBack,
+    CameraLost,
+    Closed,
+    QuestionHeard,
+    State,
+    StatusSaid,
+)
 from assistant.session.jobs import Jobs
+from assistant.session.looking import Eyes
+from assistant.session.notes import Notes
 from assistant.session.orders import HELP, Action, Order, spoken_order
-from assistant.session.ports import Answering, Context, Notebook
-from assistant.session.reporting import Telling
+from assistant.session.port import Reporting
+from assistant.session.protocols import Answering, Notebook
 from assistant.session.settings import SessionSettings
-from assistant.session.state import StateKeeper
+from assistant.session.state import StateKeeper, Waiting
 from assistant.session.tasks import Tasks
 from assistant.session.voice import Voice
 from assistant.settings.settings import Settings, Value
@@ -58,14 +68,24 @@ class Session:
         clock: seconds, for what is said while the user waits.
         """
         self._inbox: queue.Queue[Callable[[], None]] = queue.Queue(MOST_MESSAGES)
-        self.voice = Voice()
-        self.telling = Telling(self.voice)
-        self.events = self.telling.events
-        self._ear = Ear()
-        self._settings = SessionSettings(settings, save, self)
-        self.tasks = Tasks(self, answerer)
-        self.jobs = Jobs(self._post, self.telling.fail)
-        self.state = StateKeeper(self._ear, self.voice, self.jobs, self.telling.emit, clock)
+        self._voice, self._ear, self._eyes, self._notes = Voice(), Ear(), Eyes(), Notes()
+        self._port = Reporting(self._voice)
+        self.events = self._port.events
+        self._settings = SessionSettings(settings, save, self._port, self._voice)
+        self._jobs = Jobs(self.post, self._port.fail)
+        self._waiting = Waiting(clock)
+        self._state = StateKeeper(
+            self._ear, self._voice, self._jobs, self._waiting, self._port.emit
+        )
+        self._tasks = Tasks(
+            self._port,
+            self._jobs,
+            answerer=answerer,
+            eyes=self._eyes,
+            notes=self._notes,
+            waiting=self._waiting,
+            settings=lambda: self._settings.now,
+        )
         self._choosing = False
         self._running = True
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
@@ -75,16 +95,16 @@ class Session:
 
     def start(self, *, ask_how_to_speak: bool = False) -> None:
         """Start the threads; at a first start, ask who shall speak."""
-        self._post(lambda: self._begin(ask_how_to_speak))
+        self.post(lambda: self._begin(ask_how_to_speak))
         self._thread.start()
 
     def ask(self, text: str) -> None:
         """Answer a question, or follow an order said in words; gives up any older question."""
-        self._post(lambda: self._ask(text))
+        self.post(lambda: self._ask(text))
 
     def do(self, order: Order) -> None:
         """Follow one order."""
-        self._post(lambda: self._do(order))
+        self.post(lambda: self._do(order))
 
     def talk(self) -> None:
         """The talk key: begin to listen, or end the question that is being spoken."""
@@ -100,23 +120,23 @@ class Session:
 
     def set(self, name: str, value: Value) -> None:
         """Change a setting."""
-        self._post(lambda: self._settings.change(name, value))
+        self.post(lambda: self._settings.change(name, value))
 
-    def tell(self, text: str) -> None:
-        """Say something about the program once, such as what is missing."""
-        self._post(lambda: self.telling.say_once(text))
+    def report(self, text: str) -> None:
+        """Say something about the program, the first time only, such as what is missing."""
+        self.post(lambda: self._port.say_once(text))
 
-    def inform(self, text: str) -> None:
+    def say(self, text: str) -> None:
         """Say something that the user asked for, such as the keys."""
-        self._post(lambda: self.telling.say(text))
+        self.post(lambda: self._port.say(text))
 
-    def complain(self, text: str) -> None:
+    def fail(self, text: str) -> None:
         """Say an error that a front end found, such as an unknown command."""
-        self._post(lambda: self.telling.fail(text))
+        self.post(lambda: self._port.fail(text))
 
     def when_idle(self, reply: "queue.Queue[None]") -> None:
         """Put None into a queue as soon as nobody waits for anything any more."""
-        self._post(lambda: self.state.when_at_rest(reply))
+        self.post(lambda: self._state.when_at_rest(reply))
 
     def quit(self) -> None:
         """End; `Closed` is the last event."""
@@ -127,7 +147,7 @@ class Session:
         if self._thread.is_alive():
             self.quit()
             self._thread.join(timeout_s)
-        self.jobs.close()
+        self._jobs.close()
 
     # What the devices report, from their threads.
 
@@ -140,30 +160,34 @@ class Session:
         memory: Notebook | None = None,
     ) -> None:
         """Give the session devices that took longer to open, or came back."""
-        self._post(lambda: self._attach(speaker, listener, frames, memory))
+        self.post(lambda: self._attach(speaker, listener, frames, memory))
 
     def without_memory(self, why: str) -> None:
         """The memory was switched on and cannot be opened."""
-        self.tasks.notes.cannot_open(why)
-        self.complain(why)
+        self._notes.cannot_open(why)
+        self.fail(why)
 
     def heard(self, heard: Heard) -> None:
         """What the listener heard."""
-        self._post(lambda: self._heard(heard))
+        self.post(lambda: self._heard(heard))
 
     def spoke(self, event: SpeechEvent) -> None:
         """What became of speech."""
-        self._post(lambda: self._spoke(event))
+        self.post(lambda: self._spoke(event))
 
     def camera_lost(self, text: str) -> None:
         """No new frames come."""
-        self._post(lambda: self._camera_changed(True, text))
+        self.post(lambda: self._camera_changed(True, text))
 
     def camera_back(self, text: str) -> None:
         """Frames come again."""
-        self._post(lambda: self._camera_changed(False, text))
+        self.post(lambda: self._camera_changed(False, text))
 
-    # For the session's own parts, in its thread.
+    def post(self, message: Callable[[], None]) -> None:
+        """Run a message in the session's thread, after all that was sent before it."""
+        self._inbox.put(message)
+
+    # What front ends may know; it changes in the session's thread.
 
     @property
     def running(self) -> bool:
@@ -181,70 +205,69 @@ class Session:
         return self._settings.now
 
     @property
-    def context(self) -> Context:
-        """What was said before."""
-        return self.tasks.answers.context(self.settings.verbosity)
+    def state(self) -> State:
+        """What the session is doing."""
+        return self._state.now
 
     # The session's thread.
-
-    def _post(self, message: Callable[[], None]) -> None:
-        self._inbox.put(message)
 
     def _run(self) -> None:
         while self._running:
             try:
-                message = self._inbox.get(timeout=self.state.waiting.seconds_to_next())
+                message = self._inbox.get(timeout=self._waiting.seconds_to_next())
             except queue.Empty:
                 message = _nothing
-            self.handle(message)
-        self.telling.emit(Closed())
+            self._handle(message)
+        self._port.emit(Closed())
 
-    def handle(self, message: Callable[[], None]) -> None:
-        """Handle one message and settle the state; tests call this in place of the thread."""
+    def _handle(self, message: Callable[[], None]) -> None:
+        """Handle one message and settle the state."""
         try:
             message()
         except AssistantError as error:
-            self.telling.fail(str(error))
+            self._port.fail(str(error))
         except Exception as error:
             # The last line of defence: a session that dies leaves its user in silence.
             logging.getLogger(__name__).info("unexpected failure", exc_info=True)
-            self.telling.fail(
+            self._port.fail(
                 f"unexpected failure ({type(error).__name__}: {error}); go on, or restart"
             )
         self._bridge_silence()
-        self.state.settle()
+        self._state.settle()
         if self._inbox.empty():
-            self.state.release()
+            self._state.release()
 
     def _bridge_silence(self) -> None:
-        waiting = self.state.waiting
-        due = waiting.due()
+        due = self._waiting.due()
         if due == "earcon":
-            self.voice.signal(Earcon.WORKING)
+            self._port.signal(Earcon.WORKING)
         elif due == "words":
-            self.telling.say(phrases.waiting_words(waiting.waited_s))
+            self._port.say(phrases.waiting_words(self._waiting.waited_s))
 
     def _begin(self, ask_how_to_speak: bool) -> None:
         self._choosing = ask_how_to_speak and self.settings.speech_mode == "ask"
-        self.telling.say(phrases.FIRST_QUESTION if self._choosing else phrases.READY)
+        if self._choosing:
+            self._port.ask(phrases.FIRST_QUESTION)
+        else:
+            self._port.say(phrases.READY)
 
-    def _ask(self, text: str) -> None:
+    def _ask(self, text: str, *, was_heard: bool = False) -> None:
         if not text.strip():
             return
         if self._choosing:
             mode = phrases.choice_of_speech(text)
             self._choosing = False
             if mode is not None:
-                self.telling.emit(QuestionHeard(text))
+                self._port.emit(QuestionHeard(text))
                 self._settings.change("speech.mode", mode)
                 return
         order = spoken_order(text)
-        self.telling.emit(QuestionHeard(text))
+        self._port.emit(QuestionHeard(text))
         if order is not None:
             self._do(order)
             return
         self._give_up()
-        self.tasks.ask(text)
+        self._tasks.ask(text, was_heard=was_heard)
 
     def _do(self, order: Order) -> None:
         action, argument = order.action, order.argument
@@ -252,19 +275,19 @@ class Session:
             self._talk()
         elif action is Action.STOP:
             self._give_up()
-            self.tasks.forget_question()
+            self._tasks.forget_question()
         elif action is Action.QUIT:
             self._give_up()
             self._running = False
         elif action is Action.PAUSE:
-            self.voice.pause()
+            self._voice.pause()
         elif action is Action.RESUME:
-            self.voice.resume()
+            self._voice.resume()
         elif action is Action.HELP:
-            self.telling.say("\n".join(HELP.values()))
+            self._port.say("\n".join(HELP.values()))
         elif not self._settings.follow(action, argument):
             self._give_up()
-            self.tasks.follow(action, argument)
+            self._tasks.follow(action, argument)
 
     def _talk(self) -> None:
         if self._ear.listening:
@@ -272,15 +295,15 @@ class Session:
             return
         self._give_up()
         if self._ear.listener is None:
-            self.telling.fail(phrases.NO_LISTENER)
+            self._port.fail(phrases.NO_LISTENER)
             return
-        self.voice.signal(Earcon.LISTENING)
+        self._voice.signal(Earcon.LISTENING)
         try:
             self._ear.start()
         except AssistantError as error:
-            self.telling.fail(str(error))
+            self._port.fail(str(error))
             return
-        self.tasks.look_ahead()
+        self._tasks.look_ahead()
 
     def _heard(self, heard: Heard) -> None:
         asked = self._ear.listening
@@ -288,41 +311,44 @@ class Session:
             return
         text = heard.transcript.text if heard.transcript is not None else ""
         if heard.kind is HeardKind.PARTIAL:
-            self.telling.emit(QuestionHeard(text, partial=True))
+            self._port.emit(QuestionHeard(text, partial=True))
         elif heard.kind is HeardKind.STOP:
-            self.telling.emit(QuestionHeard(text))
+            self._port.emit(QuestionHeard(text))
             self._do(Order(Action.STOP))
         elif heard.kind is HeardKind.FINAL and text:
-            self._ask(text)
+            self._ask(text, was_heard=True)
         elif not asked:
             # Only a spoken stop cannot be heard; what is being said goes on.
-            self.telling.say_once(heard.message)
+            self._port.say_once(heard.message)
         else:
-            self.jobs.cancel()
-            self.telling.fail(heard.message or phrases.NOT_UNDERSTOOD)
+            self._jobs.cancel()
+            self._port.fail(heard.message or phrases.NOT_UNDERSTOOD)
 
     def _give_up(self) -> None:
         """Leave every state for IDLE: no microphone, silence, no job."""
         self._ear.cancel()
-        self.voice.stop()
-        self.jobs.cancel()
-        self.state.waiting.stop()
+        self._voice.stop()
+        self._jobs.cancel()
+        self._waiting.stop()
 
     def _spoke(self, event: SpeechEvent) -> None:
-        if event.kind is SpeechEventKind.STARTED and self.voice.speaking:
-            self.tasks.note_spoken(event.text)
+        if event.kind is SpeechEventKind.STARTED and self._voice.speaking:
+            self._tasks.note_spoken(event.text)
         if event.kind is SpeechEventKind.STARTED and self.settings.speech_headphones:
             self._ear.listen_for_stop()
         elif not self._ear.listening:
             self._ear.cancel()
-        told = self.voice.follow(event)
-        if told:
-            self.telling.emit(StatusSaid(told))
+        shown = self._voice.follow(event)
+        if shown:
+            self._port.emit(StatusSaid(shown))
 
     def _camera_changed(self, lost: bool, text: str) -> None:
-        self.telling.camera_changed(lost, text)
+        if lost is not self._eyes.is_lost:
+            self._eyes.is_lost = lost
+            self._port.emit(CameraLost(text) if lost else CameraBack(text))
+            self._voice.say(text)
         if not lost:
-            self.tasks.answer_kept()
+            self._tasks.answer_kept()
 
     def _attach(
         self,
@@ -332,13 +358,16 @@ class Session:
         memory: Notebook | None,
     ) -> None:
         if speaker is not None:
-            self.voice.speaker = speaker
+            self._voice.speaker = speaker
             speaker.on_event = self.spoke
             self._settings.apply_all()
         if listener is not None:
             self._ear.listener = listener
             listener.on_heard = self.heard
-        self.tasks.attach(frames, memory)
+        if frames is not None:
+            self._eyes.frames = frames
+        if memory is not None:
+            self._notes.use(memory)
 
 
 def _nothing() -> None:

@@ -1,12 +1,13 @@
 """The settings while a session runs: changed by voice, key or command, applied, and kept."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from assistant.errors import AssistantError, SettingsError
 from assistant.session import phrases
 from assistant.session.events import SettingsChanged
 from assistant.session.orders import Action
+from assistant.session.port import Port
+from assistant.session.voice import Voice
 from assistant.settings.settings import (
     FASTEST_WPM,
     KEYS,
@@ -19,9 +20,6 @@ from assistant.settings.settings import (
     set_value,
     value_text,
 )
-
-if TYPE_CHECKING:
-    from assistant.session.session import Session
 
 # Action: setting, step, lowest, highest, and what is said at either end.
 _STEPS: dict[Action, tuple[str, int, int, int, str]] = {
@@ -38,11 +36,17 @@ class SessionSettings:
     """Owned by the session's thread."""
 
     def __init__(
-        self, settings: Settings, save: Callable[[Settings, str], None], session: "Session"
+        self,
+        settings: Settings,
+        save: Callable[[Settings, str], None],
+        port: Port,
+        voice: Voice,
     ) -> None:
+        """save: keeps one changed setting, or raises SettingsError; voice: follows the settings."""
         self.now = settings
         self._save = save
-        self._session = session
+        self._port = port
+        self._voice = voice
 
     def follow(self, action: Action, argument: str) -> bool:
         """Follow an order about settings; False if it is about something else."""
@@ -62,14 +66,14 @@ class SessionSettings:
             self.now = set_value(self.now, name, value)
             self._apply(name)
         except AssistantError as error:
-            self._session.telling.fail(str(error))
+            self._port.fail(str(error))
             return
-        self._session.telling.emit(SettingsChanged(name, value))
-        self._session.telling.say(phrases.setting_words(self.now, name))
+        self._port.emit(SettingsChanged(name, value))
+        self._port.say(phrases.setting_words(self.now, name))
         try:
             self._save(self.now, name)
         except SettingsError as error:
-            self._session.telling.fail(f"{error}; the setting holds until you quit")
+            self._port.fail(f"{error}; the setting holds until you quit")
 
     def apply_all(self) -> None:
         """Tell a new speaker how to speak."""
@@ -77,9 +81,8 @@ class SessionSettings:
             self._apply(name)
 
     def _apply(self, name: str) -> None:
-        voice = self._session.voice
-        voice.mode = self.now.speech_mode
-        speaker = voice.speaker
+        self._voice.mode = self.now.speech_mode
+        speaker = self._voice.speaker
         if speaker is None:
             return
         if name == "speech.rate":
@@ -96,7 +99,7 @@ class SessionSettings:
         before = int(get_value(self.now, name))
         after = min(max(before + step, lowest), highest)
         if after == before:
-            self._session.telling.say(at_the_end)
+            self._port.say(at_the_end)
         else:
             self.change(name, after)
 
@@ -105,9 +108,9 @@ class SessionSettings:
         if not name:
             listed = [f"{each}: {value_text(self.now, each)}" for each in KEYS]
             listed.append("/set NAME says what a setting means.")
-            self._session.telling.say("\n".join(listed))
+            self._port.say("\n".join(listed))
         elif not text.strip() and name in KEYS:
             key, shown = KEYS[name], value_text(self.now, name)
-            self._session.telling.say(f"{name} is {shown}. {key.comment} It may be {key.allowed}.")
+            self._port.say(f"{name} is {shown}. {key.comment} It may be {key.allowed}.")
         else:
             self.change(name, parse_value(name, text))

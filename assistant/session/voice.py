@@ -73,5 +73,5 @@ class Voice:
         # Asked now: a sentence that was said after this event was sent is still to come.
         still = self.speaker is not None and self.speaker.is_speaking
         self.speaking = self.speaking and still and not self._lost
-        told = event.kind in (SpeechEventKind.FAILED, SpeechEventKind.BACK)
-        return event.text if told else ""
+        is_news = event.kind in (SpeechEventKind.FAILED, SpeechEventKind.BACK)
+        return event.text if is_news else ""

@@ -30,23 +30,23 @@ VERSION = 1
 HEADER = "Sightline's settings. Every value can also be changed by voice or with /set NAME VALUE."
 
 
-def load_settings(path: Path) -> tuple[Settings, list[str]]:
+def load_settings(path: Path) -> tuple[Settings, list[SettingsError]]:
     """Read the file; what is wrong in it is named and its default used instead.
 
-    Returns the settings and one sentence for each thing that is wrong, in which the file is not
+    Returns the settings and one error for each thing that is wrong, in which the file is not
     named: `wrong_text` names it once. A missing file is none.
     """
     try:
         document = _parse(path)
     except SettingsError as error:
-        return Settings(), [f"{error}; all settings are at their defaults"]
+        way_out = f"{error.way_out}; all settings are at their defaults"
+        return Settings(), [SettingsError(error.cause, way_out)]
     settings, wrong = Settings(), []
     values = _flat(document)
     version = values.pop("version", VERSION)
     if version != VERSION:
-        wrong.append(
-            f"version is {version}, and this program knows {VERSION}; install a newer Sightline"
-        )
+        cause = f"version is {version}, and this program knows {VERSION}"
+        wrong.append(SettingsError(cause, "install a newer Sightline"))
     keys = {name[5:]: values.pop(name) for name in list(values) if name.startswith("keys.")}
     settings, refused = set_keys(settings, keys)
     wrong += refused
@@ -54,16 +54,16 @@ def load_settings(path: Path) -> tuple[Settings, list[str]]:
         try:
             settings = set_value(settings, name, value)
         except SettingsError as error:
-            wrong.append(str(error))
+            wrong.append(error)
     return settings, wrong
 
 
-def wrong_text(path: Path, wrong: Sequence[str]) -> str:
+def wrong_text(path: Path, wrong: Sequence[SettingsError]) -> str:
     """What `load_settings` found wrong in one message; the file is named once."""
     if len(wrong) == 1:
         return f"{path}: {wrong[0]}"
     first = f"{path}: {len(wrong)} lines are wrong; these settings are at their defaults"
-    return "\n".join((first, *wrong))
+    return "\n".join((first, *map(str, wrong)))
 
 
 def save_setting(path: Path, settings: Settings, name: str) -> None:
@@ -78,7 +78,7 @@ def save_setting(path: Path, settings: Settings, name: str) -> None:
     try:
         document = _parse(path) if path.is_file() else _new_document()
     except SettingsError as error:
-        raise SettingsError(f"{path}: {error}") from error
+        raise SettingsError(f"{path}: {error.cause}", error.way_out) from error
     _put(document, name, get_value(settings, name))
     make_private_folder(path.parent)
     _write(path, tomlkit.dumps(document))
@@ -94,11 +94,11 @@ def _parse(path: Path) -> tomlkit.TOMLDocument:
     except FileNotFoundError:
         return tomlkit.document()
     except OSError as error:
-        raise SettingsError(f"cannot be read ({error.strerror}); correct or remove it") from error
+        raise SettingsError(f"cannot be read ({error.strerror})", "correct or remove it") from error
     except UnicodeDecodeError as error:
-        raise SettingsError("is not text in UTF-8; correct or remove it") from error
+        raise SettingsError("is not text in UTF-8", "correct or remove it") from error
     except (tomllib.TOMLDecodeError, tomlkit.exceptions.TOMLKitError) as error:
-        raise SettingsError(f"is not TOML: {error}; correct or remove it") from error
+        raise SettingsError(f"is not TOML: {error}", "correct or remove it") from error
 
 
 def _flat(table: Any, prefix: str = "") -> dict[str, Any]:

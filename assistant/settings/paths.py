@@ -4,35 +4,25 @@ import os
 import urllib.parse
 from pathlib import Path
 
-import platformdirs
-
 from assistant.errors import SettingsError
+from models.own_folders import (
+    HOME_VARIABLE,
+    config_folder,
+    data_folder,
+    runtime_folder,
+)
 
-HOME_VARIABLE = "SIGHTLINE_HOME"
-"""Names one folder that holds all four; for a memory stick, a test, or a second user."""
+__all__ = [
+    "HOME_VARIABLE",
+    "config_folder",
+    "data_folder",
+    "make_private_folder",
+    "runtime_folder",
+    "settings_file",
+    "typed_path",
+]
 
-APPLICATION = "sightline"
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
-
-
-def config_folder() -> Path:
-    """The folder of the settings file."""
-    return _home("config") or platformdirs.user_config_path(APPLICATION, appauthor=False)
-
-
-def data_folder() -> Path:
-    """The folder of models that were pulled and of what the user saved."""
-    return _home("data") or platformdirs.user_data_path(APPLICATION, appauthor=False)
-
-
-def cache_folder() -> Path:
-    """The folder of what can be made again."""
-    return _home("cache") or platformdirs.user_cache_path(APPLICATION, appauthor=False)
-
-
-def runtime_folder() -> Path:
-    """The folder of what does not outlive the session; in memory where the system has one."""
-    return _home("runtime") or platformdirs.user_runtime_path(APPLICATION, appauthor=False)
 
 
 def settings_file() -> Path:
@@ -53,15 +43,10 @@ def make_private_folder(folder: Path) -> Path:
         folder.chmod(FOLDER_MODE)
     except OSError as error:
         raise SettingsError(
-            f"{folder}: the folder cannot be made ({error.strerror}); free space, or set "
-            f"{HOME_VARIABLE} to a folder of your own"
+            f"{folder}: the folder cannot be made ({error.strerror})",
+            f"free space, or set {HOME_VARIABLE} to a folder of your own",
         ) from error
     return folder
-
-
-def _home(part: str) -> Path | None:
-    home = os.environ.get(HOME_VARIABLE)
-    return Path(home).expanduser().absolute() / part if home else None
 
 
 def typed_path(text: str) -> Path:

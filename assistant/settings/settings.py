@@ -207,12 +207,12 @@ def set_value(settings: Settings, name: str, value: object) -> Settings:
         return _set_key(settings, name.removeprefix("keys."), value)
     key = KEYS.get(name)
     if key is None:
-        raise SettingsError(f"{name}: no such setting{_nearest(name, KEYS)}")
+        raise SettingsError(f"{name}: no such setting", _nearest(name, KEYS))
     if name == "camera.source" and type(value) is int:
         # Cameras have numbers, and a number needs no quotes.
         value = str(value)
     if not key.check(value):
-        raise SettingsError(f"{name} is {_shown(value)}; it must be {key.allowed}")
+        raise SettingsError(f"{name} is {_shown(value)}", f"it must be {key.allowed}")
     changes: dict[str, Any] = {key.field: value}
     return dataclasses.replace(settings, **changes)
 
@@ -249,26 +249,26 @@ def parse_value(name: str, text: str) -> Value:
     return words.strip("\"'")
 
 
-def set_keys(settings: Settings, chosen: Mapping[str, object]) -> tuple[Settings, list[str]]:
+def set_keys(
+    settings: Settings, chosen: Mapping[str, object]
+) -> tuple[Settings, list[SettingsError]]:
     """Bind several keys at once, so that two actions can change places.
 
-    Returns the settings, and one sentence for each key that was refused.
+    Returns the settings, and one error for each key that was refused.
     """
     wanted = {**settings.keys}
-    wrong = []
+    wrong: list[SettingsError] = []
     for action, key in chosen.items():
         try:
             wanted[action] = _checked_key(action, key)
         except SettingsError as error:
-            wrong.append(str(error))
+            wrong.append(error)
     users: dict[str, str] = {}
     # What was chosen comes before what was bound already.
     for action in sorted(wanted, key=lambda each: each not in chosen):
         other = users.setdefault(wanted[action], action)
         if other != action:
-            wrong.append(
-                f"keys.{action} is {_shown(wanted[action])}, the key of {other}; choose another"
-            )
+            wrong.append(_taken(action, wanted[action], other))
             wanted[action] = ""
     return dataclasses.replace(settings, keys=MappingProxyType(wanted)), wrong
 
@@ -277,21 +277,23 @@ def _set_key(settings: Settings, action: str, value: object) -> Settings:
     key = _checked_key(action, value)
     for other, used in settings.keys.items():
         if used == key and other != action:
-            raise SettingsError(
-                f"keys.{action} is {_shown(key)}, the key of {other}; choose another"
-            )
+            raise _taken(action, key, other)
     return dataclasses.replace(settings, keys=MappingProxyType({**settings.keys, action: key}))
+
+
+def _taken(action: str, key: str, other: str) -> SettingsError:
+    return SettingsError(f"keys.{action} is {_shown(key)}, the key of {other}", "choose another")
 
 
 def _checked_key(action: str, value: object) -> str:
     name = f"keys.{action}"
     if action not in DEFAULT_KEYS:
-        raise SettingsError(f"{name}: no such action{_nearest(action, DEFAULT_KEYS)}")
+        raise SettingsError(f"{name}: no such action", _nearest(action, DEFAULT_KEYS))
     key = value.strip() if isinstance(value, str) else ""
     # A capital letter is another key than the small one; names of keys are written small.
     key = key if len(key) == 1 else key.lower()
     if not _is_key(key):
-        raise SettingsError(f'{name} is {_shown(value)}; it must be a key, such as "r" or "f2"')
+        raise SettingsError(f"{name} is {_shown(value)}", 'it must be a key, such as "r" or "f2"')
     return key
 
 
@@ -322,7 +324,7 @@ def _is_key(key: str) -> bool:
 
 def _nearest(name: str, known: Mapping[str, object]) -> str:
     found = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {found[0]}?" if found else f"; known are {', '.join(known)}"
+    return f"did you mean {found[0]}?" if found else f"known are {', '.join(known)}"
 
 
 def _shown(value: object) -> str:

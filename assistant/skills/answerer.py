@@ -1,50 +1,25 @@
-"""From a picture and a question to answers: quality gate, quick looks, text, then the model."""
+"""From a picture and a question to answers: quality gate, skill, then a model."""
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from assistant.answers import Answer, Basis, Cancelled, Found, Note, NoteKind, Piece
 from assistant.errors import UsageError
-from assistant.inference.pocket import is_named, measured_accuracy, own_wording, refusal
-from assistant.inference.text_model import TextModelOpener
-from assistant.inference.vision_model import Token, VisionLanguageModel
-from assistant.seeing.framing import FIXES, cut_off
+from assistant.inference.opening import TextModelOpener, VisionModelOpener
+from assistant.inference.pocket import measured_accuracy, own_wording, refusal
+from assistant.inference.vision_model import Token, VisionLanguageModel, declines
+from assistant.seeing.framing import cut_off
 from assistant.seeing.layout import page_text, reading_order
-from assistant.seeing.quality import SENTENCES
+from assistant.seeing.quality import Cause, light_hint
 from assistant.seeing.scene import Scene
 from assistant.seeing.text import TextLine, TextReader, never
-from assistant.skills.grounding import Basis, digits_are_read, ground_model, is_decline
-from assistant.skills.intents import TEXT_INTENTS, Intent, Request, understand
-from assistant.skills.problems import code_answer, no_text, spoilt
-from assistant.skills.quick_looks import (
-    asks_for_colour,
-    barcode_answer,
-    colour_answer,
-    light_answer,
-)
-from assistant.skills.text_answers import Answer, answer_from_text
-from assistant.skills.wording import careful
-from assistant.speech.streaming import SentenceSplitter
+from assistant.skills.grounding import digits_are_read, ground_model
+from assistant.skills.router import skill_named, understand
+from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
+from assistant.speech.sentences import SentenceBuffer
 from assistant.stopwatch import Stopwatch
 from models.pictures import RgbPicture
-
-NOT_PLAIN = (
-    "I can't tell: I find no text, but the picture is not plain. Ask me to describe the picture."
-)
-NO_SUMMARY = (
-    "I can't tell: there is no model for summaries on this machine. Ask me to read the text, or "
-    "set text_model.folder."
-)
-
-MODEL_MAY_HELP = frozenset({Intent.TITLE, Intent.AUTHOR, Intent.CATEGORY, Intent.YEAR})
-"""What a model may tell from a cover where no rule about its text does."""
-
-MOST_FAST_LINES = 3
-
-ModelOpener = Callable[[], VisionLanguageModel | str]
-"""Gives the model, or the reason, in words, why there is none."""
-
-Cancelled = Callable[[], bool]
-Piece = Answer | str
 
 
 class Answerer:
@@ -53,7 +28,7 @@ class Answerer:
     def __init__(
         self,
         reader: TextReader,
-        open_model: ModelOpener,
+        open_model: VisionModelOpener,
         stopwatch: Stopwatch,
         *,
         open_text_model: TextModelOpener = lambda: None,
@@ -83,17 +58,14 @@ class Answerer:
         Raises:
             OcrError: text recognition cannot be loaded or failed.
         """
-        scene = self.scene(rgb)
+        scene, asked = self.scene(rgb), understand("read this")
         if scene.cause is not None:
-            return Answer(SENTENCES[scene.cause], Basis.UNKNOWN)
-        lines = scene.lines()
-        if not lines:
-            return no_text(rgb)
-        return answer_from_text(understand("read this"), lines)
+            return spoilt(asked.skill, scene.cause)
+        return skill_named(asked.skill).find(asked, scene) or no_text(asked.skill, rgb)
 
     def scene(self, rgb: RgbPicture) -> Scene:
         """A picture about which questions can follow each other."""
-        return Scene(rgb, self._reader, self._stopwatch)
+        return Scene(rgb, self._reader, self._stopwatch, mirrored=self._mirrored())
 
     def look_ahead(self, scene: Scene, cancelled: Cancelled = never) -> None:
         """Read a picture, and let the model look at it if one was used before.
@@ -109,10 +81,28 @@ class Answerer:
         if self._opened is not None and not cancelled():
             scene.look(self._opened)
 
+    def problem(self, scene: Scene, asked: Asked) -> Answer | None:
+        """Why a picture tells nothing about a question; None if it does.
+
+        Raises:
+            BarcodeError: the reader of barcodes is missing or failed.
+        """
+        skill = skill_named(asked.skill)
+        if skill.traits.bears != EVERY_CAUSE:
+            if scene.cause is None:
+                return None
+            if scene.cause not in skill.traits.bears:
+                return spoilt(skill.name, scene.cause)
+            # Some questions have an answer all the same, such as the colour of a cloth.
+            found = skill.find(asked, scene)
+            return found if found is not None and found.note(NoteKind.SPOILT) else None
+        found = skill.find(asked, scene)
+        return found if found is not None and found.basis is Basis.UNKNOWN else None
+
     def answers(
         self,
         scene: Scene,
-        request: Request,
+        asked: Asked,
         *,
         two_speed: bool = True,
         cancelled: Cancelled = never,
@@ -126,200 +116,208 @@ class Answerer:
             UsageError: the question is empty.
             AssistantError: a model cannot be loaded or failed.
         """
-        if not request.question.strip():
+        if not asked.question.strip():
             raise UsageError("the question is empty; ask something, such as: what does it say")
-        if request.intent is Intent.LIGHT:
-            yield light_answer(scene.rgb, mirrored=self._mirrored())
-            return
-        if request.intent is Intent.BARCODE:
-            yield code_answer(scene)
-            return
-        cause = scene.cause
-        if cause is not None:
-            yield spoilt(scene.rgb, request, cause)
-        elif request.intent in TEXT_INTENTS or request.intent is Intent.BLANK:
-            for piece in self._from_text(scene, request, cancelled):
-                yield careful(piece, request.intent) if isinstance(piece, Answer) else piece
-        elif request.intent is Intent.COLOUR and not self._model_knows(request):
-            yield self._plain_colour(scene, request)
+        asked = dataclasses.replace(asked, cancelled=cancelled)
+        skill = skill_named(asked.skill)
+        bears = skill.traits.bears
+        if bears != EVERY_CAUSE and scene.cause is not None and scene.cause not in bears:
+            yield spoilt(skill.name, scene.cause)
+        elif skill.traits.model is ModelUse.ALWAYS:
+            yield from self._from_looking(skill, asked, scene, two_speed)
+        elif skill.traits.model is ModelUse.WHERE_GENERAL:
+            yield from self._from_pixels(skill, asked, scene, two_speed)
         else:
-            yield from self._from_looking(scene, request, two_speed, cancelled)
+            yield from self._from_text(skill, asked, scene)
 
-    def _from_text(self, scene: Scene, request: Request, cancelled: Cancelled) -> Iterator[Piece]:
-        lines = scene.lines(cancelled)
-        if cancelled():
-            return
-        if not lines:
-            yield self._without_lines(scene, request)
-            return
-        if request.intent in (Intent.SUMMARY, Intent.ABOUT):
-            model = self._open_text_model()
+    def _from_text(self, skill: Skill, asked: Asked, scene: Scene) -> Iterator[Piece]:
+        if skill.traits.model is ModelUse.OF_TEXT:
+            lines = scene.lines(asked.cancelled)
+            model = self._open_text_model() if lines and not asked.cancelled() else None
             if model is not None:
-                pieces = model.answer(_page(lines), request.question, cancelled)
-                yield from _told_by_text_model(pieces, lines, model.name)
+                pieces = model.answer(_page(lines), asked.question, asked.cancelled)
+                for piece in _told_by_text_model(skill, pieces, lines, model.name):
+                    yield careful(piece) if isinstance(piece, Answer) else piece
                 return
-            if request.intent is Intent.SUMMARY:
-                yield Answer(NO_SUMMARY, Basis.UNKNOWN)
+        answer = skill.find(asked, scene)
+        if asked.cancelled():
+            return
+        if answer is None:
+            yield careful(self._without_text(skill, asked, scene))
+            return
+        if answer.basis is Basis.UNKNOWN and skill.traits.model is ModelUse.WHERE_UNKNOWN:
+            answer = self._if_it_can(asked, scene) or answer
+        if skill.traits.text:
+            answer = _with_edge(answer, scene)
+        yield careful(answer)
+
+    def _without_text(self, skill: Skill, asked: Asked, scene: Scene) -> Answer:
+        if skill.traits.model is not ModelUse.WITHOUT_TEXT:
+            return no_text(skill.name, scene.rgb)
+        # What only a model reads is never more than a guess.
+        answer = self._asked_at_once(asked, scene)
+        if answer.basis is not Basis.UNKNOWN:
+            return answer
+        return no_text(skill.name, scene.rgb, answer.model)
+
+    def _from_pixels(
+        self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool
+    ) -> Iterator[Piece]:
+        """What the pixels tell, and what a general model adds; a small one knows no better."""
+        found = skill.find(asked, scene)
+        if found is not None:
+            model = self._open_model()
+            if isinstance(model, str) or model.skills is not None:
+                yield found
                 return
-        answer = answer_from_text(request, lines)
-        if answer.basis is Basis.UNKNOWN and request.intent in MODEL_MAY_HELP:
-            by_model = self._if_it_can(scene, request, cancelled)
-            answer = answer if by_model is None else by_model
-        yield _with_fix(answer, lines, scene.rgb)
-
-    def _without_lines(self, scene: Scene, request: Request) -> Answer:
-        if request.intent is Intent.BLANK:
-            return Answer(NOT_PLAIN, Basis.UNKNOWN)
-        if request.intent is Intent.READ_TEXT:
-            # What only a model reads is never more than a guess.
-            answer = self._asked_at_once(scene, request)
-            if answer.basis is not Basis.UNKNOWN:
-                return answer
-            return no_text(scene.rgb, answer.model)
-        return no_text(scene.rgb)
-
-    def _model_knows(self, request: Request) -> bool:
-        """True if the model, and not the pixels in the middle, shall tell a colour."""
-        thing = asks_for_colour(request)
-        if thing is None or is_named(thing):
-            return True
-        model = self._open_model()
-        return not isinstance(model, str) and model.skills is None
-
-    def _plain_colour(self, scene: Scene, request: Request) -> Answer:
-        return colour_answer(scene.rgb, asks_for_colour(request) or "")
+        yield from self._from_looking(skill, asked, scene, two_speed)
 
     def _from_looking(
-        self, scene: Scene, request: Request, two_speed: bool, cancelled: Cancelled
+        self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool
     ) -> Iterator[Piece]:
-        said = ""
-        if two_speed:
-            for answer in self._fast_tier(scene, request, cancelled):
-                said += f" {answer.text}"
+        known: list[str] = []
+        for look in (skill.traits.quick or (skill.find,)) if two_speed else ():
+            answer = look(asked, scene)
+            if asked.cancelled():
+                return
+            if answer is not None:
+                known += answer.values
                 yield answer
-        if cancelled():
+        if asked.cancelled():
             return
-        for piece in self._ask_model(scene, request, cancelled, stream=two_speed):
-            # What the fast tier has said is not said again.
-            if not _adds_nothing(piece if isinstance(piece, str) else piece.text, said):
+        for piece in self._ask_model(skill, asked, scene, stream=two_speed):
+            if isinstance(piece, str):
+                # What is known from the picture is not said again in a model's words.
+                if not repeats(piece, known):
+                    yield piece
+            elif piece.note(NoteKind.REFUSED) and known:
+                # Asked for what is in view, it was told what can be told without such a model.
+                return
+            elif not (piece.found and repeats(" ".join(piece.values), known)):
                 yield piece
 
-    def _fast_tier(self, scene: Scene, request: Request, cancelled: Cancelled) -> Iterator[Answer]:
-        thing = asks_for_colour(request)
-        if thing is not None and not is_named(thing):
-            yield self._plain_colour(scene, request)
-        if request.intent is not Intent.DESCRIBE:
-            return
-        codes = scene.codes()
-        if codes:
-            yield barcode_answer(codes)
-        lines = scene.lines(cancelled)
-        if lines and not cancelled():
-            rows = [row for paragraph in reading_order(lines) for row in paragraph.rows]
-            first = rows[:MOST_FAST_LINES]
-            more = " and more" if len(rows) > len(first) else ""
-            text = "; ".join(row.text for row in first)
-            evidence = tuple(piece for row in first for piece in row.pieces)
-            yield Answer(f"I read: {text}{more}", Basis.READ, evidence)
-        yield colour_answer(scene.rgb, "")
-
-    def _if_it_can(self, scene: Scene, request: Request, cancelled: Cancelled) -> Answer | None:
+    def _if_it_can(self, asked: Asked, scene: Scene) -> Answer | None:
         model = self._open_model()
-        if isinstance(model, str) or refusal(model, request) is not None or cancelled():
+        if isinstance(model, str) or asked.cancelled():
             return None
-        answer = self._asked_at_once(scene, request)
+        if refusal(model, asked.words, asked.subject) is not None:
+            return None
+        answer = self._asked_at_once(asked, scene)
         return None if answer.basis is Basis.UNKNOWN else answer
 
-    def _asked_at_once(self, scene: Scene, request: Request) -> Answer:
-        pieces = self._ask_model(scene, request, never, stream=False)
+    def _asked_at_once(self, asked: Asked, scene: Scene) -> Answer:
+        whole = dataclasses.replace(asked, cancelled=never)
+        pieces = self._ask_model(skill_named(asked.skill), whole, scene, stream=False)
         return [piece for piece in pieces if isinstance(piece, Answer)][-1]
 
     def _ask_model(
-        self, scene: Scene, request: Request, cancelled: Cancelled, *, stream: bool = False
+        self, skill: Skill, asked: Asked, scene: Scene, *, stream: bool
     ) -> Iterator[Piece]:
         with self._stopwatch.stage("load_model"):
             model = self._open_model()
         if isinstance(model, str):
-            yield Answer(f"I can't tell: {model}", Basis.UNKNOWN)
+            yield Answer(skill.name, notes=(Note(NoteKind.NO_MODEL, model),))
             return
-        refused = refusal(model, request)
+        refused = refusal(model, asked.words, asked.subject)
         if refused is not None:
-            yield Answer(refused, Basis.UNKNOWN, model=model.name)
+            note = Note(NoteKind.REFUSED, refused.value)
+            yield Answer(skill.name, notes=(note,), model=model.name)
             return
         self._opened = model
         handle = scene.look(model)
-        asked = None if model.skills is None else own_wording(request.words)
+        own = None if model.skills is None else own_wording(asked.words)
         # A small model knows its own wordings only; a large one gets the question as it is.
-        wording = request.question if asked is None else asked.wording
+        wording = asked.question if own is None else own.wording
         tokens: list[Token] = []
-        sentences = SentenceSplitter()
+        sentences = SentenceBuffer()
         with self._stopwatch.stage("answer"):
             for token in model.answer(handle, wording):
-                if cancelled():
+                if asked.cancelled():
                     return
                 tokens.append(token)
-                for sentence in sentences.add(token.text):
+                for sentence in sentences.accept(token.text):
                     # A model that begins by declining has nothing to say before its end.
-                    if stream and not is_decline(sentences.text):
+                    if stream and not declines(sentences.text):
                         yield sentence
         text = sentences.text.strip()
-        if stream and sentences.has_told and not is_decline(text) and sentences.rest():
-            yield sentences.rest()
-        if is_decline(text):
-            yield Answer(
-                "I can't tell: the model finds no answer in this picture. Try another view.",
-                Basis.UNKNOWN,
-                model=model.name,
-            )
+        if declines(text):
+            yield Answer(skill.name, notes=(Note(NoteKind.DECLINED),), model=model.name)
             return
+        if stream and sentences.has_given:
+            yield from sentences.rest()
         accuracy = None
-        if asked is not None:
+        if own is not None:
             # What was not measured, or on other pictures, is no ground for more than a guess.
-            accuracy = measured_accuracy(model, asked, max(scene.rgb.shape[:2]))
+            accuracy = measured_accuracy(model, own, max(scene.rgb.shape[:2]))
+        traits = skill.traits
         # A general model may state digits that it claims to see: only recognized ones count.
-        is_claim = model.skills is None and _has_digits(text, request)
-        lines = scene.lines() if is_claim or request.intent in MODEL_MAY_HELP else ()
-        shares = [token.probability for token in tokens]
-        basis = ground_model(text, shares, request.intent, lines, accuracy)
-        yield Answer(text, basis, model=model.name)
+        is_claim = model.skills is None and not traits.counts and any(map(str.isdigit, text))
+        needs_lines = is_claim or traits.model is ModelUse.WHERE_UNKNOWN
+        basis = ground_model(
+            text,
+            [token.probability for token in tokens],
+            scene.lines() if needs_lines else (),
+            accuracy,
+            quotes=traits.text,
+            counts=traits.counts,
+        )
+        yield Answer(skill.name, (Found(text),), basis, model=model.name)
+
+
+def spoilt(skill: str, cause: Cause) -> Answer:
+    """An answer about a picture in which too little can be seen."""
+    return Answer(skill, notes=(Note(NoteKind.SPOILT, cause.value),))
+
+
+def no_text(skill: str, rgb: RgbPicture, model: str | None = None) -> Answer:
+    """An answer about a picture (H, W, 3) without text: what may be the matter, if anything.
+
+    model: the name of a model that was asked in vain.
+    """
+    hint = (Note(NoteKind.LIGHT_HINT),) if light_hint(rgb) else ()
+    return Answer(skill, notes=(Note(NoteKind.NO_TEXT), *hint), model=model)
+
+
+def careful(answer: Answer) -> Answer:
+    """The answer; a guess about medicine or money notes that nothing confirms it."""
+    if answer.basis is not Basis.GUESS or not skill_named(answer.skill).traits.careful:
+        return answer
+    return dataclasses.replace(answer, notes=(*answer.notes, Note(NoteKind.UNVERIFIED)))
+
+
+def repeats(words: str, known: Sequence[str]) -> bool:
+    """True if every word stands in one of the values that are known."""
+    said = {word for value in known for word in re.findall(r"\w+", value.lower())}
+    return bool(said) and set(re.findall(r"\w+", words.lower())) <= said
+
+
+def _with_edge(answer: Answer, scene: Scene) -> Answer:
+    """Where a text lacks what was asked for, note that it is cut off, if it is."""
+    if answer.basis is not Basis.UNKNOWN:
+        return answer
+    height, width = scene.rgb.shape[:2]
+    edge = cut_off(scene.known_lines, width, height)
+    if edge is None:
+        return answer
+    return dataclasses.replace(answer, notes=(*answer.notes, Note(NoteKind.CUT_OFF, edge)))
 
 
 def _told_by_text_model(
-    pieces: Iterator[str], lines: Sequence[TextLine], name: str
+    skill: Skill, pieces: Iterator[str], lines: tuple[TextLine, ...], model: str
 ) -> Iterator[Piece]:
     """Sentences as they come, then the whole with its basis."""
-    sentences = SentenceSplitter()
+    sentences = SentenceBuffer()
     for piece in pieces:
-        yield from sentences.add(piece)
-    if sentences.has_told and sentences.rest():
-        yield sentences.rest()
-    text = sentences.text
-    if not text.strip():
-        yield Answer("I can't tell: the model gives no answer. Ask in other words.", Basis.UNKNOWN)
+        yield from sentences.accept(piece)
+    if sentences.has_given:
+        yield from sentences.rest()
+    text = sentences.text.strip()
+    if not text:
+        yield Answer(skill.name, notes=(Note(NoteKind.EMPTY),))
         return
     basis = Basis.SEEN if digits_are_read(text, lines) else Basis.GUESS
-    yield Answer(text.strip(), basis, tuple(lines), name)
-
-
-def _with_fix(answer: Answer, lines: Sequence[TextLine], rgb: RgbPicture) -> Answer:
-    """Where a text lacks what was asked for, say that it is cut off, if it is."""
-    if answer.basis is not Basis.UNKNOWN:
-        return answer
-    height, width = rgb.shape[:2]
-    edge = cut_off(lines, width, height)
-    if edge is None:
-        return answer
-    return Answer(f"{answer.text} {FIXES[edge]}", answer.basis, answer.evidence, answer.model)
+    yield Answer(skill.name, (Found(text, None, lines),), basis, model=model)
 
 
 def _page(lines: Sequence[TextLine]) -> str:
     return page_text(reading_order(lines))
-
-
-def _adds_nothing(text: str, said: str) -> bool:
-    known = set(re.findall(r"\w+", said.lower()))
-    return bool(known) and set(re.findall(r"\w+", text.lower())) <= known
-
-
-def _has_digits(text: str, request: Request) -> bool:
-    return request.intent is not Intent.COUNT and any(character.isdigit() for character in text)

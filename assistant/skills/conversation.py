@@ -4,24 +4,23 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator
 
+from assistant.answers import Answer, Cancelled, Context, Note, NoteKind, Piece
 from assistant.errors import UsageError
 from assistant.frames import Frame
+from assistant.inference.opening import TextModelOpener, VisionModelOpener
 from assistant.inference.pocket import other_wording
-from assistant.inference.text_model import TextModelOpener
-from assistant.seeing.framing import FIXES, cut_off
+from assistant.seeing.framing import cut_off
 from assistant.seeing.layout import reading_order, rows_of
-from assistant.seeing.quality import SENTENCES, check_quality
+from assistant.seeing.quality import check_quality
 from assistant.seeing.scene import Scene
 from assistant.seeing.text import TextLine, TextReader, never
-from assistant.session.ports import Context, Piece
-from assistant.skills.answerer import Answerer, ModelOpener
+from assistant.skills import read as reading
+from assistant.skills import saying
+from assistant.skills.answerer import Answerer, no_text, spoilt
 from assistant.skills.double_check import compared, other_view
 from assistant.skills.follow_ups import resolve
-from assistant.skills.grounding import Basis
-from assistant.skills.intents import TEXT_INTENTS, Intent, Request, understand
-from assistant.skills.problems import no_text, problem
-from assistant.skills.text_answers import Answer, answer_from_text
-from assistant.skills.wording import worded
+from assistant.skills.router import skill_named
+from assistant.skills.skill import Asked
 from assistant.stopwatch import Stopwatch
 from assistant.text.live_text import LiveText
 from assistant.text.reading import Place, Reading
@@ -33,9 +32,7 @@ READ_LIMIT_S = 20.0
 """How long a page is read before its listener is told that there is more."""
 
 OLD_S = 2.0
-FROM_BEFORE = "In the picture from before: "
-
-Cancelled = Callable[[], bool]
+"""A frame of this age (s) may show what is not in view any more."""
 
 
 class Conversation:
@@ -44,7 +41,7 @@ class Conversation:
     def __init__(
         self,
         reader: TextReader,
-        open_model: ModelOpener,
+        open_model: VisionModelOpener,
         *,
         open_text_model: TextModelOpener = lambda: None,
         mirrored: Callable[[], bool] = lambda: False,
@@ -71,29 +68,29 @@ class Conversation:
         """
         self._answerer.look_ahead(self._scene(frame), cancelled)
 
-    def problem(self, frame: Frame, question: str, context: Context) -> str:
-        """Why a question cannot be answered from a frame; see `assistant.session.ports.Answering`.
+    def problem(self, frame: Frame, question: str, context: Context) -> Answer | None:
+        """Why a question cannot be answered from a frame; see `session.protocols.Answering`.
 
         Raises:
             BarcodeError: the reader of barcodes is missing or failed.
         """
         resolved = resolve(question, context.question)
         if resolved.same_frame and context.frame is not None:
-            return ""
+            return None
         scene = self._known(frame) or self._answerer.scene(frame.rgb)
         self._tried = scene
-        found = problem(scene, resolved.request)
-        if not found:
+        found = self._answerer.problem(scene, resolved.asked)
+        if found is None:
             self._remember(scene)
         return found
 
     def nearness(self, frame: Frame, question: str) -> float | None:
-        """How near what is looked for is to be found; see `assistant.session.ports.Answering`.
+        """How near what is looked for is to be found; see `session.protocols.Answering`.
 
         Raises:
             BarcodeError: the reader of barcodes is missing or failed.
         """
-        if resolve(question, "").request.intent is not Intent.BARCODE:
+        if resolve(question, "").asked.skill != "barcode":
             return None
         tried = self._tried
         if tried is None or tried.rgb is not frame.rgb:
@@ -109,18 +106,18 @@ class Conversation:
             AssistantError: the question is empty, or a model is missing or failed.
         """
         resolved = resolve(question, context.question)
-        from_before, self._aloud = "", False
+        from_before, self._aloud = False, False
         if resolved.same_frame and context.frame is not None:
             if frame.rgb is not context.frame.rgb and self._age_s(context.frame) > OLD_S:
-                from_before = FROM_BEFORE
+                from_before = True
             frame = context.frame
         scene = self._scene(frame)
-        for piece in self._pieces(scene, resolved.request, cancelled):
+        for piece in self._pieces(scene, resolved.asked, cancelled):
             if cancelled():
                 return
-            yield _prefixed(_worded(piece, context.verbosity), from_before)
-            from_before = ""
-        if resolved.request.intent in TEXT_INTENTS:
+            yield _from_before(piece) if from_before else piece
+            from_before = False
+        if skill_named(resolved.asked.skill).traits.text:
             self._note(scene)
 
     def read(self, frame: Frame, cancelled: Cancelled = never) -> Iterator[Piece]:
@@ -131,11 +128,11 @@ class Conversation:
         """
         scene = self._scene(frame)
         if scene.cause is not None:
-            yield Answer(SENTENCES[scene.cause], Basis.UNKNOWN)
+            yield spoilt(reading.SKILL.name, scene.cause)
             return
         yield from self._read_aloud(scene, cancelled)
         if scene.is_read and not scene.known_lines:
-            yield no_text(scene.rgb)
+            yield no_text(reading.SKILL.name, scene.rgb)
 
     def double_check(
         self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never
@@ -146,32 +143,33 @@ class Conversation:
             AssistantError: a model is missing or failed.
         """
         self._aloud = False
-        request = resolve(question, "").request
-        first = self._last(self._scene(frame), request, cancelled)
+        asked = resolve(question, "").asked
+        first = self._last(self._scene(frame), asked, cancelled)
         if cancelled() or first is None:
             return
-        again = dataclasses.replace(request, words=other_wording(request.words))
+        again = dataclasses.replace(asked, words=other_wording(asked.words))
         other = self._answerer.scene(other_view(frame.rgb))
         second = self._last(other, again, cancelled)
         if not cancelled() and second is not None:
-            yield _worded(compared(first, second), context.verbosity)
+            yield compared(first, second)
 
-    def new_text(self, frame: Frame, cancelled: Cancelled = never) -> str:
-        """The text of a frame that was not in the ones before; "" if there is none.
+    def new_text(self, frame: Frame, cancelled: Cancelled = never) -> Answer | None:
+        """The text of a frame that was not in the ones before; None if there is none.
 
         Raises:
             OcrError: text recognition cannot start or failed.
         """
         self._aloud = False
         if check_quality(frame.rgb) is not None:
-            return ""
+            return None
         parts = self._reader.parts(frame.rgb, limit_s=READ_LIMIT_S, cancelled=cancelled)
         lines = [line for part in parts for line in part.lines]
         # Part of a frame, because nobody wants it any more, must not count as said.
-        return "" if cancelled() else self._live.see(lines)
+        rows = () if cancelled() else self._live.see(lines)
+        return reading.new_rows([row.pieces for row in rows]) if rows else None
 
     def navigate(self, order: str, argument: str) -> tuple[str, str]:
-        """Move in the text that was read last; see `assistant.session.ports.Answering`.
+        """Move in the text that was read last; see `session.protocols.Answering`.
 
         Raises:
             UsageError: nothing was read, or there is nothing in that direction.
@@ -187,12 +185,12 @@ class Conversation:
         if self._reading is not None and self._aloud:
             self._reading.heard(sentence)
 
-    def _pieces(self, scene: Scene, request: Request, cancelled: Cancelled) -> Iterator[Piece]:
-        if _reads_all(request) and scene.cause is None:
+    def _pieces(self, scene: Scene, asked: Asked, cancelled: Cancelled) -> Iterator[Piece]:
+        if asked.skill == reading.SKILL.name and scene.cause is None:
             yield from self._read_aloud(scene, cancelled)
             if scene.known_lines or cancelled():
                 return
-        yield from self._answerer.answers(scene, request, cancelled=cancelled)
+        yield from self._answerer.answers(scene, asked, cancelled=cancelled)
 
     def _read_aloud(self, scene: Scene, cancelled: Cancelled) -> Iterator[Piece]:
         """A page as it is read; one that was left off goes on there. Nothing without text."""
@@ -218,16 +216,13 @@ class Conversation:
             return
         scene.told_parts = 0 if scene.is_read else count
         if lines:
-            yield answer_from_text(understand("read this"), lines)
+            yield reading.page(lines)
         if scene.unread:
-            yield Answer(
-                f"That is not all: {scene.unread} more lines stand there. Say read, and I go on.",
-                Basis.SEEN,
-            )
+            yield reading.still_unread(scene.unread)
         height, width = scene.rgb.shape[:2]
         edge = cut_off(scene.known_lines, width, height)
         if edge is not None and scene.is_read:
-            yield Answer(FIXES[edge], Basis.SEEN)
+            yield reading.cut_off_at(edge)
 
     def _scene(self, frame: Frame) -> Scene:
         return self._known(frame) or self._remember(self._answerer.scene(frame.rgb))
@@ -246,8 +241,8 @@ class Conversation:
         if lines and (from_start or lines != self._reading_of):
             self._reading, self._reading_of = Reading.of(reading_order(lines)), lines
 
-    def _last(self, scene: Scene, request: Request, cancelled: Cancelled) -> Answer | None:
-        pieces = self._answerer.answers(scene, request, two_speed=False, cancelled=cancelled)
+    def _last(self, scene: Scene, asked: Asked, cancelled: Cancelled) -> Answer | None:
+        pieces = self._answerer.answers(scene, asked, two_speed=False, cancelled=cancelled)
         answers = [piece for piece in pieces if isinstance(piece, Answer)]
         return answers[-1] if answers else None
 
@@ -255,20 +250,12 @@ class Conversation:
         return self._clock() - frame.captured_at
 
 
-def _reads_all(request: Request) -> bool:
-    return request.intent is Intent.READ_TEXT and "first line" not in request.words
-
-
-def _worded(piece: Piece, verbosity: int) -> Piece:
-    return worded(piece, verbosity) if isinstance(piece, Answer) else piece
-
-
-def _prefixed(piece: Piece, prefix: str) -> Piece:
-    if not prefix:
-        return piece
+def _from_before(piece: Piece) -> Piece:
+    """The piece, said to be about an older picture."""
+    note = Note(NoteKind.FROM_BEFORE)
     if isinstance(piece, str):
-        return prefix + piece
-    return dataclasses.replace(piece, text=prefix + piece.text)
+        return f"{saying.OPENINGS[note.kind]} {piece}"
+    return dataclasses.replace(piece, notes=(note, *piece.notes))
 
 
 def _moved(reading: Reading, order: str, argument: str) -> Place:

@@ -1,17 +1,43 @@
 """Asking again in another way, and saying whether the answers agree."""
 
+import dataclasses
 import difflib
 import re
 
+from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.seeing.pixels import resized
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
+from assistant.seeing.scene import Scene
+from assistant.skills.skill import Asked, Traits
+from assistant.skills.wording import Wording
 from models.pictures import RgbPicture
 
 ALIKE = 0.85
 """Similarity of two long answers, 0 to 1, from which they say the same."""
 
+FIRST, NOW = "First", "Now"
+"""Labels of what differs."""
+
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+class DoubleCheck:
+    """Says two answers that differ; asked for by an order, so that it has no wordings."""
+
+    name = "double_check"
+    wordings: tuple[Wording, ...] = ()
+    traits = Traits()
+
+    def find(self, asked: Asked, scene: Scene) -> Answer | None:
+        """Nothing: it compares what others find."""
+        return None
+
+    def say(self, answer: Answer, detail: Detail) -> str:
+        """Both answers, and that neither can be trusted."""
+        first, now = (
+            "; ".join(each.value for each in answer.found if each.label == label)
+            for label in (FIRST, NOW)
+        )
+        return f"The answers differ. First: {first} Now: {now} Trust neither; try another view."
 
 
 def other_view(rgb: RgbPicture, *, margin: float = 0.03, longest: int = 1600) -> RgbPicture:
@@ -32,21 +58,23 @@ def compared(first: Answer, second: Answer) -> Answer:
     """One answer that says whether two agree."""
     if Basis.UNKNOWN in (first.basis, second.basis):
         if first.basis is second.basis:
-            return Answer(f"I checked again, with the same result. {second.text}", Basis.UNKNOWN)
+            return _noted(second, NoteKind.SAME_AGAIN, Basis.UNKNOWN)
         known = second if first.basis is Basis.UNKNOWN else first
-        text = f"Only one of two looks gave an answer: {known.text}"
-        return Answer(text, Basis.GUESS, known.evidence, known.model)
-    if agree(first.text, second.text):
-        text = f"I checked again and both answers agree: {first.text}"
+        return _noted(known, NoteKind.ONE_LOOK, Basis.GUESS)
+    if agree("; ".join(first.values), "; ".join(second.values)):
         basis = first.basis if first.basis is second.basis else Basis.GUESS
-        return Answer(text, basis, first.evidence, first.model)
-    return Answer(
-        f"The answers differ. First: {first.text} Now: {second.text} "
-        "Trust neither; try another view.",
-        Basis.GUESS,
-        first.evidence + second.evidence,
-        second.model,
-    )
+        return _noted(first, NoteKind.AGREED, basis)
+    found = (*_labelled(first, FIRST), *_labelled(second, NOW))
+    # Who said them is no part of it: a model's name would make its words the answer.
+    return Answer(SKILL.name, found, Basis.GUESS)
+
+
+def _noted(answer: Answer, kind: NoteKind, basis: Basis) -> Answer:
+    return dataclasses.replace(answer, basis=basis, notes=(Note(kind), *answer.notes))
+
+
+def _labelled(answer: Answer, label: str) -> tuple[Found, ...]:
+    return tuple(dataclasses.replace(each, label=label) for each in answer.found)
 
 
 def agree(one: str, other: str) -> bool:
@@ -62,3 +90,6 @@ def agree(one: str, other: str) -> bool:
 def _words(text: str) -> list[str]:
     words = re.findall(r"\w+", text.lower())
     return [str(_NUMBERS.index(word)) if word in _NUMBERS else word for word in words]
+
+
+SKILL = DoubleCheck()

@@ -1,56 +1,140 @@
-"""How much is said: 0 short, 1 usual, 2 all details; and what is said of medicine and money."""
+"""Ways to ask, each written once: the recognizer's grammar and the router both read it.
 
-import dataclasses
+What can be heard is written in JSGF's notation, with one addition: words in `( | )` are
+alternatives, words in `[ ]` may be left out, `<name>` is one of `RULES`, and braces hold what the
+question is about: `where (is | are) (my | the) {<thing> | <things>}`.
+JSGF: https://www.w3.org/TR/jsgf/
+"""
+
+import functools
 import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
-from assistant.skills.grounding import Basis
-from assistant.skills.intents import Intent
-from assistant.skills.text_answers import Answer
+from models.pocket.questions import COLOURS, SHAPES, plural
 
-MOST_QUOTED = 3
+THINGS = (
+    "bottle", "box", "book", "cup", "glass", "plate", "phone", "key", "chair", "table", "door",
+    "window", "bag", "shirt", "coat", "shoe", "sock", "hat", "car", "bus", "dog", "cat", "bird",
+    "person", "orange", "apple", "banana", "coin", "pill", "wallet", "light", "object", "shape",
+)  # fmt: skip
+IRREGULAR_PLURALS = {"person": "people", "box": "boxes", "glass": "glasses", "bus": "buses"}
 
-CAREFUL = frozenset({Intent.DOSE, Intent.EXPIRY, Intent.TOTAL, Intent.PRICE})
-"""What it costs to be wrong about."""
 
-UNVERIFIED = "I could not find these figures in the text, so have somebody check them."
+ARTICLE = r"(?:all )?(?:the |my |a |an |any |this |these |that |those )?"
+"""What may stand before a thing, as a regular expression for `Wording.typed`."""
 
-_LEAD_IN = re.compile(
-    r"^(?:The (?:total|price|date|expiry date|phone number|e-mail address|web address|year) is"
-    r"|Expiry dates:|Phone numbers:|The largest text is:|I read(?: several (?:amounts|years))?:)"
-    r" (?P<value>.+)$",
-    re.DOTALL,
+
+def alternatives(bodies: Iterable[str]) -> str:
+    """Join bodies into one alternative."""
+    return " | ".join(f"({body})" if " " in body else body for body in bodies)
+
+
+RULES: Mapping[str, str] = MappingProxyType(
+    {
+        "is": "what is | what's",
+        "picture": "(the | this) (picture | photo | image)",
+        "this": "this | it | the text | the label | the page | the letter | the sign | the package",
+        "thing": alternatives(THINGS),
+        "things": alternatives(IRREGULAR_PLURALS.get(thing, thing + "s") for thing in THINGS),
+        "shape": alternatives(SHAPES),
+        "shapes": alternatives(plural(shape) for shape in SHAPES),
+        "colour": alternatives(COLOURS),
+    }
 )
+"""What wordings name in angle brackets; none names another."""
+
+_TOKEN = re.compile(r"<\w+>|[a-z']+|[()\[\]{}|]")
+_AS_PATTERN = {"(": "(?:", "[": "(?:", "]": ")?", ")": ")", "|": "|", "{": "(", "}": ")"}
 
 
-def careful(answer: Answer, intent: Intent) -> Answer:
-    """Say of a guess about medicine or money that nothing confirms it."""
-    if intent not in CAREFUL or answer.basis is not Basis.GUESS:
-        return answer
-    return dataclasses.replace(answer, text=f"{_ended(answer.text)} {UNVERIFIED}")
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One way, or several kindred ways, to ask for the same thing.
+
+    heard: whole sentences in the notation above, which the recognizer can hear; "" for none.
+    typed: a regular expression for what is typed or freely recognized, in lower case without
+           punctuation ("" for none). Its first group, if it has one, is what is asked about.
+    """
+
+    heard: str = ""
+    typed: str = ""
+
+    def is_whole(self, words: str) -> str | None:
+        """What bare words are about ("" for nothing) if they are such a sentence; else None."""
+        return _subject(pattern(self.heard).fullmatch(f"{words} ")) if self.heard else None
+
+    def typed_whole(self, words: str) -> str | None:
+        """The same for `typed`, which must match all the words."""
+        return _subject(re.fullmatch(self.typed, words)) if self.typed else None
+
+    def is_part(self, words: str) -> str | None:
+        """The same for `typed`, which may stand anywhere in the words."""
+        return _subject(re.search(self.typed, words)) if self.typed else None
 
 
-def worded(answer: Answer, verbosity: int) -> Answer:
-    """Shorten or lengthen an answer (0 to 2). Doubts stay at every length."""
-    if verbosity == 0 and answer.basis is Basis.READ:
-        match = _LEAD_IN.match(answer.text)
-        if match:
-            value = match["value"]
-            return dataclasses.replace(answer, text=value[0].upper() + value[1:])
-    if verbosity >= 2:
-        return dataclasses.replace(answer, text=_with_details(answer))
-    return answer
+def _subject(found: re.Match[str] | None) -> str | None:
+    if found is None:
+        return None
+    return next((group.strip() for group in found.groups() if group), "")
 
 
-def _with_details(answer: Answer) -> str:
-    details = []
-    if answer.basis is Basis.READ and 0 < len(answer.evidence) <= MOST_QUOTED:
-        lines = "; ".join(line.text for line in answer.evidence)
-        sure = round(100 * min(line.confidence for line in answer.evidence))
-        details.append(f"I read it here: {lines}. Letters {sure} percent sure.")
-    if answer.model is not None:
-        details.append(f"The model is {answer.model}.")
-    return " ".join([_ended(answer.text), *details]) if details else answer.text
+def jsgf(body: str) -> str:
+    """A body as JSGF has it, where braces mean something else."""
+    return body.replace("{", "(").replace("}", ")")
 
 
-def _ended(text: str) -> str:
-    return text if text.rstrip().endswith((".", "!", "?")) else f"{text}."
+@functools.cache
+def pattern(body: str) -> re.Pattern[str]:
+    """A pattern that fully matches each sentence of a body, and nothing else.
+
+    A word becomes the word and one space, so match against words with a space behind the last.
+    """
+    return re.compile(as_pattern(body, RULES))
+
+
+def as_pattern(body: str, rules: Mapping[str, str]) -> str:
+    """A body as a regular expression; groups and alternatives are the same in both notations."""
+    written = []
+    for token in _TOKEN.findall(body):
+        if token.startswith("<"):
+            # What a rule holds is no subject by itself.
+            written.append(f"(?:{as_pattern(jsgf(rules[token[1:-1]]), rules)})")
+        else:
+            written.append(_AS_PATTERN.get(token, token + " "))
+    return "".join(written)
+
+
+def expand(body: str) -> list[str]:
+    """Every sentence of a body; names in angle brackets stay as they are."""
+    tokens = _TOKEN.findall(jsgf(body))
+    found, end = _expand(tokens, 0)
+    assert end == len(tokens), f"a bracket is closed that was not opened: {body}"
+    return list(dict.fromkeys(" ".join(words) for words in found))
+
+
+def _expand(tokens: list[str], at: int) -> tuple[list[list[str]], int]:
+    """The sentences up to the bracket that closes here, and its place."""
+    finished: list[list[str]] = []
+    open_: list[list[str]] = [[]]
+    while at < len(tokens) and tokens[at] not in ")]":
+        token = tokens[at]
+        if token == "|":
+            finished, open_ = finished + open_, [[]]
+        elif token in "([":
+            inner, at = _expand(tokens, at + 1)
+            inner += [[]] if token == "[" else []
+            open_ = [before + after for before in open_ for after in inner]
+        else:
+            open_ = [[*before, token] for before in open_]
+        at += 1
+    return finished + open_, at
+
+
+def words_of(bodies: Iterable[str]) -> set[str]:
+    """All words of bodies, without names in angle brackets and notation."""
+    found: set[str] = set()
+    for body in bodies:
+        found.update(re.findall(r"[a-z']+", re.sub(r"<\w+>", " ", body)))
+    return found

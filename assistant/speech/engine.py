@@ -1,4 +1,4 @@
-"""A speech engine that may fail: one sentence ahead, tried twice, and told once."""
+"""A speech engine that may fail: one sentence ahead, tried twice, and reported once."""
 
 import contextlib
 import time
@@ -13,7 +13,7 @@ ASK_AGAIN_S = 10.0
 """Pause before an engine that failed twice is asked again; each try starts a process."""
 
 
-class VoiceSource(Protocol):
+class Synthesizer(Protocol):
     """What makes sound of a sentence; see `assistant.devices.synthesizer`."""
 
     def start(self) -> None:
@@ -37,28 +37,28 @@ class VoiceSource(Protocol):
         ...
 
 
-class Voice:
-    """Never raises while it speaks: a sentence that cannot be made is None, and told.
+class SpeechEngine:
+    """Never raises while it speaks: a sentence that cannot be made is None, and reported.
 
     One thread asks for clips; any thread may set the speed and the voice.
     """
 
     def __init__(
         self,
-        source: VoiceSource,
-        tell: Callable[[SpeechEvent], None],
+        synthesizer: Synthesizer,
+        report: Callable[[SpeechEvent], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Use an engine.
+        """Use a synthesizer.
 
-        tell: gets FAILED when the engine fails, once until it has worked again.
+        report: gets FAILED when the engine fails, once until it has worked again.
         """
-        self._source = source
-        self._tell = tell
+        self._synthesizer = synthesizer
+        self._report = report
         self._clock = clock
         self._name: str | None = None
         self._good_name: str | None = None
-        self._told = False
+        self._reported = False
         self._ask_at_s = clock()
         # Counts settings, so that a sentence made ahead with older ones is not used.
         self._settings = 0
@@ -66,19 +66,19 @@ class Voice:
 
     def start(self) -> None:
         """Let the engine start, so that the first sentence comes sooner."""
-        # What fails now fails again, and is told, when there is something to say.
+        # What fails now fails again, and is reported, when there is something to say.
         with contextlib.suppress(SynthesizerError):
-            self._source.start()
+            self._synthesizer.start()
 
     def set_rate(self, wpm: int) -> None:
         """Set the speed of the next sentences in words per minute."""
-        self._source.set_rate(wpm)
+        self._synthesizer.set_rate(wpm)
         self._settings += 1
 
     def set_voice(self, name: str | None) -> None:
-        """Set the voice of the next sentences; a missing one is told, and the former kept."""
+        """Set the voice of the next sentences; a missing one is reported, and the former kept."""
         self._name = name
-        self._source.set_voice(name)
+        self._synthesizer.set_voice(name)
         self._settings += 1
 
     def prepare(self, text: str) -> None:
@@ -98,25 +98,25 @@ class Voice:
         for last in (False, True):
             name = self._name
             try:
-                clip = self._source.synthesize(text)
+                clip = self._synthesizer.synthesize(text)
             except SynthesizerError as error:
                 self._recover(error, name, last)
             else:
-                self._good_name, self._told = name, False
+                self._good_name, self._reported = name, False
                 return clip
         return None
 
     def close(self) -> None:
         """End the engine."""
-        self._source.close()
+        self._synthesizer.close()
 
     def _recover(self, error: SynthesizerError, name: str | None, last: bool) -> None:
         """After a failure: go back to the voice that worked, or let the engine start anew."""
         if name != self._good_name:
-            self._tell(SpeechEvent(SpeechEventKind.FAILED, str(error)))
+            self._report(SpeechEvent(SpeechEventKind.FAILED, str(error)))
             self.set_voice(self._good_name)
         elif last:
             self._ask_at_s = self._clock() + ASK_AGAIN_S
-            if not self._told:
-                self._told = True
-                self._tell(SpeechEvent(SpeechEventKind.FAILED, str(error)))
+            if not self._reported:
+                self._reported = True
+                self._report(SpeechEvent(SpeechEventKind.FAILED, str(error)))

@@ -1,4 +1,4 @@
-"""A loudspeaker that may be missing, get lost and come back; each is told once."""
+"""A loudspeaker that may be missing, get lost and come back; each is reported once."""
 
 import logging
 import time
@@ -64,17 +64,17 @@ class Loudspeaker:
     def __init__(
         self,
         open_player: Callable[[], Player],
-        tell: Callable[[SpeechEvent], None],
+        report: Callable[[SpeechEvent], None],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Remember how to open the device; `tend` opens it.
 
         open_player: makes a player, or raises PlayerError where there is no device now.
-        tell:        gets FAILED when sound is lost, and BACK when it works again.
+        report:      gets FAILED when sound is lost, and BACK when it works again.
         """
         self._open_player = open_player
-        self._tell = tell
+        self._report = report
         self._clock = clock
         self._player: Player | None = None
         self._lost = False
@@ -121,7 +121,7 @@ class Loudspeaker:
             PlayerError: outside 0 to 100.
         """
         if not 0 <= percent <= 100:
-            raise PlayerError(f"a volume of {percent} is not possible; give 0 to 100")
+            raise PlayerError(f"a volume of {percent} is not possible", "give 0 to 100")
         self._volume = percent
         self._try(lambda player: player.set_volume(percent))
 
@@ -142,7 +142,7 @@ class Loudspeaker:
             return
         if self._lost:
             self._lost = False
-            self._tell(SpeechEvent(SpeechEventKind.BACK, "Sound is back."))
+            self._report(SpeechEvent(SpeechEventKind.BACK, "Sound is back."))
         self._tries = 0
 
     def _try(self, action: Callable[[Player], None]) -> bool:
@@ -162,6 +162,6 @@ class Loudspeaker:
         self._look_at_s = self._clock() + pause_s
         if not self._lost:
             self._lost = True
-            self._tell(SpeechEvent(SpeechEventKind.FAILED, str(error)))
+            self._report(SpeechEvent(SpeechEventKind.FAILED, str(error)))
         else:
             _log.debug("still no loudspeaker: %s", error)

@@ -1,9 +1,7 @@
-"""How answers are worded for the ear, and labelled for the eye."""
+"""How answers are spoken: their basis first, then sentence by sentence; and how it is labelled."""
 
-import re
-
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
+from assistant.answers import Basis
+from assistant.speech.sentences import sentences
 from assistant.text.printable import printable
 
 SPOKEN_BASIS = {Basis.READ: "Read: ", Basis.SEEN: "Seen: ", Basis.GUESS: "Guess: "}
@@ -15,30 +13,14 @@ LABELS = {
 }
 
 
-def spoken_text(answer: Answer) -> str:
-    """What is spoken of an answer: its basis first, then what can be said of its text."""
-    return "\n".join(spoken_sentences(answer))
+def spoken_text(basis: Basis, text: str) -> str:
+    """What is spoken of an answer in words: its basis first, a sentence or a line each.
 
-
-def spoken_sentences(answer: Answer) -> list[str]:
-    """Split an answer into what is synthesized at once: sentences, and lines of a page.
-
-    The basis is spoken first, in one word, as a listener cannot look back.
+    One word is enough, and it comes first, as a listener cannot look back.
     """
-    return sentences(SPOKEN_BASIS.get(answer.basis, "") + answer.text)
+    return "\n".join(spoken_sentences(basis, text))
 
 
-def without_basis(sentence: str) -> str:
-    """What `spoken_text` put the basis before."""
-    for prefix in SPOKEN_BASIS.values():
-        sentence = sentence.removeprefix(prefix)
-    return sentence
-
-
-def sentences(text: str) -> list[str]:
-    """Split a text into sentences and lines that hold something to say."""
-    found = []
-    for line in text.splitlines():
-        # A full stop inside a figure or an abbreviation such as "S.H.H." ends no sentence.
-        found += re.split(r"(?<=[a-z0-9)][.!?]) +(?=[A-Z])", printable(line).strip())
-    return [sentence for sentence in found if any(c.isalnum() for c in sentence)]
+def spoken_sentences(basis: Basis, text: str) -> list[str]:
+    """The same as the sentences that are synthesized one by one."""
+    return list(sentences(printable(SPOKEN_BASIS.get(basis, "") + text)))

@@ -1,4 +1,4 @@
-"""The speaking thread: sentences are synthesized one ahead, played, stopped, and told about."""
+"""The speaking thread: sentences are synthesized one ahead, played, stopped, and reported."""
 
 import contextlib
 import functools
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from assistant.errors import SynthesizerError
 from assistant.speech.earcons import render_earcons
-from assistant.speech.engine import Voice, VoiceSource
+from assistant.speech.engine import SpeechEngine, Synthesizer
 from assistant.speech.loudspeaker import Loudspeaker, Player
 from assistant.speech.speaker import (
     FASTEST_WPM,
@@ -22,9 +22,6 @@ from assistant.speech.speaker import (
     Utterance,
 )
 from assistant.speech.utterance_queue import Sentence, SpeechQueue
-
-NEW_TALK_AFTER_S = 3.0
-"""What is said after this much silence is a new talk, with which `repeat` begins."""
 
 MOST_SIGNALS = 8
 """Signals that may wait to sound; a ninth is late, and so dropped."""
@@ -43,7 +40,7 @@ class SentenceSpeaker:
 
     def __init__(
         self,
-        voice: VoiceSource,
+        synthesizer: Synthesizer,
         open_player: Callable[[], Player],
         *,
         on_event: SpeechCallback | None = None,
@@ -54,9 +51,8 @@ class SentenceSpeaker:
         open_player: makes a player, or raises PlayerError where there is no device now.
         """
         self.on_event = on_event
-        self._clock = clock
-        self._voice = Voice(voice, self._tell, clock)
-        self._loudspeaker = Loudspeaker(open_player, self._tell, clock=clock)
+        self._engine = SpeechEngine(synthesizer, self._report, clock)
+        self._loudspeaker = Loudspeaker(open_player, self._report, clock=clock)
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._looked = threading.Event()
@@ -65,9 +61,7 @@ class SentenceSpeaker:
         self._generation = 0
         self._over_generation = -1
         self._paused = False
-        self._new_talk = True
         self._busy = False
-        self._silent_since = clock()
         self._closing = False
         self._earcons = render_earcons()
         self._signals: queue.Queue[Earcon | None] = queue.Queue(MOST_SIGNALS)
@@ -87,9 +81,7 @@ class SentenceSpeaker:
     def say(self, utterance: Utterance) -> None:
         """Speak, sentence by sentence, in its turn."""
         with self._lock:
-            silent_s = 0.0 if self._busy else self._clock() - self._silent_since
-            self._queue.add(utterance, new_talk=self._new_talk or silent_s > NEW_TALK_AFTER_S)
-            self._new_talk = False
+            self._queue.add(utterance)
             self._busy = True
             breaks_in = (
                 utterance.priority is SpeechPriority.NOW
@@ -109,7 +101,6 @@ class SentenceSpeaker:
             self._queue.clear()
             self._drop_current()
             self._paused = False
-            self._new_talk = True
         self._loudspeaker.stop()
         self._wake.set()
 
@@ -126,16 +117,6 @@ class SentenceSpeaker:
         self._loudspeaker.resume()
         self._wake.set()
 
-    def repeat(self) -> None:
-        """Say again what was said last, from its beginning."""
-        with self._lock:
-            self._queue.repeat()
-            self._drop_current()
-            self._paused = False
-            self._busy = True
-        self._loudspeaker.stop()
-        self._wake.set()
-
     def set_rate(self, wpm: int) -> None:
         """Set the speed in words per minute, from the next sentence on.
 
@@ -144,9 +125,9 @@ class SentenceSpeaker:
         """
         if not SLOWEST_WPM <= wpm <= FASTEST_WPM:
             raise SynthesizerError(
-                f"{wpm} words per minute cannot be spoken; give {SLOWEST_WPM} to {FASTEST_WPM}"
+                f"{wpm} words per minute cannot be spoken", f"give {SLOWEST_WPM} to {FASTEST_WPM}"
             )
-        self._voice.set_rate(wpm)
+        self._engine.set_rate(wpm)
 
     def set_volume(self, percent: int) -> None:
         """Set the loudness of everything, at once.
@@ -158,7 +139,7 @@ class SentenceSpeaker:
 
     def set_voice(self, name: str | None) -> None:
         """Choose a voice by the engine's id; a missing one is told, and the former kept."""
-        self._voice.set_voice(name)
+        self._engine.set_voice(name)
 
     def earcon(self, earcon: Earcon) -> None:
         """Sound a short signal over whatever is being spoken."""
@@ -176,7 +157,7 @@ class SentenceSpeaker:
             # A device that hangs must not keep the program from ending.
             thread.join(timeout=2.0)
         self._loudspeaker.close()
-        self._voice.close()
+        self._engine.close()
 
     def _drop_current(self) -> None:
         """Forget the sentence being spoken; under the lock."""
@@ -184,7 +165,7 @@ class SentenceSpeaker:
         self._generation += 1
 
     def _run(self) -> None:
-        self._voice.start()
+        self._engine.start()
         while not self._closing:
             self._loudspeaker.tend()
             self._looked.set()
@@ -206,12 +187,16 @@ class SentenceSpeaker:
                 upcoming = self._queue.peek() if sentence is None else None
             if sentence is None:
                 if upcoming is not None and self._loudspeaker.plays:
-                    self._voice.prepare(upcoming.text)
-                self._tell_if_finished()
+                    self._engine.prepare(upcoming.text)
+                self._report_if_finished()
                 return
-            clip = self._voice.clip(sentence.text) if self._loudspeaker.plays else None
+            clip = self._engine.clip(sentence.text) if self._loudspeaker.plays else None
             with self._lock:
                 if generation != self._generation:
+                    continue
+                if self._holds(sentence):
+                    self._queue.put_back(sentence)
+                    self._drop_current()
                     continue
             over = functools.partial(self._sentence_over, generation)
             if clip is None or not self._loudspeaker.play(clip, over):
@@ -219,11 +204,34 @@ class SentenceSpeaker:
                 continue
             with self._lock:
                 stopped = generation != self._generation
+                held = self._holds(sentence)
             if stopped:
                 # The stop came between the check and the sound.
                 self._loudspeaker.stop()
+                continue
+            if held:
+                self._hold()
+            self._report(SpeechEvent(SpeechEventKind.STARTED, sentence.text))
+
+    def _holds(self, sentence: Sentence) -> bool:
+        """True if a pause keeps this sentence from sounding; under the lock."""
+        return self._paused and sentence.priority is not SpeechPriority.NOW
+
+    def _hold(self) -> None:
+        """Pause a sentence that began to sound while the pause came, or let it go on again.
+
+        Whoever pauses or resumes meanwhile is followed, in the order in which they did.
+        """
+        paused = True
+        while True:
+            if paused:
+                self._loudspeaker.pause()
             else:
-                self._tell(SpeechEvent(SpeechEventKind.STARTED, sentence.text))
+                self._loudspeaker.resume()
+            with self._lock:
+                if self._paused is paused:
+                    return
+                paused = self._paused
 
     def _next(self) -> Sentence | None:
         """Take the sentence that is due, if none sounds; under the lock."""
@@ -251,15 +259,14 @@ class SentenceSpeaker:
             if generation == self._generation:
                 self._drop_current()
 
-    def _tell_if_finished(self) -> None:
+    def _report_if_finished(self) -> None:
         with self._lock:
             finished = self._busy and self._speaking is None and self._queue.peek() is None
             if finished:
                 self._busy = False
-                self._silent_since = self._clock()
         if finished:
-            self._tell(SpeechEvent(SpeechEventKind.FINISHED))
+            self._report(SpeechEvent(SpeechEventKind.FINISHED))
 
-    def _tell(self, event: SpeechEvent) -> None:
+    def _report(self, event: SpeechEvent) -> None:
         if self.on_event is not None:
             self.on_event(event)

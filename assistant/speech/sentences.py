@@ -1,63 +1,119 @@
-"""Text into the pieces that are spoken one by one."""
+"""Text into sentences: for speech, for answers that are still being written, for moving about.
 
+One rule for all: a mark ends a sentence where a space follows it, and what follows does not show
+that the mark belonged to a word.
+"""
+
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 LONGEST_SENTENCE = 240
 """Characters of one piece. A longer sentence is cut at a comma or a space, so that the first
 words of any text sound at once and `stop` never waits for a long synthesis."""
 
 _ABBREVIATIONS = frozenset({
-    "mr", "mrs", "ms", "dr", "st", "no", "nr", "vs", "e.g", "i.e", "etc", "approx", "tel", "fig",
-    "p", "pp", "a.m", "p.m", "inc", "ltd", "co",
+    "mr", "mrs", "ms", "dr", "prof", "rev", "st", "ste", "ave", "rd", "blvd", "apt", "no", "nr",
+    "nos", "vs", "etc", "approx", "tel", "fig", "p", "pp", "vol", "ed", "inc", "ltd", "co", "corp",
+    "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
 })  # fmt: skip
 """Words that end in a full stop in the middle of a sentence."""
 
-_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|\n")
+LONGEST_WORD = 60
+"""Characters before a mark that are looked at."""
+
+_MARK = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)")
+_LAST_MARK = re.compile(r"[.!?…]+[\"'”’)\]]*$")
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
+"""Such as e.g, a.m, S.H.H: single letters with full stops between them."""
+
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_NEXT = re.compile(r"\S")
 _SOFT_END = re.compile(r"[,;:–—]\s|\s")
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Yield the sentences of a text, none longer than `LONGEST_SENTENCE` characters."""
+    """Yield the sentences of a text and its lines, none longer than `LONGEST_SENTENCE`."""
     buffer = SentenceBuffer()
     yield from buffer.accept(text)
     yield from buffer.rest()
 
 
+def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where the sentences of a text begin and end; line breaks are spaces here."""
+    start = 0
+    for end in itertools.chain(_ends(text), (len(text),)):
+        stripped = text[start:end].strip()
+        if stripped:
+            begin = text.index(stripped, start)
+            yield begin, begin + len(stripped)
+        start = end
+
+
+def ends_sentence(text: str) -> bool:
+    """True if a sentence ends where a text does."""
+    text = text.rstrip()
+    # Behind the text may stand anything; a capital letter begins most sentences.
+    return _LAST_MARK.search(text) is not None and not _goes_on(text[-LONGEST_WORD:], "A")
+
+
 class SentenceBuffer:
-    """Sentences of a text that is still being written."""
+    """Sentences of a text that is still being written; a line break ends one, too."""
 
     def __init__(self) -> None:
-        self._text = ""
+        self.text = ""
+        """All that was written so far."""
+        self.has_given = False
+        """True once a sentence was given."""
+        self._start = 0
 
     def accept(self, piece: str) -> Iterator[str]:
         """Take the next characters and yield the sentences that are complete by now.
 
-        A sentence is complete when something stands behind its full stop: 3.5 is one number.
+        A sentence is complete when it is known what follows its mark: 3.5 is one number.
         """
-        self._text += piece
-        start = 0
-        for match in _END.finditer(self._text):
-            sentence = self._text[start : match.end()]
-            if match.group() != "\n" and _goes_on(sentence):
-                continue
-            start = match.end()
-            yield from _short_pieces(sentence)
-        self._text = self._text[start:]
+        self.text += piece
+        waiting = self.text[self._start :]
+        for line in _LINE.findall(waiting):
+            whole = (len(line),) if line.endswith("\n") else ()
+            yield from self._give(line, itertools.chain(_ends(line), whole))
 
     def rest(self) -> Iterator[str]:
         """Yield what is left at the end of the text."""
-        rest, self._text = self._text, ""
-        yield from _short_pieces(rest)
+        rest = self.text[self._start :]
+        yield from self._give(rest, [len(rest)])
+
+    def _give(self, text: str, ends: Iterable[int]) -> Iterator[str]:
+        start, base = 0, self._start
+        for end in ends:
+            self._start = base + end
+            for short in _short_pieces(text[start:end]):
+                self.has_given = True
+                yield short
+            start = end
 
 
-def _goes_on(sentence: str) -> bool:
+def _ends(text: str) -> Iterator[int]:
+    """Where sentences end, but for the last one, of which that is not yet known."""
+    for match in _MARK.finditer(text):
+        following = _NEXT.search(text, match.end())
+        if following and not _goes_on(
+            text[max(0, match.end() - LONGEST_WORD) : match.end()], following[0]
+        ):
+            yield match.end()
+
+
+def _goes_on(before: str, following: str) -> bool:
     """True where the full stop belongs to an abbreviation, an initial or a list's number."""
-    if not sentence.endswith("."):
+    if not before.endswith("."):
         return False
-    last = sentence[:-1].rsplit(maxsplit=1)[-1:] or [""]
+    if following.islower():
+        return True
+    last = before[:-1].rsplit(maxsplit=1)[-1:] or [""]
     word = last[0].strip("(\"'[")
-    return word.lower() in _ABBREVIATIONS or (len(word) == 1 and word.isupper() and word != "I")
+    if word.lower() in _ABBREVIATIONS or _INITIALS.fullmatch(word):
+        return True
+    return len(word) == 1 and word.isupper() and word != "I"
 
 
 def _short_pieces(sentence: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What speaks: sentences with a priority, short signals, and what is told back about both."""
+"""What speaks: sentences with a priority, short signals, and what is reported back about both."""
 
 import enum
 from collections.abc import Callable
@@ -54,7 +54,7 @@ class SpeechEventKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class SpeechEvent:
-    """What a speaker tells back; see `SpeechEventKind` for `text`."""
+    """What a speaker reports back; see `SpeechEventKind` for `text`."""
 
     kind: SpeechEventKind
     text: str = ""
@@ -88,10 +88,6 @@ class Speaker(Protocol):
 
     def resume(self) -> None:
         """Go on where `pause` stopped."""
-        ...
-
-    def repeat(self) -> None:
-        """Say again what was said last, from its beginning."""
         ...
 
     def set_rate(self, wpm: int) -> None:

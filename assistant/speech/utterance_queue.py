@@ -20,7 +20,7 @@ class Sentence:
 
 
 class SpeechQueue:
-    """Gives sentences in the order of their priorities, and remembers the talk for `repeat`.
+    """Gives sentences in the order of their priorities.
 
     Not safe between threads: its owner holds a lock.
     """
@@ -30,28 +30,13 @@ class SpeechQueue:
             priority: deque(maxlen=MOST_WAITING)
             for priority in sorted(SpeechPriority, reverse=True)
         }
-        self._talk: deque[Utterance] = deque(maxlen=MOST_WAITING)
 
-    def add(self, utterance: Utterance, *, new_talk: bool = False) -> None:
-        """Append an utterance behind those of its priority.
-
-        new_talk: what was said before is not part of what `repeat` says.
-        """
+    def add(self, utterance: Utterance) -> None:
+        """Append an utterance behind those of its priority."""
         self._waiting[utterance.priority].append(_Waiting(utterance))
-        # What breaks in confirms a key or names a trouble; "repeat" means the answer before it.
-        if utterance.priority is not SpeechPriority.NOW:
-            if new_talk:
-                self._talk.clear()
-            self._talk.append(utterance)
-
-    def repeat(self) -> None:
-        """Begin the talk again, in place of what waits of it."""
-        self.clear()
-        for utterance in self._talk:
-            self._waiting[utterance.priority].append(_Waiting(utterance))
 
     def clear(self) -> None:
-        """Forget what waits; `repeat` still knows it."""
+        """Forget what waits."""
         for waiting in self._waiting.values():
             waiting.clear()
 

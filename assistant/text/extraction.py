@@ -4,6 +4,7 @@ Nothing is computed or corrected here: a value is what stands in a line, and tha
 evidence. Rows come in reading order, so that a label stands before its value.
 """
 
+import enum
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -58,18 +59,45 @@ _PHONE = r"(?<![\d.,])\+?\(?\d[\d ()/.-]{5,17}\d(?![\d.,]\d)"
 _BARE_PHONE = r"\+[\d ()/.-]+|\(\d{3}\) ?\d{3}-\d{4}|\(?0\d{1,3}\)?[ -]\d{3,4}[ -]?\d{3,4}"
 
 
+class Doubt(enum.Enum):
+    """What the reader should know about a value."""
+
+    DAY_OR_MONTH = "which part is the day and which the month is ambiguous"
+    DAY_MONTH_OR_YEAR = "which part is the day, the month or the year is ambiguous"
+    SUBTOTAL = "that is the subtotal; I found no total"
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """Something read from a line.
 
-    text: as it stands in the line.
-    row:  the line; the evidence.
-    note: what the reader should know, such as that a date is ambiguous; or "".
+    text:  as it stands in the line.
+    row:   the line; the evidence.
+    doubt: what the reader should know, such as that a date is ambiguous; or None.
     """
 
     text: str
     row: Row
-    note: str = ""
+    doubt: Doubt | None = None
+
+    @property
+    def note(self) -> str:
+        """The doubt in words, or ""."""
+        return "" if self.doubt is None else self.doubt.value
+
+    @property
+    def label(self) -> str | None:
+        """What stands before the value on its line, as printed, without colons; or None.
+
+        Of a line with several values, what stands behind the one before.
+        """
+        start = self.row.text.find(self.text)
+        before = re.split(r"\d", self.row.text[: max(start, 0)])[-1].strip(" \t.:;,=-")
+        return before if before and len(before) <= LONGEST_LABEL else None
+
+
+LONGEST_LABEL = 40
+"""Characters; what is longer is a sentence with a value in it."""
 
 
 def find_dates(rows: Iterable[Row]) -> list[Value]:
@@ -120,8 +148,8 @@ def find_total(rows: Sequence[Row]) -> Value | None:
         if len(amounts) != 1 or (in_summary and best is not None):
             continue
         if best is None or rank >= best[0]:
-            note = "that is the subtotal; I found no total" if rank == 2 else ""
-            best = (rank, Value(amounts[0].text, amounts[0].row, note))
+            doubt = Doubt.SUBTOTAL if rank == 2 else None
+            best = (rank, Value(amounts[0].text, amounts[0].row, doubt))
     return None if best is None else best[1]
 
 
@@ -212,16 +240,16 @@ def _is_possible(match: re.Match[str]) -> bool:
     return (1 <= month <= 12 and 1 <= day <= 31) or (1 <= day <= 12 and 1 <= month <= 31)
 
 
-def _ambiguity(form: str, match: re.Match[str]) -> str:
+def _ambiguity(form: str, match: re.Match[str]) -> Doubt | None:
     """Say what cannot be known about a date written in figures."""
     if form != "dmy":
-        return ""
+        return None
     day, month, year = match["d"], match["m"], match["y"]
     if int(day) > 12 or int(month) > 12 or day == month:
-        return ""
+        return None
     if len(year) == 2 and len(day) == 2:
-        return "which part is the day, the month or the year is ambiguous"
-    return "which part is the day and which the month is ambiguous"
+        return Doubt.DAY_MONTH_OR_YEAR
+    return Doubt.DAY_OR_MONTH
 
 
 def _nearest_label(before: str) -> str:

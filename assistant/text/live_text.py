@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rapidfuzz import fuzz
 
-from assistant.seeing.layout import reading_order, rows_of
+from assistant.seeing.layout import Row, reading_order, rows_of
 from assistant.seeing.text import TextLine
 
 SURE = 0.85
@@ -27,9 +27,9 @@ class LiveText:
         self._said: collections.deque[str] = collections.deque(maxlen=MOST_KEPT)
         self._unsure: list[str] = []
 
-    def see(self, lines: Sequence[TextLine]) -> str:
-        """Return the rows of a frame that are new, one a line; "" if there are none."""
-        new: list[str] = []
+    def see(self, lines: Sequence[TextLine]) -> tuple[Row, ...]:
+        """Return the rows of a frame that are new, in reading order."""
+        new: list[Row] = []
         unsure: list[str] = []
         for row in rows_of(reading_order(lines)):
             text = " ".join(row.text.split())
@@ -38,16 +38,11 @@ class LiveText:
             sure = min(piece.confidence for piece in row.pieces) >= SURE
             if sure or any(_same(text, before) for before in self._unsure):
                 self._said.append(text)
-                new.append(text)
+                new.append(row)
             else:
                 unsure.append(text)
         self._unsure = unsure
-        return "\n".join(new)
-
-    def forget(self) -> None:
-        """Begin anew."""
-        self._said.clear()
-        self._unsure = []
+        return tuple(new)
 
     def _is_said(self, text: str) -> bool:
         return any(_same(text, said) or _part_of(text, said) for said in self._said)

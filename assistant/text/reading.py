@@ -7,13 +7,13 @@ from typing import Literal
 
 from assistant.errors import UsageError
 from assistant.seeing.layout import Paragraph
+from assistant.speech.sentences import sentence_spans
 
 Unit = Literal["line", "sentence", "word"]
 
 HEADING_SIZE = 1.25
 """Times the usual height of letters."""
 
-_SENTENCE_END = re.compile(r"(?<=[a-z0-9)\"'][.!?])\s+(?=[A-Z\"'])|\n\n+")
 _SPOKEN_SIGNS = {
     " ": "space", ".": "dot", ",": "comma", "-": "dash", "/": "slash", ":": "colon", "@": "at",
     "_": "underscore", "+": "plus", "#": "hash", "&": "and", "'": "apostrophe", "(": "open bracket",
@@ -104,11 +104,6 @@ class Reading:
             raise UsageError(f"this is the first {unit}; say next to go on")
         return self._go(found[-1], unit)
 
-    def repeat(self) -> Place:
-        """What stands here."""
-        here = self._place()
-        return Place(self._at(here), self._where(here, "line"))
-
     def spell(self) -> Place:
         """The word here, letter by letter; of a longer stretch, its first word."""
         here = self._place()
@@ -165,12 +160,11 @@ class Reading:
             self._here, self._spoken_to = _Span(*match.span()), match.end()
 
     def _sentences(self) -> list[_Span]:
-        spans, start = [], 0
-        for match in [*_SENTENCE_END.finditer(self.text), None]:
-            end = len(self.text) if match is None else match.start()
-            if self.text[start:end].strip():
-                spans.append(_Span(start, end))
-            start = end if match is None else match.end()
+        """Sentences may go on over lines, but not over an empty line."""
+        spans = []
+        for paragraph in re.finditer(r"(?:[^\n]|\n(?!\n))+", self.text):
+            for start, end in sentence_spans(paragraph[0]):
+                spans.append(_Span(paragraph.start() + start, paragraph.start() + end))
         return spans
 
     def _of(self, unit: Unit) -> list[_Span]:

@@ -85,7 +85,7 @@ def parse_line(line: str, *, as_json: bool) -> list[Order | Question]:
     """
     text = line.strip()
     if len(text) > LONGEST_LINE:
-        raise UsageError(f"the line has {len(text)} characters; give at most {LONGEST_LINE}")
+        raise UsageError(f"the line has {len(text)} characters", f"give at most {LONGEST_LINE}")
     if not text:
         return []
     if text == "?":
@@ -101,18 +101,18 @@ def _parse_object(text: str) -> list[Order | Question]:
     try:
         given: dict[str, Any] = json.loads(text)
     except ValueError as error:
-        raise UsageError(f"the line is not JSON ({error}); {form}") from error
+        raise UsageError(f"the line is not JSON ({error})", form) from error
     unknown = set(given) - {"question", "picture", "command", "argument"}
     texts = all(isinstance(value, str) for value in given.values())
     if unknown or not texts or ("question" in given) == ("command" in given):
-        raise UsageError(f"the object has other fields than these; {form}")
+        raise UsageError("the object has other fields than these", form)
     found: list[Order | Question] = []
     if "picture" in given:
         found.append(Order(Action.OPEN, str(Path(given["picture"]))))
     if "question" in given:
         if not given["question"].strip():
             # A program would wait for the answer to nothing.
-            raise UsageError(f"the question is empty; {form}")
+            raise UsageError("the question is empty", form)
         return [*found, Question(given["question"])]
     return [*found, parse_command(f"/{given['command']} {given.get('argument', '')}")]
 
@@ -169,7 +169,7 @@ def _pass_on(session: Session, asked: Order | Question | Wrong) -> None:
     elif isinstance(asked, Question):
         session.ask(asked.text)
     else:
-        session.complain(asked.text)
+        session.fail(asked.text)
 
 
 def _write_events(session: Session, out: TextIO, write: Write) -> None:

@@ -6,6 +6,7 @@ A screen reader and a braille display get the same lines: no escape bytes, no re
 import sys
 from typing import TextIO
 
+from assistant.answers import Basis
 from assistant.session.events import (
     AnswerGiven,
     AnswerPart,
@@ -19,7 +20,6 @@ from assistant.session.events import (
     StateChanged,
     StatusSaid,
 )
-from assistant.skills.text_answers import Answer
 from assistant.speech.rendering import LABELS
 from assistant.text.printable import printable
 
@@ -44,9 +44,9 @@ class PlainFront:
         if not self.as_json:
             print(labelled(label, text), flush=True)
 
-    def answer(self, answer: Answer) -> None:
+    def answer(self, basis: Basis, text: str) -> None:
         """Print an answer with the label of its basis."""
-        self.line("answer", answer_text(answer))
+        self.line("answer", answer_text(basis, text))
 
     def status(self, text: str) -> None:
         """Print what the user should know about the program's state, the first time only."""
@@ -72,8 +72,8 @@ def event_line(event: Event) -> str | None:
             return labelled("you", text)
         case AnswerPart(text):
             return labelled("answer", text)
-        case AnswerGiven(answer, in_parts):
-            shown = f"({LABELS[answer.basis]})" if in_parts else answer_text(answer)
+        case AnswerGiven(answer, text, in_parts):
+            shown = answer_text(answer.basis, "" if in_parts else text)
             return labelled("answer", shown)
         case StatusSaid(text) | CameraLost(text) | CameraBack(text):
             return labelled("status", text)
@@ -93,9 +93,9 @@ def print_event(event: Event, out: TextIO) -> None:
         out.flush()
 
 
-def answer_text(answer: Answer) -> str:
+def answer_text(basis: Basis, text: str) -> str:
     """An answer with the label of its basis."""
-    return f"{answer.text} ({LABELS[answer.basis]})"
+    return f"{text} ({LABELS[basis]})".lstrip()
 
 
 def labelled(label: str, text: str) -> str:

@@ -16,6 +16,7 @@ from textual.driver import Driver
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from assistant.answers import Basis
 from assistant.errors import AssistantError
 from assistant.session.events import (
     AnswerGiven,
@@ -33,10 +34,8 @@ from assistant.session.events import (
     StatusSaid,
 )
 from assistant.session.orders import Action, Order
-from assistant.session.phrases import FIRST_QUESTION
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
-from assistant.skills.grounding import Basis
 from assistant.speech.rendering import LABELS
 from assistant.text.printable import printable
 from assistant.ui.key_help import ORDER_OF, keys_text
@@ -166,11 +165,11 @@ class AssistantScreen(App[None]):
                     self._show_status()
             case AnswerPart(text):
                 self._show_answer(text, None)
-            case AnswerGiven(answer, in_parts):
-                self._show_answer("" if in_parts else answer.text, answer.basis)
+            case AnswerGiven(answer, text, in_parts):
+                self._show_answer("" if in_parts else text, answer.basis)
             case ReadingMoved(text, position):
                 self._show_instead(text, f"Text, {position}")
-            case StatusSaid(text) if "\n" in text or text == FIRST_QUESTION:
+            case StatusSaid(text, is_question) if is_question or "\n" in text:
                 # A list that was asked for, or a question: where the cursor stands, and with room.
                 self._show_instead(text, "Answer")
             case StatusSaid(text) | CameraLost(text) | CameraBack(text):
@@ -264,7 +263,7 @@ class AssistantScreen(App[None]):
             self._line.cursor_position = len(self._line.value)
             self.set_focus(self._line)
         elif action == "help":
-            self._session.inform(keys_text(self._settings.keys))
+            self._session.say(keys_text(self._settings.keys))
         elif action == "quit":
             self.action_leave()
 
@@ -280,7 +279,7 @@ class AssistantScreen(App[None]):
                 else:
                     self._session.do(asked)
         except AssistantError as error:
-            self._session.complain(str(error))
+            self._session.fail(str(error))
 
     def on_descendant_focus(self) -> None:
         """Let the terminal's cursor follow the focus."""

@@ -27,8 +27,8 @@ DECODER_GROUPS = (
     ("mlp.language_mlp.down_proj",),
 )
 
-_TOWER = "model.vision.transformer.layers"
-_ADAPTER = "model.vision.linear_proj"
+TOWER = "model.vision.transformer.layers"
+ADAPTER = "model.vision.linear_proj"
 _DECODER = "model.layers"
 
 
@@ -42,8 +42,8 @@ class CogVLM2Blocks:
         """Yield the tower's layers, the adapter, and the decoder's layers."""
         core = self.model.model
         for index, layer in enumerate(core.vision.transformer.layers):
-            yield Block(f"{_TOWER}.{index}", layer, TOWER_GROUPS)
-        yield Block(_ADAPTER, core.vision.linear_proj, ADAPTER_GROUPS)
+            yield Block(f"{TOWER}.{index}", layer, TOWER_GROUPS)
+        yield Block(ADAPTER, core.vision.linear_proj, ADAPTER_GROUPS)
         for index, layer in enumerate(core.layers):
             yield Block(f"{_DECODER}.{index}", layer, DECODER_GROUPS)
 
@@ -65,9 +65,9 @@ class CogVLM2Blocks:
 
     def step(self, block: Block, state: State) -> State:
         """Run one block; entering the adapter or the decoder converts the state first."""
-        if block.name.startswith(_TOWER):
+        if block.name.startswith(TOWER):
             return self._on("patches", block, state)
-        if block.name == _ADAPTER:
+        if block.name == ADAPTER:
             if "patches" not in state:
                 return state
             rest = {name: value for name, value in state.items() if name != "patches"}

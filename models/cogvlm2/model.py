@@ -1,5 +1,7 @@
 """CogVLM2 as one module; parameter names are those of the published checkpoint."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -111,6 +113,29 @@ class CogVLM2ForCausalLM(nn.Module):
         x = self.model.embed(input_ids, types, features)
         x = self.decode(x, types, positions, attention_mask, cache)
         return self.model.norm(x)  # type: ignore[no-any-return]
+
+    def text_logits(self, ids: Tensor) -> Tensor:
+        """Compute logits (B, T, vocabulary) of ids (B, T) of words alone."""
+        logits: Tensor = self(ids)
+        return logits
+
+    def text_steps(self) -> Callable[[Tensor], Tensor]:
+        """Begin texts without a picture: each call takes ids (B, T) and returns the logits
+        (B, vocabulary) after them."""
+        cache = KVCache(self.config.num_hidden_layers)
+
+        def step(ids: Tensor) -> Tensor:
+            start = cache.length
+            positions = torch.arange(start, start + ids.shape[1], device=ids.device).expand_as(ids)
+            hidden = self.hidden_states(ids, positions=positions, cache=cache)
+            logits: Tensor = self.lm_head(hidden[:, -1])
+            return logits
+
+        return step
+
+    def text_ends(self) -> frozenset[int]:
+        """The ids that end an answer."""
+        return frozenset(self.config.eos_token_ids)
 
     def decode(
         self,

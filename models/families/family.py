@@ -1,13 +1,14 @@
-"""What a model family must know: its config.json, its module, its blocks, its tokenizer's rules."""
+"""What a model family must know: its config.json, its module, its blocks, its data, its terms."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 from models.blocks import BlockwiseModel
+from models.families.terms import Terms
+from models.sequences import SequenceLayout
 from models.text.byte_level import ByteLevelRules
 
 
@@ -24,6 +25,16 @@ class Family(Protocol):
         """How to read vocab.json and merges.txt; None where folders have a tokenizer.json."""
         ...
 
+    @property
+    def layout(self) -> Callable[[nn.Module], SequenceLayout]:
+        """How a module of this family reads calibration data; `TextLayout` for text alone."""
+        ...
+
+    @property
+    def terms(self) -> Terms:
+        """What goes with every quantized copy; `NoTerms` where nothing is known."""
+        ...
+
     def describes(self, config: Mapping[str, Any]) -> bool:
         """Tell whether a config.json is one of this family, whatever else is wrong with it."""
         ...
@@ -33,7 +44,8 @@ class Family(Protocol):
 
         The module has a ``config`` with ``hidden_size``, ``vocab_size``,
         ``max_position_embeddings`` and ``bos_token_id`` (see `TextLimits`), and is called as
-        transformers' models are: ``module(input_ids=ids, use_cache=False).logits``.
+        transformers' models are, ``module(input_ids=ids, use_cache=False).logits``, or says
+        itself how it reads text (see `ReadsText`).
 
         Raises:
             ModelFolderError: the configuration cannot be used.
@@ -55,23 +67,3 @@ class Family(Protocol):
     def complete(self, module: nn.Module, device: torch.device) -> None:
         """Compute what the checkpoint left out and tie what is tied, after loading."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class TextLimits:
-    """What a model's parsed config.json says about text.
-
-    vocab_size:   ids are 0 to vocab_size - 1.
-    context:      most tokens of a sequence.
-    bos_token_id: starts a text; None where the model was trained without such a token.
-    """
-
-    vocab_size: int
-    context: int
-    bos_token_id: int | None
-
-
-def text_limits(module: nn.Module) -> TextLimits:
-    """Read the limits of a module of any family."""
-    config: Any = module.config
-    return TextLimits(config.vocab_size, config.max_position_embeddings, config.bos_token_id)

@@ -1,6 +1,6 @@
 """LLaMA as transformers implements it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from models.families.causal import (
     tie_head,
 )
 from models.families.rotary import ROTARY_GROUPS, RotaryBlocks
+from models.families.terms import LlamaTerms, Terms
+from models.sequences import SequenceLayout, TextLayout
 from models.text.byte_level import ByteLevelRules
 
 LLAMA_GROUPS = ROTARY_GROUPS
@@ -42,6 +44,8 @@ class LlamaFamily:
 
     name: str = "llama"
     byte_level: ByteLevelRules | None = None  # published folders have a tokenizer.json
+    layout: Callable[[nn.Module], SequenceLayout] = TextLayout
+    terms: Terms = LlamaTerms()
 
     def describes(self, config: Mapping[str, Any]) -> bool:
         """Tell by model_type."""

@@ -13,6 +13,7 @@ from models.families.family import Family
 from models.families.registry import family_of
 from models.families.relatives import refuse_relative_tensors
 from models.files.checkpoint import CheckpointReader, read_json
+from models.sequences import SequenceLayout
 
 _PREFIX = "model."
 
@@ -31,6 +32,11 @@ class OpenedModel:
     module: nn.Module
     blockwise: BlockwiseModel
     config: dict[str, Any]
+
+    @property
+    def layout(self) -> SequenceLayout:
+        """How the module reads calibration data."""
+        return self.family.layout(self.module)
 
 
 def open_blockwise(folder: Path) -> OpenedModel:

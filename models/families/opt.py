@@ -1,6 +1,6 @@
 """OPT as transformers implements it: learned positions, biases, ReLU (arXiv 2205.01068)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from models.families.causal import (
     stored_names,
     tie_head,
 )
+from models.families.terms import NoTerms, Terms
+from models.sequences import SequenceLayout, TextLayout
 from models.text.byte_level import ByteLevelRules
 
 OPT_GROUPS = (
@@ -52,6 +54,8 @@ class OptFamily:
 
     name: str = "opt"
     byte_level: ByteLevelRules | None = _RULES
+    layout: Callable[[nn.Module], SequenceLayout] = TextLayout
+    terms: Terms = NoTerms()
 
     def describes(self, config: Mapping[str, Any]) -> bool:
         """Tell by model_type."""

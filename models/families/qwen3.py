@@ -1,6 +1,6 @@
 """Qwen3 as transformers implements it: LLaMA's blocks with norms on queries and keys."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from models.families.causal import (
     tie_head,
 )
 from models.families.rotary import RotaryBlocks
+from models.families.terms import NoTerms, Terms
+from models.sequences import SequenceLayout, TextLayout
 from models.text.byte_level import ByteLevelRules
 
 _TITLE = "a Qwen3 model"
@@ -57,6 +59,8 @@ class Qwen3Family:
 
     name: str = "qwen3"
     byte_level: ByteLevelRules | None = _RULES
+    layout: Callable[[nn.Module], SequenceLayout] = TextLayout
+    terms: Terms = NoTerms()
 
     def describes(self, config: Mapping[str, Any]) -> bool:
         """Tell by model_type."""

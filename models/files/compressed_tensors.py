@@ -29,14 +29,13 @@ from torch import Tensor
 from models.errors import CheckpointError
 from models.files.checkpoint import QuantizationConfig
 from models.int4.packing import (
-    QuantizedWeight,
     check_scale,
     check_storable,
-    group_count,
     pack_last,
     require_stored_bits,
     unpack_last,
 )
+from models.int4.weight import QuantizedWeight, group_count
 
 METHOD = "compressed-tensors"
 FORMAT = "pack-quantized"

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from models.files import compressed_tensors
 from models.files.checkpoint import QUANTIZE_CONFIG_FILE, QuantizationConfig
 from models.int4 import packing
-from models.int4.packing import QuantizedWeight, require_stored_bits, require_word_multiple
+from models.int4.packing import require_stored_bits, require_word_multiple
+from models.int4.weight import QuantizedWeight
 
 
 class OutputFormat(Protocol):

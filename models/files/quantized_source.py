@@ -23,13 +23,12 @@ from models.files import compressed_tensors
 from models.files.checkpoint import CheckpointReader, QuantizationConfig
 from models.int4.packing import (
     TENSOR_NAMES,
-    group_count,
-    group_index,
     pack_last,
     require_stored_bits,
     require_word_multiple,
     unpack_last,
 )
+from models.int4.weight import group_count, group_index
 
 
 class TensorSource(Protocol):

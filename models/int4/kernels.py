@@ -19,8 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.int4.cuda_layout import INNER_K_TILES, TILE_OUTPUTS, unpack_cuda
-from models.int4.packing import QuantizedWeight, group_index
+from models.int4.weight import QuantizedWeight, group_index
 
 CPU_KERNEL_MAX_ROWS = 80
 """Rows up to which the CPU kernel beats dequantize-and-GEMM at every shape that
@@ -28,6 +27,10 @@ scripts/bench_int4.py tries (one core with AVX-512; at 96 rows the shapes disagr
 
 CUDA_KERNEL_MAX_ROWS = 32
 """Rows up to which the CUDA kernel is used. Not measured yet: scripts/bench_int4.py tells."""
+
+INNER_K_TILES = 8
+TILE_OUTPUTS = 8
+"""Outputs of a tile; a slice of the layout holds whole tiles."""
 
 KERNEL_GROUP_SIZES = (32, 64, 128, 256)
 SLICE_ELEMENTS = 1 << 20
@@ -184,3 +187,25 @@ def dequantize_columns(codes: Tensor, zeros: Tensor, scales: Tensor, group_size:
         return (codes - zeros[group]) * scales[group]
     grouped = codes.reshape(in_features // group_size, group_size, -1).to(torch.float32)
     return grouped.sub_(zeros[:, None]).mul_(scales[:, None]).reshape(in_features, -1)
+
+
+def unpack_cuda(packed: Tensor) -> Tensor:
+    """Read the codes out of the CUDA kernel's layout, so that no second copy has to be held.
+
+    `torch.ops.aten._convert_weight_to_int4pack` cuts the weight into tiles of 8 outputs by 128
+    inputs (`INNER_K_TILES` tiles of 16), each held by the 32 lanes of a warp. Lane l has the codes
+    of output l // 4; each of its words has eight codes of 32 neighbouring inputs. From the lowest
+    bits upwards they are those of the inputs 0, 8, 16, 24, 1, 9, 17, 25 behind 2 * (l % 4).
+    Source: aten/src/ATen/native/cuda/int4mm.cu of https://github.com/pytorch/pytorch (2.13).
+
+    packed: (out / 8, in / 128, 32, 4) int32, or some of its tiles of outputs.
+    Returns (out, in) uint8.
+    """
+    tiles, deep, _, words = packed.shape
+    shifts = torch.arange(0, 32, 4, dtype=torch.int32, device=packed.device)
+    codes = ((packed.unsqueeze(-1) >> shifts) & 15).to(torch.uint8)
+    # Input within 32: 16 * upper + 8 * middle + 2 * lane + odd.
+    codes = codes.view(tiles, deep, TILE_OUTPUTS, 4, words, 2, 2, 2)
+    # Now (tile, deep, output, lane, word, odd, upper, middle).
+    codes = codes.permute(0, 2, 1, 4, 6, 7, 3, 5)
+    return codes.reshape(tiles * TILE_OUTPUTS, -1)

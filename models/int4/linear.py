@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,10 +12,7 @@ from models.errors import CheckpointError
 from models.int4 import kernels
 from models.int4.packing import (
     TENSOR_NAMES,
-    QuantizedWeight,
     check_stored,
-    group_count,
-    group_index,
     pack,
     pack_last,
     require_stored_bits,
@@ -22,6 +20,7 @@ from models.int4.packing import (
     stored_zeros,
     unpack,
 )
+from models.int4.weight import QuantizedWeight, group_count, group_index
 
 log = logging.getLogger(__name__)
 
@@ -90,28 +89,39 @@ class Int4Linear(nn.Module):
         """Build the layer from a quantized weight (out, in) and its bias (out,) or None.
 
         Raises:
-            CheckpointError: the weight cannot be stored, see `pack`.
+            CheckpointError: the weight cannot be stored, see `pack`; zero-points of 0 cannot.
         """
-        tensors = pack(weight)
-        out_features, in_features = weight.codes.shape
-        layer = cls(in_features, out_features, weight.group_size, bias is not None, weight.bits)
+        order = weight.input_order
+        tensors = pack(replace(weight, input_order=None))
+        out_features, in_features = weight.shape
+        layer = cls(
+            in_features,
+            out_features,
+            weight.group_size,
+            bias is not None,
+            weight.bits,
+            ordered=order is not None,
+        )
+        if order is not None:
+            tensors["input_order"] = order
         if bias is not None:
             tensors["bias"] = bias.detach()
         layer.load_state_dict(tensors, assign=True)
         return layer
 
     def quantized(self) -> QuantizedWeight:
-        """Return the weight as integers, its columns in the order of ``input_order``.
+        """Return the weight as integers, with all that it takes to build the layer again.
 
         Raises:
             CheckpointError: the stored tensors are no valid grid.
         """
-        return unpack(
+        weight = unpack(
             self._stored(),
             bits=self.bits,
             group_size=self.group_size,
             zero_offset=self.zero_offset,
         )
+        return replace(weight, input_order=self.input_order)
 
     def check(self) -> None:
         """Check the loaded tensors without reading the codes.
@@ -145,10 +155,6 @@ class Int4Linear(nn.Module):
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bits={self.bits}, group_size={self.group_size}, bias={self.bias is not None}"
         )
-
-    def held_bytes(self) -> int:
-        """Count the bytes of all tensors that the layer holds now."""
-        return sum(buffer.numel() * buffer.element_size() for buffer in self.buffers())
 
     def _stored(self) -> dict[str, Tensor]:
         own = {name: getattr(self, name) for name in TENSOR_NAMES}

@@ -15,12 +15,12 @@ and zero-points of 0. All of that is read; what is written here is v1 as above.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from models.errors import CheckpointError
+from models.int4.weight import QuantizedWeight, group_count, group_index
 
 STORED_BITS = (4, 8)
 """Widths that divide a 32-bit word and that the ecosystem's loaders read."""
@@ -28,57 +28,13 @@ STORED_BITS = (4, 8)
 TENSOR_NAMES = ("qweight", "qzeros", "scales", "g_idx")
 
 
-@dataclass(frozen=True, slots=True)
-class QuantizedWeight:
-    """A linear layer's weight on an integer grid: ``(codes - zero) * scale``.
-
-    codes:      (out, in) uint8, each in 0 .. 2**bits - 1.
-    scale:      (out, groups) float32, every value representable in float16 if it is ours.
-    zero:       (out, groups) int32, each in 1 .. 2**bits - 1; 0 only where another tool wrote it.
-    group_size: inputs that share a scale; the last group may be shorter.
-    bits:       2, 3, 4 or 8; only 4 and 8 can be packed.
-    """
-
-    codes: Tensor
-    scale: Tensor
-    zero: Tensor
-    group_size: int
-    bits: int = 4
-
-    def dequantize(self) -> Tensor:
-        """Return the weight as (out, in) float32."""
-        group = group_index(self.codes.shape[1], self.group_size, device=self.codes.device)
-        zero = self.zero.to(torch.float32)[:, group]
-        return (self.codes.to(torch.float32) - zero) * self.scale.to(torch.float32)[:, group]
-
-    def to(self, device: torch.device | str) -> "QuantizedWeight":
-        """Return the same weight on a device."""
-        return replace(
-            self,
-            codes=self.codes.to(device),
-            scale=self.scale.to(device),
-            zero=self.zero.to(device),
-        )
-
-
-def group_count(in_features: int, group_size: int) -> int:
-    """Return ceil(in_features / group_size)."""
-    return -(-in_features // group_size)
-
-
-def group_index(
-    in_features: int, group_size: int, *, device: torch.device | str | None = None
-) -> Tensor:
-    """Return the group of every input, (in_features,) int64."""
-    return torch.arange(in_features, device=device) // group_size
-
-
 def pack(weight: QuantizedWeight) -> dict[str, Tensor]:
     """Return the four GPTQ v1 tensors of a weight.
 
     Raises:
         CheckpointError: the width has no packed form, the shape does not divide into whole
-            words, a code or zero-point is out of range, or a scale is not finite and positive.
+            words, a code or zero-point is out of range, a scale is not finite and positive, or
+            the columns do not stand in the order of the inputs.
     """
     check_storable(weight)
     per_word = 32 // weight.bits
@@ -193,7 +149,12 @@ def check_storable(weight: QuantizedWeight) -> None:
         CheckpointError: as for `pack`.
     """
     require_stored_bits(weight.bits)
-    out_features, in_features = weight.codes.shape
+    if weight.input_order is not None:
+        raise CheckpointError(
+            "the groups follow the activations, which is read but not written here: "
+            "quantize the layer with static groups"
+        )
+    out_features, in_features = weight.shape
     require_word_multiple(in_features, out_features, weight.bits)
     expected = (out_features, group_count(in_features, weight.group_size))
     if tuple(weight.scale.shape) != expected or tuple(weight.zero.shape) != expected:

@@ -1,6 +1,6 @@
 """Pictures with questions and answers, in the layouts in which such data is published.
 
-* ours: a folder with ``questions.jsonl`` (``quantizer.calibration.texts``);
+* ours: a folder with ``questions.jsonl``, see `read_questions`;
 * CogVLM-SFT-311K: folders of ``images/NAME.jpg`` beside ``labels/NAME.json`` (or ``labels_en``),
   each label ``{"conversations": [{"role": "user", "content": ...}, ...]}`` or
   ``{"captions": [{"role": "caption", "content": ...}]}``
@@ -14,25 +14,40 @@ of either form.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quantizer.calibration.texts import QUESTIONS_FILE, json_lines, read_questions
+from models.sequences import Turns
+from quantizer.calibration.texts import json_lines, read_text
 from quantizer.errors import DataError
 
-Turns = tuple[tuple[str, str], ...]
-"""Questions with their answers, oldest first."""
-
+QUESTIONS_FILE = "questions.jsonl"
 CAPTION_QUESTION = "Describe this picture."
 """What captions answer; they come without a question."""
 
+_WANTED = "pictures with questions, or text"
 _SUFFIXES = (".json", ".jsonl")
 _LABELS = ("labels_en", "labels")
 _PICTURE_MARK = "<image>"
 _ASKING = ("human", "user")
 _ANSWERING = ("gpt", "assistant")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureQuestion:
+    """One line of ``questions.jsonl``: a question about a picture and its right answer.
+
+    size: em size in the model's input pixels of the text that the answer reads, 0 if none is.
+    """
+
+    picture: Path
+    question: str
+    answer: str
+    skill: str
+    size: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,43 @@ def read_records(path: Path) -> list[PictureRecord]:
     )
 
 
+def read_questions(folder: Path) -> list[PictureQuestion]:
+    """Read a picture folder's ``questions.jsonl``, one JSON object a line.
+
+    Raises:
+        DataError: the folder or the file is missing, a line cannot be used, or there is none.
+    """
+    path = folder / QUESTIONS_FILE
+    if not path.is_file():
+        raise DataError(
+            f"{folder}: has no {QUESTIONS_FILE}; give a folder with pictures and that file"
+        )
+    text = read_text(path, _WANTED)
+    questions = [_question(folder, line, f"{path}:{number}") for number, line in json_lines(text)]
+    if not questions:
+        raise DataError(f"{path}: holds no questions; add one JSON object a line")
+    return questions
+
+
+def _question(folder: Path, line: str, where: str) -> PictureQuestion:
+    try:
+        raw = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: is not JSON ({error.msg}); write one object a line") from error
+    fields = ("picture", "question", "answer", "skill")
+    if not isinstance(raw, dict) or not all(isinstance(raw.get(name), str) for name in fields):
+        raise DataError(f"{where}: needs the text fields {', '.join(fields)}; add what is missing")
+    picture = (folder / raw["picture"]).resolve()
+    if not picture.is_relative_to(folder.resolve()):
+        raise DataError(
+            f"{where}: the picture {raw['picture']} lies outside the folder; move it inside"
+        )
+    size = raw.get("size", 0.0)
+    if isinstance(size, bool) or not isinstance(size, int | float) or not 0 <= size < math.inf:
+        raise DataError(f"{where}: size is {size!r}; give pixels, or leave it out")
+    return PictureQuestion(picture, raw["question"], raw["answer"], raw["skill"], float(size))
+
+
 def _checked(path: Path, records: list[PictureRecord]) -> list[PictureRecord]:
     if not records:
         raise DataError(f"{path}: holds no picture with a conversation; give other data")
@@ -101,20 +153,11 @@ def _label_records(folder: Path) -> Iterator[PictureRecord]:
 
 
 def _label_reader(label: Path) -> Callable[[], Turns]:
-    return lambda: _turns(_parsed(_text(label), str(label)), str(label))
+    return lambda: _turns(_parsed(read_text(label, _WANTED), str(label)), str(label))
 
 
 def _fixed(turns: Turns) -> Callable[[], Turns]:
     return lambda: turns
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; give pictures with questions, or text") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text; convert it first") from error
 
 
 def _parsed(text: str, where: str) -> Any:
@@ -131,7 +174,7 @@ def _file_records(path: Path) -> Iterator[PictureRecord]:
 
     A list is one JSON value; anything else is one object a line.
     """
-    text = _text(path)
+    text = read_text(path, _WANTED)
     if text.lstrip().startswith("["):
         records = [(f"{path}: record {n}", raw) for n, raw in enumerate(_parsed(text, str(path)))]
     else:

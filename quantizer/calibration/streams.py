@@ -9,17 +9,13 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from models.blocks import Sample
-from models.cogvlm2.blockwise import CogVLM2Blocks
-from models.cogvlm2.config import CogVLM2Config
-from models.cogvlm2.decoder import LANGUAGE
-from models.cogvlm2.processing import build_prompt, encode_prompt, preprocess_picture
-from models.errors import PictureError, PromptError
+from models.errors import PictureError
 from models.families import OpenedModel, text_limits
 from models.pictures import load_picture
+from models.sequences import PictureLayout
 from models.text.tokenization import load_tokenizer
-from quantizer.calibration.pictures import PictureRecord, Turns, is_picture_data, read_records
-from quantizer.calibration.sequences import sequence_length
-from quantizer.calibration.texts import tokenize_file
+from quantizer.calibration.pictures import PictureRecord, is_picture_data, read_records
+from quantizer.calibration.texts import sequence_length, tokenize_file
 from quantizer.errors import CalibrationError, DataError, SettingsError
 
 PICTURE_SAMPLES, TEXT_SAMPLES = 64, 128
@@ -48,11 +44,6 @@ class CalibrationSet:
         return len(self.fitting) + len(self.held_out)
 
 
-def reads_pictures(opened: OpenedModel) -> bool:
-    """Whether a model can be calibrated with pictures."""
-    return isinstance(opened.blockwise, CogVLM2Blocks)
-
-
 def draw_calibration(
     opened: OpenedModel,
     path: Path,
@@ -75,16 +66,20 @@ def draw_calibration(
         ModelsError: the tokenizer is missing.
     """
     if samples is not None and samples < 1:
-        raise SettingsError(f"--samples {samples} cannot calibrate; give 1 or more")
+        raise SettingsError(
+            lambda name: f"{name('samples')} {samples} cannot calibrate; give 1 or more"
+        )
     if not 0 <= seed < _SEEDS:
-        raise SettingsError(f"--seed {seed} is out of range; give 0 to {_SEEDS - 1}")
+        raise SettingsError(
+            lambda name: f"{name('seed')} {seed} is out of range; give 0 to {_SEEDS - 1}"
+        )
     limits = text_limits(opened.module)
     tokenizer = load_tokenizer(opened.folder, limits.vocab_size, opened.family.byte_level)
-    blocks = opened.blockwise
+    layout = opened.layout
 
     def of_text(file: Path) -> CalibrationSet:
         wanted = TEXT_SAMPLES if samples is None else samples
-        drawn = text_samples(
+        windows = text_windows(
             file,
             tokenizer,
             bos_token_id=limits.bos_token_id,
@@ -92,23 +87,22 @@ def draw_calibration(
             seq_len=sequence_length(opened.module, seq_len),
             seed=seed,
         )
-        if isinstance(blocks, CogVLM2Blocks):
-            drawn = [s | {"token_type_ids": torch.zeros_like(s["input_ids"])} for s in drawn]
-        return _with_note(hold_out(drawn), file, wanted)
+        return _with_note(hold_out([layout.text(window) for window in windows]), file, wanted)
 
     if not is_picture_data(path):
         if text is not None:
             raise SettingsError(
-                f"--text-calibration {text} adds to calibration with pictures and {path} is text; "
-                "give all text in one file to --calibration"
+                lambda name: (
+                    f"{name('text_calibration')} {text} adds to calibration with pictures and "
+                    f"{path} is text; give all text in one file to {name('calibration')}"
+                )
             )
         return of_text(path)
-    if not isinstance(blocks, CogVLM2Blocks):
+    if layout.pictures is None:
         kind = "is a folder" if path.is_dir() else "holds pictures"
         raise DataError(f"{path}: {kind}, but the model reads text only; give a text file")
     wanted = PICTURE_SAMPLES if samples is None else samples
-    config = blocks.model.config
-    drawn = picture_samples(path, tokenizer, config, samples=wanted, seed=seed)
+    drawn = picture_samples(path, tokenizer, layout.pictures, samples=wanted, seed=seed)
     drawn = _with_note(drawn, path, wanted)
     return drawn if text is None else _joined(drawn, of_text(text))
 
@@ -116,8 +110,10 @@ def draw_calibration(
 def uncalibrated(layer: str) -> CalibrationError:
     """What to say of a layer that no calibration token reaches."""
     return CalibrationError(
-        f"{layer}: no calibration token reached it; give calibration data that does "
-        "(pictures for a vision expert), or --allow-uncalibrated to round it to nearest"
+        lambda name: (
+            f"{layer}: no calibration token reached it; give calibration data that does (pictures "
+            f"for a vision expert), or {name('allow_uncalibrated')} to round it to nearest"
+        )
     )
 
 
@@ -169,35 +165,22 @@ def text_windows(
     count = len(ids) // seq_len
     if count == 0:
         raise DataError(
-            f"{path}: has {len(ids)} tokens, fewer than one sequence of {seq_len}; "
-            "give more text or a smaller --seq-len"
+            lambda name: (
+                f"{path}: has {len(ids)} tokens, fewer than one sequence of {seq_len}; "
+                f"give more text or a smaller {name('seq_len')}"
+            )
         )
     windows = ids[: count * seq_len].view(count, 1, seq_len)
     return [windows[index] for index in _draw(count, samples, seed)]
 
 
-def text_samples(
-    path: Path,
-    tokenizer: Tokenizer,
-    *,
-    bos_token_id: int | None,
-    samples: int,
-    seq_len: int,
-    seed: int,
-) -> list[Sample]:
-    """Calibration samples of a language model; see ``text_windows``."""
-    windows = text_windows(
-        path, tokenizer, bos_token_id=bos_token_id, samples=samples, seq_len=seq_len, seed=seed
-    )
-    return [{"input_ids": window} for window in windows]
-
-
 def picture_samples(
-    path: Path, tokenizer: Tokenizer, config: CogVLM2Config, *, samples: int, seed: int
+    path: Path, tokenizer: Tokenizer, layout: PictureLayout, *, samples: int, seed: int
 ) -> CalibrationSet:
-    """Draw CogVLM2 samples: picture, question and answer, as at run time.
+    """Draw samples with a picture, a question and its answer, as at run time.
 
-    path: any layout of ``quantizer.calibration.pictures``.
+    path:   any form of ``quantizer.calibration.pictures``.
+    layout: how the model reads them.
 
     Pictures are drawn, each with one of its records; only where more samples are asked for than
     there are pictures do pictures come again with another record. Pictures that cannot be read
@@ -221,7 +204,7 @@ def picture_samples(
             break
         picture = names[index]
         try:
-            readable[picture] = preprocess_picture(load_picture(picture), config).unsqueeze(0)
+            readable[picture] = layout.pixels(load_picture(picture))
         except PictureError as error:
             skipped.append(str(error))
     if not readable:
@@ -229,7 +212,7 @@ def picture_samples(
     counts = _share_out(samples, {picture: len(by_picture[picture]) for picture in readable})
     groups = [
         [
-            _answered(picture, record.turns(), tokenizer, config) | {"pixels": pixels}
+            layout.conversation(record.turns(), tokenizer, picture) | {"pixels": pixels}
             for record in by_picture[picture][: counts[picture]]
         ]
         for picture, pixels in readable.items()
@@ -258,34 +241,6 @@ def _share_out(samples: int, available: Mapping[Path, int]) -> dict[Path, int]:
                 counts[picture] += 1
                 left -= 1
     return counts
-
-
-def _answered(picture: Path, turns: Turns, tokenizer: Tokenizer, config: CogVLM2Config) -> Sample:
-    """Lay out a conversation and its last answer, which the model meets itself while decoding.
-
-    The answer is encoded on its own, as decoding appends it: encoding the joined text would put
-    a space between them that no answer has. Later turns that do not fit are left out.
-    """
-    *history, (question, last) = turns
-    answer = torch.tensor([tokenizer.encode(last, add_special_tokens=False).ids]).long()
-    context = config.max_position_embeddings
-    try:
-        prompt = build_prompt(question, history, config.template_version)
-        ids, types = encode_prompt(tokenizer, prompt, config, with_picture=True)
-        total = ids.shape[1] + answer.shape[1]
-        if total > context:
-            raise PromptError(
-                f"{picture}: picture, question and answer have {total} tokens but {context} fit; "
-                "shorten the answer"
-            )
-    except PromptError:
-        if not history:
-            raise
-        return _answered(picture, tuple(history), tokenizer, config)
-    return {
-        "input_ids": torch.cat((ids, answer), dim=1),
-        "token_type_ids": torch.cat((types, torch.full_like(answer, LANGUAGE)), dim=1),
-    }
 
 
 def _draw(count: int, samples: int, seed: int) -> list[int]:

@@ -1,38 +1,43 @@
-"""Reading the data that people hand in: text files, and folders of pictures with questions."""
+"""From a text file to tokens: the one reader of text for calibration and for every evaluation."""
 
 import json
-import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 from tokenizers.models import Unigram
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.errors import ModelFolderError
-from quantizer.errors import DataError
+from models.families import text_limits
+from quantizer.errors import DataError, SettingsError
 
 END_OF_TEXT = "<|endoftext|>"
-QUESTIONS_FILE = "questions.jsonl"
 
+_LONGEST = 2048
 _MOST_UNKNOWN = 0.5  # of all characters; beyond that the statistics are those of <unk>
 
 
-@dataclass(frozen=True, slots=True)
-class PictureQuestion:
-    """One line of ``questions.jsonl``: a question about a picture and its right answer.
+def read_text(path: Path, wanted: str, *, newline: str | None = None) -> str:
+    """Read a whole UTF-8 file, without the mark that some editors put in front.
 
-    size: em size in the model's input pixels of the text that the answer reads, 0 if none is.
+    wanted:  what to give instead, for errors.
+    newline: as `open` takes it; "" leaves line ends as they are.
+
+    Raises:
+        DataError: there is no such file, it is a folder, or it is not UTF-8.
     """
-
-    picture: Path
-    question: str
-    answer: str
-    skill: str
-    size: float = 0.0
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; give {wanted}")
+    try:
+        with path.open(encoding="utf-8-sig", newline=newline) as file:
+            return file.read()
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; give {wanted}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 text; convert it first") from error
 
 
 def read_documents(path: Path) -> list[str]:
@@ -46,12 +51,7 @@ def read_documents(path: Path) -> list[str]:
     """
     if path.is_dir():
         raise DataError(f"{path}: is a folder; give a text file")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; give a text file or a picture folder") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text; convert it first") from error
+    text = read_text(path, "a text file or a picture folder")
     parts = text.split(END_OF_TEXT) if END_OF_TEXT in text else re.split(r"\n[ \t]*\n", text)
     documents = [part.strip() for part in parts if part.strip()]
     if not documents:
@@ -133,41 +133,19 @@ def json_lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def read_questions(folder: Path) -> list[PictureQuestion]:
-    """Read a picture folder's ``questions.jsonl``, one JSON object a line.
+def sequence_length(model: nn.Module, asked: int | None) -> int:
+    """Tokens of a sequence: the smaller of 2048 and the context, or what was asked for.
 
     Raises:
-        DataError: the folder or the file is missing, a line cannot be used, or there is none.
+        SettingsError: what was asked for does not fit.
     """
-    path = folder / QUESTIONS_FILE
-    if not path.is_file():
-        raise DataError(
-            f"{folder}: has no {QUESTIONS_FILE}; give a folder with pictures and that file"
+    context = text_limits(model).context
+    if asked is None:
+        return min(_LONGEST, context)
+    if not 2 <= asked <= context:
+        raise SettingsError(
+            lambda name: (
+                f"{name('seq_len')} {asked} does not fit the model's context; give 2 to {context}"
+            )
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text; convert it first") from error
-    questions = [_question(folder, line, f"{path}:{number}") for number, line in json_lines(text)]
-    if not questions:
-        raise DataError(f"{path}: holds no questions; add one JSON object a line")
-    return questions
-
-
-def _question(folder: Path, line: str, where: str) -> PictureQuestion:
-    try:
-        raw = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: is not JSON ({error.msg}); write one object a line") from error
-    fields = ("picture", "question", "answer", "skill")
-    if not isinstance(raw, dict) or not all(isinstance(raw.get(name), str) for name in fields):
-        raise DataError(f"{where}: needs the text fields {', '.join(fields)}; add what is missing")
-    picture = (folder / raw["picture"]).resolve()
-    if not picture.is_relative_to(folder.resolve()):
-        raise DataError(
-            f"{where}: the picture {raw['picture']} lies outside the folder; move it inside"
-        )
-    size = raw.get("size", 0.0)
-    if isinstance(size, bool) or not isinstance(size, int | float) or not 0 <= size < math.inf:
-        raise DataError(f"{where}: size is {size!r}; give pixels, or leave it out")
-    return PictureQuestion(picture, raw["question"], raw["answer"], raw["skill"], float(size))
+    return asked

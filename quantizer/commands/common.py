@@ -13,6 +13,11 @@ from rich.progress import Progress as Bars
 from quantizer.errors import OutputError, SettingsError
 
 
+def option_of(setting: str) -> str:
+    """What the command line calls a setting."""
+    return f"--{setting.replace('_', '-')}"
+
+
 def device_of(name: str) -> torch.device:
     """Turn ``--device`` into a device that is present; ``auto`` prefers a GPU.
 

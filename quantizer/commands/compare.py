@@ -6,9 +6,11 @@ from pathlib import Path
 import torch
 
 from quantizer.commands.common import device_of, progress_bar
-from quantizer.compare.compare import CompareJob, Comparison, compare
+from quantizer.compare.compare import compare
+from quantizer.compare.comparison import DRIVING, CompareJob, Comparison
 from quantizer.compare.methods import MEANINGS
 from quantizer.errors import SettingsError
+from quantizer.solvers.methods import DEFAULTS
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--bits",
-        default="4",
+        default=str(DEFAULTS[DRIVING].bits),
         metavar="LIST",
         help="widths from 2 to 8, such as 4,3,2; the walk over the model uses the first; "
         "default: %(default)s",
@@ -49,14 +51,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--paper-rounds",
-        default="5",
+        default=str(DEFAULTS["rpiq-paper"].rounds),
         metavar="LIST",
         help="rounds of rpiq-paper, such as 5,20; default: %(default)s",
     )
     parser.add_argument(
         "--group-size",
         type=int,
-        default=128,
+        default=DEFAULTS[DRIVING].group_size,
         help="inputs that share a scale; default: %(default)s",
     )
     parser.add_argument(

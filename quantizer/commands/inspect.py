@@ -7,8 +7,8 @@ from itertools import groupby
 from pathlib import Path
 
 from quantizer.commands.common import progress_bar
+from quantizer.inspect.checks import LayerFacts
 from quantizer.inspect.folder import Inspection, as_json, inspect_folder, kind_of
-from quantizer.inspect.layer import LayerFacts
 
 
 def add(parser: argparse.ArgumentParser) -> None:

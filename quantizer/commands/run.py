@@ -2,34 +2,30 @@
 
 import argparse
 import json
-import math
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from models.files.formats import FORMATS
-from quantizer.commands.common import device_of, progress_bar
+from quantizer.commands.common import device_of, option_of, progress_bar
 from quantizer.errors import SettingsError
 from quantizer.plan.machine import return_freed_memory
 from quantizer.plan.text import plan_text
-from quantizer.recipes.recipe import PUBLISHED_ROUNDS, Recipe, read_recipe, shipped
-from quantizer.report.report import RunReport
+from quantizer.recipes.recipe import Recipe, read_recipe, shipped
+from quantizer.report.report import Report
 from quantizer.run.pipeline import Job, plan_job, prepare, run
 from quantizer.run.progress import count_finished
-from quantizer.solvers.solver import Method, Settings, with_default_grid
-
-_IN_RECIPES = (
-    "method",
-    "bits",
-    "group_size",
-    "sym",
-    "damp_percent",
-    "rounds",
-    "rpiq_hessian",
-    "asymmetric_target",
-    "grid",
-    "act_order",
+from quantizer.solvers.methods import (
+    DEFAULT_METHOD,
+    DEFAULTS,
+    AsymmetricTarget,
+    GridChoice,
+    HessianChoice,
+    Settings,
 )
+
+_IN_RECIPES = tuple(field.name for field in fields(Settings))
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +41,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--method",
-        choices=("rtn", "gptq", "rpiq", "rpiq-paper"),
+        choices=tuple(DEFAULTS),
         help="rounding to nearest, GPTQ, GPTQ refined on the grid, or RPIQ as published; "
-        "default: rpiq",
+        f"default: {DEFAULT_METHOD}",
     )
     parser.add_argument(
         "--recipe",
@@ -60,11 +56,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="gptq",
         help="form of the written layers; default: %(default)s",
     )
-    parser.add_argument("--bits", type=int, choices=(4, 8), help="of a weight; default: 4")
+    parser.add_argument("--bits", type=int, choices=(4, 8), help=f"of a weight; {_default('bits')}")
     parser.add_argument(
         "--group-size",
         type=int,
-        help="inputs that share a scale; default: 128",
+        help=f"inputs that share a scale; {_default('group_size')}",
     )
     parser.add_argument(
         "--sym", action="store_true", default=None, help="fix every zero point in the middle"
@@ -72,30 +68,26 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--damp-percent",
         type=float,
-        help="share of the Hessian's mean diagonal; default: 0.05 for rpiq, else 0.01",
+        help=f"share of the Hessian's mean diagonal; {_default('damp_percent')}",
     )
-    parser.add_argument(
-        "--rounds", type=int, help="most refinement rounds; default: 4 for rpiq, 5 for rpiq-paper"
-    )
+    parser.add_argument("--rounds", type=int, help=f"most refinement rounds; {_default('rounds')}")
     parser.add_argument(
         "--rpiq-hessian",
-        choices=("last", "global"),
+        choices=get_args(HessianChoice),
         help="rpiq-paper: block Hessians of the last sequence, or of all as equation 12 reads; "
-        "default: last",
+        f"{_default('rpiq_hessian')}",
     )
     parser.add_argument(
         "--asymmetric-target",
-        choices=("auto", "0", "0.5", "1"),
-        help="rpiq: how far layers make up for errors before them; auto, the default: chosen on "
-        "held-out text",
+        choices=get_args(AsymmetricTarget),
+        help="rpiq: how far layers make up for errors before them; auto: chosen on held-out text; "
+        f"{_default('asymmetric_target')}",
     )
-    parser.add_argument(
-        "--grid", choices=("minmax", "hessian"), help="default: hessian for rpiq, else minmax"
-    )
+    parser.add_argument("--grid", choices=get_args(GridChoice), help=_default("grid"))
     parser.add_argument(
         "--act-order",
         action=argparse.BooleanOptionalAction,
-        help="quantize columns in order of importance; default: yes, except for rpiq-paper",
+        help=f"quantize columns in order of importance; {_default('act_order')}",
     )
     parser.add_argument(
         "--calibration",
@@ -182,37 +174,29 @@ def _recipe(options: argparse.Namespace) -> Recipe | None:
     for name in _IN_RECIPES:
         if getattr(options, name) is not None:
             raise SettingsError(
-                f"--{name.replace('_', '-')} and --recipe {options.recipe} exclude each other; "
+                f"{option_of(name)} and --recipe {options.recipe} exclude each other; "
                 "say it in a recipe of your own"
             )
     return read_recipe(options.recipe)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    """The settings of all layers alike."""
-    method: Method = options.method or "rpiq"
-    rounds = PUBLISHED_ROUNDS if method == "rpiq-paper" else 4
-    settings = Settings(
-        method=method,
-        bits=4 if options.bits is None else options.bits,
-        group_size=128 if options.group_size is None else options.group_size,
-        sym=bool(options.sym),
-        act_order=method != "rpiq-paper" if options.act_order is None else options.act_order,
-        damp_percent=_damping(options.damp_percent),
-        rounds=rounds if options.rounds is None else options.rounds,
-        rpiq_hessian=options.rpiq_hessian or "last",
-        asymmetric_target=options.asymmetric_target or "auto",
-    )
-    return with_default_grid(settings, options.grid)
+    """The settings of all layers alike; what was not asked for is the method's own."""
+    return Settings(**{name: getattr(options, name) for name in _IN_RECIPES})
 
 
-def _damping(asked: float | None) -> float:
-    """What `Settings` takes: NaN for the method's own default, which nobody can ask for."""
-    if asked is None:
-        return math.nan
-    if math.isnan(asked):
-        raise SettingsError("--damp-percent nan is out of range; give a share such as 0.01")
-    return asked
+def _default(setting: str) -> str:
+    """Say what a setting is unless it is given: the same for most methods, or for all."""
+    by_method = {method: getattr(row, setting) for method, row in DEFAULTS.items()}
+    *others, usual = sorted(set(by_method.values()), key=list(by_method.values()).count)
+    own = [f"{_word(by_method[m])} for {m}" for m in by_method if by_method[m] in others]
+    return "default: " + ", ".join([*own, f"else {_word(usual)}" if own else _word(usual)])
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
 
 
 def _dry_run(job: Job, *, as_json: bool) -> int:
@@ -228,7 +212,7 @@ def _dry_run(job: Job, *, as_json: bool) -> int:
     return 0
 
 
-def _summary(out: Path, report: RunReport) -> str:
+def _summary(out: Path, report: Report) -> str:
     totals = report.totals()
     ratio = totals["mean_j_ratio"]
     kept = ", ".join(f"{count} {name}" for name, count in totals["kept"].items())

@@ -12,160 +12,39 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from models.files.checkpoint import ShardWriter, write_json
 from models.loading import load_model
-from quantizer.compare.costs import Cost, CostMeter
+from quantizer.compare.comparison import CompareJob, Comparison, Measured
+from quantizer.compare.costs import CostMeter
 from quantizer.compare.methods import (
-    GPTQ,
-    MEANINGS,
     PAPER,
-    RPIQ,
     Attempt,
-    Contender,
-    LayerRow,
+    ComparedMethod,
     Variant,
-    contenders,
-    settings_of,
+    compared_methods,
 )
 from quantizer.errors import DataError, OutputError, QuantizerError, SettingsError
-from quantizer.evaluate.paired import FEWEST, paired_perplexity
+from quantizer.evaluate.paired import FEWEST
 from quantizer.evaluate.perplexity import perplexity
 from quantizer.plan.machine import exact_float32
 from quantizer.plan.plan import megabytes
-from quantizer.run.atomic_folder import appearing_folder
-from quantizer.run.output import copy_small_files
+from quantizer.run.output import atomic_folder, copy_small_files
 from quantizer.run.pipeline import Job, Prepared, prepare
 from quantizer.run.walk import Walk
 from quantizer.run.walked import Observed
-from quantizer.run.warnings import with_events
-from quantizer.solvers.solver import Settings
+from quantizer.run.warnings import with_warnings
 
 logger = logging.getLogger(__name__)
 
 MODELS_FOLDER = "models"
 _SHARD_BYTES = 128 * 2**20  # of each variant's unwritten tensors, which are all in memory at once
 _DRIVING_BITS = (4, 8)  # widths whose shapes can be checked against a file format
-
-
-@dataclass(frozen=True, slots=True)
-class CompareJob:
-    """One run of ``quantizer compare``.
-
-    calibration: a text file, or a folder with pictures and ``questions.jsonl`` for CogVLM2.
-    data:        a text file to measure perplexity on, by its first ``limit`` windows or all.
-    dtype:       in which models are measured.
-    paper_rounds: counts of rounds that ``rpiq-paper`` is run for.
-    walk_per_width: walk the model once for every width, quantizing the prefix to that width.
-    keep:        keep the dequantized models in the output folder.
-    """
-
-    model: Path
-    out: Path
-    calibration: Path
-    data: Path
-    methods: Sequence[str] = tuple(MEANINGS)
-    bits: Sequence[int] = (4,)
-    group_size: int = 128
-    samples: int = 128
-    seq_len: int | None = None
-    seed: int = 0
-    limit: int | None = None
-    paper_rounds: Sequence[int] = (5,)
-    device: torch.device = torch.device("cpu")
-    dtype: torch.dtype = torch.float32
-    allow_uncalibrated: bool = False
-    walk_per_width: bool = False
-    keep: bool = False
-
-    def walks(self) -> list[tuple[int, ...]]:
-        """The widths that each walk serves; it quantizes the prefix to the first of them."""
-        return [(bits,) for bits in self.bits] if self.walk_per_width else [tuple(self.bits)]
-
-    def driving(self, bits: int) -> Settings:
-        """How a walk quantizes the prefix: by the default method."""
-        return settings_of(RPIQ, bits, self.group_size)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """Perplexity of a whole model.
-
-    result:         what ``quantizer.evaluate.perplexity`` returns.
-    same_as:        name of the variant with the very same weights, measured in its place.
-    """
-
-    result: Mapping[str, Any]
-    same_as: str | None = None
-
-    @property
-    def value(self) -> float:
-        """The perplexity."""
-        return float(self.result["value"])
-
-
-@dataclass(slots=True)
-class Comparison:
-    """Everything that was found; reports and plots are made from it.
-
-    layers:   rows of every variant, in the order of the walk.
-    measured: by variant; ``exact`` is the full-precision model's.
-    costs:    by the part's name, see ``Contender.name``.
-    gammas:   share of the asymmetric correction that a walk chose, by its width and the layer.
-    """
-
-    job: CompareJob
-    facts: Mapping[str, Any]
-    notes: list[str]
-    layers: dict[Variant, list[LayerRow]]
-    exact: Measured
-    measured: dict[Variant, Measured] = field(default_factory=dict)
-    costs: dict[str, Cost] = field(default_factory=dict)
-    gammas: dict[int, dict[str, float | None]] = field(default_factory=dict)
-
-    def variants(self) -> list[Variant]:
-        """All variants: widths as they were asked for, methods in the order of reports."""
-
-        def order(variant: Variant) -> tuple[int, int, int, bool]:
-            place = self.job.bits.index(variant.bits)
-            return place, variant.place, variant.rounds, not variant.on_grid
-
-        return sorted(self.layers, key=order)
-
-    def at(self, bits: int) -> list[Variant]:
-        """The variants of one width."""
-        return [variant for variant in self.variants() if variant.bits == bits]
-
-    def reference(self, bits: int) -> Variant | None:
-        """Plain GPTQ at a width, where it was asked for."""
-        return next((variant for variant in self.at(bits) if variant.method == GPTQ), None)
-
-    def against_reference(self, variant: Variant) -> dict[str, Any] | None:
-        """Perplexity against plain GPTQ's at the same width, paired; None where there is none."""
-        reference = self.reference(variant.bits)
-        if reference is None or reference == variant:
-            return None
-        return paired_perplexity(self.measured[variant].result, self.measured[reference].result)
-
-    def gap_share(self, variant: Variant) -> float | None:
-        """Perplexity lost to full precision as a share of what plain GPTQ loses."""
-        reference = self.reference(variant.bits)
-        if reference is None:
-            return None
-        lost = self.measured[reference].value - self.exact.value
-        return (self.measured[variant].value - self.exact.value) / lost if lost > 0 else None
-
-    def cost_of(self, variant: Variant) -> Cost:
-        """What the solver of a variant's method cost."""
-        job = self.job
-        settings = settings_of(variant.method, variant.bits, job.group_size)
-        return self.costs[Contender(variant.method, settings, variant.rounds).name]
 
 
 def compare(
@@ -184,18 +63,20 @@ def compare(
     # Imported here because matplotlib takes a second to import.
     from quantizer.compare.report import write_report
 
-    rivals = contenders(
+    methods = compared_methods(
         job.methods, job.bits, group_size=job.group_size, paper_rounds=job.paper_rounds
     )
     if job.limit is not None and job.limit < 1:
-        raise SettingsError(f"--limit {job.limit} leaves nothing to measure; give 1 or more")
+        raise SettingsError(
+            lambda name: f"{name('limit')} {job.limit} leaves nothing to measure; give 1 or more"
+        )
     if job.data.is_dir():
         raise DataError(f"{job.data}: is a folder; give a text file to measure perplexity on")
     prepared = _prepare(job, job.bits[0])
     exact = _measure(job, job.model, "full precision", on_progress)
-    with appearing_folder(job.out) as folder:
+    with atomic_folder(job.out) as folder:
         models = folder / MODELS_FOLDER
-        variants = [variant for rival in rivals for variant in rival.variants()]
+        variants = [variant for method in methods for variant in method.variants()]
         _check_room(folder, prepared, len(variants))
         notes = [*prepared.notes, *_doubts(job, exact)]
         for note in notes:
@@ -203,7 +84,7 @@ def compare(
         comparison = Comparison(job, prepared.facts, notes, {v: [] for v in variants}, exact)
         digests: dict[Variant, str] = {}
         for widths in job.walks():
-            mine = [rival for rival in rivals if rival.settings.bits in widths]
+            mine = [method for method in methods if method.settings.bits in widths]
             if digests:
                 prepared = _prepare(job, widths[0])  # a walk uses its calibration up
             digests |= _solve(comparison, prepared, mine, models, on_progress)
@@ -247,7 +128,7 @@ def _doubts(job: CompareJob, exact: Measured) -> list[str]:
     if items < FEWEST:
         doubts.append(
             f"{items} windows are too few to tell methods apart, whatever the intervals say; give "
-            "more text, or a larger --limit"
+            "more text, or a larger limit"
         )
     return doubts
 
@@ -255,28 +136,28 @@ def _doubts(job: CompareJob, exact: Measured) -> list[str]:
 def _solve(
     comparison: Comparison,
     prepared: Prepared,
-    rivals: Sequence[Contender],
+    methods: Sequence[ComparedMethod],
     models: Path,
     on_progress: Callable[[str, int, int], None],
 ) -> dict[Variant, str]:
     """Walk the model once; write every variant, and return a digest of its weights."""
-    job, bits = comparison.job, rivals[0].settings.bits
-    digests = {variant: hashlib.sha256() for rival in rivals for variant in rival.variants()}
+    job, bits = comparison.job, methods[0].settings.bits
+    digests = {variant: hashlib.sha256() for method in methods for variant in method.variants()}
     meter = CostMeter(job.device)
     gammas = comparison.gammas.setdefault(bits, {})
     with _writers(models, digests) as writers, torch.no_grad(), exact_float32():
 
         def observe(observed: Observed) -> None:
-            meter.lap(walk_name(bits))
-            for rival in rivals:
-                attempts = _attempts(rival, observed)
-                meter.lap(rival.name)
+            meter.book(walk_name(bits))
+            for method in methods:
+                attempts = _attempts(method, observed)
+                meter.book(method.name)
                 for attempt in attempts:
                     weight = attempt.weight.cpu()
                     comparison.layers[attempt.variant].append(attempt.row)
                     digests[attempt.variant].update(_bytes_of(weight))
                     writers[attempt.variant].add(f"{observed.name}.weight", weight)
-                meter.lap(f"writing models of the walk, {bits} bits")
+                meter.book(f"writing models of the walk, {bits} bits")
 
         walk = Walk(
             prepared.opened,
@@ -292,7 +173,7 @@ def _solve(
         for block in walk.run(prepared.calibration):
             for module in block.modules:
                 gammas[module.name] = module.gamma
-                module = with_events(module, block.layers[module.name], walk.settings)
+                module = with_warnings(module, block.layers[module.name], walk.settings)
                 comparison.notes += [f"{module.name}: {text}" for text in module.warnings]
             written.update(block.others, (f"{name}.weight" for name in block.layers))
             for name, tensor in block.others.items():
@@ -303,7 +184,7 @@ def _solve(
                 tensor = prepared.reader.read(name)
                 for writer in writers.values():
                     writer.add(name, tensor)
-        meter.lap(walk_name(bits))
+        meter.book(walk_name(bits))
     for variant in digests:
         target = models / variant.folder
         write_json(target / "config.json", prepared.opened.config)
@@ -317,11 +198,11 @@ def walk_name(bits: int) -> str:
     return f"statistics and driving walk, {bits} bits"
 
 
-def _attempts(rival: Contender, observed: Observed) -> list[Attempt]:
+def _attempts(method: ComparedMethod, observed: Observed) -> list[Attempt]:
     try:
-        return rival.solve(observed)
+        return method.solve(observed)
     except QuantizerError as error:
-        raise type(error)(f"{observed.name}, {rival.name}: {error}") from error
+        raise error.at(f"{observed.name}, {method.name}") from error
 
 
 @contextmanager
@@ -371,8 +252,11 @@ def _check_room(folder: Path, prepared: Prepared, variants: int) -> None:
     needed, free = variants * floats, shutil.disk_usage(folder).free
     if needed > free:
         raise OutputError(
-            f"{folder.parent}: has {megabytes(free)} MB free but {variants} dequantized models "
-            f"take {megabytes(needed)} MB; give --out on a larger disk, or fewer methods or bits"
+            lambda name: (
+                f"{folder.parent}: has {megabytes(free)} MB free but {variants} dequantized "
+                f"models take {megabytes(needed)} MB; give {name('out')} on a larger disk, or "
+                "fewer methods or bits"
+            )
         )
 
 

@@ -1,4 +1,4 @@
-"""What each part of a piece of work cost: seconds and peak memory, told apart by laps."""
+"""What each part of a piece of work cost: seconds and peak memory, each part told apart."""
 
 import re
 import time
@@ -14,11 +14,11 @@ _RESET_PEAK = "5"  # proc(5): sets the peak resident set size to the current one
 
 @dataclass(slots=True)
 class Cost:
-    """What one part cost, over all its laps.
+    """What one part cost, over all its visits.
 
     seconds:     wall clock.
     host_peak:   most bytes of the process in memory; None where the system does not tell.
-    host_rise:   most bytes that one lap added to what was in memory before it.
+    host_rise:   most bytes that one visit added to what was in memory before it.
     device_peak: most bytes of tensors on the GPU; None without one.
     """
 
@@ -29,15 +29,15 @@ class Cost:
 
 
 class CostMeter:
-    """Books everything since the last lap to the part that the next lap names."""
+    """Books everything since the last booking to the part that the next one names."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.costs: dict[str, Cost] = {}
         self._start()
 
-    def lap(self, part: str) -> None:
-        """End a lap, and book it."""
+    def book(self, part: str) -> None:
+        """Book what happened since the last booking to a part."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         cost = self.costs.setdefault(part, Cost())

@@ -4,17 +4,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
-from models.int4.packing import QuantizedWeight
 from quantizer.errors import SettingsError
 from quantizer.run.walked import Observed
 from quantizer.solvers.gptq import LayerProblem
-from quantizer.solvers.grid import Grid, GridWeight
 from quantizer.solvers.hessian import output_error
+from quantizer.solvers.methods import DEFAULTS, Settings
 from quantizer.solvers.rpiq_paper import PaperReport, rpiq_paper
-from quantizer.solvers.solver import AsymmetricTarget, Settings, Stage, solve
+from quantizer.solvers.solver import Stage, solve
 
 RTN, GPTQ, GPTQ_HESSIAN = "rtn", "gptq", "gptq+hessian"
 RPIQ, RPIQ_GAMMA_0, PAPER = "rpiq", "rpiq-gamma-0", "rpiq-paper"
@@ -104,7 +102,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Contender:
+class ComparedMethod:
     """One method at one width; the published RPIQ yields two variants for each count of rounds.
 
     settings: of every other method, and of the GPTQ that ``rpiq-paper`` starts from.
@@ -160,10 +158,11 @@ class Contender:
             ]
         result = rpiq_paper(
             problem,
-            _on_grid(start.weight),
+            start.weight,
             observed.last_inputs,
             observed.held_out,
             rounds=self.rounds,
+            hessian=self.settings.rpiq_hessian,
             damp_percent=start.damp_percent or self.settings.damp_percent,
         )
         report = result.report
@@ -195,9 +194,9 @@ class Contender:
         return Attempt(variant, weight, row)
 
 
-def contenders(
+def compared_methods(
     methods: Sequence[str], bits: Sequence[int], *, group_size: int, paper_rounds: Sequence[int]
-) -> list[Contender]:
+) -> list[ComparedMethod]:
     """Every method at every width, in the order of reports.
 
     Raises:
@@ -206,32 +205,53 @@ def contenders(
     _check_methods(methods)
     if not bits or len(set(bits)) != len(bits) or not all(2 <= width <= 8 for width in bits):
         given = ",".join(map(str, bits))
-        raise SettingsError(f"--bits {given or 'nothing'} cannot be compared; give some of 2 to 8")
+        raise SettingsError(
+            lambda name: (
+                f"{name('bits')} {given or 'nothing'} cannot be compared; give some of 2 to 8"
+            )
+        )
     if not paper_rounds or min(paper_rounds) < 1 or len(set(paper_rounds)) != len(paper_rounds):
         given = ",".join(map(str, paper_rounds))
-        raise SettingsError(f"--paper-rounds {given or 'nothing'} refine nothing; give 5 or 5,20")
+        raise SettingsError(
+            lambda name: (
+                f"{name('paper_rounds')} {given or 'nothing'} refine nothing; give 5 or 5,20"
+            )
+        )
     result = []
     for width in bits:
         for method in sorted(methods, key=list(MEANINGS).index):
             settings = settings_of(method, width, group_size)
             counts = paper_rounds if method == PAPER else (0,)
-            result += [Contender(method, settings, rounds) for rounds in counts]
+            result += [ComparedMethod(method, settings, rounds) for rounds in counts]
     return result
 
 
 def settings_of(method: str, bits: int, group_size: int) -> Settings:
-    """How the solver runs a method; ``rpiq-paper`` starts from plain ``gptq``.
+    """How the solver runs a method: by the table of defaults, but for what its name says.
 
     Made anew for each rather than from one another, so that each has its own default damping.
+    ``rpiq-paper`` starts from GPTQ with what the table gives the published method.
     """
     if method == RTN:
         return Settings("rtn", bits, group_size)
+    if method == GPTQ:
+        return Settings("gptq", bits, group_size, grid="minmax", act_order=False)
     if method == GPTQ_HESSIAN:
-        return Settings("gptq", bits, group_size, grid="hessian")
-    if method in (RPIQ, RPIQ_GAMMA_0):
-        target: AsymmetricTarget = "0" if method == RPIQ_GAMMA_0 else "auto"
-        return Settings("rpiq", bits, group_size, grid="hessian", asymmetric_target=target)
-    return Settings("gptq", bits, group_size, act_order=False)
+        return Settings("gptq", bits, group_size, grid="hessian", act_order=True)
+    if method == RPIQ_GAMMA_0:
+        return Settings("rpiq", bits, group_size, asymmetric_target="0")
+    if method == RPIQ:
+        return Settings("rpiq", bits, group_size)
+    paper = DEFAULTS["rpiq-paper"]
+    return Settings(
+        "gptq",
+        bits,
+        group_size,
+        grid=paper.grid,
+        act_order=paper.act_order,
+        damp_percent=paper.damp_percent,
+        rpiq_hessian=paper.rpiq_hessian,
+    )
 
 
 def kind_of(layer: str) -> str:
@@ -242,21 +262,20 @@ def kind_of(layer: str) -> str:
 def _check_methods(methods: Sequence[str]) -> None:
     known = ",".join(MEANINGS)
     if not methods:
-        raise SettingsError(f"--methods names none; give some of {known}")
-    for method in methods:
-        if method not in MEANINGS:
-            raise SettingsError(
-                f"--methods names {method!r}, which is unknown; give some of {known}"
+        raise SettingsError(lambda name: f"{name('methods')} names none; give some of {known}")
+    unknown = next((method for method in methods if method not in MEANINGS), None)
+    if unknown is not None:
+        raise SettingsError(
+            lambda name: (
+                f"{name('methods')} names {unknown!r}, which is unknown; give some of {known}"
             )
+        )
     if len(set(methods)) != len(methods):
-        raise SettingsError("--methods names one method twice; give each once")
+        raise SettingsError(
+            lambda name: f"{name('methods')} names one method twice; give each once"
+        )
 
 
 def _alone(problem: LayerProblem, *, corrected: bool) -> LayerProblem:
     """The problem without the factors that the driving walk has, which would hide their cost."""
     return replace(problem, shifted=problem.shifted if corrected else None, factors={})
-
-
-def _on_grid(weight: QuantizedWeight) -> GridWeight:
-    grid = Grid(weight.scale, weight.zero.to(torch.float32), weight.group_size, weight.bits)
-    return GridWeight(weight.codes, grid)

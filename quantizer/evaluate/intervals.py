@@ -1,6 +1,7 @@
-"""Bootstrap intervals: of a ratio of sums, the form of every figure here, and of any statistic."""
+"""Bootstrap intervals: of any statistic, of a ratio of sums, of the share of right answers."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,6 +34,19 @@ def bootstrap_ratio(numerators: Tensor, denominators: Tensor) -> tuple[float, fl
     """
     top, bottom = numerators.double(), denominators.double()
     return bootstrap(lambda draws: top[draws].sum(1) / bottom[draws].sum(1), len(top))
+
+
+def accuracy(right: list[bool]) -> dict[str, Any]:
+    """Share of right answers with its 95 % bootstrap interval over items.
+
+    Returns ``items, value, interval_95``.
+    """
+    counts = torch.tensor(right, dtype=torch.float64)
+    return {
+        "items": len(right),
+        "value": float(counts.mean()),
+        "interval_95": list(bootstrap_ratio(counts, torch.ones_like(counts))),
+    }
 
 
 def _draws(count: int) -> Iterator[Tensor]:

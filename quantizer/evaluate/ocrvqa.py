@@ -23,9 +23,9 @@ from typing import Any
 
 from models.loading import LoadedModel
 from quantizer.errors import DataError
-from quantizer.evaluate.accuracy import accuracy
-from quantizer.evaluate.asking import Asker
-from quantizer.evaluate.items import digest_of, file_digest
+from quantizer.evaluate.intervals import accuracy
+from quantizer.evaluate.pictures import Asker
+from quantizer.evaluate.results import digest_of, file_digest
 
 DATASET_FILE = "dataset.json"
 IMAGES = "images"

@@ -5,13 +5,13 @@ hard. The difference of each item is free of that; its interval is the one to ju
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from quantizer.errors import SettingsError
+from quantizer.errors import Naming, SettingsError
 from quantizer.evaluate.intervals import bootstrap
 
 FEWEST = 6
@@ -19,11 +19,7 @@ FEWEST = 6
 that is more than 5 %, and no interval from so few can exclude zero."""
 
 # In this order the first that differs is the one named; a new file brings new items with it.
-_CAUSES = {
-    "data_sha256": "another text or other pictures ({one} and {other})",
-    "seq_len": "another --seq-len ({one} and {other})",
-    "limit": "another --limit ({one} and {other})",
-}
+_CAUSES = ("data_sha256", "seq_len", "limit")
 _OTHERWISE = "the same file read by another tokenizer"
 
 Result = Mapping[str, Any]
@@ -115,13 +111,9 @@ def check_same_items(one: Result, other: Result) -> None:
             )
     if one["items_sha256"] == other["items_sha256"]:
         return
-    for field, text in _CAUSES.items():
+    for field in _CAUSES:
         if one.get(field) != other.get(field):
-            # A file is known by its name to people; its digest is what differs.
-            shown = "data" if field == "data_sha256" else field
-            values = {"one": one.get(shown), "other": other.get(shown)}
-            cause = text.format(**{k: "none" if v is None else v for k, v in values.items()})
-            raise _different(one, other, cause)
+            raise _different(one, other, _cause(field, one, other))
     raise _different(one, other, _OTHERWISE)
 
 
@@ -183,8 +175,21 @@ def _excludes_zero(low: float, high: float, items: int) -> bool:
     return items >= FEWEST and not low <= 0 <= high
 
 
-def _different(one: Result, other: Result, cause: str) -> SettingsError:
+def _cause(field: str, one: Result, other: Result) -> Callable[[Naming], str]:
+    """Name a field that differs, with both values."""
+    # A file is known by its name to people; its digest is what differs.
+    shown = "data" if field == "data_sha256" else field
+    values = [result.get(shown) for result in (one, other)]
+    both = " and ".join("none" if value is None else str(value) for value in values)
+    if shown == "data":
+        return lambda name: f"another text or other pictures ({both})"
+    return lambda name: f"another {name(field)} ({both})"
+
+
+def _different(one: Result, other: Result, cause: str | Callable[[Naming], str]) -> SettingsError:
     return SettingsError(
-        f"{one.get('model')} and {other.get('model')} cannot be compared item by item: {cause}; "
-        "measure both in the same way"
+        lambda name: (
+            f"{one.get('model')} and {other.get('model')} cannot be compared item by item: "
+            f"{cause if isinstance(cause, str) else cause(name)}; measure both in the same way"
+        )
     )

@@ -34,11 +34,10 @@ from torch import Tensor
 
 from models.families import text_limits
 from models.loading import LoadedModel
-from quantizer.calibration.sequences import sequence_length
-from quantizer.calibration.texts import read_documents, tokenize_file
+from quantizer.calibration.texts import read_documents, sequence_length, tokenize_file
 from quantizer.errors import DataError, SettingsError
 from quantizer.evaluate.intervals import bootstrap_ratio
-from quantizer.evaluate.items import digest_of, file_digest
+from quantizer.evaluate.results import digest_of, file_digest
 from quantizer.evaluate.scoring import Progress, row_losses
 
 PROTOCOLS = ("standard", "autogptq")
@@ -85,7 +84,9 @@ def perplexity(
         rows = _documents(loaded, data, length, limit)
         items = pack_blocks([len(row) for row in rows])
     else:
-        raise SettingsError(f"--protocol {protocol} is unknown; give {' or '.join(PROTOCOLS)}")
+        raise SettingsError(
+            lambda name: f"{name('protocol')} {protocol} is unknown; give {' or '.join(PROTOCOLS)}"
+        )
     sums = row_losses(loaded, rows, batch_size=batch_size, on_progress=on_progress)
     counts = torch.tensor([len(row) - 1 for row in rows], dtype=torch.float64)
     losses = torch.stack([sums[item].sum() / counts[item].sum() for item in items])

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from rapidfuzz.distance import Levenshtein
 
+from models.generate import PictureChat, SceneHandle
 from models.loading import LoadedModel
-from quantizer.calibration.texts import QUESTIONS_FILE, read_questions
-from quantizer.evaluate.accuracy import accuracy
-from quantizer.evaluate.asking import Asker
-from quantizer.evaluate.intervals import bootstrap_ratio
-from quantizer.evaluate.items import digest_of, file_digest
+from models.pictures import load_picture
+from quantizer.calibration.pictures import QUESTIONS_FILE, read_questions
+from quantizer.evaluate.intervals import accuracy, bootstrap_ratio
+from quantizer.evaluate.results import digest_of, file_digest
 
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS)}
@@ -24,6 +24,31 @@ _DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS)}
 PROTOCOL = "exact match"
 SIZE_BOUNDS = (0.0, 24.0, 40.0, math.inf)  # pixels an em, of text in the model's own input
 DECLINE_SKILL = "decline"
+_MOST_ANSWER_TOKENS = 72
+
+
+class Asker:
+    """Gives a model's greedy answers; looks at a picture once for neighbouring questions.
+
+    Raises:
+        ModelFolderError: the model cannot look at pictures.
+    """
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        self._chat = PictureChat(loaded)
+        self._seen: tuple[Path, SceneHandle] | None = None
+
+    def answer(self, picture: Path, question: str) -> str:
+        """The answer to one question, of at most 72 tokens, without spaces at its ends.
+
+        Raises:
+            PictureError: the picture is missing, damaged or no picture.
+            PromptError: the question is empty or longer than the model's context.
+        """
+        if self._seen is None or self._seen[0] != picture:
+            self._seen = (picture, self._chat.look(load_picture(picture)))
+        tokens = self._chat.answer(self._seen[1], question, max_new_tokens=_MOST_ANSWER_TOKENS)
+        return "".join(token.text for token in tokens).strip()
 
 
 def pictures(

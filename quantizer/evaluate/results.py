@@ -1,5 +1,7 @@
-"""Result files: one JSON object each, as written by ``--json``."""
+"""Result files, one JSON object each as ``quantizer eval`` writes them, and digests of the items
+that a result is about, by which a later comparison knows them."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -31,13 +33,34 @@ def read_result(path: Path) -> dict[str, Any]:
         result = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(
-            f"{path}: no such file or folder; give a model folder or an earlier --json file"
+            lambda name: (
+                f"{path}: no such file or folder; give a model folder or an earlier "
+                f"{name('json')} file"
+            )
         ) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a result ({error}); measure again") from error
     task = result.get("task") if isinstance(result, dict) else None
     needed = ("protocol", "value", "interval_95", "items", "model", _PER_ITEM.get(str(task), ""))
     if not all(name in result for name in needed):
-        raise DataError(f"{path}: is no result of quantizer eval; give a file written by --json")
+        raise DataError(
+            lambda name: (
+                f"{path}: is no result of quantizer eval; give a file written by {name('json')}"
+            )
+        )
     found: dict[str, Any] = result
     return found
+
+
+def file_digest(*paths: Path) -> str:
+    """SHA-256 of files' contents, one after the other; their names do not matter."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def digest_of(items: Any) -> str:
+    """SHA-256 of items as JSON: token ids of windows, or questions with their right answers."""
+    return hashlib.sha256(json.dumps(items).encode()).hexdigest()

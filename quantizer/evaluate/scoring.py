@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.cogvlm2.model import CogVLM2ForCausalLM
 from models.errors import CheckpointError
-from models.families import text_limits
+from models.families import text_limits, text_logits
 from models.loading import LoadedModel
 from quantizer.errors import SettingsError
 
@@ -36,7 +35,9 @@ def batch_size_for(loaded: LoadedModel, longest: int, asked: int | None) -> int:
         logits = longest * text_limits(loaded.model).vocab_size
         return max(1, min(_MOST_ROWS, _MOST_LOGITS // logits))
     if asked < 1:
-        raise SettingsError(f"--batch-size {asked} is no batch; give 1 or more")
+        raise SettingsError(
+            lambda name: f"{name('batch_size')} {asked} is no batch; give 1 or more"
+        )
     return asked
 
 
@@ -63,7 +64,7 @@ def row_logits(
         chosen = [rows[index] for index in indices]
         ids = nn.utils.rnn.pad_sequence(chosen, batch_first=True).to(device)
         with torch.inference_mode():
-            logits = _logits(loaded.model, ids)
+            logits = text_logits(loaded.model, ids)
         for index, row, row_of_logits in zip(indices, chosen, logits, strict=True):
             yield index, row_of_logits[: len(row)].float()
         on_progress(start + len(indices), len(rows))
@@ -97,10 +98,3 @@ def not_finite(loaded: LoadedModel) -> CheckpointError:
     return CheckpointError(
         f"{loaded.folder}: the loss is not finite; the weights are damaged, make or copy them again"
     )
-
-
-def _logits(model: nn.Module, ids: Tensor) -> Tensor:
-    """Compute logits (B, T, vocabulary) of ids (B, T)."""
-    if isinstance(model, CogVLM2ForCausalLM):
-        return model(ids)  # type: ignore[no-any-return]
-    return model(input_ids=ids, use_cache=False).logits  # type: ignore[no-any-return]

@@ -32,9 +32,9 @@ from torch import Tensor
 from models.families import text_limits
 from models.loading import LoadedModel
 from quantizer.errors import DataError, SettingsError
-from quantizer.evaluate.accuracy import accuracy
 from quantizer.evaluate.generation import greedy_rows
-from quantizer.evaluate.items import digest_of, file_digest
+from quantizer.evaluate.intervals import accuracy
+from quantizer.evaluate.results import digest_of, file_digest
 from quantizer.evaluate.scoring import Progress, batch_size_for, not_finite, row_logits
 from quantizer.evaluate.sentiment_data import LABELS, read_sentiment
 
@@ -102,7 +102,9 @@ def sentiment(
     elif protocol == "autogptq":
         answers = _generated(loaded, texts, batch_size, on_progress)
     else:
-        raise SettingsError(f"--protocol {protocol} is unknown; give standard or autogptq")
+        raise SettingsError(
+            lambda name: f"{name('protocol')} {protocol} is unknown; give standard or autogptq"
+        )
     for answer, item in zip(answers, items, strict=True):
         answer |= {"expected": item.label, "right": answer["given"] == item.label}
     expected = Counter(item.label for item in items)

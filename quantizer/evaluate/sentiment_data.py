@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+from quantizer.calibration.texts import read_text
 from quantizer.errors import DataError
 
 LABELS = ("negative", "neutral", "positive")
@@ -118,7 +119,7 @@ def _json_records(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
 
 def _csv_records(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
     # The csv module finds line ends itself: a quoted text may hold some.
-    reader = csv.DictReader(StringIO(_read(path), newline=""))
+    reader = csv.DictReader(StringIO(read_text(path, _FORMS, newline=""), newline=""))
     try:
         for record in reader:
             yield f"{path}:{reader.line_num}", record
@@ -157,18 +158,5 @@ def _numbered(path: Path) -> Iterator[tuple[str, str]]:
 
 def _lines(path: Path) -> list[str]:
     # Not splitlines: tweets hold characters that it takes for line ends.
-    lines = _read(path).replace("\r\n", "\n").split("\n")
+    lines = read_text(path, _FORMS, newline="").replace("\r\n", "\n").split("\n")
     return lines[:-1] if lines[-1] == "" else lines
-
-
-def _read(path: Path) -> str:
-    try:
-        # newline: as it stands; utf-8-sig: spreadsheets put a mark in front.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return file.read()
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; give {_FORMS}") from error
-    except IsADirectoryError as error:
-        raise DataError(f"{path}: is a folder; give {_FORMS}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text; convert it first") from error

@@ -28,7 +28,8 @@ from models.files.compressed_tensors import TENSOR_NAMES as COMPRESSED_NAMES
 from models.files.formats import read_quantization
 from models.files.tensor_files import Entry, read_header, read_tensor
 from models.int4.packing import TENSOR_NAMES as GPTQ_NAMES
-from quantizer.inspect.layer import LayerFacts, inspect_layer
+from quantizer.inspect.checks import LayerFacts
+from quantizer.inspect.layer import inspect_layer
 from quantizer.recipes.recipe import SKIP
 
 _LAYER_PARTS = (*GPTQ_NAMES, *COMPRESSED_NAMES, "weight_g_idx")
@@ -67,7 +68,7 @@ class Inspection:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of ``--json``."""
+        """Everything, for machines."""
         return {**asdict(self), "findings": self.findings()}
 
 

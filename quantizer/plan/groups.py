@@ -16,8 +16,8 @@ from quantizer.plan.solving import (
     solver_moments,
 )
 from quantizer.plan.workload import CalibrationShape, LinearShape, chooses_gamma
-from quantizer.run.parts import kind_of
-from quantizer.solvers.solver import Settings, too_few
+from quantizer.solvers.few_tokens import dampings, too_few
+from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import GAMMAS, multiplies_early
 
 
@@ -47,8 +47,8 @@ class Group:
     @property
     def inputs(self) -> float:
         """Their inputs on the longest sequence."""
-        kind = kind_of(self.layers[0].name)
-        longest = max((s.tokens[kind] for s in self.calibration.all), default=0)
+        name = self.layers[0].name
+        longest = max((s.reaching(name) for s in self.calibration.all), default=0)
         return float(longest * self.layers[0].in_features * FLOAT)
 
     @property
@@ -69,8 +69,7 @@ class Group:
     @property
     def scarce(self) -> bool:
         """Whether two dampings are tried."""
-        few = self.tokens < self.layers[0].in_features
-        return few and self.settings.method != "rpiq-paper"
+        return len(dampings(self.settings, self.tokens, self.layers[0].in_features)) > 1
 
     @property
     def apart(self) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from quantizer.plan.buffers import ACTIVATIONS, FLOAT, Buffer, Moment
 from quantizer.plan.workload import BlockShape, CalibrationShape, Heads, Step
-from quantizer.run.parts import kind_of
 
 _AT_ONCE = 2**20
 """Scores of one head that our own attention holds at once on a CPU."""
@@ -30,9 +29,9 @@ def pass_moments(
     on_gpu:  whether attention chooses among CUDA's kernels.
     threads: of a CPU, each of which has its own tile of an attention's scores.
     """
-    kinds = {kind_of(layer.name) for step in block.steps for layer in step.layers}
-    kind = next(iter(kinds)) if kinds <= {"tower", "adapter"} else "all"  # experts share one
-    tokens = max((sequence.tokens[kind] for sequence in calibration.all), default=0)
+    layers = [layer.name for step in block.steps for layer in step.layers]
+    tokens = max((s.passing(layers[0]) for s in calibration.all), default=0)
+    parts = {s.parts.of(layer).name for s in calibration.all[:1] for layer in layers}
     state = float(max((sequence.state for sequence in calibration.all), default=0))
     # Before a block, states are converted, cut and joined into what it takes.
     yield Moment("entering a block", (Buffer(ACTIVATIONS, "states on the way in", 4 * state),))
@@ -42,7 +41,7 @@ def pass_moments(
     )
     for step in block.steps:
         name = step.layers[0].name.removeprefix(f"{block.name}.")
-        buffers = dict(_step(step, tokens, routed=len(kinds) > 1))
+        buffers = dict(_step(step, tokens, routed=len(parts) > 1))
         yield _moment(f"computing {name}", through, buffers)
         if step.attention is not None:
             width = sum(layer.out_features for layer in step.layers)

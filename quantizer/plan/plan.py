@@ -11,7 +11,7 @@ import torch
 from models.families import OpenedModel
 from models.files.checkpoint import MAX_SHARD_BYTES, CheckpointReader
 from quantizer.calibration.streams import CalibrationSet
-from quantizer.errors import SettingsError
+from quantizer.errors import Naming, SettingsError
 from quantizer.plan.buffers import Moment, Parts
 from quantizer.plan.machine import Machine
 from quantizer.plan.memory import state_dtype
@@ -25,7 +25,7 @@ from quantizer.plan.workload import (
 )
 from quantizer.recipes.recipe import Recipe
 from quantizer.run.following import widest_layer
-from quantizer.solvers.solver import too_few
+from quantizer.solvers.few_tokens import too_few
 
 SPARE_BYTES = 2**20
 """Room on the disk for headers, configuration, tokenizer and report."""
@@ -116,22 +116,34 @@ class Plan:
             SettingsError: naming what is needed, what there is, and the way out.
         """
         machine = self.machine
-        smaller = "give fewer --samples, a shorter --seq-len"
+
+        def smaller(name: Naming) -> str:
+            return f"give fewer {name('samples')}, a shorter {name('seq_len')}"
+
         if machine.free_host is not None and self.host_peak - machine.base > machine.free_host:
             raise SettingsError(
-                f"the run needs {megabytes(self.host_peak - machine.base)} MB of memory and "
-                f"{megabytes(machine.free_host)} MB are free: {smaller}, or close other programs"
+                lambda name: (
+                    f"the run needs {megabytes(self.host_peak - machine.base)} MB of memory and "
+                    f"{megabytes(machine.free_host or 0)} MB are free: {smaller(name)}, or close "
+                    "other programs"
+                )
             )
         if machine.free_device is not None and self.device_peak > machine.free_device:
             raise SettingsError(
-                f"the run needs {megabytes(self.device_peak)} MB on the GPU and "
-                f"{megabytes(machine.free_device)} MB are free: {smaller}, or --device cpu"
+                lambda name: (
+                    f"the run needs {megabytes(self.device_peak)} MB on the GPU and "
+                    f"{megabytes(machine.free_device or 0)} MB are free: {smaller(name)}, or "
+                    f"{name('device')} cpu"
+                )
             )
         disk = self.output + self.work + SPARE_BYTES
         if disk > machine.free_disk:
             raise SettingsError(
-                f"the run needs {megabytes(disk)} MB of disk and "
-                f"{megabytes(machine.free_disk)} MB are free: free more, or give another --out"
+                lambda name: (
+                    f"the run needs {megabytes(disk)} MB of disk and "
+                    f"{megabytes(machine.free_disk)} MB are free: free more, or give another "
+                    f"{name('out')}"
+                )
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -201,7 +213,7 @@ def plan_shapes(
 ) -> Plan:
     """Work out what a run with calibration sequences of these shapes will need."""
     blocks = block_shapes(list(opened.blockwise.blocks()), reader, recipe)
-    followed = shape.followed(recipe, widest_layer(opened.blockwise, recipe))
+    followed = shape.followed(recipe, widest_layer(opened, recipe))
     run = PlannedRun.of(opened, reader, blocks, shape, followed, recipe)
     host = host_peak(run, machine)
     device = None if machine.free_device is None else device_peak(run)
@@ -237,7 +249,7 @@ def state_dtype_of(
 ) -> torch.dtype:
     """How a run stores states between blocks, see `state_dtype`."""
     shape = CalibrationShape.of(opened, calibration)
-    return state_dtype(shape, shape.followed(recipe, widest_layer(opened.blockwise, recipe)))
+    return state_dtype(shape, shape.followed(recipe, widest_layer(opened, recipe)))
 
 
 def megabytes(size_bytes: float) -> str:

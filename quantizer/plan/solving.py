@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from quantizer.plan.buffers import FLOAT, SOLVER, Buffer, Moment
 from quantizer.plan.workload import LinearShape
+from quantizer.solvers.methods import Settings
 from quantizer.solvers.rpiq import column_blocks
-from quantizer.solvers.solver import Settings
 
 _WALKED, _SLAB = 128, 512  # columns that GPTQ and R work on at a time
 _TRIED = 4  # scales that rpiq tries at once
@@ -47,6 +47,11 @@ class LayerBytes:
     def stored(self) -> float:
         """Codes and grid of one candidate."""
         return self.codes + self.grid
+
+    @property
+    def given(self) -> float:
+        """Codes, and zero-points as integers, beside a grid that is held anyway."""
+        return self.codes + self.grid / 2
 
 
 def solver_moments(
@@ -129,7 +134,7 @@ class _Solver:
         for number in range(self.dampings):
             if number or not self.proposed:
                 yield from self._gptq(number)
-                self._hold(f"codes of `solved` {number + 1}", self.size.codes)
+                self._hold(f"codes of `solved` {number + 1}", self.size.given)
             yield self._measuring(given=0.0)
             self._hold("candidate gptq", self.size.stored)
         if self.settings.method == "rpiq":
@@ -138,7 +143,7 @@ class _Solver:
             yield self._measuring(given=0.0)
         elif self.settings.method == "rpiq-paper":
             yield from self._paper()
-            self._hold("`result` codes", self.size.codes)
+            self._hold("`result` codes", self.size.given)
             self._hold("`result.off_grid`", self.size.weight)
             yield self._measuring(given=0.0)
 
@@ -184,7 +189,7 @@ class _Solver:
 
     def _candidate(self, name: str, made: Moment) -> Iterator[Moment]:
         yield made
-        yield self._measuring(given=self.size.codes)
+        yield self._measuring(given=self.size.given)
         self._hold(f"candidate {name}", self.size.stored)
 
     def _measuring(self, given: float) -> Moment:
@@ -192,12 +197,13 @@ class _Solver:
         buffers = {"codes as given": given, "codes and grid as stored": self.size.stored}
         buffers |= self._copies("`zero` of every column", "difference", "scale of every column")
         buffers |= self._copies("dequantized weight")
+        buffers |= {"zero-points as floats": self.size.grid / 2}
         buffers |= {"group of every column": 2 * _STORED_INDEX * self.layer.in_features}
         return self._moment("measuring a candidate", buffers)
 
     def _gptq(self, number: int) -> Iterator[Moment]:
         hessian, codes = self.size.hessian, self.size.codes
-        nearest = {"`nearest` codes": codes}
+        nearest = {"`nearest` codes": self.size.given}
         yield self._rounding()
         if number >= self.factored:
             yield self._moment(
@@ -222,6 +228,7 @@ class _Solver:
         width = max(block.stop - block.start for block in column_blocks(columns, self.group))
         slab = self._columns(-(-_SLAB // width) * width)
         b, g = self._columns(width), self._columns(self.group)
+        self._hold("`grid` of the start", self.size.grid / 2)
         mine = self._copies("`codes`", "`scale`", "`zero`")
         wide = self._copies("`wide_scale`", "`wide_zero`")
         yield self._moment("starting to refine", mine | wide)
@@ -254,10 +261,11 @@ class _Solver:
         yield self._moment("the Gram matrix", {"its sum": hessian, "`G`": hessian})
         self._hold("`G`", hessian)
         self._hold("`factors` of blocks", self.group * self.layer.in_features * FLOAT)
+        self._hold("`grid` of the start", self.size.grid)
         mine = self._copies("`scale`", "`zero`", "`B`", "`R`", "`best`")
         mine |= {"`optimum`, `codes`, `change` of a block": 3 * g}
         rows = {"rows of `G`": 2 * self.group * self.layer.in_features * FLOAT}
         yield self._moment("solving for a block", mine | rows | {"the block's steps": 5 * g})
         yield self._moment("moving a block", mine | rows | self._copies("what R changes by"))
         wide = self._copies("`wide_scale`", "`wide_zero`", "difference", "dequantized weight")
-        yield self._moment("an iterate on the grid", mine | wide | {"its codes": self.size.codes})
+        yield self._moment("an iterate on the grid", mine | wide | {"its codes": self.size.given})

@@ -17,8 +17,7 @@ from quantizer.plan.workload import (
     stages,
 )
 from quantizer.recipes.recipe import Recipe
-from quantizer.run.parts import kind_of
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import GAMMAS, multiplies_early
 
 _BLOCK, _SLAB, _STRIP = 128, 512, 1024  # columns that are worked on together
@@ -101,7 +100,7 @@ def block_seconds(
 
 
 def _tokens(sequences: tuple[SequenceShape, ...], layer: str) -> int:
-    return sum(sequence.tokens[kind_of(layer)] for sequence in sequences)
+    return sum(sequence.reaching(layer) for sequence in sequences)
 
 
 def _correction_products(layers: tuple[LinearShape, ...], everything: bool, targets: int) -> float:

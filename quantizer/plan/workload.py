@@ -4,22 +4,18 @@ Sizes are bytes; everything is computed in float32.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from models.blocks import Block, Sample
-from models.cogvlm2.blockwise import CogVLM2Blocks
-from models.cogvlm2.decoder import Routing
 from models.families import OpenedModel
 from models.files.checkpoint import CheckpointReader
+from models.sequences import ALL, Parts
 from quantizer.calibration.streams import CalibrationSet
-from quantizer.plan.buffers import FLOAT
 from quantizer.recipes.recipe import Recipe, Stream, feeds, stream_of
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for
-from quantizer.run.parts import kind_of
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,39 +163,35 @@ def shard_size(block: BlockShape, settings: Settings) -> int:
 class SequenceShape:
     """One calibration sequence.
 
-    tokens: positions by the kind of layer that they reach, see `kind_of`.
+    tokens: positions by the part of the model that they reach, and all of them; see `parts`.
     sample: bytes before the first block; state: the most behind any block.
     stream: which layers it calibrates.
+    parts:  the parts of the model.
     """
 
     tokens: Mapping[str, int]
     sample: int
     state: int
     stream: Stream = "text"
+    parts: Parts = field(default_factory=Parts)
+
+    def reaching(self, layer: str) -> int:
+        """Positions that a layer computes, by its full name."""
+        return self.tokens[self.parts.of(layer).name]
+
+    def passing(self, layer: str) -> int:
+        """Positions that pass through the block of a layer, whichever part each goes to."""
+        part = self.parts.of(layer)
+        return self.tokens[part.name if part.own_blocks else ALL]
 
 
 def sequence_shape(opened: OpenedModel, sample: Sample) -> SequenceShape:
     """Count the tokens of a sequence as the model will see them."""
-    ids: Tensor = sample["input_ids"]
-    config: Any = opened.module.config
-    sample_bytes = sum(v.nbytes for v in sample.values() if isinstance(v, Tensor))
-    hidden = ids.numel() * config.hidden_size * FLOAT
-    if not isinstance(opened.blockwise, CogVLM2Blocks):
-        return SequenceShape({"all": ids.numel()}, sample_bytes, hidden, stream_of(sample))
-    vision = config.vision
-    routing = Routing.from_token_types(sample["token_type_ids"])
-    seen_by_vision = 0 if routing is None else routing.vision.numel()
-    pictures = 0 if sample.get("pixels") is None else len(sample["pixels"])
-    tokens = {
-        "all": ids.numel(),
-        "vision": seen_by_vision,
-        "language": ids.numel() - seen_by_vision,
-        "tower": pictures * vision.num_positions,
-        "adapter": pictures * vision.grid**2 // 4,
-    }
-    patches = tokens["tower"] * vision.hidden_size * FLOAT
-    state = max(patches, hidden) + 2 * ids.nbytes
-    return SequenceShape(tokens, sample_bytes, state, stream_of(sample))
+    layout = opened.layout
+    held = sum(value.nbytes for value in sample.values() if isinstance(value, Tensor))
+    return SequenceShape(
+        layout.tokens(sample), held, layout.state_bytes(sample), stream_of(sample), layout.parts
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +229,8 @@ class CalibrationShape:
 
     def tokens(self, layer: str, stream: Stream = "all") -> tuple[int, int]:
         """Fitting and held-out tokens that reach a layer, of the sequences of a stream."""
-        kind = kind_of(layer)
         fitting, held_out = (
-            sum(sequence.tokens[kind] for sequence in part if feeds(sequence.stream, stream))
+            sum(sequence.reaching(layer) for sequence in part if feeds(sequence.stream, stream))
             for part in (self.fitting, self.held_out)
         )
         return fitting, held_out
@@ -247,7 +238,7 @@ class CalibrationShape:
 
 def _first(sequences: tuple[SequenceShape, ...], tokens: int) -> tuple[SequenceShape, ...]:
     """The first sequences that hold at least so many tokens together."""
-    lengths = (sequence.tokens["all"] for sequence in sequences)
+    lengths = (sequence.tokens[ALL] for sequence in sequences)
     return sequences[: sequences_for(lengths, tokens)]
 
 

@@ -27,22 +27,18 @@ from typing import Any, Literal, get_args
 
 from models.blocks import Block, BlockwiseModel, Sample
 from quantizer.errors import SettingsError
-from quantizer.solvers.rpiq_paper import HessianChoice
-from quantizer.solvers.solver import (
+from quantizer.solvers.methods import (
     AsymmetricTarget,
     GridChoice,
+    HessianChoice,
     Method,
     Settings,
-    with_default_grid,
 )
 
 Stream = Literal["all", "pictures", "text"]
 """Calibration sequences with a picture, those without one, or both."""
 
 SKIP = "skip"
-PUBLISHED_ROUNDS = 5
-"""Rounds of ``rpiq-paper`` unless another number is asked for."""
-
 _WHOLE_MODEL = ("bits", "group_size", "sym")  # one value each in the written configuration
 _PER_RULE = tuple(field.name for field in fields(Settings) if field.name not in _WHOLE_MODEL)
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -211,10 +207,15 @@ def read_recipe(name: str) -> Recipe:
         return parse_recipe(path.stem, path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise SettingsError(
-            f"--recipe {name} is no recipe; give {', '.join(shipped())} or a .toml file"
+            lambda called: (
+                f"{called('recipe')} {name} is no recipe; give {', '.join(shipped())} "
+                "or a .toml file"
+            )
         ) from error
     except UnicodeDecodeError as error:
-        raise SettingsError(f"--recipe {name} is not UTF-8 text; give a .toml file") from error
+        raise SettingsError(
+            lambda called: f"{called('recipe')} {name} is not UTF-8 text; give a .toml file"
+        ) from error
 
 
 def parse_recipe(name: str, text: str) -> Recipe:
@@ -246,7 +247,7 @@ def _rule(where: str, raw: Mapping[str, Any], whole: Mapping[str, Any]) -> Rule:
     for key in ("modules", "method"):
         if key not in raw:
             raise SettingsError(f'{where}: lacks {key}; add a line {key} = "..."')
-    default = Settings("rtn")
+    default = Settings()
     for key in _WHOLE_MODEL:
         wanted = whole.get(key, getattr(default, key))
         if raw.get(key, wanted) != wanted:
@@ -257,13 +258,11 @@ def _rule(where: str, raw: Mapping[str, Any], whole: Mapping[str, Any]) -> Rule:
     stream: Stream = raw.get("stream", "all")
     if raw["method"] == SKIP:
         return Rule(raw["modules"], None, stream)
-    own = {key: raw[key] for key in _PER_RULE if key in raw and key != "grid"}
-    if raw["method"] == "rpiq-paper":
-        own = {"act_order": False, "rounds": PUBLISHED_ROUNDS, **own}
+    own = {key: raw[key] for key in _PER_RULE if key in raw}
     try:
-        settings = with_default_grid(Settings(**whole, **own), raw.get("grid"))
-    except SettingsError as error:
-        raise SettingsError(f"{where}: {str(error).removeprefix('--')}") from error
+        settings = Settings(**whole, **own)
+    except SettingsError as error:  # what it is about stands in the recipe, in no option
+        raise SettingsError(f"{where}: {error}") from error
     return Rule(raw["modules"], settings, stream)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from quantizer.run.parts import PART_NAMES, kind_of
+from models.sequences import WHOLE
 from quantizer.solvers.solver import Solution, Stage
 
 REPORT_FILE = "report.json"
@@ -50,6 +50,7 @@ class ModuleReport:
         against the target that gamma gives.
     bytes_before, bytes: of the weight in the source and of the packed tensors.
     paper: what ``rpiq-paper`` measured off and on the grid; None for other methods.
+    part: the part of the model that it belongs to, as reports call it.
     """
 
     name: str
@@ -70,12 +71,14 @@ class ModuleReport:
     bytes: int
     warnings: tuple[str, ...]
     paper: dict[str, Any] | None = None
+    part: str = WHOLE.title
 
 
 def report_module(
     name: str,
     solution: Solution,
     *,
+    part: str,
     tokens: tuple[int, int],
     grid: str,
     gamma: float | None,
@@ -85,7 +88,8 @@ def report_module(
 ) -> ModuleReport:
     """Report one solved layer.
 
-    tokens: fitting and held-out. grid: the choice for stages beyond plain rounding.
+    part: of the model, as reports call it. tokens: fitting and held-out.
+    grid: the choice for stages beyond plain rounding.
     size_bytes: in the source and packed.
     """
     chosen = solution.chosen
@@ -109,11 +113,12 @@ def report_module(
         bytes=size_bytes[1],
         warnings=solution.warnings,
         paper=None if solution.paper is None else solution.paper.to_dict(),
+        part=part,
     )
 
 
 @dataclass(slots=True)
-class RunReport:
+class Report:
     """A whole run; modules are added as they are finished.
 
     calibration: facts about the sequences, empty without calibration.
@@ -141,12 +146,12 @@ class RunReport:
     def parts(self) -> dict[str, dict[str, int]]:
         """Layers and calibration tokens by the part of the model, fewest where they differ.
 
-        CogVLM2 sends each token to the expert of its kind, so parts see very different numbers.
+        A model may send each token to a part of its own kind, so parts see very different numbers.
         """
         found: dict[str, dict[str, int]] = {}
         for module in self.modules:
             seen = {"tokens": module.tokens, "held_out_tokens": module.held_out_tokens}
-            part = found.setdefault(PART_NAMES[kind_of(module.name)], {"layers": 0, **seen})
+            part = found.setdefault(module.part, {"layers": 0, **seen})
             part["layers"] += 1
             for name, count in seen.items():
                 part[name] = min(part[name], count)
@@ -187,7 +192,7 @@ class RunReport:
         }
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> "RunReport":
+    def from_dict(cls, raw: Mapping[str, Any]) -> "Report":
         """Read what ``to_dict`` returned."""
         totals = raw["totals"]
         return cls(

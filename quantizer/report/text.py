@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from quantizer.report.report import ModuleReport, RunReport
+from quantizer.report.report import ModuleReport, Report
 
 _COLUMNS = (
     "Layer",
@@ -40,7 +40,7 @@ _PAPER_COLUMNS = (
 )
 
 
-def markdown(report: RunReport) -> str:
+def markdown(report: Report) -> str:
     """The whole report. Every table has a header row, names its rows first, has no empty cell."""
     totals = report.totals()
     kept = ", ".join(f"{count} {name}" for name, count in totals["kept"].items())

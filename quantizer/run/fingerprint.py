@@ -21,6 +21,7 @@ ARITHMETIC = 2
 def fingerprint(job: Job, prepared: Prepared) -> dict[str, Any]:
     """Everything that decides the bytes of a result, by the names that people know it by.
 
+    The names lie in the files of unfinished runs, and stay as they are.
     Threads and processor are in it, because the order of a sum depends on them.
     """
     settings = {

@@ -5,9 +5,9 @@ Following all of a large model's tokens would cost more than the whole of GPTQ.
 
 from collections.abc import Iterable
 
-from models.blocks import BlockwiseModel
+from models.families import OpenedModel
 from quantizer.recipes.recipe import Recipe
-from quantizer.run.parts import kind_of, linear_of
+from quantizer.run.passes import linear_of
 
 _FOLLOWED_PER_COLUMN = 8
 _FOLLOWED_AT_LEAST = 16384
@@ -20,18 +20,18 @@ JUDGING_TOKENS = 2048
 """Held-out tokens whose block output chooses γ."""
 
 
-def widest_layer(model: BlockwiseModel, recipe: Recipe) -> int:
+def widest_layer(opened: OpenedModel, recipe: Recipe) -> int:
     """Most inputs of a quantized layer, on which the number of followed tokens depends.
 
-    A picture's tower is left aside where there are other layers: it has four positions for each
-    token of the picture, so that fewer sequences than the others need serve it too.
+    Finer parts of the model, such as a picture's tower, are left aside where there are others.
     """
+    parts = opened.layout.parts
     widths: dict[bool, int] = {}
-    for block in recipe.blocks(model):
+    for block in recipe.blocks(opened.blockwise):
         for group in block.groups:
-            tower = kind_of(f"{block.name}.{group[0]}") == "tower"
+            finer = parts.of(f"{block.name}.{group[0]}").finer
             columns = max(linear_of(block, name).in_features for name in group)
-            widths[tower] = max(widths.get(tower, 0), columns)
+            widths[finer] = max(widths.get(finer, 0), columns)
     return widths.get(False, widths.get(True, 0))
 
 

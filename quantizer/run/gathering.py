@@ -2,10 +2,10 @@
 
 from models.blocks import Block
 from quantizer.recipes.recipe import Rule, feeds
-from quantizer.run.parts import linear_of
-from quantizer.run.passes import Passes, Paths
+from quantizer.run.passes import Passes, Paths, linear_of
+from quantizer.solvers.few_tokens import too_few
 from quantizer.solvers.hessian import CrossAccumulator, HessianAccumulator
-from quantizer.solvers.solver import Settings, too_few
+from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import LayerStatistics, multiplies_early
 
 

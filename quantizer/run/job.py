@@ -11,18 +11,13 @@ from models.families import OpenedModel, open_blockwise
 from models.files.checkpoint import CheckpointReader
 from models.files.formats import FORMATS, OutputFormat
 from models.loading import check_shapes
-from quantizer.calibration.streams import (
-    CalibrationSet,
-    draw_calibration,
-    reads_pictures,
-    uncalibrated,
-)
+from quantizer.calibration.streams import CalibrationSet, draw_calibration, uncalibrated
 from quantizer.errors import SettingsError
 from quantizer.plan.workload import CalibrationShape
 from quantizer.recipes.recipe import Recipe, uniform
 from quantizer.run.output import check_output
-from quantizer.run.parts import linear_of
-from quantizer.solvers.solver import Settings
+from quantizer.run.passes import linear_of
+from quantizer.solvers.methods import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +27,7 @@ class Job:
     settings: how every layer is quantized; with a recipe, its ``base``.
     form: name of the output format, see ``models.files.formats``.
     recipe: which layers are quantized how; None for all of them by ``settings``.
-    calibration: a text file, or pictures with questions for CogVLM2, see
+    calibration: a text file, or pictures with questions for a model that reads them, see
         ``quantizer.calibration.pictures``; None only for plain rounding.
     text_calibration: a further text file beside pictures.
     samples: sequences to draw from each; None for 64 of pictures and 128 of text.
@@ -151,9 +146,12 @@ def _check(prepared: Prepared, job: Job) -> None:
     opened, reader, settings = prepared.opened, prepared.reader, job.settings
     calibrated = job.calibration is not None
     job.rules.check(opened.blockwise)
-    if job.text_calibration is not None and not (calibrated and reads_pictures(opened)):
+    if job.text_calibration is not None and not (calibrated and opened.layout.pictures is not None):
         raise SettingsError(
-            "--text-calibration adds to calibration with pictures; give text to --calibration"
+            lambda name: (
+                f"{name('text_calibration')} adds to calibration with pictures; "
+                f"give text to {name('calibration')}"
+            )
         )
     expected = opened.family.expected_names(opened.module)
     missing = expected.difference(reader.names())
@@ -164,10 +162,8 @@ def _check(prepared: Prepared, job: Job) -> None:
         )
     check_shapes(opened.module, reader, sorted(expected))
     for one in (rule.settings for rule in job.rules.rules if rule.settings is not None):
-        if not calibrated and one.method != "rtn":
-            raise SettingsError(f"method {one.method} needs --calibration; only rtn goes without")
-        if not calibrated and one.grid == "hessian":
-            raise SettingsError("--grid hessian needs --calibration; use --grid minmax without")
+        if not calibrated:
+            _check_uncalibrated(one)
     ragged = 0
     for block in job.rules.blocks(opened.blockwise):
         for group in block.groups:
@@ -186,5 +182,22 @@ def _check(prepared: Prepared, job: Job) -> None:
     if ragged:
         prepared.notes.append(
             f"{ragged} layers end in a group of fewer than {settings.group_size} inputs, which "
-            "some loaders refuse; a --group-size that divides the inputs avoids it"
+            "some loaders refuse; a group_size that divides the inputs avoids it"
+        )
+
+
+def _check_uncalibrated(settings: Settings) -> None:
+    """Refuse settings that ask for statistics where there are none."""
+    if settings.method != "rtn":
+        raise SettingsError(
+            lambda name: (
+                f"method {settings.method} needs {name('calibration')}; only rtn goes without"
+            )
+        )
+    if settings.grid == "hessian":
+        raise SettingsError(
+            lambda name: (
+                f"{name('grid')} hessian needs {name('calibration')}; "
+                f"use {name('grid')} minmax without"
+            )
         )

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from models.families import OpenedModel, text_limits
-from models.files.checkpoint import CheckpointReader
+from models.files.quantized_source import TensorSource
 from models.loading import load_tensors
 
 
-def load_outer(opened: OpenedModel, reader: CheckpointReader, device: torch.device) -> None:
+def load_outer(opened: OpenedModel, reader: TensorSource, device: torch.device) -> None:
     """Read a model's outer tensors in float32, the table of words as it is stored.
 
     Raises:
@@ -46,7 +46,7 @@ def word_tables(module: nn.Module) -> dict[str, nn.Embedding]:
 
 def load_word_table(
     module: nn.Module,
-    reader: CheckpointReader,
+    reader: TensorSource,
     name: str,
     *,
     device: torch.device,

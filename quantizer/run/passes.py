@@ -11,8 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks import Block, BlockwiseModel, Sample, State
+from quantizer.errors import SettingsError
 from quantizer.recipes.recipe import Stream
-from quantizer.run.parts import linear_of
+
+
+def linear_of(block: Block, name: str) -> nn.Linear:
+    """Find a linear layer of a block by its name.
+
+    Raises:
+        SettingsError: it is something else.
+    """
+    linear = block.module.get_submodule(name)
+    if not isinstance(linear, nn.Linear):
+        raise SettingsError(
+            f"{block.name}.{name} is a {type(linear).__name__}, not a linear layer: "
+            "this model family cannot be quantized"
+        )
+    return linear
 
 
 @dataclass(slots=True)

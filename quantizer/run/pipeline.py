@@ -28,12 +28,12 @@ from models.files.tensor_files import (
     write_tensors,
     write_whole,
 )
-from models.int4.packing import QuantizedWeight
+from models.int4.weight import QuantizedWeight
 from quantizer.errors import OutputError, QuantizerError
 from quantizer.plan.machine import exact_float32, look_at_machine, trim_heap
 from quantizer.plan.plan import SPARE_BYTES, Plan, make_plan, megabytes, state_dtype_of
 from quantizer.plan.workload import block_shapes, shard_size
-from quantizer.report.report import REPORT_FILE, REPORT_TEXT, RunReport, module_from_dict
+from quantizer.report.report import REPORT_FILE, REPORT_TEXT, Report, module_from_dict
 from quantizer.report.text import markdown
 from quantizer.run.fingerprint import fingerprint
 from quantizer.run.job import Job, Prepared, prepare
@@ -50,7 +50,7 @@ from quantizer.run.progress import (
 from quantizer.run.readback import digest_of, verify
 from quantizer.run.walk import Walk
 from quantizer.run.walked import FinishedBlock, Progress
-from quantizer.run.warnings import with_events
+from quantizer.run.warnings import with_warnings
 
 __all__ = ["Job", "Prepared", "plan_job", "prepare", "run", "verify"]
 
@@ -59,7 +59,7 @@ logger = logging.getLogger(__name__)
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
-def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: None) -> RunReport:
+def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: None) -> Report:
     """Quantize a model, or continue where an interrupted run of the same job stopped.
 
     ``job.out`` appears whole, after it was read back, or stays as it was. Finished blocks stay
@@ -118,10 +118,10 @@ class _Run:
         records = work.begin(fingerprint(job, prepared), layout, restart=job.restart)
         self.seconds_before = records[-1].seconds if records else 0.0
 
-    def finish(self, on_progress: Callable[[Progress], None]) -> RunReport:
+    def finish(self, on_progress: Callable[[Progress], None]) -> Report:
         """Do what is missing, read it back, and put the result in its place."""
         if self.work.placed:
-            report = RunReport.from_dict(read_json(self.job.out / REPORT_FILE))
+            report = Report.from_dict(read_json(self.job.out / REPORT_FILE))
             self.work.discard()
             return report
         self._quantize(on_progress)
@@ -177,7 +177,7 @@ class _Run:
             tensors |= {f"{name}.{part}": tensor for part, tensor in packed.items()}
         write_tensors(self.work.shard(len(self.work.records)), tensors)
         modules = [
-            with_events(module, block.layers[module.name], self.rules.settings_of(module.name))
+            with_warnings(module, block.layers[module.name], self.rules.settings_of(module.name))
             for module in block.modules
         ]
         record = FinishedRecord(
@@ -231,8 +231,11 @@ class _Run:
         """
         if states != self.work.records[self.blocks.index(block)].states:
             raise OutputError(
-                f"{self.work.folder}: behind {block} this machine computes other values than the "
-                "run that is to be continued; continue it where it began, or give --restart"
+                lambda name: (
+                    f"{self.work.folder}: behind {block} this machine computes other values than "
+                    "the run that is to be continued; continue it where it began, or give "
+                    f"{name('restart')}"
+                )
             )
 
     def _write_rest(self) -> None:
@@ -278,9 +281,9 @@ class _Run:
         for file in self.form.config_files:
             write_json(self.work.output / file, quantization)
 
-    def _report(self) -> RunReport:
+    def _report(self) -> Report:
         folder = self.work.output
-        return RunReport(
+        return Report(
             source=str(self.opened.folder),
             settings=self.job.described()
             | {

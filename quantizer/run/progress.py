@@ -19,7 +19,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,11 +27,12 @@ from typing import IO, Any
 
 from models.files.checkpoint import INDEX_FILE, SINGLE_FILE, write_json
 from models.files.tensor_files import sync_folder, write_whole
-from quantizer.errors import OutputError
+from quantizer.errors import Naming, OutputError
 from quantizer.report.report import WRITTEN_BY
 
 _LOCK, _RUN, _PROGRESS = "lock", "run.json", "progress.jsonl"
 _OUTPUT, _PARTS, _REPLACED, _PLACING = "output", "parts", "replaced", "placing"
+_VERSION = "quantizer"  # its name in the fingerprint, see quantizer.fingerprint
 _SHOWN = 3  # differences between two runs that a message names
 
 
@@ -202,17 +203,33 @@ class Work:
             raw = None
         if not isinstance(raw, dict) or raw.get("written_by") != WRITTEN_BY:
             raise OutputError(
-                f"{self.folder}: holds files, but no unfinished run of ours; move it away, or "
-                "remove it with --restart"
+                lambda name: (
+                    f"{self.folder}: holds files, but no unfinished run of ours; move it away, or "
+                    f"remove it with {name('restart')}"
+                )
             )
         before = raw.get("run")
         now = json.loads(json.dumps(dict(fingerprint)))
         if before == now:
             return
-        differences = differing(before if isinstance(before, dict) else {}, now)
+        before = before if isinstance(before, dict) else {}
+        begun_by, this = (str(run.get(_VERSION)).partition(",")[0] for run in (before, now))
+        if _VERSION in before and begun_by != this:
+            # Said alone: with the version anything else may differ, and no option brings it back.
+            raise OutputError(
+                lambda name: (
+                    f"{self.folder}: holds an unfinished run of quantizer {begun_by}, which "
+                    f"quantizer {this} does not continue; finish it with the version that began "
+                    f"it, or give {name('restart')} to throw it away and begin anew"
+                )
+            )
+        differences = differing(before, now)
         raise OutputError(
-            f"{self.folder}: holds the unfinished work of another run ({'; '.join(differences)}); "
-            "run it as before to continue it, or give --restart to throw it away"
+            lambda name: (
+                f"{self.folder}: holds the unfinished work of another run "
+                f"({'; '.join(differences)}); run it as before to continue it, or give "
+                f"{name('restart')} to throw it away"
+            )
         )
 
     def _read_records(self) -> list[FinishedRecord]:
@@ -302,10 +319,7 @@ def _locked(folder: Path, out: Path) -> Iterator[None]:
             except OSError as error:
                 if error.errno not in (errno.EAGAIN, errno.EACCES):
                     raise
-                raise OutputError(
-                    f"{out}: another run{_owner(file)} is writing it; wait for that run, or give "
-                    "another --out"
-                ) from error
+                raise OutputError(_held(out, _owner(file))) from error
             if not _is_named(file, folder / _LOCK):
                 continue  # its owner removed it between opening and locking
             file.truncate(0)
@@ -313,6 +327,12 @@ def _locked(folder: Path, out: Path) -> Iterator[None]:
             file.flush()
             yield
             return
+
+
+def _held(out: Path, owner: str) -> Callable[[Naming], str]:
+    return lambda name: (
+        f"{out}: another run{owner} is writing it; wait for that run, or give another {name('out')}"
+    )
 
 
 def _owner(file: IO[str]) -> str:

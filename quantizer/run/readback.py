@@ -9,9 +9,9 @@ from torch import Tensor
 
 from models.files.checkpoint import CheckpointReader
 from models.files.formats import OutputFormat
-from models.int4.packing import QuantizedWeight
+from models.int4.weight import QuantizedWeight
 from quantizer.errors import OutputError
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 
 
 def digest_of(weight: QuantizedWeight) -> str:

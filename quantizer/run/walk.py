@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from models.blocks import Block, State
 from models.families import OpenedModel
-from models.files.checkpoint import CheckpointReader
-from models.int4.packing import QuantizedWeight
+from models.int4.weight import QuantizedWeight
 from models.loading import load_tensors
 from quantizer.calibration.streams import CalibrationSet, uncalibrated
 from quantizer.errors import CalibrationError, QuantizerError
@@ -26,27 +25,33 @@ from quantizer.report.report import ModuleReport, report_module
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for, widest_layer
 from quantizer.run.gathering import gather
 from quantizer.run.outer import load_outer
-from quantizer.run.parts import linear_of
-from quantizer.run.passes import Passes, Paths
-from quantizer.run.walked import EarlierRun, FinishedBlock, Observed, Progress
+from quantizer.run.passes import Passes, Paths, linear_of
+from quantizer.run.walked import EarlierRun, FinishedBlock, Observed, Progress, WeightSource
 from quantizer.solvers.gptq import GptqResult
-from quantizer.solvers.solver import Settings, Solution, propose, solve
+from quantizer.solvers.methods import Settings
+from quantizer.solvers.solver import Solution, propose, solve
 from quantizer.solvers.target import GAMMAS, LayerStatistics, choose
 
 
 class Walk:
-    """One pass over the blocks; holds what every block needs."""
+    """One pass over the blocks; holds what every block needs.
+
+    followed:       tokens that the full-precision path follows, by the widest layer's inputs.
+    judging_tokens: held-out tokens whose block output chooses γ; None for 2,048.
+    """
 
     def __init__(
         self,
         opened: OpenedModel,
-        reader: CheckpointReader,
+        reader: WeightSource,
         settings: Settings | Recipe,
         *,
         device: torch.device,
         state_dtype: torch.dtype = torch.float32,
         allow_uncalibrated: bool = False,
         keep_last_inputs: bool = False,
+        followed: Callable[[int], int] = followed_tokens,
+        judging_tokens: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         observer: Callable[[Observed], None] | None = None,
     ) -> None:
@@ -56,9 +61,12 @@ class Walk:
         self.device, self.allow_uncalibrated = device, allow_uncalibrated
         self.passes = Passes(self.model, device, state_dtype)
         self.keep_last_inputs = keep_last_inputs
+        self.followed = followed
+        self.judging_tokens = JUDGING_TOKENS if judging_tokens is None else judging_tokens
         self.on_progress, self.observer = on_progress, observer
         self.recipe.check(self.model)
-        self.widest = widest_layer(self.model, self.recipe)
+        self.parts = opened.layout.parts
+        self.widest = widest_layer(opened, self.recipe)
         blocks = list(self.recipe.blocks(self.model))
         self.total, self.done = sum(len(g) for block in blocks for g in block.groups), 0
 
@@ -154,8 +162,8 @@ class Walk:
         )
         follow = judge = 0
         if self.asymmetric:
-            follow = sequences_for(fit_lengths, followed_tokens(self.widest))
-            judge = sequences_for(judge_lengths, JUDGING_TOKENS)
+            follow = sequences_for(fit_lengths, self.followed(self.widest))
+            judge = sequences_for(judge_lengths, self.judging_tokens)
         return Paths(fitting, held_out, fitting[:follow], held_out[:judge], *streams)
 
     def _goal(self, exact: Block, paths: Paths) -> list[State]:
@@ -201,7 +209,7 @@ class Walk:
             statistics = self._statistics(block, exact, group[0], paths)
             self._park(exact)
         except CalibrationError as error:
-            raise CalibrationError(f"{block.name}.{group[0]}: {error}") from error
+            raise error.at(f"{block.name}.{group[0]}") from error
         seconds = (time.monotonic() - started) / len(group)
         started = time.monotonic()
         weights = {name: linear_of(block, name).weight.detach().clone() for name in group}
@@ -225,6 +233,7 @@ class Walk:
             report = report_module(
                 full_name,
                 solution,
+                part=self.parts.of(full_name).title,
                 tokens=(statistics.tokens, statistics.held_out_tokens),
                 grid=settings.grid,
                 gamma=gamma if is_asymmetric(settings) else None,
@@ -299,7 +308,7 @@ class Walk:
                 try:
                     candidate = propose(statistics.problem(weights[name], gamma), settings)
                 except QuantizerError as error:
-                    raise type(error)(f"{block.name}.{name}: {error}") from error
+                    raise error.at(f"{block.name}.{name}") from error
                 proposed[gamma][name] = candidate
                 linear_of(block, name).weight.copy_(candidate.weight.dequantize())
             errors[gamma] = self._output_error(block, paths.held_out, goal)
@@ -337,7 +346,7 @@ class Walk:
                 proposed=proposed,
             )
         except QuantizerError as error:
-            raise type(error)(f"{name}: {error}") from error
+            raise error.at(name) from error
 
 
 @dataclass(frozen=True, slots=True)

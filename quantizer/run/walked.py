@@ -1,14 +1,23 @@
-"""What a walk over a model's blocks tells, and what it asks of an earlier run that it continues."""
+"""What a walk over a model's blocks reads, what it reports, and what it asks of an earlier run."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
-from models.int4.packing import QuantizedWeight
+from models.files.quantized_source import TensorSource
+from models.int4.weight import QuantizedWeight
 from quantizer.report.report import ModuleReport
 from quantizer.solvers.gptq import LayerProblem
 from quantizer.solvers.solver import Solution
+
+
+class WeightSource(TensorSource, Protocol):
+    """Where a walk reads weights: a checkpoint, or the tensors of a model in memory."""
+
+    def size(self, name: str) -> int:
+        """Return a tensor's bytes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,21 +5,24 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from models.int4.packing import QuantizedWeight
+from models.int4.weight import QuantizedWeight
 from quantizer.report.report import ModuleReport
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.few_tokens import dampings
+from quantizer.solvers.methods import Settings
 
 _ROUNDING = 1.001  # a damping share goes through float32
 
 
-def with_events(report: ModuleReport, weight: QuantizedWeight, settings: Settings) -> ModuleReport:
+def with_warnings(
+    report: ModuleReport, weight: QuantizedWeight, settings: Settings
+) -> ModuleReport:
     """Add dead columns, raised damping and groups of one value to a layer's warnings."""
-    events = (
+    found = (
         *_dead_columns(report),
         *_raised_damping(report, settings),
         *_flat_groups(weight),
     )
-    return replace(report, warnings=(*report.warnings, *events))
+    return replace(report, warnings=(*report.warnings, *found))
 
 
 def _dead_columns(report: ModuleReport) -> list[str]:
@@ -33,9 +36,7 @@ def _dead_columns(report: ModuleReport) -> list[str]:
 
 def _raised_damping(report: ModuleReport, settings: Settings) -> list[str]:
     """Name the largest damping, where a factorization needed more than was asked for."""
-    # With fewer tokens than columns a tenfold damping is tried on purpose.
-    tenfold = report.tokens < report.shape[1] and settings.method != "rpiq-paper"
-    asked = settings.damp_percent * (10 if tenfold else 1)
+    asked = max(dampings(settings, report.tokens, report.shape[1]))
     used = max((stage.damp_percent or 0.0 for stage in report.stages), default=0.0)
     if used <= asked * _ROUNDING:
         return []

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from quantizer.solvers.grid import Grid, GridWeight, nearest_code, round_to_nearest
+from models.int4.weight import QuantizedWeight
+from quantizer.solvers.grid import Grid, nearest_code, round_to_nearest
 from quantizer.solvers.hessian import InverseFactor, inverse_factor, live_columns, mean_diagonal
 
 _LAZY_COLUMNS = 128
@@ -51,13 +52,11 @@ Factors = dict[tuple[float, bool], OrderedFactor]
 class GptqResult:
     """damp_percent is the damping that the factorization needed, at least the one asked for."""
 
-    weight: GridWeight
+    weight: QuantizedWeight
     damp_percent: float
 
 
-def gptq(
-    problem: LayerProblem, grid: Grid, *, damp_percent: float = 0.01, act_order: bool = True
-) -> GptqResult:
+def gptq(problem: LayerProblem, grid: Grid, *, damp_percent: float, act_order: bool) -> GptqResult:
     """Quantize a layer by GPTQ on a static grid.
 
     The groups are static: the grid is set before any column moves, so that with ``act_order``
@@ -93,7 +92,7 @@ def gptq(
 
     all_codes = nearest.codes.clone()
     all_codes[:, order] = codes.to(torch.uint8)
-    return GptqResult(GridWeight(all_codes, grid), known.factor.ridge / mean_diagonal(H))
+    return GptqResult(grid.weight(all_codes), known.factor.ridge / mean_diagonal(H))
 
 
 def ordered_factor(

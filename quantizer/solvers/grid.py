@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models.int4.weight import QuantizedWeight
 from quantizer.errors import SettingsError, WeightError
 
 _SMALLEST_SCALE = 2.0**-24  # the smallest positive fp16 number
@@ -34,6 +35,15 @@ class Grid:
         """The largest code."""
         return int(2**self.bits - 1)
 
+    @classmethod
+    def of(cls, weight: QuantizedWeight) -> "Grid":
+        """The grid that a quantized weight stands on."""
+        return cls(weight.scale, weight.zero.to(torch.float32), weight.group_size, weight.bits)
+
+    def weight(self, codes: Tensor) -> QuantizedWeight:
+        """The weight that codes (out, in) uint8 stand for on this grid."""
+        return QuantizedWeight(codes, self.scale, self.zero.int(), self.group_size, self.bits)
+
     def columns(self, in_features: int) -> tuple[Tensor, Tensor]:
         """Scale and zero of every column, each (out, in); column k belongs to group k // g."""
         wide_scale = self.scale.repeat_interleave(self.group_size, dim=1)[:, :in_features]
@@ -41,28 +51,15 @@ class Grid:
         return wide_scale, wide_zero
 
 
-@dataclass(frozen=True, slots=True)
-class GridWeight:
-    """A weight on its grid. codes: (out, in) uint8."""
-
-    codes: Tensor
-    grid: Grid
-
-    def dequantize(self) -> Tensor:
-        """The weight as float32 (out, in), exactly what the file will give back."""
-        scale, zero = self.grid.columns(self.codes.shape[1])
-        return (self.codes - zero) * scale
-
-
 def nearest_code(value: Tensor, scale: Tensor, zero: Tensor, top: int) -> Tensor:
     """Code nearest to each value, as float; all shapes broadcast."""
     return (torch.round(value / scale) + zero).clamp_(0, top)
 
 
-def round_to_nearest(weight: Tensor, grid: Grid) -> GridWeight:
+def round_to_nearest(weight: Tensor, grid: Grid) -> QuantizedWeight:
     """Round every weight (out, in) to its nearest grid point (RTN)."""
     scale, zero = grid.columns(weight.shape[1])
-    return GridWeight(nearest_code(weight, scale, zero, grid.top).to(torch.uint8), grid)
+    return grid.weight(nearest_code(weight, scale, zero, grid.top).to(torch.uint8))
 
 
 def minmax_grid(weight: Tensor, *, bits: int, group_size: int, sym: bool) -> Grid:

@@ -161,8 +161,11 @@ def cholesky(hessian: Tensor, ridge: float, *, backwards: bool = False) -> tuple
             if int(failed) == 0:
                 return lower, tried
     raise CalibrationError(
-        f"the Hessian cannot be factorized even with damping {ridge * 10.0**_ESCALATIONS:.3g}: "
-        "use more calibration samples or a larger --damp-percent"
+        lambda name: (
+            "the Hessian cannot be factorized even with damping "
+            f"{ridge * 10.0**_ESCALATIONS:.3g}: use more calibration samples or a larger "
+            f"{name('damp_percent')}"
+        )
     )
 
 

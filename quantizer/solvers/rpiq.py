@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models.int4.weight import QuantizedWeight
 from quantizer.solvers.gptq import LayerProblem, feed_back
-from quantizer.solvers.grid import Grid, GridWeight, nearest_code, stored_scale
+from quantizer.solvers.grid import Grid, nearest_code, stored_scale
 from quantizer.solvers.hessian import (
     InverseFactor,
     damped,
@@ -42,7 +43,7 @@ _ROUNDING = 1e-5  # share of the summed terms of a change in J that may be round
 class RpiqResult:
     """weight: the refined layer; trace: damped J before the first round and after each."""
 
-    weight: GridWeight
+    weight: QuantizedWeight
     trace: tuple[float, ...]
     damp_percent: float
 
@@ -71,7 +72,7 @@ class BlockState:
 
 
 def rpiq(
-    problem: LayerProblem, start: GridWeight, *, damp_percent: float = 0.01, rounds: int = 4
+    problem: LayerProblem, start: QuantizedWeight, *, damp_percent: float, rounds: int
 ) -> RpiqResult:
     """Refine a layer that is already on its grid; the damped J never rises.
 
@@ -88,7 +89,7 @@ def rpiq(
     tokens; the projection of a block is GPTQ's (arXiv 2210.17323).
     """
     W, H = problem.target, problem.hessian
-    grid = start.grid
+    grid = Grid.of(start)
     group_size, top = grid.group_size, grid.top
     codes = start.codes.to(W.dtype)
     scale, zero = (part.clone() for part in grid.columns(W.shape[1]))
@@ -142,7 +143,7 @@ def rpiq(
     refined = Grid(scale[:, ::group_size].contiguous(), grid.zero, group_size, grid.bits)
     worst = max((factor.ridge for factor in factors), default=ridge)
     used = worst / mean if mean else damp_percent
-    return RpiqResult(GridWeight(codes.to(torch.uint8), refined), tuple(trace), used)
+    return RpiqResult(refined.weight(codes.to(torch.uint8)), tuple(trace), used)
 
 
 def block_step(state: BlockState, live: Tensor, factor: InverseFactor) -> None:

@@ -16,22 +16,22 @@ no (tokens, out) matrix is ever formed.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from models.int4.weight import QuantizedWeight
 from quantizer.errors import SettingsError
 from quantizer.solvers.gptq import LayerProblem
-from quantizer.solvers.grid import GridWeight, nearest_code, round_to_nearest
+from quantizer.solvers.grid import Grid, nearest_code, round_to_nearest
 from quantizer.solvers.hessian import (
     HessianAccumulator,
     inverse_factor,
     mean_diagonal,
     output_error,
 )
-
-HessianChoice = Literal["last", "global"]
+from quantizer.solvers.methods import HessianChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class PaperReport:
 class PaperResult:
     """weight: on the grid; off_grid: (out, in) float32, what the paper's Γ is measured on."""
 
-    weight: GridWeight
+    weight: QuantizedWeight
     off_grid: Tensor
     report: PaperReport
 
@@ -91,14 +91,14 @@ class PaperResult:
 
 def rpiq_paper(
     problem: LayerProblem,
-    start: GridWeight,
+    start: QuantizedWeight,
     last_inputs: Tensor,
     held_out: Tensor | None,
     *,
-    rounds: int = 5,
+    rounds: int,
+    hessian: HessianChoice,
+    damp_percent: float,
     step: float = 0.01,
-    hessian: HessianChoice = "last",
-    damp_percent: float = 0.01,
 ) -> PaperResult:
     """Refine a layer by the published iteration; stop when Γ no longer falls, keep the best.
 
@@ -127,8 +127,9 @@ def rpiq_paper(
     G = _gram(last_inputs)
     H = G if hessian == "last" else problem.hessian
     ridge = damp_percent * mean_diagonal(H)
-    scale, zero = start.grid.columns(W.shape[1])
-    blocks = _blocks(G, H, start.grid.group_size)
+    grid = Grid.of(start)
+    scale, zero = grid.columns(W.shape[1])
+    blocks = _blocks(G, H, start.group_size)
     factors = [inverse_factor(H[i][:, i], ridge).upper for i in blocks]
 
     B = start.dequantize()
@@ -139,7 +140,7 @@ def rpiq_paper(
     for _ in range(rounds):
         for i, U in zip(blocks, factors, strict=True):
             optimum = (B[:, i] @ G[i][:, i] - R[:, i]) @ U.T @ U
-            codes = nearest_code(optimum, scale[:, i], zero[:, i], start.grid.top)
+            codes = nearest_code(optimum, scale[:, i], zero[:, i], grid.top)
             change = step * ((codes - zero[:, i]) * scale[:, i] - B[:, i])
             R += change @ G[i, :]
             B[:, i] += change
@@ -186,9 +187,9 @@ def _gram(inputs: Tensor) -> Tensor:
     return accumulator.mean()
 
 
-def _put_back(value: Tensor, start: GridWeight) -> GridWeight:
+def _put_back(value: Tensor, start: QuantizedWeight) -> QuantizedWeight:
     """Nearest codes on the start's grid; a value that never moved gets its own code back."""
-    return round_to_nearest(value, start.grid)
+    return round_to_nearest(value, Grid.of(start))
 
 
 def _check(last_inputs: Tensor, rounds: int, step: float) -> None:

@@ -1,64 +1,24 @@
 """One layer from its statistics to the codes that are stored: stages, gate and few-token rule."""
 
-import math
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from models.int4.packing import STORED_BITS, QuantizedWeight, pack, unpack
-from quantizer.errors import SettingsError
+from models.int4.packing import STORED_BITS, pack, unpack
+from models.int4.weight import QuantizedWeight
+from quantizer.solvers.few_tokens import (
+    dampings,
+    rounded_warning,
+    scarce,
+    scarce_warning,
+    too_few,
+)
 from quantizer.solvers.gptq import GptqResult, LayerProblem, gptq
-from quantizer.solvers.grid import Grid, GridWeight, hessian_grid, minmax_grid, round_to_nearest
+from quantizer.solvers.grid import Grid, hessian_grid, minmax_grid, round_to_nearest
 from quantizer.solvers.hessian import output_error
+from quantizer.solvers.methods import Settings
 from quantizer.solvers.rpiq import rpiq
-from quantizer.solvers.rpiq_paper import HessianChoice, PaperReport, rpiq_paper
-
-Method = Literal["rtn", "gptq", "rpiq", "rpiq-paper"]
-AsymmetricTarget = Literal["auto", "0", "0.5", "1"]
-GridChoice = Literal["minmax", "hessian"]
-
-_DAMPING = {"rpiq": 0.05}
-_TOO_FEW = 16  # a layer with fewer than columns / 16 tokens is rounded
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How every layer is quantized.
-
-    damp_percent: damping as a share of the Hessian's mean diagonal; unless given, 0.05 for
-        ``rpiq``, which also keeps the damping in what it minimizes, and the usual 0.01 for others.
-    rounds:       most rounds of the refinement.
-    asymmetric_target: share γ of the correction of ``quantizer.solvers.target``, for ``rpiq`` only;
-        auto chooses it by the held-out sequences' block output.
-    rpiq_hessian: tokens behind the block Hessians of ``rpiq-paper``; see there.
-
-    Raises:
-        SettingsError: a number is out of range.
-    """
-
-    method: Method
-    bits: int = 4
-    group_size: int = 128
-    sym: bool = False
-    grid: GridChoice = "minmax"
-    act_order: bool = True
-    damp_percent: float = math.nan
-    rounds: int = 4
-    asymmetric_target: AsymmetricTarget = "auto"
-    rpiq_hessian: HessianChoice = "last"
-
-    def __post_init__(self) -> None:
-        if math.isnan(self.damp_percent):
-            object.__setattr__(self, "damp_percent", _DAMPING.get(self.method, 0.01))
-        if self.group_size < 1:
-            raise SettingsError(f"--group-size {self.group_size} is too small; give 32, 64 or 128")
-        if not 0 <= self.damp_percent <= 1:
-            raise SettingsError(
-                f"--damp-percent {self.damp_percent} is out of range; give a share such as 0.01"
-            )
-        if self.rounds < 1:
-            raise SettingsError(f"--rounds {self.rounds} refines nothing; give 1 or more")
+from quantizer.solvers.rpiq_paper import PaperReport, rpiq_paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +50,11 @@ class Solution:
     stages: tuple[Stage, ...]
     warnings: tuple[str, ...]
     paper: PaperReport | None = None
+
+    @property
+    def weight(self) -> QuantizedWeight:
+        """The chosen weight, which `models.int4.Int4Linear` can run."""
+        return self.chosen.weight
 
 
 def solve(
@@ -127,18 +92,14 @@ def solve(
     if too_few(problem.tokens, columns):
         return _rounded(trail, settings)
 
-    grid = _grid(problem, plain, settings) if proposed is None else proposed.weight.grid
+    grid = _grid(problem, plain, settings) if proposed is None else Grid.of(proposed.weight)
     if settings.grid != "minmax":
         trail.add("grid", round_to_nearest(problem.target, grid))
     if settings.method == "rtn":
         return Solution(trail.stages[-1], tuple(trail.stages), ())
 
-    scarce = problem.tokens < columns
-    # The published method has one start, whatever it is worth.
-    choice = scarce and settings.method != "rpiq-paper"
-    dampings = [settings.damp_percent, 10 * settings.damp_percent][: 2 if choice else 1]
     solved = []
-    for damp_percent in dampings:
+    for damp_percent in dampings(settings, problem.tokens, columns):
         result = proposed
         if result is None or damp_percent != settings.damp_percent:
             result = gptq(problem, grid, damp_percent=damp_percent, act_order=settings.act_order)
@@ -157,12 +118,7 @@ def solve(
         )
     if settings.method == "rpiq-paper":
         return _as_published(trail, solved[0][1], settings, last_inputs)
-    return _gated(trail, settings, scarce)
-
-
-def too_few(tokens: int, columns: int) -> bool:
-    """Whether so few tokens say less of a layer than plain rounding knows."""
-    return tokens * _TOO_FEW < columns
+    return _gated(trail, settings)
 
 
 def propose(problem: LayerProblem, settings: Settings) -> GptqResult:
@@ -195,7 +151,7 @@ class _Trail:
     def add(
         self,
         name: str,
-        weight: GridWeight,
+        weight: QuantizedWeight,
         *,
         damp_percent: float | None = None,
         rounds: int | None = None,
@@ -218,22 +174,14 @@ class _Trail:
         )
 
 
-def _as_stored(weight: GridWeight) -> QuantizedWeight:
+def _as_stored(weight: QuantizedWeight) -> QuantizedWeight:
     """Send a weight through its file form, so that nothing but the stored is ever judged.
 
     Widths without a file form, which are only ever evaluated in memory, pass as they are.
     """
-    grid = weight.grid
-    quantized = QuantizedWeight(
-        codes=weight.codes,
-        scale=grid.scale,
-        zero=grid.zero.int(),
-        group_size=grid.group_size,
-        bits=grid.bits,
-    )
-    if grid.bits not in STORED_BITS:
-        return quantized
-    return unpack(pack(quantized), bits=grid.bits, group_size=grid.group_size)
+    if weight.bits not in STORED_BITS:
+        return weight
+    return unpack(pack(weight), bits=weight.bits, group_size=weight.group_size)
 
 
 def _grid(problem: LayerProblem, plain: Grid, settings: Settings) -> Grid:
@@ -250,12 +198,7 @@ def _grid(problem: LayerProblem, plain: Grid, settings: Settings) -> Grid:
 
 def _rounded(trail: _Trail, settings: Settings) -> Solution:
     tokens, columns = trail.problem.tokens, trail.problem.weight.shape[1]
-    warnings: tuple[str, ...] = ()
-    if settings.method != "rtn":
-        warnings = (
-            f"only {tokens} calibration tokens for {columns} columns: rounded to nearest; "
-            "use more calibration samples",
-        )
+    warnings = () if settings.method == "rtn" else (rounded_warning(tokens, columns),)
     return Solution(trail.stages[0], tuple(trail.stages), warnings)
 
 
@@ -280,21 +223,18 @@ def _as_published(
     return Solution(stages[-1], tuple(stages), (), result.report)
 
 
-def _gated(trail: _Trail, settings: Settings, scarce: bool) -> Solution:
+def _gated(trail: _Trail, settings: Settings) -> Solution:
     """Choose by held-out error where the method or the scarcity of tokens asks for it."""
     stages = tuple(trail.stages)
-    if settings.method == "gptq" and not scarce:
+    tokens, columns = trail.problem.tokens, trail.problem.weight.shape[1]
+    few = scarce(tokens, columns)
+    if settings.method == "gptq" and not few:
         return Solution(stages[-1], stages, ())
     if trail.held_out is None:
         warning = "no held-out tokens: the result of the last stage is kept unjudged"
         return Solution(stages[-1], stages, (warning,))
     chosen = min(stages, key=_judged)  # the earliest of equals, as every stage must improve
-    warnings: tuple[str, ...] = ()
-    if scarce:
-        warnings = (
-            f"{trail.problem.tokens} calibration tokens for "
-            f"{trail.problem.weight.shape[1]} columns: held-out error chose {chosen.name}",
-        )
+    warnings = (scarce_warning(tokens, columns, chosen.name),) if few else ()
     return Solution(chosen, stages, warnings)
 
 
@@ -302,9 +242,3 @@ def _judged(stage: Stage) -> float:
     if stage.held_out_error is not None:
         return stage.held_out_error
     return float("inf") if stage.error is None else stage.error
-
-
-def with_default_grid(settings: Settings, grid: GridChoice | None) -> Settings:
-    """Fill the grid in: the Hessian-weighted search refines ``rpiq``, min/max is the classic."""
-    default: GridChoice = "hessian" if settings.method == "rpiq" else "minmax"
-    return replace(settings, grid=grid or default)

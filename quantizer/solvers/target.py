@@ -21,7 +21,7 @@ from quantizer.solvers.gptq import Factors, LayerProblem, ordered_factor
 from quantizer.solvers.hessian import cholesky, live_columns, mean_diagonal
 
 GAMMAS = (0.0, 0.5, 1.0)
-"""Shares of the correction that ``--asymmetric-target auto`` tries."""
+"""Shares of the correction that ``asymmetric_target`` auto tries."""
 
 _USUAL = 0.5
 _CLEAR_GAIN = 0.9

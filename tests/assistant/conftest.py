@@ -3,12 +3,15 @@
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
 
 Speak = Callable[[str, str], Path]
+UseKeyring = Callable[[KeyringBackend], None]
 
 
 @pytest.fixture
@@ -49,3 +52,11 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect_ex", connect)
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def use_keyring() -> Iterator[UseKeyring]:
+    """Puts a keyring in place of the system's, until the test ends."""
+    before = keyring.get_keyring()
+    yield keyring.set_keyring
+    keyring.set_keyring(before)

@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from assistant.answers import Answer, Basis, Cancelled, Context, Piece
 from assistant.errors import CameraError, UsageError
 from assistant.frames import Frame
 from assistant.hearing.listener import Heard, HeardCallback, HeardKind
 from assistant.hearing.recognizer import Transcript
 from assistant.session.events import Event, State, StateChanged
-from assistant.session.ports import Cancelled, Context, Kept, Piece
+from assistant.session.protocols import Kept
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
 from assistant.speech.speaker import (
     Earcon,
     SpeechCallback,
@@ -27,6 +26,7 @@ from assistant.speech.speaker import (
     SpeechEventKind,
     Utterance,
 )
+from tests.assistant.made_answers import answered, total
 
 PATIENCE_S = 5.0
 
@@ -54,7 +54,7 @@ class FakeAnswering:
     """Answers at once, or when `go` is set; `begun` tells that it was asked."""
 
     def __init__(self) -> None:
-        self.pieces: list[Piece] = [Answer("The total is 5.50.", Basis.READ)]
+        self.pieces: list[Piece] = [total()]
         self.go = threading.Event()
         self.go.set()
         self.begun = threading.Event()
@@ -69,8 +69,8 @@ class FakeAnswering:
     def prepare(self, frame: Frame, cancelled: Cancelled) -> None:
         self.prepared.append(frame)
 
-    def problem(self, frame: Frame, question: str, context: Context) -> str:
-        return self.problems.pop(0) if self.problems else ""
+    def problem(self, frame: Frame, question: str, context: Context) -> Answer | None:
+        return answered(self.problems.pop(0), Basis.UNKNOWN) if self.problems else None
 
     def nearness(self, frame: Frame, question: str) -> float | None:
         return self.near
@@ -93,8 +93,9 @@ class FakeAnswering:
     ) -> Iterator[Piece]:
         return self.answer(frame, f"again: {question}", context, cancelled)
 
-    def new_text(self, frame: Frame, cancelled: Cancelled) -> str:
-        return self.new_texts.pop(0) if self.new_texts else ""
+    def new_text(self, frame: Frame, cancelled: Cancelled) -> Answer | None:
+        text = self.new_texts.pop(0) if self.new_texts else ""
+        return answered(text) if text else None
 
     def heard(self, sentence: str) -> None:
         self.spoken.append(sentence)
@@ -144,8 +145,6 @@ class FakeSpeaker:
 
     def resume(self) -> None:
         self.calls.append("resume")
-
-    def repeat(self) -> None: ...
 
     def set_rate(self, wpm: int) -> None:
         self.calls.append(f"rate {wpm}")
@@ -280,7 +279,7 @@ class Scene:
         done: queue.Queue[None] = queue.Queue(1)
         # The state is settled after a message; the second one comes after that.
         for _ in range(2):
-            self.session._post(lambda: done.put(None))
+            self.session.post(lambda: done.put(None))
             done.get(timeout=PATIENCE_S)
 
     def idle(self) -> list[Event]:

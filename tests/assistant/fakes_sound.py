@@ -43,6 +43,11 @@ class FakePlayer:
         if self.finish_at_once:
             self.finish()
 
+    def play(self, clip: AudioClip) -> None:
+        """Play a clip to its end."""
+        self.start(clip)
+        self.finish()
+
     def finish(self) -> None:
         """Let the clip that plays come to its end."""
         when_over, self._when_over = self._when_over, None
@@ -124,23 +129,23 @@ class FakeMicrophone:
         self.opened = self.closed = 0
         self.missing = False
         self.endless = False
-        self._at = 0
+        self.at = 0
 
     def open(self) -> None:
         if self.missing:
             raise MicrophoneError("no microphone was found; plug one in")
         self.opened += 1
-        self._at = 0
+        self.at = 0
 
     def read(self) -> AudioChunk:
-        if self._at >= len(self.levels):
+        if self.at >= len(self.levels):
             if not self.endless:
                 raise MicrophoneError("the microphone gives no sound any more")
             time.sleep(0.001)
             return AudioChunk(np.ones(512, np.int16), time.monotonic())
-        level = self.levels[self._at]
-        self._at += 1
-        return AudioChunk(np.full(512, level, np.int16), self._at * 0.032)
+        level = self.levels[self.at]
+        self.at += 1
+        return AudioChunk(np.full(512, level, np.int16), self.at * 0.032)
 
     def close(self) -> None:
         self.closed += 1
@@ -253,13 +258,14 @@ class FakeSoundDevice(types.ModuleType):
     def __init__(self, *, device: bool = True) -> None:
         super().__init__("sounddevice")
         self.device, self.broken = device, False
+        self.rate_hz = 48000.0
         self.streams: list[FakeStream] = []
         self.restarts = 0
 
     def query_devices(self, kind: str) -> dict[str, float]:
         if not self.device:
             raise FakePortAudioError("no default device")
-        return {"default_samplerate": 48000.0}
+        return {"default_samplerate": self.rate_hz}
 
     def OutputStream(self, **form: Any) -> FakeStream:  # noqa: N802
         return FakeStream(self, **form)

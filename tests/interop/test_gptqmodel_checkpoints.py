@@ -58,12 +58,6 @@ def quantized_layers(model: nn.Module) -> dict[str, Any]:
     }
 
 
-def dequantized(layer: Int4Linear) -> Tensor:
-    """The weight (out, in) with its columns in the model's order."""
-    weight = layer.quantized().dequantize()
-    return weight if layer.input_order is None else weight[:, layer.input_order.argsort()]
-
-
 @torch.no_grad()
 def exact_model(folder: Path, dtype: torch.dtype) -> nn.Module:
     """Our reading of a checkpoint with plain layers of the dequantized weights."""
@@ -71,7 +65,7 @@ def exact_model(folder: Path, dtype: torch.dtype) -> nn.Module:
     for name, layer in list(model.named_modules()):
         if isinstance(layer, Int4Linear):
             plain = nn.Linear(layer.in_features, layer.out_features, bias=False)
-            plain.weight.copy_(dequantized(layer))
+            plain.weight.copy_(layer.quantized().dequantize())
             model.set_submodule(name, plain)
     return model.to(dtype)
 
@@ -153,7 +147,7 @@ def test_ours_reads_what_gptqmodel_wrote(
     lowest = ours.model.get_submodule("model.layers.0.self_attn.q_proj").quantized().zero.min()
     assert lowest == (8 if settings["sym"] else 0)  # what ours never writes, and reads
     for name, layer in layers.items():
-        found = dequantized(ours.model.get_submodule(name)).half()
+        found = ours.model.get_submodule(name).quantized().dequantize().half()
         assert torch.equal(found, layer.dequantize_weight().t()), name
     wanted = logits(exact_model(out, torch.float32))
     rounding = distance(logits(exact_model(out, torch.bfloat16)), wanted)

@@ -13,7 +13,7 @@ from models.cogvlm2.processing import build_prompt, encode_prompt, preprocess_pi
 from models.errors import ModelFolderError, PictureError, PromptError
 from models.generate import PictureChat, StreamingText
 from models.loading import LoadedModel
-from models.pocket.tokenizer import build_tokenizer
+from models.pocket.training.export import build_tokenizer
 from models.pocket.training.loop import pocket_config
 
 
@@ -86,6 +86,18 @@ def test_a_question_leaves_the_scene_as_it_was(chat: PictureChat, picture: np.nd
     again = [t for t in chat.answer(scene, "What colour is it?", max_new_tokens=4)]
     assert first == again
     assert scene.cache.length == before == 1 + chat.config.num_picture_tokens
+
+
+def test_two_answers_about_one_picture_can_be_read_in_turns(
+    chat: PictureChat, picture: np.ndarray
+) -> None:
+    scene = chat.look(picture)
+    questions = ("How many circles are there?", "What colour is it?")
+    alone = [list(chat.answer(scene, question, max_new_tokens=6)) for question in questions]
+    assert alone[0] != alone[1]
+    both = [chat.answer(scene, question, max_new_tokens=6) for question in questions]
+    in_turns = list(zip(*both, strict=True))
+    assert [list(tokens) for tokens in zip(*in_turns, strict=True)] == alone
 
 
 @pytest.mark.parametrize(("question", "cause"), [("  ", "empty"), ("why " * 600, "tokens")])

@@ -7,8 +7,8 @@ from types import ModuleType
 from models.blocks import Block
 from models.families import family_of
 from quantizer.recipes.recipe import parse_recipe
-from quantizer.run.parts import linear_of
-from quantizer.solvers.solver import too_few
+from quantizer.run.passes import linear_of
+from quantizer.solvers.few_tokens import too_few
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "bench_full_size.py"
 

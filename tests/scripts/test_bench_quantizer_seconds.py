@@ -1,7 +1,8 @@
-"""The benchmark of seconds: its clock, its sums by hand, and every kind of lap at tiny sizes."""
+"""The benchmark of seconds: its clock, its sums by hand, and every kind of timing at tiny sizes."""
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,19 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     with torch.no_grad():
         yield bench_quantizer_seconds
-    for name in ("bench_quantizer_seconds", "bench_quantizer_laps"):
+    for name in ("bench_quantizer_seconds", "bench_quantizer_timings"):
         del sys.modules[name]
 
 
 @pytest.fixture
-def laps(bench: Any) -> Any:
-    return sys.modules["bench_quantizer_laps"]
+def timings(bench: Any) -> Any:
+    return sys.modules["bench_quantizer_timings"]
 
 
 def test_a_part_inside_another_counts_for_itself_alone(
-    laps: Any, monkeypatch: pytest.MonkeyPatch
+    timings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = laps.Clock(torch.device("cpu"))
+    clock = timings.Clock(torch.device("cpu"))
     times = iter((1.0, 3.0, 7.0, 15.0, 31.0, 63.0))
     monkeypatch.setattr(clock, "now", lambda: next(times))
     with clock.part("outer"):
@@ -44,61 +45,65 @@ def test_a_part_inside_another_counts_for_itself_alone(
     assert clock.starts == {"outer": [1.0], "inner": [3.0, 15.0]}
 
 
-def test_the_way_to_exact_inputs_is_part_of_them(laps: Any) -> None:
-    clock = laps.Clock(torch.device("cpu"))
+def test_the_way_to_exact_inputs_is_part_of_them(timings: Any) -> None:
+    clock = timings.Clock(torch.device("cpu"))
     with clock.part("exact inputs"), clock.part("inputs"):
         pass
     assert set(clock.spent) == {"exact inputs"}
 
 
-def test_the_statistics_are_those_that_a_walk_gathers(laps: Any, bench: Any) -> None:
-    given = laps.statistics(8, 2048, torch.device("cpu"))
+def test_the_statistics_are_those_that_a_walk_gathers(timings: Any, bench: Any) -> None:
+    given = timings.statistics(8, 2048, torch.device("cpu"))
     assert given.multiplied and given.shift.shape == (8, 2048)
-    assert laps.statistics(2048, 2048, torch.device("cpu")).shift.shape == (2048, 2048)
+    assert timings.statistics(2048, 2048, torch.device("cpu")).shift.shape == (2048, 2048)
 
 
-def tiny(laps: Any) -> Any:
-    return laps.Shapes(32, 48, 2, 1, 6, 32)
+def tiny(timings: Any) -> Any:
+    return timings.Shapes(32, 48, 2, 1, 6, 32)
 
 
-def test_every_lap_measures_both_methods(
-    bench: Any, laps: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_every_timing_measures_both_methods(
+    bench: Any, timings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cpu, shapes = torch.device("cpu"), tiny(laps)
-    folder = laps.layer_folder(shapes, tmp_path)
-    paths = laps.PathsLap(shapes, folder, cpu, 2)()
+    cpu, shapes = torch.device("cpu"), tiny(timings)
+    folder = timings.layer_folder(shapes, tmp_path)
+    paths = timings.PathsTiming(shapes, folder, cpu, 2)()
     for group in shapes.groups():
         assert set(paths["per sequence"][group]["gptq"]) == {"inputs", "H"}
         assert set(paths["per sequence"][group]["rpiq"]) == {"inputs", "H", "exact inputs", "Δ"}
     solvers = {}
     for columns in (32, 48):
-        given = laps.statistics(32, columns, cpu)
+        given = timings.statistics(32, columns, cpu)
         assert given.paired is not given.hessian
-        lap = solvers[columns] = laps.solver_lap(32, given, cpu, ("rpiq", "gptq"))
-        assert {"factor", "GPTQ", "measuring"} <= set(lap["gptq"]["steps"])
-        assert lap["gptq"]["kept"] == "gptq" and "rounds" not in lap["gptq"]
-        steps = {part for *_, part in laps.SOLVER_PARTS} - {"min/max grid", "rounding"}
-        assert steps < set(lap["rpiq"]["steps"])
-        assert 1 <= lap["rpiq"]["rounds"] <= 4
+        timing = solvers[columns] = timings.time_solvers(32, given, cpu, ("rpiq", "gptq"))
+        assert {"factor", "GPTQ", "measuring"} <= set(timing["gptq"]["steps"])
+        assert timing["gptq"]["kept"] == "gptq" and "rounds" not in timing["gptq"]
+        steps = set(timings.SOLVER_PARTS.values()) - {"min/max grid", "rounding"}
+        assert steps < set(timing["rpiq"]["steps"])
+        assert 1 <= timing["rpiq"]["rounds"] <= 4
         for method in ("gptq", "rpiq"):
-            spent = lap[method]
+            spent = timing[method]
             assert spent["seconds"] == pytest.approx(sum(spent["steps"].values()))
-        assert lap["rpiq"]["j_of_stages"]["rpiq"] < lap["rpiq"]["j_of_stages"]["gptq"]
+        assert timing["rpiq"]["j_of_stages"]["rpiq"] < timing["rpiq"]["j_of_stages"]["gptq"]
     found = bench.add_up(shapes, paths, solvers)
     assert found["ratio"] > 1
-    with laps.scaled_down(2048):
-        assert (following.followed_tokens(0), following.JUDGING_TOKENS) == (8, 1)
+    small = replace(shapes, smaller=2048)
+    assert (small.followed_tokens(0), small.judging_tokens) == (8, 1)
     assert (following.followed_tokens(0), following.JUDGING_TOKENS) == (16384, 2048)
+    for columns in (32, 2048, 4096, 14336):
+        assert shapes.followed_tokens(columns) == following.followed_tokens(columns)
 
 
 @pytest.mark.slow
-def test_whole_walks_are_timed(laps: Any, tmp_path: Path) -> None:
-    shapes = tiny(laps)
-    whole = laps.whole_lap(shapes, laps.layer_folder(shapes, tmp_path), torch.device("cpu"))
+def test_whole_walks_are_timed(timings: Any, tmp_path: Path) -> None:
+    shapes = tiny(timings)
+    whole = timings.time_whole_walks(
+        shapes, timings.layer_folder(shapes, tmp_path), torch.device("cpu")
+    )
     assert whole["rpiq"] > whole["gptq"] > 0
 
 
-def test_the_sum_is_what_the_arithmetic_says(bench: Any, laps: Any) -> None:
+def test_the_sum_is_what_the_arithmetic_says(bench: Any, timings: Any) -> None:
     """128 sequences of 2048 tokens: 13 held out, 56 followed, 1 judged."""
     shapes = bench.LLAMA_8B
     assert (shapes.sequences, shapes.tokens_each, shapes.held_out) == (128, 2048, 13)
@@ -142,27 +147,29 @@ def test_the_sum_is_what_the_arithmetic_says(bench: Any, laps: Any) -> None:
     assert whole["ratio"] == pytest.approx(rpiq / gptq)
     assert whole["ratio_range"] == pytest.approx([rpiq / gptq, (rpiq + 12) / gptq])
     assert (whole["combinations"], whole["rounds"]) == (2, {4096: 2, 14336: 2})
-    half = {m: lap | {"seconds": (lap["seconds"] + 3) / 4} for m, lap in solvers[4096].items()}
+    half = {
+        m: timing | {"seconds": (timing["seconds"] + 3) / 4} for m, timing in solvers[4096].items()
+    }
     share = bench.rows_check(measured | {"solver 1024x4096": [half]})
     assert share["1024x4096"]["gptq"] == pytest.approx(((11 + 3) / 4 - 1) / (10 / 4))
 
 
-def test_what_was_measured_is_saved_lap_by_lap_and_time_is_kept(
+def test_what_was_measured_is_saved_one_by_one_and_time_is_kept(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
 
-    def lap(self: Any, part: str, number: int) -> dict[str, Any]:
+    def timing(self: Any, part: str, number: int) -> dict[str, Any]:
         asked.append(part)
         if len(asked) == 3:
             raise KeyboardInterrupt
         return {"number": number}
 
-    monkeypatch.setattr(bench.Plan, "lap", lap)
+    monkeypatch.setattr(bench.Plan, "time", timing)
     saved: list[int] = []
 
     def keep(found: dict[str, Any]) -> None:
-        saved.append(sum(map(len, found["laps"].values())))
+        saved.append(sum(map(len, found["timings"].values())))
 
     with pytest.raises(KeyboardInterrupt):
         bench.seconds(0.0, torch.device("cpu"), keep)

@@ -171,7 +171,7 @@ def test_with_headphones_a_spoken_stop_silences_and_nothing_else_is_heard(
     session.attach(speaker=talker.speaker, listener=listener)
     session.start()
     try:
-        session.inform(" ".join([LONG] * 6))
+        session.say(" ".join([LONG] * 6))
         began = time.monotonic()
         while ear.first_sound_s(began) is None:
             time.sleep(0.1)

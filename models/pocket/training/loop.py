@@ -28,10 +28,10 @@ from models.cogvlm2.decoder import LANGUAGE, VISION, Routing, position_ids
 from models.cogvlm2.processing import build_prompt, preprocess_picture
 from models.errors import CheckpointError, DeviceError
 from models.pocket.questions import CHARACTERS, COLOURS, SHAPES, Split
-from models.pocket.tokenizer import BOS, EOS, PAD, VOCAB_SIZE, build_tokenizer
 from models.pocket.training.checkpoints import Checkpoint, capture, latest, read, restore, write
 from models.pocket.training.drawing.canvas import GRID, PATCH, SIZE, Example, PatchLabels
 from models.pocket.training.drawing.crowded import render_crowded
+from models.pocket.training.export import BOS, EOS, PAD, VOCAB_SIZE, build_tokenizer
 from models.pocket.training.fonts import training_fonts
 from models.pocket.training.initialization import initialize
 from models.pocket.training.pictures import render

@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from assistant import wiring
+from assistant.answers import Answer, Basis
 from assistant.audio import AudioClip, read_clip, write_wav
 from assistant.cli import main
 from assistant.commands import one_shot
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
+from assistant.inference import opening
+from tests.assistant.made_answers import answered, total
 
 pytestmark = pytest.mark.usefixtures("offline")
 
@@ -56,7 +58,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without the default vision model."""
-    monkeypatch.setattr(one_shot, "pocket_int4_folder", lambda: tmp_path / "pocket")
+    monkeypatch.setattr(opening, "pocket_int4_folder", lambda: tmp_path / "pocket")
 
 
 def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -82,6 +84,8 @@ def test_a_spoken_question_gets_a_spoken_answer(
     assert report["answer"] == "The total is 5.50."
     assert report["basis"] == "read" and report["model"] is None
     assert {line["text"] for line in report["evidence"]} == {"Total", "5.50"}
+    assert report["skill"] == "total"
+    assert report["values"] == [{"label": "Total", "value": "5.50", "lines": report["evidence"]}]
     for line in report["evidence"]:
         assert len(line["box"]) == 4 and 0.5 < line["confidence"] <= 1
         assert all(200 < y < 320 for _, y in line["box"]), "the box is not where the total stands"
@@ -322,7 +326,7 @@ class FakeModel:
 def test_questions_about_things_go_to_the_model(
     receipt: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("assistant.inference.vision_model.LocalVisionModel", FakeModel)
+    monkeypatch.setattr("assistant.inference.opening.LocalVisionModel", FakeModel)
     assert main(["ask", str(receipt), "What colour is it?", "--json", "--model", "m"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["answer"], report["basis"], report["model"]) == ("red", "seen", "fake/int4")
@@ -429,8 +433,7 @@ def test_it_speaks_as_the_settings_say_and_never_over_a_screen_reader(
     monkeypatch.setattr("assistant.devices.synthesizer.Pyttsx3Synthesizer", FakeSynthesizer)
     monkeypatch.setattr("assistant.devices.player.SoundDevicePlayer", FakePlayer)
     monkeypatch.setattr(FakeSynthesizer, "told", [])
-    total = Answer("The total is 5.50.", Basis.READ)
-    monkeypatch.setattr(one_shot.Answerer, "answer", lambda *_: total)
+    monkeypatch.setattr(wiring.Answerer, "answer", lambda *_: total())
     assert main(["ask", str(receipt), "what is the total"]) == 0
     spoken = [300, "en-gb", "40 percent", "Read: The total is 5.50."]
     assert FakeSynthesizer.told == (spoken if mode == "voice" else [])
@@ -447,9 +450,19 @@ def test_the_model_of_the_settings_is_used_unless_another_is_named(
     (home / "config").mkdir(parents=True)
     (home / "config" / "settings.toml").write_text(f'[model]\nfolder = "{home}/mine"\n')
     opened: list[Path | None] = []
-    monkeypatch.setattr(one_shot, "_ModelOpener", lambda folder, _: lambda: opened.append(folder))
-    dogs = Answer("Two.", Basis.GUESS)
-    monkeypatch.setattr(one_shot, "Answerer", lambda _, opener, __: AsksModel(opener, dogs))
+
+    class Opener:
+        def __init__(self, folder: Path) -> None:
+            self.folder = folder
+
+        def __call__(self) -> None:
+            opened.append(self.folder)
+
+        open = __call__
+
+    monkeypatch.setattr(one_shot, "ModelOpener", lambda folder, **_: Opener(Path(folder)))
+    dogs = answered("Two.", Basis.GUESS)
+    monkeypatch.setattr(one_shot, "one_shot_answerer", lambda opener, _: AsksModel(opener, dogs))
     assert main(["ask", str(receipt), "how many dogs are there", "--no-speech"]) == 0
     assert opened == [home / "mine"]
     other = ["--model", str(home / "other"), "--no-speech"]

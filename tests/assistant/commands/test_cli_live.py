@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from assistant.cli import main
-from assistant.commands import live
 from assistant.commands.live import choose_front, with_options
 from assistant.errors import PlayerError, UsageError
+from assistant.inference import opening
 from assistant.settings.settings import Settings
 from tests.assistant.fakes_session import FakeCamera, picture_file
 
@@ -79,7 +79,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr("assistant.devices.camera.Camera", NoCamera)
     monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("assistant.devices.microphone.SoundDeviceMicrophone.open", missing)
-    monkeypatch.setattr(live, "pocket_int4_folder", lambda: tmp_path / "pocket")
+    monkeypatch.setattr(opening, "pocket_int4_folder", lambda: tmp_path / "pocket")
     yield tmp_path
     for thread in threading.enumerate():
         if thread.name == "devices":

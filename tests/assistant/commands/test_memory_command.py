@@ -4,7 +4,6 @@ import json
 import time
 from pathlib import Path
 
-import keyring
 import numpy as np
 import pytest
 from keyring.backends.fail import Keyring as NoKeyring
@@ -25,17 +24,18 @@ from assistant.memory.notebook import (
 )
 from assistant.memory.search import FoundBy
 from assistant.memory.store import Memory
-from assistant.session.ports import Kept, Notebook
+from assistant.session.protocols import Kept, Notebook
+from tests.assistant.conftest import UseKeyring
 
 PASSPHRASE = "correct horse battery"
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_keyring: UseKeyring) -> None:
     """A home of its own, no keyring, and cheap keys."""
     monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv(PASSPHRASE_VARIABLE, raising=False)
-    monkeypatch.setattr(keyring.core, "_keyring_backend", NoKeyring())
+    use_keyring(NoKeyring())
     monkeypatch.setattr(memory_keys, "SCRYPT_COST", 2**4)
 
 

@@ -264,7 +264,12 @@ def test_what_the_hub_may_answer(root: str, hub: Manners, monkeypatch: pytest.Mo
     with pytest.raises(DownloadError, match="check the network"):
         fetch(hub_model(), "http://127.0.0.1:9")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(DownloadError, match="HF_HUB_OFFLINE"):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.delenv("SIGHTLINE_SET_HF_HUB_OFFLINE", raising=False)
+    with pytest.raises(DownloadError, match="HF_HUB_OFFLINE is set; unset it"):
+        fetch(hub_model(), root)
+    monkeypatch.setenv("SIGHTLINE_SET_HF_HUB_OFFLINE", "1")
+    with pytest.raises(DownloadError, match="HF_HUB_OFFLINE was set by this package"):
         fetch(hub_model(), root)
 
 
@@ -323,10 +328,10 @@ def test_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_long_download_is_told_of_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     now = [0.0]
-    teller = models_command._Teller(as_json=False, clock=lambda: now[0])
+    reporter = models_command.Reporter(as_json=False, clock=lambda: now[0])
     for second in range(0, 101, 5):
         now[0] = float(second)
-        teller.progress(second * 1_000_000, 100_000_000)
+        reporter.progress(second * 1_000_000, 100_000_000)
     told = capsys.readouterr().out.splitlines()
     assert told == [
         "status: 10 percent, 10 megabytes of 100 megabytes",
@@ -339,9 +344,10 @@ def test_a_long_download_is_told_of_now_and_then(capsys: pytest.CaptureFixture[s
 def test_the_network_library_is_loaded_only_to_pull() -> None:
     script = (
         "import sys, contextlib, io\n"
-        "from assistant import models_command, installed_models\n"
         "import argparse\n"
-        "models_command.add_parsers(argparse.ArgumentParser().add_subparsers())\n"
+        "from assistant.commands import models\n"
+        "from assistant.models_store import installed\n"
+        "models.add_options(argparse.ArgumentParser())\n"
         "assert not {'httpx2', 'huggingface_hub', 'torch'} & set(sys.modules), 'loaded'\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

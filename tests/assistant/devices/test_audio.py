@@ -98,7 +98,7 @@ def test_output_replaces_an_older_answer_only_when_told_to(tmp_path: Path) -> No
     write_wav(path, AudioClip(TONE, 16000))
     before = path.read_bytes()
     for refused in (check_wav_output, lambda path: write_wav(path, AudioClip(TONE[:100], 22050))):
-        with pytest.raises(UsageError, match="another name, or --overwrite"):
+        with pytest.raises(UsageError, match="exists already; give another name$"):
             refused(path)
     assert path.read_bytes() == before
     check_wav_output(path, overwrite=True)

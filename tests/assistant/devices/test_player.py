@@ -18,6 +18,7 @@ from assistant.devices.player import (
     SURELY_SILENT_S,
     SoundDevicePlayer,
 )
+from assistant.devices.portaudio import PortAudio
 from assistant.errors import PlayerError
 from tests.assistant.fakes_sound import FakeSoundDevice
 
@@ -36,7 +37,8 @@ class Clock:
 def card(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
     card = FakeSoundDevice()
     monkeypatch.setitem(sys.modules, "sounddevice", card)
-    monkeypatch.setattr("assistant.devices.portaudio._streams", set())
+    # Streams that other tests left open would keep PortAudio from being started anew.
+    PortAudio(PlayerError).streams.clear()
     # The fake never calls back by itself, so nobody need wait for it to end by itself.
     monkeypatch.setattr("assistant.devices.portaudio.HALT_S", 0.0)
     return card

@@ -13,16 +13,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assistant import cli
-from assistant.doctor import doctor
+from assistant import cli, wiring
+from assistant.commands import doctor
+from assistant.commands.doctor import SpokenLines, report
+from assistant.doctor import checks
 from assistant.doctor import machine as doctor_machine
 from assistant.doctor import probes as doctor_probes
-from assistant.doctor.doctor import Examined, Finding, Probe, State, examine, report
+from assistant.doctor.checks import Examined, Finding, Probe, State, examine
 from assistant.errors import CameraError, PlayerError, RecognizerError
 from assistant.frames import Frame
-from assistant.models_store.installed import PullRecord, model_folder, write_record
+from assistant.models_store.installed import (
+    PullRecord,
+    model_folder,
+    speech_model,
+    write_record,
+)
 from assistant.settings.settings import Settings
 from models.pocket import pocket_int4_folder
+from tests.assistant.conftest import UseKeyring
+from tests.assistant.fakes_sound import FakeMicrophone, FakePlayer, FakeVoice
 
 GOOD = Finding(State.OK, "it is there")
 
@@ -50,7 +59,7 @@ def raising(error: Exception) -> Probe:
 
 
 def test_an_error_becomes_cause_and_fix() -> None:
-    examined = one(raising(CameraError("camera 0 is busy; close the other program")))
+    examined = one(raising(CameraError("camera 0 is busy", "close the other program")))
     assert examined.words() == "camera: Missing. Camera 0 is busy. Close the other program."
     assert one(raising(PlayerError("no sound"))).finding.fix == "plug one in"
     strange = one(raising(ZeroDivisionError("division by zero")))
@@ -68,10 +77,10 @@ def test_a_probe_that_hangs_is_left_behind() -> None:
     probes = [Probe("camera", hang), Probe("disk", lambda: GOOD)]
     first, second = examine(probes, limit_s=0.05)
     free.set()
-    assert first.finding is doctor.LATE and first.is_bad
+    assert first.finding is checks.LATE and first.is_bad
     assert 0.04 < first.seconds < 2
     assert second.finding is GOOD
-    assert doctor.LIMIT_S == 5.0
+    assert checks.LIMIT_S == 5.0
 
 
 def test_exit_code_and_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,62 +115,55 @@ def test_exit_code_and_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_escape_bytes_from_drivers_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    report([one(raising(CameraError("\x1b[31mred\x07; \u2588 fix")))], as_json=False)
+    report([one(raising(CameraError("\x1b[31mred\x07", "\u2588 fix")))], as_json=False)
     told = capsys.readouterr().out
     assert "\x1b" not in told and "\x07" not in told and "\u2588" not in told
 
 
-def test_without_a_voice_it_says_so_once(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    voice = doctor._Voice()
+def test_without_a_voice_it_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
     tries: list[None] = []
 
-    def no_sound() -> object:
+    def no_sound() -> FakePlayer:
         tries.append(None)
         raise PlayerError("no sound: no loudspeaker or headphones were found")
 
-    monkeypatch.setattr(voice, "_open", no_sound)
-    with contextlib.closing(voice):
+    with contextlib.closing(SpokenLines(FakeVoice, no_sound)) as voice:
         voice.say("one")
         voice.say("two")
     assert len(tries) == 1
     assert capsys.readouterr().err.count("in text only") == 1
 
 
-def test_with_a_voice_each_sentence_is_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard: list[str] = []
-    given_back: list[None] = []
-    player = types.SimpleNamespace(play=heard.append, close=lambda: given_back.append(None))
-    voice = doctor._Voice()
-    voice._synthesizer = types.SimpleNamespace(synthesize=lambda text: text, close=lambda: None)
-    monkeypatch.setattr(voice, "_open", lambda: player)
-    voice.say("camera: Missing. Plug one in.")
-    assert heard == ["camera: Missing.", "Plug one in."]
-    assert len(given_back) == 1
+def test_with_a_voice_each_sentence_is_spoken() -> None:
+    voice, player = FakeVoice(), FakePlayer()
+    lines = SpokenLines(lambda: voice, lambda: player)
+    lines.say("camera: Missing. Plug one in.")
+    assert voice.made == ["camera: Missing.", "Plug one in."]
+    assert player.said == [len(sentence) for sentence in voice.made]
+    assert player.closed, "the probes look at the same device"
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_probes, "this_machine", lambda: [Probe("disk", lambda: GOOD)])
+    monkeypatch.setattr(doctor, "doctor_probes", lambda **_: [Probe("disk", lambda: GOOD)])
     assert cli.main(["doctor"]) == 0
     assert capsys.readouterr().out == "disk: Ok. It is there.\nEverything that matters is there.\n"
-    monkeypatch.setattr(doctor_probes, "this_machine", lambda: [raising(CameraError("none"))])
+    monkeypatch.setattr(doctor, "doctor_probes", lambda **_: [raising(CameraError("none"))])
     assert cli.main(["doctor", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["fine"] is False
 
 
 def test_all_the_parts_are_looked_at(home: Path) -> None:
-    names = ", ".join(probe.name for probe in doctor_probes.this_machine())
+    names = ", ".join(probe.name for probe in wiring.doctor_probes(delete_id=""))
     assert names == (
         "camera, microphone, loudspeaker, voice, recognizer, text recognition, models, "
-        "graphics card, memory, disk, saved things, settings"
+        "graphics card, memory, disk, saved things, device identifier, settings"
     )
     (home / "config").mkdir(parents=True)
     (home / "config/settings.toml").write_text('[speech]\nmode = "screen_reader"\n')
-    matters = {probe.name: probe.matters for probe in doctor_probes.this_machine()}
+    matters = {probe.name: probe.matters for probe in wiring.doctor_probes(delete_id="")}
     assert matters["camera"] and not matters["loudspeaker"] and not matters["voice"]
     (home / "config/settings.toml").write_text("= broken")
-    settings = doctor_probes.this_machine()[-1]
+    settings = wiring.doctor_probes(delete_id="")[-1]
     assert one(settings).words() == (
         f"settings: Limited. Their file has a mistake. {home}/config/settings.toml: is not TOML: "
         "Invalid statement (at line 1, column 1). Correct or remove it; all settings are at their "
@@ -170,7 +172,7 @@ def test_all_the_parts_are_looked_at(home: Path) -> None:
     (home / "config/settings.toml").write_text("verbosity = 3\nspeach = 1")
     assert (
         "file has 2 mistakes, of which this is the first. "
-        in one(doctor_probes.this_machine()[-1]).words()
+        in one(wiring.doctor_probes(delete_id="")[-1]).words()
     )
 
 
@@ -197,7 +199,7 @@ def test_camera() -> None:
     assert "640 by 480" in finding.text
     dark = FakeCamera(np.full((4, 4, 3), 3))
     assert "blank" in doctor_probes.look_at_camera("0", lambda source: dark).cause
-    assert doctor_probes.look_at_camera("none").state is State.LIMITED
+    assert doctor_probes.look_at_camera("none", wiring.open_camera).state is State.LIMITED
 
 
 def test_a_camera_that_is_slow_to_start() -> None:
@@ -217,24 +219,24 @@ def test_a_camera_that_is_slow_to_start() -> None:
 def test_a_picture_file_stands_for_a_camera(tmp_path: Path) -> None:
     picture = tmp_path / "scene.png"
     Image.fromarray(np.arange(64 * 48 * 3).reshape(48, 64, 3).astype(np.uint8)).save(picture)
-    assert "64 by 48" in doctor_probes.look_at_camera(str(picture)).text
+    assert "64 by 48" in doctor_probes.look_at_camera(str(picture), wiring.open_camera).text
     with pytest.raises(CameraError, match=r".+; .+"):
-        doctor_probes.look_at_camera(str(tmp_path / "missing.png"))
+        doctor_probes.look_at_camera(str(tmp_path / "missing.png"), wiring.open_camera)
 
 
 def test_recognizer_in_use(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    finding = doctor_probes.look_at_recognizer("")
+    finding = doctor_probes.look_at_recognizer(speech_model(""))
     assert finding.state is State.LIMITED and finding.text.startswith("PocketSphinx")
     assert finding.fix.endswith("assistant models pull vosk-small-en")
     with pytest.raises(RecognizerError, match="no such folder"):
-        doctor_probes.look_at_recognizer(str(tmp_path / "nothing"))
+        doctor_probes.look_at_recognizer(speech_model(str(tmp_path / "nothing")))
     pulled = model_folder("vosk-small-en")
     for name in ("am/final.mdl", "conf/mfcc.conf"):
         (pulled / name).parent.mkdir(parents=True, exist_ok=True)
         (pulled / name).write_bytes(b"x")
-    assert doctor_probes.look_at_recognizer("").text.startswith("PocketSphinx")
+    assert doctor_probes.look_at_recognizer(speech_model("")).text.startswith("PocketSphinx")
     write_record(PullRecord("vosk-small-en", "https://x.org", None, {}))
-    finding = doctor_probes.look_at_recognizer("")
+    finding = doctor_probes.look_at_recognizer(speech_model(""))
     assert (finding.state, "vosk-small-en" in finding.text) == (State.OK, True)
 
 
@@ -298,38 +300,25 @@ def test_memory_and_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "cannot be written" in doctor_machine.look_at_disk(tmp_path).cause
 
 
-def test_saved_things(monkeypatch: pytest.MonkeyPatch) -> None:
-    import keyring
+def test_saved_things(use_keyring: UseKeyring) -> None:
     from keyring.backends.fail import Keyring as NoKeyring
 
-    monkeypatch.setattr(keyring.core, "_keyring_backend", NoKeyring())
+    use_keyring(NoKeyring())
     assert doctor_machine.look_at_saved_things(Settings()).state is State.OK
     finding = doctor_machine.look_at_saved_things(Settings(history_enabled=True))
     assert finding.state is State.LIMITED and "passphrase" in finding.fix
 
 
-def test_a_muted_microphone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    from assistant.devices import microphone
-
-    class FakeMicrophone:
-        level = 0
-
-        def open(self) -> None: ...
-        def close(self) -> None: ...
-        def read(self) -> object:
-            return types.SimpleNamespace(samples=np.full(8, self.level, np.int16))
-
-    monkeypatch.setattr(microphone, "SoundDeviceMicrophone", FakeMicrophone)
-    assert doctor_probes.look_at_microphone().state is State.LIMITED
-    FakeMicrophone.level = -1
-    assert doctor_probes.look_at_microphone().state is State.LIMITED
-    FakeMicrophone.level = -9
-    assert doctor_probes.look_at_microphone().state is State.OK
+def test_a_muted_microphone_is_told() -> None:
+    for level, state in ((0, State.LIMITED), (-1, State.LIMITED), (-9, State.OK)):
+        microphone = FakeMicrophone([level] * doctor_probes.SILENT_BLOCKS)
+        assert doctor_probes.look_at_microphone(microphone).state is state
+        assert (microphone.opened, microphone.closed) == (1, 1)
 
 
 @pytest.mark.slow
 def test_nothing_crashes_on_this_very_machine(offline: None) -> None:
-    found = list(examine(doctor_probes.this_machine()))
+    found = list(examine(wiring.doctor_probes(delete_id="")))
     assert len(found) == 12
     for one in found:
         assert one.seconds < 6

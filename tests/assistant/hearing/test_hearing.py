@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pocketsphinx
 import pytest
 from numpy.typing import NDArray
 
@@ -13,18 +15,18 @@ from assistant.audio import AudioClip, read_question
 from assistant.errors import RecognizerError
 from assistant.hearing.grammar import (
     PHONES,
-    STOP,
     build_grammar,
     build_stop_grammar,
     command_sentences,
-    expand,
     phone_word,
     sentence_pattern,
     stop_sentences,
 )
+from assistant.hearing.orders import STOP
 from assistant.hearing.pocketsphinx_recognizer import MAX_DISAGREEMENT, PocketSphinxRecognizer
 from assistant.hearing.recognizer import AudioChunk, word_disagreement
 from assistant.session.orders import Action, Order, spoken_order
+from assistant.skills.wording import expand
 from models.pocket.questions import all_questions
 
 Speak = Callable[[str, str], Path]
@@ -51,9 +53,56 @@ OTHER_SENTENCES = (
 )
 
 
+class Spy:
+    """A decoder that counts the samples it decodes, and may be told what it has heard."""
+
+    def __init__(self, decoder: Any) -> None:
+        self.decoder, self.samples = decoder, 0
+        self.on_piece: Callable[[], None] = lambda: None
+        self.heard: str | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.decoder, name)
+
+    def process_raw(self, content: bytes, *, no_search: bool, full_utt: bool) -> None:
+        self.decoder.process_raw(content, no_search=no_search, full_utt=full_utt)
+        if not no_search:
+            self.samples += len(content) // 2
+            self.on_piece()
+
+    def hyp(self) -> Any:
+        return self.decoder.hyp() if self.heard is None else SimpleNamespace(hypstr=self.heard)
+
+
 @pytest.fixture(scope="module")
-def recognizer() -> PocketSphinxRecognizer:
-    return PocketSphinxRecognizer()
+def spied() -> tuple[PocketSphinxRecognizer, Spy, Spy]:
+    """The recognizer, its decoder of the grammar, and the one that hears freely."""
+    made: list[Spy] = []
+    real = pocketsphinx.Decoder
+
+    def decoder(**options: Any) -> Spy:
+        made.append(Spy(real(**options)))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pocketsphinx, "Decoder", decoder)
+        recognizer = PocketSphinxRecognizer()
+    limited, free = made
+    return recognizer, limited, free
+
+
+@pytest.fixture
+def recognizer(spied: tuple[PocketSphinxRecognizer, Spy, Spy]) -> PocketSphinxRecognizer:
+    return spied[0]
+
+
+@pytest.fixture
+def spies(spied: tuple[PocketSphinxRecognizer, Spy, Spy]) -> Iterator[tuple[Spy, Spy]]:
+    limited, free = spied[1:]
+    limited.samples = free.samples = 0
+    yield limited, free
+    for spy in (limited, free):
+        spy.heard, spy.on_piece = None, lambda: None
 
 
 def test_grammar_holds_the_questions_and_the_pocket_models() -> None:
@@ -139,40 +188,13 @@ def test_spoken_questions_are_heard(
     ],
 )
 def test_ends_of_sentences_are_mended(
-    recognizer: PocketSphinxRecognizer,
-    monkeypatch: pytest.MonkeyPatch,
-    heard: str,
-    mended: str,
+    recognizer: PocketSphinxRecognizer, spies: tuple[Spy, Spy], heard: str, mended: str
 ) -> None:
     """The decoder stops in the middle of the grammar."""
-    monkeypatch.setattr(recognizer, "_end", lambda: (heard, heard))
+    for spy in spies:
+        spy.heard = heard
     transcript = recognizer.recognize(AudioClip(np.zeros(1600, np.int16), 16000))
     assert ("" if transcript is None else transcript.text) == mended
-
-
-class Spy:
-    """A decoder that counts the samples it decodes."""
-
-    def __init__(self, decoder: Any) -> None:
-        self.decoder, self.samples = decoder, 0
-        self.on_piece: Callable[[], None] = lambda: None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.decoder, name)
-
-    def process_raw(self, content: bytes, *, no_search: bool, full_utt: bool) -> None:
-        self.decoder.process_raw(content, no_search=no_search, full_utt=full_utt)
-        if not no_search:
-            self.samples += len(content) // 2
-            self.on_piece()
-
-
-@pytest.fixture
-def spies(recognizer: PocketSphinxRecognizer, monkeypatch: pytest.MonkeyPatch) -> tuple[Spy, Spy]:
-    limited, free = Spy(recognizer._limited), Spy(recognizer._free)
-    monkeypatch.setattr(recognizer, "_limited", limited)
-    monkeypatch.setattr(recognizer, "_free", free)
-    return limited, free
 
 
 def pieces(samples: NDArray[np.int16], length: int = 512) -> Iterator[AudioChunk]:

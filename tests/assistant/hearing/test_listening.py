@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from assistant.devices.microphone import SoundDeviceMicrophone
+from assistant.devices.portaudio import PortAudio
 from assistant.devices.resampling import ResamplingStream
 from assistant.errors import MicrophoneError, RecognizerError
 from assistant.hearing.listener import Heard, HeardKind
@@ -70,7 +71,7 @@ def test_the_talk_key_ends_a_question_also_one_too_soft_for_the_detector() -> No
         rig = Rig(*levels)
         rig.microphone.endless = True
         rig.listener.start()
-        wait_until(lambda rig=rig: rig.microphone._at == len(rig.microphone.levels))
+        wait_until(lambda rig=rig: rig.microphone.at == len(rig.microphone.levels))
         rig.listener.finish()
         wait_until(lambda rig=rig: FINAL in rig.kinds())
         rig.listener.close()
@@ -191,7 +192,8 @@ def test_keys_without_a_question_do_nothing() -> None:
 def card(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
     card = FakeSoundDevice()
     monkeypatch.setitem(sys.modules, "sounddevice", card)
-    monkeypatch.setattr("assistant.devices.portaudio._streams", set())
+    # Streams that other tests left open would keep PortAudio from being started anew.
+    PortAudio(MicrophoneError).streams.clear()
     return card
 
 
@@ -215,13 +217,15 @@ def test_the_microphone_is_read_at_its_own_rate_and_gives_16_khz(card: FakeSound
 
 
 def test_sound_that_waits_too_long_is_dropped_oldest_first(card: FakeSoundDevice) -> None:
+    card.rate_hz = 16000.0
     microphone = SoundDeviceMicrophone()
     microphone.open()
     form = card.streams[0].form
     for number in range(1000):
         form["callback"](np.full((10, 1), number, np.int16), 10, None, None)
-    assert microphone._blocks.qsize() <= 625
-    assert microphone._blocks.get()[0][0] > 300
+    waiting = [int(microphone.read().samples[0]) for _ in range(600)]
+    assert waiting[0] > 300 and waiting == list(range(waiting[0], waiting[0] + 600))
+    assert waiting[0] + 625 >= 1000, "no more than twenty seconds wait"
     microphone.close()
 
 

@@ -228,7 +228,8 @@ def test_the_real_process_hears_the_same_while_it_is_spoken(
             chunk = AudioChunk(clip.samples[at : at + 512], 0.0)
             here.accept(chunk)
             apart.accept(chunk)
-        wait_until(lambda: apart._words.startswith("what is"), timeout_s=30)
+        nothing = AudioChunk(np.zeros(0, np.int16), 0.0)
+        wait_until(lambda: apart.accept(nothing).startswith("what is"), timeout_s=30)
         assert apart.finish() == here.finish() is not None
         silence = AudioClip(np.zeros(3200, np.int16), 16000)
         assert apart.recognize(silence) is None

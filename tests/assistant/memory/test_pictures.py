@@ -106,18 +106,22 @@ def test_the_models_vector_chooses_what_is_compared_and_never_decides(
     assert memory.search_picture(wanted, np.ones(3, np.float32), picture_model="m") == []
 
 
-def test_memories_of_the_version_before_stay_and_can_know_pictures(memory: Memory) -> None:
+def test_memories_of_the_version_before_stay_and_can_know_pictures(
+    memory: Memory, tmp_path: Path
+) -> None:
     memory.remember("old", "text")
-    with memory._file.open() as connection:
+    file = memory_file.EncryptedFile(tmp_path / "memory", PassphraseKey("correct horse battery"))
+    with file.open() as connection:
         connection.executescript(
             "ALTER TABLE things DROP COLUMN landmarks; PRAGMA user_version = 1;"
         )
+    file.close()
     memory.close()
     assert [hit.name for hit in memory.search("text")] == ["old"]
     landmarks = find_landmarks(thing(1))
     memory.remember("new", "", landmarks=landmarks)
     assert [hit.name for hit in memory.search_picture(landmarks)] == ["new"]
-    with memory._file.open() as connection:
+    with file.open() as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
     assert version == memory_file.SCHEMA_VERSION == 2
 

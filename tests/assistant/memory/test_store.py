@@ -1,11 +1,14 @@
 """The memory: off until wanted, found again, encrypted, deleted, and honest about what is wrong."""
 
+import contextlib
 import hashlib
 import json
 import logging
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keyring
 import keyring.backend
@@ -20,6 +23,7 @@ from assistant.memory.keys import KeyringKey, PassphraseKey
 from assistant.memory.search import FoundBy
 from assistant.memory.store import Memory
 from assistant.seeing.landmarks import Landmarks
+from tests.assistant.conftest import UseKeyring
 
 PASSPHRASE = "correct horse battery"
 NO_LANDMARKS = Landmarks(np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8))
@@ -52,6 +56,15 @@ class FakeKeyring(keyring.backend.KeyringBackend):
 def cheap_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real cost is checked by one test; the others need not wait for it."""
     monkeypatch.setattr(memory_keys, "SCRYPT_COST", 2**4)
+
+
+@contextlib.contextmanager
+def opened(folder: Path) -> Iterator[Any]:
+    """A second connection to what was saved there."""
+    file = memory_file.EncryptedFile(folder, PassphraseKey(PASSPHRASE))
+    with file.open() as connection:
+        yield connection
+    file.close()
 
 
 @pytest.fixture
@@ -158,7 +171,7 @@ def test_files_are_private_and_unreadable_without_the_key(memory: Memory, folder
 
 def test_journal_files_are_private_too(memory: Memory, folder: Path) -> None:
     memory.remember("a", "b")
-    with memory._file.open() as connection:
+    with opened(folder) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("UPDATE things SET name = 'hypertension'")
         for path in folder.iterdir():
@@ -207,7 +220,7 @@ def test_damaged_or_missing_lock(memory: Memory, folder: Path) -> None:
 
 def test_a_newer_file_is_left_alone(memory: Memory, folder: Path) -> None:
     memory.remember("a", "b")
-    with memory._file.open() as connection:
+    with opened(folder) as connection:
         connection.execute(f"PRAGMA user_version = {memory_file.SCHEMA_VERSION + 1}")
     memory.close()
     with pytest.raises(MemoryStoreError, match="newer program"):
@@ -231,10 +244,10 @@ def test_deleting_one_and_all(memory: Memory, folder: Path) -> None:
     assert names(memory, "new") == ["new"]
 
 
-def test_deleted_words_are_not_left_in_the_index(memory: Memory) -> None:
+def test_deleted_words_are_not_left_in_the_index(memory: Memory, folder: Path) -> None:
     memory.remember("other", "nothing")
     memory.forget(memory.remember("diagnosis", "hypertension"))
-    with memory._file.open() as connection:
+    with opened(folder) as connection:
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
         held = "".join(
             str(connection.execute(f"SELECT * FROM {table}").fetchall())
@@ -269,9 +282,9 @@ def test_export_is_json_lines_and_private(memory: Memory, tmp_path: Path) -> Non
         memory.export(tmp_path / "no" / "folder.jsonl")
 
 
-def test_keyring_holds_the_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keyring_holds_the_key(folder: Path, use_keyring: UseKeyring) -> None:
     ring = FakeKeyring()
-    monkeypatch.setattr(keyring.core, "_keyring_backend", ring)
+    use_keyring(ring)
     memory = Memory(folder, KeyringKey(), enabled=True)
     memory.remember("keys", "table")
     memory.close()
@@ -293,7 +306,7 @@ def test_keyring_holds_the_key(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert ring.kept == {} and list(folder.iterdir()) == []
 
 
-def test_keyrings_that_cannot_help(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keyrings_that_cannot_help(folder: Path, use_keyring: UseKeyring) -> None:
     from keyring.backends.fail import Keyring as NoKeyring
 
     for ring, cause in (
@@ -301,12 +314,12 @@ def test_keyrings_that_cannot_help(folder: Path, monkeypatch: pytest.MonkeyPatch
         (FakeKeyring(locked=True), "unlock it"),
         (FakeKeyring(forgetful=True), "does not keep keys"),
     ):
-        monkeypatch.setattr(keyring.core, "_keyring_backend", ring)
+        use_keyring(ring)
         with pytest.raises(MemoryKeyError, match=cause):
             Memory(folder, KeyringKey(), enabled=True).remember("a", "b")
         assert not (folder / "memory.db").exists()
-    monkeypatch.setattr(keyring.core, "_keyring_backend", NoKeyring())
-    assert "passphrase" in (memory_keys.keyring_trouble() or "")
+    use_keyring(NoKeyring())
+    assert "passphrase" in str(memory_keys.keyring_trouble())
 
 
 def test_passphrases_go_through_scrypt_at_full_cost(monkeypatch: pytest.MonkeyPatch) -> None:

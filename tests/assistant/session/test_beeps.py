@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from assistant.frames import Frame
 from assistant.seeing.barcode import locate_code, nearness, read_barcodes
 from assistant.seeing.text import TextLine, TextPart
-from assistant.session.beeps import FASTEST_S, SLOWEST_S, Beeps
 from assistant.session.events import AnswerGiven, ErrorSaid
+from assistant.session.looking import FASTEST_S, SLOWEST_S, Beeps
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
 from assistant.skills.conversation import Conversation
@@ -123,8 +123,8 @@ class Hand(FakeCamera):
 
 def test_a_code_is_found_by_its_beeps_and_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("assistant.session.looking.LOOK_EVERY_S", 0.001)
-    monkeypatch.setattr("assistant.session.beeps.SLOWEST_S", 0.002)
-    monkeypatch.setattr("assistant.session.beeps.FASTEST_S", 0.001)
+    monkeypatch.setattr("assistant.session.looking.SLOWEST_S", 0.002)
+    monkeypatch.setattr("assistant.session.looking.FASTEST_S", 0.001)
     nothing, unread, clear = shown(20, blur=6), shown(300, blur=3), shown(420)
     assert near(nothing) is None
     speaker = FakeSpeaker()
@@ -149,7 +149,7 @@ def until_read(session: Session) -> list[str]:
     while not told or "EAN" not in told[-1]:
         event = session.events.get(timeout=5)
         if isinstance(event, AnswerGiven):
-            told.append(event.answer.text)
+            told.append(event.text)
     return told
 
 
@@ -163,8 +163,8 @@ def scene() -> Iterator[Scene]:
 def test_stop_ends_the_beeps_and_a_minute_does_too(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assistant.session.beeps.FASTEST_S", 0.001)
-    monkeypatch.setattr("assistant.session.beeps.SLOWEST_S", 0.001)
+    monkeypatch.setattr("assistant.session.looking.FASTEST_S", 0.001)
+    monkeypatch.setattr("assistant.session.looking.SLOWEST_S", 0.001)
     scene.answering.problems, scene.answering.near = ["No code."] * 100_000, 1.0
     scene.session.ask("scan the barcode")
     until(lambda: len(scene.speaker.earcons) > 3)

@@ -3,10 +3,9 @@
 import json
 import typing
 
+from assistant.answers import Answer, Basis, Found
 from assistant.seeing.text import TextLine
 from assistant.session import events
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
 
 
 def test_every_event_is_one_json_object() -> None:
@@ -19,10 +18,13 @@ def test_every_event_is_one_json_object() -> None:
         ),
         (events.Closed(), {"event": "closed"}),
         (
-            events.AnswerGiven(Answer("5.50", Basis.READ, (line,), "pocket")),
+            events.AnswerGiven(
+                Answer("total", (Found("5.50", "Total", (line,)),), Basis.READ, model="pocket"),
+                "The total is 5.50.",
+            ),
             {
                 "event": "answer_given",
-                "answer": "5.50",
+                "answer": "The total is 5.50.",
                 "basis": "read",
                 "evidence": [
                     {
@@ -32,6 +34,20 @@ def test_every_event_is_one_json_object() -> None:
                     }
                 ],
                 "model": "pocket",
+                "skill": "total",
+                "values": [
+                    {
+                        "label": "Total",
+                        "value": "5.50",
+                        "lines": [
+                            {
+                                "text": "Total",
+                                "box": [[0.0, 1], [2, 1], [2, 3], [0, 3]],
+                                "confidence": 0.988,
+                            }
+                        ],
+                    }
+                ],
                 "in_parts": False,
             },
         ),

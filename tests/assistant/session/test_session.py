@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from assistant.answers import Basis
 from assistant.hearing.listener import HeardKind
-from assistant.memory.notes import NOTHING_LIKE_IT
 from assistant.session import phrases
 from assistant.session.events import (
     AnswerGiven,
@@ -23,14 +23,15 @@ from assistant.session.events import (
     StateChanged,
     StatusSaid,
 )
+from assistant.session.notes import NOTHING_LIKE_IT
 from assistant.session.orders import Action, Order
 from assistant.settings.settings import KEYS
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
+from assistant.skills.router import say
 from assistant.speech.speaker import Earcon
 from tests.assistant.fakes_session import Scene, picture_file
+from tests.assistant.made_answers import answered, given, total
 
-TOTAL = Answer("The total is 5.50.", Basis.READ)
+TOTAL = total()
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_one_question_passes_through_every_state_once(scene: Scene) -> None:
     assert [event for event in events if not isinstance(event, StateChanged)] == [
         QuestionHeard("what is", partial=True),
         QuestionHeard("what is the total"),
-        AnswerGiven(TOTAL),
+        given(TOTAL),
     ]
     assert scene.listener.calls == ["start", "finish"]
     assert scene.speaker.said == ["Read: The total is 5.50."]
@@ -153,12 +154,12 @@ def test_sentences_are_spoken_as_they_come_and_their_basis_after_them(scene: Sce
         TOTAL,
         "A cup.",
         "It is red.",
-        Answer("A cup. It is red.", Basis.SEEN),
+        answered("A cup. It is red.", Basis.SEEN),
     ]
     scene.session.ask("what is this")
     events = scene.until(lambda event: isinstance(event, AnswerGiven) and event.in_parts)
-    given = [event for event in events if isinstance(event, AnswerGiven | AnswerPart)]
-    assert given[:3] == [AnswerGiven(TOTAL), AnswerPart("A cup."), AnswerPart("It is red.")]
+    told = [event for event in events if isinstance(event, AnswerGiven | AnswerPart)]
+    assert told[:3] == [given(TOTAL), AnswerPart("A cup."), AnswerPart("It is red.")]
     assert scene.speaker.said == ["Read: The total is 5.50.", "A cup.", "It is red.", "seen"]
     assert states(events).count(State.SPEAKING) == 1
 
@@ -205,7 +206,7 @@ def test_a_failure_is_one_spoken_sentence_and_the_session_goes_on(scene: Scene) 
     scene.camera.error = None
     scene.session.camera_back("The camera is back.")
     events = scene.until_state(State.SPEAKING)
-    assert AnswerGiven(TOTAL) in events, "the question that was kept is answered"
+    assert given(TOTAL) in events, "the question that was kept is answered"
     scene.session.camera_lost("The camera is lost.")
     scene.session.camera_back("The camera is back.")
     scene.settle()
@@ -221,7 +222,7 @@ def test_a_question_that_came_before_the_first_frame_is_answered_when_there_is_o
     scene.camera.error = None
     scene.session.camera_back("The camera is back.")
     events = scene.until_state(State.SPEAKING)
-    assert AnswerGiven(TOTAL) in events
+    assert given(TOTAL) in events
     assert not any(isinstance(event, CameraBack) for event in events), "it was never lost"
 
 
@@ -231,9 +232,9 @@ def test_a_question_waits_for_a_frame_in_which_something_can_be_seen(
     monkeypatch.setattr("assistant.session.looking.LOOK_EVERY_S", 0.001)
     scene.answering.problems = ["Too dark.", "Too dark.", "Blurred.", "Too dark."]
     scene.session.ask("what is the total")
-    events = scene.until(lambda event: event == AnswerGiven(TOTAL))
-    told = [event.answer.text for event in events if isinstance(event, AnswerGiven)]
-    assert told == [f"Too dark. {phrases.KEPT_QUESTION}", "Blurred.", TOTAL.text]
+    events = scene.until(lambda event: event == given(TOTAL))
+    told = [event.text for event in events if isinstance(event, AnswerGiven)]
+    assert told == [f"Too dark. {phrases.KEPT_QUESTION}", "Blurred.", say(TOTAL)]
     assert scene.camera.taken == 5 and scene.speaker.earcons == [Earcon.FOUND]
     scene.session.do(Order(Action.REPEAT))
     scene.until(lambda event: isinstance(event, AnswerGiven))
@@ -267,6 +268,7 @@ def test_a_minute_without_a_good_picture_is_told(
 
 
 def test_what_was_spoken_of_an_answer_is_where_reading_goes_on(scene: Scene) -> None:
+    scene.answering.pieces = [answered("First line.\nSecond line.")]
     scene.session.do(Order(Action.READ))
     scene.until_state(State.SPEAKING)
     scene.speaker.start("Read: First line.")
@@ -286,8 +288,7 @@ def test_unexpected_failures_are_told_too(scene: Scene, monkeypatch: pytest.Monk
     scene.session.ask("what is the total")
     events = scene.until_state(State.IDLE)
     assert any(isinstance(event, ErrorSaid) and "TypeError" in event.text for event in events)
-    monkeypatch.setattr(scene.session.tasks, "ask", None)
-    scene.session.ask("what is the total")
+    scene.session.post(lambda: {}["no such key"])
     scene.until(lambda event: isinstance(event, ErrorSaid))
     scene.session.stop()
     assert scene.settle() == []
@@ -386,7 +387,7 @@ def test_the_first_start_asks_who_shall_speak(scenes: list[Scene], said: str, mo
     scene = Scene(speech_mode="ask")
     scenes.append(scene)
     scene.session.start(ask_how_to_speak=True)
-    assert scene.idle() == [StatusSaid(phrases.FIRST_QUESTION)]
+    assert scene.idle() == [StatusSaid(phrases.FIRST_QUESTION, is_question=True)]
     assert scene.speaker.said == [phrases.FIRST_QUESTION]
     scene.session.ask(said)
     assert SettingsChanged("speech.mode", mode) in scene.settle()
@@ -416,7 +417,7 @@ def test_repeat_double_check_and_reading(scene: Scene) -> None:
     scene.until_state(State.SPEAKING)
     scene.speaker.said.clear()
     scene.session.do(Order(Action.REPEAT))
-    assert AnswerGiven(TOTAL) in scene.settle()
+    assert given(TOTAL) in scene.settle()
     assert scene.speaker.said == ["Read: The total is 5.50."]
     scene.session.do(Order(Action.DOUBLE_CHECK))
     scene.until(lambda event: isinstance(event, AnswerGiven))
@@ -436,14 +437,14 @@ def test_live_text_goes_on_until_it_is_stopped(
 ) -> None:
     monkeypatch.setattr("assistant.session.tasks.LOOK_EVERY_S", 0.001)
     scene.session.do(Order(Action.KEEP_READING))
-    scene.until(lambda event: event == AnswerGiven(Answer("Platform 4", Basis.READ)))
+    scene.until(lambda event: event == given(answered("Platform 4")))
     scene.clock.now_s += 60
     assert not any(isinstance(event, StatusSaid) for event in scene.settle())
     scene.camera.error = "the camera is lost"
     scene.settle()
     scene.camera.error = None
     scene.answering.new_texts.append("Way out")
-    scene.until(lambda event: event == AnswerGiven(Answer("Way out", Basis.READ)))
+    scene.until(lambda event: event == given(answered("Way out")))
     scene.session.stop()
     scene.until_state(State.IDLE)
     assert scene.speaker.said[1:] == ["Read: EXIT", "Read: Platform 4", "Read: Way out"]
@@ -543,8 +544,8 @@ def test_back_to_the_camera_says_what_it_gives(scenes: list[Scene]) -> None:
 
 
 def test_missing_things_are_told_once(scene: Scene) -> None:
-    scene.session.tell("no microphone")
-    scene.session.tell("no microphone")
+    scene.session.report("no microphone")
+    scene.session.report("no microphone")
     assert scene.settle() == [StatusSaid("no microphone")]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from assistant.errors import SettingsError
 from assistant.settings import paths
+from models.own_folders import cache_folder
 
 
 def test_one_variable_moves_all_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,7 +16,7 @@ def test_one_variable_moves_all_folders(tmp_path: Path, monkeypatch: pytest.Monk
     folders = [
         paths.config_folder(),
         paths.data_folder(),
-        paths.cache_folder(),
+        cache_folder(),
         paths.runtime_folder(),
     ]
     assert {folder.parent for folder in folders} == {tmp_path} and len(set(folders)) == 4

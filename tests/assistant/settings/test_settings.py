@@ -53,7 +53,7 @@ def test_a_change_keeps_comments_and_what_is_not_known(tmp_path: Path) -> None:
     path.write_text("# mine\n[speech]\nrate = 300 # fast\n\n[other]\nthing = 1\n")
     settings, wrong = load_settings(path)
     assert settings.speech_rate == 300
-    assert wrong == [f"other.thing: no such setting; known are {', '.join(KEYS)}"]
+    assert list(map(str, wrong)) == [f"other.thing: no such setting; known are {', '.join(KEYS)}"]
     text = saved(path, set_value(settings, "speech.rate", 350), "speech.rate")
     assert text == "# mine\n[speech]\nrate = 350 # fast\n\n[other]\nthing = 1\n"
     text = saved(path, set_value(settings, "verbosity", 0), "verbosity")
@@ -80,7 +80,7 @@ def test_a_wrong_value_is_named_and_the_rest_is_used(tmp_path: Path, line: str, 
     path = tmp_path / "settings.toml"
     path.write_text("interface = 'plain'\n" + line + "\n")
     settings, wrong = load_settings(path)
-    assert len(wrong) == 1 and wrong[0].startswith(told)
+    assert len(wrong) == 1 and str(wrong[0]).startswith(told)
     assert settings.interface == "plain" and settings.speech_rate == 175
 
 
@@ -90,7 +90,7 @@ def test_a_damaged_file_is_told_and_never_overwritten(tmp_path: Path) -> None:
         path.write_bytes(content)
         settings, wrong = load_settings(path)
         assert settings == Settings() and len(wrong) == 1
-        assert "correct or remove it; all settings are at their defaults" in wrong[0]
+        assert "correct or remove it; all settings are at their defaults" in str(wrong[0])
         with pytest.raises(SettingsError, match=f"{path}: .*correct or remove it"):
             save_setting(path, settings, "verbosity")
         assert path.read_bytes() == content
@@ -100,7 +100,7 @@ def test_a_damaged_line_is_named_by_its_number(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text("verbosity = 1\n[speech]\nrate = \n")
     _, [wrong] = load_settings(path)
-    assert wrong.startswith("is not TOML: Invalid value (at line 3, column 8); ")
+    assert str(wrong).startswith("is not TOML: Invalid value (at line 3, column 8); ")
 
 
 def test_several_mistakes_are_one_message_that_names_the_file_once(tmp_path: Path) -> None:

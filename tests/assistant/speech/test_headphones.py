@@ -8,13 +8,10 @@ import pytest
 from assistant.hearing.listener import Heard, HeardKind
 from assistant.session import phrases
 from assistant.session.events import ErrorSaid, QuestionHeard, SettingsChanged, State, StatusSaid
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
 from tests.assistant.fakes_session import Scene
 from tests.assistant.fakes_sound import QUESTION_LEVEL, STOP_LEVEL, FakeMicrophone, wait_until
 from tests.assistant.hearing.test_listening import Rig
 
-TOTAL = Answer("The total is 5.50.", Basis.READ)
 MISSING = "no microphone was found; plug one in"
 QUIET = 10
 
@@ -78,7 +75,7 @@ def test_nothing_but_a_stop_is_heard_while_it_speaks(scene: Scene) -> None:
     for kind in (HeardKind.PARTIAL, HeardKind.FINAL, HeardKind.REJECTED):
         scene.listener.hear(kind, "the total is five")
         assert scene.settle() == []
-    assert scene.answering.asked == asked and scene.session.state.now is State.SPEAKING
+    assert scene.answering.asked == asked and scene.session.state is State.SPEAKING
     scene.listener.hear(HeardKind.STOP, "stop")
     assert QuestionHeard("stop") in scene.until_state(State.IDLE), "and then still a stop"
 
@@ -109,7 +106,7 @@ def test_a_microphone_that_is_missing_is_told_once_and_speech_goes_on(scene: Sce
         events = scene.settle()
         scene.speaker.start("A second sentence.")
         assert ErrorSaid(MISSING) not in events + scene.settle()
-        assert scene.session.state.now is State.SPEAKING
+        assert scene.session.state is State.SPEAKING
         assert scene.speaker.said.count(MISSING) == 1
         assert scene.speaker.calls == [] and scene.listener.calls == ["listen for stop"]
         scene.session.talk()
@@ -145,7 +142,7 @@ def test_the_listener_hears_a_stop_after_other_speech() -> None:
 def test_the_listener_hears_no_stop_in_a_long_sentence() -> None:
     rig = listen(*([QUESTION_LEVEL] * 12 + [STOP_LEVEL] * 12) * 6, *[QUIET] * 12)
     wait_until(lambda: rig.recognizer.begun > 1)
-    wait_until(lambda: rig.microphone._at == len(rig.microphone.levels))
+    wait_until(lambda: rig.microphone.at == len(rig.microphone.levels))
     time.sleep(0.05)
     rig.listener.close()
     assert rig.heard == []
@@ -153,7 +150,7 @@ def test_the_listener_hears_no_stop_in_a_long_sentence() -> None:
 
 def test_a_question_ends_listening_for_a_stop() -> None:
     rig = listen(*[QUESTION_LEVEL] * 20, *[QUIET] * 30)
-    wait_until(lambda: rig.microphone._at > 5)
+    wait_until(lambda: rig.microphone.at > 5)
     rig.listener.start()
     wait_until(lambda: HeardKind.FINAL in kinds(rig))
     assert HeardKind.STOP not in kinds(rig) and not rig.recognizer.stop_only
@@ -178,6 +175,6 @@ def test_a_microphone_that_is_missing_is_told_to_the_session() -> None:
 def test_zeros_are_no_stop() -> None:
     rig = listen(*[0] * 400)
     assert isinstance(rig.microphone, FakeMicrophone)
-    wait_until(lambda: rig.microphone._at == 400)
+    wait_until(lambda: rig.microphone.at == 400)
     rig.listener.close()
     assert rig.heard == []

@@ -4,7 +4,13 @@ import time
 
 import pytest
 
-from assistant.speech.sentences import LONGEST_SENTENCE, SentenceBuffer, sentences
+from assistant.speech.sentences import (
+    LONGEST_SENTENCE,
+    SentenceBuffer,
+    ends_sentence,
+    sentence_spans,
+    sentences,
+)
 from assistant.speech.speaker import SpeechPriority, Utterance
 from assistant.speech.utterance_queue import MOST_WAITING, SpeechQueue
 
@@ -77,3 +83,39 @@ def test_an_interrupted_sentence_comes_again_before_its_successors() -> None:
     while (sentence := queue.take()) is not None:
         order.append(sentence.text)
     assert order == ["Now.", "One.", "Two."]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Dr. Smith, St. Mary St. 5. Yes.", ["Dr. Smith, St. Mary St. 5.", "Yes."]),
+        ("S.H.H. MOTOR is open at 9 a.m. on weekdays.", None),
+        ("It is approx. five. Buy it! yes", ["It is approx. five.", "Buy it!", "yes"]),
+        ("Best before 5 Dec. 2027. Keep cold.", ["Best before 5 Dec. 2027.", "Keep cold."]),
+        ("(See p. 7.) Then go.", ["(See p. 7.)", "Then go."]),
+    ],
+)
+def test_marks_that_belong_to_words_end_nothing(text: str, expected: list[str] | None) -> None:
+    expected = expected or [text]
+    assert list(sentences(text)) == expected
+    assert [text[start:end] for start, end in sentence_spans(text)] == expected
+    assert [ends_sentence(sentence) for sentence in expected[:-1]] == [True] * (len(expected) - 1)
+    assert not ends_sentence("Take approx.") and not ends_sentence("Mrs. J.")
+
+
+def test_spans_go_on_over_lines_and_keep_their_places() -> None:
+    text = "  Milk costs\n2.10 today.  Bread is\nfresh. "
+    spans = list(sentence_spans(text))
+    assert [text[start:end] for start, end in spans] == [
+        "Milk costs\n2.10 today.",
+        "Bread is\nfresh.",
+    ]
+    assert spans[0][0] == 2 and list(sentence_spans(" \n")) == []
+
+
+def test_a_long_page_is_split_in_time_that_grows_with_its_length() -> None:
+    page = "This is a sentence of some words. " * 20_000
+    began = time.monotonic()
+    assert sum(1 for _ in sentences(page)) == 20_000
+    assert sum(1 for _ in sentence_spans(page)) == 20_000
+    assert time.monotonic() - began < 5

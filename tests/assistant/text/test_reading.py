@@ -25,7 +25,6 @@ def test_by_line() -> None:
     assert (last.text, last.where) == ("Total 5.50", "line 4 of 4")
     with pytest.raises(UsageError, match="last line"):
         text.next()
-    assert text.repeat().text == "Total 5.50"
 
 
 def test_by_sentence_across_lines() -> None:

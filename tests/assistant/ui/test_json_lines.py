@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from assistant.answers import Basis
 from assistant.errors import UsageError
 from assistant.session.events import (
-    AnswerGiven,
     AnswerPart,
     CameraLost,
     Closed,
@@ -25,11 +25,10 @@ from assistant.session.events import (
     StatusSaid,
 )
 from assistant.session.orders import Action, Order
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
 from assistant.ui.lines import LONGEST_LINE, Question, parse_line, run_lines
 from assistant.ui.plain import event_line
 from tests.assistant.fakes_session import PATIENCE_S, Scene, picture_file
+from tests.assistant.made_answers import answered, given
 
 
 def served(lines: str, *, as_json: bool = False, scene: Scene | None = None) -> list[str]:
@@ -179,14 +178,14 @@ def test_lines_are_questions_unless_they_begin_with_a_slash() -> None:
 
 
 def test_the_line_of_each_event() -> None:
-    seen = Answer("A cup.\nIt is red.", Basis.SEEN)
+    seen = answered("A cup.\nIt is red.", Basis.SEEN)
     for event, line in (
         (StateChanged(State.IDLE), "status: ready"),
         (QuestionHeard("what"), "you: what"),
         (QuestionHeard("wh", partial=True), None),
         (AnswerPart("A cup."), "answer: A cup."),
-        (AnswerGiven(seen), "answer: A cup.\n  It is red. (seen)"),
-        (AnswerGiven(seen, in_parts=True), "answer: (seen)"),
+        (given(seen), "answer: A cup.\n  It is red. (seen)"),
+        (given(seen, in_parts=True), "answer: (seen)"),
         (ReadingMoved("milk", "line 1 of 2"), "answer: milk (line 1 of 2)"),
         (StatusSaid("no\x1b[2Jsound\rx"), "status: no[2Jsound x"),
         (CameraLost("gone"), "status: gone"),

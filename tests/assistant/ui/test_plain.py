@@ -2,30 +2,29 @@
 
 import pytest
 
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
+from assistant.answers import Basis
 from assistant.speech.rendering import spoken_sentences
 from assistant.text.printable import one_line, printable
 from assistant.ui.plain import PlainFront
 
 
 def test_the_basis_is_spoken_first_and_sentences_are_whole() -> None:
-    answer = Answer("The date is 1.2.2024. I also read 3.2.", Basis.READ)
-    assert spoken_sentences(answer) == ["Read: The date is 1.2.2024.", "I also read 3.2."]
-    assert spoken_sentences(Answer("red", Basis.GUESS)) == ["Guess: red"]
-    assert spoken_sentences(Answer("I can't tell: no.", Basis.UNKNOWN)) == ["I can't tell: no."]
+    text = "The date is 1.2.2024. I also read 3.2."
+    assert spoken_sentences(Basis.READ, text) == ["Read: The date is 1.2.2024.", "I also read 3.2."]
+    assert spoken_sentences(Basis.GUESS, "red") == ["Guess: red"]
+    assert spoken_sentences(Basis.UNKNOWN, "I can't tell: no.") == ["I can't tell: no."]
 
 
 def test_lines_of_a_page_are_spoken_one_by_one_and_rules_are_not() -> None:
-    page = Answer("S.H.H. MOTOR\n\n---\nTel: 07", Basis.READ)
-    assert spoken_sentences(page) == ["Read: S.H.H. MOTOR", "Tel: 07"]
+    page = "S.H.H. MOTOR\n\n---\nTel: 07"
+    assert spoken_sentences(Basis.READ, page) == ["Read: S.H.H. MOTOR", "Tel: 07"]
 
 
 def test_printed_answers_carry_their_label_and_no_control_characters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     front = PlainFront(as_json=False)
-    front.answer(Answer("EX\x1b[31mIT\u202e\nnow", Basis.SEEN))
+    front.answer(Basis.SEEN, "EX\x1b[31mIT\u202e\nnow")
     front.status("no sound")
     front.status("no sound")
     assert capsys.readouterr().out == "answer: EX[31mIT\n  now (seen)\nstatus: no sound\n"
@@ -35,7 +34,7 @@ def test_a_line_of_recognized_text_cannot_pose_as_another_label(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     front = PlainFront(as_json=False)
-    front.answer(Answer("SHOP\n\nerror: call 555\r\nstatus: off\u2028you: yes", Basis.READ))
+    front.answer(Basis.READ, "SHOP\n\nerror: call 555\r\nstatus: off\u2028you: yes")
     front.status("one\nerror: two")
     assert capsys.readouterr().out.split("\n") == [
         "answer: SHOP", "  ", "  error: call 555 ", "  status: off you: yes (read)",
@@ -53,7 +52,7 @@ def test_beside_json_only_status_lines_are_printed_and_not_on_standard_output(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     front = PlainFront(as_json=True)
-    front.answer(Answer("red", Basis.SEEN))
+    front.answer(Basis.SEEN, "red")
     front.status("no model")
     assert capsys.readouterr() == ("", "status: no model\n")
 

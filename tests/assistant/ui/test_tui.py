@@ -10,14 +10,14 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from assistant.answers import Basis
 from assistant.session.events import State
 from assistant.session.phrases import FIRST_QUESTION
 from assistant.settings.settings import DEFAULT_KEYS
-from assistant.skills.grounding import Basis
-from assistant.skills.text_answers import Answer
 from assistant.ui.key_help import keys_text
 from assistant.ui.tui import AssistantScreen, Panel
 from tests.assistant.fakes_session import Scene
+from tests.assistant.made_answers import answered, total
 
 Act = Callable[[Pilot[None], Scene], Awaitable[None]]
 
@@ -65,8 +65,8 @@ async def ask(pilot: Pilot[None], words: str) -> None:
 def test_a_question_and_its_answer_are_shown_with_the_basis(size: tuple[int, int]) -> None:
     async def act(pilot: Pilot[None], scene: Scene) -> None:
         scene.answering.pieces = [
-            Answer("The total is 5.50.", Basis.READ),
-            Answer("x", Basis.GUESS),
+            total(),
+            answered("x", Basis.GUESS),
         ]
         await ask(pilot, "what is the total")
         await until(pilot, lambda: shown(pilot, "answer") == "The total is 5.50.\nx (guess)")
@@ -83,11 +83,11 @@ def test_a_question_and_its_answer_are_shown_with_the_basis(size: tuple[int, int
 
 def test_an_answer_in_parts_gets_its_basis_at_the_end_and_is_repeated_once() -> None:
     async def act(pilot: Pilot[None], scene: Scene) -> None:
-        scene.answering.pieces = ["A cup.", "It is red.", Answer("A cup. It is red.", Basis.SEEN)]
+        scene.answering.pieces = ["A cup.", "It is red.", answered("A cup. It is red.", Basis.SEEN)]
         await ask(pilot, "what is it")
         await until(pilot, lambda: title(pilot, "answer") == "Answer, seen")
         assert shown(pilot, "answer") == "A cup.\nIt is red."
-        scene.answering.pieces = [Answer("5.50", Basis.READ), *scene.answering.pieces]
+        scene.answering.pieces = [answered("5.50"), *scene.answering.pieces]
         await ask(pilot, "what is the total")
         both = "5.50\nA cup.\nIt is red.\n(seen)"
         await until(pilot, lambda: shown(pilot, "answer") == both)
@@ -193,7 +193,7 @@ def test_errors_and_commands_are_told() -> None:
         await until(
             pilot, lambda: shown(pilot, "status").startswith("Error: /reed: no such command")
         )
-        scene.answering.pieces = [Answer("a [red] page\x1b[0m", Basis.READ)]
+        scene.answering.pieces = [answered("a [red] page\x1b[0m")]
         await ask(pilot, "/read")
         await until(pilot, lambda: shown(pilot, "answer") == "a [red] page[0m")
         await pilot.press("o")
@@ -223,7 +223,7 @@ def test_the_screen_waits_for_no_model() -> None:
         await until(pilot, lambda: title(pilot, "status") == "Status: thinking")
         await pilot.press("escape")
         await until(pilot, lambda: title(pilot, "status") == "Status: ready")
-        assert scene.session.state.now is State.IDLE
+        assert scene.session.state is State.IDLE
 
     drive(act)
 

@@ -99,6 +99,27 @@ def test_fork_leaves_the_original_cache_alone(model: CogVLM2ForCausalLM) -> None
     assert torch.equal(first, again)
 
 
+def test_forks_that_go_on_in_turns_do_not_write_into_each_other(
+    model: CogVLM2ForCausalLM,
+) -> None:
+    def go_on(cache: KVCache, token: int, position: int) -> Tensor:
+        positions = torch.tensor([[position]])
+        logits: Tensor = model(torch.tensor([[token]]), positions=positions, cache=cache)
+        return logits
+
+    cache = KVCache(model.config.num_hidden_layers)
+    model(torch.tensor([[1, 2, 3]]), cache=cache)
+    alone = cache.fork()
+    expected = [go_on(alone, token, 3 + step) for step, token in enumerate((5, 7, 4))]
+    one, other = cache.fork(), cache.fork()
+    for step, (token, foreign) in enumerate(((5, 9), (7, 8), (4, 6))):
+        assert torch.equal(go_on(one, token, 3 + step), expected[step])
+        go_on(other, foreign, 3 + step)
+    # Without a cache nothing can be shared.
+    whole = model(torch.tensor([[1, 2, 3, 5, 7, 4]]))[:, -1:]
+    torch.testing.assert_close(expected[-1], whole, rtol=1e-4, atol=1e-5)
+
+
 def test_prompt_texts(description: dict) -> None:
     for case in ("a", "c"):
         prompt = description["prompts"][case]

@@ -1,11 +1,13 @@
 """Int4Linear against `nn.Linear` on the dequantized weight."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from models.errors import CheckpointError
-from models.int4 import Int4Linear, QuantizedWeight, kernels, replace_linear
+from models.int4 import Int4Linear, QuantizedWeight, kernels, pack, replace_linear
 
 BF16_RELATIVE = 2.0**-8
 """One rounding of a bfloat16 value: eight significant bits."""
@@ -208,3 +210,25 @@ def test_replace_linear_puts_the_layer_in_place_and_refuses_what_is_no_linear() 
     inner[0] = nn.Linear(64, 48)
     with pytest.raises(CheckpointError, match="64 -> 32 in the checkpoint but 64 -> 48"):
         replace_linear(parent, "inner.0", layer)
+
+
+def test_a_weight_whose_columns_are_sorted_runs_on_inputs_in_their_own_order() -> None:
+    weight = asymmetric_weight(16, 80, 32)
+    order = torch.randperm(weight.shape[1], generator=torch.Generator().manual_seed(5))
+    permuted = replace(weight, input_order=order)
+    dense = permuted.dequantize()
+    for column, place in enumerate(order.tolist()):
+        assert torch.equal(dense[:, place], weight.dequantize()[:, column])
+    x = torch.randn(3, weight.shape[1], generator=torch.Generator().manual_seed(6))
+    layer = Int4Linear.from_quantized(permuted, None)
+    torch.testing.assert_close(layer(x), x @ dense.T, rtol=1e-4, atol=1e-4)
+    # Nothing is lost on the way through a layer.
+    again = Int4Linear.from_quantized(layer.quantized(), None)
+    assert torch.equal(again(x), layer(x))
+    assert torch.equal(permuted.to("cpu").dequantize(), dense)
+
+
+def test_a_file_that_could_not_say_the_order_of_columns_is_not_written() -> None:
+    weight = asymmetric_weight(16, 80, 32)
+    with pytest.raises(CheckpointError, match="follow the activations"):
+        pack(replace(weight, input_order=torch.arange(weight.shape[1])))

@@ -12,10 +12,9 @@ from models.cogvlm2 import CogVLM2Config
 from models.cogvlm2.processing import build_prompt, encode_prompt
 from models.errors import CheckpointError, DeviceError, FontsError
 from models.loading import load_model
-from models.pocket.tokenizer import build_tokenizer
 from models.pocket.training.checkpoints import latest
 from models.pocket.training.drawing.canvas import SIZE
-from models.pocket.training.export import export
+from models.pocket.training.export import build_tokenizer, export
 from models.pocket.training.fonts import training_fonts
 from models.pocket.training.loop import (
     IGNORED,

@@ -10,13 +10,15 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 from models.cogvlm2.config import CogVLM2Config, VisionConfig
-from quantizer.calibration.pictures import CAPTION_QUESTION, is_picture_data, read_records
+from models.cogvlm2.sequences import CogVLM2Pictures
+from quantizer.calibration.pictures import (
+    CAPTION_QUESTION,
+    is_picture_data,
+    read_questions,
+    read_records,
+)
 from quantizer.calibration.streams import picture_samples
 from quantizer.errors import DataError
-
-CONFIG = CogVLM2Config(
-    vocab_size=99, bos_token_id=1, pad_token_id=0, vision=VisionConfig(image_size=56)
-)
 
 
 def draw(path: Path) -> Path:
@@ -124,9 +126,53 @@ def test_a_conversation_becomes_a_sequence_as_at_run_time(
             max_position_embeddings=context,
             vision=VisionConfig(image_size=56),
         )
-        (sample,) = picture_samples(path, letter_tokenizer, config, samples=4, seed=0).fitting
+        layout = CogVLM2Pictures(config)
+        (sample,) = picture_samples(path, letter_tokenizer, layout, samples=4, seed=0).fitting
         ids = sample["input_ids"][0, 7:].tolist()
         return "".join(chr(29 + id_) if id_ < 98 else "\n" for id_ in ids)
 
     assert text(128) == "Question: What? Answer: A cat\nQuestion: Where? Answer:Here"
     assert text(40) == "Question: What? Answer:A cat"  # later turns that do not fit are left out
+
+
+def test_questions_are_read_in_order(tmp_path: Path) -> None:
+    lines = [
+        {"picture": f"{n}.png", "question": f"q{n}?", "answer": f"a{n}", "skill": "count"}
+        for n in range(3)
+    ]
+    (tmp_path / "questions.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n\n")
+    read = read_questions(tmp_path)
+    assert [item.question for item in read] == ["q0?", "q1?", "q2?"]
+    assert read[1].picture == (tmp_path / "1.png").resolve()
+    assert (read[2].answer, read[2].skill) == ("a2", "count")
+
+
+def test_characters_that_json_allows_end_no_line(tmp_path: Path) -> None:
+    item = {"picture": "1.png", "question": "one\u2028two\x85?", "answer": "a", "skill": "count"}
+    text = json.dumps(item, ensure_ascii=False) + "\r\n"
+    (tmp_path / "questions.jsonl").write_bytes((text + text).encode())
+    assert [found.question for found in read_questions(tmp_path)] == ["one\u2028two\x85?"] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "has no questions.jsonl"),
+        ("", "holds no questions"),
+        ("{oops", "questions.jsonl:1: is not JSON"),
+        ('{"picture": "1.png", "question": "q"}', "needs the text fields"),
+        ("[1, 2]", "needs the text fields"),
+        (
+            '{"picture": "../1.png", "question": "q", "answer": "a", "skill": "s"}',
+            "outside the folder",
+        ),
+    ],
+)
+def test_unusable_question_files_are_refused(
+    tmp_path: Path, content: str | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / "questions.jsonl").write_text(content)
+    with pytest.raises(DataError, match=message) as caught:
+        read_questions(tmp_path)
+    assert "\n" not in str(caught.value)

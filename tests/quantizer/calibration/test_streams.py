@@ -12,19 +12,21 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 from models.cogvlm2.config import CogVLM2Config, VisionConfig
+from models.cogvlm2.sequences import CogVLM2Pictures
 from models.errors import ModelFolderError, PromptError
 from models.families import open_blockwise
-from quantizer.calibration.streams import draw_calibration, hold_out, picture_samples, text_samples
+from quantizer.calibration.streams import draw_calibration, hold_out, picture_samples, text_windows
 from quantizer.errors import DataError, SettingsError
 
 CONFIG = CogVLM2Config(
     vocab_size=99, bos_token_id=1, pad_token_id=0, vision=VisionConfig(image_size=56)
 )
+LAYOUT = CogVLM2Pictures(CONFIG)
 
 
 def draw(path: Path, tokenizer: Tokenizer, **changes: int) -> list[list[int]]:
     options = {"bos_token_id": 1, "samples": 4, "seq_len": 10, "seed": 0} | changes
-    return [s["input_ids"][0].tolist() for s in text_samples(path, tokenizer, **options)]
+    return [window[0].tolist() for window in text_windows(path, tokenizer, **options)]
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_pictures_become_samples(pictures: Path, letter_tokenizer: Tokenizer) -> None:
-    drawn = picture_samples(pictures, letter_tokenizer, CONFIG, samples=9, seed=0)
+    drawn = picture_samples(pictures, letter_tokenizer, LAYOUT, samples=9, seed=0)
     assert (len(drawn.fitting), len(drawn.held_out)) == (2, 1)
     samples = (*drawn.fitting, *drawn.held_out)
     for sample in samples:
@@ -95,7 +97,7 @@ def test_pictures_become_samples(pictures: Path, letter_tokenizer: Tokenizer) ->
 def test_the_answer_follows_the_prompt_without_a_space(
     pictures: Path, letter_tokenizer: Tokenizer
 ) -> None:
-    drawn = picture_samples(pictures, letter_tokenizer, CONFIG, samples=1, seed=0)
+    drawn = picture_samples(pictures, letter_tokenizer, LAYOUT, samples=1, seed=0)
     ids = drawn.fitting[0]["input_ids"][0].tolist()
     prompt = "Question: How? Answer:"
     # Ids of the fixture's letters: their code - 32 + 3.
@@ -115,7 +117,7 @@ def test_no_held_out_picture_is_in_the_fit(
 ) -> None:
     for seed in range(3):
         drawn = picture_samples(
-            picture_folder, letter_tokenizer, CONFIG, samples=samples, seed=seed
+            picture_folder, letter_tokenizer, LAYOUT, samples=samples, seed=seed
         )
         assert (len(drawn.fitting), len(drawn.held_out)) == (fitting, held_out)
         fit, judged = (
@@ -133,7 +135,7 @@ def test_an_answer_that_does_not_fit_is_refused(
 ) -> None:
     config = replace(CONFIG, max_position_embeddings=1 + 6 + len("Question: How? Answer:") + 1)
     with pytest.raises(PromptError, match="have 31 tokens but 30 fit"):
-        picture_samples(pictures, letter_tokenizer, config, samples=1, seed=0)
+        picture_samples(pictures, letter_tokenizer, CogVLM2Pictures(config), samples=1, seed=0)
 
 
 def test_damaged_pictures_are_skipped_and_counted(
@@ -142,16 +144,16 @@ def test_damaged_pictures_are_skipped_and_counted(
     whole = (pictures / "1.png").read_bytes()
     (pictures / "1.png").write_bytes(whole[: len(whole) // 2])
     (pictures / "2.png").unlink()
-    drawn = picture_samples(pictures, letter_tokenizer, CONFIG, samples=9, seed=0)
+    drawn = picture_samples(pictures, letter_tokenizer, LAYOUT, samples=9, seed=0)
     assert len(drawn) == 1
     assert len(drawn.skipped) == 2
     assert "2 pictures cannot be read and were skipped" in drawn.notes[0]
     # Others take their places.
-    drawn = picture_samples(pictures, letter_tokenizer, CONFIG, samples=1, seed=0)
+    drawn = picture_samples(pictures, letter_tokenizer, LAYOUT, samples=1, seed=0)
     assert len(drawn) == 1
     (pictures / "0.png").unlink()
     with pytest.raises(DataError, match="none of 3 pictures can be read; first .*png"):
-        picture_samples(pictures, letter_tokenizer, CONFIG, samples=9, seed=0)
+        picture_samples(pictures, letter_tokenizer, LAYOUT, samples=9, seed=0)
 
 
 def test_a_tokenizer_of_another_model_is_refused(

@@ -1,6 +1,5 @@
-"""Text files and picture folders: what is read, and what is refused."""
+"""Text files: what is read, and what is refused."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ from tokenizers import Regex, Tokenizer, pre_tokenizers
 from tokenizers.models import BPE, Unigram, WordLevel
 
 from models.errors import ModelFolderError
-from quantizer.calibration.texts import read_documents, read_questions, tokenize, tokenize_file
+from quantizer.calibration.texts import read_documents, read_text, tokenize, tokenize_file
 from quantizer.errors import DataError
 
 
@@ -90,44 +89,16 @@ def test_unreadable_text_is_refused(tmp_path: Path) -> None:
         read_documents(tmp_path / "latin.txt")
 
 
-def test_questions_are_read_in_order(tmp_path: Path) -> None:
-    lines = [
-        {"picture": f"{n}.png", "question": f"q{n}?", "answer": f"a{n}", "skill": "count"}
-        for n in range(3)
-    ]
-    (tmp_path / "questions.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n\n")
-    read = read_questions(tmp_path)
-    assert [item.question for item in read] == ["q0?", "q1?", "q2?"]
-    assert read[1].picture == (tmp_path / "1.png").resolve()
-    assert (read[2].answer, read[2].skill) == ("a2", "count")
+def test_the_mark_that_editors_put_in_front_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"\xef\xbb\xbfone\r\n\r\ntwo")
+    assert read_documents(path) == ["one", "two"]
 
 
-def test_characters_that_json_allows_end_no_line(tmp_path: Path) -> None:
-    item = {"picture": "1.png", "question": "one\u2028two\x85?", "answer": "a", "skill": "count"}
-    text = json.dumps(item, ensure_ascii=False) + "\r\n"
-    (tmp_path / "questions.jsonl").write_bytes((text + text).encode())
-    assert [found.question for found in read_questions(tmp_path)] == ["one\u2028two\x85?"] * 2
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "has no questions.jsonl"),
-        ("", "holds no questions"),
-        ("{oops", "questions.jsonl:1: is not JSON"),
-        ('{"picture": "1.png", "question": "q"}', "needs the text fields"),
-        ("[1, 2]", "needs the text fields"),
-        (
-            '{"picture": "../1.png", "question": "q", "answer": "a", "skill": "s"}',
-            "outside the folder",
-        ),
-    ],
-)
-def test_unusable_question_files_are_refused(
-    tmp_path: Path, content: str | None, message: str
-) -> None:
-    if content is not None:
-        (tmp_path / "questions.jsonl").write_text(content)
-    with pytest.raises(DataError, match=message) as caught:
-        read_questions(tmp_path)
-    assert "\n" not in str(caught.value)
+def test_line_ends_are_left_alone_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes("a\r\nb\rc é".encode())
+    assert read_text(path, "another", newline="") == "a\r\nb\rc é"
+    assert read_text(path, "another") == "a\nb\nc é"
+    with pytest.raises(DataError, match="none: no such file; give another"):
+        read_text(tmp_path / "none", "another")

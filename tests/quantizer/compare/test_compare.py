@@ -16,16 +16,16 @@ from quantizer.cli import main
 from quantizer.compare.methods import (
     MEANINGS,
     PAPER,
-    Contender,
+    ComparedMethod,
     Variant,
-    contenders,
+    compared_methods,
     kind_of,
     settings_of,
 )
 from quantizer.errors import SettingsError
 from quantizer.run.walk import Walk
 from quantizer.run.walked import Observed
-from quantizer.solvers.solver import Settings, with_default_grid
+from quantizer.solvers.methods import Settings
 
 ALL = list(MEANINGS)
 COMPARED = ["gptq", "rpiq", PAPER]
@@ -58,7 +58,7 @@ def observed(tiny_llama: Path, text_file: Path) -> list[Observed]:
 
 def test_the_driving_method_solves_what_the_walk_solved(observed: list[Observed]) -> None:
     for layer in observed:
-        (attempt,) = Contender("rpiq", settings_of("rpiq", 4, 16)).solve(layer)
+        (attempt,) = ComparedMethod("rpiq", settings_of("rpiq", 4, 16)).solve(layer)
         torch.testing.assert_close(
             attempt.weight, layer.solution.chosen.weight.dequantize(), rtol=0, atol=0
         )
@@ -66,11 +66,11 @@ def test_the_driving_method_solves_what_the_walk_solved(observed: list[Observed]
 
 
 def test_every_method_sees_the_same_statistics(observed: list[Observed]) -> None:
-    rivals = contenders(ALL, [4, 2], group_size=16, paper_rounds=[5])
+    methods = compared_methods(ALL, [4, 2], group_size=16, paper_rounds=[5])
     totals: dict[Variant, float] = {}
     for layer in observed[7:]:  # the second block, whose inputs are quantized
-        for rival in rivals:
-            for attempt in rival.solve(layer):
+        for method in methods:
+            for attempt in method.solve(layer):
                 change = (attempt.weight - layer.problem.weight).double()
                 J = float((change @ layer.problem.hessian.double() * change).sum())
                 assert attempt.row.j == pytest.approx(J, rel=1e-4)
@@ -88,9 +88,9 @@ def test_every_method_sees_the_same_statistics(observed: list[Observed]) -> None
 
 def test_every_method_has_the_settings_of_a_run() -> None:
     """Damping too, whose default differs between methods."""
-    assert settings_of("rpiq", 4, 16) == with_default_grid(Settings("rpiq", 4, 16), None)
-    assert settings_of("rtn", 4, 16) == with_default_grid(Settings("rtn", 4, 16), None)
-    plain = with_default_grid(Settings("gptq", 4, 16, act_order=False), None)
+    assert settings_of("rpiq", 4, 16) == Settings("rpiq", 4, 16)
+    assert settings_of("rtn", 4, 16) == Settings("rtn", 4, 16)
+    plain = Settings("gptq", 4, 16, act_order=False)
     assert settings_of("gptq", 4, 16) == settings_of(PAPER, 4, 16) == plain
 
 
@@ -100,16 +100,16 @@ def test_no_method_is_spared_a_factorization_that_another_made(observed: list[Ob
     assert layer.problem.factors, "the driving walk has factorized this Hessian"
     useless = {key: None for key in layer.problem.factors}
     spoiled = replace(layer, problem=replace(layer.problem, factors=useless))  # type: ignore[arg-type]
-    for rival in contenders(ALL, [4], group_size=16, paper_rounds=[5]):
-        for ours, wanted in zip(rival.solve(spoiled), rival.solve(layer), strict=True):
+    for method in compared_methods(ALL, [4], group_size=16, paper_rounds=[5]):
+        for ours, wanted in zip(method.solve(spoiled), method.solve(layer), strict=True):
             assert torch.equal(ours.weight, wanted.weight)
 
 
 def test_off_grid_weights_are_between_codes_and_on_grid_ones_are_not(
     observed: list[Observed],
 ) -> None:
-    rival = Contender(PAPER, settings_of(PAPER, 4, 16), rounds=5)
-    on, off = rival.solve(observed[0])
+    method = ComparedMethod(PAPER, settings_of(PAPER, 4, 16), rounds=5)
+    on, off = method.solve(observed[0])
     assert (on.variant.on_grid, off.variant.on_grid) == (True, False)
     assert on.row.codes_changed is not None and off.row.codes_changed is None
     levels = [
@@ -120,9 +120,9 @@ def test_off_grid_weights_are_between_codes_and_on_grid_ones_are_not(
 
 
 def test_without_last_inputs_nothing_is_refined(observed: list[Observed]) -> None:
-    rival = Contender(PAPER, settings_of(PAPER, 4, 16), rounds=5)
-    on, off = rival.solve(replace(observed[0], last_inputs=None))
-    (start,) = Contender("gptq", settings_of("gptq", 4, 16)).solve(observed[0])
+    method = ComparedMethod(PAPER, settings_of(PAPER, 4, 16), rounds=5)
+    on, off = method.solve(replace(observed[0], last_inputs=None))
+    (start,) = ComparedMethod("gptq", settings_of("gptq", 4, 16)).solve(observed[0])
     assert torch.equal(on.weight, start.weight) and torch.equal(off.weight, start.weight)
     assert on.row.paper is None and on.row.codes_changed == 0
 
@@ -193,7 +193,7 @@ def test_the_text_is_for_people_and_describes_every_plot(compared: Path) -> None
     text = (compared / "report.md").read_text()
     report = report_of(compared)
     assert "quantized by rpiq in groups of 16 to 4 bits" in text
-    assert "--walk-per-width" in text
+    assert "walk_per_width" in text
     assert text.count("no, not 4-bit") == 1 and text.count("no, not 2-bit") == 1
     names = {plot["name"].rsplit("-", 2)[0] for plot in report["plots"]}
     assert names == {"perplexity", "j", "j-val", "codes-changed", "convergence"}

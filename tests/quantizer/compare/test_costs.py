@@ -1,4 +1,4 @@
-"""Costs of parts of a run, told apart by laps."""
+"""Costs of parts of a run, each told apart."""
 
 import time
 
@@ -10,17 +10,17 @@ from quantizer.compare.costs import CostMeter
 MEGABYTE = 2**20
 
 
-def test_laps_book_time_and_memory_to_their_part() -> None:
+def test_bookings_give_time_and_memory_to_their_part() -> None:
     started = time.monotonic()
     meter = CostMeter(torch.device("cpu"))
     large = torch.ones(256 * MEGABYTE, dtype=torch.uint8)
-    meter.lap("large")
+    meter.book("large")
     del large
-    meter.lap("release")
+    meter.book("release")
     time.sleep(0.05)
-    meter.lap("waiting")
+    meter.book("waiting")
     time.sleep(0.05)
-    meter.lap("waiting")
+    meter.book("waiting")
     costs = meter.costs
     assert list(costs) == ["large", "release", "waiting"]
     assert 0.1 <= costs["waiting"].seconds <= time.monotonic() - started
@@ -37,6 +37,6 @@ def test_laps_book_time_and_memory_to_their_part() -> None:
 def test_without_the_systems_word_memory_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("quantizer.compare.costs._reset_peak", lambda: False)
     meter = CostMeter(torch.device("cpu"))
-    meter.lap("part")
+    meter.book("part")
     assert meter.costs["part"].host_peak is None
     assert meter.costs["part"].seconds >= 0

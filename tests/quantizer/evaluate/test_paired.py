@@ -114,8 +114,8 @@ def test_resampling_in_parts_counts_every_item_alike() -> None:
         ({"task": "sentiment"}, "another task .perplexity and sentiment"),
         ({"protocol": "autogptq"}, "another protocol .standard and autogptq"),
         ({"data_sha256": "e", "data": "u"}, "another text or other pictures .t and u"),
-        ({"seq_len": 32}, "another --seq-len .64 and 32"),
-        ({"limit": 3}, "another --limit .none and 3"),
+        ({"seq_len": 32}, "another seq_len .64 and 32"),
+        ({"limit": 3}, "another limit .none and 3"),
         ({}, "another tokenizer"),
     ],
 )

@@ -192,7 +192,7 @@ Call = Callable[[LoadedModel, Path], object]
     ("call", "error", "message"),
     [
         (lambda m, t: perplexity(m, t, protocol="guess"), SettingsError, "standard or autogptq"),
-        (lambda m, t: perplexity(m, t, batch_size=0), SettingsError, "--batch-size 0"),
+        (lambda m, t: perplexity(m, t, batch_size=0), SettingsError, "batch_size 0"),
         (lambda m, t: perplexity(m, t, protocol="autogptq", seq_len=1), SettingsError, "2 to 4096"),
         (lambda m, t: perplexity(m, t.parent / "no.txt", protocol="autogptq"), DataError, "no.txt"),
     ],

@@ -19,7 +19,8 @@ from quantizer.plan.solving import proposal_moments, solver_moments
 from quantizer.plan.workload import LinearShape
 from quantizer.run.pipeline import Job, plan_job, prepare, run
 from quantizer.solvers.gptq import LayerProblem
-from quantizer.solvers.solver import Method, Settings, propose, solve, with_default_grid
+from quantizer.solvers.methods import Method, Settings
+from quantizer.solvers.solver import propose, solve
 
 METHODS: tuple[Method, ...] = ("rtn", "gptq", "rpiq", "rpiq-paper")
 
@@ -60,7 +61,7 @@ class Layer(NamedTuple):
     def settings(self, method: Method) -> Settings:
         # Memory does not depend on the number of rounds.
         plain = Settings(method, group_size=self.group_size, rounds=1, act_order=self.act_order)
-        return with_default_grid(plain, None)
+        return plain
 
     def planned(self, method: Method, inputs: torch.Tensor) -> Moment:
         scarce = self.tokens < self.inputs and method != "rpiq-paper"
@@ -174,7 +175,7 @@ def test_a_run_allocates_at_most_what_is_planned(
     method: Method, make_llama: Callable[..., Path], text_file: Path, tmp_path: Path
 ) -> None:
     model = make_llama(tmp_path / "model", 64, 96, 1)
-    settings = with_default_grid(Settings(method, group_size=32, rounds=1), None)
+    settings = Settings(method, group_size=32, rounds=1)
     job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=4, seq_len=64)
     # Of half a megabyte the ends of pages are a tenth.
     check_run(job, 1.5)
@@ -210,7 +211,7 @@ def test_a_larger_runs_plan_is_close(
     # So that the full-precision path follows all of 6 short sequences, but not of 60.
     monkeypatch.setattr("quantizer.run.following._FOLLOWED_AT_LEAST", 1024)
     model = make_llama(tmp_path / "model", hidden, wide, 1)
-    settings = with_default_grid(Settings(method, group_size=group_size, rounds=1), None)
+    settings = Settings(method, group_size=group_size, rounds=1)
     job = Job(
         model, tmp_path / "out", settings, calibration=text_file, samples=samples, seq_len=seq_len
     )
@@ -263,7 +264,7 @@ def test_a_run_over_pictures_allocates_at_most_what_is_planned(
     picture_folder: Path,
     tmp_path: Path,
 ) -> None:
-    settings = with_default_grid(Settings(method, group_size=32, rounds=1), None)
+    settings = Settings(method, group_size=32, rounds=1)
     job = Job(
         small_cogvlm2, tmp_path / "out", settings, calibration=picture_folder, samples=samples
     )

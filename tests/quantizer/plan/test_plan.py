@@ -11,7 +11,7 @@ from quantizer.cli import main
 from quantizer.errors import SettingsError
 from quantizer.plan.plan import Plan
 from quantizer.run.pipeline import Job, plan_job, prepare, run
-from quantizer.solvers.solver import Settings, with_default_grid
+from quantizer.solvers.methods import Settings
 
 
 def plan_of(job: Job) -> Plan:
@@ -52,7 +52,7 @@ def test_layers_with_too_few_tokens_are_foretold(
 
 @pytest.fixture
 def job(tiny_llama: Path, text_file: Path, tmp_path: Path) -> Job:
-    settings = with_default_grid(Settings("rpiq", group_size=16), None)
+    settings = Settings("rpiq", group_size=16)
     out = tmp_path / "out"
     return Job(tiny_llama, out, settings, calibration=text_file, samples=6, seq_len=40)
 
@@ -61,8 +61,8 @@ def test_what_cannot_fit_is_refused_in_numbers(job: Job) -> None:
     plan = plan_of(job)
     plan.check()
     for changes, message in (
-        ({"free_host": 1000}, r"needs .* MB of memory and 0\.00 MB are free: give fewer --samples"),
-        ({"free_device": 1000}, r"MB on the GPU and 0\.00 MB are free: .*--device cpu"),
+        ({"free_host": 1000}, r"needs .* MB of memory and 0\.00 MB are free: give fewer samples"),
+        ({"free_device": 1000}, r"MB on the GPU and 0\.00 MB are free: .*device cpu"),
         ({"free_disk": 1000}, r"MB of disk and 0\.00 MB are free: free more, or"),
     ):
         small: dict[str, Any] = dict(changes)

@@ -19,7 +19,8 @@ from quantizer.plan.workload import LinearShape
 from quantizer.run.job import Job, prepare
 from quantizer.run.pipeline import plan_job, run
 from quantizer.solvers.gptq import LayerProblem
-from quantizer.solvers.solver import Method, Settings, solve, with_default_grid
+from quantizer.solvers.methods import Method, Settings
+from quantizer.solvers.solver import solve
 
 
 class Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -60,7 +61,7 @@ def test_a_solvers_work_is_counted_by_kind(method: Method, shape: tuple[int, int
     inputs = torch.randn(2 * in_features, in_features, generator=generator)
     weight = torch.randn(out_features, in_features, generator=generator)
     problem = LayerProblem(weight, inputs.T @ inputs / len(inputs), len(inputs))
-    settings = with_default_grid(Settings(method, group_size=group_size, rounds=2), None)
+    settings = Settings(method, group_size=group_size, rounds=2)
     with torch.no_grad(), Counted() as counted:
         solve(problem, problem.hessian.clone(), settings, last_inputs=inputs)
     planned = solver_work(LinearShape("layer", out_features, in_features), settings)

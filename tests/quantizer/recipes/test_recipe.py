@@ -16,7 +16,7 @@ from quantizer.errors import CalibrationError, OutputError, SettingsError
 from quantizer.recipes.recipe import Recipe, Rule, parse_recipe, read_recipe, shipped, uniform
 from quantizer.run.job import Job, prepare
 from quantizer.run.pipeline import plan_job, run
-from quantizer.solvers.solver import Settings, with_default_grid
+from quantizer.solvers.methods import Settings
 
 SMALL = "bits = 4\ngroup_size = 8\n"
 
@@ -56,7 +56,7 @@ def test_the_shipped_ones_can_be_read() -> None:
 
 
 def test_uniform_is_a_plain_run() -> None:
-    plain = with_default_grid(Settings("rpiq"), None)
+    plain = Settings("rpiq")
     assert read_recipe("uniform").rules == uniform(plain).rules
 
 
@@ -83,7 +83,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         (rule("*", "gptq", 'stream = "sound"'), "stream is 'sound'; give one of \"all\""),
         (rule("*", "rpiq", "asymmetric_target = 0.5"), 'is 0.5; give one of "auto", "0", "0.5"'),
         (rule("*", "gptq", "damping = 1"), "damping is unknown; give some of"),
-        (rule("*", "gptq", "damp_percent = 3.0"), "rule 1: damp-percent 3.0 is out of range"),
+        (rule("*", "gptq", "damp_percent = 3.0"), "rule 1: damp_percent 3.0 is out of range"),
         (rule("*", "gptq", 'damp_percent = "much"'), "damp_percent is 'much'; give a number"),
         (rule("*", "gptq", "damp_percent = nan"), "damp_percent is nan; give a number"),
         (rule("*", "gptq", "rounds = true"), "rounds is True; give a whole number"),

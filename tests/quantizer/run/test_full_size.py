@@ -128,7 +128,7 @@ def test_states_of_64_sequences_take_4_gb(
     opened: OpenedModel, calibration: CalibrationShape
 ) -> None:
     recipe = read_recipe("cmdq")
-    followed = calibration.followed(recipe, widest_layer(opened.blockwise, recipe))
+    followed = calibration.followed(recipe, widest_layer(opened, recipe))
     assert state_dtype(calibration, followed) == torch.bfloat16
     size = state_bytes(calibration, followed, 2, first=False)
     # 64 sequences and the followed ones beside them, two bytes for each of 9,217 x 1,792 values,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from models.families import OpenedModel, open_blockwise
-from quantizer.run.notices import licences_of, missing_texts, statements, write_notices
+from models.families import OpenedModel, known_families, open_blockwise
+from quantizer.run.notices import missing_texts, statements, write_notices
 from quantizer.run.output import copy_small_files
 from quantizer.run.pipeline import Job, run
-from quantizer.solvers.solver import Settings
+from quantizer.solvers.methods import Settings
 
 LLAMA_3 = {"vocab_size": 128256, "bos_token_id": 128000}
 NOTICE = "Meta Llama 3 is licensed under the Meta Llama 3 Community License, Copyright ©"
@@ -35,7 +35,8 @@ def opened_as(folder: Path, **config: object) -> OpenedModel:
 def test_licences_are_told_by_the_model(
     family: str, config: dict[str, object], titles: list[str]
 ) -> None:
-    found = [licence.title for licence in licences_of(family, config)]
+    terms = {known.name: known.terms for known in known_families()}[family]
+    found = [licence.title for licence in terms.licences(config)]
     assert len(found) == len(titles)
     for one, title in zip(found, titles, strict=True):
         assert one.startswith(title)

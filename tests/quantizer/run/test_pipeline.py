@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import weakref
 from collections.abc import Callable
@@ -22,28 +23,29 @@ from models.int4.packing import TENSOR_NAMES, unpack
 from models.loading import load_model
 from quantizer.calibration.streams import draw_calibration
 from quantizer.errors import CalibrationError, OutputError, SettingsError
-from quantizer.report.report import RunReport
+from quantizer.report.report import Report
 from quantizer.run.pipeline import Job, run, verify
 from quantizer.run.walked import Progress
-from quantizer.solvers.solver import Method, Settings, with_default_grid
+from quantizer.solvers.methods import Method, Settings
 
-RunJob = Callable[..., tuple[RunReport, Path]]
+RunJob = Callable[..., tuple[Report, Path]]
 
 
 @pytest.fixture
 def quantize(tiny_llama: Path, text_file: Path, tmp_path: Path) -> RunJob:
     """Run a job with small defaults; keyword arguments replace parts of it."""
 
-    def call(method: Method = "rpiq", **changes: Any) -> tuple[RunReport, Path]:
+    def call(method: Method = "rpiq", **changes: Any) -> tuple[Report, Path]:
         settings = Settings(
             method=method,
             group_size=changes.pop("group_size", 16),
             asymmetric_target=changes.pop("asymmetric_target", "auto"),
+            grid=changes.pop("grid", None),
         )
         parts: dict[str, Any] = {
             "model": tiny_llama,
             "out": tmp_path / "out",
-            "settings": with_default_grid(settings, changes.pop("grid", None)),
+            "settings": settings,
             "calibration": text_file,
             "samples": 12,
             "seq_len": 40,
@@ -267,9 +269,9 @@ def test_groups_may_end_ragged(quantize: RunJob) -> None:
 
 
 def test_methods_that_need_calibration_say_so(quantize: RunJob, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="needs --calibration"):
+    with pytest.raises(SettingsError, match="needs calibration"):
         quantize("gptq", calibration=None)
-    with pytest.raises(SettingsError, match="--grid hessian needs"):
+    with pytest.raises(SettingsError, match="grid hessian needs"):
         quantize("rtn", calibration=None, grid="hessian")
     assert not list(tmp_path.iterdir())
 
@@ -336,7 +338,7 @@ def test_wrong_shapes_and_settings_are_found_before_calibration_is_read(
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 10**30])
 def test_a_seed_out_of_range_is_refused(quantize: RunJob, tmp_path: Path, seed: int) -> None:
-    with pytest.raises(SettingsError, match=f"--seed {seed} is out of range"):
+    with pytest.raises(SettingsError, match=f"seed {seed} is out of range"):
         quantize("gptq", seed=seed)
 
 
@@ -408,13 +410,16 @@ def test_a_failed_run_leaves_nothing_behind(
     assert [path.name for path in tmp_path.iterdir()] == ["damaged"]
 
 
+def digests_of(folder: Path) -> dict[str, str]:
+    return {
+        name: hashlib.sha256(weight.numpy().tobytes()).hexdigest()
+        for name, weight in dequantized(folder, 16).items()
+    }
+
+
 def test_a_changed_file_does_not_pass_verification(quantize: RunJob, tiny_llama: Path) -> None:
     _, out = quantize("rtn")
-    weights = dequantized(out, 16)
-    digests = {
-        name: hashlib.sha256(weight.numpy().tobytes()).hexdigest()
-        for name, weight in weights.items()
-    }
+    digests = digests_of(out)
     settings = Settings("rtn", group_size=16)
     verify(CheckpointReader(tiny_llama), out, digests, settings, FORMATS["gptq"])
     tensors = load_file(out / "model.safetensors")
@@ -422,6 +427,31 @@ def test_a_changed_file_does_not_pass_verification(quantize: RunJob, tiny_llama:
     save_file(tensors, out / "model.safetensors")
     with pytest.raises(OutputError, match=r"layers\.1\.mlp\.up_proj"):
         verify(CheckpointReader(tiny_llama), out, digests, settings, FORMATS["gptq"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["model.embed_tokens.weight", "model.layers.0.input_layernorm.weight", "model.norm.weight"],
+)
+@pytest.mark.parametrize("damage", ["last bit", "dtype", "missing"])
+def test_reading_back_finds_a_damaged_copy(
+    tiny_llama: Path, tmp_path: Path, name: str, damage: str
+) -> None:
+    out = tmp_path / "out"
+    settings, form = Settings("rtn", group_size=16), FORMATS["gptq"]
+    run(Job(tiny_llama, out, settings))
+    tensors, digests = load_file(out / "model.safetensors"), digests_of(out)
+    verify(CheckpointReader(tiny_llama), out, digests, settings, form)
+    if damage == "missing":
+        del tensors[name]
+    elif damage == "dtype":
+        tensors[name] = tensors[name].double()
+    else:
+        bits = tensors[name].view(torch.int16 if tensors[name].element_size() == 2 else torch.int32)
+        bits.view(-1)[-1] ^= 1
+    save_file(tensors, out / "model.safetensors")
+    with pytest.raises(OutputError, match=re.escape(name)):
+        verify(CheckpointReader(tiny_llama), out, digests, settings, form)
 
 
 # CogVLM2: every expert counts its own tokens.
@@ -453,7 +483,7 @@ def test_experts_count_their_own_tokens(
 def test_a_starved_expert_is_an_error_unless_allowed(
     quantize: RunJob, tiny_cogvlm2: Path, text_file: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(CalibrationError, match=r"--allow-uncalibrated") as caught:
+    with pytest.raises(CalibrationError, match=r"allow_uncalibrated") as caught:
         quantize("gptq", model=tiny_cogvlm2, calibration=text_file, group_size=8)
     assert "vision" in str(caught.value)
     assert not (tmp_path / "out").exists()

@@ -23,7 +23,7 @@ from quantizer.run.pipeline import Job, run
 from quantizer.run.progress import Work, count_finished, differing, unfinished_work, work_folder
 from quantizer.run.walk import Walk
 from quantizer.run.walked import Progress
-from quantizer.solvers.solver import Method, Settings, with_default_grid
+from quantizer.solvers.methods import Method, Settings
 
 # Ends the process as `kill -9` does at the n-th call of a function of quantizer.run.progress.Work.
 _DIES = """
@@ -103,7 +103,7 @@ def count_solved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_stopped_run_continues_to_the_same_bytes(
     job: Job, method: Method, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = replace(job, settings=with_default_grid(Settings(method, group_size=16), None))
+    job = replace(job, settings=Settings(method, group_size=16))
     run(replace(job, out=tmp_path / "undisturbed"))
     stop_at(job, 9)  # block 0 has seven layers
     assert not job.out.exists()
@@ -134,7 +134,7 @@ def test_seconds_go_on_from_where_a_run_stopped(job: Job, tmp_path: Path) -> Non
 def test_cogvlm2_with_pictures_continues_too(
     method: Method, tiny_cogvlm2: Path, picture_folder: Path, tmp_path: Path
 ) -> None:
-    settings = with_default_grid(Settings(method, group_size=8), None)
+    settings = Settings(method, group_size=8)
     job = Job(tiny_cogvlm2, tmp_path / "out", settings, calibration=picture_folder, samples=6)
     run(replace(job, out=tmp_path / "undisturbed"))
     stop_at(job, 15)  # in the first decoder layer, behind the tower and the adapter

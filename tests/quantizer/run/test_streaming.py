@@ -17,7 +17,7 @@ import json, sys
 from pathlib import Path
 from quantizer.plan.machine import return_freed_memory
 from quantizer.run.pipeline import Job, run
-from quantizer.solvers.solver import Settings, with_default_grid
+from quantizer.solvers.methods import Settings
 from quantizer.run.walk import Walk
 
 def memory(field):
@@ -42,7 +42,7 @@ def watched_walk(self, *arguments):
 Walk._load, Walk.run = watched_load, watched_walk
 return_freed_memory()
 # Rounds take time but no memory.
-settings = with_default_grid(Settings(sys.argv[1], rounds=1), None)
+settings = Settings(sys.argv[1], rounds=1)
 text, out = Path(sys.argv[2]), Path(sys.argv[3])
 for number, model in enumerate(sys.argv[4:]):
     before.clear()

@@ -24,7 +24,8 @@ from quantizer.run.outer import load_outer
 from quantizer.run.walk import Walk
 from quantizer.run.walked import FinishedBlock, Observed
 from quantizer.solvers.grid import nearest_code
-from quantizer.solvers.solver import Settings, solve, with_default_grid
+from quantizer.solvers.methods import Settings
+from quantizer.solvers.solver import solve
 from quantizer.solvers.target import GAMMAS, LayerStatistics
 
 LAST_LAYER = "model.layers.1.mlp.down_proj"
@@ -76,26 +77,25 @@ class Watched:
 
 
 def settings(method: str = "rpiq", target: str = "auto") -> Settings:
-    chosen = Settings(
+    return Settings(
         method=method,  # type: ignore[arg-type]
         group_size=16,
         asymmetric_target=target,  # type: ignore[arg-type]
         rounds=1,
+        grid="minmax",
     )
-    return with_default_grid(chosen, "minmax")
 
 
 def draw(model: Path, data: Path, samples: int = 10) -> CalibrationSet:
     return draw_calibration(open_blockwise(model), data, samples=samples, seq_len=40, seed=0)
 
 
-def follow(
-    monkeypatch: pytest.MonkeyPatch, *, fitting: int, judging: int = 4096, per_column: int = 0
-) -> None:
-    """Let the full-precision path follow so many tokens."""
-    monkeypatch.setattr("quantizer.run.following._FOLLOWED_PER_COLUMN", per_column)
-    monkeypatch.setattr("quantizer.run.following._FOLLOWED_AT_LEAST", fitting)
-    monkeypatch.setattr("quantizer.run.walk.JUDGING_TOKENS", judging)
+def following(*, fitting: int, judging: int = 4096, per_column: int = 0) -> dict[str, Any]:
+    """Options of a walk whose full-precision path follows so many tokens."""
+    return {
+        "followed": lambda columns: max(per_column * columns, fitting),
+        "judging_tokens": judging,
+    }
 
 
 def oracle(model: Path) -> nn.Module:
@@ -134,13 +134,13 @@ def test_statistics_equal_two_runs_of_transformers(
     early: bool,
 ) -> None:
     """Inputs depend only on layers before, so the finished weights show each layer's inputs."""
-    follow(monkeypatch, fitting=followed, per_column=per_column)
+    options = following(fitting=followed, per_column=per_column)
     monkeypatch.setattr(
         "quantizer.run.gathering.multiplies_early", lambda rows, columns: early and columns == 48
     )
     drawn = draw(tiny_llama, text_file)
     fitting, held_out = list(drawn.fitting), list(drawn.held_out)
-    seen = Watched(tiny_llama, settings(target="1"), drawn, keep_last_inputs=True)
+    seen = Watched(tiny_llama, settings(target="1"), drawn, keep_last_inputs=True, **options)
     model = oracle(tiny_llama)
     exact = inputs_of(model, fitting)
     weights = {name: model.get_submodule(name).weight.clone() for name in seen.modules}
@@ -183,7 +183,6 @@ def test_gamma_is_judged_by_the_held_out_output_of_the_block(
     tiny_llama: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Oracle: transformers' layers with every candidate in place; later layers are still exact."""
-    follow(monkeypatch, fitting=150, judging=50)
     judged: list[dict[float, float]] = []
 
     def choose(errors: dict[float, float]) -> float:
@@ -194,7 +193,7 @@ def test_gamma_is_judged_by_the_held_out_output_of_the_block(
     drawn = draw(tiny_llama, text_file, samples=30)
     held_out = list(drawn.held_out)
     assert len(held_out) == 3
-    seen = Watched(tiny_llama, settings(), drawn)
+    seen = Watched(tiny_llama, settings(), drawn, **following(fitting=150, judging=50))
     exact, model = oracle(tiny_llama), oracle(tiny_llama)
 
     def output(of: nn.Module, layer: int) -> Tensor:
@@ -375,7 +374,7 @@ def test_how_many_sequences_are_followed() -> None:
 def test_text_alone_cannot_calibrate_what_sees(
     tiny_cogvlm2: Path, text_file: Path, method: str, target: str
 ) -> None:
-    words = r"model\.vision\..*: no calibration token reached it; .*--allow-uncalibrated"
+    words = r"model\.vision\..*: no calibration token reached it; .*allow_uncalibrated"
     with pytest.raises(CalibrationError, match=words):
         Watched(tiny_cogvlm2, settings(method, target), draw(tiny_cogvlm2, text_file))
     seen = Watched(
@@ -451,11 +450,10 @@ def test_mixed_sequences_walk_in_either_order(
 def test_an_expert_is_corrected_only_by_sequences_that_reach_it(
     tiny_cogvlm2: Path,
     mixed: Callable[[bool], CalibrationSet],
-    monkeypatch: pytest.MonkeyPatch,
     text_first: bool,
 ) -> None:
-    follow(monkeypatch, fitting=80)  # two text sequences, or two or three with a picture
-    seen = Watched(tiny_cogvlm2, settings("rpiq", "1"), mixed(text_first))
+    options = following(fitting=80)  # two text sequences, or two or three with a picture
+    seen = Watched(tiny_cogvlm2, settings("rpiq", "1"), mixed(text_first), **options)
     for name, module in seen.modules.items():
         blind = text_first and "vision" in name
         assert module.gamma == (0.0 if blind else 1.0), name
@@ -463,11 +461,11 @@ def test_an_expert_is_corrected_only_by_sequences_that_reach_it(
 
 
 def test_gamma_is_not_chosen_by_sequences_that_never_reach_the_expert(
-    tiny_cogvlm2: Path, mixed: Callable[[bool], CalibrationSet], monkeypatch: pytest.MonkeyPatch
+    tiny_cogvlm2: Path, mixed: Callable[[bool], CalibrationSet]
 ) -> None:
     """One held-out text is judged; the held-out pictures come behind it."""
-    follow(monkeypatch, fitting=10**6, judging=40)
-    seen = Watched(tiny_cogvlm2, settings("rpiq", "auto"), mixed(True))
+    options = following(fitting=10**6, judging=40)
+    seen = Watched(tiny_cogvlm2, settings("rpiq", "auto"), mixed(True), **options)
     for name, module in seen.modules.items():
         assert module.held_out_tokens > 0
         if "vision" in name:

@@ -1,16 +1,23 @@
 """What becomes of a layer that few tokens, or none, or strange ones, ever reached."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
+import quantizer.solvers.gptq as gptq_module
+import quantizer.solvers.rpiq as rpiq_module
+from models.int4 import QuantizedWeight
 from quantizer.errors import CalibrationError
-from quantizer.solvers.gptq import LayerProblem, gptq
-from quantizer.solvers.grid import GridWeight, hessian_grid, minmax_grid, round_to_nearest
-from quantizer.solvers.rpiq import rpiq
-from quantizer.solvers.solver import Method, Settings, Solution, solve, with_default_grid
+from quantizer.solvers.gptq import LayerProblem
+from quantizer.solvers.grid import hessian_grid, minmax_grid, round_to_nearest
+from quantizer.solvers.methods import Method, Settings
+from quantizer.solvers.solver import Solution, solve
+
+gptq = partial(gptq_module.gptq, damp_percent=0.01, act_order=True)
+rpiq = partial(rpiq_module.rpiq, damp_percent=0.01, rounds=4)
 
 MakeProblem = Callable[..., LayerProblem]
 COLUMNS = 64
@@ -24,7 +31,7 @@ PLENTY = {"gptq": ["rtn", "gptq"], "rpiq": ["rtn", "grid", "gptq", "rpiq"]}
 
 def solved(problem: LayerProblem, held_out: Tensor | None, method: Method) -> Solution:
     chosen = Settings(method=method, group_size=16, damp_percent=0.01)
-    return solve(problem, held_out, with_default_grid(chosen, None))
+    return solve(problem, held_out, chosen)
 
 
 def nearest(problem: LayerProblem) -> Tensor:
@@ -108,8 +115,9 @@ def test_the_published_method_has_one_start_however_few_the_tokens(
     grid = minmax_grid(problem.weight, bits=4, group_size=16, sym=False)
     start = gptq(problem, grid, damp_percent=0.01).weight.dequantize()
     inputs = torch.randn(30, COLUMNS, generator=torch.Generator().manual_seed(0))
+    settings = Settings("rpiq-paper", group_size=16, act_order=True)
     for last in (inputs, None):
-        solution = solve(problem, held_out, Settings("rpiq-paper", group_size=16), last_inputs=last)
+        solution = solve(problem, held_out, settings, last_inputs=last)
         names = ["rtn", "gptq", "paper"] if last is not None else ["rtn", "gptq"]
         assert [stage.name for stage in solution.stages] == names
         assert solution.chosen is solution.stages[-1]
@@ -119,7 +127,7 @@ def test_the_published_method_has_one_start_however_few_the_tokens(
     rounded = solve(
         make_problem(8, COLUMNS, tokens=3),
         held_out,
-        Settings("rpiq-paper", group_size=16),
+        settings,
         last_inputs=inputs[:3],
     )
     assert (rounded.chosen.name, rounded.paper) == ("rtn", None)
@@ -194,8 +202,8 @@ def test_an_equal_group_stays_equal_through_every_solver(make_problem: MakeProbl
     weight = torch.full((8, COLUMNS), 0.3)
     problem = LayerProblem(weight, drawn.hessian, 400)
     grid = minmax_grid(weight, bits=4, group_size=16, sym=False)
-    start: GridWeight = gptq(problem, grid).weight
+    start: QuantizedWeight = gptq(problem, grid).weight
     refined = rpiq(problem, start).weight
     for result in (start, refined):
         torch.testing.assert_close(result.dequantize(), weight, rtol=0.1, atol=0)
-        assert bool(torch.isfinite(result.grid.scale).all())
+        assert bool(torch.isfinite(result.scale).all())

@@ -1,14 +1,18 @@
 """GPTQ against a textbook recursion, and the properties its users rely on."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 
+import quantizer.solvers.gptq as gptq_module
 from quantizer.errors import CalibrationError
-from quantizer.solvers.gptq import Factors, LayerProblem, gptq, ordered_factor
+from quantizer.solvers.gptq import Factors, LayerProblem, ordered_factor
 from quantizer.solvers.grid import Grid, minmax_grid, round_to_nearest
 from quantizer.solvers.hessian import output_error
+
+gptq = partial(gptq_module.gptq, damp_percent=0.01, act_order=True)
 
 
 def textbook(weight: torch.Tensor, hessian: torch.Tensor, grid: Grid, ridge: float) -> torch.Tensor:

@@ -42,7 +42,7 @@ def test_zero_points_and_scales_can_be_stored(kind: str, sym: bool, bits: int) -
 def test_rounding_error_is_at_most_half_a_step(kind: str) -> None:
     weight = weights(kind)
     quantized = round_to_nearest(weight, minmax_grid(weight, bits=4, group_size=8, sym=False))
-    step = quantized.grid.columns(40)[0]
+    step = Grid.of(quantized).columns(40)[0]
     # Rounding the zero point and the scale can each push an end of the range out by a little
     # more than half a step; nothing may be further off than one step.
     error = (quantized.dequantize() - weight).abs() / step
@@ -64,8 +64,8 @@ def test_worked_example() -> None:
     # Range -1 .. 2 on 2 bits: scale 1, zero 1; -0.4 rounds to 0 and 1.6 to 2.
     weight = torch.tensor([[-1.0, 2.0, -0.4, 1.6]])
     quantized = round_to_nearest(weight, minmax_grid(weight, bits=2, group_size=4, sym=False))
-    assert quantized.grid.scale.item() == 1
-    assert quantized.grid.zero.item() == 1
+    assert quantized.scale.item() == 1
+    assert quantized.zero.item() == 1
     assert quantized.codes.tolist() == [[0, 3, 1, 3]]
     assert quantized.dequantize().tolist() == [[-1.0, 2.0, 0.0, 2.0]]
 

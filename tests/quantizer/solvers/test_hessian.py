@@ -106,7 +106,7 @@ def test_damping_is_raised_tenfold_where_the_factorization_fails() -> None:
 
 def test_a_hopeless_hessian_is_an_error_that_names_the_way_out() -> None:
     hessian = torch.diag(torch.tensor([1.0, 1.0, -50.0]))
-    with pytest.raises(CalibrationError, match="--damp-percent"):
+    with pytest.raises(CalibrationError, match="damp_percent"):
         inverse_factor(hessian, 0.01)
 
 

@@ -1,27 +1,34 @@
 """The rescaling step of RPIQ, and every step as the whole refinement runs it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+import quantizer.solvers.gptq as gptq_module
+import quantizer.solvers.rpiq as rpiq_module
+from models.int4 import QuantizedWeight
 from quantizer.solvers import rpiq as module
-from quantizer.solvers.gptq import LayerProblem, gptq
-from quantizer.solvers.grid import Grid, GridWeight, hessian_grid, minmax_grid, round_to_nearest
-from quantizer.solvers.rpiq import BlockState, rescale_step, rpiq
+from quantizer.solvers.gptq import LayerProblem
+from quantizer.solvers.grid import Grid, hessian_grid, minmax_grid, round_to_nearest
+from quantizer.solvers.rpiq import BlockState, rescale_step
+
+gptq = partial(gptq_module.gptq, damp_percent=0.01, act_order=True)
+rpiq = partial(rpiq_module.rpiq, damp_percent=0.01, rounds=4)
 
 MakeProblem = Callable[..., LayerProblem]
 SHARES = (0.9, 0.95, 1.05, 1.1)
 SMALLEST, LARGEST = 2.0**-24, 65504.0
 
 
-def state_of(problem: LayerProblem, weight: GridWeight) -> BlockState:
-    scale, zero = weight.grid.columns(problem.weight.shape[1])
+def state_of(problem: LayerProblem, weight: QuantizedWeight) -> BlockState:
+    scale, zero = Grid.of(weight).columns(problem.weight.shape[1])
     residual = (weight.dequantize() - problem.weight) @ problem.hessian
     return BlockState(
-        weight.codes.float(), scale.clone(), zero, residual, problem.hessian, weight.grid.top
+        weight.codes.float(), scale.clone(), zero, residual, problem.hessian, Grid.of(weight).top
     )
 
 
@@ -155,7 +162,7 @@ def test_scales_stay_in_fp16_at_its_limits(
     codes = torch.randint(0, 16, (8, 32), generator=torch.Generator().manual_seed(0))
     stored = torch.tensor(scale).half().float().expand(8, 2).clone()
     grid = Grid(stored, torch.full((8, 2), 7.0), group_size=16, bits=4)
-    start = GridWeight(codes.to(torch.uint8), grid)
+    start = grid.weight(codes.to(torch.uint8))
     problem = LayerProblem(start.dequantize() * share, drawn.hessian, drawn.tokens)
     state = state_of(problem, start)
     before = row_errors(state, problem)
@@ -169,7 +176,7 @@ def test_scales_stay_in_fp16_at_its_limits(
     if share == 1.1 and scale == LARGEST:
         assert bool((state.scale <= LARGEST).all())
     refined = rpiq(problem, start)
-    assert bool((refined.weight.grid.scale > 0).all())
+    assert bool((refined.weight.scale > 0).all())
     assert bool(torch.isfinite(refined.weight.dequantize()).all())
     assert refined.trace[-1] <= refined.trace[0] * (1 + 1e-6)
 
@@ -213,10 +220,10 @@ def test_no_step_of_a_whole_refinement_raises_any_row(
     blocks, rounds = len(module.column_blocks(columns, group_size)), len(result.trace) - 1
     assert seen["block_step"] == seen["refit_step"] == blocks * rounds
     assert seen["rescale_step"] == blocks
-    scale = result.weight.grid.scale
+    scale = result.weight.scale
     assert scale.shape == (8, -(-columns // group_size))
     assert torch.equal(scale, scale.half().float()) and bool((scale > 0).all())
-    assert torch.equal(result.weight.grid.zero, grid.zero)
+    assert torch.equal(result.weight.zero, grid.zero)
     assert result.trace[-1] < result.trace[0]
 
 

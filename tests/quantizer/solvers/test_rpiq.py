@@ -3,12 +3,16 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
-from quantizer.solvers.gptq import LayerProblem, gptq
-from quantizer.solvers.grid import Grid, GridWeight, hessian_grid, minmax_grid, round_to_nearest
+import quantizer.solvers.gptq as gptq_module
+import quantizer.solvers.rpiq as rpiq_module
+from models.int4 import QuantizedWeight
+from quantizer.solvers.gptq import LayerProblem
+from quantizer.solvers.grid import Grid, hessian_grid, minmax_grid, round_to_nearest
 from quantizer.solvers.hessian import damped, inverse_factor, mean_diagonal
 from quantizer.solvers.rpiq import (
     BlockState,
@@ -17,26 +21,30 @@ from quantizer.solvers.rpiq import (
     column_blocks,
     coordinate_step,
     refit_step,
-    rpiq,
 )
 
+gptq = partial(gptq_module.gptq, damp_percent=0.01, act_order=True)
+rpiq = partial(rpiq_module.rpiq, damp_percent=0.01, rounds=4)
 
-def exact_error(problem: LayerProblem, weight: GridWeight) -> float:
+
+def exact_error(problem: LayerProblem, weight: QuantizedWeight) -> float:
     error = (weight.dequantize() - problem.weight).double()
     return float((error @ problem.hessian.double() * error).sum())
 
 
-def damped_error(problem: LayerProblem, weight: GridWeight, damp_percent: float = 0.01) -> float:
+def damped_error(
+    problem: LayerProblem, weight: QuantizedWeight, damp_percent: float = 0.01
+) -> float:
     """What rpiq minimizes: J on the damped Hessian, in float64."""
     hessian = damped(problem.hessian, damp_percent * mean_diagonal(problem.hessian))
     return exact_error(replace(problem, hessian=hessian), weight)
 
 
-def local_state(problem: LayerProblem, weight: GridWeight) -> BlockState:
-    scale, zero = weight.grid.columns(problem.weight.shape[1])
+def local_state(problem: LayerProblem, weight: QuantizedWeight) -> BlockState:
+    scale, zero = Grid.of(weight).columns(problem.weight.shape[1])
     residual = (weight.dequantize() - problem.weight) @ problem.hessian
     return BlockState(
-        weight.codes.float(), scale.clone(), zero, residual, problem.hessian, weight.grid.top
+        weight.codes.float(), scale.clone(), zero, residual, problem.hessian, Grid.of(weight).top
     )
 
 
@@ -92,9 +100,9 @@ def test_block_step_reaches_the_least_squares_optimum_on_a_fine_grid(
     fine = Grid(grid.scale[:, :1], grid.zero[:, :1], group_size=16, bits=8)
     start = round_to_nearest(problem.weight[:, moving], fine)
     residual = ((start.dequantize() - problem.weight[:, moving]) @ H[moving]) + error @ H
-    scale, zero = start.grid.columns(16)
+    scale, zero = Grid.of(start).columns(16)
     state = BlockState(
-        start.codes.float(), scale, zero, residual[:, moving], H[moving, moving], start.grid.top
+        start.codes.float(), scale, zero, residual[:, moving], H[moving, moving], Grid.of(start).top
     )
     block_step(state, torch.arange(16), inverse_factor(H[moving, moving], 1e-6))
 
@@ -116,7 +124,7 @@ def test_block_step_on_a_whole_layer_is_gptq(make_problem: Callable[..., LayerPr
     problem = make_problem(6, 32)
     grid = minmax_grid(problem.weight, bits=4, group_size=16, sym=False)
     solved = gptq(problem, grid, damp_percent=1e-5, act_order=False).weight
-    zeros = GridWeight(grid.columns(32)[1].to(torch.uint8), grid)
+    zeros = grid.weight(grid.columns(32)[1].to(torch.uint8))
     state = local_state(problem, zeros)
     ridge = 1e-5 * float(problem.hessian.diagonal().mean())
     block_step(state, torch.arange(32), inverse_factor(problem.hessian, ridge))
@@ -137,7 +145,7 @@ def test_coordinate_step_takes_the_best_code_of_a_column(
         for code in range(16):
             codes = start.codes.clone()
             codes[:, column] = code
-            error = (GridWeight(codes, grid).dequantize() - problem.weight).double()
+            error = (grid.weight(codes).dequantize() - problem.weight).double()
             candidates.append((error @ problem.hessian.double() * error).sum(dim=1))
         best = torch.stack(candidates).min(dim=0).values
         got = row_errors(state, problem.weight, problem.hessian)
@@ -153,7 +161,7 @@ def test_refit_step_is_least_squares_rounded_to_fp16(
     )
     state = local_state(problem, start)
     refit_step(state, 16)
-    direction = (start.codes - start.grid.zero).double()
+    direction = (start.codes - start.zero).double()
     H = problem.hessian.double()
     optimum = (direction @ H * problem.weight.double()).sum(dim=1) / (
         direction @ H * direction
@@ -161,7 +169,7 @@ def test_refit_step_is_least_squares_rounded_to_fp16(
     torch.testing.assert_close(
         state.scale[:, 0].double(), optimum.half().double(), rtol=2**-10, atol=0
     )
-    assert not torch.equal(state.scale, start.grid.columns(16)[0])
+    assert not torch.equal(state.scale, Grid.of(start).columns(16)[0])
 
 
 def test_refit_step_keeps_scales_positive(make_problem: Callable[..., LayerProblem]) -> None:
@@ -170,7 +178,7 @@ def test_refit_step_keeps_scales_positive(make_problem: Callable[..., LayerProbl
     grid = minmax_grid(problem.weight, bits=4, group_size=8, sym=True)
     nearest = round_to_nearest(problem.weight, grid).codes.float()
     mirrored = (16 - nearest).clamp(0, 15).to(torch.uint8)
-    state = local_state(problem, GridWeight(mirrored, grid))
+    state = local_state(problem, grid.weight(mirrored))
     refit_step(state, 8)
     assert torch.equal(state.scale, grid.columns(8)[0])
 
@@ -233,10 +241,10 @@ def test_result_can_be_stored(make_problem: Callable[..., LayerProblem]) -> None
     got = result.weight
     assert got.codes.dtype == torch.uint8
     assert int(got.codes.max()) <= 15
-    assert got.grid.scale.shape == (16, 5)
-    assert torch.equal(got.grid.scale.half().float(), got.grid.scale)
-    assert bool((got.grid.scale > 0).all())
-    assert torch.equal(got.grid.zero, grid.zero)
+    assert got.scale.shape == (16, 5)
+    assert torch.equal(got.scale.half().float(), got.scale)
+    assert bool((got.scale > 0).all())
+    assert torch.equal(got.zero, grid.zero)
 
 
 def test_rounds_are_limited_and_stop_when_nothing_is_gained(
@@ -259,7 +267,7 @@ def test_rows_do_not_influence_each_other(make_problem: Callable[..., LayerProbl
     row = slice(2, 3)
     alone = rpiq(
         LayerProblem(problem.weight[row], problem.hessian, problem.tokens),
-        GridWeight(start.codes[row], Grid(grid.scale[row], grid.zero[row], 16, 4)),
+        Grid(grid.scale[row], grid.zero[row], 16, 4).weight(start.codes[row]),
         rounds=1,
     ).weight
     torch.testing.assert_close(together.dequantize()[row], alone.dequantize(), rtol=1e-3, atol=1e-6)
@@ -286,10 +294,10 @@ def test_dead_columns_keep_their_nearest_value(
     start = gptq(problem, grid).weight
     result = rpiq(problem, start)
     refined = result.weight
-    assert not torch.equal(refined.grid.scale, start.grid.scale), "the refit must have moved some"
+    assert not torch.equal(refined.scale, start.scale), "the refit must have moved some"
     for weight in (start, refined):
         groups = [column // 8 for column in dead]
-        scale, zero = weight.grid.scale[:, groups], weight.grid.zero[:, groups]
+        scale, zero = weight.scale[:, groups], weight.zero[:, groups]
         every = torch.stack([(code - zero) * scale for code in range(8)])
         least = (every - problem.weight[:, dead]).abs().amin(dim=0)
         error = (weight.dequantize() - problem.weight)[:, dead].abs()
@@ -305,7 +313,7 @@ def test_a_layer_without_statistics_is_left_alone(
     start = round_to_nearest(weight, minmax_grid(weight, bits=4, group_size=8, sym=False))
     result = rpiq(problem, start)
     assert torch.equal(result.weight.codes, start.codes)
-    assert torch.equal(result.weight.grid.scale, start.grid.scale)
+    assert torch.equal(result.weight.scale, start.scale)
 
 
 def test_blocks_never_split_a_group() -> None:
@@ -339,7 +347,7 @@ def test_tiny_cases_lie_between_brute_force_and_stage_one(
         # All of them by the damped error, which is what GPTQ's factor and the refinement minimize.
         ridge = 0.01 * mean_diagonal(problem.hessian)
         for name, weight in (("gptq", stage_one), ("rpiq", refined)):
-            least = brute_force(problem.weight, damped(problem.hessian, ridge), weight.grid)
+            least = brute_force(problem.weight, damped(problem.hessian, ridge), Grid.of(weight))
             got = damped_error(problem, weight)
             assert got >= least * (1 - 1e-6)
             optimal[name] += got <= least * (1 + 1e-5)

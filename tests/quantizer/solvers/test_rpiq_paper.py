@@ -1,14 +1,22 @@
 """RPIQ as published: the literal iteration, and what its result is on and off the grid."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
 
+import quantizer.solvers.gptq as gptq_module
+import quantizer.solvers.rpiq_paper as rpiq_paper_module
+from models.int4 import QuantizedWeight
 from quantizer.errors import SettingsError
-from quantizer.solvers.gptq import LayerProblem, gptq
-from quantizer.solvers.grid import GridWeight, minmax_grid, nearest_code, round_to_nearest
+from quantizer.solvers.gptq import LayerProblem
+from quantizer.solvers.grid import Grid, minmax_grid, nearest_code, round_to_nearest
 from quantizer.solvers.hessian import mean_diagonal, output_error
-from quantizer.solvers.rpiq_paper import HessianChoice, PaperResult, rpiq_paper
+from quantizer.solvers.rpiq_paper import HessianChoice, PaperResult
+
+gptq = partial(gptq_module.gptq, damp_percent=0.01, act_order=True)
+rpiq_paper = partial(rpiq_paper_module.rpiq_paper, rounds=5, hessian="last", damp_percent=0.01)
 
 GROUP = 16
 ALL_ROUNDS_SHARE = 1 - 0.99**5  # 4.9 %: what five steps of 1 % add up to
@@ -33,14 +41,14 @@ def draw(
     return problem, fit[-tokens:], unseen.T @ unseen / tokens
 
 
-def start_of(problem: LayerProblem, bits: int = 4) -> GridWeight:
+def start_of(problem: LayerProblem, bits: int = 4) -> QuantizedWeight:
     grid = minmax_grid(problem.weight, bits=bits, group_size=GROUP, sym=False)
     return gptq(problem, grid, act_order=False).weight
 
 
 def literal(
     problem: LayerProblem,
-    start: GridWeight,
+    start: QuantizedWeight,
     X: Tensor,
     *,
     rounds: int,
@@ -53,7 +61,7 @@ def literal(
     W, B = problem.weight.double(), start.dequantize().double()
     whole = X.T @ X / len(X) if hessian == "last" else problem.hessian.double()
     ridge = damp_percent * mean_diagonal(whole)
-    scale, zero = (part.double() for part in start.grid.columns(W.shape[1]))
+    scale, zero = (part.double() for part in Grid.of(start).columns(W.shape[1]))
     Y, Y_q = X @ W.T, X @ B.T
     trace = [float((Y - Y_q).square().sum()) / len(X)]
     for _ in range(rounds):
@@ -62,7 +70,7 @@ def literal(
             H_i = len(X) * (whole[i, i] + ridge * torch.eye(whole[i, i].shape[0]).double())
             D_i = Y - (Y_q - X[:, i] @ B[:, i].T)
             optimum = torch.linalg.solve(H_i, X[:, i].T @ D_i).T
-            codes = nearest_code(optimum, scale[:, i], zero[:, i], start.grid.top)
+            codes = nearest_code(optimum, scale[:, i], zero[:, i], Grid.of(start).top)
             new = B[:, i] + step * ((codes - zero[:, i]) * scale[:, i] - B[:, i])
             Y_q += X[:, i] @ (new - B[:, i]).T
             B[:, i] = new

@@ -9,13 +9,14 @@ import quantizer.solvers.solver as solver
 from models.errors import CheckpointError
 from quantizer.solvers.gptq import LayerProblem
 from quantizer.solvers.grid import minmax_grid, round_to_nearest
-from quantizer.solvers.solver import Method, Settings, Solution, propose, solve, with_default_grid
+from quantizer.solvers.methods import Method, Settings
+from quantizer.solvers.solver import Solution, propose, solve
 
 MakeProblem = Callable[..., LayerProblem]
 
 
 def settings(method: Method, **changes: object) -> Settings:
-    return with_default_grid(Settings(method=method, group_size=16, **changes), None)  # type: ignore[arg-type]
+    return Settings(method=method, group_size=16, **changes)  # type: ignore[arg-type]
 
 
 def measured(solution: Solution, hessian: torch.Tensor, weight: torch.Tensor) -> float:

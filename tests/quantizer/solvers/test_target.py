@@ -1,16 +1,19 @@
 """The asymmetric target: its correction, the statistics behind it, and the choice of γ."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
+import quantizer.solvers.gptq as gptq_module
 from quantizer.errors import CalibrationError
-from quantizer.solvers.gptq import Factors, gptq
+from quantizer.solvers.gptq import Factors
 from quantizer.solvers.grid import minmax_grid
 from quantizer.solvers.hessian import CrossAccumulator, HessianAccumulator
-from quantizer.solvers.solver import Settings, solve
+from quantizer.solvers.methods import Settings
+from quantizer.solvers.solver import solve
 from quantizer.solvers.target import (
     GAMMAS,
     LayerStatistics,
@@ -20,6 +23,8 @@ from quantizer.solvers.target import (
     own_factor,
     pull,
 )
+
+gptq = partial(gptq_module.gptq, damp_percent=0.01, act_order=True)
 
 TOKENS, COLUMNS, ROWS = 300, 24, 6
 
@@ -93,7 +98,7 @@ def test_on_a_fine_grid_the_solvers_reach_least_squares(method: str) -> None:
         return float((outputs - quantized.double() @ value.double().T).square().sum())
 
     least = distance(torch.linalg.lstsq(quantized.double(), outputs).solution.T)
-    settings = Settings(method=method, bits=8, group_size=8)  # type: ignore[arg-type]
+    settings = Settings(method=method, bits=8, group_size=8, grid="minmax")  # type: ignore[arg-type]
     found = {}
     for gamma in GAMMAS:
         statistics = statistics_of(exact, quantized, damp_percent=1e-6)
@@ -274,7 +279,7 @@ def test_a_subset_is_pulled_by_whatever_factor_was_found() -> None:
         found = pull(torch.tensor([[2.0, 5.0]]) @ shift, live, factor)
         assert found.dtype == torch.float32
         torch.testing.assert_close(found, torch.tensor([[2.0, 4.0]]))
-    with pytest.raises(CalibrationError, match="--damp-percent"):
+    with pytest.raises(CalibrationError, match="damp_percent"):
         own_factor(torch.tensor([[1.0, 90.0], [90.0, 1.0]]), 0.01)
     none = pull(torch.ones(3, 2), *own_factor(torch.zeros(2, 2), 0.01))
     assert none.tolist() == [[0.0, 0.0]] * 3
@@ -282,7 +287,7 @@ def test_a_subset_is_pulled_by_whatever_factor_was_found() -> None:
 
 def test_a_correction_that_cannot_be_factorized_is_an_error() -> None:
     hopeless = torch.tensor([[1.0, 90.0], [90.0, 1.0]])
-    with pytest.raises(CalibrationError, match="--damp-percent"):
+    with pytest.raises(CalibrationError, match="damp_percent"):
         correction(torch.ones(2, 2), hopeless, 0.01)
     known: Factors = {}
     raised = torch.tensor([[1.0, 1.02], [1.02, 1.0]])

@@ -1,4 +1,4 @@
-"""Named colours and backgrounds that keep clear of them."""
+"""Named colours, backgrounds that keep clear of them, and inks that can be read on a paper."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from models.pocket.questions import COLOURS
 from models.pocket.training.drawing.canvas import Rgb
+
+_LEAST_CONTRAST = 0.36  # in OKLab lightness, where black to white is 1
+_TRIES = 12
 
 # Hue in degrees, saturation and value, from and to. Neighbours keep a gap, so that a shade has one
 # name: brown is dark orange, pink is pale red, and grey stays away from black and from white.
@@ -121,3 +124,30 @@ def ink_colour(rng: random.Random) -> Rgb:
         value = rng.uniform(0.0, 0.2) if draw < 0.35 else rng.uniform(0.85, 1.0)
         return colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.15), value)
     return shade(rng, rng.randrange(len(COLOURS)))
+
+
+def lightness(rgb: Rgb) -> float:
+    """OKLab lightness, 0..1."""
+    return float(oklab(np.array([rgb]))[0, 0])
+
+
+def some_paper(rng: random.Random) -> Rgb:
+    """White or off-white most of the time, else any colour."""
+    if rng.random() < 0.45:
+        return colorsys.hsv_to_rgb(
+            rng.uniform(0.08, 0.18), rng.uniform(0, 0.12), rng.uniform(0.86, 1)
+        )
+    if rng.random() < 0.5:
+        return colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.5, 1.0), rng.uniform(0.3, 1.0))
+    return any_rgb(rng)
+
+
+def ink_on(rng: random.Random, paper: Rgb, least: float = _LEAST_CONTRAST) -> Rgb:
+    """Draw an ink that differs from the paper in lightness by at least `least`."""
+    below = lightness(paper)
+    for _ in range(_TRIES):
+        ink = ink_colour(rng)
+        if abs(lightness(ink) - below) >= least:
+            return ink
+    value = rng.uniform(0.0, 0.1) if below > 0.55 else rng.uniform(0.93, 1.0)
+    return value, value, value

@@ -13,8 +13,14 @@ from PIL import ImageDraw
 from models.pocket.questions import COLOURS, SHAPES, Ask, Split, draw_questions
 from models.pocket.training.drawing.camera import background
 from models.pocket.training.drawing.canvas import QuestionAnswer, Rgb, Scene
-from models.pocket.training.drawing.colours import any_rgb, shade, towards
-from models.pocket.training.drawing.inks import ink_on, lightness, some_paper
+from models.pocket.training.drawing.colours import (
+    any_rgb,
+    ink_on,
+    lightness,
+    shade,
+    some_paper,
+    towards,
+)
 from models.pocket.training.drawing.objects import some_angle
 from models.pocket.training.drawing.placing import clutter, place
 from models.pocket.training.drawing.sheet import (

@@ -12,8 +12,7 @@ from PIL import ImageDraw
 from models.pocket.questions import Ask, Split, draw_questions, draw_word, in_split, listed_words
 from models.pocket.training.drawing.camera import background
 from models.pocket.training.drawing.canvas import QuestionAnswer, Rgb, Scene
-from models.pocket.training.drawing.colours import any_rgb
-from models.pocket.training.drawing.inks import ink_on, some_paper
+from models.pocket.training.drawing.colours import any_rgb, ink_on, some_paper
 from models.pocket.training.drawing.placing import clutter, place
 from models.pocket.training.drawing.sheet import (
     RESOLUTION,

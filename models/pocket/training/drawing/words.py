@@ -21,8 +21,7 @@ from models.pocket.questions import (
 )
 from models.pocket.training.drawing.camera import background
 from models.pocket.training.drawing.canvas import QuestionAnswer, Rgb, Scene
-from models.pocket.training.drawing.colours import ink_colour
-from models.pocket.training.drawing.inks import ink_on, some_paper
+from models.pocket.training.drawing.colours import ink_colour, ink_on, some_paper
 from models.pocket.training.drawing.placing import clutter, place
 from models.pocket.training.drawing.sheet import (
     RESOLUTION,

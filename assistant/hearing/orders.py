@@ -1,0 +1,127 @@
+"""What the assistant can be told besides questions, in words: one table for all who hear.
+
+The grammar and Vosk's small grammar hear `heard`; the session follows both.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from assistant.skills.wording import Wording
+from assistant.text.words import bare_words
+
+ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
+    {
+        "stop": (
+            Wording(
+                "stop [it | that | reading | talking] | be quiet | cancel | never mind",
+                typed="silence",
+            ),
+        ),
+        "pause": (Wording("pause", typed="wait"),),
+        "resume": (Wording("resume | go on"),),
+        "continue": (Wording("continue [reading] | read on"),),
+        "repeat": (
+            Wording(
+                "repeat [that] | say that again | say it again",
+                typed=r"repeat (?:it|the answer)",
+            ),
+        ),
+        "slower": (
+            Wording("[speak] slower", typed=r"(?:talk|read) slower|(?:\w+ )?more slowly"),
+        ),
+        "faster": (
+            Wording("[speak] faster", typed=r"(?:talk|read) faster|(?:\w+ )?more quickly"),
+        ),
+        "louder": (Wording("[speak] louder", typed=r"talk louder|(?:speak |talk )?up"),),
+        "quieter": (
+            Wording(
+                "[speak] quieter",
+                typed=r"talk quieter|(?:speak |talk )?(?:softer|more quietly)",
+            ),
+        ),
+        "more": (Wording("more detail | longer answers", typed="more details|tell me more"),),
+        "less": (Wording("less detail | shorter answers", typed="shorter|be brief"),),
+        "next": (Wording("next {line | sentence | word}", typed="next"),),
+        "previous": (
+            Wording(
+                "previous {line | sentence | word}",
+                typed=r"previous|(?:back|last)(?: (line|sentence|word))?",
+            ),
+        ),
+        "heading": (Wording("next heading", typed=r"(?:go|jump) to the next heading"),),
+        "spell": (Wording("spell (it | that | the word)", typed="spell(?: this)?"),),
+        "live": (Wording("keep reading", typed="live text|read as i go"),),
+        "check": (
+            Wording(
+                "double check [that] | are you sure",
+                typed=r"double check it|check (?:it|that) again",
+            ),
+        ),
+        "remember": (
+            Wording(
+                "remember this [as (my | the) {[<colour>] <thing>}]",
+                typed=r"remember (?:this|it|that)(?: as (?:my |the )?(.+))?",
+            ),
+        ),
+        "saved": (
+            Wording("what did i save | what have i saved", typed="what do you remember"),
+        ),
+        "where": (
+            Wording(
+                "where did i (see | put | leave) (my | the) {[<colour>] <thing>}",
+                typed=r"where did i (?:see|put|leave) (?:my |the )?(.+)",
+            ),
+            Wording("where did i see {this}"),
+            Wording(
+                "have i (seen | saved) {this [before]}",
+                typed=r"(?:have|did) i (?:seen?|saved?) ((?:this|that|it)(?: before)?)",
+            ),
+        ),
+        "forget": (
+            Wording(
+                "(forget | delete) {everything}",
+                typed=r"(?:delete|forget) (all|everything|number \w+)",
+            ),
+        ),
+        "help": (
+            Wording("help | what can you do | what can i say", typed="what can i ask"),
+        ),
+        "quit": (Wording("quit | goodbye", typed="exit|good bye"),),
+        "headphones": (
+            Wording(
+                "[turn | switch] headphones [mode] {on | off}",
+                typed=r"(?:turn|switch) (on|off) headphones(?: mode)?",
+            ),
+        ),
+        # Heard as questions: they are answered in the same way.
+        "read": (
+            Wording(
+                typed=r"read(?: (?:it|this|all|everything|the text))?(?: aloud)?(?: to me)?"
+            ),
+        ),
+        "find": (Wording(typed=r"(?:go|jump) to (?:the word )?(\w+)"),),
+    }
+)  # fmt: skip
+"""By the name of the command that does the same; a braced part is what the order is about."""
+
+STOP = ORDERS["stop"][0].heard
+"""What silences the assistant; with headphones it is heard also while the assistant speaks."""
+
+
+def heard_orders() -> Iterator[str]:
+    """What can be heard for all orders, in the notation of `skills.wording`."""
+    for wordings in ORDERS.values():
+        for wording in wordings:
+            if wording.heard:
+                yield wording.heard
+
+
+def order_in(text: str) -> tuple[str, str] | None:
+    """The command that a whole sentence is, and what it is about; None for a question."""
+    words = " ".join(word for word in bare_words(text).split() if word != "please")
+    for command, wordings in ORDERS.items():
+        for wording in wordings:
+            for argument in (wording.is_whole(words), wording.typed_whole(words)):
+                if argument is not None:
+                    return command, argument
+    return None

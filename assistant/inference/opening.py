@@ -1,0 +1,128 @@
+"""Opens models at the first question that needs one, once; loads no library before that."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.errors import VisionError
+from assistant.frames import Frame
+from assistant.inference.text_model import LocalTextModel, TextModel
+from assistant.inference.vision_model import LocalVisionModel, VisionLanguageModel, model_name
+from assistant.machine import memory_bytes, size_text
+from models.pocket import pocket_int4_folder
+
+VisionModelOpener = Callable[[], VisionLanguageModel | str]
+"""Gives the model, or the reason, in words, why there is none."""
+
+TextModelOpener = Callable[[], TextModel | None]
+"""Gives the model, or None where none is installed."""
+
+
+class ModelOpener:
+    """Opens the vision-language model at the first question that needs it, once."""
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        way_out: str = "",
+        on_missing: Callable[[Path], None] = lambda folder: None,
+    ) -> None:
+        """Name the model; nothing is opened yet.
+
+        folder:     a folder that was chosen, or "" for the built-in model.
+        way_out:    what the user can do where there is none.
+        on_missing: called with the folder when a question needs the model and there is none.
+        """
+        self._folder = Path(folder).expanduser() if folder else pocket_int4_folder()
+        self._way_out = way_out
+        self._on_missing = on_missing
+        self._model: LocalVisionModel | None = None
+
+    def __call__(self) -> VisionLanguageModel | str:
+        """The model, or the reason, in words, why there is none.
+
+        Raises:
+            VisionError: its folder or one of its files cannot be used.
+        """
+        if self._model is None and not self._folder.is_dir():
+            self._on_missing(self._folder)
+            more = f"; or {self._way_out}" if self._way_out else ""
+            return f"there is no vision model at {self._folder}. Text can still be read{more}."
+        return self.open()
+
+    def open(self) -> VisionLanguageModel:
+        """The model, whether or not its folder is there.
+
+        Raises:
+            VisionError: its folder or one of its files is missing, or cannot be used.
+        """
+        if self._model is None:
+            self._model = LocalVisionModel(self._folder)
+        return self._model
+
+    @property
+    def name(self) -> str:
+        """The model's name, also before it is opened."""
+        return model_name(self._folder)
+
+    def find(self) -> None:
+        """Look whether the model is there, without opening it.
+
+        Raises:
+            VisionError: it is not.
+        """
+        if not self._folder.is_dir():
+            raise VisionError(
+                f"there is no vision model at {self._folder}",
+                "text is read, other questions get no answer",
+            )
+
+    def embed(self, frame: Frame) -> NDArray[np.float32] | None:
+        """What the model sees in a frame as one vector (D,); None while it is not opened."""
+        return None if self._model is None else self._model.embed(frame.rgb)
+
+
+class TextOpener:
+    """Opens the text model of a folder that may change."""
+
+    def __init__(self, folder: Callable[[], Path | None]) -> None:
+        """folder: where the model is now, or None where none is installed."""
+        self._folder = folder
+        self._opened: tuple[Path, TextModel] | None = None
+
+    def __call__(self) -> TextModel | None:
+        """The model, or None where none is installed.
+
+        Raises:
+            VisionError: the folder or one of its files cannot be used, or memory is too small.
+        """
+        folder = self._folder()
+        if folder is None:
+            return None
+        if self._opened is None or self._opened[0] != folder:
+            self._opened = None  # two of them may not fit into memory
+            _check_memory(folder)
+            self._opened = (folder, LocalTextModel(folder))
+        return self._opened[1]
+
+
+def _check_memory(folder: Path) -> None:
+    """Refuse a model that would not fit: the system would end the whole assistant for it.
+
+    Raises:
+        VisionError: less memory is free than the weights take.
+    """
+    needed = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    try:
+        _, free = memory_bytes()
+    except (OSError, ValueError, AttributeError):
+        return  # this system does not say how much there is
+    if needed > free:
+        raise VisionError(
+            f"{folder}: the text model needs {size_text(needed)} of memory and {size_text(free)} "
+            "are free",
+            "close other programs, or make it smaller with quantizer run",
+        )

@@ -1,0 +1,35 @@
+"""What a text says about something: a text model tells it, or where the word stands."""
+
+from assistant.answers import Answer, Detail
+from assistant.seeing.scene import Scene
+from assistant.skills.find_word import passages, say_passages
+from assistant.skills.quoting import paragraphs
+from assistant.skills.skill import Asked, ModelUse, Traits
+from assistant.skills.wording import Wording
+
+
+class About:
+    """Without a text model, the passages that hold the word."""
+
+    name = "about"
+    wordings = (
+        Wording(
+            typed=(
+                r"\bwhat does (?:it|this|that|the \w+) (?:say|tell|write|mention) about "
+                r"(?P<subject>.+)$"
+            )
+        ),
+    )
+    traits = Traits(rank=54, text=True, model=ModelUse.OF_TEXT)
+
+    def find(self, asked: Asked, scene: Scene) -> Answer | None:
+        """Where the word stands."""
+        read = paragraphs(asked, scene)
+        return passages(self.name, asked.subject, read) if read else None
+
+    def say(self, answer: Answer, detail: Detail) -> str:
+        """The passages."""
+        return say_passages(answer, detail)
+
+
+SKILL = About()

@@ -1,0 +1,93 @@
+"""What the skills that read share: rows of a picture, values as findings, and lists of them."""
+
+from collections.abc import Sequence
+
+from assistant.answers import Answer, Detail, Found, Note, NoteKind
+from assistant.seeing.layout import Paragraph, Row, reading_order, rows_of
+from assistant.seeing.scene import Scene
+from assistant.skills.grounding import ground_read
+from assistant.skills.skill import Asked
+from assistant.text.extraction import Doubt, Value
+
+MOST_NAMED = 5
+"""Values that one sentence lists; more cannot be kept in mind by ear."""
+
+
+def paragraphs(asked: Asked, scene: Scene) -> tuple[Paragraph, ...]:
+    """The text in reading order; nothing where there is none, or nobody wants it any more.
+
+    Raises:
+        OcrError: text recognition cannot start or failed.
+    """
+    return reading_order(scene.lines(asked.cancelled))
+
+
+def rows(asked: Asked, scene: Scene) -> tuple[Row, ...]:
+    """The same by rows."""
+    return rows_of(paragraphs(asked, scene))
+
+
+def as_read(
+    skill: str, values: Sequence[Value], *notes: Note, most: int = MOST_NAMED, labelled: bool = True
+) -> Answer:
+    """An answer that quotes the first values, at least one, with the doubts about them.
+
+    labelled: whether what stands before a value on its line says what it is.
+    """
+    named = values[:most]
+    found = tuple(
+        Found(value.text, value.label if labelled else None, value.row.pieces) for value in named
+    )
+    doubts = dict.fromkeys(value.doubt for value in named if value.doubt is not None)
+    more = (Note(NoteKind.MORE),) if len(values) > most else ()
+    return Answer(skill, found, ground_read(found), (*notes, *more, *map(_doubt, doubts)))
+
+
+def _doubt(doubt: Doubt) -> Note:
+    if doubt is Doubt.SUBTOTAL:
+        return Note(NoteKind.SUBTOTAL)
+    return Note(NoteKind.AMBIGUOUS, doubt.name.lower())
+
+
+def not_found(skill: str, what: str) -> Answer:
+    """An answer that says what is not in the text."""
+    return Answer(skill, notes=(Note(NoteKind.NOT_FOUND, what),))
+
+
+def different(values: Sequence[Value]) -> list[Value]:
+    """The first of each text, in any case."""
+    return list({value.text.lower(): value for value in reversed(values)}.values())[::-1]
+
+
+def row_values(rows: Sequence[Row]) -> list[Value]:
+    """Whole rows as values."""
+    return [Value(row.text, row) for row in rows]
+
+
+def listed(answer: Answer) -> str:
+    """The values, and whether there are more."""
+    more = " and more" if answer.note(NoteKind.MORE) else ""
+    return "; ".join(answer.values) + more
+
+
+def in_sentence(
+    answer: Answer, detail: Detail, one: str, several: str | None = None, *, missing: str = ""
+) -> str:
+    """The sentence about one value or about several, the values alone, or what is missing.
+
+    one, several: with {} where the values stand; `several` is like `one` where it is None.
+    missing:      what the user can do where nothing was found.
+    """
+    if answer.found:
+        if detail is Detail.SHORT:
+            return f"{listed(answer)}."
+        sentence = one if len(answer.found) == 1 or several is None else several
+        return sentence.format(listed(answer))
+    what = answer.note(NoteKind.NOT_FOUND)
+    return "" if what is None else f"I can't tell: I find no {what.detail} in the text. {missing}"
+
+
+READ_TEXT = "Ask me to read the text, or show the other side."
+TURN_PACKAGE = "Turn the package and try again."
+READ_COVER = "Ask me to read the cover."
+"""What the user can do where something is not found."""

@@ -1,0 +1,96 @@
+"""All skills: which of them answers a question, and who says an answer."""
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import assistant.skills
+from assistant.answers import Answer, Detail
+from assistant.skills import saying
+from assistant.skills.skill import Asked, Skill
+from assistant.text.words import bare_words
+
+OTHER = "other"
+"""The skill of questions that no wording fits: a model is asked as the user asked."""
+
+
+@functools.cache
+def skills() -> tuple[Skill, ...]:
+    """The skills in the files of this folder, in the order in which typed words are compared."""
+    return tuple(sorted(_found(), key=lambda skill: (skill.traits.rank, skill.name)))
+
+
+def _found() -> Iterator[Skill]:
+    for module in pkgutil.iter_modules(assistant.skills.__path__):
+        found = importlib.import_module(f"{assistant.skills.__name__}.{module.name}")
+        if hasattr(found, "SKILL"):
+            yield found.SKILL
+
+
+def skill_named(name: str) -> Skill:
+    """The skill of a name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return {skill.name: skill for skill in skills()}[name]
+
+
+def understand(question: str) -> Asked:
+    """Sort a question, typed or heard, by what it asks for.
+
+    A sentence that the recognizer can hear belongs to the skill in whose file it stands. Of other
+    words, the first skill whose `typed` is found in them decides.
+    """
+    words = bare_words(question)
+    for skill in skills():
+        for wording in skill.wordings:
+            subject = wording.is_whole(words)
+            if subject is not None:
+                return Asked(question, words, skill.name, subject or _typed(skill, words) or "")
+    for skill in skills():
+        subject = _typed(skill, words)
+        if subject is not None:
+            return Asked(question, words, skill.name, subject)
+    return Asked(question, words, OTHER)
+
+
+def _typed(skill: Skill, words: str) -> str | None:
+    for wording in skill.wordings:
+        subject = wording.is_part(words)
+        if subject is not None:
+            return subject
+    return None
+
+
+def heard() -> list[str]:
+    """What can be heard for all skills, in the notation of `skills.wording`."""
+    return [wording.heard for skill in skills() for wording in skill.wordings if wording.heard]
+
+
+def say(answer: Answer, detail: Detail = Detail.USUAL) -> str:
+    """An answer in words, as it is printed and spoken."""
+    return saying.opening(answer) + join(_parts(answer, detail))
+
+
+def details(answer: Answer) -> str:
+    """What `say` adds for a listener who wants to know everything; "" if nothing."""
+    return join(saying.details(answer))
+
+
+def _parts(answer: Answer, detail: Detail) -> Iterator[str]:
+    if answer.model is not None and answer.found:
+        # A model's words are said as they are.
+        yield "\n".join(answer.values)
+    else:
+        yield skill_named(answer.skill).say(answer, detail)
+    yield from saying.remarks(answer)
+    if detail is Detail.FULL:
+        yield from saying.details(answer)
+
+
+def join(parts: Iterator[str]) -> str:
+    """Parts as sentences behind each other; the last one stays as it is."""
+    kept = [part for part in parts if part]
+    return " ".join([*(saying.ended(part) for part in kept[:-1]), *kept[-1:]])

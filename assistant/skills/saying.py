@@ -1,0 +1,103 @@
+"""What any answer may say beside its values: why nothing is told, doubts, evidence, the model."""
+
+from collections.abc import Iterator
+
+from assistant.answers import Answer, Basis, Note, NoteKind
+from assistant.inference.pocket import Refusal
+from assistant.seeing.framing import FIXES
+from assistant.seeing.quality import SENTENCES, WASHED_OUT, Cause
+from assistant.text.extraction import Doubt
+
+MOST_QUOTED = 3
+"""Lines that are quoted as evidence; more cannot be kept in mind by ear."""
+
+OPENINGS = {
+    NoteKind.FROM_BEFORE: "In the picture from before:",
+    NoteKind.AGREED: "I checked again and both answers agree:",
+    NoteKind.SAME_AGAIN: "I checked again, with the same result.",
+    NoteKind.ONE_LOOK: "Only one of two looks gave an answer:",
+}
+"""What stands before an answer, in this order."""
+
+UNVERIFIED = "I could not find these figures in the text, so have somebody check them."
+NO_TEXT = (
+    "I can't tell: I find no text in this picture. Move closer, or turn the page to the light."
+)
+DECLINED = "I can't tell: the model finds no answer in this picture. Try another view."
+EMPTY = "I can't tell: the model gives no answer. Ask in other words."
+
+REFUSALS = {
+    Refusal.NOT_ENGLISH: (
+        "I can't tell: the small model on this machine understands English only. "
+        "Ask in English, such as: how many circles are there."
+    ),
+    Refusal.NO_SUCH_QUESTION: (
+        "I can't tell: the small model on this machine cannot answer such questions. "
+        "It knows colours and counts of simple drawn objects; ask about those, or about text."
+    ),
+    Refusal.NO_SUCH_THING: (
+        "I can't tell: the small model on this machine knows only simple drawn objects, "
+        "such as circles, stars and cups. Ask about one of those."
+    ),
+    Refusal.NOT_PLAIN: (
+        "I can't tell: the small model on this machine knows only plain questions. "
+        "Ask in fewer words, such as: how many circles are there."
+    ),
+}
+
+
+def opening(answer: Answer) -> str:
+    """What stands before an answer, with a space behind it; or ""."""
+    kinds = {note.kind for note in answer.notes}
+    return "".join(f"{words} " for kind, words in OPENINGS.items() if kind in kinds)
+
+
+def remarks(answer: Answer) -> Iterator[str]:
+    """The sentences of the notes that any skill's answer may have, in the order of the notes."""
+    for note in answer.notes:
+        sentence = _sentence(note)
+        if sentence:
+            yield sentence
+
+
+def _sentence(note: Note) -> str:
+    match note:
+        case Note(NoteKind.SPOILT, cause):
+            return SENTENCES[Cause(cause)]
+        case Note(NoteKind.NO_TEXT):
+            return NO_TEXT
+        case Note(NoteKind.LIGHT_HINT):
+            return WASHED_OUT
+        case Note(NoteKind.NO_MODEL, reason):
+            return f"I can't tell: {reason}"
+        case Note(NoteKind.REFUSED, refusal):
+            return REFUSALS[Refusal(refusal)]
+        case Note(NoteKind.DECLINED):
+            return DECLINED
+        case Note(NoteKind.EMPTY):
+            return EMPTY
+        case Note(NoteKind.AMBIGUOUS, doubt):
+            return f"I read it as it stands: {Doubt[doubt.upper()].value}."
+        case Note(NoteKind.UNVERIFIED):
+            return UNVERIFIED
+        case Note(NoteKind.CUT_OFF, edge):
+            return FIXES[edge]
+        case _:
+            return ""
+
+
+def details(answer: Answer) -> Iterator[str]:
+    """What a listener who wants to know everything hears behind an answer."""
+    lines = answer.evidence
+    if answer.basis is Basis.READ and lines:
+        if len(lines) <= MOST_QUOTED:
+            yield f"I read it here: {'; '.join(line.text for line in lines)}."
+        least = min(line.confidence for line in lines)
+        yield f"Letters {round(100 * least)} percent sure."
+    if answer.model is not None:
+        yield f"The model is {answer.model}."
+
+
+def ended(text: str) -> str:
+    """A text with a mark at its end, so that another sentence can follow."""
+    return text if text.rstrip().endswith((".", "!", "?")) else f"{text}."

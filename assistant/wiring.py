@@ -1,0 +1,272 @@
+"""The only factories: what is joined for a conversation, for one question, and for the doctor.
+
+Only commands import this. Drivers are imported where they are opened: a missing library is told
+then, and a start never waits for one that it does not need.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from assistant.audio import AudioClip
+from assistant.doctor.checks import Probe
+from assistant.doctor.probes import Openers, this_machine
+from assistant.errors import AssistantError
+from assistant.frames import FrameSource
+from assistant.hearing.late_listener import LateListener
+from assistant.hearing.listener import Listener
+from assistant.hearing.recognizer import Recognizer
+from assistant.hearing.voice_listener import Microphone, VoiceListener
+from assistant.hearing.vosk_recognizer import VoskRecognizer
+from assistant.inference.opening import ModelOpener, TextOpener, VisionModelOpener
+from assistant.models_store.installed import installed_text_model, speech_model
+from assistant.seeing.ocr import RapidOcrReader
+from assistant.session import phrases
+from assistant.session.session import Session
+from assistant.settings.file import save_setting
+from assistant.settings.paths import settings_file
+from assistant.settings.settings import Settings
+from assistant.skills.answerer import Answerer
+from assistant.skills.conversation import Conversation
+from assistant.speech.engine import Synthesizer
+from assistant.speech.speaker import Speaker
+from assistant.stopwatch import Stopwatch
+
+CLOSE_WITHIN_S = 0.5
+"""How long the end waits for a device that is just being opened."""
+
+DOCTOR_WAITS_S = 4.0
+"""For the first word of the speech engine: less than a probe may take."""
+
+
+class ClipPlayer(Protocol):
+    """What plays one clip after the other; every method may raise PlayerError."""
+
+    def play(self, clip: AudioClip) -> None:
+        """Play a clip and return when it was heard."""
+        ...
+
+    def set_volume(self, percent: int) -> None:
+        """Set the loudness of what is played next."""
+        ...
+
+    def close(self) -> None:
+        """Give the device back."""
+        ...
+
+
+# Seeing and answering.
+
+
+def one_shot_answerer(open_model: VisionModelOpener, stopwatch: Stopwatch) -> Answerer:
+    """What answers one question about one picture; stopwatch: times its stages."""
+    return Answerer(RapidOcrReader(), open_model, stopwatch)
+
+
+def text_reader() -> RapidOcrReader:
+    """What reads text beside a conversation: half of the cores, at least one.
+
+    Text is read while the user speaks: on two busy cores, two threads of it cost the microphone
+    words, and the question was not understood.
+    """
+    return RapidOcrReader(threads=max(1, (os.cpu_count() or 2) // 2))
+
+
+def text_model_folder(chosen: str) -> Path | None:
+    """The folder of the text model: the chosen one, else one that was pulled; None without one."""
+    return Path(chosen).expanduser() if chosen else installed_text_model()
+
+
+def open_camera(
+    source: str,
+    on_lost: Callable[[str], None] | None = None,
+    on_back: Callable[[str], None] | None = None,
+) -> FrameSource:
+    """The camera, file, folder, video or stream of a name; it is opened in a thread of its own."""
+    from assistant.devices.camera import Camera
+
+    return Camera(source, on_lost=on_lost, on_back=on_back)
+
+
+# Hearing.
+
+
+def open_recognizer(chosen: str) -> Recognizer:
+    """The recognizer of a Vosk model that was chosen or pulled, else PocketSphinx.
+
+    chosen: a folder of the settings or the command line, or "".
+
+    Raises:
+        RecognizerError: its model is missing or damaged.
+    """
+    folder = speech_model(chosen)
+    if folder is not None:
+        return VoskRecognizer(folder)
+    from assistant.hearing.recognizer_process import RecognizerProcess
+
+    return RecognizerProcess()
+
+
+def open_microphone() -> Microphone:
+    """The default microphone, which is looked for when it is opened."""
+    from assistant.devices.microphone import SoundDeviceMicrophone
+
+    return SoundDeviceMicrophone()
+
+
+def open_listener(chosen: str) -> Listener:
+    """What hears questions at the default microphone; see `open_recognizer` for `chosen`."""
+    from assistant.hearing.voice_activity import SileroVoiceActivity
+
+    return VoiceListener(open_microphone(), lambda: open_recognizer(chosen), SileroVoiceActivity)
+
+
+# Speaking.
+
+
+def open_synthesizer(settings: Settings, *, timeout_s: float | None = None) -> Synthesizer:
+    """The speech engine, with the voice and the speed of the settings.
+
+    timeout_s: for one sentence; None for the usual one.
+    """
+    from assistant.devices.synthesizer import Pyttsx3Synthesizer
+
+    synthesizer = (
+        Pyttsx3Synthesizer() if timeout_s is None else Pyttsx3Synthesizer(timeout_s=timeout_s)
+    )
+    synthesizer.set_rate(settings.speech_rate)
+    synthesizer.set_voice(settings.speech_voice or None)
+    return synthesizer
+
+
+def open_player() -> ClipPlayer:
+    """The loudspeaker.
+
+    Raises:
+        PlayerError: there is none.
+    """
+    from assistant.devices.player import SoundDevicePlayer
+
+    return SoundDevicePlayer()
+
+
+def open_speaker() -> Speaker:
+    """What speaks in a conversation; engine and loudspeaker are opened in its own thread."""
+    from assistant.devices.player import SoundDevicePlayer
+    from assistant.devices.synthesizer import Pyttsx3Synthesizer
+    from assistant.speech.sentence_speaker import SentenceSpeaker
+
+    return SentenceSpeaker(Pyttsx3Synthesizer(), SoundDevicePlayer)
+
+
+class Live:
+    """A conversation with its devices; no start waits for any of them.
+
+    What is missing is told once. It is looked for again whenever it is needed.
+    """
+
+    def __init__(self, settings: Settings, *, speech: bool, way_out: str) -> None:
+        """Open the camera and the speaker, which work in threads of their own.
+
+        speech:  False if this start shall make no sound at all.
+        way_out: what the user can do where there is no vision model.
+        """
+        self._settings = settings
+        self._reader = text_reader()
+        self._models = ModelOpener(settings.model_folder, way_out=way_out)
+        conversation = Conversation(
+            self._reader,
+            self._models,
+            open_text_model=TextOpener(
+                lambda: text_model_folder(self.session.settings.text_model_folder)
+            ),
+            mirrored=lambda: self.session.settings.camera_mirrored,
+        )
+        self.session = Session(conversation, settings=settings, save=self._save)
+        self._speaker = open_speaker() if speech else None
+        self._listener = LateListener()
+        self._frames: FrameSource | None = None
+        if settings.camera_source.strip().lower() not in ("", "none"):
+            self._frames = open_camera(
+                settings.camera_source, self.session.camera_lost, self.session.camera_back
+            )
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._open, name="devices", daemon=True)
+
+    def start(self, *, ask_how_to_speak: bool) -> None:
+        """Begin to talk, and to open what takes longer."""
+        # These open their devices in threads of their own: the first words can be spoken.
+        self.session.attach(speaker=self._speaker, listener=self._listener, frames=self._frames)
+        if self._frames is None:
+            self.session.report(phrases.NO_CAMERA)
+        self._thread.start()
+        self.session.start(ask_how_to_speak=ask_how_to_speak)
+
+    def close(self) -> None:
+        """End the session and give every device back."""
+        self.session.close()
+        self._closing.set()
+        # What is still being loaded is given up: nobody waits for it who wants to leave.
+        self._thread.join(timeout=CLOSE_WITHIN_S)
+        for device in (self._speaker, self._listener, self._frames):
+            if device is not None:
+                device.close()
+
+    def _save(self, settings: Settings, name: str) -> None:
+        """Keep one changed setting, and open what it has switched on; raises SettingsError."""
+        if name == "history.enabled" and settings.history_enabled:
+            threading.Thread(target=self._open_memory, daemon=True).start()
+        save_setting(settings_file(), settings, name)
+
+    def _open(self) -> None:
+        wanted = [self._open_listener, self._models.find, self._reader.load]
+        if self._settings.history_enabled:
+            wanted.append(self._open_memory)
+        for open_one in wanted:
+            if not self._closing.is_set():
+                self._try(open_one)
+
+    def _try(self, open_one: Callable[[], None]) -> None:
+        try:
+            open_one()
+        except AssistantError as error:
+            self.session.report(str(error))
+
+    def _open_listener(self) -> None:
+        microphone = open_microphone()
+        is_there = False
+        try:
+            microphone.open()
+            is_there = True
+        finally:
+            microphone.close()
+            self._listener.ready(
+                lambda: open_listener(self._settings.vosk_folder), at_once=is_there
+            )
+
+    def _open_memory(self) -> None:
+        from assistant.memory.notebook import open_notebook
+
+        try:
+            notebook = open_notebook(embed=self._models.embed, model=self._models.name)
+        except AssistantError as error:
+            self.session.without_memory(f"Nothing can be saved: {error}")
+            return
+        self.session.attach(memory=notebook)
+
+
+def doctor_probes(*, delete_id: str) -> list[Probe]:
+    """What the doctor looks at on this machine; `delete_id` as in `this_machine`."""
+    return this_machine(
+        Openers(
+            camera=open_camera,
+            microphone=open_microphone,
+            player=open_player,
+            synthesizer=lambda settings: open_synthesizer(settings, timeout_s=DOCTOR_WAITS_S),
+            speech_model=speech_model,
+            text_reader=RapidOcrReader(threads=1).load,
+        ),
+        delete_id=delete_id,
+    )

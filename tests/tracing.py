@@ -1,0 +1,192 @@
+"""What a program and all its processes ask of the kernel: addresses it calls, files it writes.
+
+strace sees every thread and every process, also native code that Python knows nothing of. Counted
+is what is tried, whether or not it succeeds.
+"""
+
+import functools
+import ipaddress
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# The calls that name an address, and the one that could make them unseen.
+_NETWORK = "connect,bind,sendto,sendmsg,sendmmsg,io_uring_setup"
+# Those that one machine lacks (open, on arm64) are left out there.
+_FILES = "?open,openat,?openat2,?creat,?mkdir,mkdirat,?rename,?renameat,renameat2,symlinkat,?mknod"
+
+_CALL = re.compile(r"^\d+ +(?P<name>\w+)\(")
+_ADDRESS = re.compile(
+    r"sa_family=AF_INET6?, sin6?_port=htons\((?P<port>\d+)\)"
+    r"(?:, sin_addr=inet_addr\(\"(?P<four>[^\"]+)\"\)"
+    r"|.*?inet_pton\(AF_INET6, \"(?P<six>[^\"]+)\")"
+)
+_UNIX = re.compile(r"sa_family=AF_UNIX, sun_path=@?\"(?P<path>[^\"]*)\"")
+_PLACE = re.compile(r"(?:(?:AT_FDCWD|\d+)<(?P<folder>[^>]*)>, )?\"(?P<path>[^\"]*)\"")
+_WRITES = re.compile(r"\bO_(?:CREAT|WRONLY|RDWR|TMPFILE)\b")
+# The system's own services that look names up, or call out of the machine, for a program.
+# Not nscd: it is asked for the user's own name, too, and where none runs, glibc tries it first.
+_RESOLVERS = ("/resolve/", "/avahi-daemon/")
+_NAME_SERVICE_PORTS = (53, 853)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An address that a system call named.
+
+    address: of the internet, or the path of a Unix socket.
+    port:    0 for a Unix socket.
+    """
+
+    name: str
+    address: str
+    port: int
+
+    def leaves(self) -> bool:
+        """True for an address other than loopback, and for a question to a name service."""
+        if self.name == "io_uring_setup":
+            return True  # what is sent through such a ring is seen by nobody
+        if self.address.startswith("/"):
+            return any(part in self.address for part in _RESOLVERS)
+        if self.port in _NAME_SERVICE_PORTS:
+            return True  # a resolver on this machine sends the name on
+        address = ipaddress.ip_address(self.address)
+        four = getattr(address, "ipv4_mapped", None)
+        return not (four or address).is_loopback
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """How a traced program ended, what it printed, and what it asked of the kernel.
+
+    written: absolute paths that were opened for writing, made, or renamed.
+    """
+
+    code: int
+    out: str
+    error: str
+    calls: tuple[Call, ...]
+    written: frozenset[Path]
+
+    def leaving(self) -> list[Call]:
+        """The calls that leave this machine."""
+        return [call for call in self.calls if call.leaves()]
+
+
+@functools.cache
+def untraceable() -> str:
+    """Why programs cannot be traced here; empty if they can."""
+    if shutil.which("strace") is None:
+        return "strace is not installed; scripts/setup --test installs it on Debian and Ubuntu"
+    done = subprocess.run([*_strace(), "-o", "/dev/null", "true"], capture_output=True, text=True)
+    if done.returncode:
+        return f"strace may not trace here: {done.stderr.strip()[-200:]}"
+    return ""
+
+
+def start_traced(
+    command: Sequence[str | Path],
+    folder: Path,
+    *,
+    environment: Mapping[str, str],
+    work: Path,
+    cut_off: bool,
+) -> subprocess.Popen[str]:
+    """Start a program under strace, with a pipe for its input; `finish` ends it.
+
+    folder:  where its calls and what it prints are written, as `calls`, `out` and `error`.
+    work:    the folder in which it starts.
+    cut_off: in a network of its own, without any way out, where the kernel permits it; what fails
+             a test is sent nowhere then. Servers of this machine cannot be reached either.
+    """
+    before = _own_network() if cut_off else ()
+    with (folder / "out").open("w") as out, (folder / "error").open("w") as error:
+        return subprocess.Popen(
+            [*before, *_strace(), "-o", str(folder / "calls"), *map(str, command)],
+            env=dict(environment),
+            cwd=work,
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=error,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def finish(
+    process: subprocess.Popen[str], folder: Path, *, work: Path, limit_s: float = 300.0
+) -> Traced:
+    """Close a program's input, wait for its end, and read what it did; folders as given before.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not end; it is ended then.
+    """
+    try:
+        process.communicate(timeout=limit_s)
+    finally:
+        if process.poll() is None:
+            # strace alone could be ended, but what it watches would go on.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    calls: list[Call] = []
+    written: set[Path] = set()
+    for line in (folder / "calls").read_text(errors="surrogateescape").splitlines():
+        calls += _calls(line)
+        written |= _written(line, work)
+    out, error = ((folder / name).read_text(errors="replace") for name in ("out", "error"))
+    return Traced(process.returncode, out, error, tuple(calls), frozenset(written))
+
+
+@functools.cache
+def _strace() -> tuple[str, ...]:
+    # Without abbreviations: of a list of messages only the first would be shown.
+    command = ("strace", "-f", "-y", "-s", "0", "-e", "abbrev=none", "-e", "signal=none",
+               "-e", f"trace={_NETWORK},{_FILES}")  # fmt: skip
+    fast = (*command, "--seccomp-bpf")  # stops at these calls only; since strace 5.3
+    done = subprocess.run([*fast, "-o", "/dev/null", "true"], capture_output=True)
+    return command if done.returncode else fast
+
+
+@functools.cache
+def _own_network() -> tuple[str, ...]:
+    for command in (("unshare", "--net"), ("unshare", "--net", "--map-root-user")):
+        if (
+            shutil.which("unshare")
+            and not subprocess.run([*command, "true"], capture_output=True).returncode
+        ):
+            return command
+    return ()
+
+
+def _calls(line: str) -> list[Call]:
+    called = _CALL.match(line)
+    if called is None:
+        return []
+    name = called["name"]
+    if name == "io_uring_setup":
+        return [Call(name, "0.0.0.0", 0)]
+    if name not in _NETWORK.split(","):
+        return []
+    found = [
+        Call(name, found["four"] or found["six"], int(found["port"]))
+        for found in _ADDRESS.finditer(line)
+    ]
+    return found + [Call(name, found["path"], 0) for found in _UNIX.finditer(line)]
+
+
+def _written(line: str, folder: Path) -> set[Path]:
+    called = _CALL.match(line)
+    if called is None or called["name"] in _NETWORK.split(",") or " = -1 " in line:
+        return set()
+    if called["name"].startswith("open") and not _WRITES.search(line):
+        return set()
+    return {
+        # A path that climbs out of a folder must not look as if it lay inside.
+        Path(os.path.normpath(Path(place["folder"] or folder) / place["path"]))
+        for place in _PLACE.finditer(line, called.end())
+    }
