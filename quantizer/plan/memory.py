@@ -1,96 +1,27 @@
 """The most memory that a run will hold: what lies there at each moment that may be the peak.
 
-Counted tensor by tensor from the code of ``quantizer.run.walk``, ``quantizer.run.gathering`` and
-``quantizer.solvers.solver``; tests hold it to what torch's allocator records. Sizes are bytes.
+Counted tensor by tensor from the code of ``quantizer.run.walk`` and ``quantizer.run.pipeline``;
+what groups of layers, solvers and passes hold stands in the modules beside this one. Tests hold it
+to what torch's allocator records. Sizes are bytes.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from models.families import OpenedModel
 from models.files.checkpoint import CheckpointReader
-from quantizer.plan.workload import (
-    FLOAT,
-    BlockShape,
-    CalibrationShape,
-    LinearShape,
-    chooses_gamma,
-    is_asymmetric,
-    stages,
-)
+from quantizer.plan.buffers import FINISHED, FLOAT, READING, WEIGHTS, Buffer, Moment
+from quantizer.plan.groups import Group, solving_moments, statistics_moments
+from quantizer.plan.passing import pass_moments
+from quantizer.plan.solving import LayerBytes
+from quantizer.plan.workload import BlockShape, CalibrationShape, is_asymmetric
 from quantizer.recipes.recipe import Recipe
 from quantizer.run.outer import word_tables
-from quantizer.solvers.methods import Settings
-from quantizer.solvers.target import GAMMAS, multiplies_early
-
-Parts = dict[str, float]
-"""Bytes by what they are for."""
 
 MOST_STATES = 4.0e9
 """Bytes that the states of all sequences may take in host memory before they are halved."""
-
-_BLOCK = 128
-"""Columns that the solvers work on at a time."""
-
-_FACTORIZING = 4.0
-"""Hessians at the peak of factorizing one, the given one left out and the factor counted."""
-
-# The same for a lower factor that is not inverted; and float32 copies of the weight, a copy of
-# the factor beside them, while a layer is solved with it.
-_LOWER = 2.0
-_PULLING = 4.0
-
-# Peaks of solvers.solver.solve beyond its arguments and the codes of its stages: (a, b, c, d)
-# stands for a float32 copies of the weight, b of the Hessian, c of one block of 128 columns and
-# d of one group. GPTQ peaks where a stage is measured, with the factor beside; rpiq where four
-# scales are tried at once, with the damped Hessian beside the factor; rpiq-paper where an iterate
-# is put back on the grid, with the Gram matrix of the last sequence beside the factor.
-_WORKING: Mapping[str, tuple[float, float, float, float]] = {
-    "rtn": (4.25, 0.0, 0.0, 0.0),
-    "gptq": (4.0, 1.0, 6.0, 0.0),
-    "rpiq": (5.0, 2.0, 3.0, 40.0),
-    "rpiq-paper": (9.45, 2.0, 0.0, 3.0),
-}
-
-
-def factorizing_bytes(layer: LinearShape, settings: Settings) -> float:
-    """Peak of the solver until the factor of a group's Hessian is known."""
-    if settings.method == "rtn":
-        return 0.0
-    before = 1 + (settings.grid == "hessian")  # stages
-    stored = (1 + before) * layer.count + before * _grid_bytes(layer, settings)
-    return _FACTORIZING * layer.in_features**2 * FLOAT + stored
-
-
-def working_bytes(layer: LinearShape, settings: Settings) -> float:
-    """Peak of the solver from then on, the factor counted."""
-    weight, hessian = layer.count * FLOAT, layer.in_features**2 * FLOAT
-    group = min(settings.group_size, layer.in_features)
-    # Blocks never split a group.
-    block = min(max(_BLOCK // group, 1) * group, layer.in_features)
-    a, b, c, d = _WORKING[settings.method]
-    columns = (c * block + d * group) * layer.out_features * FLOAT
-    # The factors of diagonal blocks stay from round to round.
-    widths = {"rpiq": block + group, "rpiq-paper": group}.get(settings.method, 0)
-    factors = widths * layer.in_features * FLOAT
-    return a * weight + b * hessian + columns + factors + solution_bytes(layer, settings)
-
-
-def solver_bytes(layer: LinearShape, settings: Settings) -> float:
-    """Peak workspace of one layer's solver."""
-    return max(factorizing_bytes(layer, settings), working_bytes(layer, settings))
-
-
-def solution_bytes(layer: LinearShape, settings: Settings) -> float:
-    """What stays of a solved layer until its group is done: codes and grid of every stage."""
-    return stages(settings) * (layer.count + _grid_bytes(layer, settings))
-
-
-def _grid_bytes(layer: LinearShape, settings: Settings) -> float:
-    """Scales and zero-points of one stage."""
-    return 2 * FLOAT * layer.count / settings.group_size
 
 
 def block_moments(
@@ -99,142 +30,86 @@ def block_moments(
     followed: CalibrationShape,
     recipe: Recipe,
     *,
-    parked: bool = False,
-) -> Iterator[Parts]:
-    """What lies on the device at the moments of a block that may be its peak.
+    on_gpu: bool = False,
+    threads: int = 1,
+    double: bool = False,
+) -> Iterator[Moment]:
+    """What lies where the block is computed, at the moments that may be its peak.
 
     followed: the sequences on the full-precision path, empty without it.
-    parked:   whether its copy of the block waits elsewhere while it computes nothing.
+    on_gpu:   the copy of the block for that path then waits on the host while it computes nothing.
+    double:   whether Hessians can be factorized in float64 only.
     """
     weights = block_bytes(block)
-    twin = weights if followed.all else 0.0
-    standing = {"weights of one block": weights + (0.0 if parked else twin)}
-    beside = {"full-precision block": twin} if parked else {}
-    finished = 0.0
+    standing = [Buffer(WEIGHTS, "the block", weights)]
+    twin = [Buffer(WEIGHTS, "its full-precision copy", weights)] if followed.all else []
+    resting = [] if on_gpu else twin
+    reading = Buffer(READING, "a tensor as it is stored and in float32", 3.0 * block.largest)
+    yield Moment("reading the block", (*standing, *twin, reading))
+    passing = list(pass_moments(block, calibration, on_gpu=on_gpu, threads=threads))
+    for moment in passing:  # the goal of the full-precision path
+        yield moment.beside([*standing, *twin])
+    finished = [Buffer(FINISHED, "codes and grids", 0.0)]
     for layers in block.groups:
-        here = standing | {"finished layers of the block": finished}
-        settings = recipe.settings_of(layers[0].name)
-        fit = calibration.tokens(layers[0].name, recipe.rule(layers[0].name).stream)[0]
-        own = followed if is_asymmetric(settings) else CalibrationShape()
-        for moment in _statistics_moments(block, layers, calibration, own, settings):
-            yield here | beside | moment
-        for moment in _group_moments(block, layers, calibration, own, settings, fit):
-            yield here | moment
-        finished += sum(layer.count + _grid_bytes(layer, settings) for layer in layers)
-    if not block.groups:  # it only carries the states on
-        yield standing | beside | {"activations": activation_bytes(block, calibration)}
+        name = layers[0].name
+        settings = recipe.settings_of(name)
+        group = Group(
+            layers,
+            settings,
+            calibration,
+            followed if is_asymmetric(settings) else CalibrationShape(),
+            calibration.tokens(name, recipe.rule(name).stream)[0],
+            recipe.rule(name).stream != "all",
+            double,
+        )
+        both = twin if group.followed.all else resting
+        for moment in statistics_moments(group, passing):
+            yield moment.beside([*standing, *both, *finished], f"{name}: {moment.name}")
+        for moment in solving_moments(group, passing):
+            yield moment.beside([*standing, *resting, *finished], f"{name}: {moment.name}")
+        done = finished[0].size + group.stored
+        finished = [Buffer(FINISHED, "codes and grids", done)]
+    for moment in passing:
+        yield moment.beside([*standing, *twin, *finished], f"{block.name}: {moment.name}")
+    if not on_gpu:
+        copied = [Buffer(READING, "other tensors", float(sum(block.others.values())))]
+        yield Moment("copying the rest", (*standing, *twin, *finished, *copied))
+        yield from keeping_moments(block, recipe)
 
 
 def block_bytes(block: BlockShape) -> float:
-    """A block's linear layers in float32."""
-    return sum(layer.count for layer in block.loaded) * FLOAT
+    """A block in float32: its linear layers, and whatever else it holds, stored in two bytes."""
+    linears = {f"{layer.name}.weight" for layer in block.loaded}
+    rest = sum(size for name, size in block.others.items() if name not in linears)
+    return float(sum(layer.count for layer in block.loaded) * FLOAT + 2 * rest)
 
 
-def _statistics_moments(
-    block: BlockShape,
-    layers: tuple[LinearShape, ...],
-    calibration: CalibrationShape,
-    followed: CalibrationShape,
-    settings: Settings,
-) -> Iterator[Parts]:
-    """While the inputs of a group are gathered, and while means are made of their sums."""
-    hessian = layers[0].in_features ** 2 * FLOAT
-    inputs, last = _input_bytes(layers[0], calibration, settings)
-    sums, apart = _sums(layers, calibration, followed)
-    kept = (sums + apart) * hessian + last
-    forward = activation_bytes(block, calibration)
-    # The path that is run second holds the inputs of the first.
-    yield {"statistics": kept, "activations": forward + 2 * inputs}
-    means = sums if calibration.held_out else sums - 1
-    yield {"statistics": kept + means * hessian}
+def keeping_moments(block: BlockShape, recipe: Recipe) -> Iterator[Moment]:
+    """While a finished block is written and hashed on the host, its weights gone."""
+    others = float(sum(block.others.values()))
+    sizes = [LayerBytes.of(x, recipe.settings_of(x.name)) for x in block.linears]
+    if not sizes:
+        yield Moment("writing a block", (Buffer(FINISHED, "other tensors", others),))
+        return
+    finished = (
+        Buffer(FINISHED, "codes and grids", sum(size.stored for size in sizes)),
+        Buffer(FINISHED, "other tensors", others),
+        Buffer(FINISHED, "packed tensors", sum(size.stored for size in sizes)),
+    )
+    widest = max(size.weight for size in sizes)
+    hashed = Buffer(READING, "a weight, its bytes and what it is made of", 5.0 * widest)
+    yield Moment("hashing a block", (*finished, hashed))
 
 
-def _input_bytes(
-    layer: LinearShape, calibration: CalibrationShape, settings: Settings
-) -> tuple[float, float]:
-    """A layer's inputs on the longest sequence, and those that are kept of the last one."""
-    longest = max((s.reaching(layer.name) for s in calibration.all), default=0)
-    inputs = float(longest * layer.in_features * FLOAT)
-    return inputs, inputs if settings.method == "rpiq-paper" else 0.0
+def comparing_moments(blocks: Sequence[BlockShape], largest: float) -> Iterator[Moment]:
+    """While the result is read back.
 
-
-def _sums(
-    layers: tuple[LinearShape, ...], calibration: CalibrationShape, followed: CalibrationShape
-) -> tuple[float, int]:
-    """Sums for fitting and held out, and between the two paths, in Hessians; and 1 where these
-    need a Hessian of the followed tokens, because they are not all."""
-    apart = bool(followed.fitting) and len(followed.fitting) < len(calibration.fitting)
-    rows, columns = [layer.out_features for layer in layers], layers[0].in_features
-    between = rows[0] / columns if multiplies_early(rows, columns) else 1.0
-    return (2 + between if followed.all else 2), int(apart)
-
-
-def _group_moments(
-    block: BlockShape,
-    layers: tuple[LinearShape, ...],
-    calibration: CalibrationShape,
-    followed: CalibrationShape,
-    settings: Settings,
-    fit: int,
-) -> Iterator[Parts]:
-    columns = layers[0].in_features
-    hessian = columns**2 * FLOAT
-    forward = activation_bytes(block, calibration)
-    last = _input_bytes(layers[0], calibration, settings)[1]
-    sums, apart = _sums(layers, calibration, followed)
-    kept = (sums + apart - (not calibration.held_out)) * hessian + last
-    group = sum(layer.count for layer in layers) * FLOAT  # a copy of the weights
-    scarce = hessian if fit < columns and settings.method != "rpiq-paper" else 0.0  # two dampings
-    if settings.method != "rtn":
-        yield {
-            "statistics": kept + scarce,
-            "solver": factorizing_bytes(layers[0], settings) + group,
-        }
-    proposal = 0.0
-    if followed.all:
-        # The correction, with the factor that GPTQ uses too, or with one of its own.
-        known = 1.0 if chooses_gamma(settings) and apart else 0.0
-        making = _LOWER if apart else 4.0 if chooses_gamma(settings) else _FACTORIZING
-        yield {"statistics": kept + hessian, "solver": (making + known) * hessian + group}
-        kept += hessian
-        if apart:
-            pulls = 0.0
-            for layer in layers:
-                pulling = hessian + _PULLING * layer.count * FLOAT + pulls + group
-                yield {"statistics": kept + known * hessian, "solver": pulling}
-                pulls += layer.count * FLOAT
-            kept += pulls
-    if followed.all and chooses_gamma(settings):
-        quick = replace(settings, method="gptq")
-        proposal = sum(layer.count + _grid_bytes(layer, settings) for layer in layers)
-        for layer in layers:
-            solving = working_bytes(layer, quick) + layer.count * FLOAT  # with its target
-            yield {"statistics": kept + scarce, "solver": solving + group + 2 * proposal}
-        result = 2.0 * max((s.state for s in followed.held_out), default=0)
-        yield {
-            "statistics": kept + hessian + scarce,
-            "solver": group + len(GAMMAS) * proposal,
-            "activations": forward + result,
-        }
-    solved = 0.0
-    for layer in layers:
-        target = layer.count * FLOAT if followed.all else 0
-        solver = working_bytes(layer, settings) + group + target + solved + proposal
-        yield {"statistics": kept + scarce, "solver": solver}
-        solved += solution_bytes(layer, settings)
-
-
-def activation_bytes(block: BlockShape, calibration: CalibrationShape) -> float:
-    """Peak of one sequence's pass through a block.
-
-    At the widest place three tensors of the hidden layer of the feed-forward part lie beside
-    the residual, its norm and what the norm needs.
+    largest: bytes of the largest tensor that is copied.
     """
-    narrow = min(layer.in_features for layer in block.loaded)
-    wide = max(max(layer.out_features, layer.in_features) for layer in block.loaded)
-    layer = block.loaded[0].name
-    longest = max((sequence.passing(layer) for sequence in calibration.all), default=0)
-    return longest * (2.5 * narrow + 3 * wide) * FLOAT
+    yield Moment("comparing with the source", (Buffer(READING, "both tensors", 2.0 * largest),))
+    widest = max((layer.count for block in blocks for layer in block.linears), default=0)
+    hashed = Buffer(READING, "a weight, its bytes and what it is made of", 5.75 * FLOAT * widest)
+    yield Moment("reading the result back", (hashed,))
 
 
 def state_bytes(
@@ -268,18 +143,37 @@ def state_dtype(calibration: CalibrationShape, followed: CalibrationShape) -> to
     return torch.float32 if exact <= MOST_STATES else torch.bfloat16
 
 
-def outer_moments(opened: OpenedModel, reader: CheckpointReader) -> tuple[float, float, float]:
-    """Outer tensors as they stay on the device, the table of words, which stays on the host, and
-    the largest tensor as it is read and compared."""
+@dataclass(frozen=True, slots=True)
+class OuterBytes:
+    """Sizes of what lies outside all blocks.
+
+    stays:  tensors that the device holds in float32 throughout.
+    table:  the table of words, which stays on the host as it is stored.
+    loaded: the largest tensor of the first kind as it is read, stored and in float32.
+    copied: the largest of all tensors, stored.
+    """
+
+    stays: float
+    table: float
+    loaded: float
+    copied: float
+
+
+def outer_bytes(opened: OpenedModel, reader: CheckpointReader) -> OuterBytes:
+    """Look at the headers of the tensors outside all blocks."""
     inside = tuple(f"{block.name}." for block in opened.blockwise.blocks())
     outer = [name for name in reader.names() if not name.startswith(inside)]
     used = set(opened.blockwise.outer_names())
     loaded = [name for name in outer if name in used and not name.startswith("lm_head.")]
     tables = word_tables(opened.module)
-    stays = sum(
-        reader.size(name) // reader.dtype(name).itemsize * FLOAT
+    wide = {
+        name: reader.size(name) // reader.dtype(name).itemsize * FLOAT
         for name in loaded
         if name not in tables
+    }
+    return OuterBytes(
+        stays=float(sum(wide.values())),
+        table=float(sum(reader.size(name) for name in loaded if name in tables)),
+        loaded=float(max((reader.size(name) + size for name, size in wide.items()), default=0)),
+        copied=float(max((reader.size(name) for name in outer), default=0)),
     )
-    table = sum(reader.size(name) for name in loaded if name in tables)
-    return stays, table, max((reader.size(name) for name in outer), default=0)

@@ -3,7 +3,6 @@
 Arithmetic over the shapes that headers tell and over the calibration sequences. Sizes are bytes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +12,12 @@ from models.families import OpenedModel
 from models.files.checkpoint import MAX_SHARD_BYTES, CheckpointReader
 from quantizer.calibration.streams import CalibrationSet
 from quantizer.errors import Naming, SettingsError
+from quantizer.plan.buffers import Moment, Parts
 from quantizer.plan.machine import Machine
-from quantizer.plan.memory import (
-    Parts,
-    block_bytes,
-    block_moments,
-    outer_moments,
-    state_bytes,
-    state_dtype,
-)
+from quantizer.plan.memory import state_dtype
+from quantizer.plan.peaks import PlannedRun, device_peak, host_peak
 from quantizer.plan.time import block_seconds
 from quantizer.plan.workload import (
-    BlockShape,
     CalibrationShape,
     LinearShape,
     block_shapes,
@@ -36,6 +29,10 @@ from quantizer.solvers.few_tokens import too_few
 
 SPARE_BYTES = 2**20
 """Room on the disk for headers, configuration, tokenizer and report."""
+
+
+LARGEST_BUFFERS = 5
+"""How many buffers of the peak are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +69,9 @@ class Plan:
 
     host, device: parts of the peak, by what they are for; device is empty on the CPU, where
         everything lies in host memory.
+    host_at, device_at: what is held at the peak, tensor by tensor; device_at is None on the CPU.
+    double_peak: bytes at the peak of what computes, host or device, if Hessians can be factorized
+        in float64 only.
     output, work: bytes on the disk, of the result and of the unfinished work beside it.
     seconds:      expected, right within a factor of about two; None where nobody asked.
     """
@@ -79,6 +79,9 @@ class Plan:
     blocks: tuple[tuple[str, tuple[GroupPlan, ...]], ...]
     host: Parts
     device: Parts
+    host_at: Moment
+    device_at: Moment | None
+    double_peak: float
     output: int
     work: int
     seconds: float | None
@@ -168,11 +171,25 @@ class Plan:
             "device_bytes": {name: round(size) for name, size in self.device.items()},
             "device_peak_bytes": round(self.device_peak),
             "device_free_bytes": self.machine.free_device,
+            "host_limit": _limit(self.host_at),
+            "device_limit": None if self.device_at is None else _limit(self.device_at),
+            "double_peak_bytes": round(self.double_peak),
             "output_bytes": self.output,
             "work_bytes": self.work,
             "disk_free_bytes": self.machine.free_disk,
             "seconds": None if self.seconds is None else round(self.seconds, 4),
         }
+
+
+def _limit(moment: Moment) -> dict[str, Any]:
+    """The moment of a peak and its largest buffers, for machines; sizes in bytes."""
+    return {
+        "moment": moment.name,
+        "largest": [
+            {"part": buffer.part, "name": buffer.name, "bytes": round(buffer.size)}
+            for buffer in moment.largest(LARGEST_BUFFERS)
+        ],
+    }
 
 
 def make_plan(
@@ -197,7 +214,12 @@ def plan_shapes(
     """Work out what a run with calibration sequences of these shapes will need."""
     blocks = block_shapes(list(opened.blockwise.blocks()), reader, recipe)
     followed = shape.followed(recipe, widest_layer(opened, recipe))
-    host, device = _peak(opened, reader, blocks, shape, followed, recipe, machine)
+    run = PlannedRun.of(opened, reader, blocks, shape, followed, recipe)
+    host = host_peak(run, machine)
+    device = None if machine.free_device is None else device_peak(run)
+    double = (
+        host_peak(run, machine, double=True) if device is None else device_peak(run, double=True)
+    )
     shards = sum(shard_size(block, recipe.base) for block in blocks)
     inside = tuple(f"{block.name}." for block in blocks)
     rest = sum(reader.size(name) for name in reader.names() if not name.startswith(inside))
@@ -207,8 +229,11 @@ def plan_shapes(
             (block.name, tuple(plan_group(group, shape, recipe) for group in block.groups))
             for block in blocks
         ),
-        host=host,
-        device=device,
+        host=host.parts,
+        device={} if device is None else device.parts,
+        host_at=host,
+        device_at=device,
+        double_peak=double.size,
         output=shards + rest,
         # Blocks that become one file lie there twice while they are joined.
         work=shards if single else 0,
@@ -225,53 +250,6 @@ def state_dtype_of(
     """How a run stores states between blocks, see `state_dtype`."""
     shape = CalibrationShape.of(opened, calibration)
     return state_dtype(shape, shape.followed(recipe, widest_layer(opened, recipe)))
-
-
-def _peak(
-    opened: OpenedModel,
-    reader: CheckpointReader,
-    blocks: Sequence[BlockShape],
-    calibration: CalibrationShape,
-    followed: CalibrationShape,
-    recipe: Recipe,
-    machine: Machine,
-) -> tuple[Parts, Parts]:
-    """Parts of the peaks of host and device."""
-    outer, table, largest = outer_moments(opened, reader)
-    states = "calibration states"
-    # Sequences that were drawn are in the process already, and become states.
-    drawn = sum(sequence.sample for sequence in calibration.all)
-    on_gpu = machine.free_device is not None
-    base: Parts = {
-        "Python and libraries": machine.base - drawn,
-        states: 0.0,
-        "embedding table": table if calibration.all else 0.0,
-    }
-    outside: Parts = {"outer tensors": outer if calibration.all else 0.0}
-    width = state_dtype(calibration, followed).itemsize
-    moments = [
-        ({states: state_bytes(calibration, followed, width, first=index == 0)}, outside | moment)
-        for index, block in enumerate(blocks)
-        for moment in block_moments(block, calibration, followed, recipe, parked=on_gpu)
-    ]
-    # While outer tensors are loaded, and while the result is compared with the source.
-    start = state_bytes(calibration, CalibrationShape(), width, first=True)
-    moments.append(({states: start}, outside | {"reading": largest}))
-    comparing = base | {"reading": 2.0 * largest}
-    if not on_gpu:
-        candidates = [base | on_host | moment for on_host, moment in moments]
-        return max([*candidates, comparing], key=_total), {}
-    codes = max(sum(layer.count for layer in block.linears) for block in blocks)
-    finished: Parts = {"finished layers of the block": 2.0 * codes}
-    if followed.all:
-        finished["full-precision block"] = max(block_bytes(block) for block in blocks)
-    working = [base | on_host | finished for on_host, _ in moments]
-    device = max((moment for _, moment in moments), key=_total)
-    return max([*working, comparing], key=_total), device
-
-
-def _total(parts: Parts) -> float:
-    return sum(parts.values())
 
 
 def megabytes(size_bytes: float) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from quantizer.plan.memory import Parts
-from quantizer.plan.plan import GroupPlan, Plan, megabytes
+from quantizer.plan.buffers import Moment, Parts
+from quantizer.plan.plan import LARGEST_BUFFERS, GroupPlan, Plan, megabytes
 
 
 def plan_text(plan: Plan, warnings: Sequence[str]) -> str:
@@ -12,9 +12,14 @@ def plan_text(plan: Plan, warnings: Sequence[str]) -> str:
     for first, last, groups in _runs(plan):
         lines.append(f"{first}:" if first == last else f"{first} to {last}, each:")
         lines += [f"  {_group(group)}" for group in groups]
-    lines += _memory("host memory", plan.host, plan.machine.free_host)
-    if plan.device:
-        lines += _memory("GPU memory", plan.device, plan.machine.free_device)
+    lines += _memory("host memory", plan.host, plan.host_at, plan.machine.free_host)
+    if plan.device_at is not None:
+        lines += _memory("GPU memory", plan.device, plan.device_at, plan.machine.free_device)
+    usual = plan.device_peak if plan.device else plan.host_peak
+    if plan.double_peak > usual:
+        lines.append(
+            f"  {megabytes(plan.double_peak)} MB if a Hessian can be factorized in float64 only"
+        )
     lines.append(
         f"disk: {megabytes(plan.output)} MB for the result and {megabytes(plan.work)} MB beside "
         f"it while it is put together; {megabytes(plan.machine.free_disk)} MB are free"
@@ -55,10 +60,12 @@ def _short(layer: str) -> str:
     return ".".join(parts[numbers[-1] + 1 :]) if numbers else parts[-1]
 
 
-def _memory(what: str, parts: Parts, free: int | None) -> list[str]:
+def _memory(what: str, parts: Parts, moment: Moment, free: int | None) -> list[str]:
     room = "" if free is None else f"; {megabytes(free)} MB are free"
     lines = [f"{what} at the peak: {megabytes(sum(parts.values()))} MB{room}"]
-    return lines + [f"  {name}: {megabytes(size)} MB" for name, size in parts.items() if size]
+    lines += [f"  {name}: {megabytes(size)} MB" for name, size in parts.items() if size]
+    largest = [f"{x.name} {megabytes(x.size)} MB" for x in moment.largest(LARGEST_BUFFERS)]
+    return [*lines, f"  reached at {moment.name}; largest: {', '.join(largest)}"]
 
 
 def _duration(seconds: float) -> str:

@@ -29,17 +29,30 @@ _FEEDING_BACK, _COORDINATE, _ACCEPTING, _MEASURING, _GRID = 12.0, 16.0, 30.0, 50
 
 
 @dataclass(slots=True)
-class _Work:
-    """Operations in large products and in walks over columns, and elementwise steps."""
+class Work:
+    """Operations in large products and in walks over columns, and elementwise steps.
+
+    products, walks: multiplications and additions, of matrices and of a matrix and a vector.
+    elements:        values that elementwise steps make anew.
+    """
 
     products: float = 0.0
     walks: float = 0.0
     elements: float = 0.0
 
-    def add(self, other: "_Work", times: float = 1.0) -> None:
+    def add(self, other: "Work", times: float = 1.0) -> None:
+        """Add other work, so many times."""
         self.products += times * other.products
         self.walks += times * other.walks
         self.elements += times * other.elements
+
+    def seconds(self, speed: Speed) -> float:
+        """How long it takes at measured speeds, one kind of work after the other."""
+        return (
+            self.products / speed.matmul
+            + self.walks / speed.vector
+            + self.elements / speed.elementwise
+        )
 
 
 def block_seconds(
@@ -54,7 +67,7 @@ def block_seconds(
     followed: the sequences on the full-precision path, empty without it.
     """
     passes = [2.0 * sum(layer.count for layer in group) for group in block.groups]
-    total = _Work()
+    total = Work()
     for index, layers in enumerate(block.groups):
         name, columns = layers[0].name, layers[0].in_features
         settings, stream = recipe.settings_of(name), recipe.rule(name).stream
@@ -80,14 +93,10 @@ def block_seconds(
         if chooses:
             total.products += len(GAMMAS) * sum(passes) * judged
         for layer in layers:
-            total.add(_solver_work(layer, settings))
+            total.add(solver_work(layer, settings))
             if chooses:  # the share that is kept is not proposed again
                 total.add(_proposal_work(layer, settings), len(GAMMAS) - 1)
-    return (
-        total.products / speed.matmul
-        + total.walks / speed.vector
-        + total.elements / speed.elementwise
-    )
+    return total.seconds(speed)
 
 
 def _tokens(sequences: tuple[SequenceShape, ...], layer: str) -> int:
@@ -111,14 +120,14 @@ def _early(layers: tuple[LinearShape, ...]) -> bool:
     return multiplies_early([layer.out_features for layer in layers], layers[0].in_features)
 
 
-def _solver_work(layer: LinearShape, settings: Settings) -> _Work:
+def solver_work(layer: LinearShape, settings: Settings) -> Work:
     """Work of one layer's solver."""
     count, square = float(layer.count), float(layer.count) * layer.in_features
     group = min(settings.group_size, layer.in_features)
     kept = stages(settings)
     # Every stage is measured on the fitting and on the held-out tokens; H is read by half.
     reading = 1.0 + min(1.0, _STRIP / layer.in_features)
-    work = _Work(products=2.0 * reading * kept * square, elements=_MEASURING * kept * count)
+    work = Work(products=2.0 * reading * kept * square, elements=_MEASURING * kept * count)
     work.add(_proposal_work(layer, settings))
     if settings.method in ("rtn", "gptq"):
         return work
@@ -127,32 +136,34 @@ def _solver_work(layer: LinearShape, settings: Settings) -> _Work:
         # the grid.
         work.products += 2.0 * square
         work.add(
-            _Work(products=6.0 * group * count + 4.0 * square, elements=40 * count), settings.rounds
+            Work(products=6.0 * group * count + 4.0 * square, elements=40 * count), settings.rounds
         )
         work.products += 6.0 * 2.0 * square  # three weights, each on two or three sets of tokens
         return work
     work.products += reading * square  # J before the first round
     work.elements += settings.rounds * _ACCEPTING * count
-    feeding_back = _Work(walks=_BLOCK * count, elements=_FEEDING_BACK * count)
-    coordinate = _Work(2.0 * _BLOCK * count, 2.0 * _BLOCK * count, _COORDINATE * count)
-    within = 2.0 * min(_SLAB, layer.in_features) + 12.0 * _BLOCK
+    block = min(_BLOCK, layer.in_features)
+    feeding_back = Work(walks=block * count, elements=_FEEDING_BACK * count)
+    coordinate = Work(2.0 * block * count, 2.0 * block * count, _COORDINATE * count)
+    within = 2.0 * min(_SLAB, layer.in_features) + 12.0 * block
     work.products += settings.rounds * (2.0 * square + within * count)
     work.add(feeding_back, settings.rounds)
     work.add(coordinate, settings.rounds + 1)  # once more behind new scales
     work.products += 2.0 * (_RESCALINGS + 3) * group * count
-    walked = _Work(walks=group * count, elements=2 * _FEEDING_BACK * count)
+    walked = Work(walks=group * count, elements=2 * _FEEDING_BACK * count)
     work.add(walked, _RESCALINGS)
     return work
 
 
-def _proposal_work(layer: LinearShape, settings: Settings) -> _Work:
+def _proposal_work(layer: LinearShape, settings: Settings) -> Work:
     """The grid, and GPTQ on it where the method has it."""
     count = float(layer.count)
-    work = _Work()
+    work = Work()
     if settings.grid == "hessian":
         group = min(settings.group_size, layer.in_features)
-        work.add(_Work(products=2.0 * group * count, elements=_GRID * count), _SCALES)
+        work.add(Work(products=2.0 * group * count, elements=_GRID * count), _SCALES)
     if settings.method != "rtn":
         # Each column gathers the errors of the up to 128 before it.
-        work.add(_Work(count * layer.in_features, _BLOCK * count, _FEEDING_BACK * count))
+        walks = min(_BLOCK, layer.in_features) * count
+        work.add(Work(count * layer.in_features, walks, _FEEDING_BACK * count))
     return work

@@ -17,9 +17,6 @@ from quantizer.recipes.recipe import Recipe, Stream, feeds, stream_of
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for
 from quantizer.solvers.methods import Settings
 
-FLOAT = 4
-"""Bytes of a float32."""
-
 
 @dataclass(frozen=True, slots=True)
 class LinearShape:
@@ -42,12 +39,16 @@ class BlockShape:
     groups: quantized layers that share one input, in execution order.
     kept:   linear layers that stay as they are.
     others: bytes in the source of every tensor that is copied, by name.
+    steps:  all layers that share one input, quantized or kept, in execution order.
+    largest: bytes in the source of the largest tensor.
     """
 
     name: str
     groups: tuple[tuple[LinearShape, ...], ...]
     kept: tuple[LinearShape, ...]
     others: Mapping[str, int]
+    steps: "tuple[Step, ...]"
+    largest: int
 
     @property
     def linears(self) -> tuple[LinearShape, ...]:
@@ -60,6 +61,29 @@ class BlockShape:
         return (*self.linears, *self.kept)
 
 
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """How many heads of an attention ask, and how many keys and values they share.
+
+    windowed: whether a mask of all positions says how far back each may look.
+    plain:    whether the scores of few positions are all held at once on a CPU, as by our own
+        attention; transformers leaves the choice to PyTorch.
+    """
+
+    query: int
+    shared: int
+    windowed: bool = False
+    plain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Layers that share one input; ``attention`` where it reads their outputs."""
+
+    layers: tuple[LinearShape, ...]
+    attention: Heads | None
+
+
 def block_shapes(
     blocks: Sequence[Block], reader: CheckpointReader, recipe: Recipe
 ) -> list[BlockShape]:
@@ -68,8 +92,10 @@ def block_shapes(
     for block in blocks:
         groups = []
         kept: list[LinearShape] = []
+        steps: list[Step] = []
         for group in block.groups:
             layers = tuple(_linear_shape(f"{block.name}.{name}", reader) for name in group)
+            steps.append(Step(layers, _heads(block, group[0]) if _feeds(steps, layers) else None))
             if recipe.rule(layers[0].name).settings is None:
                 kept += layers
             else:
@@ -80,8 +106,39 @@ def block_shapes(
             for name in reader.names()
             if name.startswith(f"{block.name}.") and name not in taken
         }
-        shapes.append(BlockShape(block.name, tuple(groups), tuple(kept), others))
+        largest = max(reader.size(n) for n in reader.names() if n.startswith(f"{block.name}."))
+        shapes.append(
+            BlockShape(block.name, tuple(groups), tuple(kept), others, tuple(steps), largest)
+        )
     return shapes
+
+
+def _feeds(before: Sequence[Step], layers: tuple[LinearShape, ...]) -> bool:
+    """Whether layers of an attention stand before it: they are its first, or they widen.
+
+    before: the steps of the block before them.
+    """
+    owner = layers[0].name.rpartition(".")[0]
+    first = all(step.layers[0].name.rpartition(".")[0] != owner for step in before)
+    return first or sum(layer.out_features for layer in layers) > layers[0].in_features
+
+
+def _heads(block: Block, layer: str) -> Heads | None:
+    """The heads of the attention that a layer is a part of, None where it is of none.
+
+    Attention modules, our own and those of transformers, say ``num_heads``, or ``head_dim`` and
+    the rest in their configuration.
+    """
+    owner = block.module.get_submodule(layer.rpartition(".")[0])
+    query = getattr(owner, "num_heads", None)
+    shared = getattr(owner, "num_kv_heads", None)
+    config = getattr(owner, "config", None)
+    if config is not None and hasattr(owner, "head_dim"):
+        query = query or getattr(config, "num_attention_heads", None)
+        shared = shared or getattr(config, "num_key_value_heads", None)
+    windowed = getattr(owner, "sliding_window", None) is not None
+    plain = getattr(config, "_attn_implementation", None) != "sdpa"
+    return Heads(query, shared or query, windowed, plain) if query else None
 
 
 def _linear_shape(name: str, reader: CheckpointReader) -> LinearShape:

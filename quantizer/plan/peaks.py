@@ -1,0 +1,197 @@
+"""The moments of a whole run at which host and device hold the most."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from models.families import OpenedModel
+from models.files.checkpoint import CheckpointReader
+from quantizer.plan.buffers import (
+    ACTIVATIONS,
+    ALLOCATOR,
+    FINISHED,
+    OUTER,
+    PROCESS,
+    READING,
+    STATES,
+    TABLE,
+    TWIN,
+    Buffer,
+    Moment,
+    peak,
+)
+from quantizer.plan.machine import Machine
+from quantizer.plan.memory import (
+    OuterBytes,
+    block_bytes,
+    block_moments,
+    comparing_moments,
+    keeping_moments,
+    outer_bytes,
+    state_bytes,
+    state_dtype,
+)
+from quantizer.plan.workload import BlockShape, CalibrationShape
+from quantizer.recipes.recipe import Recipe
+
+_LIBRARY_BYTES = 48 * 2**20
+"""What MKL and oneDNN take for products and factors in their own memory, and the pages of code
+that a process first touches when it computes."""
+
+_PAGE_BYTES = 4096  # to which the system rounds a large tensor up
+
+# CUDA's caching allocator gives large tensors whole pieces of 2 MiB and shares pieces of 20 MiB
+# among the small; cuBLAS and cuSOLVER work in memory of up to 32 MiB each.
+_PIECE_BYTES = 2 * 2**20
+_SMALL_BYTES = 20 * 2**20
+_CUDA_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """What the peaks depend on.
+
+    followed: the sequences on the full-precision path.
+    outer:    what lies outside all blocks.
+    """
+
+    blocks: Sequence[BlockShape]
+    calibration: CalibrationShape
+    followed: CalibrationShape
+    recipe: Recipe
+    outer: OuterBytes
+
+    @classmethod
+    def of(
+        cls,
+        opened: OpenedModel,
+        reader: CheckpointReader,
+        blocks: Sequence[BlockShape],
+        calibration: CalibrationShape,
+        followed: CalibrationShape,
+        recipe: Recipe,
+    ) -> "PlannedRun":
+        """Look at the tensors outside all blocks."""
+        outer = outer_bytes(opened, reader)
+        if not calibration.all:  # then nothing outside the blocks is loaded
+            outer = replace(outer, stays=0.0, table=0.0, loaded=0.0)
+        return cls(blocks, calibration, followed, recipe, outer)
+
+    def distinct(self) -> Iterator[tuple[bool, BlockShape]]:
+        """The first block, and the first of all others that are alike; whether it is the first."""
+        seen: set[Hashable] = set()
+        for index, block in enumerate(self.blocks):
+            kind = self._kind(block)
+            if index == 0 or kind not in seen:
+                yield index == 0, block
+            if index:  # the first holds other states
+                seen.add(kind)
+
+    def _kind(self, block: BlockShape) -> Hashable:
+        """All that its memory depends on."""
+        rules = [self.recipe.rule(group[0].name) for group in block.groups]
+        layers = [
+            (x.name.removeprefix(block.name), x.out_features, x.in_features)
+            for step in block.steps
+            for x in step.layers
+        ]
+        return (
+            tuple((rule.settings, rule.stream) for rule in rules),
+            tuple(layers),
+            sum(block.others.values()),
+            block.largest,
+        )
+
+    def states(self, *, first: bool) -> Buffer:
+        """States of all sequences at a block."""
+        width = state_dtype(self.calibration, self.followed).itemsize
+        size = state_bytes(self.calibration, self.followed, width, first=first)
+        return Buffer(STATES, "states", size)
+
+    def starting(self) -> Buffer:
+        """While a sequence becomes its first state: convolved, cut, joined, shifted."""
+        state = max((s.state for s in self.calibration.all), default=0)
+        sample = max((s.sample for s in self.calibration.all), default=0)
+        return Buffer(ACTIVATIONS, "a sequence before the first block", 4.0 * state + sample)
+
+
+def host_peak(run: PlannedRun, machine: Machine, *, double: bool = False) -> Moment:
+    """The moment at which the process holds the most memory of the host.
+
+    double: whether Hessians can be factorized in float64 only.
+    """
+    # Sequences that were drawn are in the process already, and become states.
+    drawn = sum(sequence.sample for sequence in run.calibration.all)
+    base = [Buffer(PROCESS, "the process", float(machine.base - drawn))]
+    alone = machine.free_device is None
+    moments = _on_one_machine(run, double) if alone else _beside_a_gpu(run)
+    reached = peak(moment.beside(base) for moment in moments)
+    pages = float(_PAGE_BYTES * len(reached.buffers))
+    slack = (
+        Buffer(ALLOCATOR, "work space of libraries", float(_LIBRARY_BYTES)),
+        Buffer(ALLOCATOR, "ends of pages", pages),
+    )
+    return Moment(reached.name, (*reached.buffers, *slack))
+
+
+def device_peak(run: PlannedRun, *, double: bool = False) -> Moment:
+    """The moment at which a GPU holds the most.
+
+    double: whether Hessians can be factorized in float64 only.
+    """
+    outer = Buffer(OUTER, "outer tensors", run.outer.stays)
+    moments = [Moment("starting", (run.starting(),))]
+    for _, block in run.distinct():
+        moments += block_moments(
+            block, run.calibration, run.followed, run.recipe, on_gpu=True, double=double
+        )
+    reached = peak(moments).beside([outer])
+    pieces = float(_PIECE_BYTES * sum(x.size > _PIECE_BYTES / 2 for x in reached.buffers))
+    slack = (
+        Buffer(ALLOCATOR, "work space of cuBLAS and cuSOLVER", float(_CUDA_BYTES)),
+        Buffer(ALLOCATOR, "ends of pieces", pieces + _SMALL_BYTES),
+    )
+    return Moment(reached.name, (*reached.buffers, *slack))
+
+
+def _on_one_machine(run: PlannedRun, double: bool) -> Iterator[Moment]:
+    """Moments of a run on the CPU."""
+    outer = Buffer(OUTER, "outer tensors", run.outer.stays)
+    table = Buffer(TABLE, "table of words", run.outer.table)
+    threads = torch.get_num_threads()
+    for first, block in run.distinct():
+        beside = [run.states(first=first), table, outer]
+        moments = block_moments(
+            block, run.calibration, run.followed, run.recipe, threads=threads, double=double
+        )
+        for moment in moments:
+            yield moment.beside(beside)
+    yield from _around(run, [table, outer])
+
+
+def _beside_a_gpu(run: PlannedRun) -> Iterator[Moment]:
+    """Moments of the host while a GPU computes."""
+    table = Buffer(TABLE, "table of words", run.outer.table)
+    for first, block in run.distinct():
+        beside = [run.states(first=first), table]
+        finished = Buffer(FINISHED, "codes and grids", 2.0 * sum(x.count for x in block.linears))
+        twin = Buffer(TWIN, "its copy that waits", block_bytes(block) if run.followed.all else 0.0)
+        copied = Buffer(READING, "other tensors", float(sum(block.others.values())))
+        yield Moment(f"{block.name}: quantizing", (*beside, twin, finished))
+        yield Moment(f"{block.name}: copying the rest", (*beside, finished, copied))
+        reading = Buffer(READING, "a tensor as stored and in float32", 3.0 * block.largest)
+        yield Moment(f"{block.name}: reading it", (*beside, reading))
+        for moment in keeping_moments(block, run.recipe):
+            yield moment.beside(beside)
+    yield from _around(run, [table])
+
+
+def _around(run: PlannedRun, outer: list[Buffer]) -> Iterator[Moment]:
+    """Before the first block and behind the last."""
+    states = run.states(first=True)
+    reading = Buffer(READING, "a tensor as stored and in float32", run.outer.loaded)
+    yield Moment("reading outer tensors", (states, *outer, reading))
+    yield Moment("starting", (states, *outer, run.starting()))
+    for moment in comparing_moments(run.blocks, run.outer.copied):
+        yield moment.beside(outer[:1])
