@@ -31,13 +31,16 @@ class Eyes:
     def __init__(self) -> None:
         self.frames: FrameSource | None = None
         self.picture: Frame | None = None
+        self.refused = False
+        """True from when a picture that was asked for could not be opened until another is: what
+        was open before is another picture, and nothing is answered from it."""
         self.is_lost = False
         """True from when the user was told that the camera is lost until it is back."""
 
     @property
     def are_open(self) -> bool:
         """True if there is anything to look at, or will be once the camera works."""
-        return self.picture is not None or self.frames is not None
+        return not self.refused and (self.picture is not None or self.frames is not None)
 
     @property
     def are_live(self) -> bool:

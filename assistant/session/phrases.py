@@ -21,6 +21,11 @@ NO_PICTURE = (
 STILL_NO_PICTURE = (
     "The camera gives no picture; I keep your question. Or open a picture: /open PICTURE."
 )
+NOT_OPENED = (
+    "That picture was not opened, so I answer nothing about it. Open one: /open PICTURE, or go "
+    "back to the camera: /open camera."
+)
+WELCOME = "You are welcome."
 NO_PICTURE_TO_READ = "There is no camera and no picture. Open a picture: /open PICTURE."
 NO_PICTURE_TO_COMPARE = "There is no picture to compare. Open a picture: /open PICTURE."
 CAMERA_AGAIN = "I look through the camera."
@@ -54,6 +59,18 @@ def choice_of_speech(text: str) -> str | None:
     """The speech mode that answers the first question, or None if this is no answer to it."""
     words = re.sub(r"[^\w ]", "", text.lower().replace("-", " ")).strip()
     return next((mode for mode, said in _CHOICES.items() if re.fullmatch(said, words)), None)
+
+
+def is_thanks(text: str) -> bool:
+    """True for words that ask nothing and only thank."""
+    words = re.sub(r"[^\w ]", "", text.lower()).strip()
+    return re.fullmatch(_THANKS, words) is not None
+
+
+_THANKS = (
+    r"(?:ok(?:ay)? |great |oh |many )?(?:thanks?(?: you)?|thankyou|cheers)"
+    r"(?: (?:very|so) much| a lot| again)?"
+)
 
 
 def waiting_words(waited_s: float) -> str:

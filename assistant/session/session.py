@@ -266,6 +266,9 @@ class Session:
         if order is not None:
             self._do(order)
             return
+        if phrases.is_thanks(text):
+            self._port.say(phrases.WELCOME)
+            return
         self._give_up()
         self._tasks.ask(text, was_heard=was_heard)
 

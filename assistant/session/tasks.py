@@ -23,6 +23,7 @@ from assistant.session.state import Waiting
 from assistant.settings.paths import typed_path
 from assistant.settings.settings import Settings
 from assistant.speech.speaker import Earcon
+from models.errors import PictureError
 from models.pictures import load_picture
 
 MOST_QUESTION_S = 20.0
@@ -76,6 +77,9 @@ class Tasks:
 
         was_heard: True for a spoken one, which is about what was in view at the talk key.
         """
+        if self._eyes.refused:
+            self._port.fail(phrases.NOT_OPENED)
+            return
         if not self._eyes.are_open:
             self._keep(question)
             self._port.fail(phrases.NO_PICTURE)
@@ -145,7 +149,7 @@ class Tasks:
 
     def _open(self, name: str) -> None:
         if name.lower() == "camera":
-            self._eyes.picture = None
+            self._eyes.picture, self._eyes.refused = None, False
             said = phrases.NO_CAMERA
             if self._eyes.frames is not None:
                 lost = self._eyes.is_lost
@@ -155,14 +159,22 @@ class Tasks:
         path = typed_path(name)
 
         def work(ticket: Ticket) -> None:
-            rgb = load_picture(path)
+            try:
+                rgb = load_picture(path)
+            except PictureError:
+                self._jobs.post(ticket, self._not_opened)
+                raise
             frame = Frame(rgb, time.monotonic())
             self._jobs.post(ticket, lambda: self._opened(path, frame))
 
         self._begin(work, brief=True)
 
+    def _not_opened(self) -> None:
+        """Nothing is answered from the picture before: it is another one."""
+        self._eyes.picture, self._eyes.refused = None, True
+
     def _opened(self, path: Path, frame: Frame) -> None:
-        self._eyes.picture = frame
+        self._eyes.picture, self._eyes.refused = frame, False
         height, width = frame.rgb.shape[:2]
         self._port.say(f"Opened {path.name}, {width} by {height} pixels.")
         self.answer_kept(math.inf)
@@ -250,7 +262,9 @@ class Tasks:
         self._begin(work, brief=True)
 
     def _has_picture(self) -> bool:
-        if not self._eyes.are_open:
+        if self._eyes.refused:
+            self._port.fail(phrases.NOT_OPENED)
+        elif not self._eyes.are_open:
             self._port.fail(phrases.NO_PICTURE_TO_READ)
         return self._eyes.are_open
 

@@ -555,3 +555,31 @@ def test_quit_is_the_last_event(scene: Scene) -> None:
     scene.until_state(State.THINKING)
     scene.session.quit()
     assert scene.until(lambda event: isinstance(event, Closed))[-1] == Closed()
+
+
+def test_nothing_is_answered_from_the_picture_before_one_that_did_not_open(
+    scenes: list[Scene], tmp_path: Path
+) -> None:
+    scene = begin(scenes, speech=False)
+    scene.session.open_picture(picture_file(tmp_path))
+    scene.idle()
+    scene.session.open_picture(tmp_path / "missing.png")
+    (error,) = [event for event in scene.idle() if isinstance(event, ErrorSaid)]
+    assert "no such file" in error.text
+    scene.session.ask("what is the total")
+    scene.session.do(Order(Action.READ))
+    events = scene.idle()
+    assert [event for event in events if isinstance(event, (AnswerGiven, AnswerPart))] == []
+    assert events.count(ErrorSaid(phrases.NOT_OPENED)) == 2
+    assert scene.answering.asked == []
+    scene.session.open_picture(picture_file(tmp_path))
+    scene.idle()
+    scene.session.ask("what is the total")
+    assert [event for event in scene.idle() if isinstance(event, AnswerGiven)]
+
+
+def test_thanks_are_no_question(scenes: list[Scene]) -> None:
+    scene = begin(scenes, speech=False)
+    scene.session.ask("Thank you very much!")
+    assert StatusSaid(phrases.WELCOME) in scene.idle()
+    assert scene.answering.asked == []
