@@ -66,6 +66,7 @@ def label_of(name: str, english: tuple[tuple[int, str], ...], beside: str) -> Na
     return names(
         [*english, *vocabulary.labels(name)],
         f"{beside} {vocabulary.beside(name)} {vocabulary.beside('total')}",
+        by_head=name == "tax",
     )
 
 

@@ -1,12 +1,17 @@
 """What was handed over, in cash or by card."""
 
+import re
+
+from assistant.answers import Answer, Detail
+from assistant.seeing.scene import Scene
 from assistant.skills import vocabulary
-from assistant.skills.amounts import BESIDE, AmountSkill
-from assistant.skills.skill import Traits
+from assistant.skills.amounts import BESIDE, MOST_AMOUNTS, AmountSkill
+from assistant.skills.quoting import found_places, not_found
+from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.tokens import Kind
 
-SKILL = AmountSkill(
+_PAID = AmountSkill(
     name="paid",
     called="amount paid",
     english=(
@@ -31,3 +36,31 @@ SKILL = AmountSkill(
     by_label=True,
     traits=Traits(gives=frozenset({Kind.MONEY}), rank=31, text=True, careful=True),
 )
+
+
+_CASH = r"\bcash\b|\bbar\b|efectivo|esp[eè]ces|contant|dinheiro|numer[aá]rio"
+
+
+class Paid:
+    """By cash or by card, as the label says; who asks for one is not told the other."""
+
+    name, wordings, traits = _PAID.name, _PAID.wordings, _PAID.traits
+
+    def find(self, asked: Asked, scene: Scene) -> Answer | None:
+        """The amounts, with their labels."""
+        page = scene.page(asked.cancelled)
+        if not page.rows:
+            return None
+        places = _PAID.places(page)
+        if re.fullmatch(r"(?!.*\bcard\b).*\bcash\b.*", asked.words):
+            places = [each for each in places if re.search(_CASH, each.label, re.IGNORECASE)]
+        if not 0 < len(places) <= MOST_AMOUNTS:
+            return not_found(self.name, _PAID.called)
+        return found_places(self.name, places)
+
+    def say(self, answer: Answer, detail: Detail) -> str:
+        """Each amount behind its label."""
+        return _PAID.say(answer, detail)
+
+
+SKILL = Paid()

@@ -9,6 +9,7 @@ from assistant.skills.grounding import ground_read
 from assistant.skills.skill import Asked
 from assistant.text.addresses import Value
 from assistant.text.page import Place
+from assistant.text.tokens import Kind
 
 MOST_NAMED = 5
 """Values that one sentence lists; more cannot be kept in mind by ear."""
@@ -48,9 +49,15 @@ def found_places(
 ) -> Answer:
     """An answer that quotes values where they stand, at least one, with their labels."""
     named = places[:most]
-    found = tuple(Found(each.token.text, each.label or None, each.lines) for each in named)
+    found = tuple(Found(_printed(each), each.label or None, each.lines) for each in named)
     more = (Note(NoteKind.MORE),) if len(places) > most else ()
     return Answer(skill, found, ground_read(found), (*notes, *more))
+
+
+def _printed(place: Place) -> str:
+    """A value as printed; a worn decimal point that was taken for a colon is a point again."""
+    token = place.token
+    return token.text.replace(":", ".") if token.kind is Kind.MONEY else token.text
 
 
 def labelled(answer: Answer) -> str:

@@ -9,7 +9,10 @@ from assistant.text.tokens import Kind
 SKILL = AmountSkill(
     name="tax",
     called="tax",
-    english=((4, "gst;vat;tax;sales tax;sst;service tax;total gst;total tax;total vat;hst;pst"),),
+    english=(
+        (4, "gst;vat;tax;sales tax;sst;service tax;total gst;total tax;total vat;hst;pst"),
+        (4, "gst payable;tax payable;tax amount;gst amount;vat amount"),
+    ),
     beside=f"{BESIDE} charged included at rate",
     wordings=(
         Wording(

@@ -28,10 +28,12 @@ class Name:
     phrases: the words that name it, each phrase with its rank: of two amounts the one with the
              higher rank is meant.
     beside:  words that may stand beside such a phrase without changing what is named.
+    by_head: True if the head of a column names it, too, where one amount stands under it.
     """
 
     phrases: tuple[tuple[str, int], ...]
     beside: frozenset[str]
+    by_head: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,10 @@ def named_amounts(page: Page, name: Name) -> list[Named]:
             continue
         label = place.left or place.above or place.head
         rank = rank_of(label or place.behind, name)
-        if rank:
+        if rank and (place.left or place.above or not place.head or _is_alone(page, place)):
             found.append(Named(place, rank))
+        elif name.by_head and _is_only_under(page, place) and rank_of(place.head, name):
+            found.append(Named(place, rank_of(place.head, name) - 1))
     # Several amounts in one row, or under one head, are a table's; a label of its own beats them.
     alone = [each for each in found if _is_alone(page, each.place)]
     found = alone or found
@@ -93,6 +97,12 @@ def _is_alone(page: Page, place: Place) -> bool:
     return sum(each.head == place.head and not each.left for each in money) <= 1
 
 
+def _is_only_under(page: Page, place: Place) -> bool:
+    """True for the only amount under the head of a column."""
+    under = [each for each in page.places_of(Kind.MONEY) if each.head == place.head]
+    return bool(place.head) and len(under) == 1
+
+
 def _has_decimals(page: Page) -> bool:
     return any(re.search(r"[.,]\d\d$", place.token.text) for place in page.places_of(Kind.MONEY))
 
@@ -101,7 +111,7 @@ def _digits(text: str) -> str:
     return re.sub(r"[^\d-]", "", text)
 
 
-def names(phrases: Sequence[tuple[int, str]], beside: str) -> Name:
+def names(phrases: Sequence[tuple[int, str]], beside: str, *, by_head: bool = False) -> Name:
     """A `Name` from lists of words: phrases parted by a semicolon, words by a space."""
     ranked = tuple(
         (" ".join(stem_free(word) for word in phrase.split()), rank)
@@ -109,4 +119,4 @@ def names(phrases: Sequence[tuple[int, str]], beside: str) -> Name:
         for phrase in text.split(";")
         if phrase.strip()
     )
-    return Name(ranked, frozenset(stem_free(word) for word in beside.split()))
+    return Name(ranked, frozenset(stem_free(word) for word in beside.split()), by_head)

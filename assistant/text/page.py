@@ -241,7 +241,7 @@ def _bare(text: str) -> str:
 
 def _adjoins(between: str) -> bool:
     """True if nothing but a mark or a joining word stands between two values."""
-    return re.fullmatch(r"\s*(?:[-–—/|,&+]|to|and|or|bis|à|until|x|×)?\s*", between) is not None
+    return re.fullmatch(r"\s*(?:[-–—/|,&+:]|to|and|or|bis|à|until|x|×)?\s*", between) is not None
 
 
 def _extent(line: TextLine) -> tuple[float, float]:

@@ -81,8 +81,12 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     (frozenset({Kind.EMAIL}), r"\be ?-?mail\b"),
     (frozenset({Kind.WEB}), r"\bweb ?-?(?:site|page|address)?\b|\burl\b|\bonline\b"),
     (
+        frozenset({Kind.MEASURE, Kind.NUMBER, Kind.PERCENT, Kind.MONEY}),
+        r"\bhow much\b",
+    ),
+    (
         frozenset({Kind.MEASURE, Kind.NUMBER, Kind.PERCENT}),
-        r"\bhow (?:many|much|long|hot|big|heavy|strong|far|tall|wide|often)\b|\bpercent\w*\b"
+        r"\bhow (?:many|long|hot|big|heavy|strong|far|tall|wide|often)\b|\bpercent\w*\b"
         r"|\btemperature\b|\bsize\b|\bweigh\w*\b|\bvolume\b|\bcalories\b",
     ),
     (

@@ -170,7 +170,9 @@ def _dates_and_phones(text: str) -> Iterator[Token]:
     # The library looks closely at every row of figures, for each region: dates are none of its.
     for start, end in find_phones(text) if _MAY_CALL.search(unread) else ():
         if all(end <= first or start >= last for first, last in spans):
-            bare = re.match(_SURE_PHONE, text[start:end]) is None
+            number = text[start:end]
+            # A run of figures without any mark may be a barcode, too.
+            bare = number.isdigit() or re.match(_SURE_PHONE, number) is None
             yield Token(Kind.PHONE, text[start:end], start, end, needs_label=bare)
 
 
@@ -227,7 +229,7 @@ def _starts(text: str) -> Iterator[int]:
         if text[at].isspace():
             continue
         before = text[at - 1] if at else " "
-        if before.isspace() or before in '([|:=*#"“/–—-×x' or at in glued:
+        if before.isspace() or before in '([|:=*@#"“/–—-×x' or at in glued:
             # A mark between two figures joins them: 12/05, 020-7946.
             inside = before in "/:-–x" and at > 1 and text[at - 2].isalnum()
             inside = inside and text[at].isalnum()
