@@ -12,7 +12,7 @@ from assistant.text.meaning import best_match, content_words, words
 from assistant.text.page import Page, Passage
 from assistant.text.tokens import Kind
 
-MOST_SENTENCES = 6
+MOST_SENTENCES = 4
 """Instructions and strengths that are told; a leaflet holds more than anybody can keep."""
 
 _INSTRUCTION = (
@@ -68,9 +68,9 @@ class Dose:
 def _narrowed(told: list[Passage], asked: Asked) -> list[Passage]:
     """Of a leaflet the sentences that hold what the question names, or that say how much."""
     named = [word for word in content_words(asked.question) if not re.search(_ASKED, word)]
-    held = [each for each in told if any(best_match(word, words(each.text)) for word in named)]
-    if held:
-        return held[:MOST_NAMED]
+    held = [sum(best_match(word, words(each.text)) > 0 for word in named) for each in told]
+    if any(held):
+        return [each for each, count in zip(told, held, strict=True) if count == max(held)][:2]
     if len(told) <= MOST_SENTENCES:
         return told
     how_much = [each for each in told if re.search(_HOW_MUCH, each.text, re.IGNORECASE)]
