@@ -2,13 +2,13 @@
 
 import re
 
-from assistant.answers import Answer, Detail, Found
+from assistant.answers import Answer, Basis, Detail, Found
 from assistant.seeing.scene import Scene
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import TURN_PACKAGE, in_sentence, listed, not_found
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
-from assistant.text.meaning import best_match, content_words, words
+from assistant.text.meaning import best_match, content_words, is_telling, words
 from assistant.text.page import Page, Passage
 from assistant.text.tokens import Kind
 
@@ -55,7 +55,8 @@ class Dose:
         if not told:
             return not_found(self.name, "dose")
         found = tuple(Found(each.text, None, each.lines) for each in told[:MOST_SENTENCES])
-        return Answer(self.name, found, ground_read(found))
+        basis = ground_read(found) if _covers(told, asked) else Basis.GUESS
+        return Answer(self.name, found, basis)
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The label's words, and that nobody has checked them; in short, too."""
@@ -63,6 +64,13 @@ class Dose:
             return f"{listed(answer)}. I cannot check it."
         sentence = "The label says, and I cannot check it: {}."
         return in_sentence(answer, detail, sentence, missing=TURN_PACKAGE)
+
+
+def _covers(told: list[Passage], asked: Asked) -> bool:
+    """True if what is told holds every telling word that the question names."""
+    printed = [word for each in told for word in words(each.text)]
+    named = (word for word in content_words(asked.question) if not re.search(_ASKED, word))
+    return all(best_match(word, printed) > 0 for word in named if is_telling(word))
 
 
 def _narrowed(told: list[Passage], asked: Asked) -> list[Passage]:

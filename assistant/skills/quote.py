@@ -12,7 +12,7 @@ from assistant.text.retrieval import Hit, places_for
 from assistant.text.tokens import Kind
 
 SURE = 0.85
-"""Part of the question that a place must account for to be told as its answer, 0 to 1."""
+"""Part of the question that a single place must account for to be told as its answer, 0 to 1."""
 
 
 class Quote:
@@ -32,7 +32,8 @@ class Quote:
             return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked)),))
         found = tuple(_found(hit) for hit in hits)
         # What accounts for a part of the question stands there, and may answer something else.
-        basis = ground_read(found) if hits[0].score >= SURE else Basis.GUESS
+        sure = len(hits) == 1 and hits[0].is_whole and hits[0].score >= SURE
+        basis = ground_read(found) if sure else Basis.GUESS
         return Answer(self.name, found, basis)
 
     def say(self, answer: Answer, detail: Detail) -> str:

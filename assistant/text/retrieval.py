@@ -5,6 +5,7 @@ stands on few rows tells more than one that stands on many; a heading over a row
 and where a question asks for an amount, a row with an amount is worth more than one without.
 """
 
+import dataclasses
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -53,12 +54,15 @@ class Hit:
     value:    the value that was asked for, if the place has exactly one of that kind, or one of
               several that the question names.
     is_one_of_many: True in that second case: the others are not asked for.
+    is_whole: True if the place, or the heading over it, holds every telling word of the question
+              and a value of the wanted kind; less than that may answer something else.
     """
 
     score: float
     passage: Passage
     value: Place | None = None
     is_one_of_many: bool = False
+    is_whole: bool = False
 
 
 _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
@@ -140,6 +144,8 @@ def places_for(
         if score < AS_GOOD * scored[0][0] or len(hits) == most:
             break
         hit = _hit(page, rows, score, kinds, asked)
+        if _is_whole(page, rows, hit, kinds, asked, matches):
+            hit = dataclasses.replace(hit, is_whole=True)
         if not taken & set(hit.passage.rows):
             taken |= set(hit.passage.rows)
             hits.append(hit)
@@ -161,6 +167,26 @@ def _with_its_date(page: Page, hits: list[Hit]) -> list[Hit]:
 def _without_excluded(question: str) -> str:
     """A question without what it does not want: "the phone number, not the fax"."""
     return re.sub(r"\b(?:not|except|but not|without) (?:the |my |any )?\w+", " ", question.lower())
+
+
+def _is_whole(
+    page: Page,
+    rows: tuple[int, ...],
+    hit: Hit,
+    kinds: frozenset[Kind],
+    asked: Sequence[str],
+    matches: Sequence[Sequence[float]],
+) -> bool:
+    heading = _heading(page, rows[0])
+    used = [*rows, *hit.passage.rows, *([] if heading is None else [heading])]
+    held = [max(matches[row][at] for row in used) > 0 for at in range(len(asked))]
+    telling = (
+        held[at] or not is_telling(word) or word in _KIND_WORDS for at, word in enumerate(asked)
+    )
+    of_kind = not kinds or any(
+        _is_of(place, kinds) for row in hit.passage.rows for place in page.places_in(row)
+    )
+    return all(telling) and of_kind
 
 
 def _candidates(page: Page) -> list[tuple[int, ...]]:
