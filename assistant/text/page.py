@@ -11,6 +11,7 @@ from functools import cached_property
 
 from assistant.seeing.layout import Paragraph, Row, reading_order
 from assistant.seeing.text import TextLine
+from assistant.speech.sentences import ends_sentence
 from assistant.text.dates import find_dates
 from assistant.text.meaning import words
 from assistant.text.tokens import Kind, Token, tokens
@@ -249,11 +250,6 @@ def _extent(line: TextLine) -> tuple[float, float]:
     return min(xs), max(xs)
 
 
-_ABBREVIATED = re.compile(
-    r"(?:^|\s)(?:Dr|Mr|Mrs|Ms|St|No|Nr|approx|ca|e\.g|i\.e|Tel|max|min|[A-Z])\.$"
-)
-
-
 def _sentences(paragraph: Paragraph, first_row: int) -> list[Passage]:
     """The sentences of a paragraph; a row that begins anew with a capital begins one too.
 
@@ -323,7 +319,7 @@ def _goes_on(before: str, after: str, *, is_full: bool) -> bool:
     before, after = before.rstrip()[-_LONGEST_END:], after.lstrip()
     if not before or not after:
         return False
-    if re.search(r"[.!?][\"')\]]*$", before) and not _ABBREVIATED.search(before):
+    if ends_sentence(before):
         # "Do not / take on an empty stomach. One daily." goes on only behind an open end.
         return False
     if is_full or _OPEN_END.search(before):
