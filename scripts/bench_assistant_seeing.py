@@ -26,10 +26,10 @@ from assistant.answers import Basis
 from assistant.seeing.framing import cut_off
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.seeing.quality import Cause, check_quality
-from assistant.seeing.scene import Scene
 from assistant.seeing.text import TextLine, TextPart
 from assistant.skills.grounding import digits_are_read
 from assistant.skills.router import say, skill_named, understand
+from assistant.skills.scene import Scene
 from assistant.stopwatch import Stopwatch
 from models.pictures import RgbPicture, load_picture
 

@@ -22,3 +22,7 @@ def test_the_first_python_block_runs_and_prints_what_follows_it() -> None:
 
 def test_a_newcomer_is_not_given_more_than_150_lines() -> None:
     assert len(README.read_text().splitlines()) <= 150
+
+
+def test_nothing_is_left_to_be_filled_in() -> None:
+    assert re.findall(r"@[A-Z]+@", README.read_text()) == []

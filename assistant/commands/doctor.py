@@ -12,8 +12,8 @@ from assistant.doctor.checks import Examined, examine
 from assistant.errors import PlayerError, SynthesizerError
 from assistant.settings.settings import Settings
 from assistant.speech.engine import Synthesizer
-from assistant.speech.sentences import sentences
 from assistant.text.printable import printable
+from assistant.text.sentences import sentences
 from assistant.wiring import ClipPlayer, doctor_probes, open_player, open_synthesizer
 
 FINE, SOMETHING_MISSING = 0, 1

@@ -9,7 +9,7 @@ from assistant.session.events import AnswerGiven, AnswerPart
 from assistant.session.port import Port
 from assistant.skills import router
 from assistant.speech.rendering import LABELS, spoken_sentences, spoken_text
-from assistant.speech.sentences import sentences
+from assistant.text.sentences import sentences
 
 
 @dataclass(frozen=True, slots=True)

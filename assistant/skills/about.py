@@ -1,8 +1,8 @@
 """What a text says about something: a text model tells it, or where the word stands."""
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
 from assistant.skills.find_word import passages, say_passages
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 

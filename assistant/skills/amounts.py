@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant.answers import Answer, Detail, NoteKind
-from assistant.seeing.scene import Scene
 from assistant.skills import vocabulary
 from assistant.skills.quoting import READ_TEXT, found_places, in_sentence, labelled, not_found
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.amounts import Name, best, named_amounts, names

@@ -12,16 +12,16 @@ from assistant.inference.vision_model import Token, VisionLanguageModel, decline
 from assistant.seeing.framing import cut_off
 from assistant.seeing.layout import page_text, reading_order
 from assistant.seeing.quality import Cause, light_hint
-from assistant.seeing.scene import Scene
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import quote
 from assistant.skills.grounding import digits_are_read, ground_model
 from assistant.skills.router import skill_named, skills, understand
+from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
 from assistant.skills.subject import own_words, unaccounted
-from assistant.speech.sentences import SentenceBuffer
 from assistant.stopwatch import Stopwatch
 from assistant.text.meaning import best_match
+from assistant.text.sentences import SentenceBuffer
 from models.pictures import RgbPicture
 
 

@@ -1,8 +1,8 @@
 """Whether there is any text."""
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
 from assistant.skills.quoting import as_read, in_sentence, row_values, rows
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 

@@ -2,8 +2,8 @@
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.seeing.barcode import Barcode
-from assistant.seeing.scene import Scene
 from assistant.seeing.text import TextLine
+from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, Traits
 from assistant.skills.wording import Wording
 

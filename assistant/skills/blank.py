@@ -2,8 +2,8 @@
 
 from assistant.answers import Answer, Detail, Note, NoteKind
 from assistant.seeing.quality import Cause
-from assistant.seeing.scene import Scene
 from assistant.skills.quoting import as_read, in_sentence, row_values, rows
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 

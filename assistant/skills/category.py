@@ -1,8 +1,8 @@
 """What kind of book it is: no rule about text tells it, a model may."""
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
 from assistant.skills.quoting import READ_COVER, in_sentence, not_found, rows
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 

@@ -6,7 +6,7 @@ from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.inference.pocket import is_named
 from assistant.seeing.color import LEAST_SHARE, Caveat, name_colours
 from assistant.seeing.quality import Cause
-from assistant.seeing.scene import Scene
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import ARTICLE, Wording
 from models.pictures import RgbPicture

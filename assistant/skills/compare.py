@@ -1,7 +1,7 @@
 """Which of two things is larger, or further to one side."""
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 

@@ -12,7 +12,6 @@ from assistant.inference.pocket import other_wording
 from assistant.seeing.framing import cut_off
 from assistant.seeing.layout import reading_order, rows_of
 from assistant.seeing.quality import check_quality
-from assistant.seeing.scene import Scene
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import read as reading
 from assistant.skills import saying
@@ -21,6 +20,7 @@ from assistant.skills.double_check import compared, other_view
 from assistant.skills.follow_ups import resolve
 from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
 from assistant.stopwatch import Stopwatch
 from assistant.text.live_text import LiveText

@@ -3,10 +3,10 @@
 import dataclasses
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
 from assistant.skills import vocabulary
 from assistant.skills.dating import LABELS, MOST_DATES, as_dates
 from assistant.skills.quoting import READ_TEXT, in_sentence, labelled, not_found
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.date_roles import Dated, dated

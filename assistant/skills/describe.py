@@ -1,10 +1,10 @@
 """What is in view: what is quickly known, then what a model sees."""
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
 from assistant.skills.barcode import codes_in_view
 from assistant.skills.colour import seen_colour
 from assistant.skills.quoting import as_read, in_sentence, row_values, rows
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 

@@ -3,9 +3,9 @@
 import re
 
 from assistant.answers import Answer, Basis, Detail, Found
-from assistant.seeing.scene import Scene
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import TURN_PACKAGE, in_sentence, listed, not_found
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.meaning import best_match, content_words, is_telling, words

@@ -6,7 +6,7 @@ import re
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.seeing.pixels import resized
-from assistant.seeing.scene import Scene
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from models.pictures import RgbPicture

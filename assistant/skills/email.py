@@ -1,8 +1,8 @@
 """E-mail addresses."""
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
 from assistant.skills.quoting import READ_TEXT, as_read, different, in_sentence, not_found, rows
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.addresses import find_emails

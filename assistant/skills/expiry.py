@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from assistant.answers import Answer, Detail, Note, NoteKind
-from assistant.seeing.scene import Scene
 from assistant.skills import vocabulary
 from assistant.skills.dating import LABELS, MOST_DATES, as_dates
 from assistant.skills.quoting import TURN_PACKAGE, listed, not_found
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.date_roles import Dated, dated, distance, judged

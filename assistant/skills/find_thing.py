@@ -1,7 +1,7 @@
 """Where a thing is, and whether there is one."""
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import ARTICLE, Wording
 

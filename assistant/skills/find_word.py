@@ -3,9 +3,9 @@
 import re
 
 from assistant.answers import Answer, Detail, Found, Note, NoteKind
-from assistant.seeing.scene import Scene
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import listed
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.containment import mentions

@@ -1,9 +1,9 @@
 """What a thing is, by what is printed on it: its largest words, and the line of its kind."""
 
 from assistant.answers import Answer, Detail, Found
-from assistant.seeing.scene import Scene
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import in_sentence, paragraphs
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 from assistant.text.addresses import largest_text

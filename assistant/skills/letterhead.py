@@ -1,8 +1,8 @@
 """Whom something is from: what stands at its top, where names and addresses do."""
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
 from assistant.skills.quoting import as_read, in_sentence, row_values, rows
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 

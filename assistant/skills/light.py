@@ -2,7 +2,7 @@
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.seeing.light import LightLevel, light_level
-from assistant.seeing.scene import Scene
+from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, Traits
 from assistant.skills.wording import Wording
 

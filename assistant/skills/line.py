@@ -3,8 +3,8 @@
 import re
 
 from assistant.answers import Answer, Detail, Note, NoteKind
-from assistant.seeing.scene import Scene
 from assistant.skills.quoting import as_read, listed, row_values, rows
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 

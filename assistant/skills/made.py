@@ -1,9 +1,9 @@
 """When something was made or packed."""
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
 from assistant.skills.dating import LABELS, MOST_DATES, as_dates
 from assistant.skills.quoting import TURN_PACKAGE, in_sentence, not_found
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.date_roles import dated

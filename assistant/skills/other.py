@@ -1,7 +1,7 @@
 """Any other question: a model is asked as the user asked."""
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 

@@ -3,10 +3,10 @@
 import re
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
 from assistant.skills import vocabulary
 from assistant.skills.amounts import BESIDE, MOST_AMOUNTS, AmountSkill
 from assistant.skills.quoting import found_places, not_found
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.tokens import Kind

@@ -46,7 +46,8 @@ def parts(question: str, is_known: Known) -> list[str]:
     is_known: whether some skill knows a question; "cheese and pepperoni" is one thing, "the total
               and the date" are two.
     """
-    meant = _MEANT.match(question.strip())
+    question = " ".join(question.split())
+    meant = _MEANT.match(question)
     if meant:
         return [_asked_for(meant["thing"], is_known)]
     sentences = [
@@ -81,14 +82,14 @@ def _bare_list(part: str, is_known: Known) -> list[str]:
     return asked if several else [part]
 
 
-def _listed(part: str, is_known: Known) -> list[str]:
+def _listed(part: str, is_known: Known, most: int = MOST_PARTS) -> list[str]:
     """ "What is the total and the date" as two questions, if both of them are known."""
-    match = _LIST.match(part)
+    match = _LIST.match(part) if most > 1 else None
     if match is None:
         return _bare_list(part, is_known)
     lead = match["lead"]
     first = lead + match["first"].strip(" ,")
-    seconds = _listed(lead + match["second"].strip(" ,"), is_known)
+    seconds = _listed(lead + match["second"].strip(" ,"), is_known, most - 1)
     if is_known(first) and all(is_known(each) for each in seconds):
         return [first, *seconds]
     return [part]

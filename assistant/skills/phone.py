@@ -3,9 +3,9 @@
 import re
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
 from assistant.skills import vocabulary
 from assistant.skills.quoting import READ_TEXT, found_places, in_sentence, labelled, not_found
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.page import Page, Place

@@ -3,10 +3,10 @@
 import re
 
 from assistant.answers import Answer, Detail, NoteKind
-from assistant.seeing.scene import Scene
 from assistant.skills import total, vocabulary
 from assistant.skills.amounts import BESIDE, label_of
 from assistant.skills.quoting import found_places, in_sentence, labelled, listed, not_found
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.amounts import best, named_amounts

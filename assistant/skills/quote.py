@@ -1,9 +1,9 @@
 """Any other question about a text: the lines that hold its words, quoted."""
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
-from assistant.seeing.scene import Scene
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import listed
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.meaning import content_words

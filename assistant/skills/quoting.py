@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from assistant.answers import Answer, Detail, Found, Note, NoteKind
 from assistant.seeing.layout import Paragraph, Row, reading_order, rows_of
-from assistant.seeing.scene import Scene
 from assistant.skills.grounding import ground_read
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
 from assistant.text.addresses import Value
 from assistant.text.page import Place

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.seeing.layout import Paragraph, reading_order
-from assistant.seeing.scene import Scene
 from assistant.seeing.text import TextLine
 from assistant.skills.quoting import paragraphs
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 

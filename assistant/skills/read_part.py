@@ -1,8 +1,8 @@
 """A part of a text that is asked for by name: what stands under a heading, or one entry."""
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
-from assistant.seeing.scene import Scene
 from assistant.skills.quoting import listed
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.meaning import best_match, content_words, words

@@ -1,7 +1,7 @@
 """Which shape a thing has."""
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 

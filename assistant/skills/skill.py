@@ -12,8 +12,8 @@ from typing import Protocol
 
 from assistant.answers import Answer, Cancelled, Detail
 from assistant.seeing.quality import Cause
-from assistant.seeing.scene import Scene
 from assistant.seeing.text import never
+from assistant.skills.scene import Scene
 from assistant.skills.wording import Wording
 from assistant.text.tokens import Kind
 

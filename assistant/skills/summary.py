@@ -1,8 +1,8 @@
 """What a text is about, in few words: a text model tells it."""
 
 from assistant.answers import Answer, Detail, Note, NoteKind
-from assistant.seeing.scene import Scene
 from assistant.skills.quoting import rows
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 

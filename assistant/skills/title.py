@@ -1,8 +1,8 @@
 """The title of a book or a page."""
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
 from assistant.skills.quoting import READ_COVER, as_read, in_sentence, not_found, paragraphs
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 from assistant.text.addresses import largest_text

@@ -4,11 +4,11 @@ import dataclasses
 import re
 
 from assistant.answers import Answer, Detail, Found, Note, NoteKind
-from assistant.seeing.scene import Scene
 from assistant.skills import vocabulary
 from assistant.skills.amounts import BESIDE, MOST_AMOUNTS, SUBTOTAL_RANK, AmountSkill, label_of
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import found_places, listed, not_found
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.amounts import named_amounts

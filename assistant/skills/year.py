@@ -1,8 +1,8 @@
 """The year of a book, a coin, a bottle."""
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
 from assistant.skills.quoting import READ_TEXT, as_read, different, in_sentence, not_found, rows
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 from assistant.text.addresses import find_years

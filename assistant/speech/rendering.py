@@ -1,8 +1,8 @@
 """How answers are spoken: their basis first, then sentence by sentence; and how it is labelled."""
 
 from assistant.answers import Basis
-from assistant.speech.sentences import sentences
 from assistant.text.printable import printable
+from assistant.text.sentences import sentences
 
 SPOKEN_BASIS = {Basis.READ: "Read: ", Basis.SEEN: "Seen: ", Basis.GUESS: "Guess: "}
 LABELS = {

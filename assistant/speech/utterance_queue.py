@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from assistant.speech.sentences import sentences
 from assistant.speech.speaker import SpeechPriority, Utterance
+from assistant.text.sentences import sentences
 
 MOST_WAITING = 200
 """Utterances of one priority that may wait; beyond that the oldest are dropped."""

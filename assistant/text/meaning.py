@@ -8,7 +8,7 @@ import functools
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib import resources
 
 import snowballstemmer
@@ -214,11 +214,3 @@ def weekdays(text: str) -> frozenset[int]:
             found |= {(first + step) % 7 for step in range((last - first) % 7 + 1)}
         found |= {day for day in (first, last) if day is not None}
     return frozenset(found)
-
-
-def negates(sentence: Sequence[str]) -> bool:
-    """True if some of the words turn a sentence into its opposite."""
-    return any(
-        word in ("no", "not", "never", "without", "free", "kein", "keine", "nicht")
-        for word in sentence
-    )

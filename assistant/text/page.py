@@ -11,9 +11,9 @@ from functools import cached_property
 
 from assistant.seeing.layout import Paragraph, Row, reading_order
 from assistant.seeing.text import TextLine
-from assistant.speech.sentences import ends_sentence
 from assistant.text.dates import find_dates
 from assistant.text.meaning import words
+from assistant.text.sentences import ends_sentence
 from assistant.text.tokens import Kind, Token, tokens
 
 _LETTERS = re.compile(r"[^\W\d_]{2,}|(?:[^\W\d_]\.){2}|[€$£¥%#]")
@@ -138,10 +138,6 @@ class Page:
     def places_of(self, *kinds: Kind) -> tuple[Place, ...]:
         """The values of some kinds."""
         return tuple(place for place in self.places if place.token.kind in kinds)
-
-    def same_paragraph(self, one: int, other: int) -> bool:
-        """True if two rows stand in one paragraph."""
-        return self._paragraph_of[one] == self._paragraph_of[other]
 
     def passage(self, *rows: int) -> Passage:
         """Some rows as one passage."""

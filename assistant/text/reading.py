@@ -7,7 +7,7 @@ from typing import Literal
 
 from assistant.errors import UsageError
 from assistant.seeing.layout import Paragraph
-from assistant.speech.sentences import sentence_spans
+from assistant.text.sentences import sentence_spans
 
 Unit = Literal["line", "sentence", "word"]
 

@@ -224,12 +224,6 @@ def _only_values(page: Page, kinds: frozenset[Kind]) -> list[Hit]:
     return [Hit(LEAST, _whole(page, row)) for row in rows[:MOST_PLACES]]
 
 
-def accounts_for(question_words: Sequence[str], text: str, language: str = "en") -> bool:
-    """True if every word is in a text, as itself, in a compound, by its sense, or misspelt."""
-    printed = words(text)
-    return all(best_match(word, printed, language) > 0 for word in question_words)
-
-
 def _match(word: str, page: Page, number: int, kinds: frozenset[Kind], language: str) -> float:
     """How well a row accounts for a word of the question, 0 to 1."""
     day = weekday(word)

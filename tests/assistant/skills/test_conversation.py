@@ -21,7 +21,7 @@ from assistant.skills.double_check import agree, other_view
 from assistant.skills.follow_ups import resolve
 from assistant.skills.router import say
 from assistant.skills.saying import OPENINGS, UNVERIFIED
-from assistant.speech.sentences import SentenceBuffer
+from assistant.text.sentences import SentenceBuffer
 from tests.assistant.made_answers import answered, said
 
 
@@ -249,7 +249,7 @@ def test_a_page_that_takes_too_long_goes_on_when_asked_again(
 ) -> None:
     now_s = [0.0]
     clock = SimpleNamespace(monotonic=lambda: now_s[0])
-    monkeypatch.setattr("assistant.seeing.scene.time", clock)
+    monkeypatch.setattr("assistant.skills.scene.time", clock)
 
     class Slow(FakeReader):
         def parts(self, rgb: Any, **options: Any) -> Iterator[TextPart]:

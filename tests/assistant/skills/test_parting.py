@@ -39,3 +39,8 @@ def test_parts(question: str, expected: list[str]) -> None:
 
 def test_a_torrent_of_questions_is_cut() -> None:
     assert len(parts(" ".join(f"What is number {n}?" for n in range(50)), is_known)) == 4
+
+
+def test_a_list_without_end_is_no_endless_work() -> None:
+    question = "what is the total" + " and the total" * 3000
+    assert len(parts(question, is_known)) <= 4

@@ -20,12 +20,12 @@ from assistant.answers import Answer, Basis, Found, NoteKind
 from assistant.cli import main
 from assistant.hearing.grammar import build_grammar, sentence_pattern
 from assistant.inference.pocket import Refusal, own_wording
-from assistant.seeing.scene import Scene
 from assistant.seeing.text import TextLine, TextPart, never
 from assistant.session.orders import spoken_order
 from assistant.skills import router
 from assistant.skills.answerer import Answerer
 from assistant.skills.router import say, skills, understand
+from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
 from assistant.skills.wording import Wording, expand
 from assistant.stopwatch import Stopwatch
@@ -214,7 +214,7 @@ TOY = '''
 import re
 
 from assistant.answers import Answer, Detail
-from assistant.seeing.scene import Scene
+from assistant.skills.scene import Scene
 from assistant.skills.quoting import as_read, different, in_sentence, not_found, rows
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording

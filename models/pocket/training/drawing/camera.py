@@ -70,9 +70,3 @@ def through_jpeg(image: Image.Image, quality: int) -> Image.Image:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)
     return Image.open(file).convert("RGB")
-
-
-def blur(rng: random.Random, canvas: Floats) -> Floats:
-    image = Image.fromarray(to_bytes(canvas))
-    blurred = image.filter(ImageFilter.GaussianBlur(rng.uniform(9, 14)))
-    return np.asarray(blurred, np.float32) / np.float32(255)

@@ -4,15 +4,15 @@ import time
 
 import pytest
 
-from assistant.speech.sentences import (
+from assistant.speech.speaker import SpeechPriority, Utterance
+from assistant.speech.utterance_queue import MOST_WAITING, SpeechQueue
+from assistant.text.sentences import (
     LONGEST_SENTENCE,
     SentenceBuffer,
     ends_sentence,
     sentence_spans,
     sentences,
 )
-from assistant.speech.speaker import SpeechPriority, Utterance
-from assistant.speech.utterance_queue import MOST_WAITING, SpeechQueue
 
 
 @pytest.mark.parametrize(
