@@ -43,9 +43,9 @@ def load_picture(path: Path, max_pixels: int = 64_000_000, *, page: int = 1) -> 
             f"{path}: cannot be read ({error.strerror}); give another path"
         ) from error
     if not exists:
-        raise PictureError(f"{path}: no such file; give the path of a JPEG or PNG picture")
+        raise PictureError(f"{path}: no such file; give the path of a picture")
     if not is_file:
-        raise PictureError(f"{path}: is not a file; give the path of a JPEG or PNG picture")
+        raise PictureError(f"{path}: is not a file; give the path of a picture")
     start = _start(path)
     if is_pdf(start):
         return np.array(_to_rgb(pdf_page(path, page, max_pixels)), dtype=np.uint8)

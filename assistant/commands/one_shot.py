@@ -67,7 +67,9 @@ def add_read_options(parser: argparse.ArgumentParser) -> None:
 def _add_options(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
     """Add what both commands have."""
     parser.epilog = EXIT_CODES
-    parser.add_argument("picture", type=Path, metavar="PICTURE", help="a JPEG, PNG or WebP file")
+    parser.add_argument(
+        "picture", type=Path, metavar="PICTURE", help="a JPEG, PNG, WebP, HEIC or PDF file"
+    )
     parser.add_argument(
         "--answer-audio",
         type=Path,
@@ -108,8 +110,8 @@ def _ask(options: argparse.Namespace) -> int:
             # A folder that was named must be usable, also if this question would not need it.
             with stopwatch.stage("load_model"):
                 opener.open()
-        answer = one_shot_answerer(opener, stopwatch).answer(picture, question)
-        return _deliver(answer, question, front, speech, stopwatch, with_text=False)
+        answers = one_shot_answerer(opener, stopwatch).answer_all(picture, question)
+        return _deliver(answers, question, front, speech, stopwatch, with_text=False)
     finally:
         speech.close()
 
@@ -125,7 +127,7 @@ def _read(options: argparse.Namespace) -> int:
             picture: RgbPicture = load_picture(options.picture)
         speech.start()
         answer = one_shot_answerer(_no_model, stopwatch).read(picture)
-        return _deliver(answer, None, front, speech, stopwatch, with_text=True)
+        return _deliver([answer], None, front, speech, stopwatch, with_text=True)
     finally:
         speech.close()
 
@@ -207,11 +209,15 @@ class _Speech:
             with contextlib.suppress(SynthesizerError):
                 self._synthesizer.start()
 
-    def say(self, answer: Answer, text: str) -> bool:
-        """Speak an answer in words; False if a file was asked for and could not be made."""
+    def say(self, answers: Sequence[Answer], texts: Sequence[str]) -> bool:
+        """Speak answers in words; False if a file was asked for and could not be made."""
         if self._synthesizer is None:
             return True
-        sentences = spoken_sentences(answer.basis, text)
+        sentences = [
+            sentence
+            for answer, text in zip(answers, texts, strict=True)
+            for sentence in spoken_sentences(answer.basis, text)
+        ]
         try:
             if self._file is not None:
                 with self._stopwatch.stage("synthesize"):
@@ -244,7 +250,7 @@ class _Speech:
 
 
 def _deliver(
-    answer: Answer,
+    answers: Sequence[Answer],
     question: str | None,
     front: PlainFront,
     speech: _Speech,
@@ -253,25 +259,38 @@ def _deliver(
     with_text: bool,
 ) -> int:
     """Print first, then speak: text must never wait for sound."""
-    text = router.say(answer)
-    front.answer(answer.basis, text)
-    spoken = speech.say(answer, text)
+    texts = [router.say(answer) for answer in answers]
+    for answer, text in zip(answers, texts, strict=True):
+        front.answer(answer.basis, text)
+    spoken = speech.say(answers, texts)
     if front.as_json:
-        report = _report(answer, text, question, stopwatch, with_text)
+        report = _report(answers, texts, question, stopwatch, with_text)
         # Where the output cannot hold every character, JSON has an escape for it.
         unicode = (sys.stdout.encoding or "").lower().startswith("utf")
         print(json.dumps(report, ensure_ascii=not unicode))
     return ANSWERED if spoken else NO_AUDIO
 
 
+_WEAKEST_FIRST = (Basis.UNKNOWN, Basis.GUESS, Basis.SEEN, Basis.READ)
+
+
 def _report(
-    answer: Answer, text: str, question: str | None, stopwatch: Stopwatch, with_text: bool
+    answers: Sequence[Answer],
+    texts: Sequence[str],
+    question: str | None,
+    stopwatch: Stopwatch,
+    with_text: bool,
 ) -> dict[str, object]:
-    report: dict[str, object] = {
-        "question": question,
-        **answer_json(answer, text),
-        "timings_ms": stopwatch.timings_ms,
-    }
+    """One answer as JSON; several as one on the weakest basis, and each under "answers"."""
+    each = [answer_json(answer, text) for answer, text in zip(answers, texts, strict=True)]
+    answer, text = answers[0], texts[0]
+    report: dict[str, object] = {"question": question, **each[0]}
+    if len(each) > 1:
+        bases = [answer.basis for answer in answers]
+        report["answer"] = " ".join(texts)
+        report["basis"] = min(bases, key=_WEAKEST_FIRST.index).value
+        report["answers"] = each
+    report["timings_ms"] = stopwatch.timings_ms
     if with_text:
         report["text"] = text if answer.basis is Basis.READ else ""
     return report

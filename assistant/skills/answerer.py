@@ -15,7 +15,8 @@ from assistant.seeing.quality import Cause, light_hint
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import quote
 from assistant.skills.grounding import digits_are_read, ground_model
-from assistant.skills.router import skill_named, skills, understand
+from assistant.skills.parting import parts
+from assistant.skills.router import is_known, skill_named, skills, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
 from assistant.skills.subject import own_words, unaccounted
@@ -54,6 +55,19 @@ class Answerer:
         """
         pieces = self.answers(self.scene(rgb), understand(question), two_speed=False)
         return [piece for piece in pieces if isinstance(piece, Answer)][-1]
+
+    def answer_all(self, rgb: RgbPicture, question: str) -> list[Answer]:
+        """Answer each of the questions that one breath asks about a picture (H, W, 3).
+
+        Raises:
+            UsageError: the question is empty.
+            OcrError, VisionError: a model cannot be loaded or failed.
+        """
+        scene, found = self.scene(rgb), list[Answer]()
+        for part in parts(question, is_known):
+            pieces = self.answers(scene, understand(part), two_speed=False)
+            found.append([piece for piece in pieces if isinstance(piece, Answer)][-1])
+        return found
 
     def read(self, rgb: RgbPicture) -> Answer:
         """Read all text of a picture (H, W, 3) in reading order.

@@ -156,7 +156,10 @@ class Conversation:
             AssistantError: a model is missing or failed.
         """
         self._aloud = False
-        asked = resolve(question, "").asked
+        for part in parts(question, is_known):
+            yield from self._check_one(frame, resolve(part, "").asked, cancelled)
+
+    def _check_one(self, frame: Frame, asked: Asked, cancelled: Cancelled) -> Iterator[Piece]:
         first = self._last(self._scene(frame), asked, cancelled)
         if cancelled() or first is None:
             return

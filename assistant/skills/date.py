@@ -10,6 +10,8 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.date_roles import Dated, dated
+from assistant.text.meaning import content_words
+from assistant.text.retrieval import accounts_for
 from assistant.text.tokens import Kind
 
 
@@ -34,7 +36,9 @@ class Date:
         dates = [each for each in dated(page, LABELS) if not each.printed.needs_label]
         if not dates:
             return not_found(self.name, "date")
-        return as_dates(self.name, _best_first(dates)[:MOST_DATES])
+        called = [w for w in content_words(asked.question) if w not in ("date", "dates", "day")]
+        named = [e for e in dates if called and accounts_for(called, e.place.label)]
+        return as_dates(self.name, (named or _best_first(dates))[:MOST_DATES])
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The likeliest date, then the others with their labels."""

@@ -13,7 +13,7 @@ SKILL = AmountSkill(
         (4, "discount;savings;saving;you saved;you save;total saved;total savings"),
         (4, "total discount;coupon;voucher;promotion"),
     ),
-    beside=f"{BESIDE} today member card less off",
+    beside=f"{BESIDE} today member members loyalty card less off",
     wordings=(
         Wording(
             heard="how much is the discount",

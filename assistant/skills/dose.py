@@ -4,7 +4,7 @@ import re
 
 from assistant.answers import Answer, Basis, Detail, Found
 from assistant.skills.grounding import ground_read
-from assistant.skills.quoting import TURN_PACKAGE, in_sentence, listed, not_found
+from assistant.skills.quoting import TURN_PACKAGE, in_sentence, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
@@ -36,6 +36,8 @@ class Dose:
             heard="<is> the (dose | dosage | strength) [of this]",
             typed=(
                 r"\bdos(?:e|age|es)\b|\bstrength\b|\bhow strong\b|\bdo i take\b"
+                r"|\b(?:can|may|should)\b.*\b(?:children|child|kids?|son|daughter|year old|baby)\b"
+                r".*\b(?:take|have)\b"
                 r"|\bshould i take\b|\bcan i take\b|\bhow many milligrams|\bhow often\b.*\btake\b"
             ),
         ),
@@ -60,8 +62,12 @@ class Dose:
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The label's words, and that nobody has checked them; in short, too."""
-        if answer.found and detail is Detail.SHORT:
-            return f"{listed(answer)}. I cannot check it."
+        if answer.found:
+            # Each is a sentence of the label; a stop between them would be a second one.
+            told = "; ".join(value.rstrip(".") for value in answer.values)
+            if detail is Detail.SHORT:
+                return f"{told}. I cannot check it."
+            return f"The label says, and I cannot check it: {told}."
         sentence = "The label says, and I cannot check it: {}."
         return in_sentence(answer, detail, sentence, missing=TURN_PACKAGE)
 
@@ -75,10 +81,22 @@ def _covers(told: list[Passage], asked: Asked) -> bool:
 
 def _narrowed(told: list[Passage], asked: Asked) -> list[Passage]:
     """Of a leaflet the sentences that hold what the question names, or that say how much."""
+    if re.search(r"\bstrength\b|\bstrong\b|\bmilligrams\b", asked.words):
+        strong = [each for each in told if re.search(_STRENGTH, each.text, re.IGNORECASE)]
+        if strong:
+            return strong[:MOST_NAMED]
+    if re.search(r"\bchild|\bkids?\b|\bson\b|\bdaughter\b|\bbaby\b|\byear old\b", asked.words):
+        young = [each for each in told if re.search(_YOUNG, each.text, re.IGNORECASE)]
+        if young:
+            return young[:MOST_NAMED]
     named = [word for word in content_words(asked.question) if not re.search(_ASKED, word)]
     held = [sum(best_match(word, words(each.text)) > 0 for word in named) for each in told]
     if any(held):
-        return [each for each, count in zip(told, held, strict=True) if count == max(held)][:2]
+        return [
+            each
+            for each, count in zip(told, held, strict=True)
+            if count == max(held) or re.search(_MOST, each.text, re.IGNORECASE)
+        ][:MOST_NAMED]
     if len(told) <= MOST_SENTENCES:
         return told
     how_much = [each for each in told if re.search(_HOW_MUCH, each.text, re.IGNORECASE)]
@@ -86,6 +104,8 @@ def _narrowed(told: list[Passage], asked: Asked) -> list[Passage]:
 
 
 MOST_NAMED = 3
+_YOUNG = r"\bchild|\binfant|\bbab(?:y|ies)\b|\bunder \d|\byears\b"
+_MOST = r"\b(?:not|never)\b.*\bmore than\b|\bexceed|\bmaximum\b"
 _ASKED = r"^(?:dos\w*|strength|strong|tak\w+|often|many|much|milligrams|tablets?|pills?|capsules?)$"
 _HOW_MUCH = (
     r"\b(?:take|swallow|chew|apply|inhale|dose|dosage|adults?|one|two|three|\d+)\b.*"

@@ -58,7 +58,7 @@ def compared(first: Answer, second: Answer) -> Answer:
     """One answer that says whether two agree."""
     if Basis.UNKNOWN in (first.basis, second.basis):
         if first.basis is second.basis:
-            return _noted(second, NoteKind.SAME_AGAIN, Basis.UNKNOWN)
+            return _noted(first, NoteKind.SAME_AGAIN, Basis.UNKNOWN)
         known = second if first.basis is Basis.UNKNOWN else first
         return _noted(known, NoteKind.ONE_LOOK, Basis.GUESS)
     if agree("; ".join(first.values), "; ".join(second.values)):

@@ -30,7 +30,9 @@ class FindWord:
                 r"|\b(?:is|are) there (?:any |some )?(?P<inside>.+) in (?:it|this|that|here|there)$"
                 r"|^(?:is there |are there )?any (?P<any>\w+(?: \w+)?)$"
                 r"|\bfree (?:of|from) (?P<without>.+)$"
-                r"|\ballergic to (?P<allergen>.+)$"
+                r"|\ballergic to (?P<allergen>.+?)"
+                r"(?: (?:can|may|is|are|should|could|do|does|so|and|what)\b.*)?$"
+                r"|\b(?P<reaction>\w+) (?:allergy|allergies|intolerance)\b"
                 r"|\bis (?:it|this) (?P<free>[\w ]+) free\b"
             ),
         ),

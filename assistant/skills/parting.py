@@ -53,7 +53,11 @@ def parts(question: str, is_known: Known) -> list[str]:
     sentences = [
         each.strip() for each in re.split(r"(?<=[?!.])\s+", question.strip()) if each.strip()
     ]
-    asking = [each for each in sentences if each.endswith("?") or _BEGINS.match(each)]
+    asking = [
+        each
+        for each in sentences
+        if each.endswith("?") or _BEGINS.match(each) or "allerg" in each.lower()
+    ]
     found: list[str] = []
     for sentence in asking or [question]:
         for part in _JOINS.split(sentence):

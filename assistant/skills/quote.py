@@ -6,7 +6,7 @@ from assistant.skills.quoting import listed
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
-from assistant.text.meaning import content_words
+from assistant.text.meaning import best_match, content_words, words
 from assistant.text.page import Page
 from assistant.text.retrieval import Hit, places_for
 from assistant.text.tokens import Kind
@@ -29,7 +29,7 @@ class Quote:
             return None
         hits = places_for(page, asked.words)
         if not hits:
-            return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked)),))
+            return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked, page)),))
         found = tuple(_found(hit) for hit in hits)
         # What accounts for a part of the question stands there, and may answer something else.
         sure = len(hits) == 1 and hits[0].is_whole and hits[0].score >= SURE
@@ -65,9 +65,11 @@ def _quoted(found: Found) -> str:
     return f"{found.label}: {found.value}"
 
 
-def _subject(asked: Asked) -> str:
-    """What was asked about, in the user's own words, at most three of them."""
-    return " ".join(content_words(asked.question)[:3])
+def _subject(asked: Asked, page: Page) -> str:
+    """What was asked about, at most three of the words that stand nowhere."""
+    printed = [word for row in page.rows for word in words(row.text)]
+    missing = [word for word in content_words(asked.question) if best_match(word, printed) == 0]
+    return " ".join(missing[:3])
 
 
 def tells_a_number(answer: Answer, page: Page) -> bool:

@@ -12,7 +12,7 @@ class Year:
     """Years that are no part of a date or an amount."""
 
     name = "year"
-    wordings = (Wording(typed=r"\b(?:what|which|the) year\b|\bpublished\b"),)
+    wordings = (Wording(typed=r"\b(?:what|which|the) year\b|(?<!\bwho )\bpublished\b"),)
     traits = Traits(rank=40, text=True, model=ModelUse.WHERE_UNKNOWN)
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:

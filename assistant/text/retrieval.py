@@ -224,6 +224,12 @@ def _only_values(page: Page, kinds: frozenset[Kind]) -> list[Hit]:
     return [Hit(LEAST, _whole(page, row)) for row in rows[:MOST_PLACES]]
 
 
+def accounts_for(asked: Sequence[str], text: str) -> bool:
+    """True if a text holds every word, as itself, in a compound, by its sense, or misspelt."""
+    printed = words(text)
+    return all(best_match(word, printed) > 0 for word in asked)
+
+
 def _match(word: str, page: Page, number: int, kinds: frozenset[Kind], language: str) -> float:
     """How well a row accounts for a word of the question, 0 to 1."""
     day = weekday(word)
@@ -248,6 +254,7 @@ UNITS: Mapping[str, str] = MappingProxyType(
         "watts": r"w|kw", "volts": r"v", "percent": r"%", "calories": r"kcal|cal|calories",
         "size": r"g|kg|ml|cl|l|mm|cm|m|inch\w*", "weight": r"g|kg|lbs?|oz",
         "weigh": r"g|kg|lbs?|oz", "volume": r"ml|cl|l|litres?",
+        "long": r"min\w*|s|secs?|seconds?|h|hrs?|hours?|days?|weeks?|months?|years?|m|cm|mm",
         "people": r"people|pers\w*|servings?", "servings": r"servings?|portions?",
     }
 )  # fmt: skip
@@ -299,6 +306,8 @@ def _hit(
     page: Page, rows: tuple[int, ...], score: float, kinds: frozenset[Kind], asked: Sequence[str]
 ) -> Hit:
     here = [place for row in rows for place in page.places_in(row) if _is_of(place, kinds)]
+    units = "|".join(UNITS[word] for word in asked if word in UNITS)
+    here = [place for place in here if units and _has_unit(place, units)] or here
     following = rows[-1] + 1
     if not here and kinds and not any(page.has_values(row) for row in rows):
         below = [place for place in page.places_in(following) if _is_of(place, kinds)]

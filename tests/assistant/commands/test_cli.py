@@ -149,6 +149,22 @@ def test_a_terminal_that_lacks_a_character_gets_a_mark(
     assert json.loads(written.getvalue())["question"] == "what is the total \u6f22\u5b57 na\u00efve"
 
 
+def test_two_questions_of_one_breath_get_two_answers(
+    tmp_path: Path, no_model: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = np.full((320, 640, 3), 250, np.uint8)
+    for row, text in enumerate(["Corner shop", "Total 5.50", "Date 14.08.2026"]):
+        at = (20, 60 + 90 * row)
+        cv2.putText(page, text, at, cv2.FONT_HERSHEY_DUPLEX, 1.2, (20, 20, 20), 2)
+    Image.fromarray(page).save(tmp_path / "bill.png")
+    question = "What is the total and the date?"
+    assert main(["ask", str(tmp_path / "bill.png"), question, "--no-speech", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["answer"] == "The total is 5.50. The date is 14.08.2026."
+    assert report["basis"] == "read"
+    assert [each["skill"] for each in report["answers"]] == ["total", "date"]
+
+
 def test_read_gives_the_text_in_order(receipt: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["read", str(receipt), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -475,9 +491,9 @@ class AsksModel:
     opener: Callable[[], None]
     found: Answer
 
-    def answer(self, *_: object) -> Answer:
+    def answer_all(self, *_: object) -> list[Answer]:
         self.opener()
-        return self.found
+        return [self.found]
 
 
 def test_unexpected_failures_are_one_line_too(

