@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from assistant.answers import Answer, Context, Detail, Piece
+from assistant.answers import Answer, Basis, Context, Detail, Piece
 from assistant.frames import Frame
 from assistant.session import phrases
 from assistant.session.events import AnswerGiven, AnswerPart
@@ -33,8 +33,9 @@ class Answers:
 
     @property
     def text(self) -> str:
-        """All that was answered, a paragraph each; "" if nothing was."""
-        return "\n".join(each.text for each in self._given)
+        """All that was answered, a paragraph each; "" if nothing was: a refusal tells nothing."""
+        known = (each for each in self._given if each.answer.basis is not Basis.UNKNOWN)
+        return "\n".join(each.text for each in known)
 
     def begin(self, question: str) -> None:
         """Another question: what was answered to the last one is over."""

@@ -1,6 +1,8 @@
 """The session's parts alone: each needs a port that notes what it says, and no session."""
 
+from assistant.answers import Answer, Basis, Found, Note, NoteKind
 from assistant.errors import SettingsError
+from assistant.session.answers_given import Answers
 from assistant.session.events import Event, SettingsChanged
 from assistant.session.orders import Action
 from assistant.session.port import Port, Reporting
@@ -73,3 +75,12 @@ def test_what_is_said_is_shown_and_spoken_once_where_that_is_wanted() -> None:
     assert reporting.events.qsize() == 2
     assert voice.speaker.said == ["There is no camera.", "No sound."]
     assert voice.speaker.earcons == [Earcon.ERROR]
+
+
+def test_a_refusal_is_nothing_to_remember() -> None:
+    answers = Answers(FakePort())
+    answers.begin("what is the total")
+    answers.say(Answer("total", notes=(Note(NoteKind.NOT_FOUND, "total"),)))
+    assert answers.text == ""
+    answers.say(Answer("total", (Found("5.50"),), Basis.READ))
+    assert answers.text == "The total is 5.50."
