@@ -26,6 +26,7 @@ class AmountSkill:
     called:  what it is called when it is told, such as "total".
     english: (rank, phrases parted by semicolons) of its labels.
     beside:  words that may stand beside them.
+    by_head: the head of a column names it, too, as in a summary of taxes.
     by_label: the label itself is asked for, as in "how did I pay".
     """
 
@@ -36,6 +37,7 @@ class AmountSkill:
     wordings: Sequence[Wording]
     traits: Traits
     by_label: bool = False
+    by_head: bool = False
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
         """The amount; two where the paper names two."""
@@ -49,7 +51,11 @@ class AmountSkill:
 
     def places(self, page: Page) -> list[Place]:
         """The amounts of the best label on a page."""
-        return best(named_amounts(page, label_of(self.name, self.english, self.beside)))
+        return best(
+            named_amounts(
+                page, label_of(self.name, self.english, self.beside, by_head=self.by_head)
+            )
+        )
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The amount, or those with their labels, or that there is none."""
@@ -61,12 +67,14 @@ class AmountSkill:
 
 
 @functools.cache
-def label_of(name: str, english: tuple[tuple[int, str], ...], beside: str) -> Name:
+def label_of(
+    name: str, english: tuple[tuple[int, str], ...], beside: str, *, by_head: bool = False
+) -> Name:
     """A skill's name on paper, in English and in every language that has a file."""
     return names(
         [*english, *vocabulary.labels(name)],
         f"{beside} {vocabulary.beside(name)} {vocabulary.beside('total')}",
-        by_head=name == "tax",
+        by_head=by_head,
     )
 
 

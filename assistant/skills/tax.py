@@ -21,5 +21,6 @@ SKILL = AmountSkill(
         ),
         Wording(typed=vocabulary.typed("tax")),
     ),
+    by_head=True,
     traits=Traits(gives=frozenset({Kind.MONEY}), rank=31, text=True, careful=True),
 )

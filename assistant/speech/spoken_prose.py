@@ -116,7 +116,8 @@ def _day_patterns(words: SpokenWords) -> tuple[re.Pattern[str], re.Pattern[str],
         rf"(?<![\w-]){day}(?:{joined}{day})+(?![\w-])",
         rf"(?<![\w'’{_DASH}])(?:{short})\.?(?![\w'’{_DASH}])",
     )
-    return tuple(re.compile(form, re.IGNORECASE) for form in forms)  # type: ignore[return-value]
+    span, days, alone = (re.compile(form, re.IGNORECASE) for form in forms)
+    return span, days, alone
 
 
 def _days(text: str, words: SpokenWords, *, before_time: bool, first: bool) -> str:
