@@ -118,6 +118,8 @@ class _CommandParser(_LineParser):
     ) -> None:
         """add_options: adds the command's options, its description and its epilog, once."""
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        # Else the conversation's answer to this would hold for the command.
+        self.set_defaults(goes_offline_itself=False)
         self._add_options = add_options
         self._has_options = False
 
@@ -137,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(goes_offline_itself=False, goes_online=False)
+    parser.set_defaults(goes_online=False)
     _add_conversation(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_CommandParser)
     for name, summary, add_options in (

@@ -172,7 +172,7 @@ def _is_refused() -> bool:
     """Try it: emulators of other processors take a filter and forget it."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
-            socket.socket(family, socket.SOCK_DGRAM).close()
+            socket.socket(family, socket.SOCK_DGRAM, socket.IPPROTO_UDP).close()
         except PermissionError:
             continue
         except OSError:
