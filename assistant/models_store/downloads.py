@@ -19,6 +19,7 @@ import httpx2
 from assistant.errors import DamagedFileError, DownloadError
 from assistant.machine import check_room, sha256_of
 from assistant.settings.paths import FILE_MODE
+from models.files.bounded import read_json
 
 MOST_IDLE_ATTEMPTS = 3
 """Attempts in a row that bring no new byte, before the download is given up for now."""
@@ -275,7 +276,7 @@ class _Part:
 
     def _version(self) -> str:
         try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
+            note = read_json(self._note)
             return str(note["version"])
         except (OSError, ValueError, KeyError, TypeError):
             return ""

@@ -18,6 +18,7 @@ from assistant.hearing.vosk_recognizer import configured_model
 from assistant.machine import sha256_of
 from assistant.settings.paths import FILE_MODE, data_folder, make_private_folder
 from models.catalog import CatalogModel, ModelKind, known_models
+from models.files.bounded import read_json
 
 SCHEMA_VERSION = 1
 RECORDS, PULLING = "records", ".pulling"
@@ -157,7 +158,7 @@ def read_record(name: str) -> PullRecord | None:
     """
     path = record_file(name)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         if content["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema_version is not {SCHEMA_VERSION}")
         archive = content["archive"]
