@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from models.errors import CheckpointError
+from models.files.bounded import parse_json
 
 _HEADER_LIMIT_BYTES = 100_000_000  # the format's own limit
 _COPY_BYTES = 8 * 1024**2
@@ -66,7 +67,7 @@ def read_header(path: Path) -> dict[str, Entry]:
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
             if not 0 < length <= min(_HEADER_LIMIT_BYTES, size_bytes - 8):
                 raise _truncated(path, size_bytes)
-            header = json.loads(file.read(length))
+            header = parse_json(file.read(length))
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path} is missing: copy this shard into the folder again"
