@@ -13,6 +13,7 @@ from models.families.family import Family
 from models.families.registry import family_of
 from models.families.relatives import refuse_relative_tensors
 from models.files.checkpoint import CheckpointReader, read_json
+from models.files.judging import judge_config, refuse
 from models.sequences import SequenceLayout
 
 _PREFIX = "model."
@@ -55,9 +56,10 @@ def open_blockwise(folder: Path) -> OpenedModel:
             f"{folder} is quantized already: give the full-precision model it was made from"
         )
     family = family_of(config)
+    reader = CheckpointReader(folder)
+    refuse(judge_config(config, reader))
     module = family.build(config)
-    names = CheckpointReader(folder).names()
-    refuse_foreign_names(folder, family.expected_names(module), names)
+    refuse_foreign_names(folder, family.expected_names(module), reader.names())
     return OpenedModel(folder, family, module, family.blockwise(module), config)
 
 

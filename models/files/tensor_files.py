@@ -28,6 +28,10 @@ from models.files.header import (
     check_header,
 )
 
+SINGLE_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+"""What a model folder calls its only weight file, and the list of which shard holds what."""
+
 _COPY_BYTES = 8 * 1024**2
 _ALIGNMENT = 8  # of the first tensor, so that its values can be mapped in place
 
@@ -127,6 +131,21 @@ def read_tensor(name: str, entry: Entry) -> Tensor:
             f"{name} cannot be read from {entry.file} ({brief(error)}): copy the file again"
         ) from error
     return buffer.view(entry.dtype).reshape(entry.shape)
+
+
+def read_pieces(name: str, entry: Entry) -> Iterator[Tensor]:
+    """Read one tensor as flat pieces of at most 8 MiB, one after the other.
+
+    Raises:
+        CheckpointError: the file cannot be read any more.
+    """
+    try:
+        for chunk in _chunks(entry):
+            yield torch.frombuffer(bytearray(chunk), dtype=entry.dtype)
+    except OSError as error:
+        raise CheckpointError(
+            f"{name} cannot be read from {entry.file} ({brief(error)}): copy the file again"
+        ) from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -113,7 +113,7 @@ def _shift_tensor(rng: random.Random, header: Header) -> None:
 def _share_bytes(rng: random.Random, header: Header) -> None:
     one, other = _tensor(rng, header), _tensor(rng, header)
     if "data_offsets" in other:
-        one |= {key: copy.deepcopy(other[key]) for key in ("dtype", "shape", "data_offsets") if key in other}
+        one.update(copy.deepcopy(other))
 
 
 def _drop_tensor(rng: random.Random, header: Header) -> None:
