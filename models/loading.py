@@ -11,7 +11,13 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from models.errors import CheckpointError, ModelFolderError
-from models.families import Family, family_of, refuse_foreign_names, text_limits
+from models.families import (
+    Family,
+    family_of,
+    open_weights,
+    refuse_foreign_names,
+    text_limits,
+)
 from models.files.checkpoint import (
     QUANTIZE_CONFIG_FILE,
     CheckpointReader,
@@ -19,7 +25,7 @@ from models.files.checkpoint import (
     read_json,
 )
 from models.files.formats import read_quantization
-from models.files.judging import judge_config, judge_fit, judge_tensor, pieces_of, refuse
+from models.files.judging import judge_fit, judge_tensor, pieces_of, refuse
 from models.files.quantized_source import QuantizedSource, TensorSource
 from models.int4 import Int4Linear, replace_linear
 from models.text.tokenization import load_tokenizer
@@ -64,8 +70,7 @@ def load_model(
     config = _with_end_marks(folder, read_json(folder / "config.json"))
     family = family_of(config)
     quantization = _read_quantization(folder, config.get("quantization_config"))
-    stored = CheckpointReader(folder)
-    refuse(judge_config(config, stored))
+    stored = open_weights(folder, family, config)
     module = family.build(config)
     reader = _open_source(stored, quantization)
     tokenizer = load_tokenizer(folder, text_limits(module).vocab_size, family.byte_level)

@@ -12,6 +12,8 @@ from typing import Any
 
 Header = dict[str, Any]
 
+INDEX = "model.safetensors.index.json"
+
 _DTYPES = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL")
 _OTHER_DTYPES = ("F8_E4M3", "F8_E5M2", "U16", "U32", "U64", "C64", "F4", "f32", "", "INT4", 3, None)
 _ITEM = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2}
@@ -63,7 +65,7 @@ def mutant(seed: int) -> bytes:
     rng = random.Random(seed)
     header, data = sound_header(rng)
     for _ in range(rng.choice((0, 1, 1, 1, 1, 1, 2, 2, 3))):
-        rng.choice(_CHANGES)(rng, header)
+        rng.choice(CHANGES)(rng, header)
     if rng.random() < 0.2:
         data = max(0, data + rng.choice((-9, -8, -4, -1, 1, 2, 4, 8, 64)))
     text = json.dumps(header).encode()
@@ -181,7 +183,7 @@ def _swap_order(rng: random.Random, header: Header) -> None:
     header.update(items)
 
 
-_CHANGES: tuple[Callable[[random.Random, Header], None], ...] = (
+CHANGES: tuple[Callable[[random.Random, Header], None], ...] = (
     _move_offset, _shift_tensor, _share_bytes, _drop_tensor, _set_number, _set_other, _reshape,
     _set_dtype, _drop_field, _add_field, _set_metadata, _rename, _swap_order,
 )  # fmt: skip
