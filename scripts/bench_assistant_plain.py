@@ -193,8 +193,8 @@ class _Channel:
                 self._came.get(timeout=QUIET_S)
             except queue.Empty:
                 output = self.output()
-                states = re.findall(f"^status: ({STATES})$".encode(), output, re.MULTILINE)
-                ready = endless or not states or states[-1] == b"ready"
+                works = re.search(rb"^status: (looking|thinking)\n\Z", output, re.MULTILINE)
+                ready = endless or works is None
                 if ready and (silent or len(output) > self._before):
                     return True
                 if self._process.poll() is not None:

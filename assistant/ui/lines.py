@@ -19,6 +19,7 @@ from assistant.errors import AssistantError, UsageError
 from assistant.session.events import Closed, Event
 from assistant.session.orders import Action, Order, parse_command
 from assistant.session.session import Session
+from assistant.ui.announcing import Announcer
 from assistant.ui.plain import print_event
 
 LONGEST_LINE = 2000
@@ -58,7 +59,10 @@ def run_lines(session: Session, source: TextIO, out: TextIO, *, as_json: bool) -
     is ended by the next line, or by the end of the input, once it has looked for the first time.
     """
     write: Write = write_json if as_json else print_event
-    writer = threading.Thread(target=_write_events, args=(session, out, write), daemon=True)
+    announcer = None if as_json else Announcer()
+    writer = threading.Thread(
+        target=_write_events, args=(session, out, write, announcer), daemon=True
+    )
     writer.start()
     try:
         _serve(session, source, as_json, in_turn=not source.isatty())
@@ -172,9 +176,27 @@ def _pass_on(session: Session, asked: Order | Question | Wrong) -> None:
         session.fail(asked.text)
 
 
-def _write_events(session: Session, out: TextIO, write: Write) -> None:
+def _shown(session: Session, announcer: Announcer | None) -> Iterator[Event]:
+    """The session's events as they come, those that an announcer holds back later or never."""
+    while True:
+        event: Event | None
+        try:
+            event = session.events.get(timeout=announcer and announcer.seconds_to_next())
+        except queue.Empty:
+            event = announcer and announcer.due()
+        else:
+            if isinstance(event, Closed):
+                return
+            event = announcer.take(event) if announcer else event
+        if event is not None:
+            yield event
+
+
+def _write_events(
+    session: Session, out: TextIO, write: Write, announcer: Announcer | None
+) -> None:
     reader_is_gone = False
-    while not isinstance(event := session.events.get(), Closed):
+    for event in _shown(session, announcer):
         if reader_is_gone:
             continue
         try:
