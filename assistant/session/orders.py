@@ -83,6 +83,9 @@ HELP: Mapping[Action, str] = MappingProxyType(
 """One line for each command; kin share a line."""
 
 SWITCH = ("on", "off")
+TOGGLE = "toggle"
+"""Argument of PAUSE for a key that pauses, and goes on when it is pressed again."""
+
 STEPS = ("line", "sentence", "word")
 
 

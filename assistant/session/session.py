@@ -33,7 +33,7 @@ from assistant.session.events import (
 from assistant.session.jobs import Jobs
 from assistant.session.looking import Eyes
 from assistant.session.notes import Notes
-from assistant.session.orders import HELP, Action, Order, spoken_order
+from assistant.session.orders import HELP, TOGGLE, Action, Order, spoken_order
 from assistant.session.port import Reporting
 from assistant.session.protocols import Answering, Notebook
 from assistant.session.settings import SessionSettings
@@ -283,14 +283,29 @@ class Session:
             self._give_up()
             self._running = False
         elif action is Action.PAUSE:
-            self._voice.pause()
+            self._pause(or_resume=argument == TOGGLE)
         elif action is Action.RESUME:
-            self._voice.resume()
+            self._resume()
         elif action is Action.HELP:
             self._port.say("\n".join(HELP.values()))
         elif not self._settings.follow(action, argument):
             self._give_up()
             self._tasks.follow(action, argument)
+
+    def _pause(self, *, or_resume: bool) -> None:
+        """Hold the speech; a key that does both goes on where it is held already."""
+        if or_resume and self._voice.paused:
+            self._resume()
+        elif self._voice.has_speech or self._jobs.running:
+            self._voice.pause()
+        else:
+            self._port.say(phrases.NOTHING_TO_PAUSE)
+
+    def _resume(self) -> None:
+        if self._voice.paused:
+            self._voice.resume()
+        else:
+            self._port.say(phrases.NOTHING_PAUSED)
 
     def _talk(self) -> None:
         if self._ear.listening:

@@ -24,12 +24,19 @@ class Voice:
         self.mode = "ask"
         self.speaking = False
         """True while an answer is being spoken; notices between answers do not count."""
+        self.paused = False
+        """True from `pause` to `resume`, or until it is silenced."""
         self._lost = False
 
     @property
     def speaks(self) -> bool:
         """True if Sightline is the one who speaks."""
         return self.speaker is not None and self.mode in OWN_VOICE
+
+    @property
+    def has_speech(self) -> bool:
+        """True while anything is spoken, waits to be, or is held by a pause."""
+        return self.speaker is not None and (self.speaking or self.speaker.is_speaking)
 
     def say(self, text: str, priority: SpeechPriority = SpeechPriority.NEXT) -> None:
         """Speak, if Sightline is the one who speaks."""
@@ -52,7 +59,7 @@ class Voice:
 
     def stop(self) -> None:
         """Be silent now."""
-        self.speaking = False
+        self.speaking = self.paused = False
         if self.speaker is not None:
             self.speaker.stop()
 
@@ -60,9 +67,11 @@ class Voice:
         """Be silent and keep the place."""
         if self.speaker is not None:
             self.speaker.pause()
+            self.paused = True
 
     def resume(self) -> None:
         """Go on where `pause` stopped."""
+        self.paused = False
         if self.speaker is not None:
             self.speaker.resume()
 

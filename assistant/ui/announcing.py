@@ -57,10 +57,11 @@ class Announcer:
             self._held = event
             return self.due()
         self._held, self._since_s = None, None
-        if event.state is State.LISTENING:
+        was_paused = self._last == StateChanged(State.PAUSED)
+        if event.state in (State.LISTENING, State.PAUSED):
             self._last = event
             return event
-        if event.state is State.SPEAKING:
+        if event.state is State.SPEAKING and not was_paused:
             # What is spoken stands there already, or can be heard.
             return None
         needs = isinstance(self._last, StateChanged | QuestionHeard)

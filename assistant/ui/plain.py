@@ -29,6 +29,7 @@ STATES = {
     State.LOOKING: "looking",
     State.THINKING: "thinking",
     State.SPEAKING: "speaking",
+    State.PAUSED: "paused",
 }
 
 ENDS = {
