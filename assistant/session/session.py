@@ -86,7 +86,7 @@ class Session:
             waiting=self._waiting,
             settings=lambda: self._settings.now,
         )
-        self._choosing = False
+        self._has_reminded = False
         self._running = True
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
         self._attach(speaker, listener, frames, memory)
@@ -197,7 +197,7 @@ class Session:
     @property
     def choosing(self) -> bool:
         """True while the first question, who shall speak, has no answer."""
-        return self._choosing
+        return self._voice.waits_for_choice
 
     @property
     def settings(self) -> Settings:
@@ -245,8 +245,8 @@ class Session:
             self._port.say(phrases.waiting_words(self._waiting.waited_s))
 
     def _begin(self, ask_how_to_speak: bool) -> None:
-        self._choosing = ask_how_to_speak and self.settings.speech_mode == "ask"
-        if self._choosing:
+        self._voice.waits_for_choice = ask_how_to_speak and self.settings.speech_mode == "ask"
+        if self.choosing:
             self._port.ask(phrases.FIRST_QUESTION)
         else:
             self._port.say(phrases.READY)
@@ -254,15 +254,10 @@ class Session:
     def _ask(self, text: str, *, was_heard: bool = False) -> None:
         if not text.strip():
             return
-        if self._choosing:
-            mode = phrases.choice_of_speech(text)
-            self._choosing = False
-            if mode is not None:
-                self._port.emit(QuestionHeard(text))
-                self._settings.change("speech.mode", mode)
-                return
-        order = spoken_order(text)
         self._port.emit(QuestionHeard(text))
+        if self.choosing and self._choose(text):
+            return
+        order = spoken_order(text)
         if order is not None:
             self._do(order)
             return
@@ -271,6 +266,23 @@ class Session:
             return
         self._give_up()
         self._tasks.ask(text, was_heard=was_heard)
+
+    def _choose(self, text: str) -> bool:
+        """Take a line as the answer to the first question; False if it is about something else.
+
+        That is followed in text, and the question stays open.
+        """
+        mode = phrases.choice_of_speech(text)
+        if mode is not None:
+            self._settings.change("speech.mode", mode)
+        elif phrases.is_wrong_choice(text):
+            self._port.ask(phrases.PRESS_ONE)
+        else:
+            if not self._has_reminded:
+                self._has_reminded = True
+                self._port.say(phrases.STILL_OPEN)
+            return False
+        return True
 
     def _do(self, order: Order) -> None:
         action, argument = order.action, order.argument

@@ -50,6 +50,9 @@ TAKE_UP_TO_S = 0.5
 MOST_NOTICES = 20
 """Notices that stay on the screen until the next question."""
 
+_ALWAYS = frozenset({"talk", "stop", "type", "open", "help", "quit"})
+"""Actions whose keys count while the first question is open; other keys are no answer to it."""
+
 _FUNCTION_KEY = re.compile(r"f\d\d?")
 
 
@@ -255,11 +258,14 @@ class AssistantScreen(App[None]):
             return True
         names = {event.key, event.character or ""}
         for action, key in self._settings.keys.items():
-            if key and key in names:
+            if key and key in names and (action in _ALWAYS or not self._session.choosing):
                 self._act(action)
                 return True
         if event.character == "/":
             self._type("/")
+            return True
+        if self._session.choosing and event.is_printable:
+            self._session.ask(event.character or event.key)
             return True
         unbound = event.is_printable or _FUNCTION_KEY.fullmatch(event.key) is not None
         if unbound:

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from assistant.answers import Basis
 from assistant.session.events import State
-from assistant.session.phrases import FIRST_QUESTION, NOTHING_TO_PAUSE
+from assistant.session.phrases import FIRST_QUESTION, NOTHING_TO_PAUSE, PRESS_ONE, STILL_OPEN
 from assistant.settings.settings import DEFAULT_KEYS
 from assistant.ui.key_help import keys_text
 from assistant.ui.tui import AssistantScreen, Panel
@@ -183,6 +183,25 @@ def test_the_first_start_is_answered_by_a_key() -> None:
         await pilot.press("2")
         await until(pilot, lambda: scene.saved == ["speech.mode"])
         assert scene.session.settings.speech_mode == "screen_reader"
+
+    drive(act, speech_mode="ask")
+
+
+def test_the_first_question_stays_open_and_a_wrong_key_says_what_to_press() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        await until(pilot, lambda: shown(pilot, "answer") == FIRST_QUESTION)
+        for key in ("s", "y", "5"):
+            await pilot.press(key)
+            await until(pilot, lambda k=key: shown(pilot, "question") == k)  # type: ignore[misc]
+            await until(pilot, lambda: shown(pilot, "answer") == PRESS_ONE)
+        await ask(pilot, "what is the total")
+        await until(pilot, lambda: shown(pilot, "answer") == "The total is 5.50.")
+        assert scene.session.choosing and STILL_OPEN in shown(pilot, "status")
+        assert scene.speaker.said == [FIRST_QUESTION, *[PRESS_ONE] * 3]
+        assert scene.speaker.earcons == []
+        await pilot.press("1")
+        await until(pilot, lambda: scene.saved == ["speech.mode"])
+        assert not scene.session.choosing
 
     drive(act, speech_mode="ask")
 
