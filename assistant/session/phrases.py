@@ -30,6 +30,7 @@ NOT_OPENED = (
 WELCOME = "You are welcome."
 NO_PICTURE_TO_READ = "There is no camera and no picture. Open a picture: /open PICTURE."
 NO_PICTURE_TO_COMPARE = "There is no picture to compare. Open a picture: /open PICTURE."
+NO_PAGES = "There are no pages to turn; only a file has pages. Open one: /open FILE."
 CAMERA_AGAIN = "I look through the camera."
 CAMERA_AGAIN_LOST = "I look through the camera again; it gives no picture now."
 NO_CAMERA = "There is no camera. Open a picture: /open PICTURE."

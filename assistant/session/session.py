@@ -85,6 +85,7 @@ class Session:
             notes=self._notes,
             waiting=self._waiting,
             settings=lambda: self._settings.now,
+            post=self.post,
         )
         self._has_reminded = False
         self._running = True
@@ -264,6 +265,12 @@ class Session:
         if phrases.is_thanks(text):
             self._port.say(phrases.WELCOME)
             return
+        self._answer(text, was_heard=was_heard)
+
+    def _answer(self, text: str, *, was_heard: bool) -> None:
+        if self._tasks.is_opening:
+            self._tasks.when_opened(lambda: self._answer(text, was_heard=was_heard))
+            return
         self._give_up()
         self._tasks.ask(text, was_heard=was_heard)
 
@@ -300,9 +307,13 @@ class Session:
             self._resume()
         elif action is Action.HELP:
             self._port.say("\n".join(HELP.values()))
-        elif not self._settings.follow(action, argument):
+        elif self._settings.follow(action, argument):
+            return
+        elif self._tasks.is_opening and action is not Action.OPEN:
+            self._tasks.when_opened(lambda: self._do(order))
+        else:
             self._give_up()
-            self._tasks.follow(action, argument)
+            self._tasks.follow(action, argument, order.page)
 
     def _pause(self, *, or_resume: bool) -> None:
         """Hold the speech; a key that does both goes on where it is held already."""

@@ -81,8 +81,8 @@ def write_json(event: Event, out: TextIO) -> None:
 def parse_line(line: str, *, as_json: bool) -> list[Order | Question]:
     """What a line asks for; an empty line asks for nothing.
 
-    With as_json, a line may be an object: {"question": "...", "picture": "..."} or
-    {"command": "open", "argument": "..."}.
+    With as_json, a line may be an object: {"question": "...", "picture": "..."},
+    with "page": 2 for a page of a PDF, or {"command": "open", "argument": "..."}.
 
     Raises:
         UsageError: no such command, or an object of another form.
@@ -106,13 +106,16 @@ def _parse_object(text: str) -> list[Order | Question]:
         given: dict[str, Any] = json.loads(text)
     except ValueError as error:
         raise UsageError(f"the line is not JSON ({error})", form) from error
+    page = given.pop("page", 1)
     unknown = set(given) - {"question", "picture", "command", "argument"}
     texts = all(isinstance(value, str) for value in given.values())
     if unknown or not texts or ("question" in given) == ("command" in given):
         raise UsageError("the object has other fields than these", form)
+    if type(page) is not int or page < 1 or (page > 1 and "picture" not in given):
+        raise UsageError('"page" is a whole number from 1, beside "picture"', form)
     found: list[Order | Question] = []
     if "picture" in given:
-        found.append(Order(Action.OPEN, str(Path(given["picture"]))))
+        found.append(Order(Action.OPEN, str(Path(given["picture"])), page))
     if "question" in given:
         if not given["question"].strip():
             # A program would wait for the answer to nothing.
