@@ -9,7 +9,7 @@ import assistant.skills
 from assistant.answers import Answer, Detail
 from assistant.skills import saying
 from assistant.skills.skill import Asked, Skill
-from assistant.text.retrieval import wanted
+from assistant.text.question import wanted
 from assistant.text.words import bare_words
 
 OTHER = "other"
