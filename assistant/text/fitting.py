@@ -1,8 +1,9 @@
 """Whether a line looks like the answer that a question wants: a name, a place, a span of time."""
 
 import re
+from collections.abc import Iterable
 
-from assistant.text.page import Page, Place
+from assistant.text.page import Place
 from assistant.text.question import Form, Wish
 from assistant.text.tokens import Kind
 
@@ -20,6 +21,9 @@ _NAME = re.compile(
     r"|\b(?:Ltd|Limited|GmbH|Inc|LLC|PLC|plc|S\.A\.|AG|Bank|Council|Trust)\b"
 )
 
+NAME_ALONE = re.compile(rf"(?:Name: ?)?{_WORD}(?: {_CAPITAL}\.)?(?: {_WORD}){{1,2}}")
+"""A row that holds two or three capitalized words and nothing else."""
+
 _UNITS = (
     r"(?:sec(?:ond)?s?|secondes?|min(?:ute)?s?|min(?:uti|utos|uten|uut)|minuten?|hours?|hrs?|h|"
     r"stunden?|heures?|horas?|or[ae]|uur|days?|tage?n?|jours?|d[ií]as?|giorn[oi]|dagen?|dias?|"
@@ -27,7 +31,7 @@ _UNITS = (
     r"mes[ei]|maanden?|years?|jahre?n?|ans?|ann[oi]|años?|jaar|anos?)"
 )
 _COUNT = (
-    r"(?:\d+(?:[.,]\d+)?|[½¼¾]|\d+[½¼¾]|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|"
+    r"(?:\d+(?:[.,]\d+)?|[½¼¾]|\d+[½¼¾]|(?:for|in|within|after|takes|lasts) an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|"
     r"fourteen|twenty|thirty|half an?|several|few|ein(?:e|em|en)?|zwei|drei|deux|trois|due|tre|dos|"
     r"tres)"
 )
@@ -55,13 +59,20 @@ _PLACE = (
     r"estación|andén|perron|zaal|ingang|eingang|entrée|ingresso|entrada)\b"
 )
 ADDRESS = re.compile(
-    rf"\d.*(?:{_STREET})|(?:{_STREET}).*\d|\b[A-Z]{{1,2}}\d[A-Z\d]? ?\d[A-Z]{{2}}\b"
-    r"|\b[A-Z]{2} \d{5}\b|^\s*(?:[A-Z]{1,2}-)?\d{4,5} [A-ZÀ-Þ]",
-    re.I,
+    rf"(?i:\d.*(?:{_STREET})|(?:{_STREET}).*\d)|\b[A-Z]{{1,2}}\d[A-Z\d]? ?\d[A-Z]{{2}}\b"
+    r"|\b[A-Z]{2} \d{5}\b|\b[A-Z][a-z]+,? \d{5,6}\b|^\s*(?:[A-Z]{1,2}-)?\d{4,5} [A-ZÀ-Þ][\w-]+"
 )
 """A street with its number, or a postcode with its town."""
 
-_SOMEWHERE = re.compile(rf"{ADDRESS.pattern}|{_STREET}|{_PLACE}", re.I)
+VENUE = re.compile(
+    rf"{ADDRESS.pattern}|, [A-Z][\w' -]* (?i:{_STREET})"
+    rf"|[A-Z][\w.']* (?:Hall|Centre|Center|Church|School|Library|Theatre|Theater|Museum|Exchange|"
+    r"Club|Arena|Stadium|Gallery|Pavilion|Hotel|Inn|Room|Park|College|University|Saal|Halle|Museum|"
+    r"Kirche)\b|\b(?i:room|gate|platform|zimmer|raum|gleis|saal|salle|sala) [A-Z]?\d+"
+)
+"""An address, or a place where people meet."""
+
+_SOMEWHERE = re.compile(rf"{VENUE.pattern}|(?i:{_STREET}|{_PLACE})")
 
 _LOOKS = {Form.WHO: _NAME, Form.WHERE: _SOMEWHERE, Form.DURATION: SPAN, Form.MANY: _NUMBER}
 
@@ -83,11 +94,11 @@ def _is_span(place: Place) -> bool:
     return SPAN.match(place.line.text, place.token.start) is not None
 
 
-def looks_right(page: Page, row: int, wish: Wish) -> bool | None:
-    """Whether a row looks like the answer; None where a question does not say what that is."""
-    if any(is_of(place, wish) for place in page.places_in(row)):
+def looks_right(text: str, places: Iterable[Place], wish: Wish) -> bool | None:
+    """Whether a text with its values looks like the answer; None where that cannot be said."""
+    if any(is_of(place, wish) for place in places):
         return True
     pattern = _LOOKS.get(wish.form)
     if pattern is not None:
-        return pattern.search(page.rows[row].text) is not None
+        return pattern.search(text) is not None
     return False if wish.kinds else None

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from assistant.text.meaning import content_words, is_telling, words
+from assistant.text.meaning import content_words, is_telling
 from assistant.text.tokens import Kind
+from assistant.text.words import bare_words
 
 
 class Form(enum.Enum):
@@ -43,11 +44,17 @@ class Wish:
 
     def is_open(self, word: str) -> bool:
         """True for a word that only says what kind of value is asked for, or narrows it down."""
+        if self.form is Form.WHERE and word in _PLACE_WORDS:
+            return True
         return not is_telling(word) or word in KIND_WORDS
 
 
 _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     (frozenset({Kind.TIME}), r"\bwhat time\b|\bwhen does it (?:open|close|start|end|leave)\b"),
+    (
+        frozenset({Kind.DATE, Kind.TIME, Kind.MEASURE, Kind.NUMBER}),
+        r"\bhow long (?:is|are|does|do|will|can|has|have)\b.*\b(?:good|keep|keeps|valid|fresh|date)\b",
+    ),
     (
         frozenset({Kind.MEASURE, Kind.NUMBER}),
         r"\bhow (?:long|many (?:days|weeks|months|years|hours|minutes|times))\b",
@@ -63,6 +70,7 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
         r"|\bcosts?\b|\bfee\b|\bwhat (?:do|did|does|will|must|should) (?:i|we|it|they) (?:pay|owe)\b"
         r"|\bpayment\b|\bbalance\b|\bowe\b|\bpremium\b|\brent\b|\bfare\b|\bcharged?\b",
     ),
+    (frozenset({Kind.PHONE, Kind.NUMBER}), r"\bwho\b.*\b(?:call|ring|phone)\b"),
     (
         frozenset({Kind.PHONE}),
         r"\b(?:tele)?phone\b|\bnumber (?:to|do i|should i|can i) (?:call|ring)\b|\bcall\b|\bring\b"
@@ -92,6 +100,10 @@ KIND_WORDS = frozenset(
 )  # fmt: skip
 """Words that only say what kind of value is asked for: a row with one accounts for them."""
 
+_PLACE_WORDS = frozenset(
+    {"city", "town", "street", "place", "venue", "location", "road", "building", "held", "located"}
+)
+
 _FORMS: tuple[tuple[Form, str], ...] = (
     (Form.DURATION, r"\bhow long\b|\bhow many (?:days|weeks|months|years|hours|minutes)\b"),
     (Form.MANY, r"\bhow many\b"),
@@ -108,18 +120,22 @@ _FORMS: tuple[tuple[Form, str], ...] = (
 def wish(question: str) -> Wish:
     """What a question wants."""
     text = plain(_without_excluded(question))
+    if _AT_AN_HOUR.search(text):
+        text = _AT_AN_HOUR.sub(r"\g<asks>", text)
     return Wish(content_words(text), wanted(question), form(question))
 
 
 def wanted(question: str) -> frozenset[Kind]:
     """The kinds of values that a question asks for; empty if it asks for words."""
-    text = " ".join(words(question))
+    text = _main_clause(question)
+    if _AT_AN_HOUR.search(text):
+        return frozenset({Kind.TIME})
     return next((kinds for kinds, pattern in _WANTED if re.search(pattern, text)), frozenset())
 
 
 def form(question: str) -> Form:
     """What the answer of a question looks like."""
-    text = " ".join(words(question))
+    text = _main_clause(question)
     return next((found for found, pattern in _FORMS if re.search(pattern, text)), Form.OTHER)
 
 
@@ -128,12 +144,38 @@ def plain(question: str) -> str:
 
     "When do they get back" asks for the return.
     """
-    text = " ".join(words(question))
+    text = bare_words(question)
     sayings = _data()["sayings"]
     for saying in sorted(sayings, key=len, reverse=True):
         if saying in text:
             text = re.sub(rf"\b{re.escape(saying)}\b", sayings[saying], text)
     return text
+
+
+def _main_clause(question: str) -> str:
+    """A question as bare words without a clause that says when or if it holds.
+
+    "Where can I return books when it is closed" asks for a place.
+    """
+    text = bare_words(question)
+    clause = re.search(r" (?:when|if|because|while) ", text)
+    if clause is None or not _MAIN.match(text) or _LEADS.search(text[: clause.start()]):
+        return text
+    return text[: clause.start()]
+
+
+_MAIN = re.compile(r"(?:and |so |please )*(?:what|where|who|which|how|can|may|do|does|is|are|should)\b")
+_LEADS = re.compile(
+    r"\b(?:by|until|since|from|and|or|say|says|said|know|me|out|see|tell|read|find|on)$"
+)
+"""What a question has before its "when": "until when", "does it say when"."""
+
+_AT_AN_HOUR = re.compile(
+    r"^(?P<asks>(?:so |and |please )*(?:can|could|may|is|are|will|do|does|should)\b.*?) (?:at|by|after"
+    r"|before|around|until|from) \d{1,2}(?:[:.]?\d\d)?(?: ?(?:am|pm|o'clock|h|uhr|in the (?:morning"
+    r"|afternoon|evening)))?\b"
+)
+"""A question whether something holds at an hour is answered by the hours that are printed."""
 
 
 def is_everyday(word: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from assistant.text.fitting import ADDRESS, TITLED, is_of, looks_right
+from assistant.text.fitting import NAME_ALONE, SPAN, TITLED, VENUE, is_of, looks_right
 from assistant.text.meaning import (
     SAME,
     best_match,
@@ -25,7 +25,7 @@ from assistant.text.page import Page, Passage, Place
 from assistant.text.question import KIND_WORDS, Form, Wish, is_everyday, wish
 from assistant.text.sections import heading_over, is_heading, under
 from assistant.text.tables import Cell, Tables
-from assistant.text.tokens import Kind
+from assistant.text.tokens import Kind, tokens
 
 LEAST = 0.45
 """Part of a question's meaning that a place must account for."""
@@ -55,9 +55,6 @@ FITS, FITS_BELOW = 0.15, 0.05
 NO_VALUE, LOOKS_WRONG = -0.35, -0.1
 """What a row gains by the wanted value in it, or below it, and loses without any; a name and a
 place have many forms, so a row that shows none loses less."""
-
-LONGEST_SENTENCE = 5
-"""Rows of a sentence that is looked at as one."""
 
 LONGEST_NAME = 4
 """Words of a label that names one of several values in a row."""
@@ -120,6 +117,16 @@ UNITS: Mapping[str, str] = MappingProxyType(
 """Words that ask for a measure, and its units as printed."""
 
 
+ABBREVIATED: Mapping[str, str] = MappingProxyType(
+    {
+        "mobile": "(?:M|Mob)", "cell": "(?:M|C)", "office": "(?:O|W)", "work": "(?:W|O)",
+        "phone": "(?:T|P|Ph)", "telephone": "T", "fax": "F", "email": "E", "website": "W",
+        "home": "H", "number": "(?:No|Nr|Nº)",
+    }
+)  # fmt: skip
+"""Words that cards and forms print as a letter before a colon."""
+
+
 class _Search:
     """One question put to one page."""
 
@@ -127,43 +134,51 @@ class _Search:
         self._page, self._wish, self._language = page, wanted, language
         self._tables = Tables(page)
         self._asked = wanted.asked
+        rows = range(len(page.rows))
         self._own = [
-            [self._match(word, number) for word in self._asked] for number in range(len(page.rows))
-        ]
-        self._heads = [
-            [self._head_match(word, number) for word in self._asked]
-            for number in range(len(page.rows))
-        ]
+            [self._match(word, page.rows[row].text, page.words(row), page.places_in(row))
+             for word in self._asked]
+            for row in rows
+        ]  # fmt: skip
+        self._heads = [[self._head_match(word, row) for word in self._asked] for row in rows]
         self._telling = [self._is_telling(at) for at in range(len(self._asked))]
+        self._weights = [self._weight(at) for at in range(len(self._asked))]
 
     def hits(self, most: int) -> list[Hit]:
         """The best places, the best first."""
-        page = self._page
         if not any(self._telling):
             return self._of_kind_alone()
-        weights = [self._weight(at) for at in range(len(self._asked))]
         scored = []
-        for rows in self._candidates():
-            score = self._score(rows, weights)
-            score += self._fit(rows) if score else 0.0
+        for passage in self._candidates():
+            score = self._score(passage)
+            score += self._fit(passage) if score else 0.0
             if score >= LEAST:
-                scored.append((score, rows))
+                scored.append((score, passage))
         # Of places that account for the same, the shortest says it best.
-        scored.sort(key=lambda pair: (-round(pair[0], 3), len(pair[1]), pair[1]))
+        scored.sort(key=lambda pair: (-round(pair[0], 3), len(pair[1].rows), pair[1].rows))
+        if not (scored and self._answers(scored[0][1])) and self._is_everyday():
+            # "How much was the ticket": it is about the whole of it, whatever names a ticket.
+            alone = self._of_kind_alone()
+            if alone:
+                return alone
         found: list[Hit] = []
         taken: set[int] = set()
-        for score, rows in scored:
+        best = self._held(scored[0][1]) if scored else frozenset()
+        for score, passage in scored:
             if score < AS_GOOD * scored[0][0] or len(found) == most:
                 break
-            hit = self._hit(rows, score)
-            if self._is_whole(rows, hit):
+            if found and self._held(passage) < best:
+                # "The first instalment": what lacks a word of the best place is another thing.
+                continue
+            hit = self._hit(passage, score, is_first=not found)
+            if self._is_whole(passage, hit):
                 hit = replace(hit, is_whole=True)
             if not taken & set(hit.passage.rows):
                 taken |= set(hit.passage.rows)
                 found.append(hit)
         kinds = self._wish.kinds
         both = Kind.DATE in kinds and Kind.TIME in kinds
-        return _with_its_date(page, found) if both else found
+        return _with_its_date(self._page, found) if both else found
 
     def _is_telling(self, at: int) -> bool:
         """False for a word that no answer needs to hold."""
@@ -173,26 +188,64 @@ class _Search:
         held = any(row[at] for row in self._own) or any(row[at] for row in self._heads)
         return held or not is_everyday(word)
 
-    def _candidates(self) -> list[tuple[int, ...]]:
-        """Every row, and every sentence that goes over several rows."""
-        rows = [(number,) for number in range(len(self._page.rows))]
-        sentences = self._page.sentences
-        return rows + [each.rows for each in sentences if 1 < len(each.rows) <= LONGEST_SENTENCE]
+    def _is_everyday(self) -> bool:
+        """True if all that the question names may be the whole thing that is in view."""
+        return bool(self._wish.kinds) and all(
+            is_everyday(word) or self._wish.is_open(word) for word in self._asked
+        )
 
-    def _match(self, word: str, number: int) -> float:
-        """How well a row accounts for a word of the question, 0 to 1."""
+    def _candidates(self) -> list[Passage]:
+        """Every row and every sentence; a row within a longer sentence is no answer by itself."""
         page = self._page
+        whole = [each for each in page.statements if len(words(each.text)) <= MOST_QUOTED_WORDS]
+        told = {row for each in whole for row in each.rows}
+        return [*whole, *(page.passage(row) for row in range(len(page.rows)) if row not in told)]
+
+    def _match(
+        self, word: str, text: str, printed: Sequence[str], places: Sequence[Place]
+    ) -> float:
+        """How well a text with its values accounts for a word of the question, 0 to 1."""
         day = weekday(word)
         if day is not None:
-            return SAME if day in weekdays(page.rows[number].text) else 0.0
-        match = best_match(word, page.words(number), self._language)
+            return SAME if day in weekdays(text) else 0.0
+        match = best_match(word, printed, self._language)
         units = UNITS.get(word)
-        if units and any(_has_unit(place, units) for place in page.places_in(number)):
+        if units and any(_has_unit(place, units) for place in places):
             match = max(match, HEAD)
-        of_kind = word in KIND_WORDS
-        if of_kind and any(is_of(place, self._wish) for place in page.places_in(number)):
+        short = ABBREVIATED.get(word)
+        if short and re.search(rf"(?<!\w){short}[.:]", text):
+            match = max(match, HEAD)
+        if word in KIND_WORDS and any(is_of(place, self._wish) for place in places):
             return max(match, KIND_MATCH)
         return match
+
+    def _matches(self, passage: Passage) -> list[float]:
+        """How well a passage accounts for each word of the question."""
+        page = self._page
+        if len(passage.rows) == 1 and passage.text == page.rows[passage.rows[0]].text:
+            return self._own[passage.rows[0]]
+        if not any(any(self._own[row]) for row in passage.rows):
+            return [0.0] * len(self._asked)
+        places, printed = self._places(passage), words(passage.text)
+        return [self._match(word, passage.text, printed, places) for word in self._asked]
+
+    def _held(self, passage: Passage) -> frozenset[int]:
+        """Which words of the question a place holds."""
+        return frozenset(at for at, match in enumerate(self._matches(passage)) if match > 0)
+
+    def _places(self, passage: Passage) -> list[Place]:
+        """The values of a passage; one that goes over the end of a row is its own."""
+        page = self._page
+        here = [place for row in passage.rows for place in page.places_in(row)]
+        if len(passage.rows) == 1:
+            return [place for place in here if place.token.text in passage.text]
+        of_rows = [place.token.text for place in here]
+        over = [
+            Place(token, passage.rows[0], passage.lines[0])
+            for token in tokens(passage.text)
+            if token.text not in of_rows
+        ]
+        return [*(place for place in here if place.token.text in passage.text), *over]
 
     def _head_match(self, word: str, number: int) -> float:
         """How well the heads over a row account for a word, 0 to 1."""
@@ -209,91 +262,89 @@ class _Search:
             return MISSING
         return 1 / (1 + math.log(rows))
 
-    def _score(self, rows: tuple[int, ...], weights: Sequence[float]) -> float:
-        """The part of a question's weight that rows, heads and heading account for, 0 to 1."""
-        own = [max(column) for column in zip(*(self._own[row] for row in rows), strict=True)]
-        heads = [max(column) for column in zip(*(self._heads[row] for row in rows), strict=True)]
+    def _score(self, passage: Passage) -> float:
+        """The part of a question's weight that a place, its heads and heading account for."""
+        own = self._matches(passage)
         if not any(own):
             return 0.0
+        rows = passage.rows
+        heads = [max(column) for column in zip(*(self._heads[row] for row in rows), strict=True)]
         heading = heading_over(self._page, rows[0])
         over = [0.0] * len(own) if heading is None else self._own[heading]
         counted = (
             max(here, HEAD * head, HEADING * above)
             for here, head, above in zip(own, heads, over, strict=True)
         )
+        weights = self._weights
         return float(sum(w * c for w, c in zip(weights, counted, strict=True)) / sum(weights))
 
-    def _fit(self, rows: Sequence[int]) -> float:
-        """A bonus for rows, or the next one, that look like the answer; a malus for others."""
+    def _answers(self, passage: Passage) -> bool:
+        """True if a place, or the row below it, looks like the answer."""
+        return self._fit(passage) >= 0
+
+    def _fit(self, passage: Passage) -> float:
+        """A bonus for a place, or the next row, that looks like the answer; a malus for others."""
         page = self._page
-        looks = [looks_right(page, row, self._wish) for row in rows]
-        if looks[0] is None:
+        looks = looks_right(passage.text, self._places(passage), self._wish)
+        if looks is None:
             return 0.0
-        if any(looks):
+        if looks:
             return FITS
-        following = rows[-1] + 1
-        below = following < len(page.rows) and looks_right(page, following, self._wish)
-        if below and not any(page.has_values(row) for row in rows):
-            return FITS_BELOW
+        following = passage.rows[-1] + 1
+        if following < len(page.rows) and not any(page.has_values(row) for row in passage.rows):
+            below = page.rows[following].text
+            if looks_right(below, page.places_in(following), self._wish):
+                return FITS_BELOW
         return NO_VALUE if self._wish.kinds else LOOKS_WRONG
 
-    def _is_whole(self, rows: tuple[int, ...], hit: Hit) -> bool:
-        heading = heading_over(self._page, rows[0])
-        used = [*rows, *hit.passage.rows, *([] if heading is None else [heading])]
+    def _is_whole(self, passage: Passage, hit: Hit) -> bool:
+        heading = heading_over(self._page, passage.rows[0])
+        used = [*passage.rows, *hit.passage.rows, *([] if heading is None else [heading])]
         held = [
             max(max(self._own[row][at], self._heads[row][at]) for row in used) > 0
             for at in range(len(self._asked))
         ]
-        looks = [looks_right(self._page, row, self._wish) for row in hit.passage.rows]
-        fits = looks[0] is None or any(looks)
-        return fits and all(
+        places = [*self._places(passage), *self._places(hit.passage)]
+        looks = looks_right(hit.passage.text, places, self._wish)
+        return looks is not False and all(
             held[at] or not self._telling[at] for at in range(len(self._asked))
         )
 
-    def _hit(self, rows: tuple[int, ...], score: float) -> Hit:
-        page, kinds = self._page, self._wish.kinds
-        here = [place for row in rows for place in page.places_in(row) if is_of(place, self._wish)]
+    def _hit(self, passage: Passage, score: float, *, is_first: bool) -> Hit:
+        page, wish = self._page, self._wish
+        here = [place for place in self._places(passage) if is_of(place, wish)]
         units = "|".join(UNITS[word] for word in self._asked if word in UNITS)
         here = [place for place in here if units and _has_unit(place, units)] or here
-        if len(rows) == 1:
-            cell = self._cell(rows[0], here)
+        is_row = len(passage.rows) == 1
+        if is_row:
+            cell = self._cell(passage.rows[0], here)
             if cell is not None:
-                return Hit(score, page.passage(*rows), cell=cell)
-            listed = self._section(rows[0])
+                return Hit(score, passage, cell=cell)
+            listed = self._section(passage.rows[0]) if is_first else None
             if listed is not None:
                 return Hit(score, listed)
-        following = rows[-1] + 1
-        if not here and kinds and not any(page.has_values(row) for row in rows):
-            below = [place for place in page.places_in(following) if is_of(place, self._wish)]
+        following = passage.rows[-1] + 1
+        if not here and wish.kinds and not any(page.has_values(row) for row in passage.rows):
+            below = [place for place in page.places_in(following) if is_of(place, wish)]
             if below:
                 value = below[0] if len(below) == 1 else None
-                return Hit(score, page.passage(*rows, following), value)
-        if len(here) > 1 and len(rows) == 1 and not kinds & {Kind.TIME, Kind.DATE}:
+                return Hit(score, page.passage(*passage.rows, following), value)
+        if len(here) > 1 and is_row and not wish.kinds & {Kind.TIME, Kind.DATE}:
             named = _named(here, self._asked)
             if named is not None:
-                return Hit(score, page.passage(*rows), named, is_one_of_many=True)
-        sentence = next((each for each in page.sentences if set(rows) <= set(each.rows)), None)
+                return Hit(score, passage, named, is_one_of_many=True)
         value = here[0] if len(here) == 1 else None
-        ends_in_money = any(_ends_row(page, place) for place in here)
-        if sentence is None or len(words(sentence.text)) > MOST_QUOTED_WORDS or ends_in_money:
-            return Hit(score, page.passage(*rows), value)
-        if here or value is None:
-            # A row may break off in the middle of what it says.
-            return Hit(score, sentence if here else _with_what_follows(page, sentence), value)
-        return Hit(score, page.passage(*rows), value)
+        return Hit(score, passage if here else _with_what_follows(page, passage), value)
 
     def _cell(self, row: int, here: Sequence[Place]) -> Cell | None:
         """The cell under the one head that the question names beside the row's own name."""
         cells = [cell for cell in self._tables.cells(row) if cell.name and cell.head]
         if len(cells) < 2 and not here:
             return None
-        named = [at for at, word in enumerate(self._asked) if _named_by(word, self._first(row))]
+        first = self._page.rows[row].pieces[0].text
+        named = [word for word in self._asked if _named_by(word, first)]
         scores = [
-            sum(
-                _named_by(word, cell.head)
-                for at, word in enumerate(self._asked)
-                if at not in named
-            )
+            sum(_named_by(word, cell.head) for word in self._asked if word not in named)
             for cell in cells
         ]
         best = max(scores, default=0.0)
@@ -301,42 +352,68 @@ class _Search:
             return None
         return cells[scores.index(best)]
 
-    def _first(self, row: int) -> str:
-        return self._page.rows[row].pieces[0].text
-
     def _section(self, row: int) -> Passage | None:
         """A heading with what stands under it, where the question asks for no value of a kind."""
         page = self._page
-        if self._wish.kinds or not is_heading(page, row):
+        named = all(self._own[row][at] or not told for at, told in enumerate(self._telling))
+        if self._wish.kinds or not named or not is_heading(page, row):
+            return None
+        below = under(page, row)
+        if row == 0 and len(below) + 1 >= len(page.rows):
+            # The title of a page names all of it.
             return None
         rows, count = [row], len(words(page.rows[row].text))
-        for below in under(page, row):
-            count += len(words(page.rows[below].text))
+        for each in below:
+            count += len(words(page.rows[each].text))
             if count > MOST_QUOTED_WORDS:
                 break
-            rows.append(below)
-        return page.passage(*rows)
+            rows.append(each)
+        return page.passage(*rows) if len(rows) > 1 else None
 
     def _of_kind_alone(self) -> list[Hit]:
         """Where a question only says what kind of thing it wants: those of the page, if few."""
         page = self._page
         if self._wish.kinds:
             places = [place for place in page.places if is_of(place, self._wish)]
+            held = [place for place in places if any(self._own[place.row])]
             dates = [place for place in places if place.token.kind is Kind.DATE]
             # "When is it" is asked of the day; hours come with it where they stand beside it.
-            places = dates or places
+            places = held or dates or places
+            if self._wish.form is Form.DURATION:
+                return self._spans_alone()
             if not 0 < len({place.token.text for place in places}) <= MOST_OF_KIND:
                 return []
             rows = tuple(dict.fromkeys(place.row for place in places))
-            return [Hit(LEAST, _whole(page, row)) for row in rows[:MOST_PLACES]]
-        patterns = {Form.WHO: TITLED, Form.WHERE: ADDRESS}
+            named = _named(places, self._asked) if len(rows) == 1 and len(places) > 1 else None
+            if named is not None:
+                return [Hit(LEAST, page.passage(*rows), named, is_one_of_many=True)]
+            return [Hit(LEAST, self._whole(row)) for row in rows[:MOST_PLACES]]
+        patterns = {Form.WHO: TITLED, Form.WHERE: VENUE}
         if self._wish.form not in patterns:
             return []
         pattern = patterns[self._wish.form]
         found = [row for row in range(len(page.rows)) if pattern.search(page.rows[row].text)]
+        if not found and self._wish.form is Form.WHO:
+            # A card names its owner first.
+            found = [n for n, row in enumerate(page.rows) if NAME_ALONE.fullmatch(row.text)][:1]
         if not 0 < len(found) <= MOST_OF_KIND:
             return []
-        return [Hit(LEAST, _whole(page, row)) for row in found]
+        return [Hit(LEAST, self._whole(row)) for row in found]
+
+    def _spans_alone(self) -> list[Hit]:
+        """The statements that name a span of time, those first that hold a word of the question."""
+        spans = [each for each in self._page.statements if SPAN.search(each.text)]
+        held = [each for each in spans if any(self._matches(each))]
+        told = held or spans
+        return [Hit(LEAST, each) for each in told] if len(told) <= MOST_OF_KIND else []
+
+    def _whole(self, row: int) -> Passage:
+        """The sentences that a row is part of, if they are short; else the row."""
+        page = self._page
+        parts = [each for each in page.statements if row in each.rows]
+        if len(parts) == 1 and len(words(parts[0].text)) <= MOST_QUOTED_WORDS:
+            return parts[0]
+        return page.passage(row)
 
 
 def _named_by(word: str, name: str) -> float:
@@ -363,19 +440,6 @@ def _has_unit(place: Place, units: str) -> bool:
     if place.token.kind not in (Kind.MEASURE, Kind.PERCENT):
         return False
     return re.search(rf"[\d½¼¾⅓⅔] ?(?:{units})$", place.token.text, re.IGNORECASE) is not None
-
-
-def _whole(page: Page, row: int) -> Passage:
-    """The sentence that a row belongs to, or the row."""
-    sentence = next((each for each in page.sentences if row in each.rows), None)
-    short = sentence is not None and len(words(sentence.text)) <= MOST_QUOTED_WORDS
-    return sentence if sentence is not None and short else page.passage(row)
-
-
-def _ends_row(page: Page, place: Place) -> bool:
-    """True for an amount at the end of its row: a list's entry, no part of a sentence."""
-    text = page.rows[place.row].text.rstrip()
-    return place.token.kind is Kind.MONEY and text.endswith(place.token.text)
 
 
 def _named(here: Sequence[Place], asked: Sequence[str]) -> Place | None:
