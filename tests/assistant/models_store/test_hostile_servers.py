@@ -1,4 +1,4 @@
-"""Servers that answer what no server should: one sentence, and nothing outside our folders moves."""
+"""Servers that answer what none should: one sentence, and nothing of the user's moves."""
 
 import contextlib
 import hashlib
@@ -91,8 +91,21 @@ def refused(manners: Manners) -> str:
     return text
 
 
-@pytest.mark.parametrize("commit", ["../../../../victim", "{victim}", "", ".", COMMIT.upper(), 7,
-                                    None, COMMIT + "\n", COMMIT + "/..", ["a"], COMMIT[:-1]])  # fmt: skip
+@pytest.mark.parametrize(
+    "commit",
+    [
+        "../../../../victim",
+        "{victim}",
+        "",
+        ".",
+        "A" * 40,
+        7,
+        None,
+        COMMIT + "\n",
+        ["a"],
+        COMMIT[1:],
+    ],
+)
 def test_the_commit_is_no_path(victim: Path, commit: Any) -> None:
     if commit == "{victim}":
         commit = str(victim)
@@ -164,7 +177,7 @@ def test_redirects_that_lead_nowhere(offline: None) -> None:
 
 
 def test_only_the_users_token_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No library, no version, no name of the system: what is installed here is nobody's business."""
+    """No library, no version, no system: what is installed here is nobody's business."""
     for token in ("", "hf_secret"):
         monkeypatch.setenv("HF_TOKEN", token)
         manners = hub([weights(), {"rfilename": "config.json", "size": 2}])
@@ -343,7 +356,7 @@ def mutants(count: int, seed: int) -> Iterator[tuple[list[Any], Any]]:
         yield files, commit
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [25, pytest.param(2000, marks=pytest.mark.slow)])
 def test_mutated_answers(count: int, victim: Path, home: Path) -> None:
     installed = 0
     manners = hub()
