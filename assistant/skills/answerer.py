@@ -19,7 +19,7 @@ from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
-from assistant.skills.subject import foreign
+from assistant.skills.subject import foreign, unaccounted
 from assistant.stopwatch import Stopwatch
 from assistant.text.sentences import SentenceBuffer
 from models.pictures import RgbPicture
@@ -320,6 +320,9 @@ def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
         return answer
     rest = foreign(asked, answer, scene.page(asked.cancelled))
     if not rest:
+        if len(answer.found) > 1 and answer.basis is Basis.READ and unaccounted(asked, answer):
+            # Something in the question might choose between them.
+            return dataclasses.replace(answer, basis=Basis.GUESS)
         return answer
     quoted = quote.SKILL.find(asked, scene)
     if quoted is not None and quoted.basis is not Basis.UNKNOWN:

@@ -59,6 +59,8 @@ class Item:
         count = answer.note(NoteKind.LINES)
         if count is not None:
             return f"I can't tell: I find {count.detail} of them. Ask for one of those."
+        if not answer.found:
+            return ""
         return listed(answer) if detail is Detail.SHORT else f"I read: {listed(answer)}"
 
 

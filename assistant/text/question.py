@@ -64,7 +64,7 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     ),
     (
         frozenset({Kind.DATE, Kind.TIME}),
-        r"\bwhen\b|\bby when\b|\b(?:what|which) (?:date|day)\b|\bdates?\b|\bdeadline\b|\buntil\b"
+        r"\bwhen\b|\bby when\b|\b(?:what|which) (?:date|day)s?\b|\bdates?\b|\bdeadline\b|\buntil\b"
         r"|\bhow old is\b",
     ),
     (
@@ -99,7 +99,7 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
 """What kind of value a question asks for, by its words; the first that fits."""
 
 KIND_WORDS = frozenset(
-    {"number", "date", "day", "time", "price", "cost", "costs", "amount", "phone", "telephone",
+    {"number", "date", "day", "days", "dates", "times", "time", "price", "cost", "costs", "amount", "phone", "telephone",
      "code", "website", "web", "site", "address", "email", "mail"}
 )  # fmt: skip
 """Words that only say what kind of value is asked for: a row with one accounts for them."""
@@ -112,7 +112,7 @@ _FORMS: tuple[tuple[Form, str], ...] = (
     (Form.DURATION, r"\bhow long\b|\bhow many (?:days|weeks|months|years|hours|minutes)\b"),
     (Form.OFTEN, r"\bhow (?:often|frequently)\b"),
     (Form.MANY, r"\bhow many\b"),
-    (Form.WHEN, r"\bwhen\b|\bwhat (?:time|day|date)\b|\bwhich (?:day|date)\b"),
+    (Form.WHEN, r"\bwhen\b|\b(?:what|which) (?:time|day|date)s?\b"),
     (Form.WHO, r"^(?:\w+ ){0,2}(?:who|whom|whose)\b"),
     (
         Form.WHERE,

@@ -49,6 +49,9 @@ MISSING, WEAK = 0.8, 0.2
 MOST_QUOTED_WORDS = 40
 """Words of a sentence that is quoted whole; of a longer one only its row."""
 
+LITERAL = 0.85
+"""A word of the same sense matches so well; what is told for sure matches better."""
+
 MOST_OF_KIND = 2
 """Values of the wanted kind that are told where the question has no other words."""
 
@@ -58,6 +61,9 @@ FITS, FITS_BELOW = 0.15, 0.05
 NO_VALUE, LOOKS_WRONG = -0.35, -0.1
 """What a row gains by the wanted value in it, or below it, and loses without any; a name and a
 place have many forms, so a row that shows none loses less."""
+
+LONGEST_ROW = 12
+"""Words of a row that may hold several values, each with its label."""
 
 LONGEST_NAME = 4
 """Words of a label that names one of several values in a row."""
@@ -75,6 +81,7 @@ class Hit:
     cell:     the cell of a table whose row and column the question names.
     is_whole: True if the place, or the heading over it, holds every telling word of the question
               and a value of the wanted kind; less than that may answer something else.
+    is_literal: True if it holds them as they were asked, not only in other words.
     """
 
     score: float
@@ -83,6 +90,7 @@ class Hit:
     is_one_of_many: bool = False
     cell: Cell | None = None
     is_whole: bool = False
+    is_literal: bool = False
 
 
 def places_for(
@@ -184,8 +192,8 @@ class _Search:
             if found and self._is_called(found[0]) and not self._is_called(hit):
                 # "Renewal date" is what was asked for; a sentence about renewing is not.
                 continue
-            if self._is_whole(passage, hit):
-                hit = replace(hit, is_whole=True)
+            if self._is_whole(passage, hit, 0.0):
+                hit = replace(hit, is_whole=True, is_literal=self._is_whole(passage, hit, LITERAL))
             if not taken & set(hit.passage.rows):
                 taken |= set(hit.passage.rows)
                 found.append(hit)
@@ -322,11 +330,12 @@ class _Search:
                 return FITS_BELOW
         return NO_VALUE if self._wish.kinds else LOOKS_WRONG
 
-    def _is_whole(self, passage: Passage, hit: Hit) -> bool:
+    def _is_whole(self, passage: Passage, hit: Hit, least: float) -> bool:
+        """True if a place holds every telling word, each matched better than `least`."""
         heading = heading_over(self._page, passage.rows[0])
         used = [*passage.rows, *hit.passage.rows, *([] if heading is None else [heading])]
         held = [
-            max(max(self._own[row][at], self._heads[row][at]) for row in used) > 0
+            max(max(self._own[row][at], self._heads[row][at]) for row in used) > least
             for at in range(len(self._asked))
         ]
         places = [*self._places(passage), *self._places(hit.passage)]
@@ -354,12 +363,23 @@ class _Search:
             if below:
                 value = below[0] if len(below) == 1 else None
                 return Hit(score, page.passage(*passage.rows, following), value)
-        if len(here) > 1 and is_row and not wish.kinds & {Kind.TIME, Kind.DATE}:
-            named = _named(here, self._asked)
+        told = here if wish.kinds else self._places(passage)
+        dated = bool(wish.kinds & {Kind.TIME, Kind.DATE})
+        if len(told) > 1 and is_row and (not dated or _are_labelled(told)):
+            named = _named(told, self._asked)
             if named is not None:
                 return Hit(score, passage, named, is_one_of_many=True)
         value = here[0] if len(here) == 1 else None
+        if value is not None and is_row and self._is_one_of_a_row(value, passage):
+            return Hit(score, passage, value, is_one_of_many=True)
         return Hit(score, passage if here else _with_what_follows(page, passage), value)
+
+    def _is_one_of_a_row(self, value: Place, passage: Passage) -> bool:
+        """True for the time in "Date 11/02/2027  Time 10.52": each value has a label of its own."""
+        others = [place for place in self._places(passage) if place.token != value.token]
+        short = len(words(passage.text)) <= LONGEST_ROW and not passage.text.rstrip().endswith(".")
+        named = bool(value.left) and len(words(value.left)) <= LONGEST_NAME
+        return bool(others) and short and named and all(each.left for each in others)
 
     def _cell(self, row: int, here: Sequence[Place]) -> Cell | None:
         """The cell under the one head that the question names beside the row's own name."""
@@ -392,7 +412,10 @@ class _Search:
                 if told and all(held[at] for at in told):
                     score = min(1.0, sum(held[at] for at in told) / len(told))
                     passage = self._page.passage(row)
-                    found.append(Hit(score, passage, cell=cell, is_whole=True))
+                    lone = replace(cell, name="")
+                    found.append(
+                        Hit(score, passage, cell=lone, is_whole=True, is_literal=True)
+                    )
         return found
 
     def _section(self, row: int) -> Passage | None:
@@ -421,6 +444,9 @@ class _Search:
             places = held or dates or places
             if self._wish.form is Form.DURATION:
                 return self._spans_alone()
+            if not places and self._wish.form is Form.WHEN:
+                days = [n for n, row in enumerate(page.rows) if weekdays(row.text)]
+                return [Hit(LEAST, self._whole(row)) for row in days if len(days) <= MOST_OF_KIND]
             if not 0 < len({place.token.text for place in places}) <= MOST_OF_KIND:
                 return []
             rows = tuple(dict.fromkeys(place.row for place in places))
@@ -438,6 +464,8 @@ class _Search:
         if not found and self._wish.form is Form.WHO:
             # A card names its owner first.
             found = [n for n, row in enumerate(page.rows) if NAME_ALONE.fullmatch(row.text)][:1]
+        if len(found) > MOST_OF_KIND:
+            found = [row for row in found if any(self._own[row])]
         if not 0 < len(found) <= MOST_OF_KIND:
             return []
         return [Hit(LEAST, self._whole(row)) for row in found]
@@ -492,14 +520,19 @@ def _has_unit(place: Place, units: str) -> bool:
 def _named(here: Sequence[Place], asked: Sequence[str]) -> Place | None:
     """The one of several values whose head, or whose own short label, the question names."""
     for names in ([place.head for place in here], [place.left for place in here]):
-        different = len(set(names)) == len(names)
-        if not different or any(len(words(name)) > LONGEST_NAME for name in names):
+        if any(len(words(name)) > LONGEST_NAME for name in names):
             continue
         scores = [_likeness(asked, name) for name in names]
         best = max(scores)
         if best > (0.0, 0.0) and scores.count(best) == 1:
             return here[scores.index(best)]
     return None
+
+
+def _are_labelled(places: Sequence[Place]) -> bool:
+    """True for "Pick up 22:47, drop off 23:05": values with a label of their own each."""
+    labels = [place.left for place in places]
+    return all(labels) and len(set(labels)) == len(labels)
 
 
 def _likeness(asked: Sequence[str], name: str) -> tuple[float, float]:
