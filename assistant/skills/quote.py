@@ -30,9 +30,9 @@ class Quote:
         hits = places_for(page, asked.words)
         if not hits:
             return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked, page)),))
-        found = tuple(_found(hit) for hit in hits)
+        found = tuple(as_found(hit) for hit in hits)
         # What accounts for a part of the question stands there, and may answer something else.
-        sure = len(hits) == 1 and hits[0].is_whole and hits[0].score >= SURE
+        sure = len(hits) == 1 and hits[0].is_literal and hits[0].score >= SURE
         basis = ground_read(found) if sure else Basis.GUESS
         return Answer(self.name, found, basis)
 
@@ -49,7 +49,8 @@ class Quote:
         return f"I read: {'; '.join(map(_quoted, answer.found))}"
 
 
-def _found(hit: Hit) -> Found:
+def as_found(hit: Hit) -> Found:
+    """A place as what is told of it: one value with its label, or all of it."""
     value = hit.value
     if hit.cell is not None:
         label = ", ".join(filter(None, (hit.cell.name, hit.cell.head)))
