@@ -21,6 +21,7 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
 from assistant.skills.subject import own_words, unaccounted
 from assistant.stopwatch import Stopwatch
+from assistant.text.closeness import Embed
 from assistant.text.meaning import best_match
 from assistant.text.sentences import SentenceBuffer
 from models.pictures import RgbPicture
@@ -36,10 +37,16 @@ class Answerer:
         stopwatch: Stopwatch,
         *,
         open_text_model: TextModelOpener = lambda: None,
+        embed: Embed | None = None,
         mirrored: Callable[[], bool] = lambda: False,
     ) -> None:
-        """mirrored: whether the camera faces the user, so that left and right change places."""
+        """Answers are found with what is given; nothing is opened yet.
+
+        embed:    gives the meaning of texts, where a model is installed that can.
+        mirrored: whether the camera faces the user, so that left and right change places.
+        """
         self._reader = reader
+        self._embed = embed
         self._open_model = open_model
         self._open_text_model = open_text_model
         self._mirrored = mirrored
@@ -82,7 +89,9 @@ class Answerer:
 
     def scene(self, rgb: RgbPicture) -> Scene:
         """A picture about which questions can follow each other."""
-        return Scene(rgb, self._reader, self._stopwatch, mirrored=self._mirrored())
+        return Scene(
+            rgb, self._reader, self._stopwatch, mirrored=self._mirrored(), embed=self._embed
+        )
 
     def look_ahead(self, scene: Scene, cancelled: Cancelled = never) -> None:
         """Read a picture, and let the model look at it if one was used before.
@@ -312,6 +321,9 @@ def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
     """The answer, if it accounts for the whole question; else what the text says of the rest."""
     if answer.skill in SUBJECT_FREE or answer.note(NoteKind.QUOTED):
         return answer
+    if answer.basis is Basis.UNKNOWN and not answer.found and scene.closeness(scene.page(asked.cancelled)) is not None:
+        quoted = quote.SKILL.find(asked, scene)
+        if quoted is not None and quoted.found: return dataclasses.replace(quoted, basis=Basis.GUESS)
     if not unaccounted(asked, answer):
         return answer
     quoted = quote.SKILL.find(asked, scene)

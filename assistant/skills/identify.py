@@ -35,7 +35,7 @@ class Identify:
         if not read:
             return None
         page = scene.page(asked.cancelled)
-        hits = places_for(page, asked.words)[:1]
+        hits = places_for(page, asked.words, closeness=scene.closeness(page))[:1]
         found = [Found(" ".join(hit.passage.text.split()), None, hit.passage.lines) for hit in hits]
         largest = largest_text(read)
         title = largest.row.pieces if largest is not None else page.rows[0].pieces

@@ -27,7 +27,7 @@ class Quote:
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
-        hits = places_for(page, asked.words)
+        hits = places_for(page, asked.words, closeness=scene.closeness(page))
         if not hits:
             return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked, page)),))
         found = tuple(_found(hit) for hit in hits)

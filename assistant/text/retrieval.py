@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from assistant.text.closeness import Closeness
 from assistant.text.fitting import NAME_ALONE, SPAN, TITLED, VENUE, is_of, looks_right
 from assistant.text.meaning import (
     SAME,
@@ -56,6 +57,15 @@ NO_VALUE, LOOKS_WRONG = -0.35, -0.1
 """What a row gains by the wanted value in it, or below it, and loses without any; a name and a
 place have many forms, so a row that shows none loses less."""
 
+NEAR = 0.3
+GAP=0.1
+AGREES=0.05
+FIT_NEAR = 0.3
+GAP=0.1
+AGREES=0.05
+NEAREST = 0.25
+NEAR_SECOND = 0.05
+
 LONGEST_NAME = 4
 """Words of a label that names one of several values in a row."""
 
@@ -83,12 +93,23 @@ class Hit:
 
 
 def places_for(
-    page: Page, question: str, language: str = "en", *, most: int = MOST_PLACES
+    page: Page,
+    question: str,
+    language: str = "en",
+    *,
+    most: int = MOST_PLACES,
+    closeness: Closeness | None = None,
 ) -> list[Hit]:
-    """The best places of a page for a question; empty if nothing on it comes close."""
+    """The best places of a page for a question; empty if nothing on it comes close.
+
+    closeness: of the page's places to a question in meaning, where a model tells that.
+
+    Raises:
+        VisionError: that model failed.
+    """
     if not page.rows:
         return []
-    return _Search(page, wish(question), language).hits(most)
+    return _Search(page, question, language, closeness).hits(most)
 
 
 def accounts_for(asked: Sequence[str], text: str) -> bool:
@@ -130,7 +151,11 @@ ABBREVIATED: Mapping[str, str] = MappingProxyType(
 class _Search:
     """One question put to one page."""
 
-    def __init__(self, page: Page, wanted: Wish, language: str) -> None:
+    def __init__(
+        self, page: Page, question: str, language: str, closeness: Closeness | None
+    ) -> None:
+        wanted = wish(question)
+        self._question, self._closeness = question, closeness
         self._page, self._wish, self._language = page, wanted, language
         self._tables = Tables(page)
         self._asked = wanted.asked
@@ -147,13 +172,16 @@ class _Search:
     def hits(self, most: int) -> list[Hit]:
         """The best places, the best first."""
         if not any(self._telling):
-            return self._of_kind_alone()
+            return self._of_kind_alone() or self._near_in_meaning(most)
         scored = []
-        for passage in self._candidates():
+        weighed = self._weighed()
+        nearest = max(nearness for _, nearness in weighed)
+        near = {passage: nearness for passage, nearness in weighed}
+        for passage, nearness in weighed:
             score = self._score(passage)
             score += self._fit(passage) if score else 0.0
             if score >= LEAST:
-                scored.append((score, passage))
+                scored.append((score + NEAR * nearness, passage))
         # Of places that account for the same, the shortest says it best.
         scored.sort(key=lambda pair: (-round(pair[0], 3), len(pair[1].rows), pair[1].rows))
         if not (scored and self._answers(scored[0][1])) and self._is_everyday():
@@ -170,15 +198,47 @@ class _Search:
             if found and self._held(passage) < best:
                 # "The first instalment": what lacks a word of the best place is another thing.
                 continue
+            if found and near[passage] < first_near - GAP:
+                continue
+            if not found: first_near = near[passage]
             hit = self._hit(passage, score, is_first=not found)
-            if self._is_whole(passage, hit):
+            if self._is_whole(passage, hit) and near[passage] >= nearest - AGREES:
                 hit = replace(hit, is_whole=True)
             if not taken & set(hit.passage.rows):
                 taken |= set(hit.passage.rows)
                 found.append(hit)
         kinds = self._wish.kinds
         both = Kind.DATE in kinds and Kind.TIME in kinds
+        if not found:
+            return self._near_in_meaning(most)
         return _with_its_date(self._page, found) if both else found
+
+    def _weighed(self) -> list[tuple[Passage, float]]:
+        """The places with their closeness to the question in meaning; 0 where nobody tells it."""
+        places = self._candidates()
+        if self._closeness is None:
+            return [(each, 0.0) for each in places]
+        return list(zip(places, self._closeness.of(self._question, places), strict=True))
+
+    def _near_in_meaning(self, most: int) -> list[Hit]:
+        """The places that are nearest in meaning, where no word of the question leads to one."""
+        if self._closeness is None:
+            return []
+        near = [
+            (nearness + FIT_NEAR * self._fit(passage), passage)
+            for passage, nearness in self._weighed()
+        ]
+        near.sort(key=lambda pair: -pair[0])
+        found: list[Hit] = []
+        for nearness, passage in near:
+            if nearness < NEAREST or found and nearness < near[0][0] - NEAR_SECOND:
+                break
+            if len(found) == most:
+                break
+            hit = self._hit(passage, LEAST, is_first=False)
+            if not any(set(hit.passage.rows) & set(other.passage.rows) for other in found):
+                found.append(hit)
+        return found
 
     def _is_telling(self, at: int) -> bool:
         """False for a word that no answer needs to hold."""
