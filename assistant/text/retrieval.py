@@ -63,7 +63,7 @@ NO_VALUE, LOOKS_WRONG = -0.35, -0.1
 """What a row gains by the wanted value in it, or below it, and loses without any; a name and a
 place have many forms, so a row that shows none loses less."""
 
-NEAREST = 0.3
+NEAREST = 0.35
 """Closeness in meaning, a cosine, from which a place is quoted that words did not lead to."""
 
 NEAR_FITS = 0.3
