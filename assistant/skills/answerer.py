@@ -21,6 +21,7 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
 from assistant.skills.subject import foreign, unaccounted
 from assistant.stopwatch import Stopwatch
+from assistant.text.closeness import Embed
 from assistant.text.sentences import SentenceBuffer
 from models.pictures import RgbPicture
 
@@ -35,10 +36,16 @@ class Answerer:
         stopwatch: Stopwatch,
         *,
         open_text_model: TextModelOpener = lambda: None,
+        embed: Embed | None = None,
         mirrored: Callable[[], bool] = lambda: False,
     ) -> None:
-        """mirrored: whether the camera faces the user, so that left and right change places."""
+        """Answers are found with what is given; nothing is opened yet.
+
+        embed:    gives the meaning of texts, where a model is installed that can.
+        mirrored: whether the camera faces the user, so that left and right change places.
+        """
         self._reader = reader
+        self._embed = embed
         self._open_model = open_model
         self._open_text_model = open_text_model
         self._mirrored = mirrored
@@ -81,7 +88,9 @@ class Answerer:
 
     def scene(self, rgb: RgbPicture) -> Scene:
         """A picture about which questions can follow each other."""
-        return Scene(rgb, self._reader, self._stopwatch, mirrored=self._mirrored())
+        return Scene(
+            rgb, self._reader, self._stopwatch, mirrored=self._mirrored(), embed=self._embed
+        )
 
     def look_ahead(self, scene: Scene, cancelled: Cancelled = never) -> None:
         """Read a picture, and let the model look at it if one was used before.
@@ -318,6 +327,10 @@ def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
     """
     if answer.skill in SUBJECT_FREE or answer.note(NoteKind.QUOTED):
         return answer
+    if answer.basis is Basis.UNKNOWN and not answer.found:
+        near = _near_in_meaning(asked, scene)
+        if near is not None:
+            return near
     rest = foreign(asked, answer, scene.page(asked.cancelled))
     if not rest:
         if len(answer.found) > 1 and answer.basis is Basis.READ and unaccounted(asked, answer):
@@ -331,6 +344,16 @@ def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
         # What a skill looked for in vain it names itself.
         return answer
     return Answer(quote.SKILL.name, notes=(Note(NoteKind.NOT_ABOUT, " ".join(rest[:3])),))
+
+
+def _near_in_meaning(asked: Asked, scene: Scene) -> Answer | None:
+    """What a model finds nearest to a question whose skill found nothing; never more than a guess."""
+    if scene.closeness(scene.page(asked.cancelled)) is None:
+        return None
+    quoted = quote.SKILL.find(asked, scene)
+    if quoted is None or not quoted.found:
+        return None
+    return dataclasses.replace(quoted, basis=Basis.GUESS)
 
 
 SUBJECT_FREE = frozenset(

@@ -7,7 +7,7 @@ word that means the same, or one that recognition spelt a little differently.
 import functools
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 
 import snowballstemmer
@@ -161,7 +161,7 @@ def _mates(stemmed: str) -> tuple[str, ...]:
     """The longer words of the same sense as a stem: a compound may end in one (Seiteneingang)."""
     senses = _senses()
     mine = senses.get(stemmed, set())
-    return tuple(each for each, groups in senses.items() if len(each) > LEAST_FUZZY and groups & mine)
+    return tuple(each for each, groups in senses.items() if len(each) >= LEAST_FUZZY and groups & mine)
 
 
 @functools.lru_cache(maxsize=50_000)
@@ -225,7 +225,7 @@ def _days() -> dict[str, int]:
         for width in ("wide", "abbreviated", "short"):
             for number, name in get_day_names(width, locale=language).items():
                 plain = stem_free(name)
-                if len(plain) >= 3 or language in ("de",):
+                if len(plain) >= 3:
                     known.setdefault(plain, number)
     known |= {"tues": 1, "weds": 2, "thur": 3, "thurs": 3}
     return known
@@ -237,6 +237,12 @@ def stem_free(word: str) -> str:
     return "".join(letter for letter in letters if letter.isalpha())
 
 
+@functools.cache
+def _short_days() -> dict[str, int]:
+    names = get_day_names("short", locale="de").items()
+    return {stem_free(name): number for number, name in names}
+
+
 def weekday(word: str) -> int | None:
     """The day that a word names, Monday 0 to Sunday 6, or None."""
     plain = stem_free(word)
@@ -244,13 +250,21 @@ def weekday(word: str) -> int | None:
     return found if found is not None else _days().get(plain.removesuffix("s"))
 
 
+def _day(word: str, short: Mapping[str, int]) -> int | None:
+    found = weekday(word)
+    return found if found is not None else short.get(stem_free(word))
+
+
 def weekdays(text: str) -> frozenset[int]:
     """The days that a line is about: those it names, and those between two of a range."""
     found: set[int] = set()
     pattern = r"([^\W\d_]+)\.?(?: ?(?:-|–|—|to|bis|à|au|al|a|tot|até|until|through) ?([^\W\d_]+))?"
     for match in re.finditer(pattern, text):
-        first = weekday(match[1])
-        last = weekday(match[2]) if match[2] else None
+        # "Do" alone is no Thursday; in "Mo - Do", or before an hour, it is.
+        hour = re.match(r"[.:]? ?\d", text[match.end() :])
+        short = _short_days() if match[2] or hour and match[1][0].isupper() else {}
+        first = _day(match[1], short)
+        last = _day(match[2], short) if match[2] else None
         if first is not None and last is not None:
             found |= {(first + step) % 7 for step in range((last - first) % 7 + 1)}
         found |= {day for day in (first, last) if day is not None}

@@ -113,7 +113,11 @@ _FORMS: tuple[tuple[Form, str], ...] = (
     (Form.OFTEN, r"\bhow (?:often|frequently)\b"),
     (Form.MANY, r"\bhow many\b"),
     (Form.WHEN, r"\bwhen\b|\b(?:what|which) (?:time|day|date)s?\b"),
-    (Form.WHO, r"^(?:\w+ ){0,2}(?:who|whom|whose)\b"),
+    (
+        Form.WHO,
+        r"^(?:\w+ ){0,2}(?:who|whom|whose)\b|\b(?:her|his|their|patient|person|owner)(?:'s)? (?:\w+ )?"
+        r"names?\b|\b(?:last|first|family) name\b|\bsurname\b",
+    ),
     (
         Form.WHERE,
         r"^(?:\w+ ){0,2}where\b|\b(?:which|what) (?:floor|room|platform|gate|street|road|town|city"
