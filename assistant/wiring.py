@@ -23,8 +23,8 @@ from assistant.hearing.listener import Listener
 from assistant.hearing.recognizer import Recognizer
 from assistant.hearing.voice_listener import Microphone, VoiceListener
 from assistant.hearing.vosk_recognizer import VoskRecognizer
-from assistant.inference.opening import ModelOpener, TextOpener, VisionModelOpener
-from assistant.models_store.installed import installed_text_model, speech_model
+from assistant.inference.opening import EmbedderOpener, ModelOpener, TextOpener, VisionModelOpener
+from assistant.models_store.installed import installed_embedder, installed_text_model, speech_model
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.session import phrases
 from assistant.session.session import Session
@@ -67,7 +67,9 @@ class ClipPlayer(Protocol):
 
 def one_shot_answerer(open_model: VisionModelOpener, stopwatch: Stopwatch) -> Answerer:
     """What answers one question about one picture; stopwatch: times its stages."""
-    return Answerer(RapidOcrReader(), open_model, stopwatch)
+    return Answerer(
+        RapidOcrReader(), open_model, stopwatch, open_embed=EmbedderOpener(installed_embedder)
+    )
 
 
 def text_reader() -> RapidOcrReader:
@@ -210,12 +212,14 @@ class Live:
         self._settings = settings
         self._reader = text_reader()
         self._models = ModelOpener(settings.model_folder, way_out=way_out)
+        self._meanings = EmbedderOpener(installed_embedder)
         conversation = Conversation(
             self._reader,
             self._models,
             open_text_model=TextOpener(
                 lambda: text_model_folder(self.session.settings.text_model_folder)
             ),
+            open_embed=self._meanings,
             mirrored=lambda: self.session.settings.camera_mirrored,
         )
         self.session = Session(conversation, settings=settings, save=self._save)
@@ -259,7 +263,7 @@ class Live:
         save_setting(settings_file(), settings, name)
 
     def _open(self) -> None:
-        wanted = [self._open_listener, self._models.find, self._reader.load]
+        wanted = [self._open_listener, self._models.find, self._reader.load, self._meanings.find]
         if self._settings.history_enabled:
             wanted.append(self._open_memory)
         for open_one in wanted:

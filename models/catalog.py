@@ -26,6 +26,8 @@ class ModelKind(enum.Enum):
     SPEECH = "speech"
     VISION = "vision"
     TEXT = "text"
+    MEANING = "meaning"
+    """Says how near two texts are in meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def _model(entry: Mapping[str, Any], where: str) -> CatalogModel:
     )
     kind = _text(entry, "kind", where)
     if kind not in {known.value for known in ModelKind}:
-        raise CatalogError(f"{where}: kind is '{kind}'; it must be speech, vision or text")
+        raise CatalogError(f"{where}: kind is '{kind}'; it must be speech, vision, text or meaning")
     return CatalogModel(
         name=_matching(entry, "name", where, _NAME),
         title=_text(entry, "title", where),

@@ -21,7 +21,7 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
 from assistant.skills.subject import foreign, unaccounted
 from assistant.stopwatch import Stopwatch
-from assistant.text.closeness import Embed
+from assistant.text.closeness import EmbedOpener
 from assistant.text.sentences import SentenceBuffer
 from models.pictures import RgbPicture
 
@@ -36,16 +36,16 @@ class Answerer:
         stopwatch: Stopwatch,
         *,
         open_text_model: TextModelOpener = lambda: None,
-        embed: Embed | None = None,
+        open_embed: EmbedOpener = lambda: None,
         mirrored: Callable[[], bool] = lambda: False,
     ) -> None:
         """Answers are found with what is given; nothing is opened yet.
 
-        embed:    gives the meaning of texts, where a model is installed that can.
-        mirrored: whether the camera faces the user, so that left and right change places.
+        open_embed: gives what tells the meaning of texts, where a model is installed that can.
+        mirrored:   whether the camera faces the user, so that left and right change places.
         """
         self._reader = reader
-        self._embed = embed
+        self._open_embed = open_embed
         self._open_model = open_model
         self._open_text_model = open_text_model
         self._mirrored = mirrored
@@ -89,7 +89,11 @@ class Answerer:
     def scene(self, rgb: RgbPicture) -> Scene:
         """A picture about which questions can follow each other."""
         return Scene(
-            rgb, self._reader, self._stopwatch, mirrored=self._mirrored(), embed=self._embed
+            rgb,
+            self._reader,
+            self._stopwatch,
+            mirrored=self._mirrored(),
+            open_embed=self._open_embed,
         )
 
     def look_ahead(self, scene: Scene, cancelled: Cancelled = never) -> None:
@@ -103,6 +107,12 @@ class Answerer:
         if scene.cause is not None:
             return
         scene.lines(cancelled)
+        if cancelled():
+            return
+        page = scene.page(cancelled)
+        closeness = scene.closeness(page)
+        if closeness is not None:
+            closeness.learn(page.statements)
         if self._opened is not None and not cancelled():
             scene.look(self._opened)
 
@@ -358,7 +368,8 @@ def _near_in_meaning(asked: Asked, scene: Scene) -> Answer | None:
 
 SUBJECT_FREE = frozenset(
     {"read", "read_part", "find_word", "about", "summary", "any_text", "blank", "line", "item", "quote",
-     "recipient", "letterhead", "again", "spell", "pick", "identify", "describe"}
+     "recipient", "letterhead", "again", "spell", "pick", "identify", "describe",
+      "superlative", "hours"}
 )  # fmt: skip
 """Skills whose question is answered whatever its other words are."""
 

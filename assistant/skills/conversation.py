@@ -24,6 +24,7 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
 from assistant.skills.spell import spellable
 from assistant.stopwatch import Stopwatch
+from assistant.text.closeness import EmbedOpener
 from assistant.text.live_text import LiveText
 from assistant.text.reading import Place, Reading, spelled
 
@@ -46,13 +47,19 @@ class Conversation:
         open_model: VisionModelOpener,
         *,
         open_text_model: TextModelOpener = lambda: None,
+        open_embed: EmbedOpener = lambda: None,
         mirrored: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """mirrored: whether the camera faces the user; clock: seconds, as in `Frame`."""
         self._reader = reader
         self._answerer = Answerer(
-            reader, open_model, Stopwatch(), open_text_model=open_text_model, mirrored=mirrored
+            reader,
+            open_model,
+            Stopwatch(),
+            open_text_model=open_text_model,
+            open_embed=open_embed,
+            mirrored=mirrored,
         )
         self._clock = clock
         self._scenes: list[Scene] = []

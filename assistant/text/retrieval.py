@@ -139,9 +139,7 @@ def confirmed(page: Page, question: str, hits: list[Hit], closeness: Closeness) 
     """
     places = [hit.passage for hit in hits]
     *near, nearest = _and_the_nearest(page, question, places, closeness)
-    kept = [
-        hit for hit, value in zip(hits, near, strict=True) if value >= near[0] - NEAR_ENOUGH
-    ]
+    kept = [hit for hit, value in zip(hits, near, strict=True) if value >= near[0] - NEAR_ENOUGH]
     if near[0] < nearest - AGREES:
         kept[0] = replace(kept[0], is_literal=False)
     return kept
@@ -482,9 +480,7 @@ class _Search:
                     score = min(1.0, sum(held[at] for at in told) / len(told))
                     passage = self._page.passage(row)
                     lone = replace(cell, name="")
-                    found.append(
-                        Hit(score, passage, cell=lone, is_whole=True, is_literal=True)
-                    )
+                    found.append(Hit(score, passage, cell=lone, is_whole=True, is_literal=True))
         return found
 
     def _section(self, row: int) -> Passage | None:
@@ -615,6 +611,7 @@ def _likeness(asked: Sequence[str], name: str) -> tuple[float, float]:
 def _with_what_follows(page: Page, sentence: Passage) -> Passage:
     """A heading alone answers nothing: the sentence below it comes with it."""
     is_short = len(words(sentence.text)) <= 4 and not page.has_values(sentence.rows[-1])
+    is_short = is_short and sentence.text.rstrip()[-1:] not in (".", "!")
     after = sentence.rows[-1] + 1
     if not is_short or after >= len(page.rows):
         return sentence

@@ -31,6 +31,9 @@ class Scene:
         """The text."""
         return self._page
 
+    def closeness(self, page: Page) -> None:
+        """No model that tells meanings."""
+
 
 def told(skill: object, *texts: str) -> list[str]:
     """The values that a skill finds in some rows."""
