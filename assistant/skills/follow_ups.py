@@ -13,8 +13,7 @@ _THEM = r"^(?:and )?(?:how many|which) (?:of (?:them|these|those) )?are (?P<colo
 _MORE = r"^(?:what else|anything else)(?: (?:does it say|is there|do you see|is written))?$"
 _NEXT_ONE = r"^(?:and )?(?:what (?:is|about) |read )?(?:the )?(?P<which>next|previous|one before)(?: one)?$"
 _BARE = (
-    r"^(?:and )?(?P<asks>when|where|who|how much|how many|how long|how often|what time|until when|by when"
-    r"|which day|what date|at what time)(?: (?:is|was|are|does|do) (?:it|that|they|this))?$"
+    r"^(?:and )?(?P<asks>when|where|who|how much|how many|how long|how often|until when|by when)$"
 )
 _WHEN = r"^(?:and )?(?P<prep>on|at|in|for|with|under|after|before|until|to|from|by) (?:the |a |my )?(?P<rest>\w.*)$"
 _THIS_FRAME = frozenset({"spell", "again", "pick"})

@@ -61,7 +61,7 @@ _PLACE = (
 )
 ADDRESS = re.compile(
     rf"(?i:\d.*(?:{_STREET})|(?:{_STREET}).*\d)|\b[A-Z]{{1,2}}\d[A-Z\d]? ?\d[A-Z]{{2}}\b"
-    r"|\b[A-Z]{2} \d{5}\b|\b[A-Z][a-z]+,? \d{5,6}\b|^\s*(?:[A-Z]{1,2}-)?\d{4,5} [A-ZÀ-Þ][\w-]+"
+    r"|\b[A-Z]{2} \d{5}\b|\b[A-Z][a-z]+,? \d{5,6}\b(?! ?\d)|^\s*(?:[A-Z]{1,2}-)?\d{4,5} [A-ZÀ-Þ][\w-]+"
 )
 """A street with its number, or a postcode with its town."""
 
