@@ -96,7 +96,8 @@ _LOOKS = {Form.OFTEN: OFTEN, Form.WHO: _NAME, Form.WHERE: _SOMEWHERE, Form.DURAT
 
 def is_of(place: Place, wish: Wish) -> bool:
     """True for a value of a wanted kind; a bare figure is a number, whatever its marks say."""
-    if place.token.kind in wish.kinds:
+    grouped = place.token.kind is Kind.MONEY and place.token.needs_label
+    if place.token.kind in wish.kinds and not grouped:
         if wish.form is Form.DURATION:
             return _is_span(place)
         return True
