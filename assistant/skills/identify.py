@@ -18,7 +18,9 @@ from assistant.text.retrieval import places_for
 _NOT = r"(?!colou?rs?\b|times?\b|days?\b|dates?\b|sizes?\b|numbers?\b|shapes?\b|lines?\b|years?\b)"
 
 
-_SORTS = frozenset(("kind", "type", "sort", "brand", "flavour", "flavor", "make", "model", "variety"))
+_SORTS = frozenset(
+    ("kind", "type", "sort", "brand", "flavour", "flavor", "make", "model", "variety")
+)
 
 
 class Identify:

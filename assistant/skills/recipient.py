@@ -47,7 +47,9 @@ class Recipient:
             known = quoted is not None and quoted.found
             return quoted if known else not_found(self.name, "name of whom it is for")
         text = " ".join(found.text.split())
-        whole = re.search(r"\baddress(?! ?ed\b)|\bpost ?code\b|\bzip\b|\bwhere\b|\btown\b", asked.words)
+        whole = re.search(
+            r"\baddress(?! ?ed\b)|\bpost ?code\b|\bzip\b|\bwhere\b|\btown\b", asked.words
+        )
         if len(found.rows) > 1 and not whole:
             text = page.rows[found.rows[0]].text
         told = (Found(text, None, found.lines),)

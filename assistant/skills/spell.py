@@ -42,7 +42,9 @@ class Spell:
         question = f"what is the {subject}"
         inner = router.understand(question)
         skill = router.skill_named(inner.skill)
-        answer = skill.find(inner, scene) if skill.traits.text and inner.skill != self.name else None
+        answer = (
+            skill.find(inner, scene) if skill.traits.text and inner.skill != self.name else None
+        )
         if answer is None or not answer.found or inner.skill in ("read", "describe"):
             answer = quote.SKILL.find(inner, scene)
         if answer is None:

@@ -91,7 +91,13 @@ _TIMED = re.compile(
     re.I,
 )
 
-_LOOKS = {Form.OFTEN: OFTEN, Form.WHO: _NAME, Form.WHERE: _SOMEWHERE, Form.DURATION: SPAN, Form.MANY: _NUMBER}
+_LOOKS = {
+    Form.OFTEN: OFTEN,
+    Form.WHO: _NAME,
+    Form.WHERE: _SOMEWHERE,
+    Form.DURATION: SPAN,
+    Form.MANY: _NUMBER,
+}
 
 
 def is_of(place: Place, wish: Wish) -> bool:

@@ -18,9 +18,7 @@ MOST_WORDS = 60
 """Words of one entry."""
 
 
-def entries(
-    page: Page, noun: str, place: str, is_sum: Callable[[Place], bool]
-) -> list[Passage]:
+def entries(page: Page, noun: str, place: str, is_sum: Callable[[Place], bool]) -> list[Passage]:
     """The entries that a noun names, in reading order; nothing where the page has no such list.
 
     noun:   what is counted, such as "step", "item", "drink".
@@ -129,5 +127,3 @@ def _paragraphs(page: Page) -> list[Passage]:
         at += len(paragraph.rows)
         found.append(page.passage(*rows))
     return found
-
-

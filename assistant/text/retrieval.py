@@ -431,9 +431,7 @@ class _Search:
                     score = min(1.0, sum(held[at] for at in told) / len(told))
                     passage = self._page.passage(row)
                     lone = replace(cell, name="")
-                    found.append(
-                        Hit(score, passage, cell=lone, is_whole=True, is_literal=True)
-                    )
+                    found.append(Hit(score, passage, cell=lone, is_whole=True, is_literal=True))
         return found
 
     def _section(self, row: int) -> Passage | None:

@@ -6,8 +6,17 @@ from assistant.text.lists import entries
 from assistant.text.page import Page, Place
 from tests.assistant.text.pages import page
 
-TILL = page("Kiosk Nord", "Lemonade     2.40", "Pretzel     1.10", "Total     3.50", "Cash     5.00")
-CARD = page("Starters", "Onion soup     6.00", "Beetroot     5.50", "Drinks", "Cider     4.00", "Tea     2.00")
+TILL = page(
+    "Kiosk Nord", "Lemonade     2.40", "Pretzel     1.10", "Total     3.50", "Cash     5.00"
+)
+CARD = page(
+    "Starters",
+    "Onion soup     6.00",
+    "Beetroot     5.50",
+    "Drinks",
+    "Cider     4.00",
+    "Tea     2.00",
+)
 JAM = page(
     "Plum jam",
     "1. Halve the plums and",

@@ -94,7 +94,11 @@ def test_a_question_about_the_thing_itself_asks_for_its_only_value() -> None:
 
 @pytest.mark.parametrize(
     "question",
-    ["how much is the electricity deposit", "when does the library open", "what is the wifi password"],
+    [
+        "how much is the electricity deposit",
+        "when does the library open",
+        "what is the wifi password",
+    ],
 )
 def test_what_is_not_there_is_not_told(question: str) -> None:
     assert places_for(GARDEN, question) == []
