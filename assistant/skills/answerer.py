@@ -334,9 +334,21 @@ def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
 
 
 SUBJECT_FREE = frozenset(
-    {"read", "read_part", "find_word", "about", "summary", "any_text", "blank", "line", "item", "quote",
-     "recipient", "letterhead", "again", "spell", "pick", "identify", "describe"}
-)  # fmt: skip
+    {
+        *(
+            "read",
+            "read_part",
+            "find_word",
+            "about",
+            "summary",
+            "any_text",
+            "blank",
+            "line",
+            "item",
+        ),
+        *("quote", "recipient", "letterhead", "again", "spell", "pick", "identify", "describe"),
+    }
+)
 """Skills whose question is answered whatever its other words are."""
 
 

@@ -23,7 +23,8 @@ class AnyText:
                 # Text of some content is another question.
                 r"(?! (?:that |which )?(?:say|saying|says|about|with)\b)"
                 r"|\bis there anything (?:written |printed )?on (?:the|this|my) \w+(?: screen)?$"
-                r"|\b(?:does|do) (?:it|this|that|the \w+) (?:say|show) anything(?: now| on it| here)?$"
+                r"|\b(?:does|do) (?:it|this|that|the \w+) (?:say|show) anything(?: now| on it"
+                r"| here)?$"
             ),
         ),
     )

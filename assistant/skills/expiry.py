@@ -25,7 +25,8 @@ class Expiry:
             typed=(
                 r"\bexpir|\bbest before|\buse by\b|\bstill good\b|\b(?:go(?:es|ne)?|went) off\b"
                 r"|\bruns? out\b(?! of)|\bgood (?:till|until)\b|\buntil when\b.*\b"
-                r"(?:good|valid|ok|used?|eaten?|eat|consumed?|keeps?)\b|\bout of date\b|\bpast (?:its|the) date\b|\bgood for\b"
+                r"(?:good|valid|ok|used?|eaten?|eat|consumed?|keeps?)\b|\bout of date\b"
+                r"|\bpast (?:its|the) date\b|\bgood for\b"
                 r"|\bsell by\b|\bstill (?:ok|okay|fresh|safe)\b"
             ),
         ),

@@ -1,4 +1,4 @@
-"""Questions that lean on the one before: "and the date?", "and on Sunday?", "when?", "the next one"."""
+"""Questions that lean on the one before: "and the date?", "and on Sunday?", "when?"."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,10 @@ _NEXT_ONE = (
 _BARE = (
     r"^(?:and )?(?P<asks>when|where|who|how much|how many|how long|how often|until when|by when)$"
 )
-_WHEN = r"^(?:and )?(?P<prep>on|at|in|for|with|under|after|before|until|to|from|by) (?:the |a |my )?(?P<rest>\w.*)$"
+_WHEN = (
+    r"^(?:and )?(?P<prep>on|at|in|for|with|under|after|before|until|to|from|by) "
+    r"(?:the |a |my )?(?P<rest>\w.*)$"
+)
 _THIS_FRAME = frozenset({"spell", "again", "pick"})
 """Skills that are about the last answer, and so about its picture."""
 

@@ -64,11 +64,11 @@ def routed(questions: Sequence[tuple[str, str]]) -> dict[str, Any]:
 def _over(lines: Sequence[Any]) -> tuple[Any, Any]:
     """A conversation about a picture that holds these lines, and its frame."""
     import numpy as np
+    from exam.in_process import GivenReader
 
     from assistant.frames import Frame
     from assistant.inference.opening import ModelOpener
     from assistant.skills.conversation import Conversation
-    from exam.in_process import GivenReader
 
     rgb = np.full((400, 400, 3), 235, np.uint8)
     rgb[::7, ::3] = 20

@@ -25,9 +25,12 @@ INVOICE = page(
     "www.boats.example",
 )
 JAR = page(
-    "Hazel spread", "Best before 30 June 2027", "Packed on 2 May 2026", "Take one spoon twice a day.",
+    "Hazel spread",
+    "Best before 30 June 2027",
+    "Packed on 2 May 2026",
+    "Take one spoon twice a day.",
     "Price 3.20",
-)  # fmt: skip
+)
 
 QUESTIONS = {
     "what is the total of {}": "635.00",
