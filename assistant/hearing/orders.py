@@ -151,7 +151,7 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
         "find": (
             Wording(typed=r"(?:go|jump) to (?:the word )?(\w+)"),
             Wording(typed=r"find (?:the words? )(\w+(?: \w+)?)"),
-            Wording(typed=r"find (?!it\b|this\b|that\b|me\b|my\b|the\b|all\b|out\b|more\b|and\b)(\w+)"),
+            Wording(typed=r"find (?!(?:it|this|that|me|my|the|all|out|more|and)\b)(\w+)"),
         ),
     }
 )  # fmt: skip

@@ -367,10 +367,22 @@ def _near_in_meaning(asked: Asked, scene: Scene) -> Answer | None:
 
 
 SUBJECT_FREE = frozenset(
-    {"read", "read_part", "find_word", "about", "summary", "any_text", "blank", "line", "item", "quote",
-     "recipient", "letterhead", "again", "spell", "pick", "identify", "describe",
-      "superlative", "hours"}
-)  # fmt: skip
+    {
+        *(
+            "read",
+            "read_part",
+            "find_word",
+            "about",
+            "summary",
+            "any_text",
+            "blank",
+            "line",
+            "item",
+        ),
+        *("quote", "recipient", "letterhead", "again", "spell", "pick", "identify", "describe"),
+        *("superlative", "hours"),
+    }
+)
 """Skills whose question is answered whatever its other words are."""
 
 

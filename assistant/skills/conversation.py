@@ -219,11 +219,11 @@ class Conversation:
         Raises:
             UsageError: nothing was read, or there is nothing in that direction.
         """
-        if self._reading is None:
-            raise UsageError("there is no text yet; read something first")
         value = spellable(self._told) if order == "spell" and self._told is not None else None
         if value is not None:
             return spelled(value.value), value.value
+        if self._reading is None:
+            raise UsageError("there is no text yet; read something first")
         place = _moved(self._reading, order, argument)
         self._aloud, self._told = True, None
         return place.text, place.where

@@ -14,7 +14,10 @@ from assistant.text.lists import entries
 from assistant.text.meaning import number
 from assistant.text.page import Page, Place
 
-_WHICH = r"first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|final|\d+(?:st|nd|rd|th)"
+_WHICH = (
+    r"first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|final"
+    r"|\d+(?:st|nd|rd|th)"
+)
 _NOUN = (
     r"thing|things|items?|dish|dishes|products?|steps?|entry|instruction|direction|ingredients?|"
     r"articles?|story|section|starter|main|drink|dessert|course|sentence|paragraph|point|purchase|"

@@ -8,11 +8,13 @@ from assistant.text.page import Page, Passage, Place
 from assistant.text.sections import BULLET, NUMBERED, is_heading, under
 from assistant.text.tokens import Kind
 
-STEPS = frozenset("step steps instruction instructions direction directions stage".split())
-INGREDIENTS = frozenset("ingredient ingredients".split())
-ARTICLES = frozenset("article articles story stories section sections".split())
-SENTENCES = frozenset("sentence sentences".split())
-PARAGRAPHS = frozenset("paragraph paragraphs".split())
+STEPS = frozenset(
+    ["step", "steps", "instruction", "instructions", "direction", "directions", "stage"]
+)
+INGREDIENTS = frozenset(["ingredient", "ingredients"])
+ARTICLES = frozenset(["article", "articles", "story", "stories", "section", "sections"])
+SENTENCES = frozenset(["sentence", "sentences"])
+PARAGRAPHS = frozenset(["paragraph", "paragraphs"])
 
 MOST_WORDS = 60
 """Words of one entry."""

@@ -105,7 +105,24 @@ def content_words(question: str) -> tuple[str, ...]:
 
 
 _CONTAINERS = frozenset(
-    "can jar tin bottle box bag pack packet pot tub carton pouch bar serving portion slice".split()
+    [
+        "can",
+        "jar",
+        "tin",
+        "bottle",
+        "box",
+        "bag",
+        "pack",
+        "packet",
+        "pot",
+        "tub",
+        "carton",
+        "pouch",
+        "bar",
+        "serving",
+        "portion",
+        "slice",
+    ]
 )
 
 

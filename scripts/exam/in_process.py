@@ -46,6 +46,25 @@ class KeptReader:
         yield TextPart(self.read(rgb), 0)
 
 
+class GivenReader:
+    """Reads the same lines in every picture."""
+
+    def __init__(self, lines: tuple[TextLine, ...]) -> None:
+        self._lines = lines
+
+    def load(self) -> None: ...
+
+    def read(self, rgb: RgbPicture) -> tuple[TextLine, ...]:
+        """All lines at once."""
+        return self._lines
+
+    def parts(
+        self, rgb: RgbPicture, *, limit_s: float, cancelled: Callable[[], bool] = never
+    ) -> Iterator[TextPart]:
+        """All lines in one part."""
+        yield TextPart(self._lines, 0)
+
+
 def asked_in_process(
     read: Sequence[tuple[Path, tuple[TextLine, ...]]], meaning: Path | None = None
 ) -> Asker:
