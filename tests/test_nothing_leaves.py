@@ -141,10 +141,12 @@ def label(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def keeps_all_to_itself(person: Person, traced: Traced) -> None:
+def keeps_all_to_itself(person: Person, traced: Traced, *, code: int = 0) -> None:
     """Judge a program that ended: nothing left, and nothing was written but where it may be."""
-    assert traced.code == 0, traced.error
+    assert traced.code == code, traced.error
     assert traced.leaving() == []
+    assert traced.tried() == []
+    assert not traced.packets
     assert person.strangers() == []
     assert person.outside(traced) == []
 
