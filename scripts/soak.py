@@ -27,7 +27,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,7 +47,7 @@ from soak_watch import (  # noqa: E402
 
 from tests.sound.sound_server import SoundServer  # noqa: E402
 
-ROUND_MINUTES = 5
+ROUND_MINUTES, ROUNDS_AN_HOUR = 5, 12
 PATIENCE_S = 90.0
 SETTLED_S = 0.3
 """Without another change of state the assistant is at rest."""
@@ -98,6 +98,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(text)
     options.out.write_text(text + "\n", encoding="utf-8")
     return 0 if report["all_flat"] else 1
+
+
+def by_hour(samples: Sequence[Taken], loads: Sequence[float]) -> list[dict[str, float]]:
+    """Medians of each simulated hour, and the processor's time that the program took in it."""
+    found = []
+    for start in range(0, len(samples), ROUNDS_AN_HOUR):
+        hour = samples[start : start + ROUNDS_AN_HOUR]
+        found.append(
+            {
+                "program_mib": round(median(each.main_mib for each in hour), 1),
+                "all_processes_mib": round(median(each.tree_mib for each in hour), 1),
+                "handles": median(each.handles for each in hour),
+                "threads": median(each.threads for each in hour),
+                "processor_s": round(hour[-1].cpu_s - (samples[start - 1].cpu_s if start else 0)),
+                "load_average": round(median(loads[start : start + ROUNDS_AN_HOUR]), 1),
+            }
+        )
+    return found
 
 
 class Day:
@@ -160,6 +178,7 @@ class Day:
             "load_average": flatness(loads),
             "done": dict(sorted(self._done.items())),
             "frames_sent": self._camera.sent,
+            "by_hour": by_hour(samples, loads),
             **report,
             "processor_seconds_a_round": work,
             "latency": slower,

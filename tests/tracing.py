@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OWN_NETWORK = Path(__file__).with_name("own_network.py")
+UNHELD = Path(__file__).with_name("unheld.py")
 
 # The calls that name an address or open a socket, and the one that could do both unseen.
 _NETWORK = "connect,bind,sendto,sendmsg,sendmmsg,io_uring_setup,socket"
@@ -119,6 +120,7 @@ def start_traced(
     environment: Mapping[str, str],
     work: Path,
     cut_off: bool,
+    held: bool,
 ) -> subprocess.Popen[str]:
     """Start a program under strace, with a pipe for its input; `finish` ends it.
 
@@ -127,13 +129,19 @@ def start_traced(
     work:    the folder in which it starts.
     cut_off: in a network of its own, without any way out, where the kernel permits it; what fails
              a test is sent nowhere then. Servers of this machine cannot be reached either.
+    held:    False for one that may not give internet sockets up: what its libraries do by
+             themselves is seen then, and not what the kernel makes of it.
     """
     before: tuple[str, ...] = ()
     if cut_off and _own_network():
         before = (*_own_network(), sys.executable, str(OWN_NETWORK), str(folder / "packets"))
+    # Calls that are refused by a filter are seen without the fast way only.
+    strace = _strace() if held else _fast_strace() or _strace()
+    if not held:
+        command = (sys.executable, UNHELD, *command)
     with (folder / "out").open("w") as out, (folder / "error").open("w") as error:
         return subprocess.Popen(
-            [*before, *_strace(), "-o", str(folder / "calls"), *map(str, command)],
+            [*before, *strace, "-o", str(folder / "calls"), *map(str, command)],
             env=dict(environment),
             cwd=work,
             stdin=subprocess.PIPE,
@@ -180,14 +188,18 @@ def _packets(report: Path) -> tuple[str, ...] | None:
     return tuple(filter(None, addresses)) if first == "counted" else None
 
 
-@functools.cache
 def _strace() -> tuple[str, ...]:
     # Without abbreviations: of a list of messages only the first would be shown.
-    command = ("strace", "-f", "-y", "-s", "0", "-e", "abbrev=none", "-e", "signal=none",
-               "-e", f"trace={_NETWORK},seccomp,{_FILES}")  # fmt: skip
-    fast = (*command, "--seccomp-bpf")  # stops at these calls only; since strace 5.3
+    return ("strace", "-f", "-y", "-s", "0", "-e", "abbrev=none", "-e", "signal=none",
+            "-e", f"trace={_NETWORK},seccomp,{_FILES}")  # fmt: skip
+
+
+@functools.cache
+def _fast_strace() -> tuple[str, ...]:
+    """Stops at the calls that count only; since strace 5.3, and empty before."""
+    fast = (*_strace(), "--seccomp-bpf")
     done = subprocess.run([*fast, "-o", "/dev/null", "true"], capture_output=True)
-    return command if done.returncode else fast
+    return () if done.returncode else fast
 
 
 @functools.cache
