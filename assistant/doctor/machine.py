@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import importlib.util
-import json
 import os
 import shutil
 import struct
@@ -19,6 +18,7 @@ from assistant.models_store.installed import is_installed, read_record
 from assistant.settings.paths import data_folder, settings_file
 from assistant.settings.settings import Settings
 from models.catalog import known_models
+from models.files.bounded import parse_json
 from models.pocket import pocket_int4_folder
 from models.socket_filter import Offline
 
@@ -81,7 +81,7 @@ def _weights_fault(path: Path) -> str | None:
         if not 0 < length <= min(size, 100_000_000):
             return "is damaged"
         try:
-            header = json.loads(file.read(length))
+            header = parse_json(file.read(length))
             end = max(
                 int(entry["data_offsets"][1])
                 for name, entry in header.items()
