@@ -42,6 +42,10 @@ from models.socket_filter import Offline
 CLOSE_WITHIN_S = 0.5
 """How long the end waits for a device that is just being opened."""
 
+READER_OPENS_IN_S = 12.0
+"""For a stream's reader: its process starts, which takes long on a slow machine, and FFmpeg then
+waits up to 5 s."""
+
 DOCTOR_WAITS_S = 4.0
 """For the first word of the speech engine: less than a probe may take."""
 
@@ -112,8 +116,15 @@ def open_camera(
     from assistant.devices.camera import Camera
     from assistant.devices.capture import open_source
 
-    opener = open_source if stream is None else stream.open
-    return Camera(source, on_lost=on_lost, on_back=on_back, opener=opener)
+    if stream is None:
+        return Camera(source, on_lost=on_lost, on_back=on_back, opener=open_source)
+    return Camera(
+        source,
+        on_lost=on_lost,
+        on_back=on_back,
+        opener=stream.open,
+        open_limit_s=READER_OPENS_IN_S,
+    )
 
 
 # Hearing.

@@ -36,18 +36,18 @@ def keeper(address: str) -> Iterator[StreamKeeper]:
     keeper.close()
 
 
-def readers() -> list[int]:
-    """The readers that run, whoever started them."""
-    found = []
+def readers(keeper: StreamKeeper) -> set[int]:
+    """The readers of a keeper that run."""
+    assert keeper._process is not None
+    found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
-                command = (entry / "cmdline").read_bytes()
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
             except OSError:
                 continue
-            # One that has ended and was not yet asked has no command line.
-            if b"assistant.devices.stream_reader" in command:
-                found.append(int(entry.name))
+            if int(parent) == keeper._process.pid and state != "Z":
+                found.add(int(entry.name))
     return found
 
 
@@ -61,7 +61,6 @@ def wait_until(true: Callable[[], object], timeout_s: float = 10.0) -> None:
 def test_frames_come_and_a_reader_that_dies_is_replaced(
     stream: Any, address: str, keeper: StreamKeeper
 ) -> None:
-    before = set(readers())
     capture = keeper.open(address)
     rgb = capture.read()
     assert rgb is not None and rgb.shape == (48, 64, 3) and rgb.dtype == np.uint8
@@ -71,7 +70,7 @@ def test_frames_come_and_a_reader_that_dies_is_replaced(
     newer = capture.read()
     assert newer is not None and newer.mean() == pytest.approx(60, abs=8), "an old frame came"
 
-    (reader,) = set(readers()) - before
+    (reader,) = readers(keeper)
     for place in (f"/proc/{reader}/cmdline", f"/proc/{os.getpid()}/cmdline"):
         assert PASSWORD.encode() not in Path(place).read_bytes()
     os.kill(reader, signal.SIGKILL)
@@ -83,7 +82,7 @@ def test_frames_come_and_a_reader_that_dies_is_replaced(
     again = keeper.open(address)
     assert again.read() is not None
     again.close()
-    wait_until(lambda: set(readers()) <= before)
+    wait_until(lambda: not readers(keeper))
 
 
 def test_a_keeper_that_dies_is_told_with_the_way_out(address: str, keeper: StreamKeeper) -> None:
@@ -97,14 +96,13 @@ def test_a_keeper_that_dies_is_told_with_the_way_out(address: str, keeper: Strea
 def test_a_reader_goes_on_without_its_keeper_and_its_own_death_is_told_rightly(
     address: str, keeper: StreamKeeper
 ) -> None:
-    before = set(readers())
     capture = keeper.open(address)
+    (reader,) = readers(keeper)
     assert keeper._process is not None
     keeper._process.kill()
     keeper._process.wait()
     assert capture.read() is not None
-    for reader in set(readers()) - before:
-        os.kill(reader, signal.SIGKILL)
+    os.kill(reader, signal.SIGKILL)
     with pytest.raises(CameraError, match=NO_KEEPER):
         for _ in range(50):
             capture.read()
@@ -132,19 +130,18 @@ def test_the_camera_says_that_its_reader_died_and_is_back(
     address: str, keeper: StreamKeeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("assistant.devices.camera.FIRST_FRAME_S", 10.0)
-    before = set(readers())
     told: list[str] = []
     camera = Camera(address, on_lost=told.append, on_back=told.append, opener=keeper.open)
     assert camera.latest(2.0).rgb.shape == (48, 64, 3)
-    for reader in set(readers()) - before:
-        os.kill(reader, signal.SIGKILL)
+    (reader,) = readers(keeper)
+    os.kill(reader, signal.SIGKILL)
     wait_until(lambda: len(told) >= 2, 20.0)
     assert told == [
         "The camera is lost: the process that reads the stream has ended; it is started again.",
         "The camera is back.",
     ]
     camera.close()
-    wait_until(lambda: set(readers()) <= before)
+    wait_until(lambda: not readers(keeper))
 
 
 # What a reader might send
