@@ -24,9 +24,11 @@ from assistant.hearing.recognizer import Recognizer
 from assistant.hearing.voice_listener import Microphone, VoiceListener
 from assistant.hearing.vosk_recognizer import VoskRecognizer
 from assistant.inference.opening import ModelOpener, TextOpener, VisionModelOpener
+from assistant.machine import give_memory_back
 from assistant.models_store.installed import installed_text_model, speech_model
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.session import phrases
+from assistant.session.events import State
 from assistant.session.session import Session
 from assistant.settings.file import load_settings, save_setting
 from assistant.settings.paths import settings_file
@@ -45,6 +47,9 @@ CLOSE_WITHIN_S = 0.5
 READER_OPENS_IN_S = 12.0
 """For a stream's reader: its process starts, which takes long on a slow machine, and FFmpeg then
 waits up to 5 s."""
+
+TIDY_EVERY_S = 30.0
+"""How often memory is given back that questions have left behind."""
 
 DOCTOR_WAITS_S = 4.0
 """For the first word of the speech engine: less than a probe may take."""
@@ -243,6 +248,7 @@ class Live:
         self._stream = stream
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._open, name="devices", daemon=True)
+        self._tidier = threading.Thread(target=self._tidy, name="tidying", daemon=True)
 
     def start(self, *, ask_how_to_speak: bool) -> None:
         """Begin to talk, and to open what takes longer."""
@@ -251,6 +257,7 @@ class Live:
         if self._frames is None:
             self.session.report(phrases.NO_CAMERA)
         self._thread.start()
+        self._tidier.start()
         self.session.start(ask_how_to_speak=ask_how_to_speak)
 
     def close(self) -> None:
@@ -276,6 +283,12 @@ class Live:
         for open_one in wanted:
             if not self._closing.is_set():
                 self._try(open_one)
+
+    def _tidy(self) -> None:
+        """Give memory back now and then, when no sound is waited for."""
+        while not self._closing.wait(TIDY_EVERY_S):
+            if self.session.state not in (State.LISTENING, State.SPEAKING):
+                give_memory_back()
 
     def _try(self, open_one: Callable[[], None]) -> None:
         try:

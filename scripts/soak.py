@@ -4,8 +4,9 @@
 
 The program is the real one, in a process of its own: a camera that is a stream, a sound server with
 null devices, the recognizer, the speech engine, text recognition, the pocket model, two small text
-models, and the memory. A round stands for five minutes of a day; what a person would not do
-meanwhile is left out, and speech is fast, so that eight hours take about half an hour.
+models, and the memory. A round stands for ten minutes of a day, with three or four questions; the
+time in which a person would ask nothing is left out, and speech is fast, so that eight hours take
+about twenty minutes. The camera therefore gives a twentieth of the frames of a real day.
 
 In the rounds: typed questions, questions by voice file, reading as you go, things remembered and
 found, one text model given up for another, the camera lost (the stream breaks off, or the process
@@ -47,7 +48,7 @@ from soak_watch import (  # noqa: E402
 
 from tests.sound.sound_server import SoundServer  # noqa: E402
 
-ROUND_MINUTES, ROUNDS_AN_HOUR = 5, 12
+ROUND_MINUTES, ROUNDS_AN_HOUR = 10, 6
 PATIENCE_S = 90.0
 SETTLED_S = 0.3
 """Without another change of state the assistant is at rest."""
