@@ -80,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     rounds = max(1, round(options.hours * 60 / ROUND_MINUTES))
+    # Ended from outside, it still ends what it has started.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(f"ended by signal {number}"))
     # A short path: the name of a socket may have 107 characters.
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name)
