@@ -48,8 +48,9 @@ READER_OPENS_IN_S = 12.0
 """For a stream's reader: its process starts, which takes long on a slow machine, and FFmpeg then
 waits up to 5 s."""
 
-TIDY_EVERY_S = 30.0
-"""How often memory is given back that questions have left behind."""
+TIDY_EVERY_S, QUIET_LOOK_S = 30.0, 0.1
+"""How often memory is given back that questions have left behind, and how often a moment without
+sound is looked for then."""
 
 DOCTOR_WAITS_S = 4.0
 """For the first word of the speech engine: less than a probe may take."""
@@ -285,10 +286,12 @@ class Live:
                 self._try(open_one)
 
     def _tidy(self) -> None:
-        """Give memory back now and then, when no sound is waited for."""
+        """Give memory back now and then, as soon as no sound is waited for."""
         while not self._closing.wait(TIDY_EVERY_S):
-            if self.session.state not in (State.LISTENING, State.SPEAKING):
-                give_memory_back()
+            while self.session.state in (State.LISTENING, State.SPEAKING):
+                if self._closing.wait(QUIET_LOOK_S):
+                    return
+            give_memory_back()
 
     def _try(self, open_one: Callable[[], None]) -> None:
         try:

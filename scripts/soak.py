@@ -4,7 +4,7 @@
 
 The program is the real one, in a process of its own: a camera that is a stream, a sound server with
 null devices, the recognizer, the speech engine, text recognition, the pocket model, two small text
-models, and the memory. A round stands for ten minutes of a day, with three or four questions; the
+models, and the memory. A round stands for twelve minutes of a day, with three or four questions; the
 time in which a person would ask nothing is left out, and speech is fast, so that eight hours take
 about twenty minutes. The camera therefore gives a twentieth of the frames of a real day.
 
@@ -48,7 +48,7 @@ from soak_watch import (  # noqa: E402
 
 from tests.sound.sound_server import SoundServer  # noqa: E402
 
-ROUND_MINUTES, ROUNDS_AN_HOUR = 10, 6
+ROUND_MINUTES, ROUNDS_AN_HOUR = 12, 5
 PATIENCE_S = 90.0
 SETTLED_S = 0.3
 """Without another change of state the assistant is at rest."""

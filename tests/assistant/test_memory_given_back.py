@@ -52,6 +52,7 @@ def test_a_conversation_gives_it_back_when_no_sound_is_waited_for(
         return state
 
     monkeypatch.setattr(wiring, "TIDY_EVERY_S", 0.005)
+    monkeypatch.setattr(wiring, "QUIET_LOOK_S", 0.005)
     monkeypatch.setattr(wiring, "give_memory_back", given.set)
     monkeypatch.setattr(wiring.Session, "state", property(state_of))
     monkeypatch.setattr(wiring.Live, "_open", lambda live: None)
