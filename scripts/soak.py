@@ -4,9 +4,9 @@
 
 The program is the real one, in a process of its own: a camera that is a stream, a sound server with
 null devices, the recognizer, the speech engine, text recognition, the pocket model, two small text
-models, and the memory. A round stands for twelve minutes of a day, with three or four questions; the
-time in which a person would ask nothing is left out, and speech is fast, so that eight hours take
-about twenty minutes. The camera therefore gives a twentieth of the frames of a real day.
+models, and the memory. A round stands for twelve minutes of a day, with three or four questions.
+The time in which a person would ask nothing is left out, and speech is fast: eight hours take about
+twenty minutes. The camera therefore gives a twentieth of the frames of a real day.
 
 In the rounds: typed questions, questions by voice file, reading as you go, things remembered and
 found, one text model given up for another, the camera lost (the stream breaks off, or the process
