@@ -24,9 +24,11 @@ from assistant.hearing.recognizer import Recognizer
 from assistant.hearing.voice_listener import Microphone, VoiceListener
 from assistant.hearing.vosk_recognizer import VoskRecognizer
 from assistant.inference.opening import EmbedderOpener, ModelOpener, TextOpener, VisionModelOpener
+from assistant.machine import give_memory_back
 from assistant.models_store.installed import installed_embedder, installed_text_model, speech_model
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.session import phrases
+from assistant.session.events import State
 from assistant.session.session import Session
 from assistant.settings.file import load_settings, save_setting
 from assistant.settings.paths import settings_file
@@ -41,6 +43,14 @@ from models.socket_filter import Offline
 
 CLOSE_WITHIN_S = 0.5
 """How long the end waits for a device that is just being opened."""
+
+READER_OPENS_IN_S = 12.0
+"""For a stream's reader: its process starts, which takes long on a slow machine, and FFmpeg then
+waits up to 5 s."""
+
+TIDY_EVERY_S, QUIET_LOOK_S = 30.0, 0.1
+"""How often memory is given back that questions have left behind, and how often a moment without
+sound is looked for then."""
 
 DOCTOR_WAITS_S = 4.0
 """For the first word of the speech engine: less than a probe may take."""
@@ -114,8 +124,15 @@ def open_camera(
     from assistant.devices.camera import Camera
     from assistant.devices.capture import open_source
 
-    opener = open_source if stream is None else stream.open
-    return Camera(source, on_lost=on_lost, on_back=on_back, opener=opener)
+    if stream is None:
+        return Camera(source, on_lost=on_lost, on_back=on_back, opener=open_source)
+    return Camera(
+        source,
+        on_lost=on_lost,
+        on_back=on_back,
+        opener=stream.open,
+        open_limit_s=READER_OPENS_IN_S,
+    )
 
 
 # Hearing.
@@ -236,6 +253,7 @@ class Live:
         self._stream = stream
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._open, name="devices", daemon=True)
+        self._tidier = threading.Thread(target=self._tidy, name="tidying", daemon=True)
 
     def start(self, *, ask_how_to_speak: bool) -> None:
         """Begin to talk, and to open what takes longer."""
@@ -244,6 +262,7 @@ class Live:
         if self._frames is None:
             self.session.report(phrases.NO_CAMERA)
         self._thread.start()
+        self._tidier.start()
         self.session.start(ask_how_to_speak=ask_how_to_speak)
 
     def close(self) -> None:
@@ -269,6 +288,14 @@ class Live:
         for open_one in wanted:
             if not self._closing.is_set():
                 self._try(open_one)
+
+    def _tidy(self) -> None:
+        """Give memory back now and then, as soon as no sound is waited for."""
+        while not self._closing.wait(TIDY_EVERY_S):
+            while self.session.state in (State.LISTENING, State.SPEAKING):
+                if self._closing.wait(QUIET_LOOK_S):
+                    return
+            give_memory_back()
 
     def _try(self, open_one: Callable[[], None]) -> None:
         try:
