@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from assistant.answers import Answer, Basis, Cancelled, Found, Note, NoteKind, Piece
 from assistant.errors import UsageError
+from assistant.frames import Sheet
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
 from assistant.inference.pocket import measured_accuracy, own_wording, refusal
 from assistant.inference.vision_model import Token, VisionLanguageModel, declines
@@ -53,7 +54,7 @@ class Answerer:
             UsageError: the question is empty.
             OcrError, VisionError: a model cannot be loaded or failed.
         """
-        pieces = self.answers(self.scene(rgb), understand(question), two_speed=False)
+        pieces = self.answers(self.scene(rgb, Sheet()), understand(question), two_speed=False)
         return [piece for piece in pieces if isinstance(piece, Answer)][-1]
 
     def answer_all(self, rgb: RgbPicture, question: str) -> list[Answer]:
@@ -63,7 +64,7 @@ class Answerer:
             UsageError: the question is empty.
             OcrError, VisionError: a model cannot be loaded or failed.
         """
-        scene, found = self.scene(rgb), list[Answer]()
+        scene, found = self.scene(rgb, Sheet()), list[Answer]()
         for part in parts(question, is_known):
             pieces = self.answers(scene, understand(part), two_speed=False)
             found.append([piece for piece in pieces if isinstance(piece, Answer)][-1])
@@ -75,14 +76,14 @@ class Answerer:
         Raises:
             OcrError: text recognition cannot be loaded or failed.
         """
-        scene, asked = self.scene(rgb), understand("read this")
+        scene, asked = self.scene(rgb, Sheet()), understand("read this")
         if scene.cause is not None:
             return spoilt(asked.skill, scene.cause)
         return skill_named(asked.skill).find(asked, scene) or no_text(asked.skill, rgb)
 
-    def scene(self, rgb: RgbPicture) -> Scene:
-        """A picture about which questions can follow each other."""
-        return Scene(rgb, self._reader, self._stopwatch, mirrored=self._mirrored())
+    def scene(self, rgb: RgbPicture, sheet: Sheet | None = None) -> Scene:
+        """A picture about which questions can follow each other; sheet as in `Frame`."""
+        return Scene(rgb, self._reader, self._stopwatch, mirrored=self._mirrored(), sheet=sheet)
 
     def look_ahead(self, scene: Scene, cancelled: Cancelled = never) -> None:
         """Read a picture, and let the model look at it if one was used before.

@@ -2,11 +2,11 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from assistant.answers import Answer, Cancelled, Context, Note, NoteKind, Piece
 from assistant.errors import UsageError
-from assistant.frames import Frame
+from assistant.frames import Frame, Sheet
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
 from assistant.inference.pocket import other_wording
 from assistant.seeing.framing import cut_off
@@ -78,7 +78,7 @@ class Conversation:
         resolved = resolve(question, context.question)
         if resolved.same_frame and context.frame is not None:
             return None
-        scene = self._known(frame) or self._answerer.scene(frame.rgb)
+        scene = self._known(frame) or self._answerer.scene(frame.rgb, frame.sheet)
         self._tried = scene
         found = self._answerer.problem(scene, resolved.asked)
         if found is None:
@@ -95,7 +95,7 @@ class Conversation:
             return None
         tried = self._tried
         if tried is None or tried.rgb is not frame.rgb:
-            tried = self._answerer.scene(frame.rgb)
+            tried = self._answerer.scene(frame.rgb, frame.sheet)
         return tried.code_nearness()
 
     def answer(
@@ -164,7 +164,7 @@ class Conversation:
         if cancelled() or first is None:
             return
         again = dataclasses.replace(asked, words=other_wording(asked.words))
-        other = self._answerer.scene(other_view(frame.rgb))
+        other = self._answerer.scene(other_view(frame.rgb), frame.sheet)
         second = self._last(other, again, cancelled)
         if not cancelled() and second is not None:
             yield compared(first, second)
@@ -224,9 +224,10 @@ class Conversation:
                     return
                 if count <= scene.told_parts:
                     continue
-                lines += part.lines
+                told = _but_its_number(part.lines, scene.sheet)
+                lines += told
                 in_parts = in_parts or part.remaining > 0
-                rows = rows_of(reading_order(part.lines))
+                rows = rows_of(reading_order(told))
                 if in_parts and rows:
                     yield "\n".join(row.text for row in rows)
         finally:
@@ -235,6 +236,8 @@ class Conversation:
         if cancelled():
             return
         scene.told_parts = 0 if scene.is_read else count
+        if scene.is_read and not lines:
+            lines += scene.known_lines
         if lines:
             yield reading.page(lines)
         if scene.unread:
@@ -245,7 +248,7 @@ class Conversation:
             yield reading.cut_off_at(edge)
 
     def _scene(self, frame: Frame) -> Scene:
-        return self._known(frame) or self._remember(self._answerer.scene(frame.rgb))
+        return self._known(frame) or self._remember(self._answerer.scene(frame.rgb, frame.sheet))
 
     def _known(self, frame: Frame) -> Scene | None:
         return next((scene for scene in self._scenes if scene.rgb is frame.rgb), None)
@@ -268,6 +271,11 @@ class Conversation:
 
     def _age_s(self, frame: Frame) -> float:
         return self._clock() - frame.captured_at
+
+
+def _but_its_number(lines: Sequence[TextLine], sheet: Sheet | None) -> list[TextLine]:
+    """What is read of a page: its own number was said when it was opened."""
+    return [line for line in lines if sheet is None or not sheet.is_named_by(line.text)]
 
 
 def _from_before(piece: Piece) -> Piece:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from assistant.frames import Sheet
 from assistant.inference.vision_model import VisionLanguageModel
 from assistant.seeing.barcode import Barcode, locate_code, nearness, read_barcodes
 from assistant.seeing.quality import Cause, check_quality
@@ -27,9 +28,14 @@ class Scene:
         stopwatch: Stopwatch,
         *,
         mirrored: bool = False,
+        sheet: Sheet | None = None,
     ) -> None:
-        """mirrored: whether the camera faces the user, so that left and right change places."""
+        """mirrored: whether the camera faces the user, so that left and right change places.
+
+        sheet: which page of a file it is; None for what a camera shows.
+        """
         self.rgb = rgb
+        self.sheet = sheet
         self.mirrored = mirrored
         self._reader = reader
         self._stopwatch = stopwatch
