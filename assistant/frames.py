@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-
 _NUMBER_OF = (
     r"(?:page|pg\.?|p\.?|sheet|seite|blatt|pagina|p\u00e1gina)? ?(\d{1,4}) ?"
     r"(?:of|/|von|de|di|sur|van) ?(\d{1,4})"

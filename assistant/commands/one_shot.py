@@ -11,9 +11,9 @@ from assistant.answers import Answer, Basis
 from assistant.audio import AudioClip, check_wav_output, join_clips, read_question, write_wav
 from assistant.commands.exits import ANSWERED, EXIT_CODES, NO_AUDIO, print_error
 from assistant.errors import PlayerError, SynthesizerError, UsageError
+from assistant.frames import Sheet
 from assistant.hearing.vosk_recognizer import MODEL_VARIABLE
 from assistant.inference.opening import ModelOpener
-from assistant.frames import Sheet
 from assistant.session.events import answer_json
 from assistant.session.pages import open_page
 from assistant.session.voice import OWN_VOICE

@@ -60,7 +60,7 @@ class Order:
 HELP: Mapping[Action, str] = MappingProxyType(
     {
         Action.OPEN: "/open PICTURE: look at a picture file; /open camera: back to the camera",
-        Action.PAGE: "/page next, /page previous, /page 3: turn to a page of a PDF; /page: which it is",
+        Action.PAGE: "/page next, /page previous, /page 3: turn to a page; /page: which it is",
         Action.TALK: "/talk: ask by voice; again, or silence, ends the question",
         Action.STOP: "/stop: be silent and forget the question",
         Action.READ: "/read: read all text",
@@ -82,7 +82,7 @@ HELP: Mapping[Action, str] = MappingProxyType(
         Action.SAVED: "/saved: what is kept",
         Action.WHERE: "/where THING: search what is kept; /where this: by what is in view",
         Action.FORGET: "/forget NUMBER, or /forget all: delete what is kept",
-        Action.HELP: "/help: this list",
+        Action.HELP: "/help: this list; say or type help for ten things to ask",
         Action.QUIT: "/quit: end",
     }
 )
@@ -91,6 +91,9 @@ HELP: Mapping[Action, str] = MappingProxyType(
 SWITCH = ("on", "off")
 TOGGLE = "toggle"
 """Argument of PAUSE for a key that pauses, and goes on when it is pressed again."""
+
+EXAMPLES = "examples"
+"""Argument of HELP for things to say, instead of the commands."""
 
 STEPS = ("line", "sentence", "word")
 

@@ -49,6 +49,10 @@ class Answering(Protocol):
         """The text of a frame that was not in the ones before; None if there is none."""
         ...
 
+    def examples(self, frame: Frame | None, cancelled: Cancelled) -> tuple[str, ...]:
+        """Ten things to ask or say; of those about a frame only what it has an answer to."""
+        ...
+
     def leave_picture(self) -> None:
         """Another picture is looked at from now on: nothing moves in the text of this one."""
         ...

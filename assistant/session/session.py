@@ -33,7 +33,7 @@ from assistant.session.events import (
 from assistant.session.jobs import Jobs
 from assistant.session.looking import Eyes
 from assistant.session.notes import Notes
-from assistant.session.orders import HELP, TOGGLE, Action, Order, spoken_order
+from assistant.session.orders import EXAMPLES, HELP, TOGGLE, Action, Order, spoken_order
 from assistant.session.port import Reporting
 from assistant.session.protocols import Answering, Notebook
 from assistant.session.settings import SessionSettings
@@ -259,11 +259,17 @@ class Session:
         if self.choosing and self._choose(text):
             return
         order = spoken_order(text)
+        if order is None and self._tasks.offers_reading and phrases.is_yes(text):
+            order = Order(Action.READ)
+        if order is not None and order.action is Action.HELP:
+            # Who asks in words wants words to say; the commands are for who types them.
+            self._do(Order(Action.HELP, EXAMPLES))
+            return
         if order is not None:
             self._do(order)
             return
-        if phrases.is_thanks(text):
-            self._port.say(phrases.WELCOME)
+        if phrases.is_thanks(text) or (phrases.is_no(text) and self._tasks.offers_reading):
+            self._port.say(phrases.WELCOME if phrases.is_thanks(text) else phrases.ALL_RIGHT)
             return
         self._answer(text, was_heard=was_heard)
 
@@ -306,7 +312,7 @@ class Session:
         elif action is Action.RESUME:
             self._resume()
         elif action is Action.HELP:
-            self._port.say("\n".join(HELP.values()))
+            self._help(with_examples=argument == EXAMPLES)
         elif self._settings.follow(action, argument):
             return
         elif self._tasks.is_opening and action is not Action.OPEN:
@@ -314,6 +320,15 @@ class Session:
         else:
             self._give_up()
             self._tasks.follow(action, argument, order.page)
+
+    def _help(self, *, with_examples: bool) -> None:
+        if not with_examples:
+            self._port.say("\n".join(HELP.values()))
+        elif self._tasks.is_opening:
+            self._tasks.when_opened(lambda: self._help(with_examples=True))
+        else:
+            self._give_up()
+            self._tasks.help()
 
     def _pause(self, *, or_resume: bool) -> None:
         """Hold the speech; a key that does both goes on where it is held already."""

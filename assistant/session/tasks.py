@@ -155,6 +155,22 @@ class Tasks:
         elif action in Notes.ACTIONS:
             self._note(action, argument)
 
+    def help(self) -> None:
+        """Say ten things to ask, of the picture in view where one is known."""
+        frame = self._eyes.picture or self._answers.seen
+
+        def work(ticket: Ticket) -> None:
+            told = self._answerer.examples(frame, lambda: ticket.cancelled)
+            said = phrases.help_words(told)
+            self._jobs.post(ticket, lambda: self._port.say(said))
+
+        self._begin(work, brief=True)
+
+    @property
+    def offers_reading(self) -> bool:
+        """True if the last answer asked whether the text shall be read."""
+        return self._answers.offers_reading
+
     @property
     def _context(self) -> Context:
         """What was said before the next question."""

@@ -21,6 +21,7 @@ from assistant.skills.router import is_known, skill_named, skills, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
 from assistant.skills.subject import own_words, unaccounted
+from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
 from assistant.text.meaning import best_match
 from assistant.text.sentences import SentenceBuffer
@@ -78,8 +79,9 @@ class Answerer:
         """
         scene, asked = self.scene(rgb, Sheet()), understand("read this")
         if scene.cause is not None:
-            return spoilt(asked.skill, scene.cause)
-        return skill_named(asked.skill).find(asked, scene) or no_text(asked.skill, rgb)
+            return with_way_on(spoilt(asked.skill, scene.cause), scene)
+        found = skill_named(asked.skill).find(asked, scene) or no_text(asked.skill, rgb)
+        return with_way_on(found, scene)
 
     def scene(self, rgb: RgbPicture, sheet: Sheet | None = None) -> Scene:
         """A picture about which questions can follow each other; sheet as in `Frame`."""
@@ -137,6 +139,11 @@ class Answerer:
         if not asked.question.strip():
             raise UsageError("the question is empty; ask something, such as: what does it say")
         asked = dataclasses.replace(asked, cancelled=cancelled)
+        for piece in self._pieces(asked, scene, two_speed):
+            gone = isinstance(piece, str) or cancelled()
+            yield piece if gone else with_way_on(piece, scene)
+
+    def _pieces(self, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
         skill = skill_named(asked.skill)
         bears = skill.traits.bears
         if bears != EVERY_CAUSE and scene.cause is not None and scene.cause not in bears:
@@ -220,8 +227,11 @@ class Answerer:
                 # What is known from the picture is not said again in a model's words.
                 if not repeats(piece, known):
                     yield piece
-            elif piece.note(NoteKind.REFUSED) and known:
-                # Asked for what is in view, it was told what can be told without such a model.
+            elif skill.traits.quick and _tells_nothing(piece):
+                # Asked for what is in view, it is told once what can be told without a model.
+                instead = None if known else skill.find(asked, scene)
+                if not known:
+                    yield instead or piece
                 return
             elif not (piece.found and repeats(" ".join(piece.values), known)):
                 yield piece
@@ -365,6 +375,12 @@ def careful(answer: Answer) -> Answer:
     if answer.basis is not Basis.GUESS or not skill_named(answer.skill).traits.careful:
         return answer
     return dataclasses.replace(answer, notes=(*answer.notes, Note(NoteKind.UNVERIFIED)))
+
+
+def _tells_nothing(piece: Answer) -> bool:
+    """True where the model was not asked, or told nothing."""
+    kinds = (NoteKind.REFUSED, NoteKind.NO_MODEL, NoteKind.DECLINED, NoteKind.EMPTY)
+    return any(piece.note(kind) for kind in kinds)
 
 
 def repeats(words: str, known: Sequence[str]) -> bool:

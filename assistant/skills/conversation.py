@@ -17,11 +17,13 @@ from assistant.skills import read as reading
 from assistant.skills import saying
 from assistant.skills.answerer import Answerer, no_text, spoilt
 from assistant.skills.double_check import compared, other_view
+from assistant.skills.examples import examples
 from assistant.skills.follow_ups import resolve
 from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
+from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
 from assistant.text.live_text import LiveText
 from assistant.text.reading import Place, Reading
@@ -141,11 +143,11 @@ class Conversation:
         """
         scene = self._scene(frame)
         if scene.cause is not None:
-            yield spoilt(reading.SKILL.name, scene.cause)
+            yield with_way_on(spoilt(reading.SKILL.name, scene.cause), scene)
             return
         yield from self._read_aloud(scene, cancelled)
         if scene.is_read and not scene.known_lines:
-            yield no_text(reading.SKILL.name, scene.rgb)
+            yield with_way_on(no_text(reading.SKILL.name, scene.rgb), scene)
 
     def double_check(
         self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never
@@ -196,6 +198,14 @@ class Conversation:
         self._aloud = True
         return place.text, place.where
 
+    def examples(self, frame: Frame | None, cancelled: Cancelled = never) -> tuple[str, ...]:
+        """Ten things to ask; see `session.protocols.Answering`.
+
+        Raises:
+            AssistantError: text recognition or the reader of barcodes failed.
+        """
+        return examples(None if frame is None else self._scene(frame), cancelled)
+
     def leave_picture(self) -> None:
         """Another picture is looked at from now on: nothing moves in the text of this one."""
         self._reading, self._reading_of, self._aloud = None, (), False
@@ -245,7 +255,7 @@ class Conversation:
         height, width = scene.rgb.shape[:2]
         edge = cut_off(scene.known_lines, width, height)
         if edge is not None and scene.is_read:
-            yield reading.cut_off_at(edge)
+            yield with_way_on(reading.cut_off_at(edge), scene)
 
     def _scene(self, frame: Frame) -> Scene:
         return self._known(frame) or self._remember(self._answerer.scene(frame.rgb, frame.sheet))

@@ -1,29 +1,48 @@
 """What is in view: what is quickly known, then what a model sees."""
 
-from assistant.answers import Answer, Detail
+from assistant.answers import Answer, Detail, Found, Note, NoteKind
 from assistant.skills.barcode import codes_in_view
 from assistant.skills.colour import seen_colour
-from assistant.skills.quoting import as_read, in_sentence, row_values, rows
+from assistant.skills.grounding import ground_read
+from assistant.skills.quoting import paragraphs
+from assistant.skills.saying import ended
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
+from assistant.skills.thing_kind import thing_kind
+from assistant.skills.way_on import CODE
 from assistant.skills.wording import Wording
+from assistant.text.addresses import largest_text
 
-MOST_ROWS = 3
+LOOKS_LIKE = "looks like"
+"""The label of the kind of thing that a text seems to be from."""
 
 
-def _first_rows(asked: Asked, scene: Scene) -> Answer | None:
-    read = rows(asked, scene)
+def _thing(asked: Asked, scene: Scene) -> Answer | None:
+    """What kind of thing it is and its most telling line; else its codes; None without either."""
+    read = paragraphs(asked, scene)
     if not read:
-        return None
-    return as_read(SKILL.name, row_values(read), most=MOST_ROWS, labelled=False)
+        return codes_in_view(asked, scene)
+    page = scene.page(asked.cancelled)
+    largest = largest_text(read)
+    line = largest.row.pieces if largest is not None else page.rows[0].pieces
+    telling = Found(" ".join(piece.text for piece in line), None, line)
+    notes = (Note(NoteKind.MORE),) if len(page.rows) > 1 else ()
+    if scene.codes():
+        notes = (*notes, Note(NoteKind.CAN, CODE))
+    kind = thing_kind(page)
+    found = (telling,) if kind is None else (Found(kind[0], LOOKS_LIKE, kind[1]), telling)
+    return Answer(SKILL.name, found, ground_read((telling,)), notes)
 
 
 def _colour(asked: Asked, scene: Scene) -> Answer | None:
-    return seen_colour(scene.rgb, "")
+    """The colour, of what has neither text nor codes."""
+    return None if scene.known_lines or scene.codes() else seen_colour(scene.rgb, "")
 
 
 class Describe:
-    """Codes, the first rows of text and the colour come before a model's words."""
+    """One answer, the best: the kind of thing and its most telling line, else a code, else a
+    colour. A general model adds what it sees.
+    """
 
     name = "describe"
     wordings = (
@@ -38,15 +57,24 @@ class Describe:
         Wording(heard="<is> this"),
         Wording(heard="what do you see"),
     )
-    traits = Traits(rank=82, model=ModelUse.ALWAYS, quick=(codes_in_view, _first_rows, _colour))
+    traits = Traits(rank=82, model=ModelUse.ALWAYS, quick=(_thing, _colour))
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
-        """The first rows of text."""
-        return _first_rows(asked, scene)
+        """What is known without a model."""
+        return _thing(asked, scene)
 
     def say(self, answer: Answer, detail: Detail) -> str:
-        """The rows."""
-        return in_sentence(answer, detail, "I read: {}")
+        """What it looks like, and what it says in the largest letters."""
+        telling = [each.value for each in answer.found if each.label != LOOKS_LIKE]
+        kinds = [each.value for each in answer.found if each.label == LOOKS_LIKE]
+        if not telling:
+            return ""
+        says = f"It says: {'; '.join(telling)}"
+        if detail is Detail.SHORT:
+            return ". ".join((*kinds, *telling)) + "."
+        more = " And more." if answer.note(NoteKind.MORE) else ""
+        kind = f"This looks like {kinds[0]}. " if kinds else ""
+        return f"{kind}{ended(says) if more else says}{more}"
 
 
 SKILL = Describe()

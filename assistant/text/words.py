@@ -2,7 +2,13 @@
 
 import re
 
-_CONTRACTIONS = {"what's": "what is", "where's": "where is", "who's": "who is", "it's": "it is"}
+_ASKING = ("what", "where", "who", "how")
+_CONTRACTIONS = {
+    "it's": "it is",
+    **{f"{word}'s": f"{word} is" for word in _ASKING},
+    # As it is typed in haste.
+    **{f"{word}s": f"{word} is" for word in _ASKING},
+}
 
 
 def bare_words(question: str) -> str:

@@ -98,6 +98,9 @@ class FakeAnswering:
         text = self.new_texts.pop(0) if self.new_texts else ""
         return answered(text) if text else None
 
+    def examples(self, frame: Frame | None, cancelled: Cancelled) -> tuple[str, ...]:
+        return ("What is this?", "anything" if frame is None else "this picture")
+
     def leave_picture(self) -> None:
         self.left += 1
 

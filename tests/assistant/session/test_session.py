@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from assistant.answers import Basis
+from assistant.answers import Answer, Basis, Note, NoteKind
 from assistant.hearing.listener import HeardKind
 from assistant.session import phrases
 from assistant.session.events import (
@@ -618,3 +618,45 @@ def test_thanks_are_no_question(scenes: list[Scene]) -> None:
     scene.session.ask("Thank you very much!")
     assert StatusSaid(phrases.WELCOME) in scene.idle()
     assert scene.answering.asked == []
+
+
+def test_help_in_words_is_things_to_say_and_the_command_is_the_list(
+    scenes: list[Scene], tmp_path: Path
+) -> None:
+    scene = begin(scenes)
+    for words in ("help", "What can I say?", "what can you do"):
+        scene.session.ask(words)
+        said = [each.text for each in scene.idle() if isinstance(each, StatusSaid)]
+        assert said == [
+            "You can say, for example:\nWhat is this?\nanything\n/help lists all commands."
+        ]
+        assert scene.speaker.said[-1] == said[0]
+    scene.session.open_picture(picture_file(tmp_path))
+    scene.session.ask("help")
+    assert (
+        "this picture" in [each for each in scene.idle() if isinstance(each, StatusSaid)][-1].text
+    )
+    scene.session.do(Order(Action.HELP))
+    assert (
+        "/quit: end" in [each for each in scene.settle() if isinstance(each, StatusSaid)][-1].text
+    )
+
+
+@pytest.mark.parametrize(("said", "reads"), [("Yes, please.", True), ("ok", True), ("no", False)])
+def test_an_offer_to_read_can_be_taken(scenes: list[Scene], said: str, reads: bool) -> None:
+    scene = begin(scenes, speech=False)
+    nothing = Answer("quote", notes=(Note(NoteKind.NOT_ABOUT, "sodium"),))
+    scene.answering.pieces = [nothing]
+    scene.session.ask("how much sodium")
+    scene.idle()
+    scene.session.ask(said)
+    events = scene.idle()
+    asked = [question for question, _ in scene.answering.asked]
+    assert asked == ["how much sodium", *(["read this"] if reads else [])]
+    assert (StatusSaid(phrases.ALL_RIGHT) in events) is not reads
+    scene.answering.pieces = [TOTAL]
+    scene.session.ask("what is the total")
+    scene.idle()
+    scene.session.ask("yes")
+    scene.idle()
+    assert scene.answering.asked[-1][0] == "yes", "nothing was offered"
