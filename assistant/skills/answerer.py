@@ -140,8 +140,10 @@ class Answerer:
             raise UsageError("the question is empty; ask something, such as: what does it say")
         asked = dataclasses.replace(asked, cancelled=cancelled)
         for piece in self._pieces(asked, scene, two_speed):
-            gone = isinstance(piece, str) or cancelled()
-            yield piece if gone else with_way_on(piece, scene)
+            if isinstance(piece, Answer) and not cancelled():
+                yield with_way_on(piece, scene)
+            else:
+                yield piece
 
     def _pieces(self, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
         skill = skill_named(asked.skill)
