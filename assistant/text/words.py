@@ -2,12 +2,13 @@
 
 import re
 
-_ASKING = ("what", "where", "who", "how")
+_ASKING = ("what", "where", "who", "how", "when")
 _CONTRACTIONS = {
     "it's": "it is",
+    "that's": "that is",
     **{f"{word}'s": f"{word} is" for word in _ASKING},
     # As it is typed in haste.
-    **{f"{word}s": f"{word} is" for word in _ASKING},
+    **{f"{word}s": f"{word} is" for word in ("what", "where", "who", "how")},
 }
 
 

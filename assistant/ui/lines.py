@@ -21,6 +21,7 @@ from assistant.session.orders import Action, Order, parse_command
 from assistant.session.session import Session
 from assistant.ui.announcing import Announcer
 from assistant.ui.plain import print_event
+from models.files.bounded import parse_json
 
 LONGEST_LINE = 2000
 """Characters; a longer line is no question, and its echo would be read aloud for minutes."""
@@ -103,7 +104,7 @@ def parse_line(line: str, *, as_json: bool) -> list[Order | Question]:
 def _parse_object(text: str) -> list[Order | Question]:
     form = 'give {"question": "..."} or {"command": "open", "argument": "..."}'
     try:
-        given: dict[str, Any] = json.loads(text)
+        given: dict[str, Any] = parse_json(text)
     except ValueError as error:
         raise UsageError(f"the line is not JSON ({error})", form) from error
     page = given.pop("page", 1)
