@@ -41,6 +41,9 @@ class Action(enum.Enum):
     SAVED = "saved"
     WHERE = "where"
     FORGET = "forget"
+    RECALL = "recall"
+    YES = "yes"
+    NO = "no"
     HELP = "help"
     QUIT = "quit"
 
@@ -81,7 +84,9 @@ HELP: Mapping[Action, str] = MappingProxyType(
         Action.REMEMBER: "/remember NAME: keep what was read or answered under a name",
         Action.SAVED: "/saved: what is kept",
         Action.WHERE: "/where THING: search what is kept; /where this: by what is in view",
-        Action.FORGET: "/forget NUMBER, or /forget all: delete what is kept",
+        Action.RECALL: "/recall NAME: read what is kept under a name",
+        Action.FORGET: "/forget NUMBER, or /forget all: delete what is kept; I ask before",
+        Action.YES: "/yes, /no: answer what I ask",
         Action.HELP: "/help: this list; say or type help for ten things to ask",
         Action.QUIT: "/quit: end",
     }
@@ -131,7 +136,7 @@ def parse_command(line: str) -> Order:
 
 
 _NEED_ARGUMENT = frozenset(
-    {Action.OPEN, Action.FIND, Action.WHERE, Action.FORGET, Action.HEADPHONES}
+    {Action.OPEN, Action.FIND, Action.WHERE, Action.FORGET, Action.RECALL, Action.HEADPHONES}
 )
 
 

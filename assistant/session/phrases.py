@@ -30,6 +30,8 @@ NOT_OPENED = (
 )
 WELCOME = "You are welcome."
 ALL_RIGHT = "All right."
+NOTHING_ASKED = "There is nothing to answer; ask me something."
+NOTHING_DELETED = "Nothing is deleted."
 NO_PICTURE_TO_READ = "There is no camera and no picture. Open a picture: /open PICTURE."
 NO_PICTURE_TO_COMPARE = "There is no picture to compare. Open a picture: /open PICTURE."
 NO_PAGES = "There are no pages to turn; only a file has pages. Open one: /open FILE."
@@ -80,22 +82,6 @@ _WRONG_CHOICES = r"(?:yes|yeah|yep|no|nope|ok|okay|both|none of them|four|zero)(
 def help_words(examples: Sequence[str]) -> str:
     """What is said for help: examples, a line each, and where all commands are."""
     return "\n".join(("You can say, for example:", *examples, "/help lists all commands."))
-
-
-def is_yes(text: str) -> bool:
-    """True for words that only agree."""
-    words = re.sub(r"[^\w ]", "", text.lower()).strip()
-    agrees = r"(?:yes|yeah|yep|sure|ok|okay|please|of course|please do|do it|go ahead|do that)"
-    return re.fullmatch(rf"{agrees}(?: {agrees})?(?: thank you| thanks)?", words) is not None
-
-
-def is_no(text: str) -> bool:
-    """True for words that only decline."""
-    words = re.sub(r"[^\w ]", "", text.lower()).strip()
-    return (
-        re.fullmatch(r"(?:no|nope|not now|no need)(?: thank you| thanks| please)?", words)
-        is not None
-    )
 
 
 def is_thanks(text: str) -> bool:

@@ -46,6 +46,12 @@ from assistant.speech.speaker import Earcon, Speaker, SpeechEvent, SpeechEventKi
 MOST_MESSAGES = 1000
 """Messages that may wait; the session's thread does nothing slow, so few ever do."""
 
+_KEEP_OPEN = frozenset(
+    {Action.YES, Action.NO, Action.TALK, Action.PAUSE, Action.RESUME, Action.SLOWER, Action.FASTER,
+     Action.QUIETER, Action.LOUDER}
+)  # fmt: skip
+"""Orders after which a question of ours is still to be answered; any other order is a no."""
+
 
 class Session:
     """Takes orders from any thread, emits events; `start` starts its two threads."""
@@ -259,8 +265,6 @@ class Session:
         if self.choosing and self._choose(text):
             return
         order = spoken_order(text)
-        if order is None and self._tasks.offers_reading and phrases.is_yes(text):
-            order = Order(Action.READ)
         if order is not None and order.action is Action.HELP:
             # Who asks in words wants words to say; the commands are for who types them.
             self._do(Order(Action.HELP, EXAMPLES))
@@ -268,8 +272,9 @@ class Session:
         if order is not None:
             self._do(order)
             return
-        if phrases.is_thanks(text) or (phrases.is_no(text) and self._tasks.offers_reading):
-            self._port.say(phrases.WELCOME if phrases.is_thanks(text) else phrases.ALL_RIGHT)
+        self._drop_question()
+        if phrases.is_thanks(text):
+            self._port.say(phrases.WELCOME)
             return
         self._answer(text, was_heard=was_heard)
 
@@ -297,9 +302,36 @@ class Session:
             return False
         return True
 
+    def _say_yes(self) -> None:
+        if self._tasks.asks_to_delete:
+            self._tasks.delete()
+        elif self._tasks.offers_reading:
+            self._do(Order(Action.READ))
+        else:
+            self._port.say(phrases.NOTHING_ASKED)
+
+    def _say_no(self) -> None:
+        if self._tasks.asks_to_delete:
+            self._drop_question()
+        else:
+            offered = self._tasks.offers_reading
+            self._port.say(phrases.ALL_RIGHT if offered else phrases.NOTHING_ASKED)
+
+    def _drop_question(self) -> None:
+        """Delete nothing: who says something else than yes has not agreed."""
+        if self._tasks.asks_to_delete:
+            self._tasks.keep_all()
+            self._port.say(phrases.NOTHING_DELETED)
+
     def _do(self, order: Order) -> None:
         action, argument = order.action, order.argument
-        if action is Action.TALK:
+        if action not in _KEEP_OPEN:
+            self._drop_question()
+        if action is Action.YES:
+            self._say_yes()
+        elif action is Action.NO:
+            self._say_no()
+        elif action is Action.TALK:
             self._talk()
         elif action is Action.STOP:
             self._give_up()

@@ -10,7 +10,7 @@ from assistant.frames import Frame, Sheet
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
 from assistant.inference.pocket import other_wording
 from assistant.seeing.framing import cut_off
-from assistant.seeing.layout import reading_order, rows_of
+from assistant.seeing.layout import page_text, reading_order, rows_of
 from assistant.seeing.quality import check_quality
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import read as reading
@@ -197,6 +197,15 @@ class Conversation:
         place = _moved(self._reading, order, argument)
         self._aloud = True
         return place.text, place.where
+
+    def whole_text(self, frame: Frame, cancelled: Cancelled = never) -> str:
+        """All text of a frame in reading order; "" where there is none, or too little to see.
+
+        Raises:
+            OcrError: text recognition cannot start or failed.
+        """
+        scene = self._scene(frame)
+        return "" if scene.cause is not None else page_text(reading_order(scene.lines(cancelled)))
 
     def examples(self, frame: Frame | None, cancelled: Cancelled = never) -> tuple[str, ...]:
         """Ten things to ask; see `session.protocols.Answering`.
