@@ -76,12 +76,15 @@ LIKE_NAME = 88.0
 
 
 def is_name(asked: str, name: str) -> bool:
-    """True if somebody who asks for "my doctor's letter" means what was saved as "doctor letter"."""
-    wanted, has = (
-        " ".join(sorted(re.findall(r"[^\W_]+", re.sub(r"\b(?:my|the|a)\b|'s\b", "", each.lower()))))
-        for each in (asked, name)
-    )
+    """True if who asks for "my doctor's letter" means what was saved as "doctor letter"."""
+    wanted, has = _name_words(asked), _name_words(name)
     return bool(wanted) and fuzz.ratio(wanted, has) >= LIKE_NAME
+
+
+def _name_words(name: str) -> str:
+    """The words of a name in alphabetical order, without articles and possessives."""
+    bare = re.sub(r"\b(?:my|the|a)\b|['\u2019]s\b", "", name.lower())
+    return " ".join(sorted(re.findall(r"[^\W_]+", bare)))
 
 
 def by_words(connection: Any, asked: Sequence[str]) -> list[int]:

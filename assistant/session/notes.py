@@ -70,9 +70,7 @@ class Deletion:
 class Notes:
     """The memory behind words; orders are followed by the session's worker only."""
 
-    ACTIONS = frozenset(
-        {Action.REMEMBER, Action.SAVED, Action.WHERE, Action.RECALL, Action.FORGET}
-    )
+    ACTIONS = frozenset({Action.REMEMBER, Action.SAVED, Action.WHERE, Action.RECALL, Action.FORGET})
 
     def __init__(self, opens_within_s: float = OPENS_WITHIN_S) -> None:
         """opens_within_s: how long an order waits for a memory that is just being opened."""

@@ -105,7 +105,6 @@ class Notebook(Protocol):
         """What was saved under a name, with its whole text, latest first; [] if nothing was."""
         ...
 
-
     def seen_before(self, frame: Frame) -> list[Kept]:
         """What was saved of the same picture.
 
