@@ -521,6 +521,7 @@ class Tasks:
     def _deliver(self, ticket: Ticket, piece: Piece) -> None:
         def deliver() -> None:
             self._waiting.stop()
+            self._jobs.has_answered = isinstance(piece, Answer)
             self._answers.deliver(piece, self._detail)
 
         self._jobs.post(ticket, deliver)

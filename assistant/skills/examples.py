@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from assistant.answers import Basis, Cancelled
+from assistant.answers import Answer, Basis, Cancelled, NoteKind
 from assistant.seeing.text import never
 from assistant.skills.router import skill_named, understand
 from assistant.skills.scene import Scene
@@ -52,12 +52,12 @@ _ORDERS = (
     "Say that again.",
     "Double check.",
     "Speak slower.",
+    "Speak faster.",
     "Louder.",
+    "Quieter.",
     "More detail.",
-    "What did I save?",
-    "Remember this as my blue folder.",
-    "Where did I see my keys?",
-    "Have I seen this before?",
+    "Less detail.",
+    "Stop.",
 )
 """Orders that can always be given."""
 
@@ -86,4 +86,10 @@ def _is_answered(question: str, scene: Scene, cancelled: Cancelled) -> bool:
     # What is told without a model, as it is told first.
     looks = skill.traits.quick or (skill.find,)
     found = (look(asked, scene) for look in looks)
-    return any(answer is not None and answer.basis is not Basis.UNKNOWN for answer in found)
+    return any(answer is not None and _is_sure(answer) for answer in found)
+
+
+def _is_sure(answer: Answer) -> bool:
+    """False for guesses and what has no label: it would be a poor example."""
+    doubts = (NoteKind.NO_LABEL, NoteKind.IMPOSSIBLE, NoteKind.HARD_TO_READ)
+    return answer.basis in (Basis.READ, Basis.SEEN) and not any(map(answer.note, doubts))

@@ -1,5 +1,6 @@
 """The state machine: what is announced, what is spoken, and that everything can be stopped."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -666,3 +667,22 @@ def test_an_offer_to_read_can_be_taken(scenes: list[Scene], said: str, reads: bo
     scene.session.ask("yes")
     assert StatusSaid(phrases.NOTHING_ASKED) in scene.idle()
     assert scene.answering.asked[-1][0] == "what is the total"
+
+
+def test_nobody_waits_for_what_is_added_to_an_answer(scenes: list[Scene]) -> None:
+    scene = begin(scenes, speech=False)
+    second = threading.Event()
+
+    def pieces() -> Iterator[Answer]:
+        yield TOTAL
+        second.wait(5)
+        yield answered("A receipt.", Basis.SEEN)
+
+    scene.answering.pieces = pieces()  # type: ignore[assignment]
+    scene.session.ask("what is this")
+    scene.until(lambda event: event == given(TOTAL))
+    scene.settle()
+    scene.clock.now_s += 60
+    assert scene.settle() == []
+    second.set()
+    assert [each for each in scene.idle() if isinstance(each, AnswerGiven)]

@@ -35,7 +35,7 @@ def test_the_kind_of_picture_chooses() -> None:
     nothing = talk(FakeReader(())).examples(camera_frame())
     assert "What is the total?" in receipt and "When does it expire?" not in receipt
     assert "When does it expire?" in medicine and "What is the total?" not in medicine
-    assert "What colour is this?" in nothing and "Read this." not in nothing
+    assert "Is the light on?" in nothing and "Read this." not in nothing
 
 
 def test_of_a_dark_picture_only_the_light_is_asked() -> None:

@@ -104,7 +104,8 @@ def test_what_is_this_without_text_is_a_code_else_a_colour(code: None) -> None:
 
 def test_what_is_this_of_neither_is_a_colour() -> None:
     (answer,) = asked(talk(FakeReader(()), SMALL), file_frame(), "what is this")
-    assert answer.skill == "colour"
+    assert say(answer).startswith("I find no text and no barcode, so I can't tell")
+    assert {found.label for found in answer.found} == {"colour"}
 
 
 def test_a_code_beside_a_text_is_offered(code: None) -> None:
