@@ -160,6 +160,8 @@ class Tasks:
             self._open(argument, page)
         elif action is Action.PAGE:
             self._turn(argument)
+        elif action is Action.FIND and self._finds_in_notes:
+            self._note(Action.WHERE, argument)
         elif action in NAVIGATION:
             self._navigate(action, argument)
         elif action in Notes.ACTIONS:
@@ -192,7 +194,7 @@ class Tasks:
         return Detail(self._settings().verbosity)
 
     def _new_question(self, question: str) -> None:
-        self._kept_question = ""
+        self._kept_question, self._in_notes = "", False
         self._answers.begin(question)
 
     def _open(self, name: str, page: int) -> None:
@@ -237,6 +239,7 @@ class Tasks:
         """
         self._eyes.refuse()
         self._answers.leave_picture()
+        self._in_notes = False
 
         def work(ticket: Ticket) -> None:
             self._answerer.leave_picture()
@@ -373,6 +376,11 @@ class Tasks:
 
         self._begin(work, brief=True)
 
+    @property
+    def _finds_in_notes(self) -> bool:
+        """True where a word is to be found in what was saved, and not in a picture's text."""
+        return self._settings().history_enabled and (self._in_notes or not self._eyes.are_open)
+
     def _ask_before(self, deletion: Deletion) -> None:
         self._deletion = deletion
         self._port.ask(deletion.question)
@@ -400,7 +408,7 @@ class Tasks:
 
     def _look_in_notes(self, question: str, asked: ByName, *, was_heard: bool) -> None:
         """Tell of a saved thing of this name; without one, it is a question about the picture."""
-        search = self._in_notes or not self._eyes.are_open
+        search = self._finds_in_notes
 
         def work(ticket: Ticket) -> None:
             told = self._notes.by_name(asked, search=search)
