@@ -69,6 +69,10 @@ class NoteKind(enum.Enum):
     LIGHT_HINT = "light_hint"
     FROM_BEFORE = "from_before"
     """It is about an older picture than what is in view."""
+    OF_FILE = "of_file"
+    """It is about a picture file: no other view of it comes."""
+    CAN = "can"
+    """What this picture can be asked for; see `skills.way_on`."""
     # Asked again in another way.
     AGREED = "agreed"
     SAME_AGAIN = "same_again"

@@ -5,6 +5,7 @@ then, and a start never waits for one that it does not need.
 """
 
 import contextlib
+import logging
 import os
 import sys
 import threading
@@ -255,11 +256,14 @@ class Live:
         self._thread = threading.Thread(target=self._open, name="devices", daemon=True)
         self._tidier = threading.Thread(target=self._tidy, name="tidying", daemon=True)
 
-    def start(self, *, ask_how_to_speak: bool) -> None:
-        """Begin to talk, and to open what takes longer."""
+    def start(self, *, ask_how_to_speak: bool, has_picture: bool = False) -> None:
+        """Begin to talk, and to open what takes longer.
+
+        has_picture: whether a picture file is opened first, so that nobody misses a camera.
+        """
         # These open their devices in threads of their own: the first words can be spoken.
         self.session.attach(speaker=self._speaker, listener=self._listener, frames=self._frames)
-        if self._frames is None:
+        if self._frames is None and not has_picture:
             self.session.report(phrases.NO_CAMERA)
         self._thread.start()
         self._tidier.start()
@@ -309,6 +313,9 @@ class Live:
         try:
             microphone.open()
             is_there = True
+        except AssistantError as error:
+            # Who types needs none; at the talk key it is looked for again, and missed aloud.
+            logging.getLogger(__name__).info("no microphone at the start: %s", error)
         finally:
             microphone.close()
             self._listener.ready(

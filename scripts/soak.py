@@ -276,6 +276,7 @@ class Day:
         if number % 8 == 6:
             # What is kept may not grow without end, or searching it would take longer rightly.
             self._order({"command": "forget", "argument": "all"}, "forget")
+            self._order({"command": "yes"}, "agree")
 
     def _change_text_model(self, number: int) -> None:
         """Another text model: the one before is given up when the next question needs one."""

@@ -39,7 +39,10 @@ def run(options: argparse.Namespace) -> int:
     if wrong:
         session.fail(wrong_text(settings_file(), wrong))
     # Programs and scripts are not asked; they have --no-speech and /set.
-    live.start(ask_how_to_speak=front != "json" and sys.stdin.isatty())
+    live.start(
+        ask_how_to_speak=front != "json" and sys.stdin.isatty(),
+        has_picture=options.picture is not None,
+    )
     if options.picture is not None:
         session.open_picture(options.picture)
     try:

@@ -107,6 +107,8 @@ class Jobs:
         """True if the running job is over in a moment: it is no state worth announcing."""
         self.has_looked = False
         """True once such a job has looked for the first time."""
+        self.has_answered = False
+        """True once the running job gave an answer: what it may add is not waited for."""
 
     @property
     def running(self) -> bool:
@@ -121,7 +123,7 @@ class Jobs:
         """Give a job to the worker and return its ticket; the one before is given up."""
         self.cancel()
         self._ticket = ticket = Ticket()
-        self.state, self.has_looked = State.LOOKING, False
+        self.state, self.has_looked, self.has_answered = State.LOOKING, False, False
         self.endless, self.brief = endless, brief
         self._worker.submit(ticket, work)
         return ticket

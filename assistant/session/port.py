@@ -22,6 +22,10 @@ class Port(Protocol):
         """Show and say something about the program."""
         ...
 
+    def ask(self, text: str) -> None:
+        """Show and say a question to the user."""
+        ...
+
     def fail(self, text: str) -> None:
         """Show and say one sentence about what failed."""
         ...

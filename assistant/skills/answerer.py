@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from assistant.answers import Answer, Basis, Cancelled, Found, Note, NoteKind, Piece
 from assistant.errors import UsageError
+from assistant.frames import Sheet
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
 from assistant.inference.pocket import measured_accuracy, own_wording, refusal
 from assistant.inference.vision_model import Token, VisionLanguageModel, declines
@@ -20,6 +21,7 @@ from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
 from assistant.skills.subject import foreign, unaccounted
+from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
 from assistant.text.closeness import EmbedOpener
 from assistant.text.sentences import SentenceBuffer
@@ -59,7 +61,7 @@ class Answerer:
             UsageError: the question is empty.
             OcrError, VisionError: a model cannot be loaded or failed.
         """
-        pieces = self.answers(self.scene(rgb), understand(question), two_speed=False)
+        pieces = self.answers(self.scene(rgb, Sheet()), understand(question), two_speed=False)
         return [piece for piece in pieces if isinstance(piece, Answer)][-1]
 
     def answer_all(self, rgb: RgbPicture, question: str) -> list[Answer]:
@@ -69,7 +71,7 @@ class Answerer:
             UsageError: the question is empty.
             OcrError, VisionError: a model cannot be loaded or failed.
         """
-        scene, found = self.scene(rgb), list[Answer]()
+        scene, found = self.scene(rgb, Sheet()), list[Answer]()
         for part in parts(question, is_known):
             pieces = self.answers(scene, understand(part), two_speed=False)
             found.append([piece for piece in pieces if isinstance(piece, Answer)][-1])
@@ -81,19 +83,21 @@ class Answerer:
         Raises:
             OcrError: text recognition cannot be loaded or failed.
         """
-        scene, asked = self.scene(rgb), understand("read this")
+        scene, asked = self.scene(rgb, Sheet()), understand("read this")
         if scene.cause is not None:
-            return spoilt(asked.skill, scene.cause)
-        return skill_named(asked.skill).find(asked, scene) or no_text(asked.skill, rgb)
+            return with_way_on(spoilt(asked.skill, scene.cause), scene)
+        found = skill_named(asked.skill).find(asked, scene) or no_text(asked.skill, rgb)
+        return with_way_on(found, scene)
 
-    def scene(self, rgb: RgbPicture) -> Scene:
-        """A picture about which questions can follow each other."""
+    def scene(self, rgb: RgbPicture, sheet: Sheet | None = None) -> Scene:
+        """A picture about which questions can follow each other; sheet as in `Frame`."""
         return Scene(
             rgb,
             self._reader,
             self._stopwatch,
             mirrored=self._mirrored(),
             open_embed=self._open_embed,
+            sheet=sheet,
         )
 
     def look_ahead(self, scene: Scene, cancelled: Cancelled = never) -> None:
@@ -154,6 +158,13 @@ class Answerer:
         if not asked.question.strip():
             raise UsageError("the question is empty; ask something, such as: what does it say")
         asked = dataclasses.replace(asked, cancelled=cancelled)
+        for piece in self._pieces(asked, scene, two_speed):
+            if isinstance(piece, Answer) and not cancelled():
+                yield with_way_on(piece, scene)
+            else:
+                yield piece
+
+    def _pieces(self, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
         skill = skill_named(asked.skill)
         bears = skill.traits.bears
         if bears != EVERY_CAUSE and scene.cause is not None and scene.cause not in bears:
@@ -237,8 +248,11 @@ class Answerer:
                 # What is known from the picture is not said again in a model's words.
                 if not repeats(piece, known):
                     yield piece
-            elif piece.note(NoteKind.REFUSED) and known:
-                # Asked for what is in view, it was told what can be told without such a model.
+            elif skill.traits.quick and _tells_nothing(piece):
+                # Asked for what is in view, it is told once what can be told without a model.
+                instead = None if known else skill.find(asked, scene)
+                if not known:
+                    yield instead or piece
                 return
             elif not (piece.found and repeats(" ".join(piece.values), known)):
                 yield piece
@@ -405,6 +419,12 @@ def careful(answer: Answer) -> Answer:
     if answer.basis is not Basis.GUESS or not skill_named(answer.skill).traits.careful:
         return answer
     return dataclasses.replace(answer, notes=(*answer.notes, Note(NoteKind.UNVERIFIED)))
+
+
+def _tells_nothing(piece: Answer) -> bool:
+    """True where the model was not asked, or told nothing."""
+    kinds = (NoteKind.REFUSED, NoteKind.NO_MODEL, NoteKind.DECLINED, NoteKind.EMPTY)
+    return any(piece.note(kind) for kind in kinds)
 
 
 def repeats(words: str, known: Sequence[str]) -> bool:

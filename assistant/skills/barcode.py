@@ -15,6 +15,11 @@ CODE_IN_VIEW = (
     "straight and still."
 )
 
+NO_CODE_OF_FILE = "I can't tell: I find no barcode in this picture."
+CODE_IN_FILE = (
+    "I can't tell: I see something like a barcode, but cannot read it. Try another picture."
+)
+
 
 class ReadBarcode:
     """Tried on any picture: a code survives blur and darkness that stop everything else."""
@@ -41,10 +46,11 @@ class ReadBarcode:
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The kind and the characters of each code."""
+        of_file = answer.note(NoteKind.OF_FILE) is not None
         if answer.note(NoteKind.NO_CODE):
-            return NO_CODE
+            return NO_CODE_OF_FILE if of_file else NO_CODE
         if answer.note(NoteKind.CODE_IN_VIEW):
-            return CODE_IN_VIEW
+            return CODE_IN_FILE if of_file else CODE_IN_VIEW
         if not answer.found:
             return ""
         if detail is Detail.SHORT:

@@ -102,10 +102,19 @@ def in_sentence(
         sentence = one if len(answer.found) == 1 or several is None else several
         return sentence.format(listed(answer))
     what = answer.note(NoteKind.NOT_FOUND)
-    return "" if what is None else f"I can't tell: I find no {what.detail} in the text. {missing}"
+    way_out = way_of(answer, missing)
+    return "" if what is None else f"I can't tell: I find no {what.detail} in the text. {way_out}"
+
+
+def way_of(answer: Answer, missing: str) -> str:
+    """What the user can do where something is not found; a file has no other side to show."""
+    return _OF_FILE.get(missing, missing) if answer.note(NoteKind.OF_FILE) else missing
 
 
 READ_TEXT = "Ask me to read the text, or show the other side."
 TURN_PACKAGE = "Turn the package and try again."
 READ_COVER = "Ask me to read the cover."
 """What the user can do where something is not found."""
+
+_OF_FILE = {READ_TEXT: "Shall I read it?", TURN_PACKAGE: "Shall I read it?"}
+"""What is said instead where the picture is a file, which has no other side."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from assistant.frames import Sheet
 from assistant.inference.vision_model import VisionLanguageModel
 from assistant.seeing.barcode import Barcode, locate_code, nearness, read_barcodes
 from assistant.seeing.quality import Cause, check_quality
@@ -28,12 +29,16 @@ class Scene:
         stopwatch: Stopwatch,
         *,
         mirrored: bool = False,
+        sheet: Sheet | None = None,
         open_embed: EmbedOpener = lambda: None,
     ) -> None:
-        """mirrored: whether the camera faces the user, so that left and right change places.
+        """mirrored:   whether the camera faces the user, so that left and right change places.
+
+        sheet:      which page of a file it is; None for what a camera shows.
         open_embed: gives what tells the meaning of texts, where a model is installed that can.
         """
         self.rgb = rgb
+        self.sheet = sheet
         self.mirrored = mirrored
         self._reader = reader
         self._stopwatch = stopwatch

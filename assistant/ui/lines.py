@@ -185,9 +185,9 @@ def _shown(session: Session, announcer: Announcer | None) -> Iterator[Event]:
     while True:
         event: Event | None
         try:
-            event = session.events.get(timeout=announcer and announcer.seconds_to_next())
+            event = session.events.get(timeout=announcer.seconds_to_next() if announcer else None)
         except queue.Empty:
-            event = announcer and announcer.due()
+            event = announcer.due() if announcer else None
         else:
             if isinstance(event, Closed):
                 return

@@ -12,6 +12,7 @@ from assistant.errors import UsageError
 from assistant.seeing.text import TextLine, TextPart, never
 from assistant.skills.answerer import Answerer
 from assistant.skills.router import say
+from assistant.skills.way_on import OFFERS, PIXELS
 from assistant.stopwatch import Stopwatch
 from models.pocket.training.pictures import SIZE
 
@@ -315,9 +316,10 @@ def test_a_general_model_is_asked_as_the_user_asked() -> None:
 def test_a_model_that_declines_and_no_model() -> None:
     declining = answerer(FakeReader(()), FakeModel("I can't tell."))
     answer = declining.answer(scene(), "describe the picture")
-    assert answer.basis is Basis.UNKNOWN and "another view" in say(answer)
+    assert answer.basis is Basis.UNKNOWN and "the model finds no answer" in say(answer)
     none = answerer(FakeReader(())).answer(scene(), "describe the picture")
-    assert (say(none), none.basis) == ("I can't tell: there is none.", Basis.UNKNOWN)
+    told = f"I can't tell: there is none. {OFFERS[PIXELS]}"
+    assert (say(none), none.basis) == (told, Basis.UNKNOWN)
 
 
 def test_an_empty_question_is_refused() -> None:
