@@ -1,5 +1,8 @@
 """The session's voice: what is spoken, by whom, and whether an answer is still being spoken."""
 
+from collections.abc import Sequence
+
+from assistant.answers import Said
 from assistant.speech.speaker import (
     Earcon,
     Speaker,
@@ -31,18 +34,23 @@ class Voice:
         """True if Sightline is the one who speaks."""
         return self.speaker is not None and self.mode in OWN_VOICE
 
-    def say(self, text: str, priority: SpeechPriority = SpeechPriority.NEXT) -> None:
-        """Speak, if Sightline is the one who speaks."""
+    def say(
+        self,
+        text: str,
+        priority: SpeechPriority = SpeechPriority.NEXT,
+        said: Sequence[Said] = (),
+    ) -> None:
+        """Speak, if Sightline is the one who speaks; said: as in `Utterance`."""
         if self.speaker is not None and self.speaks:
-            self.speaker.say(Utterance(printable(text), priority))
+            self.speaker.say(Utterance(printable(text), priority, tuple(said)))
 
-    def say_answer(self, text: str) -> None:
+    def say_answer(self, text: str, said: Sequence[Said] = ()) -> None:
         """Speak what the user asked for; where another voice reads it, signal that it is there."""
         if not self.speaks:
             self.signal(Earcon.FOUND)
             return
         # Also without sound: that is how it is found again.
-        self.say(text, SpeechPriority.NORMAL)
+        self.say(text, SpeechPriority.NORMAL, said)
         self.speaking = not self._lost
 
     def signal(self, earcon: Earcon) -> None:

@@ -14,6 +14,7 @@ from assistant.seeing.layout import page_text, reading_order
 from assistant.seeing.quality import Cause, light_hint
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import quote
+from assistant.skills.evidence import weighed
 from assistant.skills.grounding import digits_are_read, ground_model
 from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named, skills, understand
@@ -78,7 +79,8 @@ class Answerer:
         scene, asked = self.scene(rgb), understand("read this")
         if scene.cause is not None:
             return spoilt(asked.skill, scene.cause)
-        return skill_named(asked.skill).find(asked, scene) or no_text(asked.skill, rgb)
+        answer = skill_named(asked.skill).find(asked, scene) or no_text(asked.skill, rgb)
+        return weighed(answer, scene.known_lines)
 
     def scene(self, rgb: RgbPicture) -> Scene:
         """A picture about which questions can follow each other."""
@@ -136,6 +138,10 @@ class Answerer:
         if not asked.question.strip():
             raise UsageError("the question is empty; ask something, such as: what does it say")
         asked = dataclasses.replace(asked, cancelled=cancelled)
+        for piece in self._unweighed(scene, asked, two_speed):
+            yield careful(weighed(piece, scene.known_lines)) if isinstance(piece, Answer) else piece
+
+    def _unweighed(self, scene: Scene, asked: Asked, two_speed: bool) -> Iterator[Piece]:
         skill = skill_named(asked.skill)
         bears = skill.traits.bears
         if bears != EVERY_CAUSE and scene.cause is not None and scene.cause not in bears:
@@ -153,14 +159,13 @@ class Answerer:
             model = self._open_text_model() if lines and not asked.cancelled() else None
             if model is not None:
                 pieces = model.answer(_page(lines), asked.question, asked.cancelled)
-                for piece in _told_by_text_model(skill, pieces, lines, model.name):
-                    yield careful(piece) if isinstance(piece, Answer) else piece
+                yield from _told_by_text_model(skill, pieces, lines, model.name)
                 return
         answer = skill.find(asked, scene)
         if asked.cancelled():
             return
         if answer is None:
-            yield careful(self._without_text(skill, asked, scene))
+            yield self._without_text(skill, asked, scene)
             return
         if skill.traits.text:
             answer = _about_the_subject(answer, asked, scene)
@@ -168,7 +173,7 @@ class Answerer:
             answer = self._if_it_can(asked, scene) or answer
         if skill.traits.text:
             answer = _with_edge(answer, scene)
-        yield careful(answer)
+        yield answer
 
     def _without_text(self, skill: Skill, asked: Asked, scene: Scene) -> Answer:
         if skill.traits.model is not ModelUse.WITHOUT_TEXT:
@@ -362,6 +367,8 @@ def no_text(skill: str, rgb: RgbPicture, model: str | None = None) -> Answer:
 def careful(answer: Answer) -> Answer:
     """The answer; a guess about medicine or money notes that nothing confirms it."""
     if answer.basis is not Basis.GUESS or not skill_named(answer.skill).traits.careful:
+        return answer
+    if answer.note(NoteKind.HARD_TO_READ) or answer.note(NoteKind.UNVERIFIED):
         return answer
     return dataclasses.replace(answer, notes=(*answer.notes, Note(NoteKind.UNVERIFIED)))
 

@@ -53,7 +53,7 @@ def _found(hit: Hit) -> Found:
     value = hit.value
     if value is not None and hit.is_one_of_many:
         label = ", ".join(dict.fromkeys(filter(None, (value.left, value.head)))) or value.label
-        return Found(value.token.text, label or None, value.lines)
+        return Found(value.token.text, label or None, value.lines, value.token.kind)
     label = value.label if value is not None else ""
     return Found(" ".join(hit.passage.text.split()), label or None, hit.passage.lines)
 

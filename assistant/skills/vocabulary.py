@@ -21,10 +21,19 @@ def languages() -> Mapping[str, Mapping[str, Any]]:
     """The tables of each language, by its code of two letters."""
     folder = resources.files("assistant.skills").joinpath("languages")
     return {
-        file.name.removesuffix(".toml"): tomllib.loads(file.read_text("utf-8"))
+        file.name.removesuffix(".toml"): tables_of(file.read_text("utf-8"))
         for file in folder.iterdir()
         if file.name.endswith(".toml")
     }
+
+
+def tables_of(text: str) -> Mapping[str, Mapping[str, Any]]:
+    """The tables of a language's file; skills.telling says how one replaces sentences.
+
+    Raises:
+        tomllib.TOMLDecodeError: it is no TOML.
+    """
+    return tomllib.loads(text)
 
 
 def _values(skill: str, key: str) -> list[Any]:

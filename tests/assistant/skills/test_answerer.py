@@ -18,7 +18,7 @@ from models.pocket.training.pictures import SIZE
 
 def line(text: str, y: float = 0, x: float = 0) -> TextLine:
     box = ((x, y), (x + 9 * len(text), y), (x + 9 * len(text), y + 20), (x, y + 20))
-    return TextLine(text, box, 0.9)
+    return TextLine(text, box, 0.99)
 
 
 RECEIPT = (

@@ -88,7 +88,7 @@ class KnownLines:
 
     def __init__(self, *texts: str) -> None:
         self.lines = tuple(
-            TextLine(text, ((9, y), (right, y), (right, y + 20), (9, y + 20)), 0.9)
+            TextLine(text, ((9, y), (right, y), (right, y + 20), (9, y + 20)), 0.99)
             for text, y in zip(texts, range(10, 900, 30), strict=False)
             for right in (9 + 9 * len(text),)
         )
