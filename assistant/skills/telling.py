@@ -25,9 +25,10 @@ from typing import Any
 
 from assistant.answers import Answer, Found, NoteKind, Said
 from assistant.seeing.text import TextLine
-from assistant.skills.vocabulary import languages, tables_of
+from assistant.skills.vocabulary import languages
 from assistant.text.languages import quoted_lines
 from assistant.text.sentences import sentence_spans
+from models.files.bounded import parse_toml
 
 EVERY = "every"
 """The table of what any skill's answer may say."""
@@ -85,9 +86,9 @@ def frames_in(file: Path) -> Frames:
 
     Raises:
         OSError: it cannot be read.
-        tomllib.TOMLDecodeError: it is no TOML.
+        FormatError, BoundError: it is no TOML, or none that is read.
     """
-    return _frames(file.stem, tables_of(file.read_text("utf-8")))
+    return _frames(file.stem, parse_toml(file.read_text("utf-8")))
 
 
 def _frames(language: str, tables: Mapping[str, Mapping[str, Any]]) -> Frames:
