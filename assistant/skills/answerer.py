@@ -22,6 +22,7 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
 from assistant.skills.subject import own_words, unaccounted
 from assistant.stopwatch import Stopwatch
+from assistant.text import languages
 from assistant.text.meaning import best_match
 from assistant.text.sentences import SentenceBuffer
 from models.pictures import RgbPicture
@@ -97,6 +98,7 @@ class Answerer:
         if scene.cause is not None:
             return
         scene.lines(cancelled)
+        languages.load()
         if self._opened is not None and not cancelled():
             scene.look(self._opened)
 

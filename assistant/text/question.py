@@ -164,9 +164,7 @@ def _main_clause(question: str) -> str:
     return text[: clause.start()]
 
 
-_MAIN = re.compile(
-    r"(?:and |so |please )*(?:what|where|who|which|how|can|may|do|does|is|are|should)\b"
-)
+_MAIN = re.compile(r"(?:and |so |please )*(?:what|where|who|which|how|can|may|do|does|is|are|should)\b")
 _LEADS = re.compile(
     r"\b(?:by|until|since|from|and|or|say|says|said|know|me|out|see|tell|read|find|on)$"
 )

@@ -196,7 +196,9 @@ def _shown(session: Session, announcer: Announcer | None) -> Iterator[Event]:
             yield event
 
 
-def _write_events(session: Session, out: TextIO, write: Write, announcer: Announcer | None) -> None:
+def _write_events(
+    session: Session, out: TextIO, write: Write, announcer: Announcer | None
+) -> None:
     reader_is_gone = False
     for event in _shown(session, announcer):
         if reader_is_gone:
