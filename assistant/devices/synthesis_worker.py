@@ -71,6 +71,8 @@ class _Voices:
         if engine is None:
             return
         try:
+            # Its own thread is still taking over what it began with.
+            _wait_for_espeak()
             usual = engine.getProperty("voice")
             for voice in engine.getProperty("voices"):
                 self._spoken[str(voice.id)] = list(filter(None, map(_code, voice.languages)))
