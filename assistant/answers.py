@@ -6,7 +6,7 @@ at the values, the basis and the notes.
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from assistant.frames import Frame
 from assistant.seeing.text import TextLine
@@ -125,7 +125,7 @@ class Found:
     label: str | None = None
     lines: tuple[TextLine, ...] = ()
     kind: Kind | None = None
-    language: str | None = None
+    language: str | None = field(default=None, compare=False)
 
     @property
     def confidence(self) -> float | None:

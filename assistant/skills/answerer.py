@@ -15,7 +15,12 @@ from assistant.seeing.quality import Cause, light_hint
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import quote
 from assistant.skills.evidence import weighed
-from assistant.skills.grounding import digits_are_read, ground_model
+from assistant.skills.grounding import (
+    LEAST_ACCURACY,
+    digits_are_read,
+    ground_model,
+    words_are_read,
+)
 from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named, skills, understand
 from assistant.skills.scene import Scene
@@ -296,11 +301,16 @@ class Answerer:
             return
         if stream and sentences.has_given:
             yield from sentences.rest()
+        traits = skill.traits
         accuracy = None
         if own is not None:
             # What was not measured, or on other pictures, is no ground for more than a guess.
             accuracy = measured_accuracy(model, own, max(scene.rgb.shape[:2]))
-        traits = skill.traits
+            about_text = traits.text or own.skill in PRINTED
+            if about_text and accuracy < LEAST_ACCURACY and not words_are_read(text, scene.lines()):
+                # Letters and figures that such a model alone sees are mostly not there.
+                yield Answer(skill.name, notes=(Note(NoteKind.DECLINED),), model=model.name)
+                return
         # A general model may state digits that it claims to see: only recognized ones count.
         is_claim = model.skills is None and not traits.counts and any(map(str.isdigit, text))
         needs_lines = is_claim or traits.model is ModelUse.WHERE_UNKNOWN
@@ -313,6 +323,10 @@ class Answerer:
             counts=traits.counts,
         )
         yield Answer(skill.name, (Found(text),), basis, model=model.name)
+
+
+PRINTED = frozenset({"word", "lines", "title", "author", "field"})
+"""Skills of a small model whose answers are characters of the picture."""
 
 
 def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:

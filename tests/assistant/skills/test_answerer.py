@@ -304,6 +304,21 @@ def test_what_only_the_model_reads_is_a_guess() -> None:
     assert (say(answer), answer.basis) == ("EXIT", Basis.GUESS)
 
 
+@pytest.mark.parametrize("question", ["what does it say", "what is the title", "who is the author"])
+@pytest.mark.parametrize("says", ["MN", "02", "EXIT"])
+def test_print_that_a_small_model_alone_sees_is_not_told_where_it_was_not_measured_well(
+    question: str, says: str
+) -> None:
+    poor = {"word": 0.9, "lines": 0.38, "title": 0.42, "author": 0.18, "field": 0.74}
+    on_a_photograph = answerer(FakeReader(()), FakeModel(says, skills=poor))
+    answer = on_a_photograph.answer(scene(1000), question)
+    assert answer.basis is Basis.UNKNOWN and says not in say(answer)
+    if question != "what does it say":
+        on_a_drawing = answerer(FakeReader(()), FakeModel(says, skills=poor))
+        answer = on_a_drawing.answer(scene(), question)
+        assert answer.basis is Basis.UNKNOWN and says not in say(answer)
+
+
 def test_a_general_model_is_asked_as_the_user_asked() -> None:
     model = FakeModel("a red square")
     answer = answerer(FakeReader(()), model).answer(scene(1000), "What's in front of me?")

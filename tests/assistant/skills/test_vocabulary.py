@@ -329,7 +329,7 @@ def test_values_stand_on_their_lines(lines: Sequence[str]) -> None:
         assert answer is not None
         assert (answer.basis is Basis.READ) == bool(answer.found)
         for each in answer.found:
-            assert each.lines and each.confidence == 0.9
+            assert each.lines and each.confidence == 0.99
             on_line = " ".join(line.text for line in each.lines)
             assert " ".join(each.value.split()) in on_line
             assert each.label is None or each.label in on_line

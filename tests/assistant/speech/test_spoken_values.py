@@ -29,7 +29,7 @@ GERMAN_DAYS = (
     "zwanzigster einundzwanzigster zweiundzwanzigster dreiundzwanzigster vierundzwanzigster "
     "fünfundzwanzigster sechsundzwanzigster siebenundzwanzigster achtundzwanzigster "
     "neunundzwanzigster dreißigster einunddreißigster"
-).split()
+)
 ROUNDS = 150
 
 
@@ -89,7 +89,7 @@ def test_dates_keep_day_month_and_year(language: str, chance: random.Random) -> 
         assert [months.index(word) + 1 for word in words if word in months] == [month], said
         numbers = [int(word) for word in words if word.isdecimal()]
         if language == "de":
-            numbers = [GERMAN_DAYS.index(words[0]) + 1, *numbers]
+            numbers = [GERMAN_DAYS.split().index(words[0]) + 1, *numbers]
         assert numbers == [day, year], (printed, said)
 
 
