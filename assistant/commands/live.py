@@ -35,11 +35,11 @@ def run(options: argparse.Namespace) -> int:
     session = live.session
     if wrong:
         session.fail(wrong_text(settings_file(), wrong))
-    # Programs and scripts are not asked; they have --no-speech and /set.
-    live.start(ask_how_to_speak=front != "json" and sys.stdin.isatty())
-    if options.picture is not None:
-        session.open_picture(options.picture)
     try:
+        # Programs and scripts are not asked; they have --no-speech and /set.
+        live.start(ask_how_to_speak=front != "json" and sys.stdin.isatty())
+        if options.picture is not None:
+            session.open_picture(options.picture)
         _run_front(front, session)
     finally:
         live.close()

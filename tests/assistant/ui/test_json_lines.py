@@ -5,7 +5,6 @@ import io
 import json
 import queue
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -87,10 +86,10 @@ class Pipe(io.StringIO):
         super().__init__()
         self.lines: queue.Queue[str] = queue.Queue()
 
-    def __iter__(self) -> Iterator[str]:  # type: ignore[override]
+    def readline(self, size: int | None = -1) -> str:  # type: ignore[override]
         with contextlib.suppress(queue.Empty):
-            while line := self.lines.get(timeout=PATIENCE_S):
-                yield line
+            return self.lines.get(timeout=PATIENCE_S)
+        return ""
 
 
 class Terminal(Pipe):

@@ -1,0 +1,169 @@
+"""How a command of ours ends: stopped by a signal, without a reader, with nowhere to write to.
+
+    with nothing to lose yet:   begin(), as the first thing
+    before the work:            stop_by_exception(), so that what was begun is tidied up
+    at the end:                 finish(code), which brings out what was printed, or says it is lost
+
+Nothing of it happens to users of the library: only the commands call it.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+HUNG_UP, INTERRUPTED, TERMINATED = 129, 130, 143
+"""128 and the number of the signal, as shells count."""
+
+OUTPUT_LOST = 74
+"""What was to be printed could not be (sysexits.h: EX_IOERR)."""
+
+NO_RESOURCES = 71
+"""The system had no memory for it (sysexits.h: EX_OSERR)."""
+
+_WORDS = {
+    "SIGINT": "stopped with Ctrl+C",
+    "SIGTERM": "stopped by another program or the system",
+    "SIGHUP": "stopped, because the terminal was closed",
+}
+_SIGNALS = [getattr(signal, name) for name in _WORDS if hasattr(signal, name)]
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the command to end; everything that handles Ctrl+C handles it as well.
+
+    words: what happened, for a message.
+    code:  to exit with.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.words = _WORDS[signal.Signals(number).name]
+        self.code = 128 + number
+
+
+def code_of(error: KeyboardInterrupt) -> int:
+    """The exit code of a command that was stopped."""
+    return error.code if isinstance(error, Stopped) else INTERRUPTED
+
+
+def words_of(error: KeyboardInterrupt) -> str:
+    """What stopped a command."""
+    return error.words if isinstance(error, Stopped) else _WORDS["SIGINT"]
+
+
+def begin() -> None:
+    """Make closed streams harmless; from now on a signal ends the process at once, in one line."""
+    _fill_closed_streams()
+    _handle(_leave)
+
+
+def stop_by_exception() -> None:
+    """From now on a first signal raises `Stopped` in the main thread, a second ends the process."""
+    _handle(_raise)
+
+
+def say(text: str) -> None:
+    """Print one line on standard error, where there is one."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def output_fault() -> OSError | None:
+    """Why what was printed cannot be written; None if it could."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return error
+    except ValueError:  # closed by ourselves
+        return None
+    return None
+
+
+def finish(code: int, lost: OSError | None = None) -> int:
+    """Bring out what was printed and return the exit code.
+
+    code: of the command itself.
+    lost: what writing raised before, if it did.
+
+    A reader that has gone has seen enough, so that is no failure. Anything else that keeps the
+    output back is one line on standard error and `OUTPUT_LOST`.
+    """
+    fault = output_fault() or lost
+    if fault is None:
+        return code
+    _point_output_nowhere()
+    if fault.errno == errno.EPIPE:
+        return code
+    say(
+        f"error: the output cannot be written ({fault.strerror or fault}); what was printed is lost"
+    )
+    return code or OUTPUT_LOST
+
+
+class _Closed(io.TextIOBase):
+    """Standard output that was closed before we began: whatever is printed is lost, and said so."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EBADF, "it is closed")
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 1
+
+
+def _fill_closed_streams() -> None:
+    """Put something in the place of streams that are closed.
+
+    Else the next file that is opened gets the number 1, and what a library prints is written
+    into it.
+    """
+    while True:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        if descriptor > 2:
+            os.close(descriptor)
+            break
+        os.set_inheritable(descriptor, True)
+    streams: Any = sys  # which are None where they are closed; the types say that they never are
+    if streams.stdin is None:
+        streams.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
+    if streams.stdout is None:
+        streams.stdout = _Closed()
+    if streams.stderr is None:
+        streams.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _point_output_nowhere() -> None:
+    """Let what Python still holds, and writes when it ends, go nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _handle(handler: Any) -> None:
+    for number in _SIGNALS:
+        # Who starts a program with a signal ignored, such as nohup, means it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End the process; neither a lock nor a buffer of the interrupted code is touched."""
+    words = _WORDS[signal.Signals(number).name]
+    with contextlib.suppress(OSError):
+        os.write(2, f"{words}\n".encode())
+    os._exit(128 + number)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    _handle(_leave)
+    raise Stopped(number)
