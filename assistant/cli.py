@@ -46,12 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is not None:
         return _run(argv)
-    endings.begin()
-    try:
-        return leave(_run(None))
-    except KeyboardInterrupt as error:
-        endings.say(endings.words_of(error))
-        return leave(endings.code_of(error))
+    return leave(endings.run(lambda: _run(None)))
 
 
 def _run(argv: Sequence[str] | None) -> int:

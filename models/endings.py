@@ -1,8 +1,8 @@
 """How a command of ours ends: stopped by a signal, without a reader, with nowhere to write to.
 
-    with nothing to lose yet:   begin(), as the first thing
-    before the work:            stop_by_exception(), so that what was begun is tidied up
-    at the end:                 finish(code), which brings out what was printed, or says it is lost
+    run(command)         from the first moment, while there is nothing to lose yet
+    stop_by_exception()  before the work, so that what was begun is tidied up
+    finish(code)         brings out what was printed, or says that it is lost
 
 Nothing of it happens to users of the library: only the commands call it.
 """
@@ -13,6 +13,7 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -58,8 +59,20 @@ def words_of(error: KeyboardInterrupt) -> str:
 
 def begin() -> None:
     """Make closed streams harmless; from now on a signal ends the process at once, in one line."""
-    _fill_closed_streams()
+    _prepare_streams()
     _handle(_leave)
+
+
+def run(body: Callable[[], int]) -> int:
+    """Run a command of this process and return its exit code, also where it only shows its help."""
+    begin()
+    try:
+        return body()
+    except SystemExit as error:
+        return finish(error.code if isinstance(error.code, int) else 0)
+    except KeyboardInterrupt as error:
+        say(words_of(error))
+        return code_of(error)
 
 
 def stop_by_exception() -> None:
@@ -81,7 +94,14 @@ def output_fault() -> OSError | None:
         return error
     except ValueError:  # closed by ourselves
         return None
-    return None
+    # Python forgets what it could not write, so that flushing again may succeed.
+    raw = _noting()
+    return None if raw is None else raw.fault
+
+
+def _noting() -> "_Noting | None":
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return raw if isinstance(raw, _Noting) else None
 
 
 def finish(code: int, lost: OSError | None = None) -> int:
@@ -96,7 +116,8 @@ def finish(code: int, lost: OSError | None = None) -> int:
     fault = output_fault() or lost
     if fault is None:
         return code
-    _point_output_nowhere()
+    if raw := _noting():
+        raw.given_up = True
     if fault.errno == errno.EPIPE:
         return code
     say(
@@ -105,23 +126,31 @@ def finish(code: int, lost: OSError | None = None) -> int:
     return code or OUTPUT_LOST
 
 
-class _Closed(io.TextIOBase):
-    """Standard output that was closed before we began: whatever is printed is lost, and said so."""
+class _Noting(io.FileIO):
+    """Standard output that keeps in mind why it could not be written."""
 
-    encoding = "utf-8"
+    def __init__(self, *, is_closed: bool) -> None:
+        """is_closed: by whoever started us; something else has its number by now."""
+        super().__init__(1, "wb", closefd=False)
+        self.fault: OSError | None = None
+        self.given_up = False
+        """True when the loss was said: what Python still holds, and writes at its end, goes."""
+        self._is_closed = is_closed
 
-    def write(self, text: str) -> int:
-        raise OSError(errno.EBADF, "it is closed")
+    def write(self, content: Any) -> int:
+        if self.given_up:
+            return len(content)
+        try:
+            if self._is_closed:
+                raise OSError(errno.EBADF, "it is closed")
+            return super().write(content)
+        except OSError as error:
+            self.fault = error
+            raise
 
-    def writable(self) -> bool:
-        return True
 
-    def fileno(self) -> int:
-        return 1
-
-
-def _fill_closed_streams() -> None:
-    """Put something in the place of streams that are closed.
+def _prepare_streams() -> None:
+    """Put something in the place of streams that are closed, and watch over standard output.
 
     Else the next file that is opened gets the number 1, and what a library prints is written
     into it.
@@ -135,18 +164,17 @@ def _fill_closed_streams() -> None:
     streams: Any = sys  # which are None where they are closed; the types say that they never are
     if streams.stdin is None:
         streams.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
-    if streams.stdout is None:
-        streams.stdout = _Closed()
+    before = streams.stdout
+    if before is None or isinstance(before, io.TextIOWrapper):
+        streams.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Noting(is_closed=before is None)),
+            encoding="utf-8" if before is None else before.encoding,
+            errors="replace",
+            line_buffering=before is not None and before.line_buffering,
+            write_through=before is not None and before.write_through,
+        )
     if streams.stderr is None:
         streams.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-
-
-def _point_output_nowhere() -> None:
-    """Let what Python still holds, and writes when it ends, go nowhere."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 def _handle(handler: Any) -> None:

@@ -37,8 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     argv: None stands for the command line of this process.
     """
-    if argv is None:
-        endings.begin()
+    return endings.run(lambda: _run(None)) if argv is None else _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -6,9 +6,7 @@ never keeps an order from the session.
 
 import contextlib
 import json
-import os
 import queue
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -204,6 +202,4 @@ def _write_events(session: Session, out: TextIO, write: Write, lost: list[OSErro
             reader_is_gone = True
             if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
                 lost.append(error)
-            elif out is sys.stdout:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
             session.quit()
