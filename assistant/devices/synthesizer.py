@@ -19,6 +19,7 @@ from assistant.errors import AudioFileError, SettingsError, SynthesizerError
 from assistant.settings.paths import HOME_VARIABLE, make_private_folder, runtime_folder
 from assistant.speech.speaker import FASTEST_WPM, SLOWEST_WPM
 from models.files.bounded import parse_json
+from models.system_errors import FULL
 
 WORKER = Path(__file__).with_name("synthesis_worker.py")
 
@@ -149,6 +150,12 @@ def _missing_voice(name: str, known: Sequence[str]) -> str:
     )
 
 
+def _folder_way_out(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno not in FULL:
+        return "set XDG_RUNTIME_DIR to a folder of your own"
+    return "free space or set XDG_RUNTIME_DIR"
+
+
 class _Worker:
     """One worker process, its folder, and a thread that waits for its replies."""
 
@@ -159,7 +166,7 @@ class _Worker:
             self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=base))
         except (OSError, SettingsError) as error:
             raise SynthesizerError(
-                f"no private folder for speech ({error})", "free space or set XDG_RUNTIME_DIR"
+                f"no private folder for speech ({error})", _folder_way_out(error)
             ) from error
         try:
             self._process = _start_process(file, self.folder)

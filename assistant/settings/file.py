@@ -23,6 +23,7 @@ from assistant.settings.settings import (
     set_value,
 )
 from models.files.bounded import BoundError, FormatError, parse_toml, read_text
+from models.system_errors import reason, way_out
 
 MOST_BYTES = 256 * 1024
 """A file with every setting and its comment has 3 kB."""
@@ -160,7 +161,7 @@ def _write(path: Path, text: str) -> None:
     try:
         handle, name = tempfile.mkstemp(prefix=".settings-", dir=path.parent)
     except OSError as error:
-        raise SettingsError(f"{path}: cannot be written ({error.strerror})") from error
+        raise _unwritable(path, error) from error
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
@@ -169,4 +170,8 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(name)
-        raise SettingsError(f"{path}: cannot be written ({error.strerror})") from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"{path}: cannot be written ({reason(error)})", way_out(error))
