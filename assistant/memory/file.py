@@ -120,7 +120,7 @@ class EncryptedFile:
         import sqlite_vec
 
         key, salt = self._unlock()
-        connection = dbapi2.connect(str(self._path), check_same_thread=False)
+        connection = dbapi2.connect(str(self._path), timeout=BUSY_S, check_same_thread=False)
         try:
             # The library would print its findings over the user's screen.
             connection.execute("PRAGMA cipher_log_level = NONE")
