@@ -16,6 +16,7 @@ from typing import Any
 
 from assistant.audio import AudioClip, read_clip
 from assistant.errors import AudioFileError, SettingsError, SynthesizerError
+from assistant.machine import is_running
 from assistant.settings.paths import HOME_VARIABLE, make_private_folder, runtime_folder
 from assistant.speech.speaker import FASTEST_WPM, SLOWEST_WPM
 from models.files.bounded import parse_json
@@ -267,18 +268,5 @@ def _remove_left_overs(base: str | None) -> None:
     """Remove folders of assistants that were killed together with their worker."""
     for folder in Path(base or tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
         owner = folder.name.removeprefix(_FOLDER_PREFIX).split("-")[0]
-        if owner.isdigit() and not _is_running(int(owner)):
+        if owner.isdigit() and not is_running(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_running(process_id: int) -> bool:
-    if os.name == "nt" or process_id == os.getpid():
-        # On Windows signal 0 is no question but Ctrl+C; the folder is left to the system there.
-        return True
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -165,11 +165,11 @@ class EncryptedFile:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Keep other assistants from making the same memory, or bringing it to a new version."""
-        file = self._folder / f"{FILE_NAME}.lock"
+        # Beside the folder, and never removed: one who waits for it could hold a removed file
+        # while a third makes it anew.
+        file = self._folder.with_name(f".{self._folder.name}.lock")
         with one_at_a_time(file, self._busy(), wait_s=BUSY_S):
             yield
-            # Whoever waits for it finds the memory made.
-            file.unlink(missing_ok=True)
 
     def _check_pages(self, connection: Any) -> None:
         broken = connection.execute("PRAGMA cipher_integrity_check").fetchall()

@@ -137,7 +137,7 @@ def test_what_sqlite_refuses_is_told_as_it_is(tmp_path: Path, said: str, advice:
 def test_a_killed_maker_leaves_nothing_in_the_way(tmp_path: Path) -> None:
     folder = tmp_path / "memory"
     folder.mkdir()
-    (folder / f"{FILE_NAME}.lock").touch()
+    (tmp_path / ".memory.lock").touch()
     (folder / f"{LOCK_NAME}.half").write_text('{"schema')
     memory = opened(folder)
     memory.remember("one", "text")
