@@ -14,6 +14,7 @@ from typing import NoReturn
 from models import endings
 from models.errors import ModelsError
 from models.plain_text import escaped, one_line
+from models.socket_filter import give_up_internet
 from models.system_errors import FULL, OUT_OF_MEMORY, is_out_of_memory, reason, way_out
 from quantizer.errors import QuantizerError, SettingsError
 
@@ -35,7 +36,8 @@ exit codes:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; an expected error is one line on stderr and exit code 2.
 
-    argv: None stands for the command line of this process.
+    argv: None stands for the command line of this process, which then gives up the right to open
+        internet sockets.
     """
     return endings.run(lambda: _run(None)) if argv is None else _run(argv)
 
@@ -48,6 +50,7 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         options = _parser().parse_args(argv)
         if argv is None:
+            give_up_internet()
             endings.stop_by_exception()
         try:
             return endings.finish(int(options.action(options)))
