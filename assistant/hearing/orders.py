@@ -9,6 +9,19 @@ from types import MappingProxyType
 from assistant.skills.wording import Wording
 from assistant.text.words import bare_words
 
+NUMBERS = (
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "twenty",
+)  # fmt: skip
+ORDINALS = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+)  # fmt: skip
+"""Words for the numbers of pages, from 1."""
+
+_NTH = rf"(?:next|previous|last|{'|'.join(ORDINALS)}|\d{{1,4}}(?:st|nd|rd|th))"
+_NUMBER = rf"(?:\d{{1,4}}|{'|'.join(NUMBERS)})"
+
 ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
     {
         "stop": (
@@ -41,6 +54,27 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
         ),
         "more": (Wording("more detail | longer answers", typed="more details|tell me more"),),
         "less": (Wording("less detail | shorter answers", typed="shorter|be brief"),),
+        "page": (
+            Wording(
+                "[go to | turn to] [the] {next | previous | first | last} page",
+                typed=(
+                    rf"(?:go to |turn to |open |show me )?(?:the )?({_NTH}) page"
+                    rf"|(read (?:me )?(?:the )?{_NTH} page)"
+                ),
+            ),
+            Wording(
+                f"[go to | turn to] page {{{' | '.join(NUMBERS)}}}",
+                typed=(
+                    rf"(?:go to |turn to |open |show me )?page (?:number )?({_NUMBER})"
+                    rf"|(read (?:me )?page (?:number )?{_NUMBER})"
+                ),
+            ),
+            Wording(
+                "how many {pages} [are there | does it have]",
+                typed=r"how many (pages) (?:are (?:in )?(?:it|this|here)|does this have|has it)",
+            ),
+            Wording("(which | what) {page} is (this | it)", typed=r"(?:which|what) (page) am i on"),
+        ),
         "next": (Wording("next {line | sentence | word}", typed="next"),),
         "previous": (
             Wording(

@@ -196,6 +196,10 @@ class Conversation:
         self._aloud = True
         return place.text, place.where
 
+    def leave_picture(self) -> None:
+        """Another picture is looked at from now on: nothing moves in the text of this one."""
+        self._reading, self._reading_of, self._aloud = None, (), False
+
     def heard(self, sentence: str) -> None:
         """Note the sentence that was spoken last, so that `continue` goes on there."""
         if self._reading is not None and self._aloud:

@@ -40,8 +40,8 @@ class Identify:
         largest = largest_text(read)
         title = largest.row.pieces if largest is not None else page.rows[0].pieces
         words = " ".join(piece.text for piece in title)
-        if not any(words in each.value or each.value in words for each in found):
-            found.insert(0, Found(words, None, title))
+        if not any(words in each.value for each in found):
+            found = [Found(words, None, title), *(e for e in found if e.value not in words)]
         return Answer(self.name, tuple(found), ground_read(found))
 
     def say(self, answer: Answer, detail: Detail) -> str:

@@ -51,6 +51,9 @@ class Quote:
 
 def _found(hit: Hit) -> Found:
     value = hit.value
+    if hit.cell is not None:
+        label = ", ".join(filter(None, (hit.cell.name, hit.cell.head)))
+        return Found(hit.cell.text, label or None, hit.cell.lines)
     if value is not None and hit.is_one_of_many:
         label = ", ".join(dict.fromkeys(filter(None, (value.left, value.head)))) or value.label
         return Found(value.token.text, label or None, value.lines)

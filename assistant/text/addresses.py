@@ -41,7 +41,7 @@ _BY = (
     r"^(?:written |edited |translated )?by[: ]+(?P<name>[^\d]{3,})$|^authors?[: ]+(?P<named>.{3,})$"
 )
 
-TITLE_SIZE = 0.75
+TITLE_SIZE = 0.85
 """A title goes on in lines at least this part as high as its highest one."""
 
 LEAST_TITLE = 1.2

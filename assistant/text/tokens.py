@@ -130,6 +130,7 @@ def _patterns() -> tuple[tuple[Kind, re.Pattern[str], bool, bool], ...]:
         (Kind.MONEY, rf"{_SIGN}{_GROUPED}{_NO_MORE}", False, True),
         (Kind.CODE, _IBAN, False, False),
         (Kind.CODE, r"\d{2,}(?:[ -]\d{2,})+(?!\w)", False, False),
+        (Kind.CODE, r"\d+(?:\.\d+){2,}(?![\w])", False, False),
         (Kind.CODE, _LETTERS_AND_FIGURES, False, False),
         (Kind.NUMBER, rf"{_SIGN}{_ANY_NUMBER}{_NO_MORE}", False, False),
     )  # fmt: skip

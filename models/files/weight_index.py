@@ -3,12 +3,12 @@
 Only safetensors files are read: a pickle can run code when it is opened.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from models.errors import CheckpointError, ModelFolderError
+from models.files import bounded
 from models.files.judging import judge_sets, refuse
 from models.files.tensor_files import INDEX_FILE, SINGLE_FILE, Entry, brief, read_header
 
@@ -22,7 +22,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ModelFolderError: the file is missing, unreadable or no JSON object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = bounded.read_json(path)
     except FileNotFoundError as error:
         raise ModelFolderError(
             f"{path} is missing: give a model folder with all its files"
