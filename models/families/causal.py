@@ -22,7 +22,7 @@ _ROTARY_TABLE = "rotary_emb.inv_freq"
 _REFUSALS = (
     TypeError,
     ValueError,
-    KeyError,
+    LookupError,
     AttributeError,
     AssertionError,
     ArithmeticError,

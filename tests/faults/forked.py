@@ -116,7 +116,7 @@ def _refused(message: str) -> Outcome:
         return Outcome(TRACEBACK, f"a refusal that is no single line: {message!r}")
     if any(not (char.isprintable() or char == "\t") for char in message):
         return Outcome(TRACEBACK, f"a refusal with control characters: {message!r}")
-    if len(message) > 2000:
+    if len(message) > 3000:
         return Outcome(TRACEBACK, f"a refusal of {len(message)} characters: {message[:300]!r}")
     return Outcome(REFUSED, message)
 

@@ -95,11 +95,11 @@ def use(folder: Path) -> None:
         SilentError: a file outside the home changed, or what was installed is not what was sent.
     """
     os.environ |= {"SIGHTLINE_HOME": str(folder / "home"), "HOME": str(folder / "user")}
-    import huggingface_hub
+    from huggingface_hub import constants
 
-    huggingface_hub.constants.HF_HUB_OFFLINE = False
+    constants.HF_HUB_OFFLINE = False
     source = HubSource("maker/model", "main", ("*.json", "*.safetensors"), False)
-    model = CatalogModel("big", "a", ModelKind.LANGUAGE, "free", "", 10**5, 10**5, source)
+    model = CatalogModel("big", "a", next(iter(ModelKind)), "free", "", 10**5, 10**5, source)
     before = _outside(folder)
     installed = None
     with _serving(folder / "answers") as address:
