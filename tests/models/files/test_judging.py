@@ -68,9 +68,13 @@ def said(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
     return line
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize(
-    "name", [NORM, "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"]
+    ("name", "value"),
+    [
+        (NORM, float("nan")),
+        ("model.embed_tokens.weight", float("inf")),
+        ("lm_head.weight", -float("inf")),
+    ],
 )
 def test_a_number_that_is_none_is_refused_by_all(
     plain: Path,
@@ -212,17 +216,17 @@ def test_denormal_norms_and_scales_are_named_and_not_refused(
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_one_value_among_many_is_found_and_large_ones_are_not(dtype: torch.dtype) -> None:
     """Oracle: ``torch.isfinite``. A sum that overflows is no finding."""
-    values = torch.full((3_000_000,), torch.finfo(dtype).max, dtype=dtype)
+    values = torch.full((2_000_000,), torch.finfo(dtype).max, dtype=dtype)
     assert judge_tensor(Path("f"), "x", pieces_of(values)) == []
     for value in (torch.nan, torch.inf, -torch.inf):
-        for place in (0, 1_048_575, 1_048_576, 2_999_999):
+        for place in (0, 1_048_575, 1_048_576, 1_999_999):
             damaged = values.clone()
             damaged[place] = value
             (finding,) = judge_tensor(Path("f"), "x", pieces_of(damaged))
-            assert finding.refused and "1 of 3000000 values" in finding.text
+            assert finding.refused and "1 of 2000000 values" in finding.text
     both = values.clone()
     both[7], both[9] = torch.inf, -torch.inf
-    assert "2 of 3000000" in judge_tensor(Path("f"), "x", pieces_of(both))[0].text
+    assert "2 of 2000000" in judge_tensor(Path("f"), "x", pieces_of(both))[0].text
 
 
 def test_values_are_read_piece_by_piece(tmp_path: Path) -> None:
