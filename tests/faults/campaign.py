@@ -28,18 +28,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from tests.faults import files, folders, servers
+from tests.faults import commands, files, folders, servers
 from tests.faults.forked import BAD, KINDS, Outcome, forked
 
 BARS: Mapping[str, int] = {
     "folders": 10_000, "pictures": 5_000, "sound": 2_000, "settings": 2_000, "servers": 2_000,
     "progress": 1_000, "questions": 500, "labelled": 500, "orders": 500, "catalog": 500,
-    "recipe": 500, "results": 500, "memory": 500,
+    "recipe": 500, "results": 500, "memory": 500, "command-folders": 200, "command-results": 200,
+    "command-pictures": 200,
 }  # fmt: skip
 QUICK: Mapping[str, int] = {
-    "folders": 60, "pictures": 100, "sound": 60, "settings": 60, "servers": 15, "progress": 40,
-    "questions": 40, "labelled": 40, "orders": 40, "catalog": 40, "recipe": 40, "results": 40,
-    "memory": 20,
+    "folders": 40, "pictures": 40, "sound": 30, "settings": 25, "servers": 6, "progress": 20,
+    "questions": 15, "labelled": 15, "orders": 15, "catalog": 15, "recipe": 15, "results": 15,
+    "memory": 8, "command-folders": 12, "command-results": 8, "command-pictures": 4,
 }  # fmt: skip
 
 _RUNS_EVERY = 6  # a plain folder is quantized, not only planned
@@ -77,14 +78,34 @@ class Count:
 def kinds(root: Path, wanted: Mapping[str, int]) -> dict[str, Kind]:
     """Make the sound inputs below a folder, and use each once, so that everything is imported."""
     made: dict[str, Kind] = {}
-    if "folders" in wanted:
+    if {"folders", "command-folders", "command-results"} & set(wanted):
         sound = folders.make_folders(root / "folders")
-        made["folders"] = Kind(tuple(sound.values()), folders.damage_folder, _use_folder)
+        bases = tuple(sound.values())
+        text = commands.make_text(root)
+        if "folders" in wanted:
+            made["folders"] = Kind(bases, folders.damage_folder, _use_folder)
+        if "command-folders" in wanted:
+            use_folder = partial(commands.use_folder, text)
+            made["command-folders"] = Kind(bases, folders.damage_folder, use_folder)
+        if "command-results" in wanted:
+            (root / "command-results").mkdir()
+            commands.make_result(sound["gptq"], text, root / "command-results")
+            made["command-results"] = Kind(
+                (root / "command-results",),
+                files.MAKERS["results"][1],
+                partial(commands.use_result, sound["gptq"], text),
+            )
     for name, (make, damage, use) in files.MAKERS.items():
         if name in wanted:
             (root / name).mkdir()
             make(root / name)
             made[name] = Kind((root / name,), damage, partial(_use_file, use))
+    if "command-pictures" in wanted:
+        (root / "command-pictures").mkdir()
+        files.make_pictures(root / "command-pictures")
+        made["command-pictures"] = Kind(
+            (root / "command-pictures",), files.damage_one, commands.use_picture
+        )
     if "servers" in wanted:
         (root / "servers").mkdir()
         servers.make(root / "servers")
@@ -92,7 +113,7 @@ def kinds(root: Path, wanted: Mapping[str, int]) -> dict[str, Kind]:
             (root / "servers",), servers.damage_answer, partial(_use_file, servers.use)
         )
     for name, kind in made.items():
-        if name not in ("pictures", "sound", "servers"):
+        if name not in ("pictures", "sound", "servers", "command-pictures"):
             _warm_up(kind, root / "warm")
     return made
 

@@ -32,7 +32,10 @@ LIMIT_S = 10.0
 
 _CLOCK_S = 30.0
 _NO_MEMORY = ("not enough memory", "alloc", "out of memory", "std::bad_alloc")
-_EXPECTED = (ModelsError, QuantizerError, AssistantError)
+
+
+class RefusedError(Exception):
+    """A command said why it does not go on; the message is its line."""
 
 
 class SilentError(Exception):
@@ -41,6 +44,9 @@ class SilentError(Exception):
 
 class NoNumbersError(Exception):
     """A use answered out of NaN or infinity."""
+
+
+_EXPECTED = (ModelsError, QuantizerError, AssistantError, RefusedError)
 
 
 @dataclass(frozen=True, slots=True)
