@@ -36,7 +36,11 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
         "repeat": (
             Wording(
                 "repeat [that] | say that again | say it again",
-                typed=r"repeat (?:it|the answer)",
+                typed=(
+                    r"repeat (?:it|the answer)|again|once more|one more time|pardon|come again"
+                    r"|(?:what (?:was|did you say)|tell me|read|say) (?:that|it)(?: to me)?"
+                    r"(?: again| once more)|what did you say|what was that"
+                ),
             ),
         ),
         "slower": (
@@ -75,11 +79,22 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
             ),
             Wording("(which | what) {page} is (this | it)", typed=r"(?:which|what) (page) am i on"),
         ),
-        "next": (Wording("next {line | sentence | word}", typed="next"),),
+        "next": (
+            Wording(
+                "next {line | sentence | word}",
+                typed=(
+                    r"next|(?:read )?(?:me )?(?:the )?next (?P<unit>line|sentence|word)"
+                    r"|(?:read )?(?:me )?the (line|sentence|word) after (?:that|it|this)(?: one)?"
+                ),
+            ),
+        ),
         "previous": (
             Wording(
                 "previous {line | sentence | word}",
-                typed=r"previous|(?:back|last)(?: (line|sentence|word))?",
+                typed=(
+                    r"previous|(?:back|last)(?: (line|sentence|word))?"
+                    r"|(?:read )?(?:me )?the (line|sentence|word) before (?:that|it|this)(?: one)?"
+                ),
             ),
         ),
         "heading": (Wording("next heading", typed=r"(?:go|jump) to the next heading"),),
@@ -133,7 +148,11 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
                 typed=r"read(?: (?:it|this|all|everything|the text))?(?: aloud)?(?: to me)?"
             ),
         ),
-        "find": (Wording(typed=r"(?:go|jump) to (?:the word )?(\w+)"),),
+        "find": (
+            Wording(typed=r"(?:go|jump) to (?:the word )?(\w+)"),
+            Wording(typed=r"find (?:the words? )(\w+(?: \w+)?)"),
+            Wording(typed=r"find (?!it\b|this\b|that\b|me\b|my\b|the\b|all\b|out\b|more\b|and\b)(\w+)"),
+        ),
     }
 )  # fmt: skip
 """By the name of the command that does the same; a braced part is what the order is about."""
