@@ -47,14 +47,8 @@ def read_result(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a result ({error}); measure again") from error
     task = result.get("task") if isinstance(result, dict) else None
-    needed = (
-        "protocol",
-        "value",
-        "interval_95",
-        "items",
-        "model",
-        _PER_ITEM.get(task, "") if isinstance(task, str) else "",
-    )
+    each = _PER_ITEM.get(task, "") if isinstance(task, str) else ""
+    needed = ("protocol", "value", "interval_95", "items", "model", each)
     if not all(name in result for name in needed) or not _is_sound(result):
         raise DataError(
             lambda name: (

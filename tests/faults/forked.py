@@ -1,6 +1,7 @@
 """Running one use of a damaged input in a process of its own, with limits, and naming its end."""
 
 import contextlib
+import faulthandler
 import json
 import os
 import resource
@@ -83,6 +84,7 @@ def _work(use: Callable[[], object], sending: int, file_bytes: int) -> None:
     """The child; it never returns."""
     outcome = Outcome(TRACEBACK, "the process ended without a word")
     try:
+        faulthandler.disable()  # the parent tells how it ended
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)

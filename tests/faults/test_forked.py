@@ -59,7 +59,7 @@ def test_a_process_that_dies_is_no_success() -> None:
 
 def test_memory_beyond_the_limit_is_found_and_the_file_is_counted() -> None:
     def take(count: int) -> None:
-        np.ones(count, dtype=np.uint8)
+        np.empty(count, dtype=np.uint8)
 
     assert forked(lambda: take(2**30 + 2**28)).kind == MEMORY
     assert forked(lambda: take(2**29)).kind == OK

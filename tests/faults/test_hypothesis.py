@@ -30,7 +30,7 @@ from hypothesis import example, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 # The same examples every time; a deadline would fail on a busy machine.
-QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=100)
+QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=50)
 
 SIZES = st.integers(-2, 2**64 + 1) | st.integers(0, 16)
 FIELDS = st.fixed_dictionaries(
@@ -207,5 +207,5 @@ def test_no_result_is_read_that_cannot_be_compared(value: dict[str, Any], field:
             found = read_result(path)
         except DataError:
             return
-    if found["items_sha256"] == "0" and found["task"] == found["task"]:
+    if "items_sha256" in found:
         in_words(paired(found, found))
