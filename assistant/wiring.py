@@ -4,28 +4,34 @@ Only commands import this. Drivers are imported where they are opened: a missing
 then, and a start never waits for one that it does not need.
 """
 
+import contextlib
+import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from assistant.audio import AudioClip
+from assistant.devices.streams import StreamKeeper, is_address
 from assistant.doctor.checks import Probe
 from assistant.doctor.probes import Openers, this_machine
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, SettingsError
 from assistant.frames import FrameSource
 from assistant.hearing.late_listener import LateListener
 from assistant.hearing.listener import Listener
 from assistant.hearing.recognizer import Recognizer
 from assistant.hearing.voice_listener import Microphone, VoiceListener
 from assistant.hearing.vosk_recognizer import VoskRecognizer
-from assistant.inference.opening import ModelOpener, TextOpener, VisionModelOpener
-from assistant.models_store.installed import installed_text_model, speech_model
+from assistant.inference.opening import EmbedderOpener, ModelOpener, TextOpener, VisionModelOpener
+from assistant.machine import give_memory_back
+from assistant.models_store.installed import installed_embedder, installed_text_model, speech_model
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.session import phrases
+from assistant.session.events import State
 from assistant.session.session import Session
-from assistant.settings.file import save_setting
+from assistant.settings.file import load_settings, save_setting
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from assistant.skills.answerer import Answerer
@@ -34,9 +40,19 @@ from assistant.speech.engine import Synthesizer
 from assistant.speech.speaker import Speaker
 from assistant.speech.spoken_synthesizer import SpokenSynthesizer
 from assistant.stopwatch import Stopwatch
+from assistant.text import languages
+from models.socket_filter import Offline
 
 CLOSE_WITHIN_S = 0.5
 """How long the end waits for a device that is just being opened."""
+
+READER_OPENS_IN_S = 12.0
+"""For a stream's reader: its process starts, which takes long on a slow machine, and FFmpeg then
+waits up to 5 s."""
+
+TIDY_EVERY_S, QUIET_LOOK_S = 30.0, 0.1
+"""How often memory is given back that questions have left behind, and how often a moment without
+sound is looked for then."""
 
 DOCTOR_WAITS_S = 4.0
 """For the first word of the speech engine: less than a probe may take."""
@@ -63,7 +79,9 @@ class ClipPlayer(Protocol):
 
 def one_shot_answerer(open_model: VisionModelOpener, stopwatch: Stopwatch) -> Answerer:
     """What answers one question about one picture; stopwatch: times its stages."""
-    return Answerer(RapidOcrReader(), open_model, stopwatch)
+    return Answerer(
+        RapidOcrReader(), open_model, stopwatch, open_embed=EmbedderOpener(installed_embedder)
+    )
 
 
 def text_reader() -> RapidOcrReader:
@@ -80,15 +98,43 @@ def text_model_folder(chosen: str) -> Path | None:
     return Path(chosen).expanduser() if chosen else installed_text_model()
 
 
+def keep_stream(source: str) -> StreamKeeper | None:
+    """A process that may read a stream when this one may not; None for other cameras.
+
+    To be asked for before internet sockets are given up, which is done on Linux only.
+    """
+    return StreamKeeper(source) if sys.platform == "linux" and is_address(source) else None
+
+
+def keep_stream_of_settings() -> StreamKeeper | None:
+    """The same for the camera of the settings; None also where their file cannot be read."""
+    with contextlib.suppress(SettingsError):
+        return keep_stream(load_settings(settings_file())[0].camera_source)
+    return None
+
+
 def open_camera(
     source: str,
     on_lost: Callable[[str], None] | None = None,
     on_back: Callable[[str], None] | None = None,
+    stream: StreamKeeper | None = None,
 ) -> FrameSource:
-    """The camera, file, folder, video or stream of a name; it is opened in a thread of its own."""
-    from assistant.devices.camera import Camera
+    """The camera, file, folder, video or stream of a name; it is opened in a thread of its own.
 
-    return Camera(source, on_lost=on_lost, on_back=on_back)
+    stream: what may read it, if it is a stream.
+    """
+    from assistant.devices.camera import Camera
+    from assistant.devices.capture import open_source
+
+    if stream is None:
+        return Camera(source, on_lost=on_lost, on_back=on_back, opener=open_source)
+    return Camera(
+        source,
+        on_lost=on_lost,
+        on_back=on_back,
+        opener=stream.open,
+        open_limit_s=READER_OPENS_IN_S,
+    )
 
 
 # Hearing.
@@ -127,15 +173,22 @@ def open_listener(chosen: str) -> Listener:
 # Speaking.
 
 
-def open_synthesizer(settings: Settings, *, timeout_s: float | None = None) -> Synthesizer:
+def open_synthesizer(
+    settings: Settings,
+    *,
+    timeout_s: float | None = None,
+    notice: Callable[[str], None] = lambda notice: None,
+) -> Synthesizer:
     """The speech engine, with the voice and the speed of the settings.
 
     timeout_s: for one sentence; None for the usual one.
+    notice:    told which language has no voice.
     """
     from assistant.devices.synthesizer import Pyttsx3Synthesizer
 
     synthesizer = SpokenSynthesizer(
-        Pyttsx3Synthesizer() if timeout_s is None else Pyttsx3Synthesizer(timeout_s=timeout_s)
+        Pyttsx3Synthesizer() if timeout_s is None else Pyttsx3Synthesizer(timeout_s=timeout_s),
+        notice=notice,
     )
     synthesizer.set_rate(settings.speech_rate)
     synthesizer.set_voice(settings.speech_voice or None)
@@ -153,13 +206,17 @@ def open_player() -> ClipPlayer:
     return SoundDevicePlayer()
 
 
-def open_speaker() -> Speaker:
-    """What speaks in a conversation; engine and loudspeaker are opened in its own thread."""
+def open_speaker(notice: Callable[[str], None]) -> Speaker:
+    """What speaks in a conversation; engine and loudspeaker are opened in its own thread.
+
+    notice: told, from that thread, which language has no voice.
+    """
     from assistant.devices.player import SoundDevicePlayer
     from assistant.devices.synthesizer import Pyttsx3Synthesizer
     from assistant.speech.sentence_speaker import SentenceSpeaker
 
-    return SentenceSpeaker(SpokenSynthesizer(Pyttsx3Synthesizer()), SoundDevicePlayer)
+    synthesizer = SpokenSynthesizer(Pyttsx3Synthesizer(), notice=notice)
+    return SentenceSpeaker(synthesizer, SoundDevicePlayer)
 
 
 class Live:
@@ -168,41 +225,60 @@ class Live:
     What is missing is told once. It is looked for again whenever it is needed.
     """
 
-    def __init__(self, settings: Settings, *, speech: bool, way_out: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        speech: bool,
+        way_out: str,
+        stream: StreamKeeper | None = None,
+    ) -> None:
         """Open the camera and the speaker, which work in threads of their own.
 
         speech:  False if this start shall make no sound at all.
         way_out: what the user can do where there is no vision model.
+        stream:  what may read the camera, if it is a stream; it is ended with the rest.
         """
         self._settings = settings
         self._reader = text_reader()
         self._models = ModelOpener(settings.model_folder, way_out=way_out)
+        self._meanings = EmbedderOpener(installed_embedder)
         conversation = Conversation(
             self._reader,
             self._models,
             open_text_model=TextOpener(
                 lambda: text_model_folder(self.session.settings.text_model_folder)
             ),
+            open_embed=self._meanings,
             mirrored=lambda: self.session.settings.camera_mirrored,
         )
         self.session = Session(conversation, settings=settings, save=self._save)
-        self._speaker = open_speaker() if speech else None
+        self._speaker = open_speaker(self.session.report) if speech else None
         self._listener = LateListener()
         self._frames: FrameSource | None = None
         if settings.camera_source.strip().lower() not in ("", "none"):
             self._frames = open_camera(
-                settings.camera_source, self.session.camera_lost, self.session.camera_back
+                settings.camera_source,
+                self.session.camera_lost,
+                self.session.camera_back,
+                stream,
             )
+        self._stream = stream
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._open, name="devices", daemon=True)
+        self._tidier = threading.Thread(target=self._tidy, name="tidying", daemon=True)
 
-    def start(self, *, ask_how_to_speak: bool) -> None:
-        """Begin to talk, and to open what takes longer."""
+    def start(self, *, ask_how_to_speak: bool, has_picture: bool = False) -> None:
+        """Begin to talk, and to open what takes longer.
+
+        has_picture: whether a picture file is opened first, so that nobody misses a camera.
+        """
         # These open their devices in threads of their own: the first words can be spoken.
         self.session.attach(speaker=self._speaker, listener=self._listener, frames=self._frames)
-        if self._frames is None:
+        if self._frames is None and not has_picture:
             self.session.report(phrases.NO_CAMERA)
         self._thread.start()
+        self._tidier.start()
         self.session.start(ask_how_to_speak=ask_how_to_speak)
 
     def close(self) -> None:
@@ -211,7 +287,7 @@ class Live:
         self._closing.set()
         # What is still being loaded is given up: nobody waits for it who wants to leave.
         self._thread.join(timeout=CLOSE_WITHIN_S)
-        for device in (self._speaker, self._listener, self._frames):
+        for device in (self._speaker, self._listener, self._frames, self._stream):
             if device is not None:
                 device.close()
 
@@ -222,12 +298,23 @@ class Live:
         save_setting(settings_file(), settings, name)
 
     def _open(self) -> None:
-        wanted = [self._open_listener, self._models.find, self._reader.load]
+        wanted = [
+            *(self._open_listener, self._models.find, self._reader.load, self._meanings.find),
+            languages.load,
+        ]
         if self._settings.history_enabled:
             wanted.append(self._open_memory)
         for open_one in wanted:
             if not self._closing.is_set():
                 self._try(open_one)
+
+    def _tidy(self) -> None:
+        """Give memory back now and then, as soon as no sound is waited for."""
+        while not self._closing.wait(TIDY_EVERY_S):
+            while self.session.state in (State.LISTENING, State.SPEAKING):
+                if self._closing.wait(QUIET_LOOK_S):
+                    return
+            give_memory_back()
 
     def _try(self, open_one: Callable[[], None]) -> None:
         try:
@@ -241,6 +328,9 @@ class Live:
         try:
             microphone.open()
             is_there = True
+        except AssistantError as error:
+            # Who types needs none; at the talk key it is looked for again, and missed aloud.
+            logging.getLogger(__name__).info("no microphone at the start: %s", error)
         finally:
             microphone.close()
             self._listener.ready(
@@ -258,11 +348,17 @@ class Live:
         self.session.attach(memory=notebook)
 
 
-def doctor_probes(*, delete_id: str) -> list[Probe]:
-    """What the doctor looks at on this machine; `delete_id` as in `this_machine`."""
+def doctor_probes(
+    *, delete_id: str, offline: Offline, stream: StreamKeeper | None = None
+) -> list[Probe]:
+    """What the doctor looks at on this machine.
+
+    delete_id, offline: as in `this_machine`.
+    stream:             what may read the camera of the settings, if that is a stream.
+    """
     return this_machine(
         Openers(
-            camera=open_camera,
+            camera=lambda source: open_camera(source, stream=stream),
             microphone=open_microphone,
             player=open_player,
             synthesizer=lambda settings: open_synthesizer(settings, timeout_s=DOCTOR_WAITS_S),
@@ -270,4 +366,5 @@ def doctor_probes(*, delete_id: str) -> list[Probe]:
             text_reader=RapidOcrReader(threads=1).load,
         ),
         delete_id=delete_id,
+        offline=offline,
     )

@@ -9,6 +9,21 @@ from types import MappingProxyType
 from assistant.skills.wording import Wording
 from assistant.text.words import bare_words
 
+NUMBERS = (
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "twenty",
+)  # fmt: skip
+ORDINALS = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+)  # fmt: skip
+"""Words for the numbers of pages, from 1."""
+
+_NOTES = r"(?:my notes|the notes|my memory|memory|what i saved|what i have saved)"
+
+_NTH = rf"(?:next|previous|last|{'|'.join(ORDINALS)}|\d{{1,4}}(?:st|nd|rd|th))"
+_NUMBER = rf"(?:\d{{1,4}}|{'|'.join(NUMBERS)})"
+
 ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
     {
         "stop": (
@@ -30,6 +45,20 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
                 ),
             ),
         ),
+        "voice": (
+            Wording(
+                "[read (it | this | that)] in [a | an | the] {english | german | french | spanish"
+                " | italian | dutch | portuguese} voice",
+                typed=(
+                    r"(?:(?:read|say|speak) (?:it|this|that|the text)(?: again)? )?"
+                    r"(?:in|with) (?:an? |the )?(\w+) voice|use (?:an? |the )?(\w+) voice"
+                ),
+            ),
+            Wording(
+                "read (it | this | that) in {its own language}",
+                typed=r"(?:read (?:it|this|that) )?in (?:its|their) (own) (?:language|voice)",
+            ),
+        ),
         "slower": (
             Wording("[speak] slower", typed=r"(?:talk|read) slower|(?:\w+ )?more slowly"),
         ),
@@ -45,6 +74,27 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
         ),
         "more": (Wording("more detail | longer answers", typed="more details|tell me more"),),
         "less": (Wording("less detail | shorter answers", typed="shorter|be brief"),),
+        "page": (
+            Wording(
+                "[go to | turn to] [the] {next | previous | first | last} page",
+                typed=(
+                    rf"(?:go to |turn to |open |show me )?(?:the )?({_NTH}) page"
+                    rf"|(read (?:me )?(?:the )?{_NTH} page)"
+                ),
+            ),
+            Wording(
+                f"[go to | turn to] page {{{' | '.join(NUMBERS)}}}",
+                typed=(
+                    rf"(?:go to |turn to |open |show me )?page (?:number )?({_NUMBER})"
+                    rf"|(read (?:me )?page (?:number )?{_NUMBER})"
+                ),
+            ),
+            Wording(
+                "how many {pages} [are there | does it have]",
+                typed=r"how many (pages) (?:are (?:in )?(?:it|this|here)|does this have|has it)",
+            ),
+            Wording("(which | what) {page} is (this | it)", typed=r"(?:which|what) (page) am i on"),
+        ),
         "next": (
             Wording(
                 "next {line | sentence | word}",
@@ -91,11 +141,33 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
                 "have i (seen | saved) {this [before]}",
                 typed=r"(?:have|did) i (?:seen?|saved?) ((?:this|that|it)(?: before)?)",
             ),
+            Wording(
+                typed=(
+                    rf"(?:find|search for|look for|where is) (.+) in {_NOTES}"
+                    rf"|(?:search|look in) {_NOTES} for (.+)"
+                    rf"|what do {_NOTES} say about (.+)"
+                ),
+            ),
+        ),
+        "recall": (
+            Wording(typed=rf"(?:read|read me|open) (.+) (?:in|from) {_NOTES}"),
+        ),
+        "yes": (
+            Wording(
+                "yes [please]",
+                typed=(
+                    r"(?:yeah|yep|sure|ok|okay|of course|yes do|do it|do that|go ahead)"
+                    r"(?: thanks| thank you)?|yes (?:thanks|thank you|do it|read it|delete it)"
+                ),
+            ),
+        ),
+        "no": (
+            Wording("no [thank you]", typed=r"nope|no thanks|not now|no need|no (?:do not|don't)"),
         ),
         "forget": (
             Wording(
                 "(forget | delete) {everything}",
-                typed=r"(?:delete|forget) (all|everything|number \w+)",
+                typed=r"(?:delete|forget) (all|everything|number \w+|(?:my|the) (?!question\b).+)",
             ),
         ),
         "help": (

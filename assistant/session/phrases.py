@@ -1,6 +1,7 @@
 """The sentences that a session says of itself."""
 
 import re
+from collections.abc import Sequence
 
 from assistant.settings.settings import KEYS, Settings, value_text
 
@@ -9,6 +10,8 @@ FIRST_QUESTION = (
     "Shall I speak, or do you use a screen reader? 1: speak. 2: screen reader. 3: text only. "
     "You can change it later with /set speech.mode."
 )
+PRESS_ONE = "Press 1, 2 or 3. 1: I speak. 2: your screen reader speaks. 3: text only."
+STILL_OPEN = f"I am silent until you have chosen. {PRESS_ONE}"
 CHOSEN = {
     "voice": f"I speak. {FOR_HELP}",
     "screen_reader": f"Your screen reader speaks; I only give short sounds. {FOR_HELP}",
@@ -26,14 +29,20 @@ NOT_OPENED = (
     "back to the camera: /open camera."
 )
 WELCOME = "You are welcome."
+ALL_RIGHT = "All right."
+NOTHING_ASKED = "There is nothing to answer; ask me something."
+NOTHING_DELETED = "Nothing is deleted."
 NO_PICTURE_TO_READ = "There is no camera and no picture. Open a picture: /open PICTURE."
 NO_PICTURE_TO_COMPARE = "There is no picture to compare. Open a picture: /open PICTURE."
+NO_PAGES = "There are no pages to turn; only a file has pages. Open one: /open FILE."
 CAMERA_AGAIN = "I look through the camera."
 CAMERA_AGAIN_LOST = "I look through the camera again; it gives no picture now."
 NO_CAMERA = "There is no camera. Open a picture: /open PICTURE."
 KEPT_QUESTION = "I keep your question until I see more."
 NO_GOOD_PICTURE = "No better picture came in a minute; show it to the camera and ask again."
 NOTHING_TO_REPEAT = "There is nothing to repeat yet; ask a question first."
+NOTHING_TO_PAUSE = "Nothing is being spoken that could be paused."
+NOTHING_PAUSED = "Nothing is paused."
 NOTHING_TO_CHECK = "There is no question to check yet; ask one first."
 NOT_UNDERSTOOD = "I did not understand. Say it in other words, or type it."
 NO_LISTENER = "I cannot hear: there is no microphone or no recognizer. Type your question."
@@ -61,6 +70,20 @@ def choice_of_speech(text: str) -> str | None:
     return next((mode for mode, said in _CHOICES.items() if re.fullmatch(said, words)), None)
 
 
+def is_wrong_choice(text: str) -> bool:
+    """True for what can only be meant as an answer to the first question, and is none."""
+    words = re.sub(r"[^\w ]", "", text.lower()).strip()
+    return len(words) <= 1 or words.isdecimal() or re.fullmatch(_WRONG_CHOICES, words) is not None
+
+
+_WRONG_CHOICES = r"(?:yes|yeah|yep|no|nope|ok|okay|both|none of them|four|zero)(?: please)?"
+
+
+def help_words(examples: Sequence[str]) -> str:
+    """What is said for help: examples, a line each, and where all commands are."""
+    return "\n".join(("You can say, for example:", *examples, "/help lists all commands."))
+
+
 def is_thanks(text: str) -> bool:
     """True for words that ask nothing and only thank."""
     words = re.sub(r"[^\w ]", "", text.lower()).strip()
@@ -76,6 +99,11 @@ _THANKS = (
 def waiting_words(waited_s: float) -> str:
     """What is said while the user waits; the seconds differ, so that no sentence comes twice."""
     return f"{STILL_WORKING} {waited_s:.0f} seconds so far."
+
+
+def no_such_language(name: str) -> str:
+    """What is said of a language whose name nobody knows."""
+    return f"{name}: no such language; say it in English, such as: in German voice."
 
 
 def setting_words(settings: Settings, name: str) -> str:

@@ -94,6 +94,8 @@ class StateKeeper:
         """Derive the state, and announce it if it is another one."""
         if self._ear.listening:
             state = State.LISTENING
+        elif self._voice.paused and self._voice.has_speech:
+            state = State.PAUSED
         elif self._voice.speaking:
             state = State.SPEAKING
         elif self._jobs.running and not self._jobs.brief:
@@ -101,6 +103,7 @@ class StateKeeper:
         else:
             state = State.IDLE
         waits = state in (State.LOOKING, State.THINKING) and not self._jobs.endless
+        waits = waits and not self._jobs.has_answered
         waits = waits or (state is State.IDLE and self._is_busy)
         if waits and not self._waiting.running:
             self._waiting.start()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from assistant.answers import Answer, Detail, Note, NoteKind
 from assistant.skills import quote, vocabulary
 from assistant.skills.dating import LABELS, MOST_DATES, as_dates
-from assistant.skills.quoting import TURN_PACKAGE, listed, not_found
+from assistant.skills.quoting import TURN_PACKAGE, listed, not_found, way_of
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
@@ -59,7 +59,8 @@ class Expiry:
         """The date as it stands, and whether it has passed."""
         if not answer.found:
             missing = answer.note(NoteKind.NOT_FOUND)
-            told = f"I can't tell: I find no expiry date in the text. {TURN_PACKAGE}"
+            way_out = way_of(answer, TURN_PACKAGE)
+            told = f"I can't tell: I find no expiry date in the text. {way_out}"
             return told if missing else ""
         return " ".join(filter(None, (_dates(answer, detail), _sentence(answer))))
 

@@ -8,7 +8,7 @@ from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.meaning import best_match, content_words, words
 from assistant.text.page import Page
-from assistant.text.retrieval import Hit, places_for
+from assistant.text.retrieval import Hit, confirmed, places_for, places_near
 from assistant.text.tokens import Kind
 
 SURE = 0.85
@@ -28,6 +28,11 @@ class Quote:
         if not page.rows:
             return None
         hits = places_for(page, asked.words)
+        closeness = scene.closeness(page)
+        if closeness is not None and hits:
+            hits = confirmed(page, asked.words, hits, closeness)
+        elif closeness is not None:
+            hits = places_near(page, asked.words, closeness)
         if not hits:
             return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked, page)),))
         found = tuple(as_found(hit) for hit in hits)
@@ -57,7 +62,7 @@ def as_found(hit: Hit) -> Found:
         return Found(hit.cell.text, label or None, hit.cell.lines)
     if value is not None and hit.is_one_of_many:
         label = ", ".join(dict.fromkeys(filter(None, (value.left, value.head)))) or value.label
-        return Found(value.token.text, label or None, value.lines)
+        return Found(value.token.text, label or None, value.lines, value.token.kind)
     label = value.label if value is not None else ""
     return Found(" ".join(hit.passage.text.split()), label or None, hit.passage.lines)
 

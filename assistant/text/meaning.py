@@ -6,7 +6,6 @@ word that means the same, or one that recognition spelt a little differently.
 
 import functools
 import re
-import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -14,6 +13,8 @@ from importlib import resources
 import snowballstemmer
 from babel.dates import get_day_names
 from rapidfuzz import fuzz
+
+from models.files.bounded import parse_toml
 
 SAME, COMPOUND, SYNONYM, MISSPELT = 1.0, 0.9, 0.85, 0.8
 """How well a word matches: its stem, a compound with it, a word of its sense, a near spelling."""
@@ -166,7 +167,7 @@ def unaccented(word: str) -> str:
 def _senses() -> dict[str, set[int]]:
     senses: dict[str, set[int]] = {}
     text = resources.files("assistant.text").joinpath("synonyms.toml").read_text("utf-8")
-    for number, group in enumerate(tomllib.loads(text)["groups"]):
+    for number, group in enumerate(parse_toml(text)["groups"]):
         for word in group.split():
             senses.setdefault(stem(word), set()).add(number)
     return senses

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from assistant.text.closeness import Closeness
 from assistant.text.fitting import (
     NAME_ALONE,
     OFTEN,
@@ -76,6 +77,15 @@ NO_VALUE, LOOKS_WRONG = -0.35, -0.1
 """What a row gains by the wanted value in it, or below it, and loses without any; a name and a
 place have many forms, so a row that shows none loses less."""
 
+NEAREST = 0.35
+"""Closeness in meaning, a cosine, from which a place is quoted that words did not lead to."""
+
+NEAR_FITS = 0.3
+"""What the look of an answer counts there."""
+
+AGREES, NEAR_ENOUGH = 0.05, 0.2
+"""Closeness that a place may lack against the nearest one, and a second one against the first."""
+
 LONGEST_ROW = 12
 """Words of a row that may hold several values, each with its label."""
 
@@ -117,6 +127,44 @@ def places_for(
     if not page.rows:
         return []
     return _Search(page, wish(question), language or language_of(question)).hits(most)
+
+
+def places_near(
+    page: Page, question: str, closeness: Closeness, *, most: int = MOST_PLACES
+) -> list[Hit]:
+    """The places that are nearest to a question in meaning, where its words lead nowhere.
+
+    Raises:
+        VisionError: the model that tells the meaning failed.
+    """
+    if not page.rows:
+        return []
+    return _Search(page, wish(question), language_of(question)).near(question, closeness, most)
+
+
+def confirmed(page: Page, question: str, hits: list[Hit], closeness: Closeness) -> list[Hit]:
+    """The places that words led to, as far as their meaning agrees.
+
+    A second place whose meaning is much farther away is left out; a place is the literal answer
+    only if no other is nearer.
+
+    Raises:
+        VisionError: the model that tells the meaning failed.
+    """
+    places = [hit.passage for hit in hits]
+    *near, nearest = _and_the_nearest(page, question, places, closeness)
+    kept = [hit for hit, value in zip(hits, near, strict=True) if value >= near[0] - NEAR_ENOUGH]
+    if near[0] < nearest - AGREES:
+        kept[0] = replace(kept[0], is_literal=False)
+    return kept
+
+
+def _and_the_nearest(
+    page: Page, question: str, places: Sequence[Passage], closeness: Closeness
+) -> list[float]:
+    """The closeness of some places, and at the end that of the page's nearest."""
+    values = closeness.of(question, [*places, *page.statements])
+    return [*values[: len(places)], max(values)]
 
 
 def accounts_for(asked: Sequence[str], text: str) -> bool:
@@ -218,6 +266,25 @@ class _Search:
         kinds = self._wish.kinds
         both = Kind.DATE in kinds and Kind.TIME in kinds
         return _with_its_date(self._page, found) if both else found
+
+    def near(self, question: str, closeness: Closeness, most: int) -> list[Hit]:
+        """The places that are nearest in meaning and look like the answer, the nearest first."""
+        places = self._candidates()
+        near = sorted(
+            (
+                (value + NEAR_FITS * self._fit(passage), passage)
+                for value, passage in zip(closeness.of(question, places), places, strict=True)
+            ),
+            key=lambda pair: -pair[0],
+        )
+        found: list[Hit] = []
+        for value, passage in near:
+            if value < NEAREST or value < near[0][0] - AGREES or len(found) == most:
+                break
+            hit = self._hit(passage, LEAST, is_first=False)
+            if not any(set(hit.passage.rows) & set(other.passage.rows) for other in found):
+                found.append(hit)
+        return found
 
     def _is_telling(self, at: int) -> bool:
         """False for a word that no answer needs to hold."""
@@ -411,10 +478,10 @@ class _Search:
         named = len(words(value.left)) <= LONGEST_NAME
         named = named and _likeness(self._asked, value.left) > (0.0, 0.0)
         timed = (Kind.DATE, Kind.TIME)
-        if value.token.kind in timed or is_clock(value):
-            # A day and its hours, and the hours of a span, belong together.
-            if any(each.token.kind is Kind.TIME or is_clock(each) for each in others):
-                return False
+        is_timed = value.token.kind in timed or is_clock(value)
+        # A day and its hours, and the hours of a span, belong together.
+        if is_timed and any(each.token.kind is Kind.TIME or is_clock(each) for each in others):
+            return False
         return bool(others) and short and named and all(each.left for each in others)
 
     def _cell(self, row: int, here: Sequence[Place]) -> Cell | None:
@@ -582,6 +649,7 @@ def _likeness(asked: Sequence[str], name: str) -> tuple[float, float]:
 def _with_what_follows(page: Page, sentence: Passage) -> Passage:
     """A heading alone answers nothing: the sentence below it comes with it."""
     is_short = len(words(sentence.text)) <= 4 and not page.has_values(sentence.rows[-1])
+    is_short = is_short and sentence.text.rstrip()[-1:] not in (".", "!")
     after = sentence.rows[-1] + 1
     if not is_short or after >= len(page.rows):
         return sentence

@@ -2,16 +2,13 @@
 
 import re
 
+_ASKING = ("what", "where", "who", "how", "when")
 _CONTRACTIONS = {
-    "what's": "what is",
-    "where's": "where is",
-    "who's": "who is",
     "it's": "it is",
-    "when's": "when is",
-    "how's": "how is",
     "that's": "that is",
-    "whats": "what is",
-    "wheres": "where is",
+    **{f"{word}'s": f"{word} is" for word in _ASKING},
+    # As it is typed in haste.
+    **{f"{word}s": f"{word} is" for word in ("what", "where", "who", "how")},
 }
 
 

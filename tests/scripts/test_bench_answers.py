@@ -178,12 +178,16 @@ def test_of_what_is_held_or_sealed_only_totals_are_shown(
 ) -> None:
     monkeypatch.setattr(exam_cases, "draw_missing", lambda pictures, folder: None)
     monkeypatch.setattr(bench_answers, "ask", lambda cases, place, options: {})
+    names = {Path(case["picture"]).stem: 0.5 for case in HALVES[half]}
+    monkeypatch.setattr(bench_answers, "reading", lambda *given: {"pictures": 9, "worst": names})
     out = tmp_path / "report.json"
-    bench_answers.main([str(tmp_path), "--half", half, "--show", "--out", str(out)])
+    wanted = ["--half", half, "--show", "--reading", "--out", str(out)]
+    bench_answers.main([str(tmp_path), *wanted])
     seen = capsys.readouterr().out + out.read_text()
     assert f'"cases": {len(HALVES[half])}' in seen
     for case in HALVES[half]:
         assert case["id"] not in seen and case["picture"] not in seen
+    assert not any(f"'{name}'" in seen or f'"{name}"' in seen for name in names)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from assistant.models_store.installed import (
 )
 from assistant.settings.settings import Settings
 from models.pocket import pocket_int4_folder
+from models.socket_filter import Offline
 from tests.assistant.conftest import UseKeyring
 from tests.assistant.fakes_sound import FakeMicrophone, FakePlayer, FakeVoice
 
@@ -153,17 +154,22 @@ def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
 
 
 def test_all_the_parts_are_looked_at(home: Path) -> None:
-    names = ", ".join(probe.name for probe in wiring.doctor_probes(delete_id=""))
+    names = ", ".join(
+        probe.name for probe in wiring.doctor_probes(delete_id="", offline=Offline(True))
+    )
     assert names == (
         "camera, microphone, loudspeaker, voice, recognizer, text recognition, models, "
-        "graphics card, memory, disk, saved things, device identifier, settings"
+        "graphics card, memory, disk, saved things, offline, device identifier, settings"
     )
     (home / "config").mkdir(parents=True)
     (home / "config/settings.toml").write_text('[speech]\nmode = "screen_reader"\n')
-    matters = {probe.name: probe.matters for probe in wiring.doctor_probes(delete_id="")}
+    matters = {
+        probe.name: probe.matters
+        for probe in wiring.doctor_probes(delete_id="", offline=Offline(True))
+    }
     assert matters["camera"] and not matters["loudspeaker"] and not matters["voice"]
     (home / "config/settings.toml").write_text("= broken")
-    settings = wiring.doctor_probes(delete_id="")[-1]
+    settings = wiring.doctor_probes(delete_id="", offline=Offline(True))[-1]
     assert one(settings).words() == (
         f"settings: Limited. Their file has a mistake. {home}/config/settings.toml: is not TOML: "
         "Invalid statement (at line 1, column 1). Correct or remove it; all settings are at their "
@@ -172,7 +178,7 @@ def test_all_the_parts_are_looked_at(home: Path) -> None:
     (home / "config/settings.toml").write_text("verbosity = 3\nspeach = 1")
     assert (
         "file has 2 mistakes, of which this is the first. "
-        in one(wiring.doctor_probes(delete_id="")[-1]).words()
+        in one(wiring.doctor_probes(delete_id="", offline=Offline(True))[-1]).words()
     )
 
 
@@ -316,10 +322,28 @@ def test_a_muted_microphone_is_told() -> None:
         assert (microphone.opened, microphone.closed) == (1, 1)
 
 
+def test_what_is_said_of_the_network() -> None:
+    look = doctor_machine.look_at_network
+    good = look(Offline(True), Settings(), {})
+    assert good == Finding(State.OK, "enforced by the kernel")
+    stream = look(Offline(True), Settings(camera_source="rtsp://phone/1"), {})
+    assert stream.state is State.OK and "one process alone may go online" in stream.text
+    without = look(Offline(False, "only Linux can do this"), Settings(), {})
+    assert without.state is State.LIMITED and without.cause == "only Linux can do this"
+    assert "not enforced by the kernel" in without.text
+    partly = look(Offline(True, "input of this program is a network connection"), Settings(), {})
+    assert partly.state is State.LIMITED and "input" in partly.cause
+    for server in ("tcp:192.0.2.1:4713", "desk.lan"):
+        far = look(Offline(True), Settings(), {"PULSE_SERVER": server})
+        assert far.state is State.LIMITED and server in far.cause and "Unix socket" in far.fix
+    for server in ("unix:/run/user/1000/pulse/native", "/run/pulse", "{me}unix:/p tcp:desk.lan"):
+        assert look(Offline(True), Settings(), {"PULSE_SERVER": server}) == good
+
+
 @pytest.mark.slow
 def test_nothing_crashes_on_this_very_machine(offline: None) -> None:
-    found = list(examine(wiring.doctor_probes(delete_id="")))
-    assert len(found) == 13
+    found = list(examine(wiring.doctor_probes(delete_id="", offline=Offline(True))))
+    assert len(found) == 14
     for one in found:
         assert one.seconds < 6
         if one.finding.state is State.MISSING:
@@ -336,4 +360,6 @@ def test_the_command_ends_by_itself() -> None:
     )
     assert ended.returncode in (0, 1)
     report = json.loads(ended.stdout)
+    (offline,) = (one for one in report["findings"] if one["name"] == "offline")
+    assert offline["state"] == "limited" or offline["text"] == "enforced by the kernel"
     assert report["fine"] is (ended.returncode == 0)
