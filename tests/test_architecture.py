@@ -40,6 +40,7 @@ OWNED = {
     "pi_heif": {"models/documents.py"},
     "snowballstemmer": {"assistant/text/meaning.py"},
     "phonenumbers": {"assistant/text/tokens.py"},
+    "py3langid": {"assistant/text/languages.py"},
     "platformdirs": {"models/own_folders.py"},
     "matplotlib": {"quantizer/compare/plots.py"},
 }

@@ -82,8 +82,26 @@ class Pyttsx3Synthesizer:
             self.close()
             self._worker = _Worker(self._worker_file)
 
-    def synthesize(self, text: str) -> AudioClip:
+    def languages(self) -> frozenset[str]:
+        """The languages of the engine's voices, two or three letters each.
+
+        Raises:
+            SynthesizerError: no engine, or no answer in time.
+        """
+        self.start()
+        worker = self._worker
+        assert worker is not None
+        try:
+            worker.wait_until_ready(self._timeout_s)
+        except SynthesizerError:
+            self.close()
+            raise
+        return worker.languages
+
+    def synthesize(self, text: str, language: str | None = None) -> AudioClip:
         """Return the sound of one sentence; a worker that hangs or died is replaced.
+
+        language: one of `languages`, whose voice speaks it; None for the usual voice.
 
         Raises:
             SynthesizerError: no text, no engine, no such voice, or no answer in time.
@@ -97,7 +115,7 @@ class Pyttsx3Synthesizer:
         path = worker.folder / f"{self._count}.wav"
         try:
             worker.wait_until_ready(self._timeout_s)
-            reply = worker.ask(self._request(text, path), self._timeout_s)
+            reply = worker.ask(self._request(text, path, language), self._timeout_s)
             self._check(reply)
             clip = read_clip(path)
             if not len(clip.samples):
@@ -125,8 +143,14 @@ class Pyttsx3Synthesizer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _request(self, text: str, path: Path) -> dict[str, Any]:
-        return {"text": text, "path": str(path), "rate_wpm": self._rate_wpm, "voice": self._voice}
+    def _request(self, text: str, path: Path, language: str | None) -> dict[str, Any]:
+        return {
+            "text": text,
+            "path": str(path),
+            "rate_wpm": self._rate_wpm,
+            "voice": self._voice,
+            "language": language,
+        }
 
     def _check(self, reply: dict[str, Any]) -> None:
         if reply.get("missing_voice"):
@@ -170,6 +194,7 @@ class _Worker:
             ) from error
         self._replies: queue.Queue[str] = queue.Queue(maxsize=MOST_REPLIES)
         self._ready = False
+        self.languages: frozenset[str] = frozenset()
         threading.Thread(target=self._listen, name="speech replies", daemon=True).start()
 
     @property
@@ -182,6 +207,7 @@ class _Worker:
         reply = self._next_reply(timeout_s)
         if not reply.get("ready"):
             raise SynthesizerError(f"no speech engine ({reply.get('error')})", _WAY_OUT)
+        self.languages = frozenset(map(str, reply.get("languages") or ()))
         self._ready = True
 
     def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:

@@ -109,6 +109,11 @@ def installed_text_model() -> Path | None:
     return _latest(ModelKind.TEXT)
 
 
+def installed_embedder() -> Path | None:
+    """The folder of the model that tells the meaning of texts, or None."""
+    return _latest(ModelKind.MEANING)
+
+
 def _latest(kind: ModelKind) -> Path | None:
     pulled = [
         model.name for model in known_models() if model.kind is kind and is_installed(model.name)

