@@ -258,9 +258,10 @@ class Answerer:
                     yield piece
             elif skill.traits.quick and _tells_nothing(piece):
                 # Asked for what is in view, it is told once what can be told without a model.
-                instead = None if known else skill.find(asked, scene)
+                # Who wants it described wants a model, and is told that there is none.
+                lacks = piece.note(NoteKind.NO_MODEL) and "describe" in asked.words.split()
                 if not known:
-                    yield instead or piece
+                    yield piece if lacks else skill.find(asked, scene) or piece
                 return
             elif not (piece.found and repeats(" ".join(piece.values), known)):
                 yield piece

@@ -21,7 +21,7 @@ from assistant.skills.evidence import has_words, weighed
 from assistant.skills.examples import examples
 from assistant.skills.follow_ups import resolve
 from assistant.skills.parting import parts
-from assistant.skills.router import is_known, skill_named
+from assistant.skills.router import is_known
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
 from assistant.skills.spell import spellable
@@ -162,8 +162,8 @@ class Conversation:
                 return
             yield _from_before(piece) if from_before else piece
             from_before = False
-        if skill_named(resolved.asked.skill).traits.text:
-            self._note(scene)
+        # Whatever read the text, "next line" and "spell it" are about it from now on.
+        self._note(scene)
 
     def read(self, frame: Frame, cancelled: Cancelled = never) -> Iterator[Piece]:
         """Read all text, the first lines as soon as they are known.
