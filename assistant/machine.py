@@ -28,6 +28,20 @@ def check_room(folder: Path, needed_bytes: int) -> None:
         )
 
 
+def is_running(process_id: int) -> bool:
+    """True unless no process has this number."""
+    if os.name == "nt" or process_id == os.getpid():
+        # On Windows signal 0 is no question but Ctrl+C; what it owns is left to the system there.
+        return True
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, as 64 hexadecimal digits."""
     with path.open("rb") as file:

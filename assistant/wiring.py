@@ -40,6 +40,7 @@ from assistant.speech.engine import Synthesizer
 from assistant.speech.speaker import Speaker
 from assistant.speech.spoken_synthesizer import SpokenSynthesizer
 from assistant.stopwatch import Stopwatch
+from assistant.text import languages
 from models.socket_filter import Offline
 
 CLOSE_WITHIN_S = 0.5
@@ -172,15 +173,22 @@ def open_listener(chosen: str) -> Listener:
 # Speaking.
 
 
-def open_synthesizer(settings: Settings, *, timeout_s: float | None = None) -> Synthesizer:
+def open_synthesizer(
+    settings: Settings,
+    *,
+    timeout_s: float | None = None,
+    notice: Callable[[str], None] = lambda notice: None,
+) -> Synthesizer:
     """The speech engine, with the voice and the speed of the settings.
 
     timeout_s: for one sentence; None for the usual one.
+    notice:    told which language has no voice.
     """
     from assistant.devices.synthesizer import Pyttsx3Synthesizer
 
     synthesizer = SpokenSynthesizer(
-        Pyttsx3Synthesizer() if timeout_s is None else Pyttsx3Synthesizer(timeout_s=timeout_s)
+        Pyttsx3Synthesizer() if timeout_s is None else Pyttsx3Synthesizer(timeout_s=timeout_s),
+        notice=notice,
     )
     synthesizer.set_rate(settings.speech_rate)
     synthesizer.set_voice(settings.speech_voice or None)
@@ -198,13 +206,17 @@ def open_player() -> ClipPlayer:
     return SoundDevicePlayer()
 
 
-def open_speaker() -> Speaker:
-    """What speaks in a conversation; engine and loudspeaker are opened in its own thread."""
+def open_speaker(notice: Callable[[str], None]) -> Speaker:
+    """What speaks in a conversation; engine and loudspeaker are opened in its own thread.
+
+    notice: told, from that thread, which language has no voice.
+    """
     from assistant.devices.player import SoundDevicePlayer
     from assistant.devices.synthesizer import Pyttsx3Synthesizer
     from assistant.speech.sentence_speaker import SentenceSpeaker
 
-    return SentenceSpeaker(SpokenSynthesizer(Pyttsx3Synthesizer()), SoundDevicePlayer)
+    synthesizer = SpokenSynthesizer(Pyttsx3Synthesizer(), notice=notice)
+    return SentenceSpeaker(synthesizer, SoundDevicePlayer)
 
 
 class Live:
@@ -241,7 +253,7 @@ class Live:
             mirrored=lambda: self.session.settings.camera_mirrored,
         )
         self.session = Session(conversation, settings=settings, save=self._save)
-        self._speaker = open_speaker() if speech else None
+        self._speaker = open_speaker(self.session.report) if speech else None
         self._listener = LateListener()
         self._frames: FrameSource | None = None
         if settings.camera_source.strip().lower() not in ("", "none"):
@@ -286,7 +298,10 @@ class Live:
         save_setting(settings_file(), settings, name)
 
     def _open(self) -> None:
-        wanted = [self._open_listener, self._models.find, self._reader.load, self._meanings.find]
+        wanted = [
+            *(self._open_listener, self._models.find, self._reader.load, self._meanings.find),
+            languages.load,
+        ]
         if self._settings.history_enabled:
             wanted.append(self._open_memory)
         for open_one in wanted:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from assistant.answers import Answer, Basis
+from assistant.answers import Answer, Basis, Said
 from assistant.audio import AudioClip, check_wav_output, join_clips, read_question, write_wav
 from assistant.commands.exits import ANSWERED, EXIT_CODES, NO_AUDIO, print_error
 from assistant.errors import PlayerError, SynthesizerError, UsageError
@@ -22,7 +22,8 @@ from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from assistant.skills import router
 from assistant.speech.engine import Synthesizer
-from assistant.speech.rendering import spoken_sentences
+from assistant.speech.parts import Parts
+from assistant.speech.rendering import spoken_parts, spoken_sentences
 from assistant.stopwatch import Stopwatch
 from assistant.ui.plain import PlainFront
 from assistant.wiring import (
@@ -205,13 +206,14 @@ class _Speech:
         self._file: Path | None = options.answer_audio
         self._overwrite: bool = options.overwrite
         self._volume = settings.speech_volume
+        self._texts = settings.speech_texts
         self._front = front
         self._stopwatch = stopwatch
         self._synthesizer: Synthesizer | None = None
         # Never over a screen reader: who has chosen one gets files that were asked for, no sound.
         speaks = settings.speech_mode in OWN_VOICE and not (options.no_speech or options.json)
         if self._file is not None or speaks:
-            self._synthesizer = open_synthesizer(settings)
+            self._synthesizer = open_synthesizer(settings, notice=front.status)
 
     def start(self) -> None:
         """Let the speech engine start while the picture is looked at."""
@@ -225,14 +227,14 @@ class _Speech:
         if self._synthesizer is None:
             return True
         sentences = [
-            sentence
+            spoken
             for answer, text in zip(answers, texts, strict=True)
-            for sentence in spoken_sentences(answer.basis, text)
+            for spoken in self._sentences(answer, text)
         ]
         try:
             if self._file is not None:
                 with self._stopwatch.stage("synthesize"):
-                    clips = [self._synthesizer.synthesize(sentence) for sentence in sentences]
+                    clips = [self._synthesizer.synthesize(*sentence) for sentence in sentences]
                 write_wav(self._file, join_clips(clips), overwrite=self._overwrite)
             else:
                 self._play(sentences)
@@ -245,13 +247,18 @@ class _Speech:
             self._front.status(said)
         return True
 
-    def _play(self, sentences: Sequence[str]) -> None:
+    def _sentences(self, answer: Answer, text: str) -> list[tuple[str, tuple[Said, ...]]]:
+        """The sentences of an answer with their parts, in the order in which they are spoken."""
+        parts = Parts(spoken_parts(answer.basis, router.told(answer), self._texts))
+        return [(each, parts.of(each)) for each in spoken_sentences(answer.basis, text)]
+
+    def _play(self, sentences: Sequence[tuple[str, tuple[Said, ...]]]) -> None:
         assert self._synthesizer is not None
         player = open_player()
         player.set_volume(self._volume)
         for sentence in sentences:
             with self._stopwatch.stage("synthesize"):
-                clip: AudioClip = self._synthesizer.synthesize(sentence)
+                clip: AudioClip = self._synthesizer.synthesize(*sentence)
             with self._stopwatch.stage("play"):
                 player.play(clip)
 

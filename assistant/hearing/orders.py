@@ -45,6 +45,20 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
                 ),
             ),
         ),
+        "voice": (
+            Wording(
+                "[read (it | this | that)] in [a | an | the] {english | german | french | spanish"
+                " | italian | dutch | portuguese} voice",
+                typed=(
+                    r"(?:(?:read|say|speak) (?:it|this|that|the text)(?: again)? )?"
+                    r"(?:in|with) (?:an? |the )?(\w+) voice|use (?:an? |the )?(\w+) voice"
+                ),
+            ),
+            Wording(
+                "read (it | this | that) in {its own language}",
+                typed=r"(?:read (?:it|this|that) )?in (?:its|their) (own) (?:language|voice)",
+            ),
+        ),
         "slower": (
             Wording("[speak] slower", typed=r"(?:talk|read) slower|(?:\w+ )?more slowly"),
         ),

@@ -218,6 +218,11 @@ def write_record(record: PullRecord) -> None:
         json.dump(content, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
+    # The model that was pulled last is used, also where the clock was set back since.
+    others = (each.stat().st_mtime_ns for each in path.parent.glob("*.json") if each != path)
+    newest = max(others, default=0)
+    if half.stat().st_mtime_ns <= newest:
+        os.utime(half, ns=(newest + 1, newest + 1))
     os.replace(half, path)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from assistant.errors import AssistantError
 from assistant.session.events import State
 from models.errors import ModelsError
+from models.system_errors import OUT_OF_MEMORY, is_out_of_memory
 
 Message = Callable[[], None]
 
@@ -82,9 +83,8 @@ class Worker:
             except Exception as error:
                 # The last line of defence: the session goes on, and a developer gets the trace.
                 logging.getLogger(__name__).info("unexpected failure", exc_info=True)
-                self._on_failed(
-                    ticket, f"unexpected failure ({type(error).__name__}: {error}); ask again"
-                )
+                said = f"unexpected failure ({type(error).__name__}: {error}); ask again"
+                self._on_failed(ticket, OUT_OF_MEMORY if is_out_of_memory(error) else said)
             self._on_done(ticket)
 
 

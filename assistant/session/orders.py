@@ -19,6 +19,7 @@ class Action(enum.Enum):
     PAGE = "page"
     READ = "read"
     REPEAT = "repeat"
+    VOICE = "voice"
     DOUBLE_CHECK = "check"
     KEEP_READING = "live"
     NEXT = "next"
@@ -68,6 +69,7 @@ HELP: Mapping[Action, str] = MappingProxyType(
         Action.STOP: "/stop: be silent and forget the question",
         Action.READ: "/read: read all text",
         Action.REPEAT: "/repeat: say the last answer again",
+        Action.VOICE: "/voice german: the same in that voice; /voice own: in the text's language",
         Action.DOUBLE_CHECK: "/check: ask again in another way, and compare",
         Action.KEEP_READING: "/live: read new text as it comes into view, until /stop",
         Action.NEXT: "/next: next line; also /next sentence, /next word",
@@ -136,7 +138,10 @@ def parse_command(line: str) -> Order:
 
 
 _NEED_ARGUMENT = frozenset(
-    {Action.OPEN, Action.FIND, Action.WHERE, Action.FORGET, Action.RECALL, Action.HEADPHONES}
+    {
+        *(Action.OPEN, Action.FIND, Action.WHERE, Action.FORGET, Action.RECALL),
+        *(Action.HEADPHONES, Action.VOICE),
+    }
 )
 
 

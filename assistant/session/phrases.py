@@ -101,6 +101,11 @@ def waiting_words(waited_s: float) -> str:
     return f"{STILL_WORKING} {waited_s:.0f} seconds so far."
 
 
+def no_such_language(name: str) -> str:
+    """What is said of a language whose name nobody knows."""
+    return f"{name}: no such language; say it in English, such as: in German voice."
+
+
 def setting_words(settings: Settings, name: str) -> str:
     """What is said when a setting has changed."""
     if name == "speech.rate":

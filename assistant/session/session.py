@@ -42,6 +42,7 @@ from assistant.session.tasks import Tasks
 from assistant.session.voice import Voice
 from assistant.settings.settings import Settings, Value
 from assistant.speech.speaker import Earcon, Speaker, SpeechEvent, SpeechEventKind
+from models.system_errors import OUT_OF_MEMORY, is_out_of_memory
 
 MOST_MESSAGES = 1000
 """Messages that may wait; the session's thread does nothing slow, so few ever do."""
@@ -236,9 +237,8 @@ class Session:
         except Exception as error:
             # The last line of defence: a session that dies leaves its user in silence.
             logging.getLogger(__name__).info("unexpected failure", exc_info=True)
-            self._port.fail(
-                f"unexpected failure ({type(error).__name__}: {error}); go on, or restart"
-            )
+            said = f"unexpected failure ({type(error).__name__}: {error}); go on, or restart"
+            self._port.fail(OUT_OF_MEMORY if is_out_of_memory(error) else said)
         self._bridge_silence()
         self._state.settle()
         if self._inbox.empty():

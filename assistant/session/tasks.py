@@ -32,7 +32,9 @@ from assistant.session.protocols import Answering
 from assistant.session.state import Waiting
 from assistant.settings.paths import typed_path
 from assistant.settings.settings import Settings
+from assistant.speech.rendering import OWN_LANGUAGE
 from assistant.speech.speaker import Earcon
+from assistant.text.languages import code_of
 from models.errors import PictureError
 
 MOST_QUESTION_S = 20.0
@@ -76,7 +78,7 @@ class Tasks:
         self._spoken: queue.Queue[str] = queue.Queue(MOST_SPOKEN)
         self._ahead: Frame | None = None
         self._kept_question, self._kept_at_s = "", 0.0
-        self._answers = Answers(port)
+        self._answers = Answers(port, lambda: settings().speech_texts)
         self._opening: Ticket | None = None
         self._deletion: Deletion | None = None
         self._in_notes = False
@@ -162,6 +164,8 @@ class Tasks:
             self._turn(argument)
         elif action is Action.FIND and self._finds_in_notes:
             self._note(Action.WHERE, argument)
+        elif action is Action.VOICE:
+            self._read_in(argument)
         elif action in NAVIGATION:
             self._navigate(action, argument)
         elif action in Notes.ACTIONS:
@@ -302,6 +306,18 @@ class Tasks:
             self._new_question("read this")
             self._answer_with(self._answerer.read, waits="read this")
 
+    def _read_in(self, voice: str) -> None:
+        """Say the last answers, or read the text, in the voice of a language or the text's own."""
+        chosen = OWN_LANGUAGE if "own" in voice.split() else code_of(voice)
+        if chosen is None:
+            self._port.fail(phrases.no_such_language(voice))
+        elif self._answers.any_given:
+            self._answers.use_voice(chosen)
+            self._answers.repeat()
+        else:
+            self._read()
+            self._answers.use_voice(chosen)
+
     def _double_check(self) -> None:
         question, context = self._answers.question, self._context
         if not question or context.frame is None:
@@ -320,7 +336,7 @@ class Tasks:
 
             def moved() -> None:
                 self._port.emit(ReadingMoved(text, position))
-                self._port.say_answer(text)
+                self._port.say_answer(text, self._answers.quoted(text))
 
             self._jobs.post(ticket, moved)
 

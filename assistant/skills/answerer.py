@@ -15,7 +15,13 @@ from assistant.seeing.layout import page_text, reading_order
 from assistant.seeing.quality import Cause, light_hint
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import quote
-from assistant.skills.grounding import digits_are_read, ground_model
+from assistant.skills.evidence import weighed
+from assistant.skills.grounding import (
+    LEAST_ACCURACY,
+    digits_are_read,
+    ground_model,
+    words_are_read,
+)
 from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
@@ -23,6 +29,7 @@ from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
 from assistant.skills.subject import foreign, unaccounted
 from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
+from assistant.text import languages
 from assistant.text.closeness import EmbedOpener
 from assistant.text.sentences import SentenceBuffer
 from models.pictures import RgbPicture
@@ -87,7 +94,7 @@ class Answerer:
         if scene.cause is not None:
             return with_way_on(spoilt(asked.skill, scene.cause), scene)
         found = skill_named(asked.skill).find(asked, scene) or no_text(asked.skill, rgb)
-        return with_way_on(found, scene)
+        return with_way_on(weighed(found, scene.known_lines), scene)
 
     def scene(self, rgb: RgbPicture, sheet: Sheet | None = None) -> Scene:
         """A picture about which questions can follow each other; sheet as in `Frame`."""
@@ -113,6 +120,7 @@ class Answerer:
         scene.lines(cancelled)
         if cancelled():
             return
+        languages.load()
         page = scene.page(cancelled)
         closeness = scene.closeness(page)
         if closeness is not None:
@@ -159,10 +167,11 @@ class Answerer:
             raise UsageError("the question is empty; ask something, such as: what does it say")
         asked = dataclasses.replace(asked, cancelled=cancelled)
         for piece in self._pieces(asked, scene, two_speed):
-            if isinstance(piece, Answer) and not cancelled():
-                yield with_way_on(piece, scene)
-            else:
+            if not isinstance(piece, Answer):
                 yield piece
+                continue
+            answer = careful(weighed(piece, scene.known_lines))
+            yield answer if cancelled() else with_way_on(answer, scene)
 
     def _pieces(self, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
         skill = skill_named(asked.skill)
@@ -182,14 +191,13 @@ class Answerer:
             model = self._open_text_model() if lines and not asked.cancelled() else None
             if model is not None:
                 pieces = model.answer(_page(lines), asked.question, asked.cancelled)
-                for piece in _told_by_text_model(skill, pieces, lines, model.name):
-                    yield careful(piece) if isinstance(piece, Answer) else piece
+                yield from _told_by_text_model(skill, pieces, lines, model.name)
                 return
         answer = skill.find(asked, scene)
         if asked.cancelled():
             return
         if answer is None:
-            yield careful(self._without_text(skill, asked, scene))
+            yield self._without_text(skill, asked, scene)
             return
         if skill.traits.text:
             answer = _about_the_subject(answer, asked, scene)
@@ -197,7 +205,7 @@ class Answerer:
             answer = self._if_it_can(asked, scene) or answer
         if skill.traits.text:
             answer = _with_edge(answer, scene)
-        yield careful(answer)
+        yield answer
 
     def _without_text(self, skill: Skill, asked: Asked, scene: Scene) -> Answer:
         if skill.traits.model is not ModelUse.WITHOUT_TEXT:
@@ -324,11 +332,16 @@ class Answerer:
             return
         if stream and sentences.has_given:
             yield from sentences.rest()
+        traits = skill.traits
         accuracy = None
         if own is not None:
             # What was not measured, or on other pictures, is no ground for more than a guess.
             accuracy = measured_accuracy(model, own, max(scene.rgb.shape[:2]))
-        traits = skill.traits
+            about_text = traits.text or own.skill in PRINTED
+            if about_text and accuracy < LEAST_ACCURACY and not words_are_read(text, scene.lines()):
+                # Letters and figures that such a model alone sees are mostly not there.
+                yield Answer(skill.name, notes=(Note(NoteKind.DECLINED),), model=model.name)
+                return
         # A general model may state digits that it claims to see: only recognized ones count.
         is_claim = model.skills is None and not traits.counts and any(map(str.isdigit, text))
         needs_lines = is_claim or traits.model is ModelUse.WHERE_UNKNOWN
@@ -341,6 +354,10 @@ class Answerer:
             counts=traits.counts,
         )
         yield Answer(skill.name, (Found(text),), basis, model=model.name)
+
+
+PRINTED = frozenset({"word", "lines", "title", "author", "field"})
+"""Skills of a small model whose answers are characters of the picture."""
 
 
 def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
@@ -371,7 +388,7 @@ def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
 
 
 def _near_in_meaning(asked: Asked, scene: Scene) -> Answer | None:
-    """What a model finds nearest to a question whose skill found nothing; never more than a guess."""
+    """What a model finds nearest where a skill found nothing; never more than a guess."""
     if scene.closeness(scene.page(asked.cancelled)) is None:
         return None
     quoted = quote.SKILL.find(asked, scene)
@@ -417,6 +434,8 @@ def no_text(skill: str, rgb: RgbPicture, model: str | None = None) -> Answer:
 def careful(answer: Answer) -> Answer:
     """The answer; a guess about medicine or money notes that nothing confirms it."""
     if answer.basis is not Basis.GUESS or not skill_named(answer.skill).traits.careful:
+        return answer
+    if answer.note(NoteKind.HARD_TO_READ) or answer.note(NoteKind.UNVERIFIED):
         return answer
     return dataclasses.replace(answer, notes=(*answer.notes, Note(NoteKind.UNVERIFIED)))
 

@@ -6,6 +6,7 @@ from assistant.seeing.text import TextLine
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, Traits
 from assistant.skills.wording import Wording
+from assistant.text.tokens import Kind
 
 NO_CODE = (
     "I can't tell: I find no barcode. Turn the package slowly, and hold it a hand's length away."
@@ -68,7 +69,14 @@ def codes_in_view(asked: Asked, scene: Scene) -> Answer | None:
     if not codes:
         return None
     found = tuple(
-        Found(code.text, _kind(code), (TextLine(code.text, code.box, 1.0),)) for code in codes
+        Found(
+            code.text,
+            _kind(code),
+            (TextLine(code.text, code.box, 1.0),),
+            # Of an article's number each figure counts; other codes hold anything.
+            Kind.CODE if code.is_product else None,
+        )
+        for code in codes
     )
     return Answer(SKILL.name, found, Basis.READ)
 

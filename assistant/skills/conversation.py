@@ -17,6 +17,7 @@ from assistant.skills import read as reading
 from assistant.skills import saying
 from assistant.skills.answerer import Answerer, no_text, spoilt
 from assistant.skills.double_check import compared, other_view
+from assistant.skills.evidence import has_words, weighed
 from assistant.skills.examples import examples
 from assistant.skills.follow_ups import resolve
 from assistant.skills.parting import parts
@@ -213,7 +214,9 @@ class Conversation:
         lines = [line for part in parts for line in part.lines]
         # Part of a frame, because nobody wants it any more, must not count as said.
         rows = () if cancelled() else self._live.see(lines)
-        return reading.new_rows([row.pieces for row in rows]) if rows else None
+        if not rows or not has_words(lines):
+            return None
+        return weighed(reading.new_rows([row.pieces for row in rows]), lines)
 
     def navigate(self, order: str, argument: str) -> tuple[str, str]:
         """Move in the text that was read last; see `session.protocols.Answering`.
@@ -290,8 +293,8 @@ class Conversation:
         scene.told_parts = 0 if scene.is_read else count
         if scene.is_read and not lines:
             lines += scene.known_lines
-        if lines:
-            yield reading.page(lines)
+        if lines and scene.known_lines:
+            yield weighed(reading.page(lines), scene.known_lines)
         if scene.unread:
             yield reading.still_unread(scene.unread)
         height, width = scene.rgb.shape[:2]

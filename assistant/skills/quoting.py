@@ -30,15 +30,22 @@ def rows(asked: Asked, scene: Scene) -> tuple[Row, ...]:
 
 
 def as_read(
-    skill: str, values: Sequence[Value], *notes: Note, most: int = MOST_NAMED, labelled: bool = True
+    skill: str,
+    values: Sequence[Value],
+    *notes: Note,
+    most: int = MOST_NAMED,
+    labelled: bool = True,
+    kind: Kind | None = None,
 ) -> Answer:
     """An answer that quotes the first values, at least one.
 
     labelled: whether what stands before a value on its line says what it is.
+    kind:     what the values are; None for words.
     """
     named = values[:most]
     found = tuple(
-        Found(value.text, value.label if labelled else None, value.row.pieces) for value in named
+        Found(value.text, value.label if labelled else None, value.row.pieces, kind)
+        for value in named
     )
     more = (Note(NoteKind.MORE),) if len(values) > most else ()
     return Answer(skill, found, ground_read(found), (*notes, *more))
@@ -49,7 +56,9 @@ def found_places(
 ) -> Answer:
     """An answer that quotes values where they stand, at least one, with their labels."""
     named = places[:most]
-    found = tuple(Found(_printed(each), each.label or None, each.lines) for each in named)
+    found = tuple(
+        Found(_printed(each), each.label or None, each.lines, each.token.kind) for each in named
+    )
     more = (Note(NoteKind.MORE),) if len(places) > most else ()
     return Answer(skill, found, ground_read(found), (*notes, *more))
 

@@ -26,6 +26,7 @@ OPENINGS = {
 """What stands before an answer, in this order."""
 
 UNVERIFIED = "I could not find these figures in the text, so have somebody check them."
+HARD_TO_READ = "It is hard to read; have somebody check it."
 NO_TEXT = (
     "I can't tell: I find no text in this picture. Move closer, or turn the page to the light."
 )
@@ -102,6 +103,8 @@ def _sentence(note: Note) -> str:
             return f"I read it as it stands: {AMBIGUOUS[what]}."
         case Note(NoteKind.UNVERIFIED):
             return UNVERIFIED
+        case Note(NoteKind.HARD_TO_READ, count):
+            return f"{count} lines are hard to read." if count else HARD_TO_READ
         case Note(NoteKind.CUT_OFF, edge):
             return FIXES[edge]
         case _:

@@ -10,6 +10,7 @@ from assistant.inference.vision_model import VisionLanguageModel
 from assistant.seeing.barcode import Barcode, locate_code, nearness, read_barcodes
 from assistant.seeing.quality import Cause, check_quality
 from assistant.seeing.text import TextLine, TextPart, TextReader, never
+from assistant.skills.evidence import has_words
 from assistant.stopwatch import Stopwatch
 from assistant.text.closeness import Closeness, EmbedOpener
 from assistant.text.page import Page
@@ -95,8 +96,9 @@ class Scene:
 
     @property
     def known_lines(self) -> tuple[TextLine, ...]:
-        """The lines that have been read so far."""
-        return tuple(line for part in self._parts for line in part.lines)
+        """The lines that have been read so far; none while they are only letters like shadows."""
+        lines = tuple(line for part in self._parts for line in part.lines)
+        return lines if has_words(lines) else ()
 
     def page(self, cancelled: Callable[[], bool] = never) -> Page:
         """All lines as rows, values with labels, and sentences; fewer if it was cancelled.

@@ -7,7 +7,6 @@ thing answers better than one that only holds the question's words.
 import enum
 import functools
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -16,6 +15,7 @@ from typing import Any
 from assistant.text.meaning import content_words, is_telling, unaccented, words
 from assistant.text.tokens import Kind
 from assistant.text.words import bare_words
+from models.files.bounded import parse_toml
 
 
 class Form(enum.Enum):
@@ -307,7 +307,7 @@ def _without_excluded(question: str) -> str:
 @functools.cache
 def _data() -> Mapping[str, Any]:
     text = resources.files("assistant.text").joinpath("questions.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    return parse_toml(text)
 
 
 @functools.cache

@@ -455,6 +455,11 @@ def test_repeat_double_check_and_reading(scene: Scene) -> None:
     scene.session.do(Order(Action.REPEAT))
     assert given(TOTAL) in scene.settle()
     assert scene.speaker.said == ["Read: The total is 5.50."]
+    scene.session.ask("read it in german voice")
+    assert given(TOTAL) in scene.settle()
+    assert scene.speaker.said == ["Read: The total is 5.50."] * 2
+    scene.session.do(Order(Action.VOICE, "klingonese"))
+    assert ErrorSaid(phrases.no_such_language("klingonese")) in scene.settle()
     scene.session.do(Order(Action.DOUBLE_CHECK))
     scene.until(lambda event: isinstance(event, AnswerGiven))
     assert scene.answering.asked[-1][0] == "again: what is the total"

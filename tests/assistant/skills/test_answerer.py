@@ -19,7 +19,7 @@ from models.pocket.training.pictures import SIZE
 
 def line(text: str, y: float = 0, x: float = 0) -> TextLine:
     box = ((x, y), (x + 9 * len(text), y), (x + 9 * len(text), y + 20), (x, y + 20))
-    return TextLine(text, box, 0.9)
+    return TextLine(text, box, 0.99)
 
 
 RECEIPT = (
@@ -303,6 +303,21 @@ def test_what_only_the_model_reads_is_a_guess() -> None:
     model = FakeModel("EXIT", skills={"word": 0.9})
     answer = answerer(FakeReader(()), model).answer(scene(), "what does it say")
     assert (say(answer), answer.basis) == ("EXIT", Basis.GUESS)
+
+
+@pytest.mark.parametrize("question", ["what does it say", "what is the title", "who is the author"])
+@pytest.mark.parametrize("says", ["MN", "02", "EXIT"])
+def test_print_that_a_small_model_alone_sees_is_not_told_where_it_was_not_measured_well(
+    question: str, says: str
+) -> None:
+    poor = {"word": 0.9, "lines": 0.38, "title": 0.42, "author": 0.18, "field": 0.74}
+    on_a_photograph = answerer(FakeReader(()), FakeModel(says, skills=poor))
+    answer = on_a_photograph.answer(scene(1000), question)
+    assert answer.basis is Basis.UNKNOWN and says not in say(answer)
+    if question != "what does it say":
+        on_a_drawing = answerer(FakeReader(()), FakeModel(says, skills=poor))
+        answer = on_a_drawing.answer(scene(), question)
+        assert answer.basis is Basis.UNKNOWN and says not in say(answer)
 
 
 def test_a_general_model_is_asked_as_the_user_asked() -> None:

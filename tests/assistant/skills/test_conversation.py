@@ -25,7 +25,7 @@ from assistant.text.sentences import SentenceBuffer
 from tests.assistant.made_answers import answered, said
 
 
-def line(text: str, y: float = 0, x: float = 30, confidence: float = 0.93) -> TextLine:
+def line(text: str, y: float = 0, x: float = 30, confidence: float = 0.993) -> TextLine:
     box = ((x, y), (x + 9 * len(text), y), (x + 9 * len(text), y + 20), (x, y + 20))
     return TextLine(text, box, confidence)
 
@@ -394,7 +394,7 @@ def test_agreement_is_about_figures_and_words() -> None:
 
 
 def test_verbosity() -> None:
-    found = Found("RM 30.90", "Total", (line("Total RM 30.90"),))
+    found = Found("RM 30.90", "Total", (line("Total RM 30.90", confidence=0.93),))
     total = Answer("total", (found,), Basis.READ)
     assert say(total, Detail.SHORT) == "RM 30.90."
     assert say(total, Detail.USUAL) == "The total is RM 30.90."

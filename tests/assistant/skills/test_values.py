@@ -23,7 +23,7 @@ class Scene:
             for x, piece in enumerate(text.split(" | ")):
                 left, top = 200.0 * x, 30.0 * y
                 box = ((left, top), (left + 190, top), (left + 190, top + 20), (left, top + 20))
-                made.append(TextLine(piece, box, 0.9))
+                made.append(TextLine(piece, box, 0.99))
         self.lines = made
         self._page = Page(made)
 
