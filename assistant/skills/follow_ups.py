@@ -1,4 +1,4 @@
-"""Questions that lean on the one before: "and the date?", "and on Sunday?", "when?", "the next one"."""
+"""Questions that lean on the one before: "and the date?", "and on Sunday?", "when?"."""
 
 import re
 from dataclasses import dataclass
@@ -11,12 +11,16 @@ from assistant.text.question import is_everyday
 _LEAD = r"^(?:and|also|then|what about|how about|and what about|and how about)\b ?"
 _THEM = r"^(?:and )?(?:how many|which) (?:of (?:them|these|those) )?are (?P<colour>\w+)$"
 _MORE = r"^(?:what else|anything else)(?: (?:does it say|is there|do you see|is written))?$"
-_NEXT_ONE = r"^(?:and )?(?:what (?:is|about) |read )?(?:the )?(?P<which>next|previous|one before)(?: one)?$"
-_BARE = (
-    r"^(?:and )?(?P<asks>when|where|who|how much|how many|how long|how often|what time|until when|by when"
-    r"|which day|what date|at what time)(?: (?:is|was|are|does|do) (?:it|that|they|this))?$"
+_NEXT_ONE = (
+    r"^(?:and )?(?:what (?:is|about) |read )?(?:the )?(?P<which>next|previous|one before)(?: one)?$"
 )
-_WHEN = r"^(?:and )?(?P<prep>on|at|in|for|with|under|after|before|until|to|from|by) (?:the |a |my )?(?P<rest>\w.*)$"
+_BARE = (
+    r"^(?:and )?(?P<asks>when|where|who|how much|how many|how long|how often|until when|by when)$"
+)
+_WHEN = (
+    r"^(?:and )?(?P<prep>on|at|in|for|with|under|after|before|until|to|from|by) "
+    r"(?:the |a |my )?(?P<rest>\w.*)$"
+)
 _THIS_FRAME = frozenset({"spell", "again", "pick"})
 """Skills that are about the last answer, and so about its picture."""
 
@@ -122,9 +126,7 @@ def _with_thing(earlier: str, thing: str) -> str:
     first = re.escape(telling[0]) if len(telling) > 1 else last
     article = r"(?:the|a|an|my|our|her|his)"
     # From the article that stands nearest before the thing.
-    spans = list(
-        re.finditer(rf"\b{article} (?:(?!{article}\b)[\w'-]+ )*?{last}\b", earlier)
-    )
+    spans = list(re.finditer(rf"\b{article} (?:(?!{article}\b)[\w'-]+ )*?{last}\b", earlier))
     if spans:
         return f"{earlier[: spans[-1].start()]}the {thing}{earlier[spans[-1].end() :]}"
     swapped = re.sub(rf"\b(?:{first} {phrase})?{last}\b", thing, earlier, count=1)
