@@ -148,7 +148,7 @@ class Scene:
                 # A generator that raised is at its end; the next question begins a new one.
                 self._coming, self._parts = None, []
                 raise
-        if part is None or part.remaining == 0 or part.late:
+        if part is None or (part.remaining == 0 and not part.more) or part.late:
             self._is_read = True
         if part is not None:
             self._parts.append(part)

@@ -1,0 +1,183 @@
+"""A second look at a picture: for what the first one missed, and for what nobody can read.
+
+The first look misses digits made of segments, dates made of dots, huge letters, and letters that
+light and ground make faint. The detector is asked again about small copies of the picture in which
+such ink has grown together; what it finds there, and what gave no text before, is cut out of the
+picture itself and read several times, with gaps of several widths closed. What most readings agree
+on is added; what they disagree on is a guess; where none says anything, text is said to be unread.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from assistant.seeing.ink import ink_of
+from assistant.seeing.page_boxes import Box
+from assistant.seeing.pieces import PieceReader, Reading, letters_of
+from assistant.seeing.scripts import is_foreign, script_name
+from assistant.seeing.text import LEAST_SURE
+
+COPY = 480
+"""Pixels of the longer side of the small copies; looking at one takes a tenth of a second."""
+
+VIEWS: tuple[tuple[str, int], ...] = (("plain", 0), ("dark", 5), ("light", 5), ("dark", 9))
+"""Copies that are looked at: with the gaps of dark or light ink closed, in pixels."""
+
+LEAST_FOUND = 0.6
+"""How sure the detector is, 0 to 1, of a place that is called text though nothing can be read."""
+
+LEAST_HEIGHT = 10
+"""Pixels: what is lower was never meant to be read from here."""
+
+LEAST_LETTERS = 2
+"""Pieces of ink as high as letters in a place that is called unread text."""
+
+MOST_CANDIDATES = 24
+COVERED = 0.35
+"""Part of a place that may lie in what has been read already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A place that the detector found in one of the copies.
+
+    box: corners in pixels of the picture; sureness: 0 to 1; views: how many copies show it.
+    """
+
+    box: Box
+    sureness: float
+    views: int = 1
+
+
+class SecondLook:
+    """Used by one thread, after a first look."""
+
+    def __init__(self, engine: Any, pieces: PieceReader) -> None:
+        """engine: a `rapidocr.RapidOCR`, whose detector tells how sure it is of each place."""
+        self._engine = engine
+        self._pieces = pieces
+
+    def look(
+        self,
+        bgr: Any,
+        known: Sequence[Reading],
+        until: float,
+        cancelled: Callable[[], bool],
+    ) -> tuple[list[Reading], list[Reading]]:
+        """Find what was missed: readings to add, and places that stay unread.
+
+        bgr:   the upright picture (H, W, 3).
+        known: what the first look found, those without text, too; a weak one comes again among
+               what is to be added, unless it is part of something that is read now.
+        until: `time.monotonic` after which nothing more is begun.
+        """
+        weak = [each for each in known if each.text and each.is_weak]
+        blank = [each for each in known if not each.text]
+        settled = [each.box for each in known if each.foreign or (each.text and not each.is_weak)]
+        seen = self._seen(bgr, until, cancelled)
+        added: list[Reading] = []
+        unread: list[Reading] = []
+        for place in [*seen, *(Seen(each.box, 1.0, 2) for each in blank if not each.foreign)]:
+            if cancelled() or time.monotonic() > until or len(added) >= MOST_CANDIDATES:
+                break
+            taken = [*settled, *(each.box for each in (*added, *unread))]
+            if any(_overlap(place.box, other) > COVERED for other in taken):
+                continue
+            reading = self._reading(bgr, place)
+            if reading.text:
+                added.append(reading)
+            elif _is_text(place, reading):
+                unread.append(reading)
+        alone = [
+            each for each in weak if not any(_overlap(each.box, o.box) > COVERED for o in added)
+        ]
+        foreign = [each for each in blank if each.foreign and each.letters >= LEAST_LETTERS]
+        left = [
+            each
+            for each in (*foreign, *unread)
+            if not any(_overlap(each.box, o.box) > COVERED for o in (*added, *alone))
+        ]
+        return [*added, *alone], left
+
+    def _seen(self, bgr: Any, until: float, cancelled: Callable[[], bool]) -> list[Seen]:
+        found: list[Seen] = []
+        for view in _views(bgr):
+            if cancelled() or time.monotonic() > until:
+                break
+            for box, sureness in self._detected(view, bgr.shape[:2]):
+                same = next(
+                    (n for n, each in enumerate(found) if _overlap(box, each.box) > 0.5), None
+                )
+                if same is None:
+                    found.append(Seen(box, sureness))
+                    continue
+                other = found[same]
+                larger = box if _area(box) > _area(other.box) else other.box
+                found[same] = Seen(larger, max(sureness, other.sureness), other.views + 1)
+        return sorted(found, key=lambda each: (-each.views, -each.sureness))
+
+    def _detected(self, view: Any, size: tuple[int, int]) -> list[tuple[Box, float]]:
+        found = self._engine(view, use_det=True, use_cls=False, use_rec=False)
+        if found.boxes is None:
+            return []
+        scale = np.array([size[1] / view.shape[1], size[0] / view.shape[0]])
+        return [
+            (np.array(box, np.float64) * scale, float(score))
+            for box, score in zip(found.boxes, found.scores, strict=True)
+        ]
+
+    def _reading(self, bgr: Any, place: Seen) -> Reading:
+        """What most readings of a place say; "" if they say nothing alike."""
+        crop = self._pieces.crops(bgr, [place.box])[0]
+        ink = ink_of(crop)
+        plain, score = self._pieces.recognize([crop])[0]
+        if is_foreign(plain, ink):
+            name = script_name(plain, ink, crop.shape[1] / max(crop.shape[0], 1))
+            return Reading(place.box, "", 0.0, True, name, letters_of(ink))
+        text, confidence = self._pieces.voted(crop, ink, [(plain, score)])
+        if confidence < LEAST_SURE or not any(map(str.isalnum, text)):
+            text = ""
+        return Reading(place.box, text.strip(), confidence, letters=letters_of(ink))
+
+
+def _is_text(place: Seen, reading: Reading) -> bool:
+    """True if a place looks like text to the detector, and has letters of a size to be read."""
+    height = float(min(np.linalg.norm(place.box[0] - place.box[3]),
+                       np.linalg.norm(place.box[0] - place.box[1])))  # fmt: skip
+    return (
+        place.sureness >= LEAST_FOUND
+        and place.views >= 2
+        and height >= LEAST_HEIGHT
+        and reading.letters >= LEAST_LETTERS
+    )
+
+
+def _views(bgr: Any) -> Iterator[Any]:
+    height, width = bgr.shape[:2]
+    scale = min(1.0, COPY / max(height, width))
+    size = (max(8, round(width * scale)), max(8, round(height * scale)))
+    small = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)
+    for ink, gap in VIEWS:
+        if not gap:
+            yield small
+            continue
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (gap, gap))
+        how = cv2.MORPH_OPEN if ink == "dark" else cv2.MORPH_CLOSE
+        yield cv2.morphologyEx(small, how, kernel)
+
+
+def _area(box: Box) -> float:
+    size = np.ptp(box, axis=0)
+    return float(size[0] * size[1])
+
+
+def _overlap(box: Box, other: Box) -> float:
+    """Part of the smaller of two places that lies in the other, by upright rectangles."""
+    left, top = np.maximum(box.min(axis=0), other.min(axis=0))
+    right, bottom = np.minimum(box.max(axis=0), other.max(axis=0))
+    inside = max(0.0, float(right - left)) * max(0.0, float(bottom - top))
+    return inside / max(min(_area(box), _area(other)), 1.0)
