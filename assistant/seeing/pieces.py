@@ -10,7 +10,7 @@ import numpy as np
 from assistant.seeing.ink import Ink, closed, ink_of
 from assistant.seeing.page_boxes import Box
 from assistant.seeing.scripts import is_foreign, is_mixed, script_name
-from assistant.seeing.text import UNSURE
+from assistant.seeing.text import LEAST_SURE, UNSURE
 from assistant.seeing.wording import plain_width
 
 LEAST_CONFIDENCE = 0.5
@@ -45,6 +45,7 @@ class Reading:
     foreign: True if it is in a script that the models cannot read, or partly so.
     script:  the name of that script, or "".
     letters: pieces of ink that are as high as letters; 0 where they are not cut out as print is.
+    is_broken: whether its ink lies in dots or segments.
     """
 
     box: Box
@@ -53,14 +54,18 @@ class Reading:
     foreign: bool = False
     script: str = ""
     letters: int = 0
+    is_broken: bool = False
 
     @property
     def is_weak(self) -> bool:
-        """True for one or two characters that are not quite sure: mostly a part of something."""
-        return len(self.text) <= WEAK_LENGTH and self.confidence < WEAK
+        """True for what is mostly a part of something larger: marks, and a few unsure letters."""
+        if not any(map(str.isalnum, self.text)):
+            return bool(self.text)
+        few = len(self.text) <= WEAK_LENGTH and self.confidence < WEAK
+        return few or (self.is_broken and self.confidence < LEAST_SURE)
 
 
-WEAK_LENGTH, WEAK = 2, 0.95
+WEAK_LENGTH, WEAK = 3, 0.95
 
 
 class PieceReader:
@@ -122,14 +127,15 @@ class PieceReader:
         if is_foreign(text, ink):
             name = script_name(text, ink, crop.shape[1] / max(crop.shape[0], 1))
             return Reading(box, "", 0.0, True, name, letters_of(ink))
-        if is_broken(text, ink):
+        broken = is_broken(text, ink)
+        if broken:
             text, score = self.voted(crop, ink, [(text, score)])
         text = plain_width(text)
         if not text.strip() or score < LEAST_CONFIDENCE:
             return Reading(box, "", score, letters=letters_of(ink))
         if score < MIXED and is_mixed(text):
             return Reading(box, "", 0.0, True, "", letters_of(ink))
-        return Reading(box, text, score, letters=letters_of(ink))
+        return Reading(box, text, score, letters=letters_of(ink), is_broken=broken)
 
     def _best_way(
         self, box: Box, crop: Any, text: str, score: float, *, tall: bool

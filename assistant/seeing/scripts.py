@@ -20,6 +20,9 @@ MOST_SPECKS = 0.4
 MOST_GREEK = 0.2
 """Part of the letters of a line; formulas and doses have single Greek letters."""
 
+LEAST_BLANK = 2
+"""Letters of ink from which a line without any character is in another script."""
+
 JOINED = 0.55
 """Pieces of ink for each height of a line that it is long, below which letters hang together."""
 
@@ -37,6 +40,9 @@ def is_foreign(text: str, ink: Ink) -> bool:
 
     text: as the recognizer gave it, with its spaces.
     """
+    if not text.strip():
+        # Of letters that they know the models read at least some.
+        return ink.letters >= LEAST_BLANK and ink.specks <= MOST_SPECKS * ink.letters
     return leaves_out(text, ink) or is_greek(text) or looks_cyrillic(text)
 
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 from assistant.seeing.ink import ink_of
 from assistant.seeing.page_boxes import Box
 from assistant.seeing.pieces import PieceReader, Reading, letters_of
+from assistant.seeing.pixels import area, gaps_closed, scaled, shared_area
 from assistant.seeing.scripts import is_foreign, script_name
 from assistant.seeing.text import LEAST_SURE
 
@@ -39,6 +39,9 @@ LEAST_LETTERS = 2
 MOST_CANDIDATES = 24
 COVERED = 0.35
 """Part of a place that may lie in what has been read already."""
+
+SAME = 0.5
+"""Part of one of two places that lies in the other, from which they are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class SecondLook:
             for each in (*foreign, *unread)
             if not any(_overlap(each.box, o.box) > COVERED for o in (*added, *alone))
         ]
-        return [*added, *alone], left
+        return [*added, *(each for each in alone if any(map(str.isalnum, each.text)))], left
 
     def _seen(self, bgr: Any, until: float, cancelled: Callable[[], bool]) -> list[Seen]:
         found: list[Seen] = []
@@ -110,13 +113,18 @@ class SecondLook:
                 break
             for box, sureness in self._detected(view, bgr.shape[:2]):
                 same = next(
-                    (n for n, each in enumerate(found) if _overlap(box, each.box) > 0.5), None
+                    (
+                        n
+                        for n, each in enumerate(found)
+                        if max(_overlap(box, each.box), _overlap(each.box, box)) > SAME
+                    ),
+                    None,
                 )
                 if same is None:
                     found.append(Seen(box, sureness))
                     continue
                 other = found[same]
-                larger = box if _area(box) > _area(other.box) else other.box
+                larger = box if area(box) > area(other.box) else other.box
                 found[same] = Seen(larger, max(sureness, other.sureness), other.views + 1)
         return sorted(found, key=lambda each: (-each.views, -each.sureness))
 
@@ -159,25 +167,11 @@ def _is_text(place: Seen, reading: Reading) -> bool:
 def _views(bgr: Any) -> Iterator[Any]:
     height, width = bgr.shape[:2]
     scale = min(1.0, COPY / max(height, width))
-    size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    small = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)
+    small = scaled(bgr, max(8, round(width * scale)), max(8, round(height * scale)))
     for ink, gap in VIEWS:
-        if not gap:
-            yield small
-            continue
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (gap, gap))
-        how = cv2.MORPH_OPEN if ink == "dark" else cv2.MORPH_CLOSE
-        yield cv2.morphologyEx(small, how, kernel)
-
-
-def _area(box: Box) -> float:
-    size = np.ptp(box, axis=0)
-    return float(size[0] * size[1])
+        yield gaps_closed(small, gap, dark=ink == "dark") if gap else small
 
 
 def _overlap(box: Box, other: Box) -> float:
-    """Part of the smaller of two places that lies in the other, by upright rectangles."""
-    left, top = np.maximum(box.min(axis=0), other.min(axis=0))
-    right, bottom = np.minimum(box.max(axis=0), other.max(axis=0))
-    inside = max(0.0, float(right - left)) * max(0.0, float(bottom - top))
-    return inside / max(min(_area(box), _area(other)), 1.0)
+    """Part of a place that lies in another one."""
+    return shared_area(box, other) / max(area(box), 1.0)

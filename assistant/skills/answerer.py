@@ -20,6 +20,7 @@ from assistant.skills.router import is_known, skill_named, skills, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
 from assistant.skills.subject import own_words, unaccounted
+from assistant.skills.unread import nothing_read, with_unread
 from assistant.stopwatch import Stopwatch
 from assistant.text.meaning import best_match
 from assistant.text.sentences import SentenceBuffer
@@ -78,7 +79,8 @@ class Answerer:
         scene, asked = self.scene(rgb), understand("read this")
         if scene.cause is not None:
             return spoilt(asked.skill, scene.cause)
-        return skill_named(asked.skill).find(asked, scene) or no_text(asked.skill, rgb)
+        answer = skill_named(asked.skill).find(asked, scene)
+        return no_text(asked.skill, scene) if answer is None else with_unread(answer, scene)
 
     def scene(self, rgb: RgbPicture) -> Scene:
         """A picture about which questions can follow each other."""
@@ -167,17 +169,17 @@ class Answerer:
         if answer.basis is Basis.UNKNOWN and skill.traits.model is ModelUse.WHERE_UNKNOWN:
             answer = self._if_it_can(asked, scene) or answer
         if skill.traits.text:
-            answer = _with_edge(answer, scene)
+            answer = with_unread(_with_edge(answer, scene), scene)
         yield careful(answer)
 
     def _without_text(self, skill: Skill, asked: Asked, scene: Scene) -> Answer:
         if skill.traits.model is not ModelUse.WITHOUT_TEXT:
-            return no_text(skill.name, scene.rgb)
+            return no_text(skill.name, scene)
         # What only a model reads is never more than a guess.
         answer = self._asked_at_once(asked, scene)
         if answer.basis is not Basis.UNKNOWN:
             return answer
-        return no_text(skill.name, scene.rgb, answer.model)
+        return no_text(skill.name, scene, answer.model)
 
     def _from_pixels(
         self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool
@@ -350,12 +352,15 @@ def spoilt(skill: str, cause: Cause) -> Answer:
     return Answer(skill, notes=(Note(NoteKind.SPOILT, cause.value),))
 
 
-def no_text(skill: str, rgb: RgbPicture, model: str | None = None) -> Answer:
-    """An answer about a picture (H, W, 3) without text: what may be the matter, if anything.
+def no_text(skill: str, scene: Scene, model: str | None = None) -> Answer:
+    """An answer about a picture in which no text was read: what may be the matter, if anything.
 
     model: the name of a model that was asked in vain.
     """
-    hint = (Note(NoteKind.LIGHT_HINT),) if light_hint(rgb) else ()
+    unread = nothing_read(skill, scene)
+    if unread is not None:
+        return dataclasses.replace(unread, model=model)
+    hint = (Note(NoteKind.LIGHT_HINT),) if light_hint(scene.rgb) else ()
     return Answer(skill, notes=(Note(NoteKind.NO_TEXT), *hint), model=model)
 
 

@@ -22,6 +22,7 @@ from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
+from assistant.skills.unread import doubts
 from assistant.stopwatch import Stopwatch
 from assistant.text.live_text import LiveText
 from assistant.text.reading import Place, Reading
@@ -145,7 +146,7 @@ class Conversation:
             return
         yield from self._read_aloud(scene, cancelled)
         if scene.is_read and not scene.known_lines:
-            yield no_text(reading.SKILL.name, scene.rgb)
+            yield no_text(reading.SKILL.name, scene)
 
     def double_check(
         self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never
@@ -178,8 +179,11 @@ class Conversation:
         self._aloud = False
         if check_quality(frame.rgb) is not None:
             return None
-        parts = self._reader.parts(frame.rgb, limit_s=READ_LIMIT_S, cancelled=cancelled)
-        lines = [line for part in parts for line in part.lines]
+        lines = list[TextLine]()
+        for part in self._reader.parts(frame.rgb, limit_s=READ_LIMIT_S, cancelled=cancelled):
+            lines += part.lines
+            if part.more:
+                break  # the next frame is a better second look
         # Part of a frame, because nobody wants it any more, must not count as said.
         rows = () if cancelled() else self._live.see(lines)
         return reading.new_rows([row.pieces for row in rows]) if rows else None
@@ -221,7 +225,9 @@ class Conversation:
                 if count <= scene.told_parts:
                     continue
                 lines += part.lines
-                in_parts = in_parts or part.remaining > 0
+                if part.mirrored and not in_parts:
+                    yield reading.remark(Note(NoteKind.MIRRORED), scene)
+                in_parts = in_parts or part.remaining > 0 or part.more
                 rows = rows_of(reading_order(part.lines))
                 if in_parts and rows:
                     yield "\n".join(row.text for row in rows)
@@ -236,6 +242,10 @@ class Conversation:
         if scene.unread:
             yield reading.still_unread(scene.unread)
         height, width = scene.rgb.shape[:2]
+        if scene.is_read and scene.known_lines:
+            for note in doubts(scene):
+                if note.kind is not NoteKind.MIRRORED:
+                    yield reading.remark(note, scene)
         edge = cut_off(scene.known_lines, width, height)
         if edge is not None and scene.is_read:
             yield reading.cut_off_at(edge)

@@ -22,6 +22,22 @@ UNVERIFIED = "I could not find these figures in the text, so have somebody check
 NO_TEXT = (
     "I can't tell: I find no text in this picture. Move closer, or turn the page to the light."
 )
+MIRRORED = "This looks mirrored; I read it the right way round."
+UNREADABLE = (
+    "I can't tell: I see text but cannot read it. Hold the camera still and closer to the text."
+)
+PERHAPS = "perhaps in a script that I do not know"
+OVERRULED = {
+    Cause.BLACK: "The picture is black.",
+    Cause.DARK: "It is dark, so I may be wrong.",
+    Cause.BLANK: "The picture looks blank.",
+    Cause.BLURRED: "The picture is blurred, so I may be wrong.",
+    Cause.NOISE: "The picture is noisy, so I may be wrong.",
+    Cause.COVERED: "Something covers the lens.",
+    Cause.BRIGHT: "The picture is very bright, which may hide some text.",
+    Cause.GLARE: "Light is reflected into the lens, which may hide some text.",
+}
+"""What is said beside an answer from a picture that was looked at all the same."""
 AMBIGUOUS = {
     "day": "day and month are ambiguous",
     "year": "day, month and year are ambiguous",
@@ -58,17 +74,27 @@ def opening(answer: Answer) -> str:
 def remarks(answer: Answer) -> Iterator[str]:
     """The sentences of the notes that any skill's answer may have, in the order of the notes."""
     for note in answer.notes:
-        sentence = _sentence(note)
+        sentence = _sentence(note, answer)
         if sentence:
             yield sentence
 
 
-def _sentence(note: Note) -> str:
+def _sentence(note: Note, answer: Answer) -> str:
     match note:
         case Note(NoteKind.SPOILT, cause):
             return SENTENCES[Cause(cause)]
         case Note(NoteKind.NO_TEXT):
             return NO_TEXT
+        case Note(NoteKind.MIRRORED):
+            return MIRRORED
+        case Note(NoteKind.OTHER_WAY_UP, other):
+            return f"If it is upside down, it says {other}."
+        case Note(NoteKind.NOT_READ, where):
+            return not_read(answer, where)
+        case Note(NoteKind.FOREIGN, detail):
+            return foreign(answer, *detail.split("|", 1))
+        case Note(NoteKind.ANYWAY, cause):
+            return OVERRULED[Cause(cause)]
         case Note(NoteKind.LIGHT_HINT):
             return WASHED_OUT
         case Note(NoteKind.NO_MODEL, reason):
@@ -87,6 +113,26 @@ def _sentence(note: Note) -> str:
             return FIXES[edge]
         case _:
             return ""
+
+
+def not_read(answer: Answer, where: str) -> str:
+    """That there is text which could not be read, and where."""
+    if answer.basis is Basis.UNKNOWN and len(answer.notes) == 1:
+        return UNREADABLE
+    return f"There is more text {where} that I cannot read.".replace("  ", " ")
+
+
+def foreign(answer: Answer, script: str, where: str) -> str:
+    """That there is text in a script which the installed models cannot read."""
+    alone = answer.basis is Basis.UNKNOWN and len(answer.notes) == 1
+    if not script:
+        if alone:
+            return f"I can't tell: I see text that I cannot read, {PERHAPS}."
+        return f"There is text {where} that I cannot read, {PERHAPS}.".replace("  ", " ")
+    name = f"in a script that I cannot read; it looks like {script}"
+    if alone:
+        return f"I can't tell: I see text {name}."
+    return f"There is text {where} {name}.".replace("  ", " ")
 
 
 def details(answer: Answer) -> Iterator[str]:

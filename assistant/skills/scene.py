@@ -8,7 +8,7 @@ from typing import Any
 from assistant.inference.vision_model import VisionLanguageModel
 from assistant.seeing.barcode import Barcode, locate_code, nearness, read_barcodes
 from assistant.seeing.quality import Cause, check_quality
-from assistant.seeing.text import TextLine, TextPart, TextReader, never
+from assistant.seeing.text import TextLine, TextPart, TextReader, Unread, never
 from assistant.stopwatch import Stopwatch
 from assistant.text.page import Page
 from models.pictures import RgbPicture
@@ -102,6 +102,16 @@ class Scene:
     def unread(self) -> int:
         """Places that look like text and are not read."""
         return self._parts[-1].remaining if self._parts else 0
+
+    @property
+    def unread_places(self) -> tuple[Unread, ...]:
+        """Where text could not be read, as far as that is known."""
+        return tuple(place for part in self._parts for place in part.unread)
+
+    @property
+    def text_is_mirrored(self) -> bool:
+        """True if the text is seen in a mirror; it was read flipped."""
+        return any(part.mirrored for part in self._parts)
 
     def codes(self) -> tuple[Barcode, ...]:
         """The barcodes.

@@ -26,12 +26,15 @@ FONTS = tuple(
 )
 
 WORDS = (
-    "opening hours closed public holidays fresh milk store dry place ingredients sugar water salt "
-    "keep refrigerated contents serve warm please ring bell platform departure arrival ticket "
-    "library garden museum entrance reception floor office meeting lunch morning evening bread "
-    "butter coffee orange apple price offer weekly service parking visitors staff only caution "
-    "slippery stairs elevator children under twelve years free reduced adults group guided tour"
-).split()
+    "opening", "hours", "closed", "public", "holidays", "fresh", "milk", "store", "dry",
+    "place", "ingredients", "sugar", "water", "salt", "keep", "refrigerated", "contents",
+    "serve", "warm", "please", "ring", "bell", "platform", "departure", "arrival", "ticket",
+    "library", "garden", "museum", "entrance", "reception", "floor", "office", "meeting",
+    "lunch", "morning", "evening", "bread", "butter", "coffee", "orange", "apple", "price",
+    "offer", "weekly", "service", "parking", "visitors", "staff", "only", "caution", "slippery",
+    "stairs", "elevator", "children", "under", "twelve", "years", "free", "reduced", "adults",
+    "group", "guided", "tour",
+)  # fmt: skip
 
 SCRIPTS = {
     "Cyrillic": (
