@@ -33,6 +33,9 @@ LEAST_FOUND = 0.6
 LEAST_HEIGHT = 10
 """Pixels: what is lower was never meant to be read from here."""
 
+MOST_HEIGHT = 0.5
+"""Of the picture's height: a place that is higher is a fence rather than a line."""
+
 LEAST_LETTERS = 2
 """Pieces of ink as high as letters in a place that is called unread text."""
 
@@ -93,7 +96,7 @@ class SecondLook:
             reading = self._reading(bgr, place)
             if reading.text:
                 added.append(reading)
-            elif _is_text(place, reading):
+            elif _is_text(place, reading, bgr.shape[0]):
                 unread.append(reading)
         alone = [
             each for each in weak if not any(_overlap(each.box, o.box) > COVERED for o in added)
@@ -152,14 +155,14 @@ class SecondLook:
         return Reading(place.box, text.strip(), confidence, letters=letters_of(ink))
 
 
-def _is_text(place: Seen, reading: Reading) -> bool:
+def _is_text(place: Seen, reading: Reading, picture_height: int) -> bool:
     """True if a place looks like text to the detector, and has letters of a size to be read."""
     height = float(min(np.linalg.norm(place.box[0] - place.box[3]),
                        np.linalg.norm(place.box[0] - place.box[1])))  # fmt: skip
     return (
         place.sureness >= LEAST_FOUND
         and place.views >= 2
-        and height >= LEAST_HEIGHT
+        and LEAST_HEIGHT <= height <= MOST_HEIGHT * picture_height
         and reading.letters >= LEAST_LETTERS
     )
 

@@ -15,6 +15,7 @@ from assistant.seeing.quality import Cause, light_hint
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import quote
 from assistant.skills.grounding import digits_are_read, ground_model
+from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named, skills, understand
 from assistant.skills.scene import Scene
@@ -77,10 +78,16 @@ class Answerer:
             OcrError: text recognition cannot be loaded or failed.
         """
         scene, asked = self.scene(rgb), understand("read this")
-        if scene.cause is not None:
-            return spoilt(asked.skill, scene.cause)
-        answer = skill_named(asked.skill).find(asked, scene)
-        return no_text(asked.skill, scene) if answer is None else with_unread(answer, scene)
+        skill = skill_named(asked.skill)
+        cause = refusal_cause(skill, asked, scene)
+        if cause is not None:
+            return spoilt(asked.skill, cause)
+        answer = skill.find(asked, scene)
+        if answer is None:
+            return no_text(asked.skill, scene)
+        told = as_overruled(with_unread(answer, scene), skill, asked, scene)
+        assert isinstance(told, Answer)
+        return told
 
     def scene(self, rgb: RgbPicture) -> Scene:
         """A picture about which questions can follow each other."""
@@ -108,10 +115,11 @@ class Answerer:
         """
         skill = skill_named(asked.skill)
         if skill.traits.bears != EVERY_CAUSE:
-            if scene.cause is None:
-                return None
+            cause = refusal_cause(skill, asked, scene)
+            if cause is not None:
+                return spoilt(skill.name, cause)
             if scene.cause not in skill.traits.bears:
-                return spoilt(skill.name, scene.cause)
+                return None
             # Some questions have an answer all the same, such as the colour of a cloth.
             found = skill.find(asked, scene)
             return found if found is not None and found.note(NoteKind.SPOILT) else None
@@ -139,10 +147,15 @@ class Answerer:
             raise UsageError("the question is empty; ask something, such as: what does it say")
         asked = dataclasses.replace(asked, cancelled=cancelled)
         skill = skill_named(asked.skill)
-        bears = skill.traits.bears
-        if bears != EVERY_CAUSE and scene.cause is not None and scene.cause not in bears:
-            yield spoilt(skill.name, scene.cause)
-        elif skill.traits.model is ModelUse.ALWAYS:
+        cause = refusal_cause(skill, asked, scene)
+        if cause is not None:
+            yield spoilt(skill.name, cause)
+            return
+        for piece in self._pieces(skill, asked, scene, two_speed):
+            yield as_overruled(piece, skill, asked, scene)
+
+    def _pieces(self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
+        if skill.traits.model is ModelUse.ALWAYS:
             yield from self._from_looking(skill, asked, scene, two_speed)
         elif skill.traits.model is ModelUse.WHERE_GENERAL:
             yield from self._from_pixels(skill, asked, scene, two_speed)

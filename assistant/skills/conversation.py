@@ -18,8 +18,9 @@ from assistant.skills import saying
 from assistant.skills.answerer import Answerer, no_text, spoilt
 from assistant.skills.double_check import compared, other_view
 from assistant.skills.follow_ups import resolve
+from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
-from assistant.skills.router import is_known, skill_named
+from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
 from assistant.skills.unread import doubts
@@ -141,10 +142,12 @@ class Conversation:
             OcrError: text recognition cannot start or failed.
         """
         scene = self._scene(frame)
-        if scene.cause is not None:
-            yield spoilt(reading.SKILL.name, scene.cause)
+        asked = dataclasses.replace(understand("read this"), cancelled=cancelled)
+        cause = refusal_cause(reading.SKILL, asked, scene)
+        if cause is not None:
+            yield spoilt(reading.SKILL.name, cause)
             return
-        yield from self._read_aloud(scene, cancelled)
+        yield from self._read_aloud(scene, asked, cancelled)
         if scene.is_read and not scene.known_lines:
             yield no_text(reading.SKILL.name, scene)
 
@@ -206,13 +209,14 @@ class Conversation:
             self._reading.heard(sentence)
 
     def _pieces(self, scene: Scene, asked: Asked, cancelled: Cancelled) -> Iterator[Piece]:
-        if asked.skill == reading.SKILL.name and scene.cause is None:
-            yield from self._read_aloud(scene, cancelled)
+        is_read = asked.skill == reading.SKILL.name
+        if is_read and refusal_cause(reading.SKILL, asked, scene) is None:
+            yield from self._read_aloud(scene, asked, cancelled)
             if scene.known_lines or cancelled():
                 return
         yield from self._answerer.answers(scene, asked, cancelled=cancelled)
 
-    def _read_aloud(self, scene: Scene, cancelled: Cancelled) -> Iterator[Piece]:
+    def _read_aloud(self, scene: Scene, asked: Asked, cancelled: Cancelled) -> Iterator[Piece]:
         """A page as it is read; one that was left off goes on there. Nothing without text."""
         lines: list[TextLine] = []
         in_parts, count = False, 0
@@ -238,7 +242,8 @@ class Conversation:
             return
         scene.told_parts = 0 if scene.is_read else count
         if lines:
-            yield reading.page(lines)
+            page = reading.page(scene.known_lines[-len(lines) :])
+            yield as_overruled(page, reading.SKILL, asked, scene)
         if scene.unread:
             yield reading.still_unread(scene.unread)
         height, width = scene.rgb.shape[:2]

@@ -10,6 +10,8 @@ _LEAD = r"^(?:and|also|then|what about|how about|and what about|and how about)\b
 _THEM = r"^(?:and )?(?:how many|which) (?:of (?:them|these|those) )?are (?P<colour>\w+)$"
 _MORE = r"^(?:what else|anything else)(?: (?:does it say|is there|do you see|is written))?$"
 
+_ANYWAY = r"(?:please )?(?:try |do |tell me |answer |say )?(?:it |that )?any ?way(?: please)?"
+
 _ARTICLES = ("the ", "its ", "a ", "an ", "my ")
 
 
@@ -33,6 +35,8 @@ def resolve(question: str, before: str) -> Resolved:
         return Resolved(understand(f"how many {match['colour']} {earlier.subject} are there"), True)
     if re.match(_MORE, words):
         return Resolved(understand("read this"), True)
+    if re.fullmatch(_ANYWAY, words):
+        return Resolved(understand(f"{before.rstrip(' ?.!')} anyway"), True)
     rest = re.sub(_LEAD, "", words)
     if rest == words or not rest:
         return Resolved(asked, False)

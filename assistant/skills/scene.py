@@ -7,6 +7,7 @@ from typing import Any
 
 from assistant.inference.vision_model import VisionLanguageModel
 from assistant.seeing.barcode import Barcode, locate_code, nearness, read_barcodes
+from assistant.seeing.hidden import Reflection, is_legible, reflection
 from assistant.seeing.quality import Cause, check_quality
 from assistant.seeing.text import TextLine, TextPart, TextReader, Unread, never
 from assistant.stopwatch import Stopwatch
@@ -34,6 +35,7 @@ class Scene:
         self._reader = reader
         self._stopwatch = stopwatch
         self._cause: tuple[Cause | None] | None = None
+        self._reflection: tuple[Reflection | None] | None = None
         self._parts: list[TextPart] = []
         self._coming: Iterator[TextPart] | None = None
         self._is_read = False
@@ -51,6 +53,14 @@ class Scene:
             with self._stopwatch.stage("quality"):
                 self._cause = (check_quality(self.rgb),)
         return self._cause[0]
+
+    def is_legible(self, cancelled: Callable[[], bool] = never) -> bool:
+        """True if text is read in spite of a reflection, which may hide some more.
+
+        Raises:
+            OcrError: text recognition cannot start or failed.
+        """
+        return self.cause is Cause.GLARE and is_legible(self.lines(cancelled))
 
     @property
     def is_read(self) -> bool:
@@ -85,7 +95,9 @@ class Scene:
     @property
     def known_lines(self) -> tuple[TextLine, ...]:
         """The lines that have been read so far."""
-        return tuple(line for part in self._parts for line in part.lines)
+        lines = tuple(line for part in self._parts for line in part.lines)
+        spot = self._spot()
+        return lines if spot is None else spot.doubted(lines)
 
     def page(self, cancelled: Callable[[], bool] = never) -> Page:
         """All lines as rows, values with labels, and sentences; fewer if it was cancelled.
@@ -106,7 +118,11 @@ class Scene:
     @property
     def unread_places(self) -> tuple[Unread, ...]:
         """Where text could not be read, as far as that is known."""
-        return tuple(place for part in self._parts for place in part.unread)
+        unread = tuple(place for part in self._parts for place in part.unread)
+        spot = self._spot()
+        if spot is not None and any(map(spot.touches, self.known_lines)):
+            return (*unread, Unread(spot.box))
+        return unread
 
     @property
     def text_is_mirrored(self) -> bool:
@@ -144,6 +160,12 @@ class Scene:
             with self._stopwatch.stage("look"):
                 self._handle = (model, model.look(self.rgb))
         return self._handle[1]
+
+    def _spot(self) -> Reflection | None:
+        if self._reflection is None:
+            lit = self.cause is Cause.GLARE and not self.text_is_mirrored
+            self._reflection = (reflection(self.rgb) if lit else None,)
+        return self._reflection[0]
 
     def _next_part(self) -> TextPart | None:
         if self._coming is None:
