@@ -45,7 +45,7 @@ figure using written stand stands standing print printed mention mentioned pictu
 camera screen page paper text line lines word words label letter sign front back side top bottom
 left right item thing something anything everything product object package packet packaging box
 bottle can jar bag container card document sheet bill receipt exactly actually currently now today
-still again
+still again anyway anyhow
 """
 _EMPTY_ELSEWHERE = """
 der die das den dem des ein eine einen einem einer ich wir ist sind war hat haben wie wo wann wer
