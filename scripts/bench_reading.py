@@ -8,6 +8,7 @@ first in PYTHONPATH, and what it does not tell counts as not told.
 """
 
 import argparse
+import inspect
 import json
 import re
 import statistics
@@ -38,9 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--half", choices=("choose", "report"), default="choose")
     parser.add_argument("--count", type=int, default=12, help="pictures of each kind")
     parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=list(KINDS))
+    parser.add_argument("--photos", type=int, default=10, help="photographs of each folder")
     parser.add_argument("--show", action="store_true", help="print what is wrong")
     options = parser.parse_args(argv)
-    reader = RapidOcrReader(threads=1)
+    # Seconds are those of the processor, so that a busy machine measures the same.
+    knows = "second_look_s" in inspect.signature(RapidOcrReader).parameters
+    more = {"second_look_s": 600.0} if knows else {}
+    reader = RapidOcrReader(threads=1, **more)
     reader.load()
     first = 1 if options.half == "report" else 0
     seeds = range(first, first + 2 * options.count, 2)
@@ -50,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         report["kinds"][kind] = summed(marks)
         print(kind, json.dumps(report["kinds"][kind]), file=sys.stderr, flush=True)
     if options.data is not None:
-        report["photographs"] = bench_photographs(reader, options.data / "vision", options.show)
+        report["photographs"] = bench_photographs(
+            reader, options.data / "vision", options.photos, options.show
+        )
     text = json.dumps(report, indent=1)
     if options.out is None:
         print(text)
@@ -86,16 +93,16 @@ def measured(reader: RapidOcrReader, made: Twin, kind: str, show: bool) -> dict[
 
 def looked_at(reader: RapidOcrReader, rgb: Any) -> tuple[list[Any], list[Any], bool, float, float]:
     """Lines, unread places, whether mirrored, seconds to the first lines and to the end."""
-    began, first_s = time.perf_counter(), 0.0
+    began, first_s = time.process_time(), 0.0
     lines: list[Any] = []
     unread: list[Any] = []
     mirrored = False
     for part in reader.parts(rgb, limit_s=120):
-        first_s = first_s or time.perf_counter() - began
+        first_s = first_s or time.process_time() - began
         lines += part.lines
         unread += getattr(part, "unread", ())
         mirrored = mirrored or getattr(part, "mirrored", False)
-    whole_s = time.perf_counter() - began
+    whole_s = time.process_time() - began
     return lines, unread, mirrored, first_s or whole_s, whole_s
 
 
@@ -116,12 +123,16 @@ def summed(marks: Sequence[dict[str, float]]) -> dict[str, float]:
     }
 
 
-def bench_photographs(reader: RapidOcrReader, vision: Path, show: bool) -> dict[str, Any]:
+def bench_photographs(
+    reader: RapidOcrReader, vision: Path, most: int, show: bool
+) -> dict[str, Any]:
     """Per folder: words that were read, unread places, times; words where there is no text."""
     sets: dict[str, list[dict[str, Any]]] = {}
     for path in photographs(vision):
-        lines, unread, mirrored, first_s, whole_s = looked_at(reader, load_picture(path))
         name = path.parent.name
+        if len(sets.get(name, ())) >= most:
+            continue
+        lines, unread, mirrored, first_s, whole_s = looked_at(reader, load_picture(path))
         found = [word for line in lines if is_sure(line) for word in words(line.text)]
         if show:
             print(path.name, [(line.text, round(line.confidence, 2)) for line in lines][:40]

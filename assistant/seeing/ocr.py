@@ -47,15 +47,20 @@ MIRROR_DOUBT, MIRROR_SURE, MIRROR_MARGIN, MIRROR_LETTERS = 0.9, 0.9, 0.08, 6
 """Mean confidence of the first lines below which they may be seen in a mirror; how sure they must
 then be flipped, and how much surer; and how many letters tell it."""
 
-LEAST_SECOND_S, MOST_SECOND_S = 3.0, 6.0
+LEAST_SECOND_S, MOST_SECOND_S = 3.0, 12.0
 """A second look takes about as long as the first, within these bounds."""
 
 
 class RapidOcrReader:
     """The PP-OCR models inside the rapidocr wheel, loaded at first use or by `load`."""
 
-    def __init__(self, *, threads: int = 2) -> None:
-        """Set how many threads recognition may use; it shares the processor with the model."""
+    def __init__(self, *, threads: int = 2, second_look_s: float = LEAST_SECOND_S) -> None:
+        """Set how many threads recognition may use; it shares the processor with the model.
+
+        second_look_s: seconds that a second look may take at least; it may take as long as the
+        first look did.
+        """
+        self._second_look_s = second_look_s
         self._threads = threads
         self._engine: Any = None
         self._second_look: SecondLook | None = None
@@ -141,7 +146,7 @@ class RapidOcrReader:
         if self._second_look is None or cancelled():
             return
         took = time.monotonic() - began
-        second = time.monotonic() + min(max(took, LEAST_SECOND_S), MOST_SECOND_S)
+        second = time.monotonic() + max(min(took, MOST_SECOND_S), self._second_look_s)
         added, unread = self._second_look.look(upright, known, min(until, second), cancelled)
         yield TextPart(
             _lines(added, quarters, width, height),

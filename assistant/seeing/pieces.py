@@ -181,13 +181,14 @@ def is_broken(text: str, ink: Ink) -> bool:
 def vote(readings: Sequence[tuple[str, float]]) -> tuple[str, float]:
     """What most readings of one place say; less than sure where they differ.
 
-    Spaces do not count, nor marks at either end. ("", 0) where none says anything.
+    Letters and figures are compared. Of readings with the same ones that with most marks between
+    them counts, since points are lost where gaps are closed. ("", 0) where none says anything.
     """
     groups: dict[str, list[tuple[str, float]]] = {}
     for text, score in readings:
-        key = _ENDS.sub("", "".join(text.split()))
+        key = "".join(filter(str.isalnum, text))
         if key and score >= LEAST_CONFIDENCE:
-            groups.setdefault(key, []).append((plain_width(text), score))
+            groups.setdefault(key, []).append((plain_width(text).strip(), score))
     if not groups:
         return "", 0.0
     weights = {key: sum(score for _, score in group) for key, group in groups.items()}
@@ -196,8 +197,20 @@ def vote(readings: Sequence[tuple[str, float]]) -> tuple[str, float]:
     mean = sum(score for _, score in best) / len(best)
     rival = weights[ranked[1]] if len(ranked) > 1 else 0.0
     sure = len(best) >= LEAST_VOTES and mean >= SURE_VOTE
-    text = max(best, key=lambda each: (each[1], -len(each[0])))[0]
-    return text, mean if sure and rival <= MOST_RIVAL * weights[ranked[0]] else min(mean, UNSURE)
+    text = max(best, key=lambda each: (len(_between(each[0])), each[1]))[0]
+    marks = {_between(each) for each, _ in best if len(_between(each)) == len(_between(text))}
+    is_sure = sure and rival <= MOST_RIVAL * weights[ranked[0]] and len(marks) == 1
+    return _without_ends(text), mean if is_sure else min(mean, UNSURE)
+
+
+def _between(text: str) -> str:
+    """A text without spaces, and without the marks at its ends."""
+    return _ENDS.sub("", "".join(text.split()))
+
+
+def _without_ends(text: str) -> str:
+    """A text without dashes and strokes at its ends: where gaps are closed, ground becomes ink."""
+    return text.strip(" -_~|—–")
 
 
 def _is_tall(box: Box) -> bool:

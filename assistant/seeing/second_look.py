@@ -39,6 +39,13 @@ MOST_HEIGHT = 0.5
 LEAST_LETTERS = 2
 """Pieces of ink as high as letters in a place that is called unread text."""
 
+SEVERAL, MANY, QUITE_SURE = 2, 5, 0.95
+"""So many lines inside a place make it a block of them. On a page of which many lines have been
+read little is left, so that what is added must be surer."""
+
+STROKES, SEEN_OFTEN = frozenset("1lIi|!"), 3
+"""Bars of a fence are read as these; a display's are found in as many copies."""
+
 MOST_CANDIDATES = 24
 COVERED = 0.35
 """Part of a place that may lie in what has been read already."""
@@ -93,10 +100,12 @@ class SecondLook:
             taken = [*settled, *(each.box for each in (*added, *unread))]
             if any(_overlap(place.box, other) > COVERED for other in taken):
                 continue
+            if sum(_overlap(other, place.box) > SAME for other in settled) >= SEVERAL:
+                continue  # a block of lines that have been read
             reading = self._reading(bgr, place)
-            if reading.text:
+            if reading.text and _is_worth_adding(place, reading, len(settled)):
                 added.append(reading)
-            elif _is_text(place, reading, bgr.shape[0]):
+            elif not reading.text and _is_text(place, reading, bgr.shape[0]):
                 unread.append(reading)
         alone = [
             each for each in weak if not any(_overlap(each.box, o.box) > COVERED for o in added)
@@ -153,6 +162,17 @@ class SecondLook:
         if confidence < LEAST_SURE or not any(map(str.isalnum, text)):
             text = ""
         return Reading(place.box, text.strip(), confidence, letters=letters_of(ink))
+
+
+def _is_worth_adding(place: Seen, reading: Reading, known: int) -> bool:
+    """True if what was read is no accident of some texture.
+
+    known: lines that the first look has read.
+    """
+    characters = [each for each in reading.text if each.isalnum()]
+    if len(characters) < 2 or (set(characters) <= STROKES and place.views < SEEN_OFTEN):
+        return False
+    return known < MANY or (len(characters) > 2 and reading.confidence >= QUITE_SURE)
 
 
 def _is_text(place: Seen, reading: Reading, picture_height: int) -> bool:
