@@ -26,6 +26,7 @@ from assistant.commands.exits import (
 )
 from assistant.errors import AssistantError, UsageError
 from models.errors import ModelsError
+from models.socket_filter import Offline, give_up_internet
 
 EXAMPLES = """\
 examples:
@@ -42,13 +43,19 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    argv: None stands for the command line of this process, which may then end here.
+    argv: None stands for the command line of this process. It then gives up the right to open
+        internet sockets, and may end here.
     """
-    code = _run(argv)
-    return leave(code) if argv is None else code
+    if argv is None:
+        return leave(_run(None, give_up_internet))
+    return _run(argv, _go_on_as_before)
 
 
-def _run(argv: Sequence[str] | None) -> int:
+def _go_on_as_before() -> Offline:
+    return Offline(False, "the command runs inside another program")
+
+
+def _run(argv: Sequence[str] | None, go_offline: Callable[[], Offline]) -> int:
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks a character shows a mark; a byte that is none is read as one.
@@ -56,6 +63,11 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         options = _parser().parse_args(argv)
         logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR)
+        # Commands that must begin something before, or that go online, say so; no other does.
+        if options.goes_offline_itself:
+            options.go_offline = go_offline
+        elif not options.goes_online:
+            go_offline()
         code: int = options.run(options)
         return code
     except (AssistantError, ModelsError) as error:
@@ -106,6 +118,8 @@ class _CommandParser(_LineParser):
     ) -> None:
         """add_options: adds the command's options, its description and its epilog, once."""
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        # Else the conversation's answer to this would hold for the command.
+        self.set_defaults(goes_offline_itself=False)
         self._add_options = add_options
         self._has_options = False
 
@@ -125,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(goes_online=False)
     _add_conversation(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_CommandParser)
     for name, summary, add_options in (
@@ -190,7 +205,7 @@ def _add_conversation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, metavar="DIR", help="vision-language model")
     parser.add_argument("--vosk-model", type=Path, metavar="DIR", help="Vosk model for speech")
     parser.add_argument("--verbose", action="store_true", help="log what is done")
-    parser.set_defaults(run=_converse)
+    parser.set_defaults(run=_converse, goes_offline_itself=True)
 
 
 if __name__ == "__main__":

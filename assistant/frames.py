@@ -8,15 +8,31 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """Which page of a file a picture is, from 1; a picture file has one page."""
+
+    page: int = 1
+    pages: int = 1
+
+    @property
+    def name(self) -> str:
+        """Such as "Page 2 of 5"; "" where there is only one."""
+        return f"Page {self.page} of {self.pages}" if self.pages > 1 else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """A picture and when it was taken.
 
     rgb:         (H, W, 3) uint8.
     captured_at: seconds of `time.monotonic`.
+    sheet:       the page of a file that it is, which shows nothing else a moment later; None of a
+                 camera.
     """
 
     rgb: NDArray[np.uint8]
     captured_at: float
+    sheet: Sheet | None = None
 
 
 class FrameSource(Protocol):

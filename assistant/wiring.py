@@ -4,16 +4,19 @@ Only commands import this. Drivers are imported where they are opened: a missing
 then, and a start never waits for one that it does not need.
 """
 
+import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from assistant.audio import AudioClip
+from assistant.devices.streams import StreamKeeper, is_address
 from assistant.doctor.checks import Probe
 from assistant.doctor.probes import Openers, this_machine
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, SettingsError
 from assistant.frames import FrameSource
 from assistant.hearing.late_listener import LateListener
 from assistant.hearing.listener import Listener
@@ -25,7 +28,7 @@ from assistant.models_store.installed import installed_text_model, speech_model
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.session import phrases
 from assistant.session.session import Session
-from assistant.settings.file import save_setting
+from assistant.settings.file import load_settings, save_setting
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from assistant.skills.answerer import Answerer
@@ -34,6 +37,7 @@ from assistant.speech.engine import Synthesizer
 from assistant.speech.speaker import Speaker
 from assistant.speech.spoken_synthesizer import SpokenSynthesizer
 from assistant.stopwatch import Stopwatch
+from models.socket_filter import Offline
 
 CLOSE_WITHIN_S = 0.5
 """How long the end waits for a device that is just being opened."""
@@ -80,15 +84,36 @@ def text_model_folder(chosen: str) -> Path | None:
     return Path(chosen).expanduser() if chosen else installed_text_model()
 
 
+def keep_stream(source: str) -> StreamKeeper | None:
+    """A process that may read a stream when this one may not; None for other cameras.
+
+    To be asked for before internet sockets are given up, which is done on Linux only.
+    """
+    return StreamKeeper(source) if sys.platform == "linux" and is_address(source) else None
+
+
+def keep_stream_of_settings() -> StreamKeeper | None:
+    """The same for the camera of the settings; None also where their file cannot be read."""
+    with contextlib.suppress(SettingsError):
+        return keep_stream(load_settings(settings_file())[0].camera_source)
+    return None
+
+
 def open_camera(
     source: str,
     on_lost: Callable[[str], None] | None = None,
     on_back: Callable[[str], None] | None = None,
+    stream: StreamKeeper | None = None,
 ) -> FrameSource:
-    """The camera, file, folder, video or stream of a name; it is opened in a thread of its own."""
-    from assistant.devices.camera import Camera
+    """The camera, file, folder, video or stream of a name; it is opened in a thread of its own.
 
-    return Camera(source, on_lost=on_lost, on_back=on_back)
+    stream: what may read it, if it is a stream.
+    """
+    from assistant.devices.camera import Camera
+    from assistant.devices.capture import open_source
+
+    opener = open_source if stream is None else stream.open
+    return Camera(source, on_lost=on_lost, on_back=on_back, opener=opener)
 
 
 # Hearing.
@@ -168,11 +193,19 @@ class Live:
     What is missing is told once. It is looked for again whenever it is needed.
     """
 
-    def __init__(self, settings: Settings, *, speech: bool, way_out: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        speech: bool,
+        way_out: str,
+        stream: StreamKeeper | None = None,
+    ) -> None:
         """Open the camera and the speaker, which work in threads of their own.
 
         speech:  False if this start shall make no sound at all.
         way_out: what the user can do where there is no vision model.
+        stream:  what may read the camera, if it is a stream; it is ended with the rest.
         """
         self._settings = settings
         self._reader = text_reader()
@@ -191,8 +224,12 @@ class Live:
         self._frames: FrameSource | None = None
         if settings.camera_source.strip().lower() not in ("", "none"):
             self._frames = open_camera(
-                settings.camera_source, self.session.camera_lost, self.session.camera_back
+                settings.camera_source,
+                self.session.camera_lost,
+                self.session.camera_back,
+                stream,
             )
+        self._stream = stream
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._open, name="devices", daemon=True)
 
@@ -211,7 +248,7 @@ class Live:
         self._closing.set()
         # What is still being loaded is given up: nobody waits for it who wants to leave.
         self._thread.join(timeout=CLOSE_WITHIN_S)
-        for device in (self._speaker, self._listener, self._frames):
+        for device in (self._speaker, self._listener, self._frames, self._stream):
             if device is not None:
                 device.close()
 
@@ -258,11 +295,17 @@ class Live:
         self.session.attach(memory=notebook)
 
 
-def doctor_probes(*, delete_id: str) -> list[Probe]:
-    """What the doctor looks at on this machine; `delete_id` as in `this_machine`."""
+def doctor_probes(
+    *, delete_id: str, offline: Offline, stream: StreamKeeper | None = None
+) -> list[Probe]:
+    """What the doctor looks at on this machine.
+
+    delete_id, offline: as in `this_machine`.
+    stream:             what may read the camera of the settings, if that is a stream.
+    """
     return this_machine(
         Openers(
-            camera=open_camera,
+            camera=lambda source: open_camera(source, stream=stream),
             microphone=open_microphone,
             player=open_player,
             synthesizer=lambda settings: open_synthesizer(settings, timeout_s=DOCTOR_WAITS_S),
@@ -270,4 +313,5 @@ def doctor_probes(*, delete_id: str) -> list[Probe]:
             text_reader=RapidOcrReader(threads=1).load,
         ),
         delete_id=delete_id,
+        offline=offline,
     )

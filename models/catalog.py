@@ -4,13 +4,13 @@ import difflib
 import enum
 import functools
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from models.errors import CatalogError
+from models.files.bounded import read_toml
 
 CATALOG_FILE = Path(__file__).with_name("catalog.toml")
 SCHEMA_VERSION = 1
@@ -108,7 +108,7 @@ def read_catalog(path: Path) -> tuple[CatalogModel, ...]:
         CatalogError: the file cannot be read; the message names the model and the key.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path)
     except (OSError, ValueError) as error:
         raise CatalogError(f"{path}: cannot be read ({error}); reinstall the program") from error
     if content.get("schema_version") != SCHEMA_VERSION:

@@ -1,5 +1,6 @@
 """Greedy streaming generation, and questions about one picture that share its prefix."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from models.cogvlm2 import CogVLM2ForCausalLM
 from models.cogvlm2.decoder import VISION, KVCache, position_ids
 from models.cogvlm2.processing import build_prompt, preprocess_picture
-from models.errors import ModelFolderError, PromptError
+from models.errors import CheckpointError, ModelFolderError, PromptError
 from models.loading import LoadedModel
 
 
@@ -76,9 +77,12 @@ class PictureChat:
 
         Raises:
             PictureError: that is no picture.
+            CheckpointError: the model computes no numbers.
         """
         tokens = self.model.model.vision(self._pixels(rgb))[0, 1:-1]
         mean: NDArray[np.float32] = tokens.float().mean(0).cpu().numpy()
+        if not np.isfinite(mean).all():
+            raise _no_numbers()
         return mean
 
     @torch.inference_mode()
@@ -99,6 +103,7 @@ class PictureChat:
         Raises:
             PromptError: the question is empty or longer than the context, or there is no such
                 template.
+            CheckpointError: the model computes no numbers.
         """
         if not question.strip():
             raise PromptError("the question is empty; ask something about the picture")
@@ -125,6 +130,8 @@ class PictureChat:
             logits = self.model.lm_head(hidden[0, -1]).float()
             position += fed.shape[1]
             probability, best = logits.softmax(-1).max(-1)
+            if not math.isfinite(float(probability)):
+                raise _no_numbers()
             if int(best) in self.config.eos_token_ids:
                 return
             yield GeneratedToken(text.add(int(best)), float(probability))
@@ -158,11 +165,25 @@ class StreamingText:
 
 
 def greedy_tokens(model: torch.nn.Module, ids: Tensor, max_new_tokens: int) -> Iterator[int]:
-    """Yield the greedy continuation of ids (1, T) by a text model of transformers."""
+    """Yield the greedy continuation of ids (1, T) by a text model of transformers.
+
+    Raises:
+        CheckpointError: the model computes no numbers.
+    """
     with torch.inference_mode():
         past, fed = None, ids
         for _ in range(max_new_tokens):
             out = model(input_ids=fed, past_key_values=past, use_cache=True)
             past = out.past_key_values
-            fed = out.logits[:, -1:].argmax(-1)
+            largest, fed = out.logits[:, -1:].max(-1)
+            # NaN is larger than everything here, so this tells of any logit.
+            if not math.isfinite(float(largest)):
+                raise _no_numbers()
             yield int(fed)
+
+
+def _no_numbers() -> CheckpointError:
+    """Weights can be finite, one by one, and still too large to compute with."""
+    return CheckpointError(
+        "the model computes NaN or infinity, so its weights are damaged: copy the model again"
+    )

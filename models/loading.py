@@ -11,7 +11,13 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from models.errors import CheckpointError, ModelFolderError
-from models.families import Family, family_of, refuse_foreign_names, text_limits
+from models.families import (
+    Family,
+    family_of,
+    open_weights,
+    refuse_foreign_names,
+    text_limits,
+)
 from models.files.checkpoint import (
     QUANTIZE_CONFIG_FILE,
     CheckpointReader,
@@ -19,6 +25,7 @@ from models.files.checkpoint import (
     read_json,
 )
 from models.files.formats import read_quantization
+from models.files.judging import judge_fit, judge_tensor, pieces_of, refuse
 from models.files.quantized_source import QuantizedSource, TensorSource
 from models.int4 import Int4Linear, replace_linear
 from models.text.tokenization import load_tokenizer
@@ -63,15 +70,16 @@ def load_model(
     config = _with_end_marks(folder, read_json(folder / "config.json"))
     family = family_of(config)
     quantization = _read_quantization(folder, config.get("quantization_config"))
+    stored = open_weights(folder, family, config)
     module = family.build(config)
-    reader = _open_source(CheckpointReader(folder), quantization)
+    reader = _open_source(stored, quantization)
     tokenizer = load_tokenizer(folder, text_limits(module).vocab_size, family.byte_level)
     if isinstance(reader, QuantizedSource):
         _insert_int4_layers(family, module, reader)
     _check_names(family, module, reader)
     used = [name for name in reader.names() if name in module.state_dict()]
     target = torch.device(device)
-    load_tensors(module, reader, used, device=target, dtype=dtype)
+    load_tensors(module, _Judged(reader), used, device=target, dtype=dtype)
     family.complete(module, target)
     for layer in module.modules():
         if isinstance(layer, Int4Linear):
@@ -111,26 +119,38 @@ def load_tensors(
     module.load_state_dict(state, strict=False, assign=True)
 
 
+class _Judged:
+    """Tensors of a folder whose values are judged as they are read, so that none is read twice."""
+
+    def __init__(self, source: CheckpointReader | QuantizedSource) -> None:
+        self._source = source
+        self.folder = source.folder
+        self.names, self.shape, self.dtype = source.names, source.shape, source.dtype
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._source
+
+    def read(self, name: str) -> Tensor:
+        """Read one tensor to the CPU.
+
+        Raises:
+            CheckpointError: it cannot be read, or holds NaN or infinity.
+        """
+        tensor = self._source.read(name)
+        refuse(judge_tensor(self._source.file(name), name, pieces_of(tensor)))
+        return tensor
+
+
 def check_shapes(
     module: nn.Module, reader: TensorSource, names: Iterable[str], *, prefix: str = ""
 ) -> None:
     """Compare tensors of a checkpoint with a module by their headers alone.
 
     Raises:
-        CheckpointError: a tensor is missing or of another shape than in the module.
+        CheckpointError: a tensor is missing, of another shape than in the module, or holds
+            whole numbers where the module has fractions.
     """
-    expected = module.state_dict()
-    for name in names:
-        own = name.removeprefix(prefix)
-        if own not in expected:
-            raise CheckpointError(
-                f"tensor {name} has no place in the model: weights and config.json do not fit"
-            )
-        if reader.shape(name) != tuple(expected[own].shape):
-            raise CheckpointError(
-                f"tensor {name} is {reader.shape(name)} in {reader.folder} but "
-                f"{tuple(expected[own].shape)} by config.json: restore the folder's files"
-            )
+    refuse(judge_fit(module.state_dict(), reader, names, prefix=prefix))
 
 
 def _with_end_marks(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +171,9 @@ def _read_quantization(folder: Path, inline: object) -> QuantizationConfig | Non
     return read_quantization(read_json(path)) if path.is_file() else None
 
 
-def _open_source(reader: CheckpointReader, config: QuantizationConfig | None) -> TensorSource:
+def _open_source(
+    reader: CheckpointReader, config: QuantizationConfig | None
+) -> CheckpointReader | QuantizedSource:
     """Present packed weights of any readable form as the tensors of `Int4Linear`."""
     folder = reader.folder
     packed = any(name.endswith((".qweight", ".weight_packed")) for name in reader.names())

@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 
 from models.errors import ModelsError
+from models.socket_filter import give_up_internet
 from quantizer.commands import compare, eval, inspect, run
 from quantizer.commands.common import option_of
 from quantizer.errors import FULL_DISK, QuantizerError, SettingsError
@@ -18,10 +19,16 @@ _EXPECTED = (QuantizerError, ModelsError, OSError, SafetensorError, torch.OutOfM
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; an expected error is one line on stderr and exit code 2."""
+    """Run the command; an expected error is one line on stderr and exit code 2.
+
+    argv: None stands for the command line of this process, which then gives up the right to open
+        internet sockets.
+    """
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         options = _parser().parse_args(argv)
+        if argv is None:
+            give_up_internet()
         try:
             return int(options.action(options))
         except KeyboardInterrupt:

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Put the exam to the assistant: questions about documents, judged by the characters printed there.
 
-    python scripts/bench_answers.py DATA [--half dev|held|both] [--kind KIND] [--show] [--out FILE]
+    python scripts/bench_answers.py DATA [--half HALF] [--kind KIND] [--show] [--out FILE]
     python scripts/bench_answers.py DATA --in-process --half dev --show      (seconds, for tuning)
     python scripts/bench_answers.py DATA --receipts [--half ...]             (25 receipts x 7)
     python scripts/bench_answers.py DATA --cases DATA/reports/cases.jsonl
 
-The documents are drawn into runs/exam; photographs come from DATA. One process of the assistant
-answers everything, as it would for a person who opens a picture and asks about it. --in-process
-answers over lines of text that were read before and are kept (--lines), which spares the reading.
-The held half is only ever reported in totals; scripts/exam/README.md says why.
+HALF is dev, held, both (of them), dev2 or sealed. The documents are drawn into runs/exam;
+photographs come from DATA. One process of the assistant answers everything, as it would for a
+person who opens a picture and asks about it. --in-process answers over lines of text that were
+read before and are kept (--lines), which spares the reading.
+The held half and the sealed set are only ever reported in totals; scripts/exam/README.md says why.
 """
 
 import argparse
@@ -29,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from exam import cases as exam_cases  # noqa: E402
-from exam.cases import FOLDER, HALVES, Case  # noqa: E402
+from exam.cases import BOTH, FOLDER, HALVES, SECRET, Case  # noqa: E402
 from exam.conversation import answers_in, asked_of_process, lines_for  # noqa: E402
 from exam.documents import Document, text_of  # noqa: E402
 from exam.judge import UNSURE, Given, Verdict, flat, judge  # noqa: E402
@@ -54,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--kind", help="only cases of this kind")
     parser.add_argument("--only", help="only pictures with this in their names")
-    parser.add_argument("--show", action="store_true", help="list what is not right, dev only")
+    parser.add_argument(
+        "--show", action="store_true", help="list what is not right, dev and dev2 only"
+    )
     parser.add_argument("--cases", type=Path, help="other cases; pictures lie beside the file")
     parser.add_argument("--receipts", action="store_true", help="the shared receipts")
     parser.add_argument("--in-process", action="store_true", help="over kept lines of text")
@@ -67,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen: dict[str, list[Case]] = {}
     half = options.half or ("" if options.cases or options.receipts else "dev")
     for name in HALVES:
-        if half in (name, "both"):
+        if half == name or (half == "both" and name in BOTH):
             chosen[name] = exam_cases.read_cases(FOLDER / f"cases_{name}.jsonl")
     if options.receipts:
         chosen["receipts"] = exam_cases.receipt_cases(FOLDER / "receipts.jsonl")
@@ -93,12 +96,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     if options.reading:
         report["reading"] = reading(pictures, place, options.lines)
+        if SECRET & set(chosen):
+            del report["reading"]["worst"]
         print(f"reading: {report['reading']}")
     given = ask(asked, place, options)
     for name, cases in chosen.items():
-        report["parts"][name] = score(cases, given, detail=name != "held")
+        report["parts"][name] = score(cases, given, detail=name not in SECRET)
         print_table(name, report["parts"][name])
-        if options.show and name != "held":
+        if options.show and name not in SECRET:
             print_wrong(cases, given)
     if options.out is not None:
         text = json.dumps(report, indent=1, ensure_ascii=False)

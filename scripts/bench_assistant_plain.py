@@ -47,7 +47,7 @@ ENDLESS = ("/live",)
 SILENT = ("/pause", "/resume", "/stop")
 """Commands that are followed without a word, where nothing is being said."""
 
-STATES = "ready|listening|looking|thinking|speaking"
+STATES = "ready|listening|looking|thinking|speaking|paused"
 
 LETTER = ("OAT DRINK", "Best before 12 May 2027", "Total 4.50 EUR", "Call 555 0199", "www.oat.org")
 EVIL = "what\x1b[31m does\u2503 it\u2588 say\x07\x08\u28ff"
@@ -193,8 +193,8 @@ class _Channel:
                 self._came.get(timeout=QUIET_S)
             except queue.Empty:
                 output = self.output()
-                states = re.findall(f"^status: ({STATES})$".encode(), output, re.MULTILINE)
-                ready = endless or not states or states[-1] == b"ready"
+                works = re.search(rb"^status: (looking|thinking)\n\Z", output, re.MULTILINE)
+                ready = endless or works is None
                 if ready and (silent or len(output) > self._before):
                     return True
                 if self._process.poll() is not None:

@@ -290,7 +290,6 @@ class Conversation:
         since = len(self._printed.read_text())
         self.send(question)
         self.wait_for(answer, since)
-        self.wait_for("status: ready", since)
 
 
 @pytest.mark.parametrize(

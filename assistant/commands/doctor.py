@@ -14,7 +14,13 @@ from assistant.settings.settings import Settings
 from assistant.speech.engine import Synthesizer
 from assistant.text.printable import printable
 from assistant.text.sentences import sentences
-from assistant.wiring import ClipPlayer, doctor_probes, open_player, open_synthesizer
+from assistant.wiring import (
+    ClipPlayer,
+    doctor_probes,
+    keep_stream_of_settings,
+    open_player,
+    open_synthesizer,
+)
 
 FINE, SOMETHING_MISSING = 0, 1
 
@@ -40,16 +46,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--speak", action="store_true", help="also say each line aloud")
     parser.add_argument("--verbose", action="store_true", help="log what is done")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_offline_itself=True)
 
 
 def run(options: argparse.Namespace) -> int:
     """Examine this machine, print and perhaps speak what was found; return the exit code."""
+    stream = keep_stream_of_settings()
+    offline = options.go_offline()
     if options.delete_device_id:
         return delete_device_id(as_json=options.json)
-    with contextlib.closing(SpokenLines(_open_voice, open_player)) as lines:
+    with contextlib.ExitStack() as at_the_end:
+        lines = at_the_end.enter_context(contextlib.closing(SpokenLines(_open_voice, open_player)))
+        if stream is not None:
+            at_the_end.callback(stream.close)
         return report(
-            examine(doctor_probes(delete_id=DELETE_ID)),
+            examine(doctor_probes(delete_id=DELETE_ID, offline=offline, stream=stream)),
             as_json=options.json,
             say=lines.say if options.speak else None,
         )

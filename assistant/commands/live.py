@@ -14,7 +14,7 @@ from assistant.session.session import Session
 from assistant.settings.file import load_settings, wrong_text
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
-from assistant.wiring import Live
+from assistant.wiring import Live, keep_stream
 
 MODEL_WAY_OUT = "give a model with --model"
 
@@ -31,7 +31,10 @@ def run(options: argparse.Namespace) -> int:
     # Before the first library is loaded; a test's own standard error is left alone.
     if not options.verbose and sys.stderr is sys.__stderr__:
         keep_libraries_quiet()
-    live = Live(settings, speech=not options.no_speech, way_out=MODEL_WAY_OUT)
+    stream = keep_stream(settings.camera_source)
+    # Before the first thread and the first process: all of them inherit it.
+    options.go_offline()
+    live = Live(settings, speech=not options.no_speech, way_out=MODEL_WAY_OUT, stream=stream)
     session = live.session
     if wrong:
         session.fail(wrong_text(settings_file(), wrong))

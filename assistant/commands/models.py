@@ -32,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="{list,pull,verify}")
     _verb(verbs, "list", "say which models there are, their size and licence", _list, named=False)
     puller = _verb(verbs, "pull", "fetch a model, check it and install it", _pull)
+    puller.set_defaults(goes_online=True)
     puller.add_argument("--again", action="store_true", help="fetch it also if it is installed")
     _verb(verbs, "verify", "compare an installed model with the digests of its pull", _verify)
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.devices.capture import Capture, Opener, open_source
+from assistant.devices.streams import without_password
 from assistant.errors import CameraError
 from assistant.frames import Frame
 from assistant.seeing.frame_faults import Fault, FaultFinder
@@ -46,8 +47,8 @@ JUDGED_EVERY_S = 0.07
 _SLOW = CameraError("the camera gives no picture yet", "wait a moment, or check its cable")
 
 Report = Callable[[str], None]
-Read = tuple[NDArray[np.uint8] | None, float]
-"""A frame, or None, and when it was read."""
+Read = tuple[NDArray[np.uint8] | CameraError | None, float]
+"""A frame, None, or why there will be no more; and when it was read."""
 
 
 class Camera:
@@ -166,7 +167,7 @@ class Camera:
         except queue.Empty:
             abandoned.set()
             raise CameraError(
-                f"camera {self._source} does not answer",
+                f"camera {without_password(self._source)} does not answer",
                 "close the program that uses it, or plug it in again",
             ) from None
         if isinstance(reply, CameraError):
@@ -187,6 +188,8 @@ class Camera:
             while not self._closing.is_set():
                 with contextlib.suppress(queue.Empty):
                     rgb, read_s = reads.get(timeout=min(0.1, self._stall_s / 4))
+                    if isinstance(rgb, CameraError):
+                        raise rgb
                     fault = Fault.NONE_COMES if rgb is None else self._finder.judge(rgb)
                     if fault is None and rgb is not None:
                         good_s = read_s
@@ -222,8 +225,11 @@ def _read_all(capture: Capture, reads: "queue.Queue[Read]", ended: threading.Eve
     """Read in a thread that may hang; a frame that nobody fetched is replaced by the next."""
     try:
         while not ended.is_set():
+            rgb: NDArray[np.uint8] | CameraError | None
             try:
                 rgb = capture.read()
+            except CameraError as error:
+                rgb = error
             except Exception:
                 # Drivers raise what they like; no frame is what all of it means here.
                 logging.getLogger(__name__).info("a frame was not read", exc_info=True)
@@ -232,6 +238,8 @@ def _read_all(capture: Capture, reads: "queue.Queue[Read]", ended: threading.Eve
                 reads.get_nowait()
             with contextlib.suppress(queue.Full):
                 reads.put_nowait((rgb, time.monotonic()))
+            if isinstance(rgb, CameraError):
+                return
             ended.wait(PACE_S if rgb is not None else 5 * PACE_S)
     finally:
         capture.close()

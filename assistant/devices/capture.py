@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.devices.streams import is_address, without_password
 from assistant.errors import CameraError
 from models.errors import ModelsError
 from models.pictures import load_picture
@@ -50,13 +51,12 @@ def open_source(source: str) -> Capture:
     Raises:
         CameraError: there is no such camera, file or stream, or it cannot be read.
     """
-    # OpenCV would write its warnings over the screen; what matters of them is raised below.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    _keep_quiet()
     name = source.strip()
     if re.fullmatch(r"\d+", name):
         return _camera(int(name))
-    if re.match(r"(?:rtsp|rtmp|https?|udp)://", name):
-        return _stream(name)
+    if is_address(name):
+        return open_stream(name)
     path = Path(name.removeprefix("file://")).expanduser()
     if path.is_dir():
         return PictureFolder(path)
@@ -161,7 +161,13 @@ def _camera(index: int) -> Capture:
     return VideoCapture(opened)
 
 
-def _stream(address: str) -> Capture:
+def open_stream(address: str) -> Capture:
+    """Open what comes from an address.
+
+    Raises:
+        CameraError: no pictures come from there.
+    """
+    _keep_quiet()
     limits = [
         cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
         OPEN_TIMEOUT_MS,
@@ -172,7 +178,7 @@ def _stream(address: str) -> Capture:
     if not opened.isOpened():
         opened.release()
         raise CameraError(
-            f"no pictures come from {_without_password(address)}",
+            f"no pictures come from {without_password(address)}",
             "start the stream, or check its address",
         )
     return VideoCapture(opened)
@@ -198,5 +204,6 @@ def _listed() -> str:
     return ", ".join(suffix.removeprefix(".") for suffix in PICTURES)
 
 
-def _without_password(address: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", address)
+def _keep_quiet() -> None:
+    # OpenCV would write its warnings over the screen; what matters of them is raised.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)

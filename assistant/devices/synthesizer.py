@@ -18,6 +18,7 @@ from assistant.audio import AudioClip, read_clip
 from assistant.errors import AudioFileError, SettingsError, SynthesizerError
 from assistant.settings.paths import HOME_VARIABLE, make_private_folder, runtime_folder
 from assistant.speech.speaker import FASTEST_WPM, SLOWEST_WPM
+from models.files.bounded import parse_json
 
 WORKER = Path(__file__).with_name("synthesis_worker.py")
 
@@ -225,7 +226,7 @@ class _Worker:
         if not line:
             raise SynthesizerError("the speech engine stopped", _WAY_OUT)
         try:
-            reply = json.loads(line)
+            reply = parse_json(line)
         except ValueError as error:
             raise SynthesizerError("the speech engine gave a broken reply", _WAY_OUT) from error
         if not isinstance(reply, dict):

@@ -2,14 +2,14 @@
 
 import importlib.metadata
 import importlib.util
-import json
 import os
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from assistant.devices.streams import is_address
 from assistant.doctor.checks import Finding, State
 from assistant.doctor.device_id import left_behind
 from assistant.errors import AssistantError, SettingsError
@@ -18,7 +18,9 @@ from assistant.models_store.installed import is_installed, read_record
 from assistant.settings.paths import data_folder, settings_file
 from assistant.settings.settings import Settings
 from models.catalog import known_models
+from models.files.bounded import parse_json
 from models.pocket import pocket_int4_folder
+from models.socket_filter import Offline
 
 LEAST_MEMORY_BYTES, GOOD_MEMORY_BYTES = 1_000_000_000, 2_000_000_000
 LEAST_DISK_BYTES, GOOD_DISK_BYTES = 100_000_000, 2_000_000_000
@@ -79,7 +81,7 @@ def _weights_fault(path: Path) -> str | None:
         if not 0 < length <= min(size, 100_000_000):
             return "is damaged"
         try:
-            header = json.loads(file.read(length))
+            header = parse_json(file.read(length))
             end = max(
                 int(entry["data_offsets"][1])
                 for name, entry in header.items()
@@ -185,6 +187,37 @@ def look_at_saved_things(settings: Settings) -> Finding:
     return Finding(
         State.LIMITED, "switched on; a passphrase is needed", trouble.cause, trouble.way_out
     )
+
+
+def look_at_network(
+    offline: Offline, settings: Settings, environment: Mapping[str, str]
+) -> Finding:
+    """Say whether the kernel keeps this program from the network; it never matters for answers.
+
+    offline:     what came of giving up internet sockets.
+    environment: may name a sound server on another computer, which is then out of reach.
+    """
+    if not offline.enforced:
+        return Finding(
+            State.LIMITED,
+            "kept by this program and its libraries alone, not enforced by the kernel",
+            offline.why_not,
+            "nothing need be done; assistant/PRIVACY.md says what is kept how",
+        )
+    text = "enforced by the kernel"
+    if is_address(settings.camera_source):
+        text += "; one process alone may go online, to read the camera's stream"
+    if offline.why_not:
+        return Finding(State.LIMITED, text, offline.why_not, "start it without that connection")
+    server = environment.get("PULSE_SERVER", "")
+    if server and not any(mark in server for mark in ("unix:", "/")):
+        return Finding(
+            State.LIMITED,
+            text,
+            f"the sound server {server}, which PULSE_SERVER names, is reached by the network only",
+            "use a sound server of this computer, through a Unix socket",
+        )
+    return Finding(State.OK, text)
 
 
 def look_at_device_id(way_out: str) -> Finding:

@@ -5,6 +5,7 @@ Drivers are opened inside the probes, by what the caller gives: one that hangs i
 
 import contextlib
 import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from assistant.doctor.machine import (
     look_at_gpu,
     look_at_memory,
     look_at_models,
+    look_at_network,
     look_at_saved_things,
     look_at_settings,
 )
@@ -28,6 +30,7 @@ from assistant.settings.file import load_settings
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from assistant.speech.engine import Synthesizer
+from models.socket_filter import Offline
 
 SILENT_BLOCKS = 8
 SILENT_PEAK = 4
@@ -73,10 +76,11 @@ class Openers:
     text_reader: Callable[[], None]
 
 
-def this_machine(openers: Openers, *, delete_id: str) -> list[Probe]:
+def this_machine(openers: Openers, *, delete_id: str, offline: Offline) -> list[Probe]:
     """The probes of this machine, with the user's settings.
 
     delete_id: what deletes the identifier that a library left, as a sentence without its end.
+    offline:   what came of giving up internet sockets.
     """
     try:
         settings, wrong = load_settings(settings_file())
@@ -102,6 +106,7 @@ def this_machine(openers: Openers, *, delete_id: str) -> list[Probe]:
         Probe("memory", look_at_memory),
         Probe("disk", look_at_disk),
         Probe("saved things", lambda: look_at_saved_things(settings), matters=False),
+        Probe("offline", lambda: look_at_network(offline, settings, os.environ), matters=False),
         Probe("device identifier", lambda: look_at_device_id(delete_id), matters=False),
         Probe("settings", lambda: look_at_settings(wrong), matters=False),
     ]

@@ -9,6 +9,19 @@ from types import MappingProxyType
 from assistant.skills.wording import Wording
 from assistant.text.words import bare_words
 
+NUMBERS = (
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "twenty",
+)  # fmt: skip
+ORDINALS = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+)  # fmt: skip
+"""Words for the numbers of pages, from 1."""
+
+_NTH = rf"(?:next|previous|last|{'|'.join(ORDINALS)}|\d{{1,4}}(?:st|nd|rd|th))"
+_NUMBER = rf"(?:\d{{1,4}}|{'|'.join(NUMBERS)})"
+
 ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
     {
         "stop": (
@@ -23,7 +36,11 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
         "repeat": (
             Wording(
                 "repeat [that] | say that again | say it again",
-                typed=r"repeat (?:it|the answer)",
+                typed=(
+                    r"repeat (?:it|the answer)|again|once more|one more time|pardon|come again"
+                    r"|(?:what (?:was|did you say)|tell me|read|say) (?:that|it)(?: to me)?"
+                    r"(?: again| once more)|what did you say|what was that"
+                ),
             ),
         ),
         "slower": (
@@ -41,11 +58,43 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
         ),
         "more": (Wording("more detail | longer answers", typed="more details|tell me more"),),
         "less": (Wording("less detail | shorter answers", typed="shorter|be brief"),),
-        "next": (Wording("next {line | sentence | word}", typed="next"),),
+        "page": (
+            Wording(
+                "[go to | turn to] [the] {next | previous | first | last} page",
+                typed=(
+                    rf"(?:go to |turn to |open |show me )?(?:the )?({_NTH}) page"
+                    rf"|(read (?:me )?(?:the )?{_NTH} page)"
+                ),
+            ),
+            Wording(
+                f"[go to | turn to] page {{{' | '.join(NUMBERS)}}}",
+                typed=(
+                    rf"(?:go to |turn to |open |show me )?page (?:number )?({_NUMBER})"
+                    rf"|(read (?:me )?page (?:number )?{_NUMBER})"
+                ),
+            ),
+            Wording(
+                "how many {pages} [are there | does it have]",
+                typed=r"how many (pages) (?:are (?:in )?(?:it|this|here)|does this have|has it)",
+            ),
+            Wording("(which | what) {page} is (this | it)", typed=r"(?:which|what) (page) am i on"),
+        ),
+        "next": (
+            Wording(
+                "next {line | sentence | word}",
+                typed=(
+                    r"next|(?:read )?(?:me )?(?:the )?next (?P<unit>line|sentence|word)"
+                    r"|(?:read )?(?:me )?the (line|sentence|word) after (?:that|it|this)(?: one)?"
+                ),
+            ),
+        ),
         "previous": (
             Wording(
                 "previous {line | sentence | word}",
-                typed=r"previous|(?:back|last)(?: (line|sentence|word))?",
+                typed=(
+                    r"previous|(?:back|last)(?: (line|sentence|word))?"
+                    r"|(?:read )?(?:me )?the (line|sentence|word) before (?:that|it|this)(?: one)?"
+                ),
             ),
         ),
         "heading": (Wording("next heading", typed=r"(?:go|jump) to the next heading"),),
@@ -99,7 +148,11 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
                 typed=r"read(?: (?:it|this|all|everything|the text))?(?: aloud)?(?: to me)?"
             ),
         ),
-        "find": (Wording(typed=r"(?:go|jump) to (?:the word )?(\w+)"),),
+        "find": (
+            Wording(typed=r"(?:go|jump) to (?:the word )?(\w+)"),
+            Wording(typed=r"find (?:the words? )(\w+(?: \w+)?)"),
+            Wording(typed=r"find (?!it\b|this\b|that\b|me\b|my\b|the\b|all\b|out\b|more\b|and\b)(\w+)"),
+        ),
     }
 )  # fmt: skip
 """By the name of the command that does the same; a braced part is what the order is about."""

@@ -5,7 +5,6 @@ the sound card's callbacks, and so the rest of a question, and the keys.
 """
 
 import contextlib
-import json
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from assistant.audio import AudioClip
 from assistant.errors import RecognizerError
 from assistant.hearing.recognizer import AudioChunk, Transcript
 from assistant.hearing.recognizer_worker import HEADER, Kind
+from models.files.bounded import parse_json
 
 WORKER = (sys.executable, "-m", "assistant.hearing.recognizer_worker")
 _STOPPED = ("speech recognition stopped", "ask again")
@@ -197,7 +197,7 @@ class RecognizerProcess:
 
 def _parse(line: bytes) -> dict[str, Any]:
     with contextlib.suppress(ValueError):
-        reply = json.loads(line)
+        reply = parse_json(line)
         if isinstance(reply, dict):
             return reply
     return {}

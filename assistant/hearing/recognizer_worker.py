@@ -20,6 +20,7 @@ import numpy as np
 
 from assistant.errors import RecognizerError
 from assistant.hearing.recognizer import AudioChunk, Transcript
+from models.socket_filter import give_up_internet
 
 HEADER = struct.Struct("<BII")
 """Kind of message, number of the question, length of the content in bytes."""
@@ -106,7 +107,8 @@ def reply(replies: TextIO, answer: dict[str, object]) -> None:
 
 
 def main() -> int:
-    """Load the model, say so, and serve."""
+    """Load the model, say so, and serve; it never needs a network, whoever started it."""
+    give_up_internet()
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints is no reply
     from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer

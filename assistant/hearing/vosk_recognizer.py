@@ -11,6 +11,7 @@ from assistant.audio import QUESTION_RATE_HZ, AudioClip
 from assistant.errors import RecognizerError
 from assistant.hearing.grammar import command_sentences, stop_sentences
 from assistant.hearing.recognizer import AudioChunk, Transcript, Word
+from models.files.bounded import parse_json
 
 MODEL_VARIABLE = "SIGHTLINE_VOSK_MODEL"
 
@@ -173,7 +174,7 @@ class _Hearing:
             self._take(self._recognizer.Result())
 
     def so_far(self) -> str:
-        partial = str(json.loads(self._recognizer.PartialResult()).get("partial", ""))
+        partial = str(parse_json(self._recognizer.PartialResult()).get("partial", ""))
         return " ".join([*(word.text for word in self._words), *partial.split()])
 
     def finish(self) -> tuple[Word, ...]:
@@ -181,7 +182,7 @@ class _Hearing:
         return tuple(self._words)
 
     def _take(self, result: str) -> None:
-        said = json.loads(result)
+        said = parse_json(result)
         words = said.get("result")
         if words is None:  # older models give no single words
             words = [{"word": word, "conf": 0.0} for word in str(said.get("text", "")).split()]

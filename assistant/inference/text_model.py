@@ -56,7 +56,17 @@ class LocalTextModel:
     def answer(
         self, text: str, question: str, cancelled: Callable[[], bool] = never
     ) -> Iterator[str]:
-        """Stream the greedy answer; a text that is too long loses its end."""
+        """Stream the greedy answer; a text that is too long loses its end.
+
+        Raises:
+            VisionError: the model computes no numbers.
+        """
+        try:
+            yield from self._answer(text, question, cancelled)
+        except ModelsError as error:
+            raise VisionError(f"{self.name}: {error}") from error
+
+    def _answer(self, text: str, question: str, cancelled: Callable[[], bool]) -> Iterator[str]:
         import torch
 
         from models.generate import StreamingText, greedy_tokens

@@ -1,6 +1,5 @@
 """The vision-language model as the answerer sees it, and the local one behind it."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from assistant.errors import VisionError
 from models.errors import ModelsError
+from models.files.bounded import read_json
 from models.pictures import RgbPicture
 
 SMALL_HIDDEN_SIZE = 512
@@ -97,12 +97,12 @@ def read_skills(folder: Path) -> dict[str, float | None] | None:
     path = folder / "skills.json"
     try:
         if path.is_file():
-            stated = json.loads(path.read_text(encoding="utf-8"))["skills"]
+            stated = read_json(path)["skills"]
             return {str(skill): _share(facts["accuracy"]) for skill, facts in stated.items()}
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        size = int(read_json(folder / "config.json").get("hidden_size", SMALL_HIDDEN_SIZE + 1))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise VisionError(f"{path}: is damaged ({error}); write it again or remove it") from error
-    if int(config.get("hidden_size", SMALL_HIDDEN_SIZE + 1)) <= SMALL_HIDDEN_SIZE:
+    if size <= SMALL_HIDDEN_SIZE:
         return {"colour": None, "count": None, "word": None}
     return None
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,12 +15,16 @@ from typing import Any, Protocol
 
 from assistant.errors import MemoryKeyError, MemoryStoreError, NoKeyringError
 from assistant.settings.paths import FILE_MODE
+from models.files.bounded import read_json
 
 KEY_BYTES, SALT_BYTES = 32, 16
 SCHEMA_VERSION = 1
 
 SCRYPT_COST, SCRYPT_BLOCK, SCRYPT_LANES = 2**16, 8, 1
 """64 MB and about 0.2 s for each guess (RFC 7914)."""
+
+MOST_LOCK_BYTES = 64 * 1024
+"""A lock has 200 bytes."""
 
 LEAST_PASSPHRASE = 8
 KEYRING_SERVICE, KEYRING_ACCOUNT = "sightline", "memory"
@@ -174,11 +179,14 @@ def read_lock(path: Path) -> Lock | None:
         MemoryStoreError: it cannot be read.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, MOST_LOCK_BYTES)
         if content.pop("schema_version") != SCHEMA_VERSION:
             raise ValueError("it was written by a newer program")
         lock = Lock(**content)
-        base64.b64decode(lock.salt, validate=True)
+        if len(base64.b64decode(lock.salt, validate=True)) != SALT_BYTES:
+            raise ValueError(f"its salt has not {SALT_BYTES} bytes")
+        if not re.fullmatch(r"[0-9a-f]{64}", lock.check):
+            raise ValueError("its check is no SHA-256")
         return lock
     except FileNotFoundError:
         return None

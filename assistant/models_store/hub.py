@@ -1,20 +1,27 @@
 """What the Hugging Face hub holds of a repository, and where each file is.
 
-The hub's library knows addresses, tokens and digests. The transfer itself is ours
-(`assistant.models_store.downloads`): since 2.x the library throws an interrupted file away, and a
-shard of CogVLM2 is five gigabytes.
+Of the hub's library only the user's own token is asked for. What it would send tells which
+libraries of which versions are installed here, and it believes what it is answered; the transfer
+(`assistant.models_store.downloads`) would begin anew whenever it is interrupted, and a shard of
+CogVLM2 is five gigabytes.
 """
 
 import fnmatch
+import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 from assistant.errors import DownloadError
-from assistant.models_store.downloads import NetworkError, first_line
+from assistant.models_store.downloads import ask
+from assistant.models_store.schema import AnswerError, listing
 from models.catalog import HubSource
+from models.files.bounded import FormatError, parse_json
 from models.offline import hub_reachable, is_offline_by_choice
+
+USUAL_ENDPOINT = "https://huggingface.co"
+MOST_ANSWER_BYTES = 16 * 1024**2
+"""Of the answer about one repository; one with ten thousand files has three megabytes."""
 
 WEIGHTS = ".safetensors"
 NEVER = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".npy", ".npz", ".py", ".so")
@@ -49,12 +56,54 @@ def list_files(source: HubSource, *, endpoint: str | None = None) -> HubListing:
     endpoint: the hub's address; None for the usual one.
 
     Raises:
-        DownloadError: no network, no such repository, or a licence that was not accepted.
+        DownloadError: no network, no such repository, an answer that cannot be used, or a licence
+            that was not accepted.
+    """
+    headers = _token_headers()
+    root = endpoint or USUAL_ENDPOINT
+    page = f"{root}/{source.repository}"
+    revision = urllib.parse.quote(source.revision, safe="")
+    address = f"{root}/api/models/{source.repository}/revision/{revision}?blobs=true"
+    status, body = ask(address, headers, MOST_ANSWER_BYTES)
+    if status in (401, 403, 404):
+        # The hub answers so, too, for repositories that it hides from people who are not logged in.
+        if source.consent:
+            raise _consent(page)
+        raise DownloadError(
+            f"{page}: there is no such repository", "a newer program may know another"
+        )
+    if status != 200:
+        raise DownloadError(
+            f"{page}: the hub cannot be reached (it answered {status})", "try again later"
+        )
+    try:
+        commit, listed = listing(parse_json(body), lambda name: _is_wanted(name, source.files))
+    except (AnswerError, FormatError) as error:
+        raise DownloadError(
+            f"{page}: the hub's answer cannot be used ({error})",
+            "nothing was installed, try again later",
+        ) from error
+    if not any(file.name.endswith(WEIGHTS) for file in listed):
+        raise DownloadError(
+            f"{source.repository}: the hub lists no weights as safetensors", "nothing was installed"
+        )
+    files = (
+        HubFile(file.name, f"{page}/resolve/{commit}/{file.name}", file.size_bytes, file.sha256)
+        for file in listed
+    )
+    return HubListing(commit, tuple(files), headers)
+
+
+def _token_headers() -> dict[str, str]:
+    """The user's own token, where there is one, and nothing else.
+
+    Raises:
+        DownloadError: the hub's library is missing, or the user wants to stay offline.
     """
     try:
         with hub_reachable():
             import huggingface_hub
-            from huggingface_hub import constants, errors
+            from huggingface_hub import constants
     except ImportError as error:
         raise DownloadError(
             f"the package huggingface-hub is missing ({error})", "run scripts/setup again"
@@ -66,47 +115,12 @@ def list_files(source: HubSource, *, endpoint: str | None = None) -> HubListing:
             "huggingface_hub was imported earlier, while HF_HUB_OFFLINE was set by this package",
             "pull in a process of its own: assistant models pull",
         )
-    page = f"{endpoint or 'https://huggingface.co'}/{source.repository}"
-    try:
-        answer = huggingface_hub.HfApi(endpoint=endpoint).model_info(
-            source.repository, revision=source.revision, files_metadata=True
-        )
-    except errors.GatedRepoError as error:
-        raise _consent(page) from error
-    except errors.RepositoryNotFoundError as error:
-        # The hub answers so for repositories that it hides from people who are not logged in.
-        if source.consent:
-            raise _consent(page) from error
-        raise DownloadError(
-            f"{page}: there is no such repository", "a newer program may know another"
-        ) from error
-    except (NetworkError, OSError, ValueError) as error:
-        raise DownloadError(
-            f"{page}: the hub cannot be reached ({first_line(error)})", "check the network"
-        ) from error
-    return _listing(source, answer, endpoint, huggingface_hub)
-
-
-def _listing(source: HubSource, answer: Any, endpoint: str | None, library: Any) -> HubListing:
-    commit = str(answer.sha or "")
-    files = []
-    for entry in answer.siblings or ():
-        name = str(entry.rfilename)
-        if not _is_wanted(name, source.files):
-            continue
-        digest = str(entry.lfs.sha256) if entry.lfs is not None else ""
-        address = library.hf_hub_url(
-            source.repository, name, revision=commit or source.revision, endpoint=endpoint
-        )
-        files.append(HubFile(name, address, int(entry.size or 0), digest))
-    if not commit or not any(file.name.endswith(WEIGHTS) for file in files):
-        raise DownloadError(
-            f"{source.repository}: the hub lists no weights as safetensors", "nothing was installed"
-        )
-    # Of what the library would send, only the user's own token; not what else is installed here.
-    headers = library.utils.build_hf_headers()
-    token = {name: text for name, text in headers.items() if name.lower() == "authorization"}
-    return HubListing(commit, tuple(files), token)
+    token = huggingface_hub.get_token()
+    if token is None:
+        return {}
+    if not token.isascii() or not token.isprintable():
+        raise DownloadError("the token for the hub is damaged", "run hf auth login again")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _is_wanted(name: str, patterns: tuple[str, ...]) -> bool:

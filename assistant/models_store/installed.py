@@ -1,14 +1,15 @@
 """The models in the user's data folder, and the records of what was pulled.
 
-models/vosk-small-en/             the model, moved here whole
+models/vosk-small-en/             the model, moved here whole, with the marker that it is ours
 models/records/vosk-small-en.json where it came from, and the SHA-256 of every file
 models/.pulling/vosk-small-en/    what is not finished
 """
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ from typing import Any
 from assistant.errors import DamagedFileError
 from assistant.hearing.vosk_recognizer import configured_model
 from assistant.machine import sha256_of
+from assistant.models_store.ownership import MARKER, check_ours, is_marked, mark
+from assistant.models_store.schema import digest, relative_path, size_bytes, text
 from assistant.settings.paths import FILE_MODE, data_folder, make_private_folder
 from models.catalog import CatalogModel, ModelKind, known_models
+from models.files.bounded import read_json
 
 SCHEMA_VERSION = 1
 RECORDS, PULLING = "records", ".pulling"
@@ -57,14 +61,28 @@ def model_folder(name: str) -> Path:
 
 
 def pulling_folder(name: str) -> Path:
-    """The folder for the unfinished pull of one model; made private.
+    """The folder for the unfinished pull of one model; made private, and marked as ours.
 
     Raises:
         SettingsError: it cannot be made.
+        DownloadError: a folder of somebody else's is in its place.
+        OSError: it cannot be marked.
     """
     make_private_folder(models_folder())
     make_private_folder(models_folder() / PULLING)
-    return make_private_folder(models_folder() / PULLING / name)
+    folder = models_folder() / PULLING / name
+    if os.path.lexists(folder):
+        check_ours(folder, from_before=lambda folder: _is_unfinished(folder, name))
+    make_private_folder(folder)
+    mark(folder)
+    return folder
+
+
+def _is_unfinished(folder: Path, name: str) -> bool:
+    """True if a folder holds only what a pull of 0.4 or before left there."""
+    known = {"unpacked", "old", *(f"{name}.zip{end}" for end in ("", ".part", ".part.json"))}
+    left = (path.name for path in folder.iterdir())
+    return all(entry in known or re.fullmatch(r"[0-9a-f]{40}", entry) for entry in left)
 
 
 def record_file(name: str) -> Path:
@@ -105,20 +123,30 @@ def is_installed(name: str) -> bool:
 
 
 def file_records(folder: Path) -> dict[str, FileRecord]:
-    """Measure every file below a folder."""
-    return {
-        path.relative_to(folder).as_posix(): FileRecord(path.stat().st_size, sha256_of(path))
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    """Measure every file below a folder but our marker."""
+    return {name: FileRecord(path.stat().st_size, sha256_of(path)) for name, path in _files(folder)}
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every file of a model by its path inside the folder, with forward slashes."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name != MARKER:
+            yield name, path
 
 
 def install(unfinished: Path, record: PullRecord) -> Path:
     """Move a finished folder to its place in one step, and write its record.
 
     A model that was there before gives way, and is back if the move fails.
+
+    Raises:
+        DownloadError: what is there was not made by this program; it stays.
+        OSError: the folder cannot be moved.
     """
     target = model_folder(record.name)
+    check_place(record.name, record.files)
+    mark(unfinished)
     old = pulling_folder(record.name) / "old"
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
@@ -132,6 +160,45 @@ def install(unfinished: Path, record: PullRecord) -> Path:
     write_record(record)
     shutil.rmtree(pulling_folder(record.name), ignore_errors=True)
     return target
+
+
+def check_place(name: str, coming: Collection[str] = ()) -> None:
+    """Refuse to replace a folder that no pull made.
+
+    A folder of 0.4 or before has no marker; it is one of ours if it holds nothing but files of the
+    record of its pull, or of the model that is coming.
+
+    Raises:
+        DownloadError: it is somebody else's, or its record is damaged.
+    """
+    target = model_folder(name)
+    if not os.path.lexists(target) or is_marked(target):
+        return
+    record = read_record(name)
+    known = {*coming, *(record.files if record else ())}
+    check_ours(target, from_before=lambda folder: known.issuperset(n for n, _ in _files(folder)))
+
+
+def tidy(name: str) -> None:
+    """Remove the folder of a pull that left nothing to go on with.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    folder = models_folder() / PULLING / name
+    if is_marked(folder) and [path.name for path in folder.iterdir()] == [MARKER]:
+        shutil.rmtree(folder)
+
+
+def put_back(name: str) -> None:
+    """Give a model its place again that a killed pull had moved aside.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    old = models_folder() / PULLING / name / "old"
+    if is_marked(old) and not os.path.lexists(model_folder(name)):
+        os.replace(old, model_folder(name))
 
 
 def write_record(record: PullRecord) -> None:
@@ -157,15 +224,15 @@ def read_record(name: str) -> PullRecord | None:
     """
     path = record_file(name)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         if content["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema_version is not {SCHEMA_VERSION}")
         archive = content["archive"]
         return PullRecord(
-            name=str(content["name"]),
-            source=str(content["source"]),
+            name=text(content["name"], "the name"),
+            source=text(content["source"], "the source"),
             archive=None if archive is None else _file(archive),
-            files={str(key): _file(value) for key, value in content["files"].items()},
+            files={relative_path(key): _file(value) for key, value in content["files"].items()},
         )
     except FileNotFoundError:
         return None
@@ -176,7 +243,7 @@ def read_record(name: str) -> PullRecord | None:
 
 
 def _file(content: Mapping[str, Any]) -> FileRecord:
-    return FileRecord(int(content["size_bytes"]), str(content["sha256"]))
+    return FileRecord(size_bytes(content["size_bytes"]), digest(content["sha256"]))
 
 
 def faults(model: CatalogModel) -> Iterator[str]:
@@ -199,6 +266,5 @@ def faults(model: CatalogModel) -> Iterator[str]:
             yield f"{path}: has {path.stat().st_size} bytes instead of {expected.size_bytes}"
         elif sha256_of(path) != expected.sha256:
             yield f"{path}: is damaged (its SHA-256 differs from the one recorded)"
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    for name in sorted(present - record.files.keys()):
+    for name in sorted({name for name, _ in _files(folder)} - record.files.keys()):
         yield f"{folder / name}: was not part of the model"

@@ -15,12 +15,15 @@ from assistant.models_store.hub import HubListing, list_files
 from assistant.models_store.installed import (
     FileRecord,
     PullRecord,
+    check_place,
     file_records,
     install,
     models_folder,
     pulling_folder,
+    put_back,
     read_record,
     record_file,
+    tidy,
 )
 from assistant.models_store.unpacking import unpack_zip
 from assistant.settings.paths import FILE_MODE, FOLDER_MODE, make_private_folder
@@ -28,6 +31,9 @@ from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind
 
 UNPACKED_SHARE = 3
 """Room for an archive and for what it grows to, as a multiple of the download."""
+
+MOST_SHARE = 4
+"""A download that is more than so many times what the catalog says is another one."""
 
 Report = Callable[[str], None]
 """Called with one sentence for each step."""
@@ -54,9 +60,13 @@ def pull(
     make_private_folder(models_folder())
     with _alone(model.name):
         try:
-            if isinstance(model.source, ArchiveSource):
-                return _pull_archive(model, model.source, report, progress, pause_s)
-            return _pull_files(model, model.source, report, progress, endpoint, pause_s)
+            put_back(model.name)
+            try:
+                if isinstance(model.source, ArchiveSource):
+                    return _pull_archive(model, model.source, report, progress, pause_s)
+                return _pull_files(model, model.source, report, progress, endpoint, pause_s)
+            finally:
+                tidy(model.name)
         except OSError as error:
             raise DownloadError(
                 f"{models_folder()}: cannot be written ({error.strerror or error})",
@@ -90,7 +100,7 @@ def _pull_archive(
     archive = folder / f"{model.name}.zip"
     check_room(folder, UNPACKED_SHARE * about)
     report(f"downloading {model.title}, {size_text(about)}, from {source.address}")
-    wanted = Wanted(source.address, source.size_bytes, known, most_bytes=4 * about)
+    wanted = Wanted(source.address, source.size_bytes, known, most_bytes=MOST_SHARE * about)
     try:
         digest = fetch(wanted, archive, progress, pause_s=pause_s)
     except DamagedFileError as error:
@@ -153,6 +163,12 @@ def _pull_files(
 ) -> Path:
     listing = list_files(source, endpoint=endpoint)
     total = sum(file.size_bytes for file in listing.files)
+    if total > MOST_SHARE * model.download_bytes:
+        raise DamagedFileError(
+            f"{source.repository}: the hub offers {size_text(total)}, far more than the model has",
+            "nothing was installed, try again later",
+        )
+    check_place(model.name, {file.name for file in listing.files})
     folder = pulling_folder(model.name)
     unfinished = folder / listing.commit
     unfinished.mkdir(mode=FOLDER_MODE, exist_ok=True)
@@ -169,7 +185,7 @@ def _pull_files(
             file.address,
             file.size_bytes,
             expected.get(file.name, ""),
-            most_bytes=file.size_bytes or 4 * model.download_bytes,
+            most_bytes=file.size_bytes or MOST_SHARE * model.download_bytes,
             headers=listing.headers,
         )
         fetch(wanted, target, progress, pause_s=pause_s)

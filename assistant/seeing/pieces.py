@@ -197,7 +197,8 @@ def vote(readings: Sequence[tuple[str, float]]) -> tuple[str, float]:
     mean = sum(score for _, score in best) / len(best)
     rival = weights[ranked[1]] if len(ranked) > 1 else 0.0
     sure = len(best) >= LEAST_VOTES and mean >= SURE_VOTE
-    text = max(best, key=lambda each: (len(_between(each[0])), each[1]))[0]
+    # Of several such the first, with the least of its gaps closed.
+    text = max(best, key=lambda each: len(_between(each[0])))[0]
     marks = {_between(each) for each, _ in best if len(_between(each)) == len(_between(text))}
     is_sure = sure and rival <= MOST_RIVAL * weights[ranked[0]] and len(marks) == 1
     return _without_ends(text), mean if is_sure else min(mean, UNSURE)

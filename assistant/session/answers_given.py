@@ -7,9 +7,11 @@ from assistant.frames import Frame
 from assistant.session import phrases
 from assistant.session.events import AnswerGiven, AnswerPart
 from assistant.session.port import Port
-from assistant.skills import router
+from assistant.skills import read, router
 from assistant.speech.rendering import LABELS, spoken_sentences, spoken_text
 from assistant.text.sentences import sentences
+
+READING = read.SKILL.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,16 @@ class Answers:
     def start_over(self) -> None:
         """What was said about frames that were no good is over."""
         self._given.clear()
+
+    def leave_picture(self) -> None:
+        """Another picture is looked at: nothing of the one before answers or follows any more."""
+        self.start_over()
+        self.seen = None
+
+    @property
+    def was_reading(self) -> bool:
+        """True if the last answer read a page."""
+        return bool(self._given) and self._given[-1].answer.skill == READING
 
     def context(self) -> Context:
         """What was said before the next question."""

@@ -22,6 +22,7 @@ class State(enum.Enum):
     LOOKING = "looking"
     THINKING = "thinking"
     SPEAKING = "speaking"
+    PAUSED = "paused"
 
 
 class _Jsonable:

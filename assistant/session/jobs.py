@@ -113,13 +113,18 @@ class Jobs:
         """True until the job has ended or was given up."""
         return self._ticket is not None
 
-    def begin(self, work: Work, *, endless: bool = False, brief: bool = False) -> None:
-        """Give a job to the worker; the one before is given up."""
+    def is_running(self, ticket: Ticket | None) -> bool:
+        """True until the job of a ticket has ended or was given up."""
+        return ticket is not None and ticket is self._ticket
+
+    def begin(self, work: Work, *, endless: bool = False, brief: bool = False) -> Ticket:
+        """Give a job to the worker and return its ticket; the one before is given up."""
         self.cancel()
-        self._ticket = Ticket()
+        self._ticket = ticket = Ticket()
         self.state, self.has_looked = State.LOOKING, False
         self.endless, self.brief = endless, brief
-        self._worker.submit(self._ticket, work)
+        self._worker.submit(ticket, work)
+        return ticket
 
     def cancel(self) -> None:
         """Give up the job; nothing more is heard of it."""

@@ -11,6 +11,7 @@ from assistant.errors import UsageError
 from assistant.frames import Frame, FrameSource
 from assistant.session import phrases
 from assistant.session.jobs import Ticket
+from assistant.session.pages import OpenFile
 
 MOST_AGE_S = 2.0
 """An older frame is not what is in front of the camera now."""
@@ -31,11 +32,21 @@ class Eyes:
     def __init__(self) -> None:
         self.frames: FrameSource | None = None
         self.picture: Frame | None = None
+        self.file: OpenFile | None = None
+        """The file that the picture is of."""
         self.refused = False
         """True from when a picture that was asked for could not be opened until another is: what
         was open before is another picture, and nothing is answered from it."""
         self.is_lost = False
         """True from when the user was told that the camera is lost until it is back."""
+
+    def look_at(self, file: OpenFile | None, picture: Frame | None) -> None:
+        """Look at a page of a file from now on; at what the camera shows where both are None."""
+        self.file, self.picture, self.refused = file, picture, False
+
+    def refuse(self) -> None:
+        """Look at nothing: what was asked for could not be opened."""
+        self.file, self.picture, self.refused = None, None, True
 
     @property
     def are_open(self) -> bool:

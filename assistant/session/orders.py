@@ -16,6 +16,7 @@ class Action(enum.Enum):
     TALK = "talk"
     STOP = "stop"
     OPEN = "open"
+    PAGE = "page"
     READ = "read"
     REPEAT = "repeat"
     DOUBLE_CHECK = "check"
@@ -46,15 +47,20 @@ class Action(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One action and what it is about, such as a path, a name, or "word" after `next`."""
+    """One action and what it is about, such as a path, a name, or "word" after `next`.
+
+    page: of a file to open, from 1.
+    """
 
     action: Action
     argument: str = ""
+    page: int = 1
 
 
 HELP: Mapping[Action, str] = MappingProxyType(
     {
         Action.OPEN: "/open PICTURE: look at a picture file; /open camera: back to the camera",
+        Action.PAGE: "/page next, /page previous, /page 3: turn to a page of a PDF; /page: which it is",
         Action.TALK: "/talk: ask by voice; again, or silence, ends the question",
         Action.STOP: "/stop: be silent and forget the question",
         Action.READ: "/read: read all text",
@@ -83,6 +89,9 @@ HELP: Mapping[Action, str] = MappingProxyType(
 """One line for each command; kin share a line."""
 
 SWITCH = ("on", "off")
+TOGGLE = "toggle"
+"""Argument of PAUSE for a key that pauses, and goes on when it is pressed again."""
+
 STEPS = ("line", "sentence", "word")
 
 
@@ -109,6 +118,8 @@ def parse_command(line: str) -> Order:
         raise UsageError(f"/{name}: no such command", f"{hint}/help lists them") from None
     if action in _NEED_ARGUMENT and not argument:
         raise UsageError(f"/{name} needs more", _usage(action))
+    if action in (Action.NEXT, Action.PREVIOUS) and argument == "page":
+        return Order(Action.PAGE, action.value)
     if action in (Action.NEXT, Action.PREVIOUS) and argument not in ("", *STEPS):
         raise UsageError(f"/{name} {argument}: cannot go by that", _usage(action))
     if action is Action.HEADPHONES and argument not in SWITCH:

@@ -9,6 +9,8 @@ FIRST_QUESTION = (
     "Shall I speak, or do you use a screen reader? 1: speak. 2: screen reader. 3: text only. "
     "You can change it later with /set speech.mode."
 )
+PRESS_ONE = "Press 1, 2 or 3. 1: I speak. 2: your screen reader speaks. 3: text only."
+STILL_OPEN = f"I am silent until you have chosen. {PRESS_ONE}"
 CHOSEN = {
     "voice": f"I speak. {FOR_HELP}",
     "screen_reader": f"Your screen reader speaks; I only give short sounds. {FOR_HELP}",
@@ -28,12 +30,15 @@ NOT_OPENED = (
 WELCOME = "You are welcome."
 NO_PICTURE_TO_READ = "There is no camera and no picture. Open a picture: /open PICTURE."
 NO_PICTURE_TO_COMPARE = "There is no picture to compare. Open a picture: /open PICTURE."
+NO_PAGES = "There are no pages to turn; only a file has pages. Open one: /open FILE."
 CAMERA_AGAIN = "I look through the camera."
 CAMERA_AGAIN_LOST = "I look through the camera again; it gives no picture now."
 NO_CAMERA = "There is no camera. Open a picture: /open PICTURE."
 KEPT_QUESTION = "I keep your question until I see more."
 NO_GOOD_PICTURE = "No better picture came in a minute; show it to the camera and ask again."
 NOTHING_TO_REPEAT = "There is nothing to repeat yet; ask a question first."
+NOTHING_TO_PAUSE = "Nothing is being spoken that could be paused."
+NOTHING_PAUSED = "Nothing is paused."
 NOTHING_TO_CHECK = "There is no question to check yet; ask one first."
 NOT_UNDERSTOOD = "I did not understand. Say it in other words, or type it."
 NO_LISTENER = "I cannot hear: there is no microphone or no recognizer. Type your question."
@@ -59,6 +64,15 @@ def choice_of_speech(text: str) -> str | None:
     """The speech mode that answers the first question, or None if this is no answer to it."""
     words = re.sub(r"[^\w ]", "", text.lower().replace("-", " ")).strip()
     return next((mode for mode, said in _CHOICES.items() if re.fullmatch(said, words)), None)
+
+
+def is_wrong_choice(text: str) -> bool:
+    """True for what can only be meant as an answer to the first question, and is none."""
+    words = re.sub(r"[^\w ]", "", text.lower()).strip()
+    return len(words) <= 1 or words.isdecimal() or re.fullmatch(_WRONG_CHOICES, words) is not None
+
+
+_WRONG_CHOICES = r"(?:yes|yeah|yep|no|nope|ok|okay|both|none of them|four|zero)(?: please)?"
 
 
 def is_thanks(text: str) -> bool:

@@ -55,7 +55,7 @@ class Reporting:
     def ask(self, text: str) -> None:
         """Show and say a question to the user."""
         self.emit(StatusSaid(text, is_question=True))
-        self._voice.say(text)
+        self._voice.ask(text)
 
     def say_once(self, text: str) -> None:
         """Show and say something, the first time only."""

@@ -49,6 +49,10 @@ class Answering(Protocol):
         """The text of a frame that was not in the ones before; None if there is none."""
         ...
 
+    def leave_picture(self) -> None:
+        """Another picture is looked at from now on: nothing moves in the text of this one."""
+        ...
+
     def heard(self, sentence: str) -> None:
         """A sentence of an answer began to sound: "continue" goes on there."""
         ...

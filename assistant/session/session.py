@@ -33,7 +33,7 @@ from assistant.session.events import (
 from assistant.session.jobs import Jobs
 from assistant.session.looking import Eyes
 from assistant.session.notes import Notes
-from assistant.session.orders import HELP, Action, Order, spoken_order
+from assistant.session.orders import HELP, TOGGLE, Action, Order, spoken_order
 from assistant.session.port import Reporting
 from assistant.session.protocols import Answering, Notebook
 from assistant.session.settings import SessionSettings
@@ -85,8 +85,9 @@ class Session:
             notes=self._notes,
             waiting=self._waiting,
             settings=lambda: self._settings.now,
+            post=self.post,
         )
-        self._choosing = False
+        self._has_reminded = False
         self._running = True
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
         self._attach(speaker, listener, frames, memory)
@@ -197,7 +198,7 @@ class Session:
     @property
     def choosing(self) -> bool:
         """True while the first question, who shall speak, has no answer."""
-        return self._choosing
+        return self._voice.waits_for_choice
 
     @property
     def settings(self) -> Settings:
@@ -245,8 +246,8 @@ class Session:
             self._port.say(phrases.waiting_words(self._waiting.waited_s))
 
     def _begin(self, ask_how_to_speak: bool) -> None:
-        self._choosing = ask_how_to_speak and self.settings.speech_mode == "ask"
-        if self._choosing:
+        self._voice.waits_for_choice = ask_how_to_speak and self.settings.speech_mode == "ask"
+        if self.choosing:
             self._port.ask(phrases.FIRST_QUESTION)
         else:
             self._port.say(phrases.READY)
@@ -254,23 +255,41 @@ class Session:
     def _ask(self, text: str, *, was_heard: bool = False) -> None:
         if not text.strip():
             return
-        if self._choosing:
-            mode = phrases.choice_of_speech(text)
-            self._choosing = False
-            if mode is not None:
-                self._port.emit(QuestionHeard(text))
-                self._settings.change("speech.mode", mode)
-                return
-        order = spoken_order(text)
         self._port.emit(QuestionHeard(text))
+        if self.choosing and self._choose(text):
+            return
+        order = spoken_order(text)
         if order is not None:
             self._do(order)
             return
         if phrases.is_thanks(text):
             self._port.say(phrases.WELCOME)
             return
+        self._answer(text, was_heard=was_heard)
+
+    def _answer(self, text: str, *, was_heard: bool) -> None:
+        if self._tasks.is_opening:
+            self._tasks.when_opened(lambda: self._answer(text, was_heard=was_heard))
+            return
         self._give_up()
         self._tasks.ask(text, was_heard=was_heard)
+
+    def _choose(self, text: str) -> bool:
+        """Take a line as the answer to the first question; False if it is about something else.
+
+        That is followed in text, and the question stays open.
+        """
+        mode = phrases.choice_of_speech(text)
+        if mode is not None:
+            self._settings.change("speech.mode", mode)
+        elif phrases.is_wrong_choice(text):
+            self._port.ask(phrases.PRESS_ONE)
+        else:
+            if not self._has_reminded:
+                self._has_reminded = True
+                self._port.say(phrases.STILL_OPEN)
+            return False
+        return True
 
     def _do(self, order: Order) -> None:
         action, argument = order.action, order.argument
@@ -283,14 +302,33 @@ class Session:
             self._give_up()
             self._running = False
         elif action is Action.PAUSE:
-            self._voice.pause()
+            self._pause(or_resume=argument == TOGGLE)
         elif action is Action.RESUME:
-            self._voice.resume()
+            self._resume()
         elif action is Action.HELP:
             self._port.say("\n".join(HELP.values()))
-        elif not self._settings.follow(action, argument):
+        elif self._settings.follow(action, argument):
+            return
+        elif self._tasks.is_opening and action is not Action.OPEN:
+            self._tasks.when_opened(lambda: self._do(order))
+        else:
             self._give_up()
-            self._tasks.follow(action, argument)
+            self._tasks.follow(action, argument, order.page)
+
+    def _pause(self, *, or_resume: bool) -> None:
+        """Hold the speech; a key that does both goes on where it is held already."""
+        if or_resume and self._voice.paused:
+            self._resume()
+        elif self._voice.has_speech or self._jobs.running:
+            self._voice.pause()
+        else:
+            self._port.say(phrases.NOTHING_TO_PAUSE)
+
+    def _resume(self) -> None:
+        if self._voice.paused:
+            self._voice.resume()
+        else:
+            self._port.say(phrases.NOTHING_PAUSED)
 
     def _talk(self) -> None:
         if self._ear.listening:

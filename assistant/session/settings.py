@@ -64,6 +64,9 @@ class SessionSettings:
         """Change one setting, apply it at once, say so, and keep it."""
         try:
             self.now = set_value(self.now, name, value)
+            if name == "speech.mode":
+                # Chosen by whatever way: the first question is answered, or asked at the next start.
+                self._voice.waits_for_choice = False
             self._apply(name)
         except AssistantError as error:
             self._port.fail(str(error))

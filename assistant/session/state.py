@@ -94,6 +94,8 @@ class StateKeeper:
         """Derive the state, and announce it if it is another one."""
         if self._ear.listening:
             state = State.LISTENING
+        elif self._voice.paused and self._voice.has_speech:
+            state = State.PAUSED
         elif self._voice.speaking:
             state = State.SPEAKING
         elif self._jobs.running and not self._jobs.brief:

@@ -17,6 +17,16 @@ from assistant.session.jobs import Jobs, Ticket, Work
 from assistant.session.looking import LOOK_EVERY_S, MOST_KEPT_S, Beeps, Eyes, good_frame
 from assistant.session.notes import Notes
 from assistant.session.orders import Action
+from assistant.session.pages import (
+    COUNT,
+    HERE,
+    READ,
+    OpenFile,
+    counted,
+    open_page,
+    opened_words,
+    wanted_page,
+)
 from assistant.session.port import Port
 from assistant.session.protocols import Answering
 from assistant.session.state import Waiting
@@ -24,10 +34,12 @@ from assistant.settings.paths import typed_path
 from assistant.settings.settings import Settings
 from assistant.speech.speaker import Earcon
 from models.errors import PictureError
-from models.pictures import load_picture
 
 MOST_QUESTION_S = 20.0
 """A frame taken when the talk key went down serves a question of this length."""
+
+MOST_AFTER_OPENING = 20
+"""Orders that wait for a file to open; more were not typed by a person."""
 
 MOST_SPOKEN = 500
 """Sentences that were spoken and are not yet noted; of more, the latest count."""
@@ -50,8 +62,13 @@ class Tasks:
         notes: Notes,
         waiting: Waiting,
         settings: Callable[[], Settings],
+        post: Callable[[Callable[[], None]], None],
     ) -> None:
-        """waiting: ends when an answer comes; settings: gives them as they are now."""
+        """waiting: ends when an answer comes; settings: gives them as they are now.
+
+        post: runs a message in the session's thread, after those that are there.
+        """
+        self._post = post
         self._port, self._jobs = port, jobs
         self._answerer, self._eyes, self._notes = answerer, eyes, notes
         self._waiting, self._settings = waiting, settings
@@ -60,6 +77,8 @@ class Tasks:
         self._ahead: Frame | None = None
         self._kept_question, self._kept_at_s = "", 0.0
         self._answers = Answers(port)
+        self._opening: Ticket | None = None
+        self._after_opening: list[Callable[[], None]] = []
 
     def note_spoken(self, sentence: str) -> None:
         """A sentence of an answer began to sound: `continue` goes on there."""
@@ -71,6 +90,7 @@ class Tasks:
     def forget_question(self) -> None:
         """A question that waits for a picture is not wanted any more."""
         self._kept_question = ""
+        self._after_opening.clear()
 
     def ask(self, question: str, *, was_heard: bool = False) -> None:
         """Answer a question about what is in view; without any picture, keep it.
@@ -116,7 +136,7 @@ class Tasks:
 
         self._begin(work)
 
-    def follow(self, action: Action, argument: str) -> None:
+    def follow(self, action: Action, argument: str, page: int = 1) -> None:
         """Follow an order that needs a picture, an answer, or the memory."""
         simple: dict[Action, Callable[[], None]] = {
             Action.READ: self._read,
@@ -127,7 +147,9 @@ class Tasks:
         if action in simple:
             simple[action]()
         elif action is Action.OPEN:
-            self._open(argument)
+            self._open(argument, page)
+        elif action is Action.PAGE:
+            self._turn(argument)
         elif action in NAVIGATION:
             self._navigate(action, argument)
         elif action in Notes.ACTIONS:
@@ -147,37 +169,89 @@ class Tasks:
         self._kept_question = ""
         self._answers.begin(question)
 
-    def _open(self, name: str) -> None:
+    def _open(self, name: str, page: int) -> None:
         if name.lower() == "camera":
-            self._eyes.picture, self._eyes.refused = None, False
+            self._eyes.look_at(None, None)
+            self._answers.leave_picture()
             said = phrases.NO_CAMERA
             if self._eyes.frames is not None:
                 lost = self._eyes.is_lost
                 said = phrases.CAMERA_AGAIN_LOST if lost else phrases.CAMERA_AGAIN
             self._port.say(said)
+            # Orders such as "next line" are about the text of a picture that is left, too.
+            self._begin(lambda ticket: self._answerer.leave_picture(), brief=True)
             return
-        path = typed_path(name)
+        self._open_page(typed_path(name), page, opened_words)
+
+    def _turn(self, asked: str) -> None:
+        """Turn to another page of the file, or say which one is open and how many there are."""
+        file = self._eyes.file
+        if file is None:
+            self._port.fail(phrases.NOT_OPENED if self._eyes.refused else phrases.NO_PAGES)
+            return
+        if asked in ("", COUNT, HERE):
+            self._port.say(counted(file.sheet))
+            return
+        page = wanted_page(asked, file.sheet)
+        reads = asked.startswith(READ) or self._answers.was_reading
+        self._open_page(
+            file.path, page, lambda opened, frame: f"{opened.name}.", self._read if reads else None
+        )
+
+    def _open_page(
+        self,
+        path: Path,
+        page: int,
+        words: Callable[[OpenFile, Frame], str],
+        and_then: Callable[[], None] | None = None,
+    ) -> None:
+        """Look at a page of a file; say so, and do what is to be done with it.
+
+        From now on nothing is answered from the picture before, also if this one is given up.
+        """
+        self._eyes.refuse()
+        self._answers.leave_picture()
 
         def work(ticket: Ticket) -> None:
+            self._answerer.leave_picture()
             try:
-                rgb = load_picture(path)
-            except PictureError:
-                self._jobs.post(ticket, self._not_opened)
-                raise
-            frame = Frame(rgb, time.monotonic())
-            self._jobs.post(ticket, lambda: self._opened(path, frame))
+                file, frame = open_page(path, page)
+            except PictureError as error:
+                cause = str(error)
+                self._jobs.post(ticket, lambda: not_opened(cause))
+                return
+            self._jobs.post(ticket, lambda: opened(file, frame))
 
-        self._begin(work, brief=True)
+        def opened(file: OpenFile, frame: Frame) -> None:
+            self._eyes.look_at(file, frame)
+            self._port.say(words(file, frame))
+            waits = bool(self._kept_question or self._after_opening)
+            self.answer_kept(math.inf)
+            if and_then is not None and not waits:
+                and_then()
+            go_on()
 
-    def _not_opened(self) -> None:
-        """Nothing is answered from the picture before: it is another one."""
-        self._eyes.picture, self._eyes.refused = None, True
+        def not_opened(cause: str) -> None:
+            self._port.fail(cause)
+            go_on()
 
-    def _opened(self, path: Path, frame: Frame) -> None:
-        self._eyes.picture, self._eyes.refused = frame, False
-        height, width = frame.rgb.shape[:2]
-        self._port.say(f"Opened {path.name}, {width} by {height} pixels.")
-        self.answer_kept(math.inf)
+        def go_on() -> None:
+            waiting, self._after_opening = self._after_opening, []
+            self._opening = None
+            for each in waiting:
+                self._post(each)
+
+        self._opening = self._begin(work, brief=True)
+
+    @property
+    def is_opening(self) -> bool:
+        """True while a file is being opened: what is asked meanwhile is about that one."""
+        return self._jobs.is_running(self._opening)
+
+    def when_opened(self, message: Callable[[], None]) -> None:
+        """Do something once the file that is being opened is open, or is known not to open."""
+        if len(self._after_opening) < MOST_AFTER_OPENING:
+            self._after_opening.append(message)
 
     def answer_kept(self, within_s: float = MOST_KEPT_S) -> None:
         """There is a picture again: answer the question that waits for one, if it is that young."""
@@ -329,7 +403,7 @@ class Tasks:
 
         self._begin(work)
 
-    def _begin(self, work: Work, *, endless: bool = False, brief: bool = False) -> None:
+    def _begin(self, work: Work, *, endless: bool = False, brief: bool = False) -> Ticket:
         """Begin a job; before it, the answerer learns what was spoken of the last one."""
 
         def first_catch_up(ticket: Ticket) -> None:
@@ -338,7 +412,7 @@ class Tasks:
                     self._answerer.heard(self._spoken.get_nowait())
             work(ticket)
 
-        self._jobs.begin(first_catch_up, endless=endless, brief=brief)
+        return self._jobs.begin(first_catch_up, endless=endless, brief=brief)
 
     def _wait(self, ticket: Ticket, problem: Answer) -> None:
         """Say why the frames are no good; the user may go on with something else meanwhile."""

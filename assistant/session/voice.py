@@ -24,6 +24,10 @@ class Voice:
         self.mode = "ask"
         self.speaking = False
         """True while an answer is being spoken; notices between answers do not count."""
+        self.paused = False
+        """True from `pause` to `resume`, or until it is silenced."""
+        self.waits_for_choice = False
+        """True while the user was asked who shall speak: until then only that is spoken."""
         self._lost = False
 
     @property
@@ -31,14 +35,27 @@ class Voice:
         """True if Sightline is the one who speaks."""
         return self.speaker is not None and self.mode in OWN_VOICE
 
+    @property
+    def has_speech(self) -> bool:
+        """True while anything is spoken, waits to be, or is held by a pause."""
+        return self.speaker is not None and (self.speaking or self.speaker.is_speaking)
+
     def say(self, text: str, priority: SpeechPriority = SpeechPriority.NEXT) -> None:
         """Speak, if Sightline is the one who speaks."""
+        if not self.waits_for_choice:
+            self._say(text, priority)
+
+    def ask(self, text: str) -> None:
+        """Speak a question that decides who speaks."""
+        self._say(text, SpeechPriority.NEXT)
+
+    def _say(self, text: str, priority: SpeechPriority) -> None:
         if self.speaker is not None and self.speaks:
             self.speaker.say(Utterance(printable(text), priority))
 
     def say_answer(self, text: str) -> None:
         """Speak what the user asked for; where another voice reads it, signal that it is there."""
-        if not self.speaks:
+        if not self.speaks or self.waits_for_choice:
             self.signal(Earcon.FOUND)
             return
         # Also without sound: that is how it is found again.
@@ -47,12 +64,12 @@ class Voice:
 
     def signal(self, earcon: Earcon) -> None:
         """Give a short sound, unless the user wants none."""
-        if self.speaker is not None and self.mode != SILENT:
+        if self.speaker is not None and self.mode != SILENT and not self.waits_for_choice:
             self.speaker.earcon(earcon)
 
     def stop(self) -> None:
         """Be silent now."""
-        self.speaking = False
+        self.speaking = self.paused = False
         if self.speaker is not None:
             self.speaker.stop()
 
@@ -60,9 +77,11 @@ class Voice:
         """Be silent and keep the place."""
         if self.speaker is not None:
             self.speaker.pause()
+            self.paused = True
 
     def resume(self) -> None:
         """Go on where `pause` stopped."""
+        self.paused = False
         if self.speaker is not None:
             self.speaker.resume()
 

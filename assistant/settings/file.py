@@ -3,8 +3,7 @@
 import contextlib
 import os
 import tempfile
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,14 @@ from assistant.settings.settings import (
     set_keys,
     set_value,
 )
+from models.files.bounded import BoundError, FormatError, parse_toml, read_text
+
+MOST_BYTES = 256 * 1024
+"""A file with every setting and its comment has 3 kB."""
+
+MOST_SETTINGS = 500
+MOST_TOLD = 10
+"""Mistakes that one message names; it is listened to."""
 
 VERSION = 1
 """Version of the file's layout; a file of a later one is read as far as it is understood."""
@@ -37,12 +44,13 @@ def load_settings(path: Path) -> tuple[Settings, list[SettingsError]]:
     named: `wrong_text` names it once. A missing file is none.
     """
     try:
-        document = _parse(path)
+        values = _flat(_parse(path)[1])
+        if len(values) > MOST_SETTINGS:
+            raise SettingsError(f"holds {len(values)} settings", "remove what is not Sightline's")
     except SettingsError as error:
         way_out = f"{error.way_out}; all settings are at their defaults"
         return Settings(), [SettingsError(error.cause, way_out)]
     settings, wrong = Settings(), []
-    values = _flat(document)
     version = values.pop("version", VERSION)
     if version != VERSION:
         cause = f"version is {version}, and this program knows {VERSION}"
@@ -63,7 +71,8 @@ def wrong_text(path: Path, wrong: Sequence[SettingsError]) -> str:
     if len(wrong) == 1:
         return f"{path}: {wrong[0]}"
     first = f"{path}: {len(wrong)} lines are wrong; these settings are at their defaults"
-    return "\n".join((first, *map(str, wrong)))
+    more = [f"and {len(wrong) - MOST_TOLD} more"] if len(wrong) > MOST_TOLD else []
+    return "\n".join((first, *map(str, wrong[:MOST_TOLD]), *more))
 
 
 def save_setting(path: Path, settings: Settings, name: str) -> None:
@@ -76,7 +85,9 @@ def save_setting(path: Path, settings: Settings, name: str) -> None:
         SettingsError: the file is damaged, or cannot be written.
     """
     try:
-        document = _parse(path) if path.is_file() else _new_document()
+        document = tomlkit.parse(_parse(path)[0]) if path.is_file() else _new_document()
+    except tomlkit.exceptions.TOMLKitError as error:
+        raise SettingsError(f"{path}: is not TOML: {error}", "correct or remove it") from error
     except SettingsError as error:
         raise SettingsError(f"{path}: {error.cause}", error.way_out) from error
     _put(document, name, get_value(settings, name))
@@ -84,27 +95,28 @@ def save_setting(path: Path, settings: Settings, name: str) -> None:
     _write(path, tomlkit.dumps(document))
 
 
-def _parse(path: Path) -> tomlkit.TOMLDocument:
-    """Read the file; what is raised does not name it."""
+def _parse(path: Path) -> tuple[str, dict[str, Any]]:
+    """Read the file, as text and as values; what is raised does not name it."""
     try:
-        text = path.read_text(encoding="utf-8")
-        # Asked first because it says where a mistake stands; tomlkit counts lines from the end.
-        tomllib.loads(text)
-        return tomlkit.parse(text)
+        # tomlkit, which keeps comments, counts lines from the end and has no bounds.
+        text = read_text(path, MOST_BYTES)
+        return text, parse_toml(text)
     except FileNotFoundError:
-        return tomlkit.document()
+        return "", {}
     except OSError as error:
         raise SettingsError(f"cannot be read ({error.strerror})", "correct or remove it") from error
     except UnicodeDecodeError as error:
         raise SettingsError("is not text in UTF-8", "correct or remove it") from error
-    except (tomllib.TOMLDecodeError, tomlkit.exceptions.TOMLKitError) as error:
+    except BoundError as error:
+        raise SettingsError(str(error), "correct or remove it") from error
+    except FormatError as error:
         raise SettingsError(f"is not TOML: {error}", "correct or remove it") from error
 
 
-def _flat(table: Any, prefix: str = "") -> dict[str, Any]:
-    """The values by dotted name, as plain Python objects."""
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values by dotted name."""
     found: dict[str, Any] = {}
-    for name, value in table.unwrap().items() if not prefix else table.items():
+    for name, value in table.items():
         if isinstance(value, dict):
             found.update(_flat(value, f"{prefix}{name}."))
         else:

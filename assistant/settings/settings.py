@@ -10,8 +10,12 @@ from types import MappingProxyType
 from typing import Any
 
 from assistant.errors import SettingsError
+from models.plain_text import escaped
 
 SLOWEST_WPM, FASTEST_WPM = 80, 600
+LONGEST_SHOWN = 100
+"""Characters of a wrong value that a message repeats."""
+
 MOST_VERBOSITY = 2
 
 Value = str | int | bool
@@ -330,4 +334,5 @@ def _nearest(name: str, known: Mapping[str, object]) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    text = f'"{escaped(value)}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

@@ -17,13 +17,13 @@ from assistant.skills import quote
 from assistant.skills.grounding import digits_are_read, ground_model
 from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
-from assistant.skills.router import is_known, skill_named, skills, understand
+from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
-from assistant.skills.subject import own_words, unaccounted
+from assistant.skills.subject import foreign, unaccounted
 from assistant.skills.unread import nothing_read, with_unread
 from assistant.stopwatch import Stopwatch
-from assistant.text.meaning import best_match
+from assistant.text.closeness import Embed
 from assistant.text.sentences import SentenceBuffer
 from models.pictures import RgbPicture
 
@@ -38,10 +38,16 @@ class Answerer:
         stopwatch: Stopwatch,
         *,
         open_text_model: TextModelOpener = lambda: None,
+        embed: Embed | None = None,
         mirrored: Callable[[], bool] = lambda: False,
     ) -> None:
-        """mirrored: whether the camera faces the user, so that left and right change places."""
+        """Answers are found with what is given; nothing is opened yet.
+
+        embed:    gives the meaning of texts, where a model is installed that can.
+        mirrored: whether the camera faces the user, so that left and right change places.
+        """
         self._reader = reader
+        self._embed = embed
         self._open_model = open_model
         self._open_text_model = open_text_model
         self._mirrored = mirrored
@@ -91,7 +97,9 @@ class Answerer:
 
     def scene(self, rgb: RgbPicture) -> Scene:
         """A picture about which questions can follow each other."""
-        return Scene(rgb, self._reader, self._stopwatch, mirrored=self._mirrored())
+        return Scene(
+            rgb, self._reader, self._stopwatch, mirrored=self._mirrored(), embed=self._embed
+        )
 
     def look_ahead(self, scene: Scene, cancelled: Cancelled = never) -> None:
         """Read a picture, and let the model look at it if one was used before.
@@ -259,6 +267,9 @@ class Answerer:
         model = self._open_model()
         if isinstance(model, str) or asked.cancelled():
             return None
+        if model.skills is not None and scene.known_lines:
+            # A small model never guesses words where they can be read.
+            return None
         if refusal(model, asked.words, asked.subject) is not None:
             return None
         answer = self._asked_at_once(asked, scene)
@@ -324,39 +335,46 @@ class Answerer:
 
 
 def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
-    """The answer, if it accounts for the whole question; else what the text says of the rest."""
+    """The answer, if it accounts for the whole question; else what the text says of the rest.
+
+    A value that answers another question is never told: where the text says nothing of the rest,
+    that is said.
+    """
     if answer.skill in SUBJECT_FREE or answer.note(NoteKind.QUOTED):
         return answer
-    if not unaccounted(asked, answer):
+    if answer.basis is Basis.UNKNOWN and not answer.found:
+        near = _near_in_meaning(asked, scene)
+        if near is not None:
+            return near
+    rest = foreign(asked, answer, scene.page(asked.cancelled))
+    if not rest:
+        if len(answer.found) > 1 and answer.basis is Basis.READ and unaccounted(asked, answer):
+            # Something in the question might choose between them.
+            return dataclasses.replace(answer, basis=Basis.GUESS)
         return answer
     quoted = quote.SKILL.find(asked, scene)
-    if quoted is None:
+    if quoted is not None and quoted.basis is not Basis.UNKNOWN:
+        return quoted
+    if answer.basis is Basis.UNKNOWN:
+        # What a skill looked for in vain it names itself.
         return answer
-    gives = skill_named(answer.skill).traits.gives
-    if quoted.basis is not Basis.UNKNOWN:
-        page = scene.page(asked.cancelled)
-        # What a skill is asked for by name it tells, unless another line has such a value, too.
-        also = any(quote.holds(each, page, gives) for each in quoted.found)
-        return quoted if also or not answer.found or _is_generic(asked, answer) else answer
-    return quoted if _is_generic(asked, answer) or _is_of_another(asked, answer) else answer
+    return Answer(quote.SKILL.name, notes=(Note(NoteKind.NOT_ABOUT, " ".join(rest[:3])),))
 
 
-GENERIC = frozenset({"price", "date", "phone"})
-"""Skills that are asked for by words that many questions have, such as "how much is"."""
+def _near_in_meaning(asked: Asked, scene: Scene) -> Answer | None:
+    """What a model finds nearest to a question whose skill found nothing; never more than a guess."""
+    if scene.closeness(scene.page(asked.cancelled)) is None:
+        return None
+    quoted = quote.SKILL.find(asked, scene)
+    if quoted is None or not quoted.found:
+        return None
+    return dataclasses.replace(quoted, basis=Basis.GUESS)
 
 
-def _is_generic(asked: Asked, answer: Answer) -> bool:
-    return asked.skill in GENERIC or answer.skill in GENERIC
-
-
-def _is_of_another(asked: Asked, answer: Answer) -> bool:
-    """True where a word that is left over names what another skill tells."""
-    left = unaccounted(asked, answer)
-    others = (skill for skill in skills() if skill.traits.gives and skill.name != answer.skill)
-    return any(best_match(word, own_words(skill.name)) > 0 for skill in others for word in left)
-
-
-SUBJECT_FREE = frozenset({"read", "find_word", "about", "summary", "any_text", "blank", "line"})
+SUBJECT_FREE = frozenset(
+    {"read", "read_part", "find_word", "about", "summary", "any_text", "blank", "line", "item", "quote",
+     "recipient", "letterhead", "again", "spell", "pick", "identify", "describe"}
+)  # fmt: skip
 """Skills whose question is answered whatever its other words are."""
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator
 
-from assistant.answers import Answer, Cancelled, Context, Note, NoteKind, Piece
+from assistant.answers import Answer, Basis, Cancelled, Context, Note, NoteKind, Piece
 from assistant.errors import UsageError
 from assistant.frames import Frame
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
@@ -23,10 +23,11 @@ from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
+from assistant.skills.spell import spellable
 from assistant.skills.unread import doubts
 from assistant.stopwatch import Stopwatch
 from assistant.text.live_text import LiveText
-from assistant.text.reading import Place, Reading
+from assistant.text.reading import Place, Reading, spelled
 
 MOST_SCENES = 2
 """Pictures that are remembered: the last one, for follow-ups, and the one before."""
@@ -61,6 +62,8 @@ class Conversation:
         self._reading: Reading | None = None
         self._reading_of: tuple[TextLine, ...] = ()
         self._aloud = False
+        self._told: Answer | None = None
+        """What was answered last, until the listener moves on in the text."""
         self._live = LiveText()
 
     def prepare(self, frame: Frame, cancelled: Cancelled = never) -> None:
@@ -110,24 +113,43 @@ class Conversation:
         """
         self._aloud = False
         before = context.question
+        last = context.answer
         for part in parts(question, is_known):
-            yield from self._answer_one(frame, part, before, context, cancelled)
+            for piece in self._answer_one(frame, part, before, context, last, cancelled):
+                if isinstance(piece, Answer):
+                    self._told = last = piece
+                yield piece
             if cancelled():
                 return
             before = part
+        self._follow(self._told)
+
+    def _follow(self, told: Answer | None) -> None:
+        """Let "the next line" be the one behind what was told."""
+        if told is None or self._reading is None or self._aloud or not told.evidence:
+            return
+        if told.model is None and told.basis is not Basis.UNKNOWN:
+            self._reading.go_to(told.evidence[-1].text)
 
     def _answer_one(
-        self, frame: Frame, question: str, before: str, context: Context, cancelled: Cancelled
+        self,
+        frame: Frame,
+        question: str,
+        before: str,
+        context: Context,
+        last: Answer | None,
+        cancelled: Cancelled,
     ) -> Iterator[Piece]:
-        """Answer one question; `before` is the one that it may lean on."""
+        """Answer one question; `before` and `last` are the one it may lean on, and its answer."""
         resolved = resolve(question, before)
+        asked = dataclasses.replace(resolved.asked, last=last)
         from_before = False
         if resolved.same_frame and context.frame is not None:
             if frame.rgb is not context.frame.rgb and self._age_s(context.frame) > OLD_S:
                 from_before = True
             frame = context.frame
         scene = self._scene(frame)
-        for piece in self._pieces(scene, resolved.asked, cancelled):
+        for piece in self._pieces(scene, asked, cancelled):
             if cancelled():
                 return
             yield _from_before(piece) if from_before else piece
@@ -199,9 +221,16 @@ class Conversation:
         """
         if self._reading is None:
             raise UsageError("there is no text yet; read something first")
+        value = spellable(self._told) if order == "spell" and self._told is not None else None
+        if value is not None:
+            return spelled(value.value), value.value
         place = _moved(self._reading, order, argument)
-        self._aloud = True
+        self._aloud, self._told = True, None
         return place.text, place.where
+
+    def leave_picture(self) -> None:
+        """Another picture is looked at from now on: nothing moves in the text of this one."""
+        self._reading, self._reading_of, self._aloud = None, (), False
 
     def heard(self, sentence: str) -> None:
         """Note the sentence that was spoken last, so that `continue` goes on there."""

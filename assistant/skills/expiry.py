@@ -23,7 +23,8 @@ class Expiry:
             "[on this | of this | here]",
             typed=(
                 r"\bexpir|\bbest before|\buse by\b|\bstill good\b|\b(?:go(?:es|ne)?|went) off\b"
-                r"|\buntil when\b|\bout of date\b|\bpast (?:its|the) date\b|\bgood for\b"
+                r"|\bruns? out\b(?! of)|\bgood (?:till|until)\b|\buntil when\b.*\b"
+                r"(?:good|valid|ok|used?|eaten?|eat|consumed?|keeps?)\b|\bout of date\b|\bpast (?:its|the) date\b|\bgood for\b"
                 r"|\bsell by\b|\bstill (?:ok|okay|fresh|safe)\b"
             ),
         ),

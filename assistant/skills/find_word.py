@@ -14,6 +14,9 @@ from assistant.text.page import Page
 
 MOST_SENTENCES = 3
 
+NO_WH = r"^(?!(?:\w+ ){0,2}(?:how|when|where|who|why|what time|what day|how long|which)\b).*?"
+"""A question for a place, a time or a person is none for a word."""
+
 
 class FindWord:
     """ "Contains nuts" and "nut free" both hold the word; so it is quoted with its sentence."""
@@ -23,8 +26,8 @@ class FindWord:
         Wording(
             heard="does <this> say {open | closed | exit | entrance | push | pull | stop | danger}",
             typed=(
-                r"\b(?:does|do|did) (?:it|this|that|they|these|the \w+) (?:say|mention|contain|"
-                r"have|include) (?:anything (?:about|with) |about )?(?P<subject>.+)$"
+                rf"{NO_WH}\b(?:does|do|did) (?:it|this|that|they|these|the \w+) (?:say|mention|contain|"
+                r"have(?! to\b)|include) (?:anything (?:about|with) |about )?(?P<subject>.+)$"
                 r"|\bis the word (?P<word>\w+)"
                 r"|\bcontains? (?P<held>.+)$"
                 r"|\b(?:is|are) there (?:any |some )?(?P<inside>.+) in (?:it|this|that|here|there)$"

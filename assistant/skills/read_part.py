@@ -1,6 +1,7 @@
 """A part of a text that is asked for by name: what stands under a heading, or one entry."""
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
+from assistant.skills.quote import as_found
 from assistant.skills.quoting import listed
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
@@ -48,7 +49,14 @@ class ReadPart:
         hits = places_for(page, asked.subject, most=MOST_ENTRIES)
         if not hits:
             return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, asked.subject),))
-        told = tuple(Found(hit.passage.text, None, hit.passage.lines) for hit in hits)
+        if hits[0].is_one_of_many or hits[0].cell is not None:
+            hits = hits[:1]
+        told = tuple(
+            as_found(hit)
+            if hit.is_one_of_many or hit.cell is not None
+            else Found(hit.passage.text, None, hit.passage.lines)
+            for hit in hits
+        )
         return Answer(self.name, told, Basis.READ)
 
     def say(self, answer: Answer, detail: Detail) -> str:

@@ -9,7 +9,7 @@ import assistant.skills
 from assistant.answers import Answer, Detail
 from assistant.skills import saying
 from assistant.skills.skill import Asked, Skill
-from assistant.text.retrieval import wanted
+from assistant.text.question import Form, form, wanted
 from assistant.text.words import bare_words
 
 OTHER = "other"
@@ -50,10 +50,11 @@ def understand(question: str) -> Asked:
             subject = wording.is_whole(words)
             if subject is not None:
                 return Asked(question, words, skill.name, subject or _typed(skill, words) or "")
-    kinds = wanted(words)
+    kinds, looks = wanted(words), form(words)
     for skill in skills():
         gives = skill.traits.gives
-        subject = None if kinds and gives and not kinds & gives else _typed(skill, words)
+        other = bool(gives) and (not kinds & gives if kinds else looks in (Form.WHO, Form.WHERE))
+        subject = None if other else _typed(skill, words)
         if subject is not None:
             return Asked(question, words, skill.name, subject)
     return Asked(question, words, OTHER)

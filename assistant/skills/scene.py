@@ -11,6 +11,7 @@ from assistant.seeing.hidden import Reflection, is_legible, reflection
 from assistant.seeing.quality import Cause, check_quality
 from assistant.seeing.text import TextLine, TextPart, TextReader, Unread, never
 from assistant.stopwatch import Stopwatch
+from assistant.text.closeness import Closeness, Embed
 from assistant.text.page import Page
 from models.pictures import RgbPicture
 
@@ -28,8 +29,11 @@ class Scene:
         stopwatch: Stopwatch,
         *,
         mirrored: bool = False,
+        embed: Embed | None = None,
     ) -> None:
-        """mirrored: whether the camera faces the user, so that left and right change places."""
+        """mirrored: whether the camera faces the user, so that left and right change places.
+        embed:    gives the meaning of texts, where a model is installed that can.
+        """
         self.rgb = rgb
         self.mirrored = mirrored
         self._reader = reader
@@ -42,6 +46,8 @@ class Scene:
         self.told_parts = 0
         """Parts that a listener has heard of a page whose reading stopped before its end."""
         self._page: tuple[tuple[TextLine, ...], Page] | None = None
+        self._embed = embed
+        self._closeness: tuple[Page, Closeness] | None = None
         self._codes: tuple[Barcode, ...] | None = None
         self._nearness: tuple[float | None] | None = None
         self._handle: tuple[VisionLanguageModel, Any] | None = None
@@ -109,6 +115,16 @@ class Scene:
         if self._page is None or self._page[0] != lines:
             self._page = (lines, Page(lines))
         return self._page[1]
+
+    def closeness(self, page: Page) -> Closeness | None:
+        """What tells how near the places of a page are to a question in meaning; None without a
+        model.
+        """
+        if self._embed is None:
+            return None
+        if self._closeness is None or self._closeness[0] is not page:
+            self._closeness = (page, Closeness(page, self._embed))
+        return self._closeness[1]
 
     @property
     def unread(self) -> int:

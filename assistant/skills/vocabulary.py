@@ -10,10 +10,11 @@ wordings that ask for a skill; its file holds a table for each skill that it kno
 """
 
 import functools
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
+
+from models.files.bounded import parse_toml
 
 
 @functools.cache
@@ -21,7 +22,7 @@ def languages() -> Mapping[str, Mapping[str, Any]]:
     """The tables of each language, by its code of two letters."""
     folder = resources.files("assistant.skills").joinpath("languages")
     return {
-        file.name.removesuffix(".toml"): tomllib.loads(file.read_text("utf-8"))
+        file.name.removesuffix(".toml"): parse_toml(file.read_text("utf-8"))
         for file in folder.iterdir()
         if file.name.endswith(".toml")
     }

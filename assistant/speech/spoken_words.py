@@ -5,7 +5,6 @@ language does not name is spoken as it is printed.
 """
 
 import functools
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -14,6 +13,8 @@ from typing import Any
 
 from babel import UnknownLocaleError
 from babel.dates import get_day_names, get_month_names
+
+from models.files.bounded import parse_toml
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -91,7 +92,7 @@ def spoken_words(language: str) -> SpokenWords:
     file = resources.files("assistant.speech") / "languages" / f"{short}.toml"
     if not short.isalpha() or not file.is_file():
         return SpokenWords(short)
-    return _with_calendar(short, tomllib.loads(file.read_text(encoding="utf-8")))
+    return _with_calendar(short, parse_toml(file.read_text(encoding="utf-8")))
 
 
 def _with_calendar(language: str, data: Mapping[str, Any]) -> SpokenWords:

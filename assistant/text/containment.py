@@ -7,7 +7,6 @@ members, too: a package that prints almonds contains nuts.
 
 import functools
 import re
-import tomllib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from importlib import resources
 
 from assistant.text.meaning import LEAST_FUZZY, best_match, stem, words
 from assistant.text.page import Page, Passage
+from models.files.bounded import parse_toml
 
 LONGEST_QUOTE = 30
 """Words of a sentence up to which it is told whole; of a longer one the row with its neighbours."""
@@ -51,7 +51,7 @@ def kinds() -> tuple[Kind, ...]:
     text = resources.files("assistant.text").joinpath("allergens.toml").read_text("utf-8")
     return tuple(
         Kind(name, tuple(each["asked"]), tuple(each["printed"]), tuple(each["except"]))
-        for name, each in tomllib.loads(text).items()
+        for name, each in parse_toml(text).items()
     )
 
 

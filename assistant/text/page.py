@@ -12,8 +12,8 @@ from functools import cached_property
 from assistant.seeing.layout import Paragraph, Row, reading_order
 from assistant.seeing.text import TextLine
 from assistant.text.dates import find_dates
-from assistant.text.meaning import words
-from assistant.text.sentences import ends_sentence
+from assistant.text.meaning import weekday, words
+from assistant.text.sentences import ends_sentence, sentence_spans
 from assistant.text.tokens import Kind, Token, tokens
 
 _LETTERS = re.compile(r"[^\W\d_]{2,}|(?:[^\W\d_]\.){2}|[€$£¥%#]")
@@ -115,6 +115,18 @@ class Page:
             for number, paragraph in enumerate(self.paragraphs)
             for passage in _sentences(paragraph, self._paragraph_of.index(number))
         )
+
+    @cached_property
+    def statements(self) -> tuple[Passage, ...]:
+        """What the page says, piece by piece: sentences, and the rows that are part of none."""
+        found: list[Passage] = []
+        for joined in self.sentences:
+            rows = joined.rows
+            if any(len(self.rows[row].pieces) > 1 for row in rows):
+                found += [self.passage(row) for row in rows]
+            else:
+                found += _cut(joined, [self.rows[row] for row in rows])
+        return tuple(found)
 
     @cached_property
     def _by_row(self) -> list[list[Place]]:
@@ -272,6 +284,25 @@ def _sentences(paragraph: Paragraph, first_row: int) -> list[Passage]:
     ]
 
 
+def _cut(joined: Passage, rows: Sequence[Row]) -> list[Passage]:
+    """The sentences of some rows that follow each other, each with the rows it stands in."""
+    starts, at = [], 0
+    for row in rows:
+        starts.append((at, at + len(row.text)))
+        at += len(row.text) + 1
+    found = []
+    for begin, end in sentence_spans(joined.text):
+        held = [n for n, (first, last) in enumerate(starts) if first < end and begin < last]
+        found.append(
+            Passage(
+                joined.text[begin:end],
+                tuple(joined.rows[n] for n in held),
+                tuple(piece for n in held for piece in rows[n].pieces),
+            )
+        )
+    return found
+
+
 _LONGEST_END = 30
 """Characters at the end of a row that tell whether it breaks off."""
 
@@ -281,6 +312,20 @@ _OPEN_END = re.compile(
     r"three|four|five|six|eight|der|die|das|den|und|oder|nicht|mit|de|la|le|et|ou|ne|y|o|no|e|il))$",
     re.IGNORECASE,
 )
+
+
+def _is_day(text: str) -> bool:
+    """True if a text begins with the name of a day."""
+    first = words(text)[:1]
+    return bool(first) and weekday(first[0]) is not None
+
+
+_BEHIND_FIGURES = re.compile(
+    r"(?:[ap]\.?m\b|o'clock|hours?|minutes?|days?|weeks?|months?|years?|uhr|jan|feb|m[aä]r|apr|ma[iy]"
+    r"|jun|jul|aug|sep|o[ck]t|nov|de[cz])",
+    re.IGNORECASE,
+)
+"""What belongs to the figures at the end of the row before: "by 3 / January", "28 / days"."""
 
 
 def _is_prose(paragraph: Paragraph) -> bool:
@@ -318,6 +363,14 @@ def _goes_on(before: str, after: str, *, is_full: bool) -> bool:
     if ends_sentence(before):
         # "Do not / take on an empty stomach. One daily." goes on only behind an open end.
         return False
+    if is_full and re.match(r"[^.:]{2,30}:\s", after) and not _OPEN_END.search(before):
+        # "Guarantee: 6 months" begins anew.
+        return False
     if is_full or _OPEN_END.search(before):
+        return True
+    if before[-1].isdigit() and _BEHIND_FIGURES.match(after):
+        return True
+    if re.search(r"\b(?:every|second|other|next|last|this|each)$", before) and _is_day(after):
+        # "Every second / Thursday": in English a day keeps its capital within a sentence.
         return True
     return after[0].islower() or brackets

@@ -1,39 +1,48 @@
 """Which lines answer a question: those that hold its words, with the value that it asks for.
 
 Every row of a page is weighed by how many of the question's words it accounts for. A word that
-stands on few rows tells more than one that stands on many; a heading over a row lends it its words;
-and where a question asks for an amount, a row with an amount is worth more than one without.
+stands on few rows tells more than one that stands on many; a heading over a row and the heads of
+its columns lend it their words; and where a question asks for an amount, a name or a place, a row
+that looks like one is worth more.
 """
 
-import dataclasses
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from assistant.text.closeness import Closeness
+from assistant.text.fitting import NAME_ALONE, OFTEN, SPAN, TITLED, VENUE, is_of, looks_right
 from assistant.text.meaning import (
     SAME,
-    SYNONYM,
     best_match,
     content_words,
+    is_container,
+    is_empty,
     is_telling,
     weekday,
     weekdays,
     words,
 )
 from assistant.text.page import Page, Passage, Place
-from assistant.text.tokens import Kind
+from assistant.text.question import KIND_WORDS, Form, Wish, is_everyday, language_of, wish
+from assistant.text.sections import heading_over, is_heading, under
+from assistant.text.tables import Cell, Tables
+from assistant.text.tokens import Kind, tokens
 
 LEAST = 0.45
 """Part of a question's meaning that a place must account for."""
 
-AS_GOOD = 0.85
+AS_GOOD = 0.93
 """Part of the best score from which a second place is told, too."""
 
 MOST_PLACES = 2
 HEADING = 0.6
 """What a word in the heading counts against one in the row itself."""
+
+HEAD = 0.9
+"""The same for the head of a column."""
 
 MISSING, WEAK = 0.8, 0.2
 """Weights of a word that no row holds, and of one that says little: "long", "put", "made"."""
@@ -41,8 +50,33 @@ MISSING, WEAK = 0.8, 0.2
 MOST_QUOTED_WORDS = 40
 """Words of a sentence that is quoted whole; of a longer one only its row."""
 
+LITERAL = 0.85
+"""A word of the same sense matches so well; what is told for sure matches better."""
+
 MOST_OF_KIND = 2
 """Values of the wanted kind that are told where the question has no other words."""
+
+KIND_MATCH = 0.6
+
+FITS, FITS_BELOW = 0.15, 0.05
+NO_VALUE, LOOKS_WRONG = -0.35, -0.1
+"""What a row gains by the wanted value in it, or below it, and loses without any; a name and a
+place have many forms, so a row that shows none loses less."""
+
+NEAREST = 0.35
+"""Closeness in meaning, a cosine, from which a place is quoted that words did not lead to."""
+
+NEAR_FITS = 0.3
+"""What the look of an answer counts there."""
+
+AGREES, NEAR_ENOUGH = 0.05, 0.2
+"""Closeness that a place may lack against the nearest one, and a second one against the first."""
+
+LONGEST_ROW = 12
+"""Words of a row that may hold several values, each with its label."""
+
+LONGEST_NAME = 4
+"""Words of a label that names one of several values in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,102 +88,484 @@ class Hit:
     value:    the value that was asked for, if the place has exactly one of that kind, or one of
               several that the question names.
     is_one_of_many: True in that second case: the others are not asked for.
+    cell:     the cell of a table whose row and column the question names.
     is_whole: True if the place, or the heading over it, holds every telling word of the question
               and a value of the wanted kind; less than that may answer something else.
+    is_literal: True if it holds them as they were asked, not only in other words.
     """
 
     score: float
     passage: Passage
     value: Place | None = None
     is_one_of_many: bool = False
+    cell: Cell | None = None
     is_whole: bool = False
-
-
-_WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
-    (frozenset({Kind.TIME}), r"\bwhat time\b|\bwhen does it (?:open|close|start|end|leave)\b"),
-    (
-        frozenset({Kind.DATE, Kind.TIME}),
-        r"\bwhen\b|\bby when\b|\bwhat (?:date|day)\b|\bdate\b|\bdeadline\b|\buntil\b|\bhow old\b",
-    ),
-    (
-        frozenset({Kind.MONEY}),
-        r"\bhow much (?:is|are|was|were|does|do|did|for|money|would)\b|\bprices?\b|\bcosts?\b"
-        r"|\bfee\b"
-        r"|\bpay(?:ment)?\b|\bbalance\b|\bowe\b|\bpremium\b|\brent\b|\bfare\b|\bcharged?\b",
-    ),
-    (
-        frozenset({Kind.PHONE}),
-        r"\b(?:tele)?phone\b|\bnumber (?:to|do i|should i|can i) (?:call|ring)\b|\bcall\b|\bring\b"
-        r"|\bhotline\b|\bhelpline\b|\bfax\b|\bmobile\b",
-    ),
-    (frozenset({Kind.EMAIL}), r"\be ?-?mail\b"),
-    (frozenset({Kind.WEB}), r"\bweb ?-?(?:site|page|address)?\b|\burl\b|\bonline\b"),
-    (
-        frozenset({Kind.MEASURE, Kind.NUMBER, Kind.PERCENT, Kind.MONEY}),
-        r"\bhow much\b",
-    ),
-    (
-        frozenset({Kind.MEASURE, Kind.NUMBER, Kind.PERCENT}),
-        r"\bhow (?:many|long|hot|big|heavy|strong|far|tall|wide|often)\b|\bpercent\w*\b"
-        r"|\btemperature\b|\bsize\b|\bweigh\w*\b|\bvolume\b|\bcalories\b",
-    ),
-    (
-        frozenset({Kind.CODE, Kind.NUMBER, Kind.PHONE}),
-        r"\b(?:number|code|reference|ref|id|iban|pin|password|postcode|zip)\b",
-    ),
-)
-"""What kind of value a question asks for, by its words; the first that fits."""
-
-
-_KIND_WORDS = frozenset(
-    {"number", "date", "day", "time", "price", "cost", "costs", "amount", "phone", "telephone",
-     "code", "website", "web", "site", "address", "email", "mail"}
-)  # fmt: skip
-"""Words that only say what kind of value is asked for: a row with one accounts for them."""
-
-KIND_MATCH = 0.6
-
-
-def wanted(question: str) -> frozenset[Kind]:
-    """The kinds of values that a question asks for; empty if it asks for words."""
-    text = " ".join(words(question))
-    return next((kinds for kinds, pattern in _WANTED if re.search(pattern, text)), frozenset())
+    is_literal: bool = False
 
 
 def places_for(
-    page: Page, question: str, language: str = "en", *, most: int = MOST_PLACES
+    page: Page, question: str, language: str = "", *, most: int = MOST_PLACES
 ) -> list[Hit]:
-    """The best places of a page for a question; empty if nothing on it comes close."""
-    asked = content_words(_without_excluded(question))
-    kinds = wanted(question)
+    """The best places of a page for a question; empty if nothing on it comes close.
+
+    language: that of the question, by two letters; "" to know it by its words.
+    """
     if not page.rows:
         return []
-    if not any(is_telling(word) and word not in _KIND_WORDS for word in asked):
-        return _only_values(page, kinds)
-    matches = [
-        [_match(word, page, number, kinds, language) for word in asked]
-        for number in range(len(page.rows))
+    return _Search(page, wish(question), language or language_of(question)).hits(most)
+
+
+def places_near(
+    page: Page, question: str, closeness: Closeness, *, most: int = MOST_PLACES
+) -> list[Hit]:
+    """The places that are nearest to a question in meaning, where its words lead nowhere.
+
+    Raises:
+        VisionError: the model that tells the meaning failed.
+    """
+    if not page.rows:
+        return []
+    return _Search(page, wish(question), language_of(question)).near(question, closeness, most)
+
+
+def confirmed(page: Page, question: str, hits: list[Hit], closeness: Closeness) -> list[Hit]:
+    """The places that words led to, as far as their meaning agrees.
+
+    A second place whose meaning is much farther away is left out; a place is the literal answer
+    only if no other is nearer.
+
+    Raises:
+        VisionError: the model that tells the meaning failed.
+    """
+    places = [hit.passage for hit in hits]
+    *near, nearest = _and_the_nearest(page, question, places, closeness)
+    kept = [
+        hit for hit, value in zip(hits, near, strict=True) if value >= near[0] - NEAR_ENOUGH
     ]
-    weights = [_weight(word, [row[at] for row in matches]) for at, word in enumerate(asked)]
-    scored = [
-        (score + _fit(page, rows, kinds), rows)
-        for rows in _candidates(page)
-        if (score := _score(page, rows, matches, weights)) + _fit(page, rows, kinds) >= LEAST
-    ]
-    # Of places that account for the same, the shortest says it best.
-    scored.sort(key=lambda pair: (-round(pair[0], 3), len(pair[1]), pair[1]))
-    hits: list[Hit] = []
-    taken: set[int] = set()
-    for score, rows in scored:
-        if score < AS_GOOD * scored[0][0] or len(hits) == most:
-            break
-        hit = _hit(page, rows, score, kinds, asked)
-        if _is_whole(page, rows, hit, kinds, asked, matches):
-            hit = dataclasses.replace(hit, is_whole=True)
-        if not taken & set(hit.passage.rows):
-            taken |= set(hit.passage.rows)
-            hits.append(hit)
-    return _with_its_date(page, hits) if Kind.DATE in kinds and Kind.TIME in kinds else hits
+    if near[0] < nearest - AGREES:
+        kept[0] = replace(kept[0], is_literal=False)
+    return kept
+
+
+def _and_the_nearest(
+    page: Page, question: str, places: Sequence[Passage], closeness: Closeness
+) -> list[float]:
+    """The closeness of some places, and at the end that of the page's nearest."""
+    values = closeness.of(question, [*places, *page.statements])
+    return [*values[: len(places)], max(values)]
+
+
+def accounts_for(asked: Sequence[str], text: str) -> bool:
+    """True if a text holds every word, as itself, in a compound, by its sense, or misspelt."""
+    printed = words(text)
+    return all(best_match(word, printed) > 0 for word in asked)
+
+
+UNITS: Mapping[str, str] = MappingProxyType(
+    {
+        "litres": r"l|litres?|liters?", "liters": r"l|litres?|liters?", "litre": r"l|litres?",
+        "kilos": r"kg|kilos?", "kilograms": r"kg|kilos?", "grams": r"g|grams?",
+        "milligrams": r"mg", "micrograms": r"mcg|µg|micrograms?", "millilitres": r"ml",
+        "minutes": r"min\w*", "hours": r"h|hrs?|hours?", "days": r"days?",
+        "weeks": r"weeks?", "months": r"months?", "years": r"years?",
+        "degrees": r"°|°?[CF]|℃|℉", "temperature": r"°|°?[CF]|℃|℉", "hot": r"°|°?[CF]|℃|℉",
+        "watts": r"w|kw", "volts": r"v", "percent": r"%", "calories": r"kcal|cal|calories",
+        "power": r"w|kw", "voltage": r"v", "kilowatt": r"kwh?", "gigabytes": r"gb", "amps": r"a",
+        "size": r"g|kg|ml|cl|l|mm|cm|m|inch\w*", "weight": r"g|kg|lbs?|oz",
+        "weigh": r"g|kg|lbs?|oz", "heavy": r"g|kg|lbs?|oz", "volume": r"ml|cl|l|litres?",
+        "strength": r"mg|mcg|µg|g|iu|%", "strong": r"mg|mcg|µg|g|iu|%",
+        "long": r"min\w*|s|secs?|seconds?|h|hrs?|hours?|days?|weeks?|months?|years?|m|cm|mm",
+        "people": r"people|pers\w*|servings?", "servings": r"servings?|portions?",
+    }
+)  # fmt: skip
+"""Words that ask for a measure, and its units as printed."""
+
+
+ABBREVIATED: Mapping[str, str] = MappingProxyType(
+    {
+        "mobile": "(?:M|Mob)", "cell": "(?:M|C)", "office": "(?:O|W)", "work": "(?:W|O)",
+        "phone": "(?:T|P|Ph)", "telephone": "T", "fax": "F", "email": "E", "website": "W",
+        "home": "H", "number": "(?:No|Nr|Nº)",
+    }
+)  # fmt: skip
+"""Words that cards and forms print as a letter before a colon."""
+
+
+class _Search:
+    """One question put to one page."""
+
+    def __init__(self, page: Page, wanted: Wish, language: str) -> None:
+        self._page, self._wish, self._language = page, wanted, language
+        self._tables = Tables(page)
+        self._asked = wanted.asked
+        rows = range(len(page.rows))
+        self._own = [
+            [self._match(word, page.rows[row].text, page.words(row), page.places_in(row))
+             for word in self._asked]
+            for row in rows
+        ]  # fmt: skip
+        self._heads = [[self._head_match(word, row) for word in self._asked] for row in rows]
+        self._telling = [self._is_telling(at) for at in range(len(self._asked))]
+        self._weights = [self._weight(at) for at in range(len(self._asked))]
+
+    def hits(self, most: int) -> list[Hit]:
+        """The best places, the best first."""
+        if not any(self._telling):
+            return self._of_kind_alone()
+        lone = self._lone_cells()
+        if len(lone) == 1:
+            return lone
+        scored = []
+        for passage in self._candidates():
+            score = self._score(passage)
+            score += self._fit(passage) if score else 0.0
+            if score >= LEAST:
+                scored.append((score, passage))
+        # Of places that account for the same, the shortest says it best.
+        scored.sort(key=lambda pair: (-round(pair[0], 3), len(pair[1].rows), pair[1].rows))
+        if not (scored and self._answers(scored[0][1])) and self._is_everyday():
+            # "How much was the ticket": it is about the whole of it, whatever names a ticket.
+            alone = self._of_kind_alone()
+            if alone:
+                return alone
+        found: list[Hit] = []
+        taken: set[int] = set()
+        best = self._held(scored[0][1]) if scored else frozenset()
+        said = self._said(scored[0][1]) if scored else frozenset()
+        for score, passage in scored:
+            if score < AS_GOOD * scored[0][0] or len(found) == most:
+                break
+            if found and (self._held(passage) < best or self._said(passage) < said):
+                # "The first instalment": what lacks a word of the best place is another thing.
+                continue
+            hit = self._hit(passage, score, is_first=not found)
+            if found and self._is_called(found[0]) and not self._is_called(hit):
+                # "Renewal date" is what was asked for; a sentence about renewing is not.
+                continue
+            if self._is_whole(passage, hit, 0.0):
+                hit = replace(hit, is_whole=True, is_literal=self._is_whole(passage, hit, LITERAL))
+            if not taken & set(hit.passage.rows):
+                taken |= set(hit.passage.rows)
+                found.append(hit)
+        kinds = self._wish.kinds
+        both = Kind.DATE in kinds and Kind.TIME in kinds
+        return _with_its_date(self._page, found) if both else found
+
+    def near(self, question: str, closeness: Closeness, most: int) -> list[Hit]:
+        """The places that are nearest in meaning and look like the answer, the nearest first."""
+        places = self._candidates()
+        near = sorted(
+            (
+                (value + NEAR_FITS * self._fit(passage), passage)
+                for value, passage in zip(closeness.of(question, places), places, strict=True)
+            ),
+            key=lambda pair: -pair[0],
+        )
+        found: list[Hit] = []
+        for value, passage in near:
+            if value < NEAREST or value < near[0][0] - AGREES or len(found) == most:
+                break
+            hit = self._hit(passage, LEAST, is_first=False)
+            if not any(set(hit.passage.rows) & set(other.passage.rows) for other in found):
+                found.append(hit)
+        return found
+
+    def _is_telling(self, at: int) -> bool:
+        """False for a word that no answer needs to hold."""
+        word = self._asked[at]
+        if self._wish.is_open(word):
+            return False
+        held = any(row[at] for row in self._own) or any(row[at] for row in self._heads)
+        return held or not is_everyday(word)
+
+    def _is_everyday(self) -> bool:
+        """True if all that the question names may be the whole thing that is in view."""
+        return bool(self._wish.kinds) and all(
+            is_everyday(word) or self._wish.is_open(word) for word in self._asked
+        )
+
+    def _candidates(self) -> list[Passage]:
+        """Every row and every sentence; a row within a longer sentence is no answer by itself."""
+        page = self._page
+        whole = [each for each in page.statements if len(words(each.text)) <= MOST_QUOTED_WORDS]
+        told = {row for each in whole for row in each.rows}
+        return [*whole, *(page.passage(row) for row in range(len(page.rows)) if row not in told)]
+
+    def _match(
+        self, word: str, text: str, printed: Sequence[str], places: Sequence[Place]
+    ) -> float:
+        """How well a text with its values accounts for a word of the question, 0 to 1."""
+        day = weekday(word)
+        if day is not None:
+            return SAME if day in weekdays(text) else 0.0
+        match = best_match(word, printed, self._language)
+        units = UNITS.get(word)
+        if units and any(_has_unit(place, units) for place in places):
+            match = max(match, HEAD)
+        short = ABBREVIATED.get(word)
+        if short and re.search(rf"(?<!\w){short}[.:]", text):
+            match = max(match, HEAD)
+        if word in KIND_WORDS and any(is_of(place, self._wish) for place in places):
+            return max(match, KIND_MATCH)
+        return match
+
+    def _matches(self, passage: Passage) -> list[float]:
+        """How well a passage accounts for each word of the question."""
+        page = self._page
+        if len(passage.rows) == 1 and passage.text == page.rows[passage.rows[0]].text:
+            return self._own[passage.rows[0]]
+        if not any(any(self._own[row]) for row in passage.rows):
+            return [0.0] * len(self._asked)
+        places, printed = self._places(passage), words(passage.text)
+        return [self._match(word, passage.text, printed, places) for word in self._asked]
+
+    def _is_called(self, hit: Hit) -> bool:
+        """True for a value whose whole label the question names."""
+        if hit.value is None or not hit.value.left:
+            return False
+        label = [word for word in words(hit.value.left) if not is_empty(word)]
+        printed = content_words(" ".join(label))
+        return bool(printed) and all(best_match(word, self._wish.said) > 0 for word in printed)
+
+    def _held(self, passage: Passage) -> frozenset[int]:
+        """Which words of the question a place holds."""
+        return frozenset(at for at, match in enumerate(self._matches(passage)) if match > 0)
+
+    def _said(self, passage: Passage) -> frozenset[str]:
+        """All words of the question, also those without a meaning, that a place prints."""
+        return frozenset(self._wish.said) & frozenset(words(passage.text))
+
+    def _places(self, passage: Passage) -> list[Place]:
+        """The values of a passage; one that goes over the end of a row is its own."""
+        page = self._page
+        here = [place for row in passage.rows for place in page.places_in(row)]
+        if len(passage.rows) == 1:
+            return [place for place in here if place.token.text in passage.text]
+        of_rows = [place.token.text for place in here]
+        over = [
+            Place(token, passage.rows[0], passage.lines[0])
+            for token in tokens(passage.text)
+            if token.text not in of_rows
+        ]
+        return [*(place for place in here if place.token.text in passage.text), *over]
+
+    def _head_match(self, word: str, number: int) -> float:
+        """How well the heads over a row account for a word, 0 to 1."""
+        heads = [cell.head for cell in self._tables.cells(number) if cell.head]
+        return max((_named_by(word, head) for head in heads), default=0.0)
+
+    def _weight(self, at: int) -> float:
+        """How much a word tells: the fewer rows hold it, the more; some words never tell much."""
+        word = self._asked[at]
+        if not is_telling(word) or not self._telling[at] and is_everyday(word):
+            return WEAK
+        rows = sum(row[at] > 0 for row in self._own)
+        if rows == 0:
+            return MISSING
+        return 1 / (1 + math.log(rows))
+
+    def _score(self, passage: Passage) -> float:
+        """The part of a question's weight that a place, its heads and heading account for."""
+        own = self._matches(passage)
+        if not any(own):
+            return 0.0
+        rows = passage.rows
+        heads = [max(column) for column in zip(*(self._heads[row] for row in rows), strict=True)]
+        heading = heading_over(self._page, rows[0])
+        over = [0.0] * len(own) if heading is None else self._own[heading]
+        counted = (
+            max(here, HEAD * head, HEADING * above)
+            for here, head, above in zip(own, heads, over, strict=True)
+        )
+        weights = self._weights
+        return float(sum(w * c for w, c in zip(weights, counted, strict=True)) / sum(weights))
+
+    def _answers(self, passage: Passage) -> bool:
+        """True if a place, or the row below it, looks like the answer."""
+        return self._fit(passage) >= 0
+
+    def _fit(self, passage: Passage) -> float:
+        """A bonus for a place, or the next row, that looks like the answer; a malus for others."""
+        page = self._page
+        looks = looks_right(passage.text, self._places(passage), self._wish)
+        if looks is None:
+            return 0.0
+        if looks:
+            return FITS
+        following = passage.rows[-1] + 1
+        if following < len(page.rows) and not any(page.has_values(row) for row in passage.rows):
+            below = page.rows[following].text
+            if looks_right(below, page.places_in(following), self._wish):
+                return FITS_BELOW
+        return NO_VALUE if self._wish.kinds else LOOKS_WRONG
+
+    def _is_whole(self, passage: Passage, hit: Hit, least: float) -> bool:
+        """True if a place holds every telling word, each matched better than `least`."""
+        heading = heading_over(self._page, passage.rows[0])
+        used = [*passage.rows, *hit.passage.rows, *([] if heading is None else [heading])]
+        held = [
+            max(max(self._own[row][at], self._heads[row][at]) for row in used) > least
+            for at in range(len(self._asked))
+        ]
+        places = [*self._places(passage), *self._places(hit.passage)]
+        looks = looks_right(hit.passage.text, places, self._wish)
+        return looks is not False and all(
+            held[at] or not self._telling[at] for at in range(len(self._asked))
+        )
+
+    def _hit(self, passage: Passage, score: float, *, is_first: bool) -> Hit:
+        page, wish = self._page, self._wish
+        here = [place for place in self._places(passage) if is_of(place, wish)]
+        units = "|".join(UNITS[word] for word in self._asked if word in UNITS)
+        here = [place for place in here if units and _has_unit(place, units)] or here
+        is_row = len(passage.rows) == 1
+        if is_row:
+            cell = self._cell(passage.rows[0], here)
+            if cell is not None:
+                return Hit(score, passage, cell=cell)
+            listed = self._section(passage.rows[0]) if is_first else None
+            if listed is not None:
+                return Hit(score, listed)
+        following = passage.rows[-1] + 1
+        if not here and wish.kinds and not any(page.has_values(row) for row in passage.rows):
+            below = [place for place in page.places_in(following) if is_of(place, wish)]
+            if below:
+                value = below[0] if len(below) == 1 else None
+                return Hit(score, page.passage(*passage.rows, following), value)
+        told = here if wish.kinds else self._places(passage)
+        dated = bool(wish.kinds & {Kind.TIME, Kind.DATE})
+        if len(told) > 1 and is_row and (not dated or _are_labelled(told)):
+            named = _named(told, self._asked)
+            if named is not None:
+                return Hit(score, passage, named, is_one_of_many=True)
+        value = here[0] if len(here) == 1 else None
+        if value is not None and is_row and self._is_one_of_a_row(value, passage):
+            return Hit(score, passage, value, is_one_of_many=True)
+        return Hit(score, passage if here else _with_what_follows(page, passage), value)
+
+    def _is_one_of_a_row(self, value: Place, passage: Passage) -> bool:
+        """True for the time in "Date 11/02/2027  Time 10.52": each value has a label of its own."""
+        others = [place for place in self._places(passage) if place.token != value.token]
+        short = len(words(passage.text)) <= LONGEST_ROW and not passage.text.rstrip().endswith(".")
+        named = bool(value.left) and len(words(value.left)) <= LONGEST_NAME
+        return bool(others) and short and named and all(each.left for each in others)
+
+    def _cell(self, row: int, here: Sequence[Place]) -> Cell | None:
+        """The cell under the one head that the question names beside the row's own name."""
+        cells = [cell for cell in self._tables.cells(row) if cell.name and cell.head]
+        if len(cells) < 2 and not here:
+            return None
+        first = self._page.rows[row].pieces[0].text
+        named = [word for word in self._wish.said if _named_by(word, first)]
+        rest = [word for word in dict.fromkeys((*self._asked, *self._nouns)) if word not in named]
+        scores = [sum(_named_by(word, cell.head) for word in rest) for cell in cells]
+        best = max(scores, default=0.0)
+        if best == 0 or scores.count(best) > 1 or not named:
+            return None
+        return cells[scores.index(best)]
+
+    @property
+    def _nouns(self) -> list[str]:
+        """The longer words of a question, also those that name the thing in view: "per can"."""
+        return [word for word in self._wish.said if len(word) > 2 and not is_empty(word)] + [
+            word for word in self._wish.said if is_container(word)
+        ]
+
+    def _lone_cells(self) -> list[Hit]:
+        """The cells under a head that the question names, where a table has one row only."""
+        found = []
+        for row in range(len(self._page.rows)):
+            for cell in self._tables.lone_cells(row):
+                held = [_named_by(word, cell.head) for word in self._asked]
+                told = [at for at, told in enumerate(self._telling) if told]
+                if told and all(held[at] for at in told):
+                    score = min(1.0, sum(held[at] for at in told) / len(told))
+                    passage = self._page.passage(row)
+                    lone = replace(cell, name="")
+                    found.append(
+                        Hit(score, passage, cell=lone, is_whole=True, is_literal=True)
+                    )
+        return found
+
+    def _section(self, row: int) -> Passage | None:
+        """A heading with what stands under it, where the question asks for no value of a kind."""
+        page = self._page
+        named = all(self._own[row][at] or not told for at, told in enumerate(self._telling))
+        if self._wish.kinds or not named or not is_heading(page, row):
+            return None
+        below = under(page, row)
+        if row == 0 and len(below) + 1 >= len(page.rows):
+            # The title of a page names all of it.
+            return None
+        count = sum(len(words(page.rows[each].text)) for each in (row, *below))
+        return page.passage(row, *below) if below and count <= MOST_QUOTED_WORDS else None
+
+    def _of_kind_alone(self) -> list[Hit]:
+        """Where a question only says what kind of thing it wants: those of the page, if few."""
+        page = self._page
+        if self._wish.kinds:
+            places = [place for place in page.places if is_of(place, self._wish)]
+            held = [place for place in places if self._names(place)] or [
+                place for place in places if any(self._own[place.row])
+            ]
+            dates = [place for place in places if place.token.kind is Kind.DATE]
+            # "When is it" is asked of the day; hours come with it where they stand beside it.
+            places = held or dates or places
+            if self._wish.form is Form.DURATION:
+                return self._spans_alone()
+            if not places and self._wish.form is Form.WHEN:
+                days = [n for n, row in enumerate(page.rows) if weekdays(row.text)]
+                return [Hit(LEAST, self._whole(row)) for row in days if len(days) <= MOST_OF_KIND]
+            if not 0 < len({place.token.text for place in places}) <= MOST_OF_KIND:
+                return []
+            rows = tuple(dict.fromkeys(place.row for place in places))
+            named = _named(places, self._asked) if len(rows) == 1 and len(places) > 1 else None
+            if named is not None:
+                return [Hit(LEAST, page.passage(*rows), named, is_one_of_many=True)]
+            return [Hit(LEAST, self._whole(row)) for row in rows[:MOST_PLACES]]
+        if self._wish.form is Form.OFTEN:
+            return self._spans_alone()
+        patterns = {Form.WHO: TITLED, Form.WHERE: VENUE}
+        if self._wish.form not in patterns:
+            return []
+        pattern = patterns[self._wish.form]
+        found = [row for row in range(len(page.rows)) if pattern.search(page.rows[row].text)]
+        if not found and self._wish.form is Form.WHO:
+            # A card names its owner first.
+            found = [n for n, row in enumerate(page.rows) if NAME_ALONE.fullmatch(row.text)][:1]
+        if len(found) > MOST_OF_KIND:
+            found = [row for row in found if any(self._own[row])]
+        if not 0 < len(found) <= MOST_OF_KIND:
+            return []
+        return [Hit(LEAST, self._whole(row)) for row in found]
+
+    def _names(self, place: Place) -> bool:
+        """True if the label of a value holds every word of the question."""
+        return bool(self._asked) and accounts_for(self._asked, place.label)
+
+    def _spans_alone(self) -> list[Hit]:
+        """The statements that name a span of time, those first that hold a word of the question."""
+        pattern = OFTEN if self._wish.form is Form.OFTEN else SPAN
+        spans = [each for each in self._page.statements if pattern.search(each.text)]
+        held = [each for each in spans if any(self._matches(each))]
+        told = held or spans
+        return [Hit(LEAST, each) for each in told] if len(told) <= MOST_OF_KIND else []
+
+    def _whole(self, row: int) -> Passage:
+        """The sentences that a row is part of, if they are short; else the row."""
+        page = self._page
+        parts = [each for each in page.statements if row in each.rows]
+        if len(parts) == 1 and len(words(parts[0].text)) <= MOST_QUOTED_WORDS:
+            return parts[0]
+        return page.passage(row)
+
+
+def _named_by(word: str, name: str) -> float:
+    """How well a name holds a word, 0 to 1; a day by the span that holds it."""
+    day = weekday(word)
+    if day is not None:
+        return SAME if day in weekdays(name) else 0.0
+    return best_match(word, words(name))
 
 
 def _with_its_date(page: Page, hits: list[Hit]) -> list[Hit]:
@@ -164,206 +580,43 @@ def _with_its_date(page: Page, hits: list[Hit]) -> list[Hit]:
     return [Hit(hits[0].score, page.passage(dates[0].row)), *hits[:1]]
 
 
-def _without_excluded(question: str) -> str:
-    """A question without what it does not want: "the phone number, not the fax"."""
-    return re.sub(r"\b(?:not|except|but not|without) (?:the |my |any )?\w+", " ", question.lower())
-
-
-def _is_whole(
-    page: Page,
-    rows: tuple[int, ...],
-    hit: Hit,
-    kinds: frozenset[Kind],
-    asked: Sequence[str],
-    matches: Sequence[Sequence[float]],
-) -> bool:
-    heading = _heading(page, rows[0])
-    used = [*rows, *hit.passage.rows, *([] if heading is None else [heading])]
-    held = [max(matches[row][at] for row in used) > 0 for at in range(len(asked))]
-    telling = (
-        held[at] or not is_telling(word) or word in _KIND_WORDS for at, word in enumerate(asked)
-    )
-    of_kind = not kinds or any(
-        _is_of(place, kinds) for row in hit.passage.rows for place in page.places_in(row)
-    )
-    return all(telling) and of_kind
-
-
-def _candidates(page: Page) -> list[tuple[int, ...]]:
-    """Every row, and every sentence that goes over several rows."""
-    rows = [(number,) for number in range(len(page.rows))]
-    return rows + [each.rows for each in page.sentences if 1 < len(each.rows) <= LONGEST_SENTENCE]
-
-
-LONGEST_SENTENCE = 5
-"""Rows of a sentence that is looked at as one."""
-
-
-def _score(
-    page: Page, rows: tuple[int, ...], matches: Sequence[Sequence[float]], weights: Sequence[float]
-) -> float:
-    """The part of a question's weight that some rows and their heading account for, 0 to 1."""
-    own = [max(column) for column in zip(*(matches[row] for row in rows), strict=True)]
-    if not any(own):
-        return 0.0
-    heading = _heading(page, rows[0])
-    over = [0.0] * len(own) if heading is None else matches[heading]
-    counted = (max(here, HEADING * above) for here, above in zip(own, over, strict=True))
-    return float(sum(w * c for w, c in zip(weights, counted, strict=True)) / sum(weights))
-
-
-def _only_values(page: Page, kinds: frozenset[Kind]) -> list[Hit]:
-    """Where a question only says what kind of value it wants: those of the page, if few."""
-    places = [place for place in page.places if _is_of(place, kinds)]
-    dates = [place for place in places if place.token.kind is Kind.DATE]
-    # "When is it" is asked of the day; hours come with it where they stand beside it.
-    places = dates or places
-    if not kinds or not 0 < len({place.token.text for place in places}) <= MOST_OF_KIND:
-        return []
-    rows = tuple(dict.fromkeys(place.row for place in places))
-    return [Hit(LEAST, _whole(page, row)) for row in rows[:MOST_PLACES]]
-
-
-def accounts_for(asked: Sequence[str], text: str) -> bool:
-    """True if a text holds every word, as itself, in a compound, by its sense, or misspelt."""
-    printed = words(text)
-    return all(best_match(word, printed) > 0 for word in asked)
-
-
-def _match(word: str, page: Page, number: int, kinds: frozenset[Kind], language: str) -> float:
-    """How well a row accounts for a word of the question, 0 to 1."""
-    day = weekday(word)
-    if day is not None:
-        return SAME if day in weekdays(page.rows[number].text) else 0.0
-    match = best_match(word, page.words(number), language)
-    units = UNITS.get(word)
-    if units and any(_has_unit(place, units) for place in page.places_in(number)):
-        match = max(match, SYNONYM)
-    if word in _KIND_WORDS and any(_is_of(place, kinds) for place in page.places_in(number)):
-        return max(match, KIND_MATCH)
-    return match
-
-
-UNITS: Mapping[str, str] = MappingProxyType(
-    {
-        "litres": r"l|litres?|liters?", "liters": r"l|litres?|liters?", "litre": r"l|litres?",
-        "kilos": r"kg|kilos?", "kilograms": r"kg|kilos?", "grams": r"g|grams?",
-        "milligrams": r"mg", "micrograms": r"mcg|µg|micrograms?", "millilitres": r"ml",
-        "minutes": r"min\w*", "hours": r"h|hrs?|hours?", "days": r"days?",
-        "degrees": r"°|°?[CF]|℃|℉", "temperature": r"°|°?[CF]|℃|℉", "hot": r"°|°?[CF]|℃|℉",
-        "watts": r"w|kw", "volts": r"v", "percent": r"%", "calories": r"kcal|cal|calories",
-        "size": r"g|kg|ml|cl|l|mm|cm|m|inch\w*", "weight": r"g|kg|lbs?|oz",
-        "weigh": r"g|kg|lbs?|oz", "volume": r"ml|cl|l|litres?",
-        "long": r"min\w*|s|secs?|seconds?|h|hrs?|hours?|days?|weeks?|months?|years?|m|cm|mm",
-        "people": r"people|pers\w*|servings?", "servings": r"servings?|portions?",
-    }
-)  # fmt: skip
-"""Words that ask for a measure, and its units as printed."""
-
-
 def _has_unit(place: Place, units: str) -> bool:
     if place.token.kind not in (Kind.MEASURE, Kind.PERCENT):
         return False
     return re.search(rf"[\d½¼¾⅓⅔] ?(?:{units})$", place.token.text, re.IGNORECASE) is not None
 
 
-def _weight(word: str, column: Sequence[float]) -> float:
-    """How much a word tells: the fewer rows hold it, the more; some words never tell much."""
-    if not is_telling(word):
-        return WEAK
-    rows = sum(match > 0 for match in column)
-    if rows == 0:
-        return MISSING
-    return 1 / (1 + math.log(rows))
-
-
-def _heading(page: Page, number: int) -> int | None:
-    """The nearest row above, in the same paragraph or the one before, that holds no value."""
-    for above in range(number - 1, max(-1, number - 8), -1):
-        if not page.has_values(above) and len(words(page.rows[above].text)) <= 6:
-            return above
-    return None
-
-
-def _whole(page: Page, row: int) -> Passage:
-    """The sentence that a row belongs to, or the row."""
-    sentence = next((each for each in page.sentences if row in each.rows), None)
-    short = sentence is not None and len(words(sentence.text)) <= MOST_QUOTED_WORDS
-    return sentence if sentence is not None and short else page.passage(row)
-
-
-def _fit(page: Page, rows: Sequence[int], kinds: frozenset[Kind]) -> float:
-    """A bonus for rows, or the next one, with a value of the wanted kind; a malus without one."""
-    if not kinds:
-        return 0.0
-    if any(_is_of(place, kinds) for row in rows for place in page.places_in(row)):
-        return 0.15
-    below = any(_is_of(place, kinds) for place in page.places_in(rows[-1] + 1))
-    return 0.05 if below and not any(page.has_values(row) for row in rows) else -0.35
-
-
-def _hit(
-    page: Page, rows: tuple[int, ...], score: float, kinds: frozenset[Kind], asked: Sequence[str]
-) -> Hit:
-    here = [place for row in rows for place in page.places_in(row) if _is_of(place, kinds)]
-    units = "|".join(UNITS[word] for word in asked if word in UNITS)
-    here = [place for place in here if units and _has_unit(place, units)] or here
-    following = rows[-1] + 1
-    if not here and kinds and not any(page.has_values(row) for row in rows):
-        below = [place for place in page.places_in(following) if _is_of(place, kinds)]
-        if below:
-            return Hit(score, page.passage(*rows, following), below[0] if len(below) == 1 else None)
-    if len(here) > 1 and len(rows) == 1 and not kinds & {Kind.TIME, Kind.DATE}:
-        named = _named(here, asked)
-        if named is not None:
-            return Hit(score, page.passage(*rows), named, is_one_of_many=True)
-    sentence = next((each for each in page.sentences if set(rows) <= set(each.rows)), None)
-    value = here[0] if len(here) == 1 else None
-    ends_in_money = any(_ends_row(page, place) for place in here)
-    if sentence is None or len(words(sentence.text)) > MOST_QUOTED_WORDS or ends_in_money:
-        return Hit(score, page.passage(*rows), value)
-    if here or value is None:
-        # A row may break off in the middle of what it says.
-        return Hit(score, sentence if here else _with_what_follows(page, sentence), value)
-    return Hit(score, page.passage(*rows), value)
-
-
-def _ends_row(page: Page, place: Place) -> bool:
-    """True for an amount at the end of its row: a list's entry, no part of a sentence."""
-    text = page.rows[place.row].text.rstrip()
-    return place.token.kind is Kind.MONEY and text.endswith(place.token.text)
-
-
-def _is_of(place: Place, kinds: frozenset[Kind]) -> bool:
-    """True for a value of a wanted kind; a bare figure is a number, whatever its marks say."""
-    if place.token.kind in kinds:
-        return True
-    bare = place.token.kind is Kind.MONEY and not place.token.currency
-    return bare and Kind.NUMBER in kinds
-
-
 def _named(here: Sequence[Place], asked: Sequence[str]) -> Place | None:
     """The one of several values whose head, or whose own short label, the question names."""
     for names in ([place.head for place in here], [place.left for place in here]):
-        different = len(set(names)) == len(names) and all(names)
-        if not different or any(len(words(name)) > LONGEST_NAME for name in names):
+        if any(len(words(name)) > LONGEST_NAME for name in names):
             continue
-        scores = [sum(best_match(word, words(name)) for word in asked) for name in names]
+        scores = [_likeness(asked, name) for name in names]
         best = max(scores)
-        if best > 0 and scores.count(best) == 1:
+        if best > (0.0, 0.0) and scores.count(best) == 1:
             return here[scores.index(best)]
     return None
 
 
-LONGEST_NAME = 4
-"""Words of a label that names one of several values in a row."""
+def _are_labelled(places: Sequence[Place]) -> bool:
+    """True for "Pick up 22:47, drop off 23:05": values with a label of their own each."""
+    labels = [place.left for place in places]
+    return all(labels) and len(set(labels)) == len(labels)
+
+
+def _likeness(asked: Sequence[str], name: str) -> tuple[float, float]:
+    """How many of the asked words a name holds, and how much of the name they are."""
+    printed = words(name)
+    held = sum(best_match(word, printed) for word in asked)
+    own = sum(best_match(word, asked) > 0 for word in printed) / max(1, len(printed))
+    return (round(held, 3), own) if held else (0.0, 0.0)
 
 
 def _with_what_follows(page: Page, sentence: Passage) -> Passage:
     """A heading alone answers nothing: the sentence below it comes with it."""
-    is_heading = len(words(sentence.text)) <= 4 and not page.has_values(sentence.rows[-1])
+    is_short = len(words(sentence.text)) <= 4 and not page.has_values(sentence.rows[-1])
     after = sentence.rows[-1] + 1
-    if not is_heading or after >= len(page.rows):
+    if not is_short or after >= len(page.rows):
         return sentence
     following = next((each for each in page.sentences if after in each.rows), None)
     if following is None or len(words(following.text)) > MOST_QUOTED_WORDS:

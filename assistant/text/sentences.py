@@ -8,6 +8,8 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 
+from assistant.text.dates import month_number
+
 LONGEST_SENTENCE = 240
 """Characters of one piece. A longer sentence is cut at a comma or a space, so that the first
 words of any text sound at once and `stop` never waits for a long synthesis."""
@@ -26,6 +28,12 @@ _MARK = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)")
 _LAST_MARK = re.compile(r"[.!?…]+[\"'”’)\]]*$")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 """Such as e.g, a.m, S.H.H: single letters with full stops between them."""
+
+_ENTRY = re.compile(r"(?:^|[!?:\n]|[a-z]{3}\.)\s*\d{1,2}\.$")
+"""The number of a list's entry, which begins a sentence."""
+
+_DAY = re.compile(r"(?<![\d.])\d{1,2}\.$")
+"""The day before a month, as in 23. November."""
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _NEXT = re.compile(r"\S")
@@ -98,7 +106,8 @@ def _ends(text: str) -> Iterator[int]:
     for match in _MARK.finditer(text):
         following = _NEXT.search(text, match.end())
         if following and not _goes_on(
-            text[max(0, match.end() - LONGEST_WORD) : match.end()], following[0]
+            text[max(0, match.end() - LONGEST_WORD) : match.end()],
+            text[following.start() : following.start() + LONGEST_WORD],
         ):
             yield match.end()
 
@@ -107,7 +116,11 @@ def _goes_on(before: str, following: str) -> bool:
     """True where the full stop belongs to an abbreviation, an initial or a list's number."""
     if not before.endswith("."):
         return False
-    if following.islower():
+    if following[0].islower():
+        return True
+    if _ENTRY.search(before):
+        return True
+    if _DAY.search(before) and month_number(re.match(r"\w*", following)[0]) is not None:  # type: ignore[index]
         return True
     last = before[:-1].rsplit(maxsplit=1)[-1:] or [""]
     word = last[0].strip("(\"'[")

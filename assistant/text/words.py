@@ -2,7 +2,8 @@
 
 import re
 
-_CONTRACTIONS = {"what's": "what is", "where's": "where is", "who's": "who is", "it's": "it is"}
+_CONTRACTIONS = {"what's": "what is", "where's": "where is", "who's": "who is", "it's": "it is", "when's": "when is",
+                 "how's": "how is", "that's": "that is", "whats": "what is", "wheres": "where is"}
 
 
 def bare_words(question: str) -> str:

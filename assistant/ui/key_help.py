@@ -50,6 +50,7 @@ _MEANINGS: Mapping[str, str] = MappingProxyType(
 )
 
 _MOVING = (
+    "slash: type a command",
     "tab: go to the next part of the screen",
     "up and down: scroll it",
     "control and q: quit, also while you type",
@@ -66,6 +67,12 @@ _SPOKEN_KEYS = {
 def key_name(key: str) -> str:
     """A key as it is spoken, such as "question mark"."""
     return _SPOKEN_KEYS.get(key, key.replace("_", " ").replace("+", " and "))
+
+
+def unbound_text(key: str, help_key: str) -> str:
+    """What is said of a key that does nothing; help_key: the name of the one that tells all."""
+    way_out = f"Press {help_key} to hear the keys." if help_key else "Type /help for all commands."
+    return f"The key {key_name(key)} does nothing. {way_out}"
 
 
 def keys_text(keys: Mapping[str, str]) -> str:

@@ -19,7 +19,9 @@ from assistant.errors import AssistantError, UsageError
 from assistant.session.events import Closed, Event
 from assistant.session.orders import Action, Order, parse_command
 from assistant.session.session import Session
+from assistant.ui.announcing import Announcer
 from assistant.ui.plain import print_event
+from models.files.bounded import parse_json
 
 LONGEST_LINE = 2000
 """Characters; a longer line is no question, and its echo would be read aloud for minutes."""
@@ -58,7 +60,10 @@ def run_lines(session: Session, source: TextIO, out: TextIO, *, as_json: bool) -
     is ended by the next line, or by the end of the input, once it has looked for the first time.
     """
     write: Write = write_json if as_json else print_event
-    writer = threading.Thread(target=_write_events, args=(session, out, write), daemon=True)
+    announcer = None if as_json else Announcer()
+    writer = threading.Thread(
+        target=_write_events, args=(session, out, write, announcer), daemon=True
+    )
     writer.start()
     try:
         _serve(session, source, as_json, in_turn=not source.isatty())
@@ -77,8 +82,8 @@ def write_json(event: Event, out: TextIO) -> None:
 def parse_line(line: str, *, as_json: bool) -> list[Order | Question]:
     """What a line asks for; an empty line asks for nothing.
 
-    With as_json, a line may be an object: {"question": "...", "picture": "..."} or
-    {"command": "open", "argument": "..."}.
+    With as_json, a line may be an object: {"question": "...", "picture": "..."},
+    with "page": 2 for a page of a PDF, or {"command": "open", "argument": "..."}.
 
     Raises:
         UsageError: no such command, or an object of another form.
@@ -99,16 +104,19 @@ def parse_line(line: str, *, as_json: bool) -> list[Order | Question]:
 def _parse_object(text: str) -> list[Order | Question]:
     form = 'give {"question": "..."} or {"command": "open", "argument": "..."}'
     try:
-        given: dict[str, Any] = json.loads(text)
+        given: dict[str, Any] = parse_json(text)
     except ValueError as error:
         raise UsageError(f"the line is not JSON ({error})", form) from error
+    page = given.pop("page", 1)
     unknown = set(given) - {"question", "picture", "command", "argument"}
     texts = all(isinstance(value, str) for value in given.values())
     if unknown or not texts or ("question" in given) == ("command" in given):
         raise UsageError("the object has other fields than these", form)
+    if type(page) is not int or page < 1 or (page > 1 and "picture" not in given):
+        raise UsageError('"page" is a whole number from 1, beside "picture"', form)
     found: list[Order | Question] = []
     if "picture" in given:
-        found.append(Order(Action.OPEN, str(Path(given["picture"]))))
+        found.append(Order(Action.OPEN, str(Path(given["picture"])), page))
     if "question" in given:
         if not given["question"].strip():
             # A program would wait for the answer to nothing.
@@ -172,9 +180,27 @@ def _pass_on(session: Session, asked: Order | Question | Wrong) -> None:
         session.fail(asked.text)
 
 
-def _write_events(session: Session, out: TextIO, write: Write) -> None:
+def _shown(session: Session, announcer: Announcer | None) -> Iterator[Event]:
+    """The session's events as they come, those that an announcer holds back later or never."""
+    while True:
+        event: Event | None
+        try:
+            event = session.events.get(timeout=announcer and announcer.seconds_to_next())
+        except queue.Empty:
+            event = announcer and announcer.due()
+        else:
+            if isinstance(event, Closed):
+                return
+            event = announcer.take(event) if announcer else event
+        if event is not None:
+            yield event
+
+
+def _write_events(
+    session: Session, out: TextIO, write: Write, announcer: Announcer | None
+) -> None:
     reader_is_gone = False
-    while not isinstance(event := session.events.get(), Closed):
+    for event in _shown(session, announcer):
         if reader_is_gone:
             continue
         try:

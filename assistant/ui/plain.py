@@ -29,7 +29,16 @@ STATES = {
     State.LOOKING: "looking",
     State.THINKING: "thinking",
     State.SPEAKING: "speaking",
+    State.PAUSED: "paused",
 }
+
+ENDS = {
+    Basis.READ: "That was all; it is read from the picture.",
+    Basis.SEEN: "That was all; it is what the model sees.",
+    Basis.GUESS: "That was all; it is a guess.",
+    Basis.UNKNOWN: "That was all.",
+}
+"""What follows an answer that was printed while it was still being found."""
 
 
 class PlainFront:
@@ -72,9 +81,10 @@ def event_line(event: Event) -> str | None:
             return labelled("you", text)
         case AnswerPart(text):
             return labelled("answer", text)
-        case AnswerGiven(answer, text, in_parts):
-            shown = answer_text(answer.basis, "" if in_parts else text)
-            return labelled("answer", shown)
+        case AnswerGiven(answer, _, in_parts=True):
+            return labelled("status", ENDS[answer.basis])
+        case AnswerGiven(answer, text):
+            return labelled("answer", answer_text(answer.basis, text))
         case StatusSaid(text) | CameraLost(text) | CameraBack(text):
             return labelled("status", text)
         case ErrorSaid(text):

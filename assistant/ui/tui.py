@@ -7,6 +7,7 @@ visible on the focused panel, because screen readers and braille displays follow
 import functools
 import os
 import queue
+import re
 from typing import ClassVar
 
 from textual import events as keys
@@ -33,12 +34,13 @@ from assistant.session.events import (
     StateChanged,
     StatusSaid,
 )
-from assistant.session.orders import Action, Order
+from assistant.session.orders import TOGGLE, Action, Order
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
 from assistant.speech.rendering import LABELS
 from assistant.text.printable import printable
-from assistant.ui.key_help import ORDER_OF, keys_text
+from assistant.ui.announcing import TOLD_AFTER_S, WAITS
+from assistant.ui.key_help import ORDER_OF, key_name, keys_text, unbound_text
 from assistant.ui.lines import Question, parse_line
 from assistant.ui.plain import STATES
 
@@ -48,9 +50,10 @@ TAKE_UP_TO_S = 0.5
 MOST_NOTICES = 20
 """Notices that stay on the screen until the next question."""
 
+_ALWAYS = frozenset({"talk", "stop", "type", "open", "help", "quit"})
+"""Actions whose keys count while the first question is open; other keys are no answer to it."""
 
-ADJUSTMENTS = ("slower", "faster", "quieter", "louder")
-"""Actions that leave paused speech where it is."""
+_FUNCTION_KEY = re.compile(r"f\d\d?")
 
 
 def run_tui(session: Session) -> None:
@@ -118,9 +121,10 @@ class AssistantScreen(App[None]):
         self._line = Input(
             placeholder="Type a question or /help, then Enter", id="line", select_on_focus=False
         )
-        self._answered = self._paused = False
+        self._answered = False
         self._basis: Basis | None = None
         self._state = STATES[State.IDLE]
+        self._now, self._waits = State.IDLE, 0
         self._notices: list[str] = []
 
     def compose(self) -> ComposeResult:
@@ -152,10 +156,9 @@ class AssistantScreen(App[None]):
         """Render one event."""
         match message.event:
             case StateChanged(state):
-                self._state = STATES[state]
                 # What is answered next is about another look, and replaces the former answer.
                 self._answered = self._answered and state is not State.LOOKING
-                self._show_status()
+                self._show_state(state)
             case QuestionHeard(text, partial):
                 self._question.show(f"{text} …" if partial else text)
                 if not partial:
@@ -190,6 +193,25 @@ class AssistantScreen(App[None]):
 
     def _show_status(self) -> None:
         self._status.show("\n".join(self._notices), f"Status: {self._state}")
+
+    def _show_state(self, state: State) -> None:
+        """Show a state, and one that only means work once the wait is long."""
+        was_waiting, self._now = self._now in WAITS, state
+        if state not in WAITS:
+            self._state = STATES[state]
+            self._show_status()
+        elif not was_waiting:
+            self._waits += 1
+            self.set_timer(TOLD_AFTER_S, functools.partial(self._show_wait, self._waits))
+        elif self._state in (STATES[each] for each in WAITS):
+            self._state = STATES[state]
+            self._show_status()
+
+    def _show_wait(self, wait: int) -> None:
+        """Show what is being done, if it is still the same wait."""
+        if wait == self._waits and self._now in WAITS:
+            self._state = STATES[self._now]
+            self._show_status()
 
     def _show_answer(self, text: str, basis: Basis | None) -> None:
         """Show an answer, or below it what else is known; the title tells the first one's basis.
@@ -229,39 +251,45 @@ class AssistantScreen(App[None]):
         if self.focused is self._line:
             if event.key == "escape":
                 self.set_focus(self._answer)
-                self._hush()
+                self._session.stop()
             return event.key == "escape"
         if self._session.choosing and event.key in ("1", "2", "3"):
             self._session.ask(event.key)
             return True
         names = {event.key, event.character or ""}
         for action, key in self._settings.keys.items():
-            if key and key in names:
+            if key and key in names and (action in _ALWAYS or not self._session.choosing):
                 self._act(action)
                 return True
-        if event.is_printable:
+        if event.character == "/":
+            self._type("/")
+            return True
+        if self._session.choosing and event.is_printable:
+            self._session.ask(event.character or event.key)
+            return True
+        unbound = event.is_printable or _FUNCTION_KEY.fullmatch(event.key) is not None
+        if unbound:
             # Any other key stops speech, as the user expects of a machine that talks.
-            self._hush()
-        return event.is_printable
+            self._session.stop()
+            help_key = key_name(self._settings.keys.get("help", ""))
+            self._session.report(unbound_text(event.key, help_key))
+        return unbound
 
-    def _hush(self) -> None:
-        self._paused = False
-        self._session.stop()
+    def _type(self, beginning: str) -> None:
+        """Open the line with what is typed already."""
+        self._line.value = beginning
+        self._line.cursor_position = len(beginning)
+        self.set_focus(self._line)
 
     def _act(self, action: str) -> None:
         if action in ORDER_OF:
-            # What begins to speak anew is not paused.
-            self._paused = self._paused and action in ADJUSTMENTS
             self._session.do(ORDER_OF[action])
         elif action == "pause":
-            self._paused = not self._paused
-            self._session.do(Order(Action.PAUSE if self._paused else Action.RESUME))
+            self._session.do(Order(Action.PAUSE, TOGGLE))
         elif action == "type":
             self.set_focus(self._line)
         elif action == "open":
-            self._line.value = "/open "
-            self._line.cursor_position = len(self._line.value)
-            self.set_focus(self._line)
+            self._type("/open ")
         elif action == "help":
             self._session.say(keys_text(self._settings.keys))
         elif action == "quit":
@@ -270,7 +298,6 @@ class AssistantScreen(App[None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Ask what was typed, or follow it."""
         self._line.value = ""
-        self._paused = False
         self.set_focus(self._answer)
         try:
             for asked in parse_line(event.value, as_json=False):

@@ -9,7 +9,12 @@ one from outside. The quantizer names no family.
 from models.families.cogvlm2 import COGVLM2_ARCHITECTURE, CogVLM2Family
 from models.families.family import Family
 from models.families.llama import LLAMA_GROUPS, LlamaBlocks, LlamaFamily
-from models.families.opening import OpenedModel, open_blockwise, refuse_foreign_names
+from models.families.opening import (
+    OpenedModel,
+    open_blockwise,
+    open_weights,
+    refuse_foreign_names,
+)
 from models.families.opt import OPT_GROUPS, OptBlocks, OptFamily
 from models.families.qwen3 import Qwen3Family
 from models.families.registry import family_of, known_families, register
@@ -47,6 +52,7 @@ __all__ = [
     "family_of",
     "known_families",
     "open_blockwise",
+    "open_weights",
     "refuse_foreign_names",
     "register",
     "text_ends",

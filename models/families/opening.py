@@ -1,6 +1,6 @@
 """Opening a full-precision model folder for the quantizer."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from torch import nn
 from models.blocks import BlockwiseModel
 from models.errors import CheckpointError, ModelFolderError
 from models.families.family import Family
-from models.families.registry import family_of
-from models.families.relatives import refuse_relative_tensors
+from models.families.registry import SHIPPED, family_of
+from models.families.relatives import refuse_relative, refuse_relative_tensors
 from models.files.checkpoint import CheckpointReader, read_json
+from models.files.judging import judge_config, refuse
 from models.sequences import SequenceLayout
 
 _PREFIX = "model."
@@ -55,10 +56,29 @@ def open_blockwise(folder: Path) -> OpenedModel:
             f"{folder} is quantized already: give the full-precision model it was made from"
         )
     family = family_of(config)
+    reader = open_weights(folder, family, config)
     module = family.build(config)
-    names = CheckpointReader(folder).names()
-    refuse_foreign_names(folder, family.expected_names(module), names)
+    refuse_foreign_names(folder, family.expected_names(module), reader.names())
     return OpenedModel(folder, family, module, family.blockwise(module), config)
+
+
+def open_weights(folder: Path, family: Family, config: Mapping[str, Any]) -> CheckpointReader:
+    """Read the headers of a folder's weights and compare config.json's numbers with them.
+
+    To be called before anything is built, which would take what config.json asks for.
+
+    Raises:
+        ModelFolderError: there are no weights, or config.json is that of a model that is taken
+            for CogVLM2.
+        CheckpointError: weights are damaged, of such a model, or far too small for config.json.
+    """
+    if family in SHIPPED:  # who adds a family may mean one of those models
+        refuse_relative(config)
+    reader = CheckpointReader(folder)
+    if family in SHIPPED:
+        refuse_relative_tensors(folder, reader.names())
+    refuse(judge_config(config, reader))
+    return reader
 
 
 def refuse_foreign_names(folder: Path, expected: set[str], found: Collection[str]) -> None:

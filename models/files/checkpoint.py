@@ -16,20 +16,17 @@ import torch
 from torch import Tensor
 
 from models.errors import CheckpointError
+from models.files.judging import judge_tensor, pieces_of, refuse
 from models.files.tensor_files import (
+    INDEX_FILE,
+    SINGLE_FILE,
     Entry,
     read_tensor,
     temporary_of,
     write_tensors,
     write_whole,
 )
-from models.files.weight_index import (
-    INDEX_FILE,
-    PICKLE_SUFFIXES,
-    SINGLE_FILE,
-    read_entries,
-    read_json,
-)
+from models.files.weight_index import PICKLE_SUFFIXES, read_entries, read_json
 
 __all__ = [
     "INDEX_FILE",
@@ -239,10 +236,23 @@ class CheckpointReader:
         Raises:
             CheckpointError: there is no such tensor, or its file cannot be read any more.
         """
-        tensor = read_tensor(name, self.entry(name))
+        entry = self.entry(name)
+        tensor = read_tensor(name, entry)
         if name.endswith(".scales"):
-            check_scales(name, tensor)
+            refuse(judge_tensor(entry.file, name, pieces_of(tensor)))
         return tensor
+
+    def file(self, name: str) -> Path:
+        """Tell which file a tensor lies in.
+
+        Raises:
+            CheckpointError: there is no such tensor.
+        """
+        return self.entry(name).file
+
+    def entries(self) -> Mapping[str, Entry]:
+        """Tell where every tensor lies, in the order of the files."""
+        return self._entries
 
     def size(self, name: str) -> int:
         """Return a tensor's bytes in its file.

@@ -30,6 +30,13 @@ from models.int4.packing import (
 )
 from models.int4.weight import group_count, group_index
 
+_COMPRESSED_PARTS = {
+    "qweight": "weight_packed",
+    "scales": "weight_scale",
+    "qzeros": "weight_zero_point",
+}
+"""What the presented tensors of a layer are called in compressed-tensors."""
+
 
 class TensorSource(Protocol):
     """Tensors by name, read one at a time; `CheckpointReader` is one."""
@@ -47,6 +54,10 @@ class TensorSource(Protocol):
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return a tensor's shape without reading it."""
+        ...
+
+    def dtype(self, name: str) -> torch.dtype:
+        """Return a tensor's dtype without reading it."""
         ...
 
     def read(self, name: str) -> Tensor:
@@ -130,6 +141,34 @@ class QuantizedSource:
             return groups, out_features * layer.bits // 32
         rows, columns = self.reader.shape(f"{stem}.weight_zero_point")
         return columns, rows
+
+    def dtype(self, name: str) -> torch.dtype:
+        """Return the dtype in which a tensor is presented, without reading it.
+
+        Raises:
+            CheckpointError: there is no such tensor.
+        """
+        stem, part = self._split(name)
+        if stem is None:
+            return self.reader.dtype(name)
+        if part in ("g_idx", "input_order"):
+            return torch.int64 if part == "input_order" else torch.int32
+        if not self.layers[stem].compressed:
+            return self.reader.dtype(name)
+        stored = f"{stem}.{_COMPRESSED_PARTS[part]}"
+        return self.reader.dtype(stored) if stored in self.reader else torch.int32
+
+    def file(self, name: str) -> Path:
+        """Tell which file a presented tensor comes from.
+
+        Raises:
+            CheckpointError: there is no such tensor.
+        """
+        stem, part = self._split(name)
+        if stem is not None:
+            layer = self.layers[stem]
+            name = f"{stem}.{_COMPRESSED_PARTS['qweight'] if layer.compressed else 'qweight'}"
+        return self.reader.file(name)
 
     def read(self, name: str) -> Tensor:
         """Read one tensor to the CPU, converted.

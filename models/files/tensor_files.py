@@ -9,6 +9,7 @@ a JSON header with ``data_offsets`` for every tensor, then the data, without gap
 
 import json
 import os
+import stat
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,8 +20,18 @@ import torch
 from torch import Tensor
 
 from models.errors import CheckpointError
+from models.files.header import (
+    HEADER_LIMIT_BYTES,
+    DtypeError,
+    HeaderError,
+    ShortFileError,
+    check_header,
+)
 
-_HEADER_LIMIT_BYTES = 100_000_000  # the format's own limit
+SINGLE_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+"""What a model folder calls its only weight file, and the list of which shard holds what."""
+
 _COPY_BYTES = 8 * 1024**2
 _ALIGNMENT = 8  # of the first tensor, so that its values can be mapped in place
 
@@ -60,29 +71,42 @@ def read_header(path: Path) -> dict[str, Entry]:
         CheckpointError: the file is missing, cut short or damaged.
     """
     try:
-        size_bytes = path.stat().st_size
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            # A pipe would be waited for, a device read for ever.
+            raise CheckpointError(f"{path} is no ordinary file: copy this shard into its place")
+        size_bytes = status.st_size
         with path.open("rb") as file:
             start = file.read(8)
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
-            if not 0 < length <= min(_HEADER_LIMIT_BYTES, size_bytes - 8):
+            if not 0 < length <= min(HEADER_LIMIT_BYTES, size_bytes - 8):
                 raise _truncated(path, size_bytes)
-            header = json.loads(file.read(length))
+            text = file.read(length)
+        described = check_header(text, size_bytes - 8 - length)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path} is missing: copy this shard into the folder again"
         ) from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise CheckpointError(
             f"{path} is damaged ({brief(error)}): copy this file again"
         ) from error
-    try:
-        entries = _entries_of(header, path, 8 + length)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} has a damaged header: copy this file again") from error
-    end = max((entry.start + entry.size for entry in entries.values()), default=8 + length)
-    if size_bytes < end:
-        raise _truncated(path, size_bytes, end)
-    return entries
+    except DtypeError as error:
+        raise CheckpointError(
+            f"{error.name} in {path} is of dtype {error.dtype}, which is not supported: "
+            "convert it to bfloat16"
+        ) from error
+    except ShortFileError as error:
+        raise _truncated(path, size_bytes, 8 + length + error.expected_bytes) from error
+    except HeaderError as error:
+        raise CheckpointError(
+            f"{path} has a damaged header ({error}): copy this file again"
+        ) from error
+    data = 8 + length
+    return {
+        one.name: Entry(one.shape, _DTYPES[one.dtype], path, data + one.start, one.size)
+        for one in described
+    }
 
 
 def read_tensor(name: str, entry: Entry) -> Tensor:
@@ -107,6 +131,21 @@ def read_tensor(name: str, entry: Entry) -> Tensor:
             f"{name} cannot be read from {entry.file} ({brief(error)}): copy the file again"
         ) from error
     return buffer.view(entry.dtype).reshape(entry.shape)
+
+
+def read_pieces(name: str, entry: Entry) -> Iterator[Tensor]:
+    """Read one tensor as flat pieces of at most 8 MiB, one after the other.
+
+    Raises:
+        CheckpointError: the file cannot be read any more.
+    """
+    try:
+        for chunk in _chunks(entry):
+            yield torch.frombuffer(bytearray(chunk), dtype=entry.dtype)
+    except OSError as error:
+        raise CheckpointError(
+            f"{name} cannot be read from {entry.file} ({brief(error)}): copy the file again"
+        ) from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -228,33 +267,6 @@ def _header(sizes: Mapping[str, int], shapes: Mapping[str, tuple[str, tuple[int,
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
     return struct.pack("<Q", len(text)) + text
-
-
-def _entries_of(header: Mapping[str, Any], path: Path, data: int) -> dict[str, Entry]:
-    """The tensors of a header; ``data`` is where the data begin.
-
-    Raises:
-        ValueError: offsets and shape of a tensor do not agree.
-    """
-    entries = {}
-    for name, fields in header.items():
-        if name == "__metadata__":
-            continue
-        shape = tuple(int(size) for size in fields["shape"])
-        if fields["dtype"] not in _DTYPES:
-            raise CheckpointError(
-                f"{name} in {path} is of dtype {fields['dtype']}, which is not supported: "
-                "convert it to bfloat16"
-            )
-        dtype = _DTYPES[fields["dtype"]]
-        start, end = (int(offset) for offset in fields["data_offsets"])
-        count = dtype.itemsize
-        for size in shape:
-            count *= size
-        if start < 0 or min(shape, default=0) < 0 or end - start != count:
-            raise ValueError(name)
-        entries[name] = Entry(shape, dtype, path, data + start, count)
-    return entries
 
 
 def _bytes_of(tensor: Tensor) -> int:

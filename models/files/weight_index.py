@@ -3,16 +3,15 @@
 Only safetensors files are read: a pickle can run code when it is opened.
 """
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from models.errors import CheckpointError, ModelFolderError
-from models.files.tensor_files import Entry, brief, read_header
+from models.files import bounded
+from models.files.judging import judge_sets, refuse
+from models.files.tensor_files import INDEX_FILE, SINGLE_FILE, Entry, brief, read_header
 
-SINGLE_FILE = "model.safetensors"
-INDEX_FILE = "model.safetensors.index.json"
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -23,7 +22,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ModelFolderError: the file is missing, unreadable or no JSON object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = bounded.read_json(path)
     except FileNotFoundError as error:
         raise ModelFolderError(
             f"{path} is missing: give a model folder with all its files"
@@ -40,7 +39,8 @@ def read_entries(folder: Path) -> dict[str, Entry]:
 
     Raises:
         ModelFolderError: the folder or its weight files are missing, or it holds only pickles.
-        CheckpointError: a shard is missing, cut short, damaged, or lacks a tensor of the index.
+        CheckpointError: a shard is missing, cut short, damaged, or lacks a tensor of the index;
+            or the folder holds two sets of weights.
     """
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
@@ -49,6 +49,7 @@ def read_entries(folder: Path) -> dict[str, Entry]:
         return _read_indexed(folder, index)
     single = folder / SINGLE_FILE
     if single.is_file():
+        refuse(judge_sets(folder, {}))
         return read_header(single)
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES)
     if pickles:
@@ -67,6 +68,7 @@ def _read_indexed(folder: Path, index: Path) -> dict[str, Entry]:
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index} has no weight_map: copy it again")
     _require_shards(folder, weight_map.values())
+    refuse(judge_sets(folder, weight_map))
     headers: dict[str, dict[str, Entry]] = {}
     entries = {}
     for name, file in weight_map.items():
@@ -78,7 +80,25 @@ def _read_indexed(folder: Path, index: Path) -> dict[str, Entry]:
                 "copy the shard and the index from the same source"
             )
         entries[name] = headers[file][name]
+    _refuse_unlisted(folder, weight_map, headers)
     return entries
+
+
+def _refuse_unlisted(
+    folder: Path, weight_map: Mapping[str, str], headers: Mapping[str, Iterable[str]]
+) -> None:
+    """Refuse tensors of a shard that the index gives to another shard, or to none.
+
+    Others read whole shards, and would compute with these.
+    """
+    for file, names in headers.items():
+        for name in names:
+            if weight_map.get(name) != file:
+                place = f"gives to {weight_map[name]}" if name in weight_map else "does not know"
+                raise CheckpointError(
+                    f"{folder / file} holds the tensor {name}, which {INDEX_FILE} {place}: "
+                    "copy the shard and the index from the same source"
+                )
 
 
 def _require_shards(folder: Path, files: Iterable[object]) -> None:

@@ -12,9 +12,10 @@ import importlib.resources
 import itertools
 import random
 import string
-import tomllib
 import zlib
 from collections.abc import Iterator
+
+from models.files.bounded import parse_toml
 
 SIZE = 192
 """Pixels, both ways, of the pictures that the model was trained on."""
@@ -124,7 +125,7 @@ def _read_wordings(part: str) -> dict[Ask, tuple[str, ...]]:
     folder = importlib.resources.files(__package__) / "wordings"
     tables: dict[str, dict[str, list[str]]] = {}
     for name in ("objects.toml", "text.toml"):
-        tables |= tomllib.loads((folder / name).read_text(encoding="utf-8"))
+        tables |= parse_toml((folder / name).read_text(encoding="utf-8"))
     return {ask: tuple(tables[ask.value][part]) for ask in Ask}
 
 

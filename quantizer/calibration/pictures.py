@@ -13,15 +13,15 @@ The layout is told by what is there, not by names: roles and fields of both kind
 of either form.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.files.bounded import ANY_VALUES, FormatError, json_lines, parse_json, shown
 from models.sequences import Turns
-from quantizer.calibration.texts import json_lines, read_text
+from quantizer.calibration.texts import read_text
 from quantizer.errors import DataError
 
 QUESTIONS_FILE = "questions.jsonl"
@@ -111,9 +111,9 @@ def read_questions(folder: Path) -> list[PictureQuestion]:
 
 def _question(folder: Path, line: str, where: str) -> PictureQuestion:
     try:
-        raw = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: is not JSON ({error.msg}); write one object a line") from error
+        raw = parse_json(line)
+    except FormatError as error:
+        raise DataError(f"{where}: is not JSON ({error}); write one object a line") from error
     fields = ("picture", "question", "answer", "skill")
     if not isinstance(raw, dict) or not all(isinstance(raw.get(name), str) for name in fields):
         raise DataError(f"{where}: needs the text fields {', '.join(fields)}; add what is missing")
@@ -124,7 +124,7 @@ def _question(folder: Path, line: str, where: str) -> PictureQuestion:
         )
     size = raw.get("size", 0.0)
     if isinstance(size, bool) or not isinstance(size, int | float) or not 0 <= size < math.inf:
-        raise DataError(f"{where}: size is {size!r}; give pixels, or leave it out")
+        raise DataError(f"{where}: size is {shown(size)}; give pixels, or leave it out")
     return PictureQuestion(picture, raw["question"], raw["answer"], raw["skill"], float(size))
 
 
@@ -162,10 +162,10 @@ def _fixed(turns: Turns) -> Callable[[], Turns]:
 
 def _parsed(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+        return parse_json(text, most_values=ANY_VALUES)
+    except FormatError as error:
         raise DataError(
-            f"{where}: is not JSON ({error.msg}); write one list of objects, or one object a line"
+            f"{where}: is not JSON ({error}); write one list of objects, or one object a line"
         ) from error
 
 
@@ -186,7 +186,7 @@ def _file_records(path: Path) -> Iterator[PictureRecord]:
         if name is None:
             continue
         if not isinstance(name, str):
-            raise DataError(f"{where}: image is {name!r}; give the path of one picture")
+            raise DataError(f"{where}: image is {shown(name)}; give the path of one picture")
         yield PictureRecord(_picture(path.parent, name, where), _fixed(_turns(raw, where)))
 
 

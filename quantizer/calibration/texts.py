@@ -1,8 +1,7 @@
 """From a text file to tokens: the one reader of text for calibration and for every evaluation."""
 
-import json
+import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from models.errors import ModelFolderError
 from models.families import text_limits
+from models.files.bounded import MOST_DATA_BYTES, BoundError, open_regular, parse_json
 from quantizer.errors import DataError, SettingsError
 
 END_OF_TEXT = "<|endoftext|>"
@@ -27,17 +27,22 @@ def read_text(path: Path, wanted: str, *, newline: str | None = None) -> str:
     newline: as `open` takes it; "" leaves line ends as they are.
 
     Raises:
-        DataError: there is no such file, it is a folder, or it is not UTF-8.
+        DataError: there is no such file, it is a folder or a pipe, or it is not UTF-8.
     """
     if path.is_dir():
         raise DataError(f"{path}: is a folder; give {wanted}")
     try:
-        with path.open(encoding="utf-8-sig", newline=newline) as file:
+        with (
+            open_regular(path, MOST_DATA_BYTES) as opened,
+            io.TextIOWrapper(opened, encoding="utf-8-sig", newline=newline) as file,
+        ):
             return file.read()
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; give {wanted}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text; convert it first") from error
+    except BoundError as error:
+        raise DataError(f"{path}: {error}; give {wanted}") from error
 
 
 def read_documents(path: Path) -> list[str]:
@@ -119,18 +124,10 @@ def _unknown_id(tokenizer: Tokenizer) -> int | None:
     """The token of text that a tokenizer does not know; None where it knows every byte."""
     model = tokenizer.model
     if isinstance(model, Unigram):
-        unknown: int | None = json.loads(tokenizer.to_str())["model"]["unk_id"]
+        unknown: int | None = parse_json(tokenizer.to_str())["model"]["unk_id"]
         return unknown
     token: str | None = model.unk_token
     return None if token is None else tokenizer.token_to_id(token)
-
-
-def json_lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines of a .jsonl file that are not blank, with their numbers from 1."""
-    # Not splitlines: it also breaks at characters that JSON allows inside a text.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield number, line
 
 
 def sequence_length(model: nn.Module, asked: int | None) -> int:

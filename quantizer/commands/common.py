@@ -1,6 +1,5 @@
 """What several commands share: the device option, the progress bar, result files."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from models.files.bounded import MOST_DATA_BYTES, read_json
 from quantizer.errors import OutputError, SettingsError
 
 
@@ -50,7 +50,7 @@ def check_result_file(path: Path) -> None:
     if not path.exists():
         return
     try:
-        ours = "interval_95" in json.loads(path.read_text(encoding="utf-8"))
+        ours = "interval_95" in read_json(path, MOST_DATA_BYTES)
     except (OSError, ValueError, TypeError):
         ours = False
     if not ours:

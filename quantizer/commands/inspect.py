@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from models.plain_text import escaped
 from quantizer.commands.common import progress_bar
 from quantizer.inspect.checks import LayerFacts
 from quantizer.inspect.folder import Inspection, as_json, inspect_folder, kind_of
@@ -28,7 +29,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 def _inspect(options: argparse.Namespace) -> int:
     with progress_bar() as show:
         found = inspect_folder(options.folder, show)
-    print(as_json(found) if options.json else "\n".join(lines(found, verbose=options.verbose)))
+    if options.json:
+        print(as_json(found))
+    else:
+        # Layers have the names that the folder gives them.
+        print("\n".join(escaped(line) for line in lines(found, verbose=options.verbose)))
     return 1 if found.findings() else 0
 
 

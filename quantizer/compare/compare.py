@@ -34,6 +34,7 @@ from quantizer.evaluate.paired import FEWEST
 from quantizer.evaluate.perplexity import perplexity
 from quantizer.plan.machine import exact_float32
 from quantizer.plan.plan import megabytes
+from quantizer.run.job import judge_weights
 from quantizer.run.output import atomic_folder, copy_small_files
 from quantizer.run.pipeline import Job, Prepared, prepare
 from quantizer.run.walk import Walk
@@ -73,6 +74,7 @@ def compare(
     if job.data.is_dir():
         raise DataError(f"{job.data}: is a folder; give a text file to measure perplexity on")
     prepared = _prepare(job, job.bits[0])
+    judge_weights(prepared)
     exact = _measure(job, job.model, "full precision", on_progress)
     with atomic_folder(job.out) as folder:
         models = folder / MODELS_FOLDER

@@ -14,13 +14,13 @@ second book's second, and so on, so that every kind of question has its share. O
 has fewer books do these give another question each.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.files.bounded import MOST_DATA_BYTES, read_json
 from models.loading import LoadedModel
 from quantizer.errors import DataError
 from quantizer.evaluate.intervals import accuracy
@@ -175,7 +175,7 @@ def _test_books(folder: Path) -> Iterator[_Book]:
     """Every book of the test split."""
     path = folder / DATASET_FILE
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json(path, MOST_DATA_BYTES)
     except FileNotFoundError as error:
         raise DataError(
             f"{folder}: has no {DATASET_FILE}; give the folder of OCR-VQA, with {IMAGES}/ in it"

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from models.files.bounded import MOST_DATA_BYTES, read_json
 from quantizer.errors import DataError
 
 # Where the values of the single items stand.
@@ -30,7 +31,7 @@ def read_result(path: Path) -> dict[str, Any]:
         DataError: the file is missing or no result.
     """
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = read_json(path, MOST_DATA_BYTES)
     except FileNotFoundError as error:
         raise DataError(
             lambda name: (

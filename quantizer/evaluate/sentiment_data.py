@@ -1,12 +1,12 @@
 """Reading labelled short texts: the three files of TweetEval, JSON lines, or CSV."""
 
 import csv
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+from models.files.bounded import FormatError, parse_json, shown
 from quantizer.calibration.texts import read_text
 from quantizer.errors import DataError
 
@@ -83,7 +83,7 @@ def _read_tweeteval(folder: Path, part: str) -> SentimentData:
     for number, (text, label) in enumerate(zip(texts, labels, strict=True), start=1):
         if label.strip() not in names:
             raise DataError(
-                f"{label_file}:{number}: label {label.strip()!r} is not in {_MAPPING_FILE}; "
+                f"{label_file}:{number}: label {shown(label.strip())} is not in {_MAPPING_FILE}; "
                 f"give one of {', '.join(names)}"
             )
         items.append(_item(text, names[label.strip()], f"{text_file}:{number}"))
@@ -95,8 +95,9 @@ def _read_mapping(path: Path) -> dict[str, str]:
     for where, line in _numbered(path):
         fields = line.split()
         if len(fields) != 2 or fields[1].lower() not in LABELS:
+            found = shown(line.strip())
             raise DataError(
-                f"{where}: needs a number and one of {', '.join(LABELS)}, found {line.strip()!r}"
+                f"{where}: needs a number and one of {', '.join(LABELS)}, found {found}"
             )
         names[fields[0]] = fields[1].lower()
     if not names:
@@ -107,11 +108,9 @@ def _read_mapping(path: Path) -> dict[str, str]:
 def _json_records(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
     for where, line in _numbered(path):
         try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(
-                f"{where}: is not JSON ({error.msg}); write one object a line"
-            ) from error
+            record = parse_json(line)
+        except FormatError as error:
+            raise DataError(f"{where}: is not JSON ({error}); write one object a line") from error
         if not isinstance(record, dict):
             raise DataError(f"{where}: is no object; write text and label as one object a line")
         yield where, record
@@ -134,7 +133,9 @@ def _from_record(record: Mapping[str, object], where: str) -> LabelledText:
     given = str(label).strip().lower()
     name = _BY_NUMBER.get(given, given)
     if name not in LABELS:
-        raise DataError(f"{where}: label {label!r} is unknown; give one of {', '.join(LABELS)}")
+        raise DataError(
+            f"{where}: label {shown(label)} is unknown; give one of {', '.join(LABELS)}"
+        )
     return _item(text, name, where)
 
 

@@ -26,6 +26,7 @@ from models.files.checkpoint import (
 )
 from models.files.compressed_tensors import TENSOR_NAMES as COMPRESSED_NAMES
 from models.files.formats import read_quantization
+from models.files.judging import judge_config, judge_fit, judge_sets, judge_values
 from models.files.tensor_files import Entry, read_header, read_tensor
 from models.int4.packing import TENSOR_NAMES as GPTQ_NAMES
 from quantizer.inspect.checks import LayerFacts
@@ -102,7 +103,7 @@ def inspect_folder(
         facts.size_bytes = sum(entries[f"{name}.{part}"].size for part in shapes)
         found.layers.append(facts)
     plain = [name for name in entries if name.rpartition(".")[0] not in parts]
-    _check_finite(entries, plain, found.suspicious)
+    _judge_values(entries, found.suspicious)
     _compare_model(found, entries, plain, raw, config)
     return found
 
@@ -118,6 +119,7 @@ def _reader(entries: Mapping[str, Entry], name: str) -> Callable[[str], torch.Te
 def _entries(folder: Path, suspicious: list[str]) -> dict[str, Entry]:
     """Read every header that can be read, and compare them with the index."""
     promised = _index(folder, suspicious)
+    suspicious += [finding.what for finding in judge_sets(folder, promised)]
     files = {path.name for path in folder.glob("*.safetensors")} | set(promised.values())
     entries: dict[str, Entry] = {}
     broken = set()
@@ -244,18 +246,15 @@ def _compare_form(found: Inspection, config: QuantizationConfig | None) -> None:
         )
 
 
-def _check_finite(
-    entries: Mapping[str, Entry], names: Iterable[str], suspicious: list[str]
-) -> None:
-    """Name tensors that are not quantized and hold NaN or infinity."""
-    for name in names:
+def _judge_values(entries: Mapping[str, Entry], suspicious: list[str]) -> None:
+    """Name tensors with values that must not be, but for scales: their layer tells more."""
+    for name, entry in entries.items():
+        if name.endswith((".scales", ".weight_scale")):
+            continue
         try:
-            tensor = read_tensor(name, entries[name])
+            suspicious += [finding.what for finding in judge_values({name: entry})]
         except ModelsError as error:
             suspicious.append(str(error))
-            continue
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            suspicious.append(f"{name} holds NaN or infinity")
 
 
 def _compare_model(
@@ -267,7 +266,10 @@ def _compare_model(
 ) -> None:
     """Find linear layers left alone, and tensors that the model lacks or does not know."""
     quantized = {layer.name for layer in found.layers}
-    built = _build(raw)
+    stored = _Headers(Path(found.folder), entries)
+    misfits = list(judge_config(raw, stored))
+    found.suspicious += [f"config.json {finding.what}" for finding in misfits]
+    built = None if misfits else _build(raw)
     if built is None:
         matrices = [n for n in plain if n.endswith(".weight") and len(entries[n].shape) == 2]
         found.unquantized = [name.removesuffix(".weight") for name in matrices]
@@ -286,11 +288,31 @@ def _compare_model(
         if lost:
             found.suspicious.append(f"lacks {len(lost)} tensors of its model: {_list(lost)}")
         known = set(module.state_dict()) | expected
+        fitting = [n for n in plain if n in module.state_dict()]
+        misfits = list(judge_fit(module.state_dict(), stored, fitting))
+        found.suspicious += [finding.what for finding in misfits]
         strange = [n for n in plain if n not in known and not family.may_ignore(n)]
         strange += sorted(quantized - linears)
         if strange:
             found.suspicious.append(f"holds tensors that its model lacks: {_list(strange)}")
     _judge_unquantized(found, raw, config)
+
+
+@dataclass(frozen=True, slots=True)
+class _Headers:
+    """What the headers that could be read say; see `models.files.judging.Shaped`."""
+
+    folder: Path
+    entries: Mapping[str, Entry]
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.entries)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self.entries[name].shape
+
+    def dtype(self, name: str) -> torch.dtype:
+        return self.entries[name].dtype
 
 
 def _build(raw: Mapping[str, Any]) -> tuple[Family, nn.Module] | None:

@@ -17,7 +17,6 @@ about it::
 """
 
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from fnmatch import fnmatchcase
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from models.blocks import Block, BlockwiseModel, Sample
+from models.files.bounded import BoundError, FormatError, parse_toml, read_text, shown
 from quantizer.errors import SettingsError
 from quantizer.solvers.methods import (
     AsymmetricTarget,
@@ -39,6 +39,7 @@ Stream = Literal["all", "pictures", "text"]
 """Calibration sequences with a picture, those without one, or both."""
 
 SKIP = "skip"
+_MOST_BYTES = 1024**2  # one that comes with the package has 2 kB
 _WHOLE_MODEL = ("bits", "group_size", "sym")  # one value each in the written configuration
 _PER_RULE = tuple(field.name for field in fields(Settings) if field.name not in _WHOLE_MODEL)
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -204,7 +205,7 @@ def read_recipe(name: str) -> Recipe:
         return parse_recipe(name, text)
     path = Path(name)
     try:
-        return parse_recipe(path.stem, path.read_text(encoding="utf-8"))
+        return parse_recipe(path.stem, read_text(path, _MOST_BYTES))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise SettingsError(
             lambda called: (
@@ -216,6 +217,11 @@ def read_recipe(name: str) -> Recipe:
         raise SettingsError(
             lambda called: f"{called('recipe')} {name} is not UTF-8 text; give a .toml file"
         ) from error
+    except BoundError as error:
+        refused = error
+        raise SettingsError(
+            lambda called: f"{called('recipe')} {name} {refused}; give a .toml file"
+        ) from error
 
 
 def parse_recipe(name: str, text: str) -> Recipe:
@@ -226,8 +232,10 @@ def parse_recipe(name: str, text: str) -> Recipe:
     """
     where = f"recipe {name}"
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raw = parse_toml(text)
+    except BoundError as error:
+        raise SettingsError(f"{where}: {error}; correct it there") from error
+    except FormatError as error:
         raise SettingsError(f"{where}: is not TOML ({error}); correct it there") from error
     rules = raw.pop("rule", None)
     _check_values(where, raw, (*_WHOLE_MODEL, "description"))
@@ -273,9 +281,9 @@ def _check_values(where: str, raw: Mapping[str, Any], known: Sequence[str]) -> N
             raise SettingsError(f"{where}: {key} is unknown; give some of {', '.join(known)}")
         if key in _CHOICES and value not in _CHOICES[key]:
             choices = ", ".join(f'"{choice}"' for choice in _CHOICES[key])
-            raise SettingsError(f"{where}: {key} is {value!r}; give one of {choices}")
+            raise SettingsError(f"{where}: {key} is {shown(value)}; give one of {choices}")
         if key in _TYPES and not _is(_TYPES[key], value):
-            raise SettingsError(f"{where}: {key} is {value!r}; give {_TYPES[key]}")
+            raise SettingsError(f"{where}: {key} is {shown(value)}; give {_TYPES[key]}")
     if raw.get("bits", 4) not in (4, 8):
         raise SettingsError(f"{where}: bits is {raw['bits']}; give 4 or 8")
 

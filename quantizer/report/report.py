@@ -1,11 +1,11 @@
 """What a run did, module by module: the content of ``report.json``."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from models.files.bounded import read_json
 from models.sequences import WHOLE
 from quantizer.solvers.solver import Solution, Stage
 
@@ -220,8 +220,8 @@ def module_from_dict(raw: Mapping[str, Any]) -> ModuleReport:
 def files_of_report(folder: Path) -> Sequence[str] | None:
     """Names of the files that a run of ours left in a folder; None if none did."""
     try:
-        raw = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError, json.JSONDecodeError):
+        raw = read_json(folder / REPORT_FILE)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     if not isinstance(raw, dict) or raw.get("written_by") != WRITTEN_BY:
         return None

@@ -50,6 +50,10 @@ class ModuleTensors:
         """Return a tensor's shape."""
         return tuple(self._own(name).shape)
 
+    def dtype(self, name: str) -> torch.dtype:
+        """Return a tensor's dtype."""
+        return self._own(name).dtype
+
     def read(self, name: str) -> Tensor:
         """Return a copy of a tensor, as a walk writes into the layers that it reads.
 

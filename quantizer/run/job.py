@@ -10,6 +10,7 @@ from models.errors import CheckpointError
 from models.families import OpenedModel, open_blockwise
 from models.files.checkpoint import CheckpointReader
 from models.files.formats import FORMATS, OutputFormat
+from models.files.judging import judge_values, refuse
 from models.loading import check_shapes
 from quantizer.calibration.streams import CalibrationSet, draw_calibration, uncalibrated
 from quantizer.errors import SettingsError
@@ -125,6 +126,20 @@ def prepare(job: Job) -> Prepared:
     }
     prepared.notes += drawn.notes
     return prepared
+
+
+def judge_weights(prepared: Prepared) -> None:
+    """Read every weight once, piece by piece, and refuse what no run can make sound.
+
+    Tensors that are only copied are judged, too: an output with NaN in a norm answers nothing.
+    What is only suspicious is added to the notes.
+
+    Raises:
+        CheckpointError: a tensor holds NaN or infinity.
+    """
+    for finding in judge_values(prepared.reader.entries()):
+        refuse([finding])
+        prepared.notes.append(str(finding))
 
 
 def _check_reach(prepared: Prepared, job: Job, drawn: CalibrationSet) -> None:

@@ -36,7 +36,7 @@ from quantizer.plan.workload import block_shapes, shard_size
 from quantizer.report.report import REPORT_FILE, REPORT_TEXT, Report, module_from_dict
 from quantizer.report.text import markdown
 from quantizer.run.fingerprint import fingerprint
-from quantizer.run.job import Job, Prepared, prepare
+from quantizer.run.job import Job, Prepared, judge_weights, prepare
 from quantizer.run.notices import missing_texts, statements, write_notices
 from quantizer.run.output import check_output, copy_small_files
 from quantizer.run.progress import (
@@ -76,6 +76,7 @@ def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: Non
     """
     prepared = prepare(job)
     plan_job(job, prepared).check()
+    judge_weights(prepared)
     for note in prepared.notes:
         logger.warning("%s", note)
     with unfinished_work(job.out) as work:

@@ -4,20 +4,25 @@ The folder ``.NAME.unfinished`` beside the output folder NAME holds
 
 lock            locked while a run works; a lock ends with its process, so none goes stale
 run.json        the fingerprint: everything that decides the bytes of the result
-progress.jsonl  one line for every finished block
+progress.jsonl  one line for every finished block, each with its checksum
 parts/          the shards of finished blocks that will be joined into one file
 output/         what becomes NAME: shards of finished blocks under their final names
 placing         there while ``output`` is being renamed to NAME
 replaced/       an earlier NAME, until the new one stands in its place
 
 A block is finished when its shard is on the disk and its line is: in this order. A line that was
-cut short is dropped, and so is a shard without a line; that block is quantized again.
+cut short or damaged is dropped, and so is a shard without a line; that block is quantized again,
+and so are those behind it.
 """
 
 import errno
 import fcntl
+import hashlib
 import json
+import logging
+import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,15 +30,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from models.files.bounded import MOST_DATA_BYTES, parse_json, read_bytes, read_json
 from models.files.checkpoint import INDEX_FILE, SINGLE_FILE, write_json
 from models.files.tensor_files import sync_folder, write_whole
 from quantizer.errors import Naming, OutputError
-from quantizer.report.report import WRITTEN_BY
+from quantizer.report.report import WRITTEN_BY, module_from_dict
 
 _LOCK, _RUN, _PROGRESS = "lock", "run.json", "progress.jsonl"
 _OUTPUT, _PARTS, _REPLACED, _PLACING = "output", "parts", "replaced", "placing"
 _VERSION = "quantizer"  # its name in the fingerprint, see quantizer.fingerprint
 _SHOWN = 3  # differences between two runs that a message names
+_CHECKSUM = re.compile(rb', "checksum": "([0-9a-f]{64})"\}$')  # how a line ends since 0.5
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +151,8 @@ class Work:
         Raises:
             OSError: it cannot be written.
         """
-        line = json.dumps(asdict(record), ensure_ascii=False) + "\n"
         with (self.folder / _PROGRESS).open("ab") as file:
-            file.write(line.encode())
+            file.write(_line(record))
             file.flush()
             os.fsync(file.fileno())
         self.records.append(record)
@@ -198,7 +206,7 @@ class Work:
 
     def _check_same(self, fingerprint: Mapping[str, Any]) -> None:
         try:
-            raw = json.loads((self.folder / _RUN).read_text(encoding="utf-8"))
+            raw = read_json(self.folder / _RUN)
         except (OSError, ValueError):
             raw = None
         if not isinstance(raw, dict) or raw.get("written_by") != WRITTEN_BY:
@@ -235,14 +243,18 @@ class Work:
     def _read_records(self) -> list[FinishedRecord]:
         """Whole lines in order, as far as every one has its shard."""
         try:
-            lines = (self.folder / _PROGRESS).read_bytes().split(b"\n")[:-1]
+            lines = read_bytes(self.folder / _PROGRESS, MOST_DATA_BYTES).split(b"\n")[:-1]
         except FileNotFoundError:
             return []
         records: list[FinishedRecord] = []
-        for line in lines:
-            try:
-                record = FinishedRecord(**json.loads(line))
-            except (ValueError, TypeError):
+        for number, line in enumerate(lines, start=1):
+            record = _record(line)
+            if record is None:
+                logger.warning(
+                    "%s: line %d is damaged; quantizing its block and what follows again",
+                    self.folder / _PROGRESS,
+                    number,
+                )
                 break
             if not self.placed and not self.shard(len(records)).is_file():
                 break
@@ -252,8 +264,8 @@ class Work:
     def _keep_first(self, count: int) -> None:
         """Make the folder hold the first ``count`` finished blocks and nothing else."""
         self.records = self.records[:count]
-        lines = [json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in self.records]
-        write_whole(self.folder / _PROGRESS, lambda file: file.write("".join(lines).encode()))
+        lines = b"".join(_line(record) for record in self.records)
+        write_whole(self.folder / _PROGRESS, lambda file: file.write(lines))
         kept = {self.shard(index) for index in range(count)}
         for name in (_OUTPUT, _PARTS):
             for path in (self.folder / name).iterdir():
@@ -269,6 +281,34 @@ class Work:
             self.folder.rmdir()
 
 
+def _line(record: FinishedRecord) -> bytes:
+    """A line of ``progress.jsonl``: the record, and at its end the SHA-256 of the record alone."""
+    body = json.dumps(asdict(record), ensure_ascii=False).encode()
+    return body[:-1] + f', "checksum": "{hashlib.sha256(body).hexdigest()}"}}\n'.encode()
+
+
+def _record(line: bytes) -> FinishedRecord | None:
+    """Read a line, or return None where it is damaged; lines of 0.4 and before have no checksum."""
+    if found := _CHECKSUM.search(line):
+        line = line[: found.start()] + b"}"
+        if hashlib.sha256(line).hexdigest() != found[1].decode():
+            return None
+    try:
+        record = FinishedRecord(**parse_json(line))
+        for module in record.modules:
+            module_from_dict(module)
+        sound = (
+            isinstance(record.block, str)
+            and isinstance(record.states, str)
+            and all(isinstance(digest, str) for digest in record.digests.values())
+            and not isinstance(record.seconds, bool)
+            and 0 <= record.seconds < math.inf
+        )
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return None
+    return record if sound else None
+
+
 def work_folder(out: Path) -> Path:
     """Where the unfinished work of an output folder lies."""
     out = out.absolute()
@@ -278,8 +318,8 @@ def work_folder(out: Path) -> Path:
 def count_finished(out: Path) -> int:
     """How many blocks of an interrupted run are finished."""
     try:
-        return (work_folder(out) / _PROGRESS).read_bytes().count(b"\n")
-    except OSError:
+        return read_bytes(work_folder(out) / _PROGRESS, MOST_DATA_BYTES).count(b"\n")
+    except (OSError, ValueError):
         return 0
 
 

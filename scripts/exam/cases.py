@@ -14,7 +14,15 @@ from exam.paper import draw_paper
 from exam.photograph import photograph
 
 FOLDER = Path(__file__).parent
-HALVES = ("dev", "held")
+HALVES = ("dev", "held", "dev2", "sealed")
+"""The sets of cases: dev2 and sealed are another hand's dev and held, asked for by their names."""
+
+BOTH = ("dev", "held")
+"""What "both" means: the two halves of the first set."""
+
+SECRET = frozenset({"held", "sealed"})
+"""Those of which only totals are ever shown."""
+
 DRAWING = ("documents.py", "paper.py", "photograph.py")
 """The files that decide what a drawing looks like."""
 
@@ -80,7 +88,7 @@ def by_picture(cases: Sequence[Case]) -> list[tuple[str, list[Case]]]:
 
 
 def documents() -> list[Document]:
-    """Every document that can be drawn, of both halves."""
+    """Every document that can be drawn, of all sets."""
     return [
         document for half in HALVES for document in read_documents(FOLDER / f"documents_{half}.txt")
     ]

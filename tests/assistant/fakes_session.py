@@ -65,6 +65,7 @@ class FakeAnswering:
         self.problems: list[str] = []
         self.near: float | None = None
         self.spoken: list[str] = []
+        self.left = 0
 
     def prepare(self, frame: Frame, cancelled: Cancelled) -> None:
         self.prepared.append(frame)
@@ -96,6 +97,9 @@ class FakeAnswering:
     def new_text(self, frame: Frame, cancelled: Cancelled) -> Answer | None:
         text = self.new_texts.pop(0) if self.new_texts else ""
         return answered(text) if text else None
+
+    def leave_picture(self) -> None:
+        self.left += 1
 
     def heard(self, sentence: str) -> None:
         self.spoken.append(sentence)

@@ -158,6 +158,53 @@ def test_no_picture_is_in_both_halves_and_a_third_is_held() -> None:
         assert drawn == {name for name in pictures[half] if name.startswith("drawn/")}
 
 
+def test_the_second_set_shares_no_picture_with_the_first_and_a_quarter_is_sealed() -> None:
+    pictures = {half: {case["picture"] for case in cases} for half, cases in HALVES.items()}
+    first = pictures["dev"] | pictures["held"]
+    assert not pictures["dev2"] & pictures["sealed"]
+    assert not first & (pictures["dev2"] | pictures["sealed"])
+    assert len(pictures["dev2"]) >= 45 and len(HALVES["dev2"]) >= 320
+    assert len(pictures["sealed"]) >= 15 and len(HALVES["sealed"]) >= 110
+    for half in ("dev2", "sealed"):
+        declined = sum(bool(case.get("decline")) for case in HALVES[half])
+        assert 0.10 < declined / len(HALVES[half]) < 0.15
+    share = len(pictures["sealed"]) / len(pictures["dev2"] | pictures["sealed"])
+    assert 0.2 < share < 0.3
+
+
+@pytest.mark.parametrize("half", ["held", "sealed"])
+def test_of_what_is_held_or_sealed_only_totals_are_shown(
+    half: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(exam_cases, "draw_missing", lambda pictures, folder: None)
+    monkeypatch.setattr(bench_answers, "ask", lambda cases, place, options: {})
+    names = {Path(case["picture"]).stem: 0.5 for case in HALVES[half]}
+    monkeypatch.setattr(bench_answers, "reading", lambda *given: {"pictures": 9, "worst": names})
+    out = tmp_path / "report.json"
+    wanted = ["--half", half, "--show", "--reading", "--out", str(out)]
+    bench_answers.main([str(tmp_path), *wanted])
+    seen = capsys.readouterr().out + out.read_text()
+    assert f'"cases": {len(HALVES[half])}' in seen
+    for case in HALVES[half]:
+        assert case["id"] not in seen and case["picture"] not in seen
+    assert not any(f"'{name}'" in seen or f'"{name}"' in seen for name in names)
+
+
+@pytest.mark.parametrize(
+    ("half", "asked"),
+    [(None, ("dev",)), ("both", ("dev", "held")), ("dev2", ("dev2",)), ("sealed", ("sealed",))],
+)
+def test_only_the_sets_that_are_named_are_asked(
+    half: str | None, asked: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exam_cases, "draw_missing", lambda pictures, folder: None)
+    monkeypatch.setattr(bench_answers, "ask", lambda cases, place, options: {})
+    out = tmp_path / "report.json"
+    named = [] if half is None else ["--half", half]
+    bench_answers.main([str(tmp_path), *named, "--out", str(out)])
+    assert tuple(json.loads(out.read_text())["parts"]) == asked
+
+
 def test_what_must_be_said_stands_on_the_document() -> None:
     texts = {document.picture: text_of(document) for document in exam_cases.documents()}
     for case in CASES:

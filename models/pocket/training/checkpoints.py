@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.errors import CheckpointError
+from models.files.bounded import read_json
 
 PART_BYTES = 15 * 2**20  # of tensors in one file, unless a single tensor is larger
 _STATE = "state.json"
@@ -109,7 +110,7 @@ def read(path: Path) -> Checkpoint:
         CheckpointError: a file is missing or damaged.
     """
     try:
-        state = json.loads((path / _STATE).read_text(encoding="utf-8"))
+        state = read_json(path / _STATE)
         tensors: dict[str, Tensor] = {}
         for part in sorted(path.glob("part-*.safetensors")):
             with safe_open(part, "pt") as file:

@@ -26,6 +26,7 @@ from assistant.models_store.installed import (
     read_record,
     record_file,
 )
+from assistant.models_store.ownership import MARKER
 from assistant.models_store.pulling import pull
 from models import catalog
 from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind
@@ -227,7 +228,11 @@ def hub(manners: Manners, monkeypatch: pytest.MonkeyPatch) -> Manners:
 
 def test_only_data_is_fetched_from_the_hub(root: str, hub: Manners) -> None:
     folder, _ = fetch(hub_model(), root)
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        MARKER,
+        "config.json",
+        "model.safetensors",
+    ]
     record = read_record("big")
     assert record is not None and record.source == f"maker/model@{COMMIT}"
     assert record.files["model.safetensors"].sha256 == hashlib.sha256(SHARD).hexdigest()

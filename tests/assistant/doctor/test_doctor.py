@@ -30,6 +30,7 @@ from assistant.models_store.installed import (
 )
 from assistant.settings.settings import Settings
 from models.pocket import pocket_int4_folder
+from models.socket_filter import Offline
 from tests.assistant.conftest import UseKeyring
 from tests.assistant.fakes_sound import FakeMicrophone, FakePlayer, FakeVoice
 
@@ -153,17 +154,22 @@ def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
 
 
 def test_all_the_parts_are_looked_at(home: Path) -> None:
-    names = ", ".join(probe.name for probe in wiring.doctor_probes(delete_id=""))
+    names = ", ".join(
+        probe.name for probe in wiring.doctor_probes(delete_id="", offline=Offline(True))
+    )
     assert names == (
         "camera, microphone, loudspeaker, voice, recognizer, text recognition, models, "
-        "graphics card, memory, disk, saved things, device identifier, settings"
+        "graphics card, memory, disk, saved things, offline, device identifier, settings"
     )
     (home / "config").mkdir(parents=True)
     (home / "config/settings.toml").write_text('[speech]\nmode = "screen_reader"\n')
-    matters = {probe.name: probe.matters for probe in wiring.doctor_probes(delete_id="")}
+    matters = {
+        probe.name: probe.matters
+        for probe in wiring.doctor_probes(delete_id="", offline=Offline(True))
+    }
     assert matters["camera"] and not matters["loudspeaker"] and not matters["voice"]
     (home / "config/settings.toml").write_text("= broken")
-    settings = wiring.doctor_probes(delete_id="")[-1]
+    settings = wiring.doctor_probes(delete_id="", offline=Offline(True))[-1]
     assert one(settings).words() == (
         f"settings: Limited. Their file has a mistake. {home}/config/settings.toml: is not TOML: "
         "Invalid statement (at line 1, column 1). Correct or remove it; all settings are at their "
@@ -172,7 +178,7 @@ def test_all_the_parts_are_looked_at(home: Path) -> None:
     (home / "config/settings.toml").write_text("verbosity = 3\nspeach = 1")
     assert (
         "file has 2 mistakes, of which this is the first. "
-        in one(wiring.doctor_probes(delete_id="")[-1]).words()
+        in one(wiring.doctor_probes(delete_id="", offline=Offline(True))[-1]).words()
     )
 
 
@@ -318,8 +324,8 @@ def test_a_muted_microphone_is_told() -> None:
 
 @pytest.mark.slow
 def test_nothing_crashes_on_this_very_machine(offline: None) -> None:
-    found = list(examine(wiring.doctor_probes(delete_id="")))
-    assert len(found) == 13
+    found = list(examine(wiring.doctor_probes(delete_id="", offline=Offline(True))))
+    assert len(found) == 14
     for one in found:
         assert one.seconds < 6
         if one.finding.state is State.MISSING:

@@ -59,7 +59,7 @@ def test_commands() -> None:
         ("/", "no such command"),
         ("/reed", "did you mean /read"),
         ("/open", "/open PICTURE"),
-        ("/next page", "next sentence"),
+        ("/next paragraph", "next sentence"),
         ("/headphones", "/headphones off"),
         ("/headphones maybe", "neither on nor off"),
     ):

@@ -395,6 +395,41 @@ def test_the_first_start_asks_who_shall_speak(scenes: list[Scene], said: str, mo
     assert len(scene.speaker.said) == (2 if mode == "voice" else 1)
 
 
+def test_the_first_question_stays_open_in_silence_whatever_is_typed(scenes: list[Scene]) -> None:
+    scene = Scene(speech_mode="ask")
+    scenes.append(scene)
+    scene.session.start(ask_how_to_speak=True)
+    scene.idle()
+    for line in ("what is the total", "what is the date", "louder", "thank you"):
+        scene.session.ask(line)
+        scene.idle()
+    scene.session.do(Order(Action.OPEN, "nothing.png"))
+    scene.idle()
+    assert scene.session.choosing and len(scene.answering.asked) == 2
+    assert scene.speaker.said == [phrases.FIRST_QUESTION] and scene.speaker.earcons == []
+    scene.session.ask("yes please")
+    assert StatusSaid(phrases.PRESS_ONE, is_question=True) in scene.settle()
+    assert scene.speaker.said[1:] == [phrases.PRESS_ONE]
+    scene.session.ask("I use a screen reader")
+    assert SettingsChanged("speech.mode", "screen_reader") in scene.settle()
+    assert not scene.session.choosing and len(scene.answering.asked) == 2
+
+
+def test_the_first_question_is_answered_by_the_setting_too(scenes: list[Scene]) -> None:
+    scene = Scene(speech_mode="ask")
+    scenes.append(scene)
+    scene.session.start(ask_how_to_speak=True)
+    scene.session.ask("what is the total")
+    events = scene.idle()
+    assert [event for event in events if event == StatusSaid(phrases.STILL_OPEN)] != []
+    scene.session.do(Order(Action.SET, "speech.mode voice"))
+    scene.settle()
+    assert not scene.session.choosing
+    scene.session.ask("what is the total")
+    scene.until_state(State.SPEAKING)
+    assert scene.speaker.said[-1] == "Read: The total is 5.50."
+
+
 def test_speech_that_fails_is_told_once_and_answers_go_on_in_text(scene: Scene) -> None:
     scene.session.ask("what is the total")
     scene.until_state(State.SPEAKING)

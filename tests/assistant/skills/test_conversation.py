@@ -461,3 +461,12 @@ def test_sentences_come_whole() -> None:
     ]
     assert found == ["It costs 2.50 now.", "Buy it!"]
     assert buffer.has_given and list(buffer.rest()) == ["Yes"]
+
+
+def test_a_text_that_is_left_is_not_moved_in() -> None:
+    conversation = talk()
+    list(conversation.read(frame()))
+    assert conversation.navigate("next", "line")[0] == "CORNER SHOP"
+    conversation.leave_picture()
+    with pytest.raises(UsageError, match="no text yet"):
+        conversation.navigate("next", "line")

@@ -45,11 +45,9 @@ def test_lines_through_a_pipe_are_answered_one_after_the_other() -> None:
     lines = served("what is the total\n\n/nonsense\nand the date\n/quit\nnever\n", scene=scene)
     assert lines == [
         "status: Ready. Ask a question. For help: question mark, or /help.",
-        "you: what is the total", "status: looking", "status: thinking",
-        "answer: The total is 5.50. (read)", "status: ready",
+        "you: what is the total", "answer: The total is 5.50. (read)",
         "error: /nonsense: no such command; /help lists them",
-        "you: and the date", "status: looking", "status: thinking",
-        "answer: The total is 5.50. (read)", "status: ready",
+        "you: and the date", "answer: The total is 5.50. (read)",
     ]  # fmt: skip
     assert [asked for asked, _ in scene.answering.asked] == ["what is the total", "and the date"]
 
@@ -185,7 +183,7 @@ def test_the_line_of_each_event() -> None:
         (QuestionHeard("wh", partial=True), None),
         (AnswerPart("A cup."), "answer: A cup."),
         (given(seen), "answer: A cup.\n  It is red. (seen)"),
-        (given(seen, in_parts=True), "answer: (seen)"),
+        (given(seen, in_parts=True), "status: That was all; it is what the model sees."),
         (ReadingMoved("milk", "line 1 of 2"), "answer: milk (line 1 of 2)"),
         (StatusSaid("no\x1b[2Jsound\rx"), "status: no[2Jsound x"),
         (CameraLost("gone"), "status: gone"),
@@ -194,3 +192,30 @@ def test_the_line_of_each_event() -> None:
         (Closed(), None),
     ):  # fmt: skip
         assert event_line(event) == line
+
+
+def test_plain_lines_tell_a_state_only_after_two_seconds_and_json_always(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not [line for line in served("what is the total\n") if line in STATE_LINES]
+    found = [json.loads(line) for line in served("what is the total\n", as_json=True)]
+    assert {"event": "state_changed", "state": "thinking"} in found
+    monkeypatch.setattr("assistant.ui.announcing.TOLD_AFTER_S", 0.2)
+    scene = Scene(speech=False)
+    scene.answering.go.clear()
+    threading.Timer(0.8, scene.answering.go.set).start()
+    lines = served("what is the total\n", scene=scene)
+    assert lines[1:] == [
+        "you: what is the total", "status: thinking", "answer: The total is 5.50. (read)"
+    ]  # fmt: skip
+
+
+STATE_LINES = {f"status: {state}" for state in ("looking", "thinking", "ready", "speaking")}
+
+
+def test_no_answer_is_an_empty_line() -> None:
+    scene = Scene(speech=False)
+    scene.answering.pieces = ["Dear Sir.", "Pay.", answered("Dear Sir. Pay.", Basis.READ)]
+    assert served("/read\n", scene=scene)[1:] == [
+        "answer: Dear Sir.", "answer: Pay.", "status: That was all; it is read from the picture."
+    ]  # fmt: skip

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from assistant.answers import Basis
 from assistant.session.events import State
-from assistant.session.phrases import FIRST_QUESTION
+from assistant.session.phrases import FIRST_QUESTION, NOTHING_TO_PAUSE, PRESS_ONE, STILL_OPEN
 from assistant.settings.settings import DEFAULT_KEYS
 from assistant.ui.key_help import keys_text
 from assistant.ui.tui import AssistantScreen, Panel
@@ -187,6 +187,25 @@ def test_the_first_start_is_answered_by_a_key() -> None:
     drive(act, speech_mode="ask")
 
 
+def test_the_first_question_stays_open_and_a_wrong_key_says_what_to_press() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        await until(pilot, lambda: shown(pilot, "answer") == FIRST_QUESTION)
+        for key in ("s", "y", "5"):
+            await pilot.press(key)
+            await until(pilot, lambda k=key: shown(pilot, "question") == k)  # type: ignore[misc]
+            await until(pilot, lambda: shown(pilot, "answer") == PRESS_ONE)
+        await ask(pilot, "what is the total")
+        await until(pilot, lambda: shown(pilot, "answer") == "The total is 5.50.")
+        assert scene.session.choosing and STILL_OPEN in shown(pilot, "status")
+        assert scene.speaker.said == [FIRST_QUESTION, *[PRESS_ONE] * 3]
+        assert scene.speaker.earcons == []
+        await pilot.press("1")
+        await until(pilot, lambda: scene.saved == ["speech.mode"])
+        assert not scene.session.choosing
+
+    drive(act, speech_mode="ask")
+
+
 def test_errors_and_commands_are_told() -> None:
     async def act(pilot: Pilot[None], scene: Scene) -> None:
         await ask(pilot, "/reed")
@@ -244,3 +263,70 @@ def test_the_keys_that_are_told_work() -> None:
         await until(pilot, lambda: not pilot.app.is_running)
 
     drive(act, (40, 12))
+
+
+def test_a_pause_is_told_and_so_is_that_there_is_nothing_to_pause() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        await until(pilot, lambda: "Ready." in shown(pilot, "status"))
+        scene.speaker.finish()
+        await pilot.press("w")
+        await until(pilot, lambda: NOTHING_TO_PAUSE in shown(pilot, "status"))
+        scene.speaker.finish()
+        await ask(pilot, "what is the total")
+        await until(pilot, lambda: title(pilot, "status") == "Status: speaking")
+        await pilot.press("w")
+        await until(pilot, lambda: title(pilot, "status") == "Status: paused")
+        assert scene.speaker.calls[-1] == "pause"
+        await pilot.press("w")
+        await until(pilot, lambda: title(pilot, "status") == "Status: speaking")
+        assert scene.speaker.calls[-1] == "resume"
+        await pilot.press("w", "a")
+        await until(pilot, lambda: title(pilot, "status") == "Status: speaking")
+
+    drive(act)
+
+
+def test_a_key_without_an_action_says_so_once() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        told = "The key x does nothing. Press question mark to hear the keys."
+        await pilot.press("x", "x", "f9", "x")
+        await until(pilot, lambda: "The key f9 does nothing." in shown(pilot, "status"))
+        scene.settle_only()
+        await pilot.pause(0.05)
+        assert shown(pilot, "status").count("The key x does nothing.") == 1
+        assert scene.speaker.said.count(told) == 1
+
+    drive(act)
+
+
+def test_a_slash_opens_the_line() -> None:
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        await pilot.press("slash", *"read", "enter")
+        await until(pilot, lambda: bool(scene.answering.asked))
+        assert scene.answering.asked[0][0] == "read this"
+        assert "slash: type a command" in keys_text(DEFAULT_KEYS)
+
+    drive(act)
+
+
+def test_the_title_tells_work_only_where_the_wait_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assistant.ui.tui.TOLD_AFTER_S", 0.3)
+
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        titles: list[str] = []
+        status = pilot.app.query_one("#status", Panel)
+        show = status.show
+
+        def noted(text: str, title: str | None = None) -> None:
+            titles.append(title or "")
+            show(text, title)
+
+        monkeypatch.setattr(status, "show", noted)
+        await ask(pilot, "what is the total")
+        await until(pilot, lambda: "Status: speaking" in titles)
+        assert not {"Status: looking", "Status: thinking"} & set(titles)
+        scene.answering.go.clear()
+        await ask(pilot, "what is the date")
+        await until(pilot, lambda: titles[-1] == "Status: thinking")
+
+    drive(act)

@@ -122,6 +122,7 @@ def test_seconds_go_on_from_where_a_run_stopped(job: Job, tmp_path: Path) -> Non
     stop_at(job, 9)
     progress = work_folder(job.out) / "progress.jsonl"
     record = json.loads(progress.read_text())
+    del record["checksum"]  # as 0.4 wrote it
     record["seconds"] += 1000
     first = record["modules"][0]["seconds"]
     progress.write_text(json.dumps(record) + "\n")
@@ -262,6 +263,7 @@ def test_states_that_come_out_otherwise_stop_the_run(job: Job) -> None:
     stop_at(job, 9)
     progress = work_folder(job.out) / "progress.jsonl"
     record = json.loads(progress.read_text())
+    del record["checksum"]  # as 0.4 wrote it
     progress.write_text(json.dumps(record | {"states": "00000000"}) + "\n")
     with pytest.raises(OutputError, match=r"behind model\.layers\.0 this machine computes other"):
         run(job)

@@ -1,0 +1,272 @@
+"""What a question wants: the kind of value or words, and the words its answer must account for.
+
+"When" wants a date or a time, "who" a name, "how long" a span of time. A line that holds such a
+thing answers better than one that only holds the question's words.
+"""
+
+import enum
+import functools
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from assistant.text.meaning import content_words, is_telling, unaccented, words
+from assistant.text.tokens import Kind
+from assistant.text.words import bare_words
+
+
+class Form(enum.Enum):
+    """The question word, as far as it says what the answer looks like."""
+
+    WHEN = "when"
+    DURATION = "how long"
+    MANY = "how many"
+    OFTEN = "how often"
+    WHO = "who"
+    WHERE = "where"
+    OTHER = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a question wants.
+
+    asked: the words that its answer must account for, sayings put into plain words.
+    said:  all of its words.
+    kinds: the kinds of values that it asks for; empty if it asks for words.
+    form:  what the answer looks like where that is no single value.
+    """
+
+    asked: tuple[str, ...]
+    said: tuple[str, ...]
+    kinds: frozenset[Kind]
+    form: Form
+
+    def is_open(self, word: str) -> bool:
+        """True for a word that only says what kind of value is asked for, or narrows it down."""
+        if self.form is Form.WHERE and word in _PLACE_WORDS:
+            return True
+        return not is_telling(word) or word in KIND_WORDS
+
+
+_WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
+    (frozenset({Kind.TIME}), r"\bwhat time\b|\bwhen does it (?:open|close|start|end|leave)\b"),
+    (
+        frozenset({Kind.DATE, Kind.TIME, Kind.MEASURE, Kind.NUMBER}),
+        r"\bhow long (?:is|are|does|do|will|can|has|have)\b.*\b(?:good|keep|keeps|valid|fresh|date)\b",
+    ),
+    (
+        frozenset({Kind.MEASURE, Kind.NUMBER}),
+        r"\bhow (?:long|many (?:days|weeks|months|years|hours|minutes|times))\b",
+    ),
+    (
+        frozenset({Kind.DATE, Kind.TIME}),
+        r"\bwhen\b|\bby when\b|\b(?:what|which) (?:date|day)s?\b|\bdates?\b|\bdeadline\b|\buntil\b"
+        r"|\bhow old is\b",
+    ),
+    (
+        frozenset({Kind.MONEY}),
+        r"\bhow much (?:is|are|was|were|does|do|did|for|money|would|will|to)\b(?! (?:in|left|there|of)\b"
+        r"|.*\b(?:weigh|hold|contain)\b)|\bprices?\b"
+        r"|\bcosts?\b|\bfee\b|\bwhat (?:do|did|does|will|must|should) (?:i|we|it|they) (?:pay|owe)\b"
+        r"|\bpayment\b|\bbalance\b|\bowe\b|\bpremium\b|\brent\b|\bfare\b|\bcharged?\b",
+    ),
+    (frozenset({Kind.PHONE, Kind.NUMBER}), r"\bwho\b.*\b(?:call|ring|phone)\b"),
+    (
+        frozenset({Kind.PHONE}),
+        r"\b(?:tele)?phone\b|\bnumber (?:to|do i|should i|can i) (?:call|ring)\b|\bcall\b|\bring\b"
+        r"|\bhotline\b|\bhelpline\b|\bfax\b|\bmobile\b",
+    ),
+    (frozenset({Kind.EMAIL}), r"\be ?-?mail\b"),
+    (frozenset({Kind.WEB}), r"\bweb ?-?(?:site|page|address)?\b|\burl\b|\bonline\b"),
+    (
+        frozenset({Kind.MEASURE, Kind.NUMBER, Kind.PERCENT, Kind.MONEY}),
+        r"\bhow much\b",
+    ),
+    (
+        frozenset({Kind.MEASURE, Kind.NUMBER, Kind.PERCENT}),
+        r"\bhow (?:many|hot|big|heavy|strong|far|tall|wide|deep|high|old)\b|\bpercent\w*\b"
+        r"|\btemperature\b|\bsize\b|\bweigh\w*\b|\bvolume\b|\bcalories\b",
+    ),
+    (
+        frozenset({Kind.CODE, Kind.NUMBER, Kind.PHONE}),
+        r"\b(?:number|code|reference|ref|id|iban|pin|password|postcode|zip)\b(?! \d)",
+    ),
+)
+"""What kind of value a question asks for, by its words; the first that fits."""
+
+KIND_WORDS = frozenset(
+    {"number", "date", "day", "days", "dates", "times", "time", "price", "cost", "costs", "amount", "phone", "telephone",
+     "code", "website", "web", "site", "address", "email", "mail"}
+)  # fmt: skip
+"""Words that only say what kind of value is asked for: a row with one accounts for them."""
+
+_PLACE_WORDS = frozenset(
+    {"city", "town", "street", "place", "venue", "location", "road", "building", "held", "located"}
+)
+
+_FORMS: tuple[tuple[Form, str], ...] = (
+    (Form.DURATION, r"\bhow long\b|\bhow many (?:days|weeks|months|years|hours|minutes)\b"),
+    (Form.OFTEN, r"\bhow (?:often|frequently)\b"),
+    (Form.MANY, r"\bhow many\b"),
+    (Form.WHEN, r"\bwhen\b|\b(?:what|which) (?:time|day|date)s?\b"),
+    (
+        Form.WHO,
+        r"^(?:\w+ ){0,2}(?:who|whom|whose)\b|\b(?:her|his|their|patient|person|owner)(?:'s)? (?:\w+ )?"
+        r"names?\b|\b(?:last|first|family) name\b|\bsurname\b",
+    ),
+    (
+        Form.WHERE,
+        r"^(?:\w+ ){0,2}where\b|\b(?:which|what) (?:floor|room|platform|gate|street|road|town|city"
+        r"|place|hall|building|door|entrance|address|stop|station)\b",
+    ),
+)
+
+
+def wish(question: str) -> Wish:
+    """What a question wants."""
+    text = plain(_without_excluded(question))
+    if _AT_AN_HOUR.search(text):
+        text = _AT_AN_HOUR.sub(r"\g<asks>", text)
+    right = english(text)
+    named = [word for word in words(_OF_THIS.sub(" ", right)) if word in _NOUNS]
+    asked = tuple(dict.fromkeys((*content_words(right), *named)))
+    return Wish(asked, tuple(words(question)), wanted(question), form(question))
+
+
+def language_of(question: str) -> str:
+    """The language, by two letters, whose little words a question holds most of; else "en"."""
+    said = {unaccented(word) for word in words(question)}
+    counts = {
+        language: len(said & frozenset(little.split()))
+        for language, little in _data()["little"].items()
+    }
+    best = max(counts, key=lambda language: counts[language])
+    return best if counts[best] > counts["en"] else "en"
+
+
+def wanted(question: str) -> frozenset[Kind]:
+    """The kinds of values that a question asks for; empty if it asks for words."""
+    text = _main_clause(question)
+    if _AT_AN_HOUR.search(text):
+        return frozenset({Kind.TIME})
+    if _WHETHER.match(text):
+        # What answers whether something holds is a sentence, with a figure or without.
+        return frozenset()
+    return next((kinds for kinds, pattern in _WANTED if re.search(pattern, text)), frozenset())
+
+
+def form(question: str) -> Form:
+    """What the answer of a question looks like."""
+    text = _main_clause(question)
+    return next((found for found, pattern in _FORMS if re.search(pattern, text)), Form.OTHER)
+
+
+def plain(question: str) -> str:
+    """A question in lower case with its sayings put into words that paper prints.
+
+    "When do they get back" asks for the return.
+    """
+    text = re.sub(r" (?:because|cause|cos|as i|since i)\b.*", "", bare_words(question))
+    sayings = _data()["sayings"]
+    for saying in sorted(sayings, key=len, reverse=True):
+        if saying in text:
+            text = re.sub(rf"\b{re.escape(saying)}\b", sayings[saying], text)
+    return text
+
+
+def _main_clause(question: str) -> str:
+    """A question as bare words without a clause that says when or if it holds.
+
+    "Where can I return books when it is closed" asks for a place.
+    """
+    text = re.sub(r" (?:because|cause|cos|as i|since i)\b.*", "", english(bare_words(question)))
+    clause = re.search(r" (?:when|if|because|while) ", text)
+    if clause is None or not _MAIN.match(text) or _LEADS.search(text[: clause.start()]):
+        return text
+    return text[: clause.start()]
+
+
+_MAIN = re.compile(r"(?:and |so |please )*(?:what|where|who|which|how|can|may|do|does|is|are|should)\b")
+_LEADS = re.compile(
+    r"\b(?:by|until|since|from|and|or|say|says|said|know|me|out|see|tell|read|find|on)$"
+)
+"""What a question has before its "when": "until when", "does it say when"."""
+
+_NOUNS = frozenset(
+    "screen card box bottle bag page sign letter bill receipt package packet line side top item label"
+    " document product paper".split()
+)
+_OF_THIS = re.compile(
+    rf"\b(?:(?:on|of|in|at|for|from|to) (?:this|the|that|my|it)|this|that|my|these) "
+    rf"(?:{'|'.join(sorted(_NOUNS))})s?\b"
+)
+"""Nouns for what is in view: "on this card" asks for nothing, "the card number" does."""
+
+_WHETHER = re.compile(
+    r"(?:(?:so|and|please|hi|hello|ok|well) )*(?:can|could|may|must|is|are|was|were|will|would|do|does|did"
+    r"|has|have|should|am)\b (?!(?:you|someone|somebody|anyone|anybody|u) (?:please |kindly |just )*"
+    r"(?:tell|say|read|find|give|help|check|look|see)\b)(?!.*\b(?:what|when|where|who|which|how)\b)"
+)
+"""A question that wants yes or no."""
+
+_AT_AN_HOUR = re.compile(
+    r"^(?P<asks>(?:so |and |please )*(?:can|could|may|is|are|will|do|does|should)\b.*?) (?:at|by|after"
+    r"|before|around|until|from) \d{1,2}(?:[:.]?\d\d)?(?: ?(?:am|pm|o'clock|h|uhr|in the (?:morning"
+    r"|afternoon|evening)))?\b"
+)
+"""A question whether something holds at an hour is answered by the hours that are printed."""
+
+
+def english(text: str) -> str:
+    """Bare words of a question in which question words are spelt right and in English.
+
+    "Waht time", "wann", "combien coûte": what a question wants is decided by these words alone.
+    """
+    found = []
+    for word in text.split():
+        right = _respelt(word)
+        found.append(word if right is None else right)
+    text = " ".join(found)
+    plain_text = unaccented(text)
+    for phrase, meaning in _data()["elsewhere"].items():
+        if re.search(rf"\b{phrase}\b", plain_text):
+            plain_text = re.sub(rf"\b{phrase}\b", meaning, plain_text)
+            text = plain_text
+    return text
+
+
+def _respelt(word: str) -> str | None:
+    """The question word that has the same letters and begins alike; None if there is none."""
+    if len(word) < 4 or word in _ASKING:
+        return None
+    same = (each for each in _ASKING if sorted(each) == sorted(word) and each[0] == word[0])
+    return next(same, None)
+
+
+_ASKING = ("what", "when", "where", "which", "whose", "much", "many", "long", "does", "time", "date")
+
+
+def is_everyday(word: str) -> bool:
+    """True for a word that names what is in view, or what people do: its absence says little."""
+    return word in _everyday() or word in _NOUNS
+
+
+def _without_excluded(question: str) -> str:
+    """A question without what it does not want: "the phone number, not the fax"."""
+    return re.sub(r"\b(?:not|except|but not|without) (?:the |my |any )?\w+", " ", question.lower())
+
+
+@functools.cache
+def _data() -> Mapping[str, Any]:
+    text = resources.files("assistant.text").joinpath("questions.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+@functools.cache
+def _everyday() -> frozenset[str]:
+    data = _data()
+    return frozenset((*data["everyday"].split(), *data["verbs"].split()))
