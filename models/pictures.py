@@ -134,13 +134,18 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 LIGHT = 200
 """A level, 0 to 255, from which what is drawn is lost on white paper."""
 
+SAMPLES = 512
+"""Pixels a side that are looked at for it."""
+
 
 def _ground(layer: Image.Image) -> str:
     """White paper, or black where nothing but light things are drawn on nothing.
 
     layer: RGBA.
     """
-    pixels = np.asarray(layer)
+    width, height = layer.size
+    samples = (min(width, SAMPLES), min(height, SAMPLES))
+    pixels = np.asarray(layer.resize(samples, Image.Resampling.NEAREST))
     drawn = pixels[pixels[..., 3] > 127]
     if not len(drawn) or len(drawn) == pixels[..., 3].size:
         return "white"
