@@ -195,7 +195,9 @@ def vote(readings: Sequence[tuple[str, float]]) -> tuple[str, float]:
     ranked = sorted(weights, key=lambda key: -weights[key])
     best = groups[ranked[0]]
     mean = sum(score for _, score in best) / len(best)
-    rival = weights[ranked[1]] if len(ranked) > 1 else 0.0
+    # What is read with less was spoilt by the closing of gaps that are none.
+    rivals = (sum(score for _, score in groups[key] if score >= SURE_VOTE) for key in ranked[1:])
+    rival = max(rivals, default=0.0)
     sure = len(best) >= LEAST_VOTES and mean >= SURE_VOTE
     # Of several such the first, with the least of its gaps closed.
     text = max(best, key=lambda each: len(_between(each[0])))[0]

@@ -172,7 +172,7 @@ def _is_worth_adding(place: Seen, reading: Reading, known: int) -> bool:
     characters = [each for each in reading.text if each.isalnum()]
     if len(characters) < 2 or (set(characters) <= STROKES and place.views < SEEN_OFTEN):
         return False
-    return known < MANY or (len(characters) > 2 and reading.confidence >= QUITE_SURE)
+    return known < MANY or reading.confidence >= QUITE_SURE
 
 
 def _is_text(place: Seen, reading: Reading, picture_height: int) -> bool:

@@ -55,6 +55,11 @@ def test_what_most_readings_say_is_sure_and_what_they_dispute_is_not() -> None:
     assert text == "105" and confidence > 0.95
     text, confidence = vote([("14.06", 1.0), ("14.06", 1.0), ("14.86", 0.98), ("14.86", 0.99)])
     assert text == "14.06" and confidence < LEAST_SURE
+    # What is read less surely was spoilt by closing, and disputes nothing.
+    times = [("21:13", 1.0), ("21:13", 1.0), ("21:13", 1.0), ("2:13", 0.85), ("2=13", 0.8)]
+    assert vote(times) == ("21:13", 1.0)
+    # Points are lost where gaps are closed: the first reading with most marks counts.
+    assert vote([("31.00", 0.92), ("3100", 0.98), ("3100", 0.98), ("3100", 0.97)])[0] == "31.00"
     assert vote([("a", 0.3), ("", 0.9)]) == ("", 0.0)
 
 
