@@ -39,7 +39,7 @@ MOST_HEIGHT = 0.5
 LEAST_LETTERS = 2
 """Pieces of ink as high as letters in a place that is called unread text."""
 
-SEVERAL, MANY, QUITE_SURE = 2, 5, 0.95
+SEVERAL, MANY, QUITE_SURE = 3, 5, 0.95
 """So many lines inside a place make it a block of them. On a page of which many lines have been
 read little is left, so that what is added must be surer."""
 
