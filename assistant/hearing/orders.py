@@ -19,6 +19,8 @@ ORDINALS = (
 )  # fmt: skip
 """Words for the numbers of pages, from 1."""
 
+_NOTES = r"(?:my notes|the notes|my memory|memory|what i saved|what i have saved)"
+
 _NTH = rf"(?:next|previous|last|{'|'.join(ORDINALS)}|\d{{1,4}}(?:st|nd|rd|th))"
 _NUMBER = rf"(?:\d{{1,4}}|{'|'.join(NUMBERS)})"
 
@@ -41,6 +43,20 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
                     r"|(?:what (?:was|did you say)|tell me|read|say) (?:that|it)(?: to me)?"
                     r"(?: again| once more)|what did you say|what was that"
                 ),
+            ),
+        ),
+        "voice": (
+            Wording(
+                "[read (it | this | that)] in [a | an | the] {english | german | french | spanish"
+                " | italian | dutch | portuguese} voice",
+                typed=(
+                    r"(?:(?:read|say|speak) (?:it|this|that|the text)(?: again)? )?"
+                    r"(?:in|with) (?:an? |the )?(\w+) voice|use (?:an? |the )?(\w+) voice"
+                ),
+            ),
+            Wording(
+                "read (it | this | that) in {its own language}",
+                typed=r"(?:read (?:it|this|that) )?in (?:its|their) (own) (?:language|voice)",
             ),
         ),
         "slower": (
@@ -125,11 +141,33 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
                 "have i (seen | saved) {this [before]}",
                 typed=r"(?:have|did) i (?:seen?|saved?) ((?:this|that|it)(?: before)?)",
             ),
+            Wording(
+                typed=(
+                    rf"(?:find|search for|look for|where is) (.+) in {_NOTES}"
+                    rf"|(?:search|look in) {_NOTES} for (.+)"
+                    rf"|what do {_NOTES} say about (.+)"
+                ),
+            ),
+        ),
+        "recall": (
+            Wording(typed=rf"(?:read|read me|open) (.+) (?:in|from) {_NOTES}"),
+        ),
+        "yes": (
+            Wording(
+                "yes [please]",
+                typed=(
+                    r"(?:yeah|yep|sure|ok|okay|of course|yes do|do it|do that|go ahead)"
+                    r"(?: thanks| thank you)?|yes (?:thanks|thank you|do it|read it|delete it)"
+                ),
+            ),
+        ),
+        "no": (
+            Wording("no [thank you]", typed=r"nope|no thanks|not now|no need|no (?:do not|don't)"),
         ),
         "forget": (
             Wording(
                 "(forget | delete) {everything}",
-                typed=r"(?:delete|forget) (all|everything|number \w+)",
+                typed=r"(?:delete|forget) (all|everything|number \w+|(?:my|the) (?!question\b).+)",
             ),
         ),
         "help": (
@@ -151,7 +189,7 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
         "find": (
             Wording(typed=r"(?:go|jump) to (?:the word )?(\w+)"),
             Wording(typed=r"find (?:the words? )(\w+(?: \w+)?)"),
-            Wording(typed=r"find (?!it\b|this\b|that\b|me\b|my\b|the\b|all\b|out\b|more\b|and\b)(\w+)"),
+            Wording(typed=r"find (?!(?:it|this|that|me|my|the|all|out|more|and)\b)(\w+)"),
         ),
     }
 )  # fmt: skip

@@ -26,6 +26,7 @@ from assistant.seeing.pieces import PieceReader, Reading
 from assistant.seeing.second_look import SecondLook
 from assistant.seeing.text import TextLine, TextPart, Unread, never
 from models.pictures import RgbPicture
+from models.system_errors import MORE_MEMORY, is_out_of_memory
 
 LONGEST_SIDE = 960
 """Detection at this size halves the time and finds the same text."""
@@ -102,6 +103,8 @@ class RapidOcrReader:
         try:
             yield from self._read_parts(rgb, began + limit_s, cancelled)
         except Exception as error:  # it raises its own and onnxruntime's bare exceptions
+            if is_out_of_memory(error):
+                raise OcrError("there is not enough memory to read text", MORE_MEMORY) from error
             raise OcrError(f"text recognition failed ({error})", "try another picture") from error
 
     def _read_parts(
@@ -221,6 +224,8 @@ class RapidOcrReader:
                 }
             )
         except Exception as error:  # as above
+            if is_out_of_memory(error):
+                raise OcrError("there is not enough memory to read text", MORE_MEMORY) from error
             raise OcrError(
                 f"text recognition cannot start ({error})", "reinstall the rapidocr package"
             ) from error

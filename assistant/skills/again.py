@@ -20,12 +20,16 @@ class Again:
     wordings = (
         Wording(
             typed=(
-                r"^(?:please |can you |could you |and )*(?:say|repeat|read|tell me|give me|what was)"
-                r"(?: me)? (?:it|that|this|the (?:number|code|phone number|reference|name|address|total"
+                r"^(?:please |can you |could you |and )*(?:say|repeat|read|tell me|give me"
+                r"|what was)"
+                r"(?: me)? (?:it|that|this|the (?:number|code|phone number|reference|name"
+                r"|address|total"
                 r"|amount|date|time|answer|last bit)) ?(?:again|once more)?,? ?"
-                r"(?P<slowly>slowly|slower|digit by digit|number by number|one by one|figure by figure)"
+                r"(?P<slowly>slowly|slower|digit by digit|number by number|one by one"
+                r"|figure by figure)"
                 r"(?: please)?$"
-                r"|^(?:and )?(?:more )?(?P<only>slowly|digit by digit|one digit at a time)(?: please)?$"
+                r"|^(?:and )?(?:more )?(?P<only>slowly|digit by digit"
+                r"|one digit at a time)(?: please)?$"
                 r"|^(?:say|repeat) the (?P<what>number|code|reference) again(?: please)?$"
             ),
         ),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from assistant.answers import Answer, Basis, Cancelled, Found, Note, NoteKind, Piece
 from assistant.errors import UsageError
+from assistant.frames import Sheet
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
 from assistant.inference.pocket import measured_accuracy, own_wording, refusal
 from assistant.inference.vision_model import Token, VisionLanguageModel, declines
@@ -14,7 +15,13 @@ from assistant.seeing.layout import page_text, reading_order
 from assistant.seeing.quality import Cause, light_hint
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import quote
-from assistant.skills.grounding import digits_are_read, ground_model
+from assistant.skills.evidence import weighed
+from assistant.skills.grounding import (
+    LEAST_ACCURACY,
+    digits_are_read,
+    ground_model,
+    words_are_read,
+)
 from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named, understand
@@ -22,8 +29,10 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
 from assistant.skills.subject import foreign, unaccounted
 from assistant.skills.unread import nothing_read, with_unread
+from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
-from assistant.text.closeness import Embed
+from assistant.text import languages
+from assistant.text.closeness import EmbedOpener
 from assistant.text.sentences import SentenceBuffer
 from models.pictures import RgbPicture
 
@@ -38,16 +47,16 @@ class Answerer:
         stopwatch: Stopwatch,
         *,
         open_text_model: TextModelOpener = lambda: None,
-        embed: Embed | None = None,
+        open_embed: EmbedOpener = lambda: None,
         mirrored: Callable[[], bool] = lambda: False,
     ) -> None:
         """Answers are found with what is given; nothing is opened yet.
 
-        embed:    gives the meaning of texts, where a model is installed that can.
-        mirrored: whether the camera faces the user, so that left and right change places.
+        open_embed: gives what tells the meaning of texts, where a model is installed that can.
+        mirrored:   whether the camera faces the user, so that left and right change places.
         """
         self._reader = reader
-        self._embed = embed
+        self._open_embed = open_embed
         self._open_model = open_model
         self._open_text_model = open_text_model
         self._mirrored = mirrored
@@ -61,7 +70,7 @@ class Answerer:
             UsageError: the question is empty.
             OcrError, VisionError: a model cannot be loaded or failed.
         """
-        pieces = self.answers(self.scene(rgb), understand(question), two_speed=False)
+        pieces = self.answers(self.scene(rgb, Sheet()), understand(question), two_speed=False)
         return [piece for piece in pieces if isinstance(piece, Answer)][-1]
 
     def answer_all(self, rgb: RgbPicture, question: str) -> list[Answer]:
@@ -71,7 +80,7 @@ class Answerer:
             UsageError: the question is empty.
             OcrError, VisionError: a model cannot be loaded or failed.
         """
-        scene, found = self.scene(rgb), list[Answer]()
+        scene, found = self.scene(rgb, Sheet()), list[Answer]()
         for part in parts(question, is_known):
             pieces = self.answers(scene, understand(part), two_speed=False)
             found.append([piece for piece in pieces if isinstance(piece, Answer)][-1])
@@ -83,22 +92,27 @@ class Answerer:
         Raises:
             OcrError: text recognition cannot be loaded or failed.
         """
-        scene, asked = self.scene(rgb), understand("read this")
+        scene, asked = self.scene(rgb, Sheet()), understand("read this")
         skill = skill_named(asked.skill)
         cause = refusal_cause(skill, asked, scene)
         if cause is not None:
-            return spoilt(asked.skill, cause)
+            return with_way_on(spoilt(asked.skill, cause), scene)
         answer = skill.find(asked, scene)
         if answer is None:
-            return no_text(asked.skill, scene)
+            return with_way_on(no_text(asked.skill, scene), scene)
         told = as_overruled(with_unread(answer, scene), skill, asked, scene)
         assert isinstance(told, Answer)
-        return told
+        return with_way_on(weighed(told, scene.known_lines), scene)
 
-    def scene(self, rgb: RgbPicture) -> Scene:
-        """A picture about which questions can follow each other."""
+    def scene(self, rgb: RgbPicture, sheet: Sheet | None = None) -> Scene:
+        """A picture about which questions can follow each other; sheet as in `Frame`."""
         return Scene(
-            rgb, self._reader, self._stopwatch, mirrored=self._mirrored(), embed=self._embed
+            rgb,
+            self._reader,
+            self._stopwatch,
+            mirrored=self._mirrored(),
+            open_embed=self._open_embed,
+            sheet=sheet,
         )
 
     def look_ahead(self, scene: Scene, cancelled: Cancelled = never) -> None:
@@ -112,6 +126,13 @@ class Answerer:
         if scene.cause is not None:
             return
         scene.lines(cancelled)
+        if cancelled():
+            return
+        languages.load()
+        page = scene.page(cancelled)
+        closeness = scene.closeness(page)
+        if closeness is not None:
+            closeness.learn(page.statements)
         if self._opened is not None and not cancelled():
             scene.look(self._opened)
 
@@ -154,15 +175,23 @@ class Answerer:
         if not asked.question.strip():
             raise UsageError("the question is empty; ask something, such as: what does it say")
         asked = dataclasses.replace(asked, cancelled=cancelled)
+        for piece in self._pieces(asked, scene, two_speed):
+            if not isinstance(piece, Answer):
+                yield piece
+                continue
+            answer = careful(weighed(piece, scene.known_lines))
+            yield answer if cancelled() else with_way_on(answer, scene)
+
+    def _pieces(self, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
         skill = skill_named(asked.skill)
         cause = refusal_cause(skill, asked, scene)
         if cause is not None:
             yield spoilt(skill.name, cause)
             return
-        for piece in self._pieces(skill, asked, scene, two_speed):
+        for piece in self._looked(skill, asked, scene, two_speed):
             yield as_overruled(piece, skill, asked, scene)
 
-    def _pieces(self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
+    def _looked(self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
         if skill.traits.model is ModelUse.ALWAYS:
             yield from self._from_looking(skill, asked, scene, two_speed)
         elif skill.traits.model is ModelUse.WHERE_GENERAL:
@@ -176,14 +205,13 @@ class Answerer:
             model = self._open_text_model() if lines and not asked.cancelled() else None
             if model is not None:
                 pieces = model.answer(_page(lines), asked.question, asked.cancelled)
-                for piece in _told_by_text_model(skill, pieces, lines, model.name):
-                    yield careful(piece) if isinstance(piece, Answer) else piece
+                yield from _told_by_text_model(skill, pieces, lines, model.name)
                 return
         answer = skill.find(asked, scene)
         if asked.cancelled():
             return
         if answer is None:
-            yield careful(self._without_text(skill, asked, scene))
+            yield self._without_text(skill, asked, scene)
             return
         if skill.traits.text:
             answer = _about_the_subject(answer, asked, scene)
@@ -191,7 +219,7 @@ class Answerer:
             answer = self._if_it_can(asked, scene) or answer
         if skill.traits.text:
             answer = with_unread(_with_edge(answer, scene), scene)
-        yield careful(answer)
+        yield answer
 
     def _without_text(self, skill: Skill, asked: Asked, scene: Scene) -> Answer:
         if skill.traits.model is not ModelUse.WITHOUT_TEXT:
@@ -242,8 +270,11 @@ class Answerer:
                 # What is known from the picture is not said again in a model's words.
                 if not repeats(piece, known):
                     yield piece
-            elif piece.note(NoteKind.REFUSED) and known:
-                # Asked for what is in view, it was told what can be told without such a model.
+            elif skill.traits.quick and _tells_nothing(piece):
+                # Asked for what is in view, it is told once what can be told without a model.
+                instead = None if known else skill.find(asked, scene)
+                if not known:
+                    yield instead or piece
                 return
             elif not (piece.found and repeats(" ".join(piece.values), known)):
                 yield piece
@@ -315,11 +346,16 @@ class Answerer:
             return
         if stream and sentences.has_given:
             yield from sentences.rest()
+        traits = skill.traits
         accuracy = None
         if own is not None:
             # What was not measured, or on other pictures, is no ground for more than a guess.
             accuracy = measured_accuracy(model, own, max(scene.rgb.shape[:2]))
-        traits = skill.traits
+            about_text = traits.text or own.skill in PRINTED
+            if about_text and accuracy < LEAST_ACCURACY and not words_are_read(text, scene.lines()):
+                # Letters and figures that such a model alone sees are mostly not there.
+                yield Answer(skill.name, notes=(Note(NoteKind.DECLINED),), model=model.name)
+                return
         # A general model may state digits that it claims to see: only recognized ones count.
         is_claim = model.skills is None and not traits.counts and any(map(str.isdigit, text))
         needs_lines = is_claim or traits.model is ModelUse.WHERE_UNKNOWN
@@ -332,6 +368,10 @@ class Answerer:
             counts=traits.counts,
         )
         yield Answer(skill.name, (Found(text),), basis, model=model.name)
+
+
+PRINTED = frozenset({"word", "lines", "title", "author", "field"})
+"""Skills of a small model whose answers are characters of the picture."""
 
 
 def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
@@ -362,7 +402,7 @@ def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
 
 
 def _near_in_meaning(asked: Asked, scene: Scene) -> Answer | None:
-    """What a model finds nearest to a question whose skill found nothing; never more than a guess."""
+    """What a model finds nearest where a skill found nothing; never more than a guess."""
     if scene.closeness(scene.page(asked.cancelled)) is None:
         return None
     quoted = quote.SKILL.find(asked, scene)
@@ -372,9 +412,22 @@ def _near_in_meaning(asked: Asked, scene: Scene) -> Answer | None:
 
 
 SUBJECT_FREE = frozenset(
-    {"read", "read_part", "find_word", "about", "summary", "any_text", "blank", "line", "item", "quote",
-     "recipient", "letterhead", "again", "spell", "pick", "identify", "describe"}
-)  # fmt: skip
+    {
+        *(
+            "read",
+            "read_part",
+            "find_word",
+            "about",
+            "summary",
+            "any_text",
+            "blank",
+            "line",
+            "item",
+        ),
+        *("quote", "recipient", "letterhead", "again", "spell", "pick", "identify", "describe"),
+        *("superlative", "hours"),
+    }
+)
 """Skills whose question is answered whatever its other words are."""
 
 
@@ -399,7 +452,15 @@ def careful(answer: Answer) -> Answer:
     """The answer; a guess about medicine or money notes that nothing confirms it."""
     if answer.basis is not Basis.GUESS or not skill_named(answer.skill).traits.careful:
         return answer
+    if answer.note(NoteKind.HARD_TO_READ) or answer.note(NoteKind.UNVERIFIED):
+        return answer
     return dataclasses.replace(answer, notes=(*answer.notes, Note(NoteKind.UNVERIFIED)))
+
+
+def _tells_nothing(piece: Answer) -> bool:
+    """True where the model was not asked, or told nothing."""
+    kinds = (NoteKind.REFUSED, NoteKind.NO_MODEL, NoteKind.DECLINED, NoteKind.EMPTY)
+    return any(piece.note(kind) for kind in kinds)
 
 
 def repeats(words: str, known: Sequence[str]) -> bool:

@@ -2,21 +2,23 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from assistant.answers import Answer, Basis, Cancelled, Context, Note, NoteKind, Piece
 from assistant.errors import UsageError
-from assistant.frames import Frame
+from assistant.frames import Frame, Sheet
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
 from assistant.inference.pocket import other_wording
 from assistant.seeing.framing import cut_off
-from assistant.seeing.layout import reading_order, rows_of
+from assistant.seeing.layout import page_text, reading_order, rows_of
 from assistant.seeing.quality import check_quality
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import read as reading
 from assistant.skills import saying
 from assistant.skills.answerer import Answerer, no_text, spoilt
 from assistant.skills.double_check import compared, other_view
+from assistant.skills.evidence import has_words, weighed
+from assistant.skills.examples import examples
 from assistant.skills.follow_ups import resolve
 from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
@@ -25,7 +27,9 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
 from assistant.skills.spell import spellable
 from assistant.skills.unread import doubts
+from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
+from assistant.text.closeness import EmbedOpener
 from assistant.text.live_text import LiveText
 from assistant.text.reading import Place, Reading, spelled
 
@@ -48,13 +52,19 @@ class Conversation:
         open_model: VisionModelOpener,
         *,
         open_text_model: TextModelOpener = lambda: None,
+        open_embed: EmbedOpener = lambda: None,
         mirrored: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """mirrored: whether the camera faces the user; clock: seconds, as in `Frame`."""
         self._reader = reader
         self._answerer = Answerer(
-            reader, open_model, Stopwatch(), open_text_model=open_text_model, mirrored=mirrored
+            reader,
+            open_model,
+            Stopwatch(),
+            open_text_model=open_text_model,
+            open_embed=open_embed,
+            mirrored=mirrored,
         )
         self._clock = clock
         self._scenes: list[Scene] = []
@@ -83,7 +93,7 @@ class Conversation:
         resolved = resolve(question, context.question)
         if resolved.same_frame and context.frame is not None:
             return None
-        scene = self._known(frame) or self._answerer.scene(frame.rgb)
+        scene = self._known(frame) or self._answerer.scene(frame.rgb, frame.sheet)
         self._tried = scene
         found = self._answerer.problem(scene, resolved.asked)
         if found is None:
@@ -100,7 +110,7 @@ class Conversation:
             return None
         tried = self._tried
         if tried is None or tried.rgb is not frame.rgb:
-            tried = self._answerer.scene(frame.rgb)
+            tried = self._answerer.scene(frame.rgb, frame.sheet)
         return tried.code_nearness()
 
     def answer(
@@ -167,11 +177,11 @@ class Conversation:
         asked = dataclasses.replace(understand("read this"), cancelled=cancelled)
         cause = refusal_cause(reading.SKILL, asked, scene)
         if cause is not None:
-            yield spoilt(reading.SKILL.name, cause)
+            yield with_way_on(spoilt(reading.SKILL.name, cause), scene)
             return
         yield from self._read_aloud(scene, asked, cancelled)
         if scene.is_read and not scene.known_lines:
-            yield no_text(reading.SKILL.name, scene)
+            yield with_way_on(no_text(reading.SKILL.name, scene), scene)
 
     def double_check(
         self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never
@@ -190,7 +200,7 @@ class Conversation:
         if cancelled() or first is None:
             return
         again = dataclasses.replace(asked, words=other_wording(asked.words))
-        other = self._answerer.scene(other_view(frame.rgb))
+        other = self._answerer.scene(other_view(frame.rgb), frame.sheet)
         second = self._last(other, again, cancelled)
         if not cancelled() and second is not None:
             yield compared(first, second)
@@ -211,7 +221,9 @@ class Conversation:
                 break  # the next frame is a better second look
         # Part of a frame, because nobody wants it any more, must not count as said.
         rows = () if cancelled() else self._live.see(lines)
-        return reading.new_rows([row.pieces for row in rows]) if rows else None
+        if not rows or not has_words(lines):
+            return None
+        return weighed(reading.new_rows([row.pieces for row in rows]), lines)
 
     def navigate(self, order: str, argument: str) -> tuple[str, str]:
         """Move in the text that was read last; see `session.protocols.Answering`.
@@ -219,18 +231,36 @@ class Conversation:
         Raises:
             UsageError: nothing was read, or there is nothing in that direction.
         """
-        if self._reading is None:
-            raise UsageError("there is no text yet; read something first")
         value = spellable(self._told) if order == "spell" and self._told is not None else None
         if value is not None:
             return spelled(value.value), value.value
+        if self._reading is None:
+            raise UsageError("there is no text yet; read something first")
         place = _moved(self._reading, order, argument)
         self._aloud, self._told = True, None
         return place.text, place.where
 
+    def whole_text(self, frame: Frame, cancelled: Cancelled = never) -> str:
+        """All text of a frame in reading order; "" where there is none, or too little to see.
+
+        Raises:
+            OcrError: text recognition cannot start or failed.
+        """
+        scene = self._scene(frame)
+        return "" if scene.cause is not None else page_text(reading_order(scene.lines(cancelled)))
+
+    def examples(self, frame: Frame | None, cancelled: Cancelled = never) -> tuple[str, ...]:
+        """Ten things to ask; see `session.protocols.Answering`.
+
+        Raises:
+            AssistantError: text recognition or the reader of barcodes failed.
+        """
+        return examples(None if frame is None else self._scene(frame), cancelled)
+
     def leave_picture(self) -> None:
         """Another picture is looked at from now on: nothing moves in the text of this one."""
         self._reading, self._reading_of, self._aloud = None, (), False
+        self._told = None
 
     def heard(self, sentence: str) -> None:
         """Note the sentence that was spoken last, so that `continue` goes on there."""
@@ -257,11 +287,12 @@ class Conversation:
                     return
                 if count <= scene.told_parts:
                     continue
-                lines += part.lines
+                told = _but_its_number(part.lines, scene.sheet)
+                lines += told
                 if part.mirrored and not in_parts:
                     yield reading.remark(Note(NoteKind.MIRRORED), scene)
                 in_parts = in_parts or part.remaining > 0 or part.more
-                rows = rows_of(reading_order(part.lines))
+                rows = rows_of(reading_order(told))
                 if in_parts and rows:
                     yield "\n".join(row.text for row in rows)
         finally:
@@ -270,8 +301,10 @@ class Conversation:
         if cancelled():
             return
         scene.told_parts = 0 if scene.is_read else count
-        if lines:
-            page = reading.page(scene.known_lines[-len(lines) :])
+        if scene.is_read and not lines:
+            lines += scene.known_lines
+        if lines and scene.known_lines:
+            page = weighed(reading.page(scene.doubted(lines)), scene.known_lines)
             yield as_overruled(page, reading.SKILL, asked, scene)
         if scene.unread:
             yield reading.still_unread(scene.unread)
@@ -282,10 +315,10 @@ class Conversation:
                     yield reading.remark(note, scene)
         edge = cut_off(scene.known_lines, width, height)
         if edge is not None and scene.is_read:
-            yield reading.cut_off_at(edge)
+            yield with_way_on(reading.cut_off_at(edge), scene)
 
     def _scene(self, frame: Frame) -> Scene:
-        return self._known(frame) or self._remember(self._answerer.scene(frame.rgb))
+        return self._known(frame) or self._remember(self._answerer.scene(frame.rgb, frame.sheet))
 
     def _known(self, frame: Frame) -> Scene | None:
         return next((scene for scene in self._scenes if scene.rgb is frame.rgb), None)
@@ -308,6 +341,11 @@ class Conversation:
 
     def _age_s(self, frame: Frame) -> float:
         return self._clock() - frame.captured_at
+
+
+def _but_its_number(lines: Sequence[TextLine], sheet: Sheet | None) -> list[TextLine]:
+    """What is read of a page: its own number was said when it was opened."""
+    return [line for line in lines if sheet is None or not sheet.is_named_by(line.text)]
 
 
 def _from_before(piece: Piece) -> Piece:

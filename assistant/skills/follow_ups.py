@@ -1,4 +1,4 @@
-"""Questions that lean on the one before: "and the date?", "and on Sunday?", "when?", "the next one"."""
+"""Questions that lean on the one before: "and the date?", "and on Sunday?", "when?"."""
 
 import re
 from dataclasses import dataclass
@@ -15,10 +15,12 @@ _NEXT_ONE = (
     r"^(?:and )?(?:what (?:is|about) |read )?(?:the )?(?P<which>next|previous|one before)(?: one)?$"
 )
 _BARE = (
-    r"^(?:and )?(?P<asks>when|where|who|how much|how many|how long|how often|what time|until when|by when"
-    r"|which day|what date|at what time)(?: (?:is|was|are|does|do) (?:it|that|they|this))?$"
+    r"^(?:and )?(?P<asks>when|where|who|how much|how many|how long|how often|until when|by when)$"
 )
-_WHEN = r"^(?:and )?(?P<prep>on|at|in|for|with|under|after|before|until|to|from|by) (?:the |a |my )?(?P<rest>\w.*)$"
+_WHEN = (
+    r"^(?:and )?(?P<prep>on|at|in|for|with|under|after|before|until|to|from|by) "
+    r"(?:the |a |my )?(?P<rest>\w.*)$"
+)
 _THIS_FRAME = frozenset({"spell", "again", "pick"})
 """Skills that are about the last answer, and so about its picture."""
 

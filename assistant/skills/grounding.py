@@ -15,14 +15,11 @@ LEAST_ACCURACY = 0.7
 
 
 def ground_read(found: Iterable[Found]) -> Basis:
-    """READ if every value stands in its own lines, and these are sure, else GUESS.
+    """READ if every value stands in its own lines, else GUESS.
 
     It must stand there as it is; only spaces, and a colon taken for a decimal point, may differ.
     It may touch other characters there, as in "9/3/201820:54" without its space.
     """
-    found = tuple(found)
-    if not all(line.is_sure for each in found for line in each.lines):
-        return Basis.GUESS
     stands = all(
         _squeezed(each.value) in _squeezed("".join(line.text for line in each.lines))
         for each in found

@@ -18,7 +18,9 @@ from assistant.text.retrieval import places_for
 _NOT = r"(?!colou?rs?\b|times?\b|days?\b|dates?\b|sizes?\b|numbers?\b|shapes?\b|lines?\b|years?\b)"
 
 
-_SORTS = frozenset(("kind", "type", "sort", "brand", "flavour", "flavor", "make", "model", "variety"))
+_SORTS = frozenset(
+    ("kind", "type", "sort", "brand", "flavour", "flavor", "make", "model", "variety")
+)
 
 
 class Identify:
@@ -30,7 +32,8 @@ class Identify:
             typed=(
                 r"\bwhat (?:kind|type|sort|brand|flavou?r|make|model|variety) (?:of )?\w*"
                 rf"|\bwhat {_NOT}(?:\w+ )?{_NOT}\w+ is (?:this|it|that|in (?:this|here|it))\b"
-                r"|\bwhat is (?:this|the|it) ?\w* called\b|\bname of (?:the|this) \w+\b|\bbrand\b"
+                r"|\bwhat is (?:this|the|it) ?\w* called\b|\bname of (?:the|this) \w+\b"
+                r"|\b(?:item|product|brand) name\b|\bbrand\b"
                 r"|\bwhat is in(?:side)? (?:this|the|it)"
                 r"(?: box| can| bottle| package| packet| jar| bag| tin)?$"
             ),

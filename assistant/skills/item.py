@@ -15,7 +15,8 @@ from assistant.text.meaning import number
 from assistant.text.page import Page, Place
 
 _WHICH = (
-    r"first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|final|\d+(?:st|nd|rd|th)"
+    r"first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|final"
+    r"|\d+(?:st|nd|rd|th)"
 )
 _NOUN = (
     r"thing|things|items?|dish|dishes|products?|steps?|entry|instruction|direction|ingredients?|"

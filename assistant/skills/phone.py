@@ -7,8 +7,8 @@ from assistant.skills import vocabulary
 from assistant.skills.quoting import READ_TEXT, found_places, in_sentence, labelled, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
-from assistant.skills.wording import Wording
 from assistant.skills.subject import narrowed
+from assistant.skills.wording import Wording
 from assistant.text.page import Page, Place
 from assistant.text.tokens import Kind, is_phone
 

@@ -19,7 +19,8 @@ class Pick:
     wordings = (
         Wording(
             typed=(
-                rf"^(?:and |what about |how about |what is |only |just |no )*(?:the )?(?P<which>{_WHICH}) "
+                rf"^(?:and |what about |how about |what is |only |just "
+                rf"|no )*(?:the )?(?P<which>{_WHICH}) "
                 r"one(?: please| again)?$"
             ),
         ),

@@ -8,8 +8,8 @@ from assistant.skills.amounts import BESIDE, label_of
 from assistant.skills.quoting import found_places, in_sentence, labelled, listed, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
-from assistant.skills.wording import Wording
 from assistant.skills.subject import own_words
+from assistant.skills.wording import Wording
 from assistant.text.amounts import best, named_amounts
 from assistant.text.meaning import best_match, is_telling
 from assistant.text.page import Page, Place

@@ -62,7 +62,7 @@ def as_found(hit: Hit) -> Found:
         return Found(hit.cell.text, label or None, hit.cell.lines)
     if value is not None and hit.is_one_of_many:
         label = ", ".join(dict.fromkeys(filter(None, (value.left, value.head)))) or value.label
-        return Found(value.token.text, label or None, value.lines)
+        return Found(value.token.text, label or None, value.lines, value.token.kind)
     label = value.label if value is not None else ""
     return Found(" ".join(hit.passage.text.split()), label or None, hit.passage.lines)
 

@@ -26,7 +26,8 @@ class Recipient:
                 r"|\bwho (?:is|was) (?:it|this|that) (?:addressed )?(?:for|to)\b"
                 rf"|\bwho does {_THIS} (?:go|belong) to\b|\brecipients?\b|\baddressee\b"
                 r"|\bwhose (?:\w+ ){0,2}(?:is (?:it|this|that)|this is)\b|^whose \w+(?: \w+)?$"
-                r"|\bwho(?:se| is) (?:boarding )?(?:pass|ticket|card|letter|bill|parcel) (?:is|are|this)\b"
+                r"|\bwho(?:se| is) (?:boarding )?(?:pass|ticket|card|letter|bill|parcel) (?:is"
+                r"|are|this)\b"
                 r"|\bis (?:it|this|that)(?: \w+)? (?:for|addressed to|to) (?:me|us|my \w+)\b"
                 r"|\bis (?:it|this|that) (?:mine|ours|my (?:letter|parcel|ticket|post|mail|bill))\b"
                 r"|\baddress (?:it|this|that) (?:goes|is going|is being sent) to\b"
@@ -47,7 +48,9 @@ class Recipient:
             known = quoted is not None and quoted.found
             return quoted if known else not_found(self.name, "name of whom it is for")
         text = " ".join(found.text.split())
-        whole = re.search(r"\baddress(?! ?ed\b)|\bpost ?code\b|\bzip\b|\bwhere\b|\btown\b", asked.words)
+        whole = re.search(
+            r"\baddress(?! ?ed\b)|\bpost ?code\b|\bzip\b|\bwhere\b|\btown\b", asked.words
+        )
         if len(found.rows) > 1 and not whole:
             text = page.rows[found.rows[0]].text
         told = (Found(text, None, found.lines),)

@@ -2,16 +2,18 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from assistant.frames import Sheet
 from assistant.inference.vision_model import VisionLanguageModel
 from assistant.seeing.barcode import Barcode, locate_code, nearness, read_barcodes
 from assistant.seeing.hidden import Reflection, is_legible, reflection
 from assistant.seeing.quality import Cause, check_quality
 from assistant.seeing.text import TextLine, TextPart, TextReader, Unread, never
+from assistant.skills.evidence import has_words
 from assistant.stopwatch import Stopwatch
-from assistant.text.closeness import Closeness, Embed
+from assistant.text.closeness import Closeness, EmbedOpener
 from assistant.text.page import Page
 from models.pictures import RgbPicture
 
@@ -29,12 +31,16 @@ class Scene:
         stopwatch: Stopwatch,
         *,
         mirrored: bool = False,
-        embed: Embed | None = None,
+        sheet: Sheet | None = None,
+        open_embed: EmbedOpener = lambda: None,
     ) -> None:
-        """mirrored: whether the camera faces the user, so that left and right change places.
-        embed:    gives the meaning of texts, where a model is installed that can.
+        """mirrored:   whether the camera faces the user, so that left and right change places.
+
+        sheet:      which page of a file it is; None for what a camera shows.
+        open_embed: gives what tells the meaning of texts, where a model is installed that can.
         """
         self.rgb = rgb
+        self.sheet = sheet
         self.mirrored = mirrored
         self._reader = reader
         self._stopwatch = stopwatch
@@ -46,7 +52,7 @@ class Scene:
         self.told_parts = 0
         """Parts that a listener has heard of a page whose reading stopped before its end."""
         self._page: tuple[tuple[TextLine, ...], Page] | None = None
-        self._embed = embed
+        self._open_embed = open_embed
         self._closeness: tuple[Page, Closeness] | None = None
         self._codes: tuple[Barcode, ...] | None = None
         self._nearness: tuple[float | None] | None = None
@@ -100,10 +106,14 @@ class Scene:
 
     @property
     def known_lines(self) -> tuple[TextLine, ...]:
-        """The lines that have been read so far."""
+        """The lines that have been read so far; none while they are only letters like shadows."""
         lines = tuple(line for part in self._parts for line in part.lines)
+        return self.doubted(lines) if has_words(lines) else ()
+
+    def doubted(self, lines: Sequence[TextLine]) -> tuple[TextLine, ...]:
+        """Lines of this picture; those that a reflection touches are not sure."""
         spot = self._spot()
-        return lines if spot is None else spot.doubted(lines)
+        return tuple(lines) if spot is None else spot.doubted(lines)
 
     def page(self, cancelled: Callable[[], bool] = never) -> Page:
         """All lines as rows, values with labels, and sentences; fewer if it was cancelled.
@@ -120,10 +130,11 @@ class Scene:
         """What tells how near the places of a page are to a question in meaning; None without a
         model.
         """
-        if self._embed is None:
+        embed = self._open_embed()
+        if embed is None:
             return None
         if self._closeness is None or self._closeness[0] is not page:
-            self._closeness = (page, Closeness(page, self._embed))
+            self._closeness = (page, Closeness(page, embed))
         return self._closeness[1]
 
     @property

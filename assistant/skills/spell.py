@@ -25,7 +25,8 @@ class Spell:
                 r"^(?:please |now |and |can you |could you |would you )*spell (?:out |me )?"
                 r"(?:the |her |his |their |its |my )?(?P<subject>\w.*?)"
                 r"(?: (?:for me|please|letter by letter|slowly|again|out))*$"
-                r"|^how (?:is|do you|do they) (?:the |her |his |their )?(?P<named>.+?)? ?spel(?:led|l|t)"
+                r"|^how (?:is|do you|do they) (?:the |her |his "
+                r"|their )?(?P<named>.+?)? ?spel(?:led|l|t)"
                 r"(?: it| that| out)?$"
             ),
         ),
@@ -36,13 +37,15 @@ class Spell:
         """The value that is spelt."""
         subject = asked.subject
         last = asked.last
-        if subject in ("", "it", "that", "this", "the answer", "again") and last is not None:
-            if last.found:
-                return _spelling(last)
+        of_last = subject in ("", "it", "that", "this", "the answer", "again")
+        if of_last and last is not None and last.found:
+            return _spelling(last)
         question = f"what is the {subject}"
         inner = router.understand(question)
         skill = router.skill_named(inner.skill)
-        answer = skill.find(inner, scene) if skill.traits.text and inner.skill != self.name else None
+        answer = (
+            skill.find(inner, scene) if skill.traits.text and inner.skill != self.name else None
+        )
         if answer is None or not answer.found or inner.skill in ("read", "describe"):
             answer = quote.SKILL.find(inner, scene)
         if answer is None:

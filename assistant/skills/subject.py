@@ -15,8 +15,8 @@ from assistant.skills.skill import Asked
 from assistant.skills.wording import RULES, words_of
 from assistant.text.meaning import best_match, is_telling, weekday, words
 from assistant.text.page import Page, Place
-from assistant.text.retrieval import accounts_for
 from assistant.text.question import is_everyday, wish
+from assistant.text.retrieval import accounts_for
 
 
 def unaccounted(asked: Asked, answer: Answer) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ LARGE = 0.9
 
 
 def narrowed(places: Sequence[Place], asked: Asked) -> list[Place]:
-    """Of several values those whose label holds what the question names beside its skill's words."""
+    """Of several values those whose label holds what the question names beyond its skill."""
     own = own_words(asked.skill)
     named = [
         word

@@ -36,7 +36,8 @@ _TOTAL = AmountSkill(
         Wording(
             heard="<is> the (total | sum | amount) [of this | of the bill | on the receipt]",
             typed=(
-                r"\btotal\b|\bsum\b(?! (?:it |this |that )?up)|\b(?:have|need|got|supposed) to pay\b|\b(?:must|should|do) i pay\b|\bdid i pay\b"
+                r"\btotal\b|\bsum\b(?! (?:it |this |that )?up)|\b(?:have|need|got"
+                r"|supposed) to pay\b|\b(?:must|should|do) i pay\b|\bdid i pay\b"
                 r"|\bamount\b|\bthe bill\b|\bcomes? to\b|\baltogether\b|\bdo i owe\b"
             ),
         ),

@@ -14,6 +14,9 @@ from assistant.text.sections import heading_over
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts as unit vectors, (N, D)."""
 
+EmbedOpener = Callable[[], Embed | None]
+"""Gives the model, or None where none is installed."""
+
 
 class Closeness:
     """The places of one page as vectors, made at the first question."""
@@ -30,12 +33,20 @@ class Closeness:
         """
         if not places:
             return []
-        new = [each for each in places if _key(each) not in self._vectors]
-        vectors = self._embed([question, *map(self._told, new)])
-        for each, vector in zip(new, vectors[1:], strict=True):
-            self._vectors[_key(each)] = vector
+        self.learn(places)
         known = np.stack([self._vectors[_key(each)] for each in places])
-        return [float(value) for value in known @ vectors[0]]
+        return [float(value) for value in known @ self._embed([question])[0]]
+
+    def learn(self, places: Sequence[Passage]) -> None:
+        """Embed places before anybody asks: then a question costs one text more.
+
+        Raises:
+            VisionError: the model failed.
+        """
+        new = [each for each in places if _key(each) not in self._vectors]
+        if new:
+            vectors = self._embed([self._told(each) for each in new])
+            self._vectors.update(zip(map(_key, new), vectors, strict=True))
 
     def _told(self, place: Passage) -> str:
         """A place as it is compared: behind the heading that it stands under."""

@@ -32,7 +32,8 @@ _UNITS = (
     r"mes[ei]|maanden?|years?|jahre?n?|ans?|ann[oi]|años?|jaar|anos?)"
 )
 _COUNT = (
-    r"(?:\d+(?:[.,]\d+)?|[½¼¾]|\d+[½¼¾]|(?:for|in|within|after|takes|lasts) an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|"
+    r"(?:\d+(?:[.,]\d+)?|[½¼¾]|\d+[½¼¾]|(?:for|in|within|after|takes|lasts) an?|one|two|three"
+    r"|four|five|six|seven|eight|nine|ten|twelve|"
     r"fourteen|twenty|thirty|half an?|several|few|ein(?:e|em|en)?|zwei|drei|deux|trois|due|tre|dos|"
     r"tres)"
 )
@@ -61,7 +62,8 @@ _PLACE = (
 )
 ADDRESS = re.compile(
     rf"(?i:\d.*(?:{_STREET})|(?:{_STREET}).*\d)|\b[A-Z]{{1,2}}\d[A-Z\d]? ?\d[A-Z]{{2}}\b"
-    r"|\b[A-Z]{2} \d{5}\b|\b[A-Z][a-z]+,? \d{5,6}\b|^\s*(?:[A-Z]{1,2}-)?\d{4,5} [A-ZÀ-Þ][\w-]+"
+    r"|\b[A-Z]{2} \d{5}\b|\b[A-Z][a-z]+,? \d{5,6}\b(?! ?\d)"
+    r"|^\s*(?:[A-Z]{1,2}-)?\d{4,5} [A-ZÀ-Þ][\w-]+"
 )
 """A street with its number, or a postcode with its town."""
 
@@ -76,8 +78,10 @@ VENUE = re.compile(
 _SOMEWHERE = re.compile(rf"{VENUE.pattern}|(?i:{_STREET}|{_PLACE})")
 
 OFTEN = re.compile(
-    r"\bevery\b|\bdaily\b|\bweekly\b|\bmonthly\b|\b(?:once|twice|times)\b|\b(?:a|per|each) (?:day|week|month|"
-    r"hour)\b|\bt(?:ä|ae)glich|\bmal\b|\bfois\b|\bpar jour|\bveces\b|\bal d[ií]a|\bvolte\b|\bal giorno"
+    r"\bevery\b|\bdaily\b|\bweekly\b|\bmonthly\b|\b(?:once|twice|times)\b|\b(?:a|per"
+    r"|each) (?:day|week|month|"
+    r"hour)\b|\bt(?:ä|ae)glich|\bmal\b|\bfois\b|\bpar jour|\bveces\b|\bal d[ií]a|\bvolte\b"
+    r"|\bal giorno"
     r"|\bper dag|\bkeer\b|\bvezes\b|\bpor dia",
     re.I,
 )
@@ -91,12 +95,19 @@ _TIMED = re.compile(
     re.I,
 )
 
-_LOOKS = {Form.OFTEN: OFTEN, Form.WHO: _NAME, Form.WHERE: _SOMEWHERE, Form.DURATION: SPAN, Form.MANY: _NUMBER}
+_LOOKS = {
+    Form.OFTEN: OFTEN,
+    Form.WHO: _NAME,
+    Form.WHERE: _SOMEWHERE,
+    Form.DURATION: SPAN,
+    Form.MANY: _NUMBER,
+}
 
 
 def is_of(place: Place, wish: Wish) -> bool:
     """True for a value of a wanted kind; a bare figure is a number, whatever its marks say."""
-    if place.token.kind in wish.kinds:
+    grouped = place.token.kind is Kind.MONEY and place.token.needs_label
+    if place.token.kind in wish.kinds and not grouped:
         if wish.form is Form.DURATION:
             return _is_span(place)
         return True

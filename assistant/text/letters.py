@@ -9,29 +9,52 @@ from assistant.text.page import Page, Passage
 from assistant.text.tables import Tables
 
 _FOR = (
-    r"deliver(?:ed|y)?(?: to)?|ship(?:ped)? to|bill(?:ed)? to|sold to|addressed to|attn|attention|to|for|"
+    r"deliver(?:ed|y)?(?: to)?|ship(?:ped)? to|bill(?:ed)? to|sold to|addressed to|attn"
+    r"|attention|to|for|"
     r"patient(?:'s)?(?: name)?|passenger(?: name)?|traveller|guest(?: name)?|customer(?: name)?|"
     r"policy ?holder|account ?holder|card ?holder|member(?: name)?|name|recipient|addressee|tenant|"
     r"pupil|student|employee|empf[aä]nger(?:in)?|an|f[uü]r|patient(?:in)?|kund(?:e|in)|reisende[rn]?|"
-    r"destinataire|pour|[aà] l'attention de|client|nom|voyageur|destinatari[oa]|para|paciente|cliente|"
+    r"destinataire|pour|[aà] l'attention de|client|nom|voyageur|destinatari[oa]|para|paciente"
+    r"|cliente|"
     r"nombre|titular|per|paziente|nome|aan|voor|klant|naam|ontvanger|destinat[aá]rio"
 )
 _FROM = (
     r"from|sender|sent by|return (?:address|to)|if undelivered,? return to|absender|von|"
     r"exp[eé]diteur|de la part de|remitente|mittente|afzender|remetente"
 )
-_ONLY_WITH_COLON = frozenset("to for an für fur de per para pour aan voor von from name".split())
+_ONLY_WITH_COLON = frozenset(
+    [
+        "to",
+        "for",
+        "an",
+        "für",
+        "fur",
+        "de",
+        "per",
+        "para",
+        "pour",
+        "aan",
+        "voor",
+        "von",
+        "from",
+        "name",
+    ]
+)
 """Words that begin sentences, too: without a colon they are no labels."""
 
 _DEAR = re.compile(
-    r"^(?:dear|hi|hello|liebe[r]?|sehr geehrte[r]?|ch[eè]re?|estimad[oa]|querid[oa]|gentile|car[oa]|"
-    r"beste|geachte|prezad[oa]) (?P<name>(?!sir|madam|customer|parent|all\b|kunde|damen|client)\S.*?)"
+    r"^(?:dear|hi|hello|liebe[r]?|sehr geehrte[r]?|ch[eè]re?|estimad[oa]|querid[oa]|gentile"
+    r"|car[oa]|"
+    r"beste|geachte|prezad[oa]) (?P<name>(?!sir|madam|customer|parent|all\b|kunde|damen"
+    r"|client)\S.*?)"
     r"\s*[,:!]?$",
     re.IGNORECASE,
 )
 _CLOSING = re.compile(
-    r"^(?:(?:yours|kind|best|warm|many|with) .*|love|regards|sincerely|cheers|mit freundlichen gr.*|"
-    r"(?:viele|liebe|herzliche) gr.*|cordialement|bien [aà] vous|atentamente|un (?:cordial )?saludo|"
+    r"^(?:(?:yours|kind|best|warm|many|with) .*|love|regards|sincerely|cheers"
+    r"|mit freundlichen gr.*|"
+    r"(?:viele|liebe|herzliche) gr.*|cordialement|bien [aà] vous|atentamente"
+    r"|un (?:cordial )?saludo|"
     r"cordiali saluti|distinti saluti|met vriendelijke groet.*|atenciosamente|thank you|thanks)"
     r"\s*[,.!]?$",
     re.IGNORECASE,
@@ -54,10 +77,10 @@ def recipient(page: Page) -> Passage | None:
         following = page.rows[row + 1].text if row + 1 < len(page.rows) else ""
         if row and NAME_ALONE.fullmatch(text.strip()) and ADDRESS.search(following):
             return page.passage(*_block(page, row))
-    for row in page.rows:
-        dear = _DEAR.match(row.text.strip())
+    for each in page.rows:
+        dear = _DEAR.match(each.text.strip())
         if dear:
-            return Passage(dear["name"], (), row.pieces)
+            return Passage(dear["name"], (), each.pieces)
     return None
 
 

@@ -8,19 +8,19 @@ from assistant.text.page import Page, Passage, Place
 from assistant.text.sections import BULLET, NUMBERED, is_heading, under
 from assistant.text.tokens import Kind
 
-STEPS = frozenset("step steps instruction instructions direction directions stage".split())
-INGREDIENTS = frozenset("ingredient ingredients".split())
-ARTICLES = frozenset("article articles story stories section sections".split())
-SENTENCES = frozenset("sentence sentences".split())
-PARAGRAPHS = frozenset("paragraph paragraphs".split())
+STEPS = frozenset(
+    ["step", "steps", "instruction", "instructions", "direction", "directions", "stage"]
+)
+INGREDIENTS = frozenset(["ingredient", "ingredients"])
+ARTICLES = frozenset(["article", "articles", "story", "stories", "section", "sections"])
+SENTENCES = frozenset(["sentence", "sentences"])
+PARAGRAPHS = frozenset(["paragraph", "paragraphs"])
 
 MOST_WORDS = 60
 """Words of one entry."""
 
 
-def entries(
-    page: Page, noun: str, place: str, is_sum: Callable[[Place], bool]
-) -> list[Passage]:
+def entries(page: Page, noun: str, place: str, is_sum: Callable[[Place], bool]) -> list[Passage]:
     """The entries that a noun names, in reading order; nothing where the page has no such list.
 
     noun:   what is counted, such as "step", "item", "drink".
@@ -129,5 +129,3 @@ def _paragraphs(page: Page) -> list[Passage]:
         at += len(paragraph.rows)
         found.append(page.passage(*rows))
     return found
-
-

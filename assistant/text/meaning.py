@@ -105,7 +105,24 @@ def content_words(question: str) -> tuple[str, ...]:
 
 
 _CONTAINERS = frozenset(
-    "can jar tin bottle box bag pack packet pot tub carton pouch bar serving portion slice".split()
+    [
+        "can",
+        "jar",
+        "tin",
+        "bottle",
+        "box",
+        "bag",
+        "pack",
+        "packet",
+        "pot",
+        "tub",
+        "carton",
+        "pouch",
+        "bar",
+        "serving",
+        "portion",
+        "slice",
+    ]
 )
 
 
@@ -161,7 +178,9 @@ def _mates(stemmed: str) -> tuple[str, ...]:
     """The longer words of the same sense as a stem: a compound may end in one (Seiteneingang)."""
     senses = _senses()
     mine = senses.get(stemmed, set())
-    return tuple(each for each, groups in senses.items() if len(each) >= LEAST_FUZZY and groups & mine)
+    return tuple(
+        each for each, groups in senses.items() if len(each) >= LEAST_FUZZY and groups & mine
+    )
 
 
 @functools.lru_cache(maxsize=50_000)

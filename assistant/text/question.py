@@ -7,7 +7,6 @@ thing answers better than one that only holds the question's words.
 import enum
 import functools
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -16,6 +15,7 @@ from typing import Any
 from assistant.text.meaning import content_words, is_telling, unaccented, words
 from assistant.text.tokens import Kind
 from assistant.text.words import bare_words
+from models.files.bounded import parse_toml
 
 
 class Form(enum.Enum):
@@ -56,7 +56,8 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     (frozenset({Kind.TIME}), r"\bwhat time\b|\bwhen does it (?:open|close|start|end|leave)\b"),
     (
         frozenset({Kind.DATE, Kind.TIME, Kind.MEASURE, Kind.NUMBER}),
-        r"\bhow long (?:is|are|does|do|will|can|has|have)\b.*\b(?:good|keep|keeps|valid|fresh|date)\b",
+        r"\bhow long (?:is|are|does|do|will|can|has|have)\b.*\b(?:good|keep|keeps|valid|fresh"
+        r"|date)\b",
     ),
     (
         frozenset({Kind.MEASURE, Kind.NUMBER}),
@@ -69,9 +70,11 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     ),
     (
         frozenset({Kind.MONEY}),
-        r"\bhow much (?:is|are|was|were|does|do|did|for|money|would|will|to)\b(?! (?:in|left|there|of)\b"
+        r"\bhow much (?:is|are|was|were|does|do|did|for|money|would|will|to)\b(?! (?:in|left"
+        r"|there|of)\b"
         r"|.*\b(?:weigh|hold|contain)\b)|\bprices?\b"
-        r"|\bcosts?\b|\bfee\b|\bwhat (?:do|did|does|will|must|should) (?:i|we|it|they) (?:pay|owe)\b"
+        r"|\bcosts?\b|\bfee\b|\bwhat (?:do|did|does|will|must|should) (?:i|we|it|they) (?:pay"
+        r"|owe)\b"
         r"|\bpayment\b|\bbalance\b|\bowe\b|\bpremium\b|\brent\b|\bfare\b|\bcharged?\b",
     ),
     (frozenset({Kind.PHONE, Kind.NUMBER}), r"\bwho\b.*\b(?:call|ring|phone)\b"),
@@ -99,9 +102,12 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
 """What kind of value a question asks for, by its words; the first that fits."""
 
 KIND_WORDS = frozenset(
-    {"number", "date", "day", "days", "dates", "times", "time", "price", "cost", "costs", "amount", "phone", "telephone",
-     "code", "website", "web", "site", "address", "email", "mail"}
-)  # fmt: skip
+    {
+        *("number", "date", "day", "days", "dates", "times", "time", "price", "cost", "costs"),
+        *("amount", "phone", "telephone", "code", "website", "web", "site", "address", "email"),
+        "mail",
+    }
+)
 """Words that only say what kind of value is asked for: a row with one accounts for them."""
 
 _PLACE_WORDS = frozenset(
@@ -115,7 +121,8 @@ _FORMS: tuple[tuple[Form, str], ...] = (
     (Form.WHEN, r"\bwhen\b|\b(?:what|which) (?:time|day|date)s?\b"),
     (
         Form.WHO,
-        r"^(?:\w+ ){0,2}(?:who|whom|whose)\b|\b(?:her|his|their|patient|person|owner)(?:'s)? (?:\w+ )?"
+        r"^(?:\w+ ){0,2}(?:who|whom|whose)\b|\b(?:her|his|their|patient|person"
+        r"|owner)(?:'s)? (?:\w+ )?"
         r"names?\b|\b(?:last|first|family) name\b|\bsurname\b",
     ),
     (
@@ -190,15 +197,37 @@ def _main_clause(question: str) -> str:
     return text[: clause.start()]
 
 
-_MAIN = re.compile(r"(?:and |so |please )*(?:what|where|who|which|how|can|may|do|does|is|are|should)\b")
+_MAIN = re.compile(
+    r"(?:and |so |please )*(?:what|where|who|which|how|can|may|do|does|is|are|should)\b"
+)
 _LEADS = re.compile(
     r"\b(?:by|until|since|from|and|or|say|says|said|know|me|out|see|tell|read|find|on)$"
 )
 """What a question has before its "when": "until when", "does it say when"."""
 
 _NOUNS = frozenset(
-    "screen card box bottle bag page sign letter bill receipt package packet line side top item label"
-    " document product paper".split()
+    [
+        "screen",
+        "card",
+        "box",
+        "bottle",
+        "bag",
+        "page",
+        "sign",
+        "letter",
+        "bill",
+        "receipt",
+        "package",
+        "packet",
+        "line",
+        "side",
+        "top",
+        "item",
+        "label",
+        "document",
+        "product",
+        "paper",
+    ]
 )
 _OF_THIS = re.compile(
     rf"\b(?:(?:on|of|in|at|for|from|to) (?:this|the|that|my|it)|this|that|my|these) "
@@ -207,14 +236,17 @@ _OF_THIS = re.compile(
 """Nouns for what is in view: "on this card" asks for nothing, "the card number" does."""
 
 _WHETHER = re.compile(
-    r"(?:(?:so|and|please|hi|hello|ok|well) )*(?:can|could|may|must|is|are|was|were|will|would|do|does|did"
-    r"|has|have|should|am)\b (?!(?:you|someone|somebody|anyone|anybody|u) (?:please |kindly |just )*"
+    r"(?:(?:so|and|please|hi|hello|ok|well) )*(?:can|could|may|must|is|are|was|were|will|would"
+    r"|do|does|did"
+    r"|has|have|should|am)\b (?!(?:you|someone|somebody|anyone|anybody|u) (?:please |kindly "
+    r"|just )*"
     r"(?:tell|say|read|find|give|help|check|look|see)\b)(?!.*\b(?:what|when|where|who|which|how)\b)"
 )
 """A question that wants yes or no."""
 
 _AT_AN_HOUR = re.compile(
-    r"^(?P<asks>(?:so |and |please )*(?:can|could|may|is|are|will|do|does|should)\b.*?) (?:at|by|after"
+    r"^(?P<asks>(?:so |and |please )*(?:can|could|may|is|are|will|do|does|should)\b.*?) (?:at|by"
+    r"|after"
     r"|before|around|until|from) \d{1,2}(?:[:.]?\d\d)?(?: ?(?:am|pm|o'clock|h|uhr|in the (?:morning"
     r"|afternoon|evening)))?\b"
 )
@@ -247,7 +279,19 @@ def _respelt(word: str) -> str | None:
     return next(same, None)
 
 
-_ASKING = ("what", "when", "where", "which", "whose", "much", "many", "long", "does", "time", "date")
+_ASKING = (
+    "what",
+    "when",
+    "where",
+    "which",
+    "whose",
+    "much",
+    "many",
+    "long",
+    "does",
+    "time",
+    "date",
+)
 
 
 def is_everyday(word: str) -> bool:
@@ -263,7 +307,7 @@ def _without_excluded(question: str) -> str:
 @functools.cache
 def _data() -> Mapping[str, Any]:
     text = resources.files("assistant.text").joinpath("questions.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    return parse_toml(text)
 
 
 @functools.cache

@@ -58,6 +58,11 @@ MOST_OF_KIND = 2
 
 KIND_MATCH = 0.6
 
+COUNTED = 0.1
+"""What a number right before the thing adds: "1 drop in each eye" counts drops."""
+
+COUNT = r"\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a|an)\b"
+
 FITS, FITS_BELOW = 0.15, 0.05
 NO_VALUE, LOOKS_WRONG = -0.35, -0.1
 """What a row gains by the wanted value in it, or below it, and loses without any; a name and a
@@ -139,9 +144,7 @@ def confirmed(page: Page, question: str, hits: list[Hit], closeness: Closeness) 
     """
     places = [hit.passage for hit in hits]
     *near, nearest = _and_the_nearest(page, question, places, closeness)
-    kept = [
-        hit for hit, value in zip(hits, near, strict=True) if value >= near[0] - NEAR_ENOUGH
-    ]
+    kept = [hit for hit, value in zip(hits, near, strict=True) if value >= near[0] - NEAR_ENOUGH]
     if near[0] < nearest - AGREES:
         kept[0] = replace(kept[0], is_literal=False)
     return kept
@@ -391,13 +394,22 @@ class _Search:
         if looks is None:
             return 0.0
         if looks:
-            return FITS
+            counted = self._counts(passage.text)
+            return FITS if counted is None else FITS + COUNTED if counted else 0.0
         following = passage.rows[-1] + 1
         if following < len(page.rows) and not any(page.has_values(row) for row in passage.rows):
             below = page.rows[following].text
             if looks_right(below, page.places_in(following), self._wish):
                 return FITS_BELOW
         return NO_VALUE if self._wish.kinds else LOOKS_WRONG
+
+    def _counts(self, text: str) -> bool | None:
+        """Whether a number stands before what "how many" asks for; None for other questions."""
+        nouns = [word for word in self._asked if not word.isdigit()]
+        if self._wish.form is not Form.MANY or not nouns:
+            return None
+        behind = (match[1] for match in re.finditer(rf"{COUNT}((?: [^\W\d_]+){{1,3}})", text, re.I))
+        return any(best_match(noun, words(each)) > 0 for noun in nouns for each in behind)
 
     def _is_whole(self, passage: Passage, hit: Hit, least: float) -> bool:
         """True if a place holds every telling word, each matched better than `least`."""
@@ -409,6 +421,9 @@ class _Search:
         ]
         places = [*self._places(passage), *self._places(hit.passage)]
         looks = looks_right(hit.passage.text, places, self._wish)
+        counted = self._counts(hit.passage.text)
+        if least > 0 and counted is False and hit.value is None:
+            return False
         return looks is not False and all(
             held[at] or not self._telling[at] for at in range(len(self._asked))
         )
@@ -447,7 +462,8 @@ class _Search:
         """True for the time in "Date 11/02/2027  Time 10.52": each value has a label of its own."""
         others = [place for place in self._places(passage) if place.token != value.token]
         short = len(words(passage.text)) <= LONGEST_ROW and not passage.text.rstrip().endswith(".")
-        named = bool(value.left) and len(words(value.left)) <= LONGEST_NAME
+        named = len(words(value.left)) <= LONGEST_NAME
+        named = named and _likeness(self._asked, value.left) > (0.0, 0.0)
         return bool(others) and short and named and all(each.left for each in others)
 
     def _cell(self, row: int, here: Sequence[Place]) -> Cell | None:
@@ -482,9 +498,7 @@ class _Search:
                     score = min(1.0, sum(held[at] for at in told) / len(told))
                     passage = self._page.passage(row)
                     lone = replace(cell, name="")
-                    found.append(
-                        Hit(score, passage, cell=lone, is_whole=True, is_literal=True)
-                    )
+                    found.append(Hit(score, passage, cell=lone, is_whole=True, is_literal=True))
         return found
 
     def _section(self, row: int) -> Passage | None:
@@ -601,7 +615,7 @@ def _named(here: Sequence[Place], asked: Sequence[str]) -> Place | None:
 def _are_labelled(places: Sequence[Place]) -> bool:
     """True for "Pick up 22:47, drop off 23:05": values with a label of their own each."""
     labels = [place.left for place in places]
-    return all(labels) and len(set(labels)) == len(labels)
+    return all(map(content_words, labels)) and len(set(labels)) == len(labels)
 
 
 def _likeness(asked: Sequence[str], name: str) -> tuple[float, float]:
@@ -615,6 +629,7 @@ def _likeness(asked: Sequence[str], name: str) -> tuple[float, float]:
 def _with_what_follows(page: Page, sentence: Passage) -> Passage:
     """A heading alone answers nothing: the sentence below it comes with it."""
     is_short = len(words(sentence.text)) <= 4 and not page.has_values(sentence.rows[-1])
+    is_short = is_short and sentence.text.rstrip()[-1:] not in (".", "!")
     after = sentence.rows[-1] + 1
     if not is_short or after >= len(page.rows):
         return sentence
