@@ -1,4 +1,4 @@
-"""The model that tells meanings: opened once, compared with its makers' arithmetic, or not there."""
+"""The model that tells meanings: its arithmetic, opened once, or done without."""
 
 import shutil
 from pathlib import Path
