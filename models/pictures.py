@@ -126,9 +126,31 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         return Image.fromarray(_to_8_bits(np.asarray(picture))).convert("RGB")
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, "white")
+        paper = Image.new("RGBA", layer.size, _ground(layer))
         return Image.alpha_composite(paper, layer).convert("RGB")
     return picture.convert("RGB")
+
+
+LIGHT = 200
+"""A level, 0 to 255, from which what is drawn is lost on white paper."""
+
+SAMPLES = 512
+"""Pixels a side that are looked at for it."""
+
+
+def _ground(layer: Image.Image) -> str:
+    """White paper, or black where nothing but light things are drawn on nothing.
+
+    layer: RGBA.
+    """
+    width, height = layer.size
+    samples = (min(width, SAMPLES), min(height, SAMPLES))
+    pixels = np.asarray(layer.resize(samples, Image.Resampling.NEAREST))
+    drawn = pixels[pixels[..., 3] > 127]
+    if not len(drawn) or len(drawn) == pixels[..., 3].size:
+        return "white"
+    darkest = float(np.percentile(drawn[:, :3].max(axis=-1), 5))
+    return "black" if darkest >= LIGHT else "white"
 
 
 def _to_8_bits(gray: NDArray[np.generic]) -> NDArray[np.uint8]:

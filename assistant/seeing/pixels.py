@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.pictures import RgbPicture
 
 Floats = NDArray[np.float32]
+Corners = NDArray[np.float64]
 
 
 def shrunk(rgb: RgbPicture, longest: int) -> NDArray[np.uint8]:
@@ -126,3 +127,41 @@ def laid_over(ours: Floats, theirs: Floats, within: float) -> NDArray[np.bool_]:
     if matrix is None or not 0.3 < float(np.hypot(matrix[0, 0], matrix[1, 0])) < 3.3:
         return np.zeros(len(ours), np.bool_)
     return np.asarray(fits, np.bool_).ravel()
+
+
+def gaps_closed(bgr: NDArray[np.uint8], width: int, *, dark: bool) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) in which gaps of so many pixels in dark, or in light, ink are closed."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    how = cv2.MORPH_OPEN if dark else cv2.MORPH_CLOSE
+    return np.asarray(cv2.morphologyEx(bgr, how, kernel), np.uint8)
+
+
+def scaled(bgr: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """A picture, (H, W) or (H, W, 3), made smaller by the mean of what falls together."""
+    size = (max(1, width), max(1, height))
+    return np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def parted(grey: NDArray[np.uint8]) -> float:
+    """The level that parts ink from ground in a picture (H, W).
+
+    N. Otsu, "A threshold selection method from gray-level histograms", IEEE SMC 1979.
+    """
+    return float(cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[0])
+
+
+def pieces(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The connected regions of a mask (H, W): rows of left, top, width, height, area in pixels."""
+    count, _, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    return np.asarray(facts[1:count], np.int32)
+
+
+def shared_area(one: Corners, other: Corners) -> float:
+    """What two convex places, (4, 2) corners each, have in common, in square pixels."""
+    first, second = np.asarray(one, np.float32), np.asarray(other, np.float32)
+    return float(cv2.intersectConvexConvex(cv2.convexHull(first), cv2.convexHull(second))[0])
+
+
+def area(place: Corners) -> float:
+    """Of a convex place, corners (n, 2), in square pixels."""
+    return float(cv2.contourArea(cv2.convexHull(np.asarray(place, np.float32))))
