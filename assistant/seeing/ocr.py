@@ -48,7 +48,7 @@ MIRROR_DOUBT, MIRROR_SURE, MIRROR_MARGIN, MIRROR_LETTERS = 0.9, 0.9, 0.08, 6
 """Mean confidence of the first lines below which they may be seen in a mirror; how sure they must
 then be flipped, and how much surer; and how many letters tell it."""
 
-LEAST_SECOND_S, MOST_SECOND_S = 3.0, 12.0
+LEAST_SECOND_S, MOST_SECOND_S = 8.0, 12.0
 """A second look takes about as long as the first, within these bounds."""
 
 
