@@ -20,6 +20,7 @@ from assistant.session.orders import Action
 from assistant.session.pages import (
     COUNT,
     HERE,
+    HOW_MANY,
     READ,
     OpenFile,
     counted,
@@ -218,6 +219,10 @@ class Tasks:
     def _turn(self, asked: str) -> None:
         """Turn to another page of the file, or say which one is open and how many there are."""
         file = self._eyes.file
+        if asked == COUNT and (file is None or file.sheet.pages == 1) and self._eyes.are_open:
+            # Of a book's cover the print may say it.
+            self.ask(HOW_MANY)
+            return
         if file is None:
             self._port.fail(phrases.NOT_OPENED if self._eyes.refused else phrases.NO_PAGES)
             return

@@ -141,7 +141,7 @@ def test_a_terminal_that_lacks_a_character_gets_a_mark(
     ask = ["ask", str(receipt), "what is the total \u6f22\u5b57 na\u00efve", "--no-speech"]
     assert main(ask) == 0
     sys.stdout.flush()
-    assert written.getvalue().startswith(b"you: what is the total ?? na\xefve\nanswer: The total")
+    assert written.getvalue().startswith(b"you: what is the total ?? na\xefve\nanswer: ")
     written.truncate(0)
     written.seek(0)
     assert main([*ask, "--json"]) == 0
