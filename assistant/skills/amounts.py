@@ -1,6 +1,7 @@
 """What the skills that tell one amount share: a name on the paper, and what is said of it."""
 
 import functools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,10 @@ from assistant.skills.quoting import READ_TEXT, found_places, in_sentence, label
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
-from assistant.text.amounts import Name, best, named_amounts, names
+from assistant.text.amounts import Name, best, named_amounts, names, rank_of
+from assistant.text.meaning import stem_free
 from assistant.text.page import Page, Place
+from assistant.text.tokens import Kind
 
 MOST_AMOUNTS = 2
 """Amounts of one name that are told, with their labels; more are too many to choose from."""
@@ -28,6 +31,9 @@ class AmountSkill:
     beside:  words that may stand beside them.
     by_head: the head of a column names it, too, as in a summary of taxes.
     by_label: the label itself is asked for, as in "how did I pay".
+    goes_on: a label may go on behind the name, as in "Discount senior pet"; it is told, then.
+    ends_in: a label may end in the name, as in "Income tax"; it is told, then.
+    kin:     phrases parted by semicolons that name a part of it, as "CGST" of the tax.
     """
 
     name: str
@@ -38,6 +44,9 @@ class AmountSkill:
     traits: Traits
     by_label: bool = False
     by_head: bool = False
+    goes_on: bool = False
+    ends_in: bool = False
+    kin: str = ""
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
         """The amount; two where the paper names two."""
@@ -51,19 +60,72 @@ class AmountSkill:
 
     def places(self, page: Page) -> list[Place]:
         """The amounts of the best label on a page."""
-        return best(
-            named_amounts(
-                page, label_of(self.name, self.english, self.beside, by_head=self.by_head)
-            )
-        )
+        name = self._label()
+        return best(named_amounts(page, name)) or self._kindred(page, name)
+
+    def _label(self) -> Name:
+        return label_of(self.name, self.english, self.beside, by_head=self.by_head)
+
+    def _kindred(self, page: Page, name: Name) -> list[Place]:
+        """Where no label is the name, those that begin or end with it; none where none may."""
+        kin = [stem_free(word) for word in self.kin.split(";") if word]
+        phrases = [*kin, *(phrase for phrase, _ in name.phrases)]
+        found: dict[tuple[str, str], Place] = {}
+        for place in page.places_of(Kind.MONEY):
+            if place.token.needs_label or not place.left:
+                continue
+            label = " ".join(filter(None, map(stem_free, re.split(r"[^\w']+", place.left))))
+            begins = self.goes_on and _begins(label, phrases)
+            ends = self.ends_in and _ends(label, phrases)
+            if label in kin or begins or ends:
+                found.setdefault((place.token.text, label), place)
+        return list(found.values())
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The amount, or those with their labels, or that there is none."""
         if answer.note(NoteKind.SUBTOTAL):
             return f"The subtotal is {answer.values[0]}; I find no total."
-        if answer.found and (len(answer.found) > 1 or self.by_label) and detail is not Detail.SHORT:
+        several = len(answer.found) > 1 or self.by_label
+        several = several or any(
+            rank_of(each.label or "", self._label()) == 0 for each in answer.found
+        )
+        if answer.found and several and detail is not Detail.SHORT:
             return f"I read: {labelled(answer)}."
         return in_sentence(answer, detail, f"The {self.called} is {{}}.", missing=READ_TEXT)
+
+
+_NOT_THE_AMOUNT_WORDS = """
+code number id year invoice office free exempt rate point points fee class period reference
+ref disc return holder ending registration reg
+"""
+_NOT_THE_AMOUNT = frozenset(_NOT_THE_AMOUNT_WORDS.split())
+"""Words behind a name that make it the name of something else, as in "tax code"."""
+
+_OF_ANOTHER_WORDS = """
+amt amount value base basis taxable sales goods total net gross
+"""
+_OF_ANOTHER = frozenset(_OF_ANOTHER_WORDS.split())
+"""Words anywhere behind a name that make it the sum from which it is taken."""
+
+_TURNED_WORDS = """
+before without excl excluding exclusive ex after incl including inclusive inkl less plus net
+total subtotal hors ohne vor sin senza sem zonder
+"""
+_TURNED = frozenset(_TURNED_WORDS.split())
+"""Words before a name that make a label one of another amount, as in "total before VAT"."""
+
+
+def _begins(label: str, phrases: Sequence[str]) -> bool:
+    behind = (label.removeprefix(f"{each} ") for each in phrases if label.startswith(f"{each} "))
+    return any(
+        rest.split()[0] not in _NOT_THE_AMOUNT and not _OF_ANOTHER & set(rest.split())
+        for rest in behind
+    )
+
+
+def _ends(label: str, phrases: Sequence[str]) -> bool:
+    before = (label.removesuffix(f" {each}") for each in phrases if label.endswith(f" {each}"))
+    return any(not _TURNED & set(rest.split()) for rest in before)
 
 
 @functools.cache

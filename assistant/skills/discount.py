@@ -17,9 +17,16 @@ SKILL = AmountSkill(
     wordings=(
         Wording(
             heard="how much is the discount",
-            typed=(r"\bdiscount\b|\bdid i save\b|\bsavings?\b|\btaken off\b"),
+            typed=(
+                r"\bdiscount(?:ed)?\b(?! code)|\b(?:did|do|have) (?:i|we) (?:save|saved?)\b"
+                r"|\bhow much\b.*\bsav(?:e|ed|ing|ings)\b|\bmoney off\b"
+                r"|\b(?:taken|knocked|took) off\b"
+                r"|\b(?:get|got|have) (?:any|some|something|anything|much) off\b|\breduction\b"
+                r"|\brebate\b"
+            ),
         ),
         Wording(typed=vocabulary.typed("discount")),
     ),
+    goes_on=True,
     traits=Traits(gives=frozenset({Kind.MONEY}), rank=31, text=True, careful=True),
 )

@@ -1,5 +1,7 @@
 """Until when something is good, and whether that day has passed."""
 
+import itertools
+import re
 from collections.abc import Sequence
 
 from assistant.answers import Answer, Detail, Note, NoteKind
@@ -26,7 +28,8 @@ class Expiry:
                 r"\bexpir|\bbest before|\buse by\b|\bstill good\b|\b(?:go(?:es|ne)?|went) off\b"
                 r"|\bruns? out\b(?! of)|\bgood (?:till|until)\b|\buntil when\b.*\b"
                 r"(?:good|valid|ok|used?|eaten?|eat|consumed?|keeps?)\b|\bout of date\b"
-                r"|\bpast (?:its|the) date\b|\bgood for\b"
+                r"|\bpast (?:its|the) date\b|\bgood for\b|\bstill (?:running|valid|in date|in force)\b"
+                r"|\b(?:is|are) (?:it|this|they|these|my \w+) (?:in|out of) date\b"
                 r"|\bsell by\b|\bstill (?:ok|okay|fresh|safe)\b"
             ),
         ),
@@ -50,7 +53,10 @@ class Expiry:
             return as_dates(self.name, labelled[:MOST_DATES], *notes)
         if _has_an_hour(page):
             return quote.SKILL.find(asked, scene)
-        bare = [each for each in dates if each.role == ""]
+        until = _end_of_a_span(page, dates)
+        if until is not None and re.search(_VALID, asked.words):
+            return as_dates(self.name, [until])
+        bare = [each for each in dates if each.role == "" and not _is_of_something(each)]
         if len(bare) == 1 and len(dates) == 1:
             return as_dates(self.name, bare, Note(NoteKind.NO_LABEL), *_judgement(bare[0], asked))
         return not_found(self.name, "expiry date")
@@ -63,6 +69,32 @@ class Expiry:
             told = f"I can't tell: I find no expiry date in the text. {way_out}"
             return told if missing else ""
         return " ".join(filter(None, (_dates(answer, detail), _sentence(answer))))
+
+
+_VALID = r"\bvalid\b|\buntil\b|\btill\b|\bruns? out\b|\bin force\b|\blasts?\b|\bend\b"
+_LOT = re.compile(r"\b(?:lot|batch|ch\.?-?b|charge|l)\b|\d", re.IGNORECASE)
+
+
+def _is_of_something(each: Dated) -> bool:
+    """True for a date behind words that name no role: it is that thing's, or that person's."""
+    label = each.place.left
+    return bool(re.search(r"[^\W\d_]{3}", label)) and not _LOT.search(label)
+
+
+def _end_of_a_span(page: Page, dates: Sequence[Dated]) -> Dated | None:
+    """The second date of the only "from ... to ..." of a page; or None."""
+    ends = []
+    for first, second in itertools.pairwise(dates):
+        text = page.rows[first.place.row].text
+        joined = rf"{re.escape(first.printed.text)}\s*(?:{_TO})\s*{re.escape(second.printed.text)}"
+        if first.place.row == second.place.row and re.search(joined, text, re.IGNORECASE):
+            ends.append(second)
+    return ends[0] if len(ends) == 1 else None
+
+
+_TO = (
+    r"to|until|till?|through|thru|[-–—]|bis(?: zum)?|au|jusqu'au|al?|hasta(?: el)?|t/?m|tot|at[ée]"
+)
 
 
 def _has_an_hour(page: Page) -> bool:

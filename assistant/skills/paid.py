@@ -27,13 +27,20 @@ _PAID = AmountSkill(
         Wording(
             heard="how did i pay",
             typed=(
-                r"\bhow did i pay\b|\b(?:pay|paid) (?:in|by|with) (?:cash|card)\b|\bcash\b"
+                r"\bhow (?:did|have) (?:i|we|they|he|she) (?:pay|paid)\b"
+                r"|\bhow (?:was|is) (?:it|this|that|the (?:bill|order)) (?:being )?paid\b"
+                r"|^(?!.*\b(?:can|could|may|must|should|only)\b).*\b(?:pay|paid) "
+                r"(?:for (?:it|this|that) )?(?:in|by|with) (?:cash|card|my card|credit|debit"
+                r"|cheque|check)\b"
+                r"|^(?:what|how much) .*\bcash\b(?! ?(?:machine|point|back|desk|isa|only))"
+                r"(?<!get cash)|^cash$|\bcash (?:given|paid|received|tendered|handed)\b"
                 r"|\bhow much did i (?:give|hand)\b|\btendered\b"
             ),
         ),
         Wording(typed=vocabulary.typed("paid")),
     ),
     by_label=True,
+    goes_on=True,
     traits=Traits(gives=frozenset({Kind.MONEY}), rank=31, text=True, careful=True),
 )
 

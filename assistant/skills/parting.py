@@ -25,6 +25,20 @@ _JOINS = re.compile(
     rf"(?=(?:please +)?{_ASKS}\b(?! (?:of|to)\b))",
     re.IGNORECASE,
 )
+_BARE_TAIL = re.compile(
+    r"^(?:how (?:much|many|long|often|big|old)|when|where|who|why|how|what time|what"
+    r"|(?:what|how much|when|where|who) (?:is|was|were|are) (?:it|that|this|they))[ ?.!]*$",
+    re.IGNORECASE,
+)
+"""A question that says nothing without the one before it: "and how long", "what was it"."""
+
+_WHETHER = re.compile(
+    r"^(?:so |and |please )*(?:can|could|may|do|does|did|is|are|was|were|has|have|had|will"
+    r"|should)\b",
+    re.IGNORECASE,
+)
+"""Asks for yes or no: its bare tail asks for the figure of the same thing."""
+
 _LIST = re.compile(
     r"^(?P<lead>(?:.*?\b)?(?:what(?: is|'s| are|s)|tell me|give me|read(?: me)?|find|say) )"
     r"(?P<first>.+?)(?:,? and |, )(?P<second>(?:what |also )?.+)$",
@@ -60,10 +74,21 @@ def parts(question: str, is_known: Known) -> list[str]:
     ]
     found: list[str] = []
     for sentence in asking or [question]:
-        for part in _JOINS.split(sentence):
+        for part in _whole(sentence):
             found += _listed(part.strip(" ,;"), is_known)
     found = [part for part in found if part.strip(" ?.!,")]
     return list(dict.fromkeys(found))[:MOST_PARTS] or [question]
+
+
+def _whole(sentence: str) -> list[str]:
+    """The questions that "and" joins; one that says nothing alone stays with the one before."""
+    told: list[str] = []
+    for part in _JOINS.split(sentence):
+        if told and _WHETHER.match(told[-1]) and _BARE_TAIL.match(part.strip(" ,;")):
+            told[-1] = f"{told[-1]} and {part.strip(' ,;')}"
+        else:
+            told.append(part)
+    return told
 
 
 def _asked_for(thing: str, is_known: Known) -> str:

@@ -3,7 +3,7 @@
 import re
 
 from assistant.answers import Answer, Detail, NoteKind
-from assistant.skills import total, vocabulary
+from assistant.skills import quote, total, vocabulary
 from assistant.skills.amounts import BESIDE, label_of
 from assistant.skills.quoting import found_places, in_sentence, labelled, listed, not_found
 from assistant.skills.scene import Scene
@@ -11,7 +11,7 @@ from assistant.skills.skill import Asked, Traits
 from assistant.skills.subject import own_words
 from assistant.skills.wording import Wording
 from assistant.text.amounts import best, named_amounts
-from assistant.text.meaning import best_match, is_telling
+from assistant.text.meaning import best_match, is_telling, words
 from assistant.text.page import Page, Place
 from assistant.text.question import wish
 from assistant.text.retrieval import accounts_for
@@ -22,6 +22,18 @@ ENGLISH = (
     (5, "price each;each;unit price"),
 )
 MOST_AMOUNTS = 3
+MOST_ON_A_TAG = 4
+"""Amounts from which a paper is a bill or a list rather than a price tag."""
+
+_BOUGHT_WORDS = """
+book books magazine magazines newspaper paper poster postcard envelope envelopes cards stamps
+sticker snack drink drinks food dish bag bags bottle bottles box boxes can cans jar tube tin
+carton pack packet roll rolls pot tub pills tablets tablet medicine cream ointment lotion
+syrup spray inhaler vitamins machine device kettle vacuum laptop screen fridge washer dryer
+game film movie play coach tram bus plate label calendar menu
+"""
+_BOUGHT = frozenset(_BOUGHT_WORDS.split())
+"""Everyday words for what one buys among other things, and not for what a bill is of."""
 
 
 class Price:
@@ -49,6 +61,8 @@ class Price:
             return found_places(self.name, called[:MOST_AMOUNTS])
         if named:
             return found_places(self.name, named[:MOST_AMOUNTS])
+        if self._is_of_an_item(asked, page):
+            return quote.SKILL.find(asked, scene)
         if total.total_places(page):
             return total.SKILL.find(asked, scene)
         alone = total.only_amount(self.name, page)
@@ -62,6 +76,21 @@ class Price:
             return found_places(self.name, money)
         return not_found(self.name, "price")
 
+    def _is_of_an_item(self, asked: Asked, page: Page) -> bool:
+        """True where a thing is named that one buys: the sum of a bill is not its price.
+
+        Of a bill with one entry it is, and a price tag names nothing else.
+        """
+        bought = [word for word in wish(asked.question).asked if word in _BOUGHT]
+        if not bought or len(page.places_of(Kind.MONEY)) < MOST_ON_A_TAG:
+            return False
+        return not any(
+            best_match(word, page.words(row)) == 1
+            for word in bought
+            for row in range(2)
+            if row < len(page.rows)
+        )
+
     def _called(self, asked: Asked, page: Page) -> list[Place]:
         """The amounts whose label holds every telling word of the question; none without any."""
         own = own_words(self.name)
@@ -70,10 +99,18 @@ class Price:
             for word in wish(asked.question).asked
             if is_telling(word) and best_match(word, own) == 0
         ]
+        money = [each for each in page.places_of(Kind.MONEY) if not each.token.needs_label]
+        called = [each for each in money if named and accounts_for(named, each.left)]
+        if called or not named:
+            return called
+        # "The large Funghi" is named by its row and by its column.
         return [
-            place
-            for place in page.places_of(Kind.MONEY)
-            if named and not place.token.needs_label and accounts_for(named, place.left)
+            each
+            for each in money
+            if each.left
+            and each.head
+            and any(best_match(word, words(each.left)) > 0 for word in named)
+            and accounts_for(named, f"{each.left} {each.head}")
         ]
 
     def say(self, answer: Answer, detail: Detail) -> str:

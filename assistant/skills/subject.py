@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from assistant.answers import Answer
 from assistant.skills.router import skill_named
 from assistant.skills.skill import Asked
+from assistant.skills.trades import DOCUMENTS, trade_of
 from assistant.skills.wording import RULES, words_of
 from assistant.text.meaning import best_match, is_telling, weekday, words
 from assistant.text.page import Page, Place
 from assistant.text.question import is_everyday, wish
 from assistant.text.retrieval import accounts_for
+from assistant.text.tokens import Kind
 
 
 def unaccounted(asked: Asked, answer: Answer) -> tuple[str, ...]:
@@ -47,8 +49,34 @@ def foreign(asked: Asked, answer: Answer, page: Page) -> tuple[str, ...]:
     return tuple(
         word
         for word in left
-        if is_telling(word) and not is_everyday(word) and best_match(word, title) == 0
+        if is_telling(word)
+        and not is_everyday(word)
+        and word not in _FRAMES
+        and best_match(word, title) == 0
+        and not (answer.found and is_shown(word, page))
     )
+
+
+_FRAMES = frozenset(("lautet", "lauten", "heisst", "heißt", "heet", "heten", "chiama", "llama"))
+"""Verbs of other languages that only ask, as in "wie lautet die Nummer"."""
+
+
+def is_shown(word: str, page: Page) -> bool:
+    """True for a trade or a document that a paper is of, though it may be called otherwise.
+
+    "How much was the vet" is asked of a bill with vaccines, "how long is the permit good" of a
+    paper that calls itself one.
+    """
+    trade = trade_of(word)
+    if trade is None and word not in DOCUMENTS:
+        return False
+    text = " ".join(row.text for row in page.rows)
+    rows = [row for row in range(len(page.rows)) if best_match(word, page.words(row)) > 0]
+    if trade is None:
+        return bool(rows)
+    # "Water 2.50" among dishes is one of the things on the bill.
+    amounts = {place.row for place in page.places_of(Kind.MONEY)}
+    return trade.search(text) is not None and amounts.isdisjoint(rows)
 
 
 def _title_words(page: Page) -> tuple[str, ...]:

@@ -9,12 +9,25 @@ from assistant.text.tokens import Kind
 SKILL = AmountSkill(
     name="subtotal",
     called="subtotal",
-    english=((4, "subtotal;sub total;net amount;total before tax;total excl"),),
-    beside=f"{BESIDE} excluding excl gst tax vat before",
+    english=(
+        (4, "subtotal;sub total;net amount;net price;net value;amount before tax;taxable amount"),
+        (4, "total before tax;total before vat;total before gst"),
+        (
+            4,
+            "total excl;total ex vat;goods total",
+        ),
+        (4, "total without tax;total without vat;total excluding vat;total excluding tax"),
+        (3, "net"),
+    ),
+    beside=f"{BESIDE} excluding excl gst tax vat before goods",
     wordings=(
         Wording(
             heard="<is> the sub total",
-            typed=(r"\bsub ?-?total\b"),
+            typed=(
+                r"\bsub ?-?total\b|\bnet (?:amount|total|price|sum)\b"
+                r"|\b(?:without|before|excluding|excl|ex|minus|net of|not counting|not including)"
+                r" (?:the |any |all )*(?:sales )?(?:tax(?:es)?|vat|gst)\b"
+            ),
         ),
         Wording(typed=vocabulary.typed("subtotal")),
     ),

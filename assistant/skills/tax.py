@@ -17,10 +17,21 @@ SKILL = AmountSkill(
     wordings=(
         Wording(
             heard="how much (is the tax | tax is on it)",
-            typed=(r"\btax(?:es)?\b|\bvat\b|\bgst\b"),
+            # "With tax" asks for the total, "before tax" for the subtotal, a tax code for a code.
+            typed=(
+                r"^(?!.*\b(?:with|without|before|after|including|incl|excluding|excl|ex|plus|no|net"
+                r" of|not counting|not including) (?:the |any |all |of )*(?:sales )?"
+                r"(?:tax(?:es)?|vat|gst)\b)"
+                r".*\b(?:tax(?:es)?|vat|gst|sales tax|duty|levy)\b"
+                r"(?! (?:code|number|no|id|year|invoice|office|free|return|reference|period|class"
+                r"|disc|rate|point)\b)"
+            ),
         ),
         Wording(typed=vocabulary.typed("tax")),
     ),
     by_head=True,
+    goes_on=True,
+    ends_in=True,
+    kin="cgst;sgst;igst;utgst;cess",
     traits=Traits(gives=frozenset({Kind.MONEY}), rank=31, text=True, careful=True),
 )

@@ -36,9 +36,17 @@ _TOTAL = AmountSkill(
         Wording(
             heard="<is> the (total | sum | amount) [of this | of the bill | on the receipt]",
             typed=(
-                r"\btotal\b|\bsum\b(?! (?:it |this |that )?up)|\b(?:have|need|got"
-                r"|supposed) to pay\b|\b(?:must|should|do) i pay\b|\bdid i pay\b"
-                r"|\bamount\b|\bthe bill\b|\bcomes? to\b|\baltogether\b|\bdo i owe\b"
+                # What is paid first, or each month, is no total.
+                r"^(?!.*\b(?:up ?front|in advance|deposit|down|first|now|today|monthly|later|extra"
+                r"|more|late|(?:a|per|each|every) (?:month|week|year|day|person|night|hour))\b)"
+                r".*(?:\b(?:have|need|got|supposed) to pay\b|\b(?:must|should|do) i pay\b"
+                r"|\bdid i pay\b)"
+                r"|\btotal\b|\bsum\b(?! (?:it |this |that )?up)"
+                r"|\b(?:final|overall|full|whole|grand|entire|end) (?:amount|price|cost|bill|sum)\b"
+                r"|\b(?:with|including|after|incl) (?:the |all )*(?:sales )?"
+                r"(?:tax(?:es)?|vat|gst)\b"
+                r"|\bamount\b|\bthe bill\b|\bcomes? to\b|\ball ?together\b|\bin all\b|\ball in\b"
+                r"|\b(?:do|did) (?:i|we) owe\b"
             ),
         ),
         Wording(heard="<is> the total (amount | price | cost)"),
