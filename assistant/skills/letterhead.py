@@ -28,6 +28,12 @@ class Letterhead:
             typed=(
                 r"\bwho (?:is|are|was) (?:it|this|these|(?:the|this|that) \w+) (?:\w+ )?from\b"
                 r"|\bwho(?: has| have)? sent (?:it|this|that|(?:me )?(?:the|this|that) \w+)$"
+                r"|\bwho(?: has| have)? sent (?:me |us )?(?:it|this|that|these)\b"
+                r"|\b(?:which|what) (?:company|firm|shop|store|bank|office|organi[sz]ation|school"
+                r"|hospital|council|charity|business|surgery|place) "
+                r"(?:is|are|was|sent|wrote|issued|does|did)\b"
+                r"(?=.*\b(?:from|sent|send|wrote|write|issued?|come|this|it)\b)"
+                r"|\bwho (?:is|does|did) (?:it|this|that) (?:come )?from\b|\bfrom (?:who|whom)\b"
                 r"|\b(?:the|a) sender\b|\bsent (?:it|this)(?: to)?(?: me)?$"
                 r"|\bwho (?:wrote|signed) (?:it|this|that|the|me)(?: letter| note| card| e ?mail)?$"
                 r"|\bwho (?:has )?signed\b"

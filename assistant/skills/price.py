@@ -1,6 +1,7 @@
 """What something costs."""
 
 import re
+from collections.abc import Sequence
 
 from assistant.answers import Answer, Detail, NoteKind
 from assistant.skills import quote, total, vocabulary
@@ -102,7 +103,7 @@ class Price:
         money = [each for each in page.places_of(Kind.MONEY) if not each.token.needs_label]
         called = [each for each in money if named and accounts_for(named, each.left)]
         if called or not named:
-            return called
+            return _under_named_heads(called, wish(asked.question).said)
         # "The large Funghi" is named by its row and by its column.
         return [
             each
@@ -125,6 +126,12 @@ class Price:
             "The price is {}.",
             missing="Ask me to read the text, or show the price tag.",
         )
+
+
+def _under_named_heads(places: list[Place], said: Sequence[str]) -> list[Place]:
+    """Of several amounts of a row those under a head that is named: "the large one"."""
+    held = [each for each in places if any(best_match(w, said) == 1 for w in words(each.head))]
+    return held if 0 < len(held) < len(places) else places
 
 
 def _may_be_a_clock(token: Token) -> bool:
