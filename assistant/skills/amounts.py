@@ -142,6 +142,7 @@ def label_of(
 
 BESIDE = (
     "the your our of in to is for with a an rm myr eur euro usd gbp chf sgd inr jpy sale sales "
-    "bill invoice order final amount amt price value payment charges current items item"
+    "bill invoice order final amount amt price value payment charges current items item "
+    "rs re aud nzd cad zar hkd php thb dkk nok sek pln czk huf ron rounded"
 )
 """English words that may stand beside the name of any amount."""

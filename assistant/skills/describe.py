@@ -75,7 +75,8 @@ class Describe:
             heard="describe (<picture> | this | it | the room | the scene)",
             typed=(
                 r"\bdescribe\b|\bwhat do you see\b|\bin front of me\b|\bwhat is (?:this|that|it)$"
-                r"|\bwhat is (?:in (?:the\b|this (?:picture|photo|image)\b)|on (?:the"
+                r"|\bwhat is (?:in (?:the\b(?! (?:parcel|envelope|delivery|post|mail))"
+                r"|this (?:picture|photo|image)\b)|on (?:the"
                 r"|this) (?:picture|photo|image)\b)"
                 r"|\b(?:explain|tell me) what (?:you (?:can )?see|this is|it is|that is)\b"
             ),

@@ -2,7 +2,9 @@
 
 import re
 
-from assistant.answers import Answer, Basis, Detail, Found
+from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
+from assistant.skills import quote
+from assistant.skills.ages import age_in, is_meant_for
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import TURN_PACKAGE, in_sentence, not_found
 from assistant.skills.scene import Scene
@@ -38,8 +40,22 @@ class Dose:
                 r"\bdos(?:e|age|es)\b|\bstrength\b|\bhow strong\b|\bdo i take\b"
                 r"|\b(?:can|may|should)\b.*\b(?:children|child|kids?|son|daughter|year old|baby)\b"
                 r".*\b(?:take|have)\b"
+                r"|\bmost (?:i|we|you) (?:can|may|should) (?:take|have|use)\b|\bmaximum dose\b"
+                r"|\b(?:what is|is there) (?:the |a )?(?:maximum|limit)\b.*\b(?:day|hours|take)\b"
                 r"|\bshould i take\b|\bcan i take\b|\bhow many milligrams|\bhow often\b.*\btake\b"
             ),
+        ),
+        Wording(
+            typed=(
+                r"\b(?:can|may|should)\b.*\b(?:give|take|have|use)\b.*"
+                r"\b(?:year|month|week)s? old\b"
+                r"|\b(?:child|boy|girl|son|daughter|kid|baby|toddler) (?:of|aged|is|who is) \w+\b"
+                r".*\b(?:how (?:much|many)|can (?:he|she|it|they))\b"
+                r"|\bhow (?:much|many)\b.*\b(?:for|to) (?:an? |my )?(?:\w+ )?(?:child|boy|girl|son"
+                r"|daughter|kid|baby|toddler)\b.*\b(?:of|aged|is|who is) \w+"
+                r"|\bhow (?:much|many)\b.*\b\w+ (?:year|month|week)s? old\b"
+            ),
+            sure=True,
         ),
         Wording(heard="how (many | much) [of this] (should | do) i take"),
         Wording(heard="how (many (pills | tablets) | often) (should | do) i take"),
@@ -53,12 +69,23 @@ class Dose:
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
+        age = age_in(asked.words)
+        of_age = [each for each in page.statements if age and is_meant_for(each.text, age)]
+        if of_age:
+            found = tuple(Found(e.text, None, e.lines) for e in of_age[:MOST_NAMED])
+            basis = ground_read(found) if len(found) == 1 else Basis.GUESS
+            return Answer(self.name, found, basis, (Note(NoteKind.QUOTED),))
         told = _narrowed(_instructions(page), asked)
         if not told:
-            return not_found(self.name, "dose")
+            quoted = (
+                quote.SKILL.find(asked, scene) if age or _FOR_OTHERS.search(asked.words) else None
+            )
+            return quoted or not_found(self.name, "dose")
         found = tuple(Found(each.text, None, each.lines) for each in told[:MOST_SENTENCES])
         basis = ground_read(found) if _covers(told, asked) else Basis.GUESS
-        return Answer(self.name, found, basis)
+        chosen = any(re.search(said, asked.words) for said, _ in _TIMES_OF_DAY)
+        chosen = chosen or re.search(_AT_MOST, asked.words) is not None
+        return Answer(self.name, found, basis, (Note(NoteKind.QUOTED),) if chosen else ())
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The label's words, and that nobody has checked them; in short, too."""
@@ -89,6 +116,14 @@ def _narrowed(told: list[Passage], asked: Asked) -> list[Passage]:
         young = [each for each in told if re.search(_YOUNG, each.text, re.IGNORECASE)]
         if young:
             return young[:MOST_NAMED]
+    if re.search(_AT_MOST, asked.words):
+        most = [each for each in told if re.search(_MOST, each.text, re.IGNORECASE)]
+        if most:
+            return most[:MOST_NAMED]
+    for said, printed in _TIMES_OF_DAY:
+        then = [each for each in told if re.search(printed, each.text, re.IGNORECASE)]
+        if then and re.search(said, asked.words):
+            return then[:MOST_NAMED]
     named = [word for word in content_words(asked.question) if not re.search(_ASKED, word)]
     held = [sum(best_match(word, words(each.text)) > 0 for word in named) for each in told]
     if any(held):
@@ -105,6 +140,16 @@ def _narrowed(told: list[Passage], asked: Asked) -> list[Passage]:
 
 
 MOST_NAMED = 3
+_FOR_OTHERS = re.compile(r"\b(?:child|boy|girl|son|daughter|kid|baby|toddler|children|kids)\b")
+_AT_MOST = r"\bmost\b|\bmaximum\b|\bat once\b|\blimit\b"
+_TIMES_OF_DAY = (
+    (r"\bmornings?\b", r"\bmorning|\bbreakfast\b|\bon (?:waking|rising)\b|morgens|fr[üu]h|matin"),
+    (r"\b(?:lunch|noon|midday)\b", r"\blunch|\bnoon|\bmidday|mittags|midi"),
+    (r"\bevenings?\b", r"\bevening|\bsupper\b|\bdinner\b|abends|soir"),
+    (r"\b(?:night|bed ?time|bed)\b", r"\bnight|\bbed|nachts|coucher"),
+)
+"""When something is taken, as it is asked and as a label says it."""
+
 _YOUNG = r"\bchild|\binfant|\bbab(?:y|ies)\b|\bunder \d|\byears\b"
 _MOST = r"\b(?:not|never)\b.*\bmore than\b|\bexceed|\bmaximum\b"
 _ASKED = r"^(?:dos\w*|strength|strong|tak\w+|often|many|much|milligrams|tablets?|pills?|capsules?)$"

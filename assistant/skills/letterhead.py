@@ -1,6 +1,7 @@
 """Whom something is from: what stands at its top, where names and addresses do."""
 
 import re
+from collections.abc import Sequence
 
 from assistant.answers import Answer, Detail, Found
 from assistant.skills.grounding import ground_read
@@ -8,6 +9,7 @@ from assistant.skills.quoting import as_read, in_sentence, row_values, rows
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
+from assistant.text.dates import find_dates
 from assistant.text.letters import sender, signature
 
 MOST_ROWS = 3
@@ -55,7 +57,8 @@ class Letterhead:
         if named is not None:
             found = (Found(" ".join(named.text.split()), "From", named.lines),)
             return Answer(self.name, found, ground_read(found))
-        return as_read(self.name, row_values(read[: MOST_ROWS + 1]), most=MOST_ROWS, labelled=False)
+        top = read[: _head_rows([row.text for row in read[: MOST_ROWS + 1]])]
+        return as_read(self.name, row_values(top), most=MOST_ROWS, labelled=False)
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The rows, and where they stand."""
@@ -63,5 +66,15 @@ class Letterhead:
             return f"It is from: {answer.values[0]}."
         return in_sentence(answer, detail, "At the top I read: {}.")
 
+
+def _head_rows(texts: Sequence[str]) -> int:
+    """How many of the first rows stand before a date, or before what has a label: "Tenant:"."""
+    for number, text in enumerate(texts[1:], 1):
+        if find_dates(text) or re.match(_LABELLED, text.strip(), re.IGNORECASE):
+            return number
+    return len(texts)
+
+
+_LABELLED = r"(?:[^\W\d]+ ){0,2}[^\W\d]+ ?:|dear\b|to\b"
 
 SKILL = Letterhead()

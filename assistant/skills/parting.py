@@ -108,8 +108,22 @@ def _bare_list(part: str, is_known: Known) -> list[str]:
     bare = re.sub(r"^(?:and )?(?:please )?|(?: please)?[?.! ]*$", "", part)
     things = [each for each in re.split(r",? and (?:the )?|, ", bare) if each]
     asked = [f"what is the {re.sub('^the ', '', each)}" for each in things]
-    several = len(things) > 1 and not _BEGINS.match(part) and all(is_known(each) for each in asked)
-    return asked if several else [part]
+    several = len(things) > 1 and not _BEGINS.match(part)
+    known = (
+        is_known(each) or thing.lower() in _FIELDS
+        for each, thing in zip(asked, things, strict=True)
+    )
+    return asked if several and all(known) else [part]
+
+
+_FIELD_WORDS = """
+row seat screen gate platform coach carriage wagon flight terminal zone floor room door stand
+block section aisle level bay entrance name surname address postcode number code reference
+size colour weight model serial batch lot username password network date time price
+temperature pressure
+"""
+_FIELDS = frozenset(_FIELD_WORDS.split())
+"""What tickets, labels and cards have beside each other: "row and seat" asks for two things."""
 
 
 def _listed(part: str, is_known: Known, most: int = MOST_PARTS) -> list[str]:

@@ -2,8 +2,8 @@
 
 import re
 
-from assistant.answers import Answer, Detail
-from assistant.skills import vocabulary
+from assistant.answers import Answer, Detail, Note, NoteKind
+from assistant.skills import quote, vocabulary
 from assistant.skills.quoting import READ_TEXT, found_places, in_sentence, labelled, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
@@ -18,6 +18,22 @@ _CALLED = (
     r"\b(?:tel(?:e(?:f(?:ono?|oon)?|phone))?|telf|tfno|tlf|t[eé]l|fon|ph\.?|phone|mobile|cell|hotline|helpline|call|ph|hp|contact|service|line"
     r"|ring)\b"
 )
+_KINDS = (
+    (
+        r"\bemergenc|\burgent|\bat night\b|\bafter hours\b|\bout of hours\b|\bweekends?\b",
+        r"emergenc|urgent|24 ?(?:h|hour|ore|stunden)|night|after hours|out of hours"
+        r"|not(?:dienst|ruf|fall)|urgence|astreinte|urgencia|guardia|emergenz|urgenz|spoed|nood|emerg[êe]ncia"
+        r"|urg[êe]ncia|piquet",
+    ),
+    (
+        r"\bfaults?\b|\bbreakdowns?\b|\bbroken\b|\bpower cut\b|\bleaks?\b",
+        r"fault|breakdown|leak|power cut|st[öo]rung|panne|d[ée]pannage|aver[íi]a|guast|storing"
+        r"|avaria|defe[ck]t",
+    ),
+    (r"\b(?:text|sms|whats ?app)\b", r"\btext|\bsms\b|whats ?app"),
+)
+"""What a number is wanted for, and how its label says that in seven languages."""
+
 _FAX = r"\b(?:tele)?fax\b|\bf\b(?=[.:])"
 
 
@@ -32,7 +48,13 @@ class Phone:
                 r"\b(?:tele)?phone numbers?|\bnumber (?:to|do i|should i|can i) call|\btelephone\b"
                 r"|\bnumber (?:to|do i|should i|can i|i can|for me to) (?:ring|phone|dial)\b"
                 r"|\bphone\b|\bmobile number\b"
+                r"|\bnumber (?:do|should|can|must|would|could) (?:i|we|you|they) "
+                r"(?:text|sms|whatsapp|call|ring|phone|dial|contact)\b"
+                r"|\bnumber to (?:text|sms|whatsapp|contact)\b"
+                r"|\b(?:emergency|fault|hotline|helpline|support) (?:\w+ )?number\b"
+                r"|\b(?:which|what) number (?:is )?(?:for|in case|if)\b"
             ),
+            sure=True,
         ),
         Wording(typed=vocabulary.typed("phone")),
     )
@@ -43,6 +65,12 @@ class Phone:
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
+        kind = next((label for said, label in _KINDS if re.search(said, asked.words)), None)
+        if kind is not None:
+            of_kind = _of_kind(page, kind)
+            if len(of_kind) == 1:
+                return found_places(self.name, of_kind, Note(NoteKind.QUOTED))
+            return quote.SKILL.find(asked, scene)
         found = narrowed(phone_places(page), asked)
         return (
             found_places(self.name, found, most=MOST_NUMBERS)
@@ -69,6 +97,33 @@ def phone_places(page: Page) -> list[Place]:
     once = list({re.sub(r"\D", "", place.token.text): place for place in reversed(found)}.values())
     no_fax = [place for place in once[::-1] if not re.search(_FAX, place.label, re.IGNORECASE)]
     return no_fax or once[::-1]
+
+
+def _of_kind(page: Page, label: str) -> list[Place]:
+    """The numbers whose row says what they are for, or the end of the row above a bare number."""
+    found = []
+    for place in page.places_of(Kind.PHONE, Kind.CODE):
+        if place.token.kind is Kind.CODE and not is_phone(place.token.text):
+            continue
+        row = page.rows[place.row].text
+        beside = page.places_in(place.row)
+        alone = sum(each.token.kind is Kind.PHONE for each in beside) == 1
+        said = row if alone else f"{place.left} {place.behind}"
+        if _is_bare(page, place.row):
+            above = page.places_in(place.row - 1) if place.row else ()
+            said = above[-1].behind if above else place.above
+        elif place.row + 1 < len(page.rows) and _is_bare(page, place.row + 1):
+            # What ends a row above a bare number is that number's.
+            said = place.left
+        if re.search(label, said, re.IGNORECASE):
+            found.append(place)
+    return list({re.sub(r"\D", "", each.token.text): each for each in found}.values())
+
+
+def _is_bare(page: Page, row: int) -> bool:
+    """True for a row that holds a telephone number and no letters."""
+    held = any(each.token.kind is Kind.PHONE for each in page.places_in(row))
+    return held and re.search(r"[^\W\d_]", page.rows[row].text) is None
 
 
 SKILL = Phone()

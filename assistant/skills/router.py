@@ -54,7 +54,7 @@ def understand(question: str) -> Asked:
     for skill in skills():
         gives = skill.traits.gives
         other = bool(gives) and (not kinds & gives if kinds else looks in (Form.WHO, Form.WHERE))
-        subject = None if other else _typed(skill, words)
+        subject = _typed(skill, words, only_sure=other)
         if subject is not None:
             return Asked(question, words, skill.name, subject)
     return Asked(question, words, OTHER)
@@ -66,8 +66,10 @@ def is_known(question: str) -> bool:
     return skill_named(asked.skill).traits.text
 
 
-def _typed(skill: Skill, words: str) -> str | None:
+def _typed(skill: Skill, words: str, *, only_sure: bool = False) -> str | None:
     for wording in skill.wordings:
+        if only_sure and not wording.sure:
+            continue
         subject = wording.is_part(words)
         if subject is not None:
             return subject

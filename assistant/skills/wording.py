@@ -56,10 +56,12 @@ class Wording:
     heard: whole sentences in the notation above, which the recognizer can hear; "" for none.
     typed: a regular expression for what is typed or freely recognized, in lower case without
            punctuation ("" for none). Its first group, if it has one, is what is asked about.
+    sure:  what is typed says the kind of value, whatever kind other words of it name.
     """
 
     heard: str = ""
     typed: str = ""
+    sure: bool = False
 
     def is_whole(self, words: str) -> str | None:
         """What bare words are about ("" for nothing) if they are such a sentence; else None."""
