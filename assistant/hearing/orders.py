@@ -39,7 +39,10 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
             Wording(
                 "repeat [that] | say that again | say it again",
                 typed=(
-                    r"repeat (?:it|the answer)|again|once more|one more time|pardon|come again"
+                    r"(?:(?:sorry|please|pardon|excuse me|can you|could you|would you|will you) )*"
+                    r"(?:repeat (?:it|that|the answer)|say (?:that|it) (?:again|once more))"
+                    r"(?: please)?|(?:sorry )?(?:what|again|pardon(?: me)?) please"
+                    r"|again|once more|one more time|pardon|come again"
                     r"|(?:what (?:was|did you say)|tell me|read|say) (?:that|it)(?: to me)?"
                     r"(?: again| once more)|what did you say|what was that"
                 ),

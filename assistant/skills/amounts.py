@@ -102,7 +102,8 @@ _NOT_THE_AMOUNT = frozenset(_NOT_THE_AMOUNT_WORDS.split())
 """Words behind a name that make it the name of something else, as in "tax code"."""
 
 _OF_ANOTHER_WORDS = """
-amt amount value base basis taxable sales goods total net gross
+amt amount value base basis taxable sales goods total net gross excl excluding exclusive before
+without
 """
 _OF_ANOTHER = frozenset(_OF_ANOTHER_WORDS.split())
 """Words anywhere behind a name that make it the sum from which it is taken."""

@@ -20,12 +20,15 @@ _WHICH = (
 )
 _NOUN = (
     r"thing|things|items?|dish|dishes|products?|steps?|entry|instruction|direction|ingredients?|"
-    r"articles?|story|section|starter|main|drink|dessert|course|sentence|paragraph|point|purchase|"
+    r"articles?|story|section|starter|main|drink|dessert|course|pizza|burger|sandwich|soup|salad|wine|"
+    r"beer|cocktail|cake|sentence|paragraph|point|purchase|"
     r"goods|food"
 )
 _PLACED = re.compile(
     rf"\b(?P<which>{_WHICH}) (?P<noun>{_NOUN})\b(?P<rest>.*)$"
     rf"|\b(?P<noun2>{_NOUN}) (?:is |comes )?(?:the )?(?P<which2>first|last)\b(?P<rest2>.*)$"
+    r"|\bwhat (?:comes?|do i do|should i do|must i do|have i got to do|do i have to do|happens)"
+    r" (?:at )?(?P<which4>first|last)\b(?P<rest4>)$"
     rf"|\b(?P<noun3>steps?|item|entry|article|point) (?:number )?(?P<which3>\d+|one|two|three|four|"
     rf"five|six|seven|eight|nine|ten)\b(?P<rest3>.*)$"
 )
@@ -71,8 +74,10 @@ def _parsed(text: str) -> tuple[str, str, str] | None:
     if found is None:
         return None
     groups = found.groupdict()
-    which = groups["which"] or groups["which2"] or groups["which3"] or ""
-    noun = groups["noun"] or groups["noun2"] or groups["noun3"] or ""
+    which = groups["which"] or groups["which2"] or groups["which3"] or groups["which4"] or ""
+    noun = (
+        groups["noun"] or groups["noun2"] or groups["noun3"] or ("step" if groups["which4"] else "")
+    )
     rest = groups["rest"] or groups["rest2"] or groups["rest3"] or ""
     place = _UNDER.search(rest)
     named = place["place"] if place and not _ANYWHERE.search(place["place"]) else ""

@@ -105,10 +105,7 @@ def _of_kind(page: Page, label: str) -> list[Place]:
     for place in page.places_of(Kind.PHONE, Kind.CODE):
         if place.token.kind is Kind.CODE and not is_phone(place.token.text):
             continue
-        row = page.rows[place.row].text
-        beside = page.places_in(place.row)
-        alone = sum(each.token.kind is Kind.PHONE for each in beside) == 1
-        said = row if alone else f"{place.left} {place.behind}"
+        said = _said_beside(page, place)
         if _is_bare(page, place.row):
             above = page.places_in(place.row - 1) if place.row else ()
             said = above[-1].behind if above else place.above
@@ -118,6 +115,18 @@ def _of_kind(page: Page, label: str) -> list[Place]:
         if re.search(label, said, re.IGNORECASE):
             found.append(place)
     return list({re.sub(r"\D", "", each.token.text): each for each in found}.values())
+
+
+def _said_beside(page: Page, place: Place) -> str:
+    """What stands before a number since the one before it; and behind it, if no value follows."""
+    beside = list(page.places_in(place.row))
+    pieces = page.rows[place.row].pieces
+    before = [piece.text for piece in pieces[: pieces.index(place.line)]]
+    said = " ".join((*before, place.line.text[: place.token.start]))
+    for each in beside:
+        if each is not place and each.token.kind is Kind.PHONE and each.token.text in said:
+            said = said.rpartition(each.token.text)[2]
+    return f"{said} {place.behind}" if beside[-1] is place else said
 
 
 def _is_bare(page: Page, row: int) -> bool:
