@@ -6,11 +6,16 @@ right edge. The difference used here is what the columns hold: running text on b
 gap is read column by column, everything else by rows.
 """
 
+import functools
 import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.seeing.baselines import Baselines, Floats, baselines
 from assistant.seeing.text import TextLine
 
 PROSE_LETTERS = 12
@@ -19,6 +24,14 @@ PROSE_LETTERS = 12
 LEAST_COLUMN_ROWS = 3
 MOST_CROSSING = 0.25
 """Part of the lines that may lie across a gap between columns: headings over both of them."""
+
+
+MOST_ROUNDS = 4
+SURELY = 0.3
+"""Parts of a line's height that two pieces may stand apart to be surely in one row."""
+
+TALL = 1.5
+"""Height in parts of the width from which a box holds text that runs up or down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,7 @@ class _Placed:
     right: float
     top: float
     bottom: float
+    runs_across: bool = False
 
     @property
     def height(self) -> float:
@@ -63,13 +77,20 @@ class _Placed:
 def reading_order(lines: Sequence[TextLine]) -> tuple[Paragraph, ...]:
     """Order lines as a person reads them.
 
-    Pages turned by any angle are turned upright first, by the direction of most lines.
+    Pages turned by any angle are turned upright first, by the direction of most lines, and pages
+    that curl or are seen from the side are laid flat.
     """
-    return tuple(
-        paragraph
-        for column in _columns(_upright(lines))
-        for paragraph in _paragraphs(_rows(column))
-    )
+    return _ordered(tuple(lines))
+
+
+@functools.lru_cache(maxsize=4)
+def _ordered(lines: tuple[TextLine, ...]) -> tuple[Paragraph, ...]:
+    # Every question about a picture asks for the order of the same lines.
+    placed = _upright(lines)
+    groups = _columns([line for line in placed if not line.runs_across])
+    # What runs up or down at the margin is read last, each piece by itself.
+    groups += [[line] for line in placed if line.runs_across]
+    return tuple(paragraph for group in groups for paragraph in _paragraphs(_rows(group)))
 
 
 def page_text(paragraphs: Iterable[Paragraph]) -> str:
@@ -83,18 +104,75 @@ def rows_of(paragraphs: Iterable[Paragraph]) -> tuple[Row, ...]:
 
 
 def _upright(lines: Sequence[TextLine]) -> list[_Placed]:
+    """Lines where they would stand if the page were upright and flat."""
     if not lines:
         return []
     # Long lines tell the direction best; the boxes of short words are as good as square.
     by_width = sorted(lines, key=lambda line: math.dist(line.box[0], line.box[1]))
     turned_by = _direction(by_width[len(lines) // 2 :])
     cosine, sine = math.cos(turned_by), math.sin(turned_by)
+    turned = np.array([[(x * cosine + y * sine, y * cosine - x * sine) for x, y in line.box]
+                       for line in lines])  # fmt: skip
+    starts, ends = (turned[:, 0] + turned[:, 3]) / 2, (turned[:, 1] + turned[:, 2]) / 2
+    told = [number for number, line in enumerate(lines) if not _runs_across(line, turned_by)]
+    heights = np.array([lines[number].height for number in told])
+    page = _baselines(starts[told], ends[told], heights)
+    starts[:, 1], ends[:, 1] = page.flat(*starts.T), page.flat(*ends.T)
     placed = []
-    for line in lines:
-        xs = [x * cosine + y * sine for x, y in line.box]
-        ys = [y * cosine - x * sine for x, y in line.box]
-        placed.append(_Placed(line, min(xs), max(xs), min(ys), max(ys)))
+    for line, corners, (_, first), (_, last) in zip(lines, turned, starts, ends, strict=True):
+        if _runs_across(line, turned_by):
+            low, high = corners.min(axis=0), corners.max(axis=0)
+            placed.append(_Placed(line, low[0], high[0], low[1], high[1], True))
+            continue
+        left, right = float(corners[:, 0].min()), float(corners[:, 0].max())
+        middle = float(first + last) / 2
+        half = (math.dist(corners[0], corners[3]) + math.dist(corners[1], corners[2])) / 4
+        placed.append(_Placed(line, left, right, middle - half, middle + half))
     return placed
+
+
+def _baselines(starts: Floats, ends: Floats, heights: Floats) -> Baselines:
+    """The baselines of a page from the ends (N, 2) of its pieces of text, and their heights (N,).
+
+    Short pieces far apart tell little of what lies between them. So those that surely stand side
+    by side are taken for one line, which tells more, until nothing changes.
+    """
+    both = np.concatenate([starts, ends])
+    line_of = np.arange(len(starts))
+    page = baselines(both, np.tile(line_of, 2))
+    for _ in range(MOST_ROUNDS):
+        before = line_of
+        line_of = _side_by_side_in(page, starts, ends, heights)
+        if np.array_equal(line_of, before):
+            break
+        page = baselines(both, np.tile(line_of, 2))
+    return page
+
+
+def _side_by_side_in(
+    page: Baselines, starts: Floats, ends: Floats, heights: Floats
+) -> NDArray[np.intp]:
+    """For each piece the number of its line, where the nearest ones of two rows fit best."""
+    first, last = page.flat(*starts.T), page.flat(*ends.T)
+    line_of = np.arange(len(starts))
+    for number in np.argsort(starts[:, 0]):
+        right = np.flatnonzero(starts[:, 0] > ends[number, 0])
+        if not len(right):
+            continue
+        apart = np.abs(first[right] - last[number])
+        near = right[apart < SURELY * np.minimum(heights[right], heights[number])]
+        if len(near):
+            nearest = near[np.argmin(starts[near, 0])]
+            line_of[line_of == line_of[nearest]] = line_of[number]
+    return np.unique(line_of, return_inverse=True)[1]
+
+
+def _runs_across(line: TextLine, direction: float) -> bool:
+    """True for text that runs up or down beside the other lines, as at the margin of a page."""
+    off = abs(math.remainder(line.angle - direction, math.pi))
+    width = math.dist(line.box[0], line.box[1])
+    is_tall = line.height > TALL * width and len(line.text.strip()) > 1
+    return off > math.pi / 4 or is_tall
 
 
 def _direction(lines: Sequence[TextLine]) -> float:
