@@ -6,11 +6,13 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from assistant.errors import OcrError
+from assistant.seeing.flattening import flat_page
 from assistant.seeing.ocr_files import checked_models
 from assistant.seeing.page_boxes import (
     Box,
@@ -100,7 +102,12 @@ class RapidOcrReader:
         self.load()
         began = time.monotonic()
         try:
-            yield from self._read_parts(rgb, began + limit_s, cancelled)
+            page = flat_page(rgb)
+            if page is None:
+                yield from self._read_parts(rgb, began + limit_s, cancelled)
+                return
+            for part in self._read_parts(page.rgb, began + limit_s, cancelled):
+                yield replace(part, lines=tuple(map(page.line, part.lines)))
         except Exception as error:  # it raises its own and onnxruntime's bare exceptions
             raise OcrError(f"text recognition failed ({error})", "try another picture") from error
 

@@ -111,6 +111,11 @@ def test_text_at_the_margin_that_runs_up_stands_apart() -> None:
     assert texts([up, *rows, tall]) == [*LEFT, up.text, tall.text]
 
 
+def test_a_narrow_number_in_high_figures_stays_in_its_row() -> None:
+    number = line("12", 380, 20, width=30, height=50)
+    assert texts([line("TABLE", 10, 20, height=50), number, *RECEIPT[1:]])[0] == "TABLE 12"
+
+
 def test_paragraphs_end_at_wide_gaps_and_other_sizes() -> None:
     page = [
         line("A title", 10, 0, height=50),

@@ -1,0 +1,195 @@
+"""Pages that are bent, laid flat before they are read, by the curves of their own lines of text.
+
+Recognition reads straight boxes: of a line that rises and falls by more than a part of its height,
+it finds pieces or nothing. Letters are found as dark specks of a like size; each has its neighbour
+to the right; the feet of the letters of a chain stand on one line, and all lines together tell how
+the paper lies. Paper is moved up and down only: its letters keep their places from left to right.
+"""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.seeing.baselines import Baselines, baselines
+from assistant.seeing.text import Point, TextLine
+from models.pictures import RgbPicture
+
+SIDE = 1280
+"""Pixels of the longer side of the picture in which letters are looked for."""
+
+DARKER = 0.8
+"""Parts of the light around it that ink gives back at most."""
+
+AROUND = 1 / 24
+"""Parts of the longer side over which the light around a place is taken."""
+
+LEAST_LETTERS, MOST_LETTERS = 40, 6000
+LEAST_CHAIN = 6
+LEAST_CHAINS = 3
+"""Letters in a line, and such lines, that tell how paper lies."""
+
+LEAST_BENT_CHAINS = 2
+
+SHAPES = ((1, 1), (2, 1), (3, 1), (4, 2), (6, 2))
+FEET = 0.08
+"""Parts of their height by which the feet of letters lie off their line."""
+
+BENT = 0.3
+"""Parts of a letter's height by which a line must leave the straight one to be called bent."""
+
+LEAST_BENT = 0.25
+"""Part of the letters that must stand on such lines."""
+
+STRIP = 256
+"""Rows that are laid flat at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlatPage:
+    """A picture whose paper was laid flat, and where its places were.
+
+    rgb: (H, W, 3).
+    """
+
+    rgb: RgbPicture
+    _page: Baselines
+    _top: float
+    _scale: float
+
+    def line(self, line: TextLine) -> TextLine:
+        """A line of the flat picture as it stands in the picture that was given."""
+        a, b, c, d = (self._given(x, y) for x, y in line.box)
+        return replace(line, box=(a, b, c, d), flat_box=line.box)
+
+    def _given(self, x: float, y: float) -> Point:
+        small = np.array([x * self._scale]), np.array([y * self._scale + self._top])
+        return x, float(self._page.bent(*small)[0]) / self._scale
+
+
+def flat_page(rgb: RgbPicture) -> FlatPage | None:
+    """A picture (H, W, 3) with its paper laid flat; None if it shows no lines of text that bend."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, SIDE / max(height, width))
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    if scale < 1:
+        gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    letters = _letters(gray)
+    if len(letters) < LEAST_LETTERS:
+        return None
+    size = float(np.median(letters[:, 3]))
+    chains = _chains(letters, size)
+    if len(chains) < LEAST_CHAINS:
+        return None
+    feet = np.concatenate([letters[chain] for chain in chains]).astype(np.float64)
+    points = np.stack([feet[:, 0] + feet[:, 2] / 2, feet[:, 1] + feet[:, 3]], axis=1)
+    lines = np.repeat(np.arange(len(chains)), [len(chain) for chain in chains])
+    page = baselines(points, lines, orders=SHAPES, noise_px=max(FEET * size, 0.5))
+    if not _is_bent(page, points, lines, size):
+        return None
+    return _laid_flat(rgb, page, scale)
+
+
+def _letters(gray: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """What may be letters, (N, 4): left, top, width, height."""
+    around = round(max(gray.shape) * AROUND) | 1
+    light = cv2.blur(gray, (around, around)).astype(np.float32)
+    ink = (cv2.GaussianBlur(gray, (3, 3), 0) < DARKER * light).astype(np.uint8)
+    _, _, found, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    boxes, area = found[1:, :4], found[1:, 4]
+    width, height = boxes[:, 2], boxes[:, 3]
+    solid = area > 0.12 * width * height
+    likely = (height >= 5) & (height <= 90) & (width >= 2) & (width < 6 * height) & solid
+    boxes = boxes[likely]
+    if not LEAST_LETTERS <= len(boxes) <= MOST_LETTERS:
+        return boxes[:0]
+    usual = np.median(boxes[:, 3])
+    return np.asarray(boxes[(boxes[:, 3] > 0.5 * usual) & (boxes[:, 3] < 2.5 * usual)])
+
+
+def _chains(letters: NDArray[np.int32], size: float) -> list[list[int]]:
+    """Letters that stand side by side in a line, from left to right."""
+    follower = _followers(letters, size)
+    before = np.full(len(letters), -1)
+    gap = letters[follower, 0] - letters[:, 0] - letters[:, 2]
+    for number in np.argsort(-gap):
+        if follower[number] != number:
+            before[follower[number]] = number  # the nearest one is the last to say so
+    chains = []
+    for first in np.flatnonzero(before < 0):
+        chain, number = [int(first)], int(first)
+        while follower[number] != number and before[follower[number]] == number:
+            number = int(follower[number])
+            chain.append(number)
+        if len(chain) >= LEAST_CHAIN:
+            chains.append(chain)
+    return chains
+
+
+def _followers(letters: NDArray[np.int32], size: float) -> NDArray[np.intp]:
+    """The letter to the right of each, at the same height and near; itself where there is none."""
+    left, top, width, height = letters.T.astype(np.float64)
+    right, middle = left + width, top + height / 2
+    order = np.argsort(left, kind="stable")
+    places = left[order]
+    follower = np.arange(len(letters))
+    for number in range(len(letters)):
+        begin = np.searchsorted(places, left[number], side="right")
+        end = np.searchsorted(places, right[number] + 2.2 * size)
+        near = order[begin:end]
+        apart = np.maximum(left[near] - right[number], 0)
+        # A small letter beside a tall one has its middle lower; feet or middles must fit.
+        off = np.minimum(
+            np.abs(middle[near] - middle[number]),
+            np.abs(top[near] + height[near] - top[number] - height[number]),
+        )
+        fits = off < 0.25 * size + 0.35 * apart
+        if fits.any():
+            near, cost = near[fits], (apart + 2 * off)[fits]
+            follower[number] = near[np.argmin(cost)]
+    return follower
+
+
+def _is_bent(
+    page: Baselines, points: NDArray[np.float64], lines: NDArray[np.intp], size: float
+) -> bool:
+    """True if enough lines leave the straight line between their ends."""
+    if page.weights.shape[0] < 2:
+        return False
+    bent = []
+    count = np.bincount(lines)
+    for line in range(len(count)):
+        x, y = points[lines == line].T
+        across = np.linspace(x[0], x[-1], 9)
+        sunk = page.sunk(across, np.interp(across, x, y))
+        chord = np.linspace(sunk[0], sunk[-1], 9)
+        bent.append(np.abs(sunk - chord).max() > BENT * size)
+    share = float(np.average(bent, weights=count))
+    return sum(bent) >= LEAST_BENT_CHAINS and share >= LEAST_BENT
+
+
+def _laid_flat(rgb: RgbPicture, page: Baselines, scale: float) -> FlatPage:
+    height, width = rgb.shape[:2]
+    across = np.linspace(0, (width - 1) * scale, 65)
+    edges = [page.flat(across, np.full(65, y * scale)) for y in (0, height - 1)]
+    top, bottom = float(edges[0].min()), float(edges[1].max())
+    rows = min(round((bottom - top) / scale) + 1, 2 * height)
+    flat = np.empty((rows, width, 3), np.uint8)
+    x = np.arange(width, dtype=np.float32)
+    for begin in range(0, rows, STRIP):
+        end = min(begin + STRIP, rows)
+        # The shape is smooth: it is worked out at every 16th row and column.
+        down = np.linspace(begin, end - 1, max(2, (end - begin) // 16))
+        coarse_x, coarse_y = np.meshgrid(across, down * scale + top)
+        coarse = page.bent(coarse_x, coarse_y) / scale
+        step_x, step_y = (width - 1) / 64, (end - 1 - begin) / max(len(down) - 1, 1) or 1.0
+        y = cv2.warpAffine(
+            coarse.astype(np.float32), np.array([[step_x, 0, 0], [0, step_y, 0]]),
+            (width, end - begin), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        over = np.broadcast_to(x, y.shape)
+        flat[begin:end] = cv2.remap(
+            rgb, np.ascontiguousarray(over), y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+    return FlatPage(flat, page, top, scale)
