@@ -13,6 +13,7 @@ import numpy as np
 
 from assistant.errors import OcrError
 from assistant.seeing.flattening import flat_page
+from assistant.seeing.gaps import read_apart
 from assistant.seeing.ocr_files import checked_models
 from assistant.seeing.page_boxes import (
     Box,
@@ -103,11 +104,10 @@ class RapidOcrReader:
         began = time.monotonic()
         try:
             page = flat_page(rgb)
-            if page is None:
-                yield from self._read_parts(rgb, began + limit_s, cancelled)
-                return
-            for part in self._read_parts(page.rgb, began + limit_s, cancelled):
-                yield replace(part, lines=tuple(map(page.line, part.lines)))
+            seen = rgb if page is None else page.rgb
+            for part in self._read_parts(seen, began + limit_s, cancelled):
+                lines = tuple(read_apart(seen, part.lines, self._read_crops))
+                yield replace(part, lines=lines if page is None else tuple(map(page.line, lines)))
         except Exception as error:  # it raises its own and onnxruntime's bare exceptions
             raise OcrError(f"text recognition failed ({error})", "try another picture") from error
 
@@ -182,6 +182,14 @@ class RapidOcrReader:
             (box, plain_width(str(text)), float(score))
             for box, text, score in zip(boxes, found.txts, found.scores, strict=True)
             if str(text).strip() and float(score) >= LEAST_CONFIDENCE
+        ]
+
+    def _read_crops(self, crops: Sequence[Any]) -> list[tuple[str, float]]:
+        bgr = [np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops]
+        found = self._engine.recognize_txt(bgr)
+        return [
+            (plain_width(str(text)), float(score))
+            for text, score in zip(found.txts, found.scores, strict=True)
         ]
 
     def _crops(self, bgr: Any, boxes: Sequence[Box]) -> list[Any]:

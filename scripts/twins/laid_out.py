@@ -228,12 +228,12 @@ def photographed(
     paper = np.full((*warped.shape, 3), rng.uniform(215, 245), np.float32)
     paper *= np.asarray(rng.uniform(0.96, 1.0, 3), np.float32)
     down, over = y / y.shape[0], across
-    if light == "uneven":
+    if light in ("uneven", "dark"):
         direction = rng.uniform(0, 2 * math.pi)
         along = 0.5 + 0.7 * (
             (over - 0.5) * math.cos(direction) + (down - 0.5) * math.sin(direction)
         )
-        darkest = rng.uniform(0.1, 0.3)
+        darkest = rng.uniform(0.1, 0.3) if light == "uneven" else rng.uniform(0.03, 0.08)
         factor = darkest + (1 - darkest) * np.clip(along, 0, 1) ** 1.5
         edge = rng.uniform(0.3, 0.7)
         # A shadow with a soft edge, as of a hand or a phone.
@@ -279,6 +279,38 @@ def _margin(rng: np.random.Generator) -> LaidOut:
 def _table(rng: np.random.Generator) -> LaidOut:
     sheet, lines, pairs = table(rng)
     rgb = photographed(sheet, rng, lean=rng.uniform(-2, 2))
+    return LaidOut(rgb, tuple(lines), tuple(pairs))
+
+
+def _sheet(rng: np.random.Generator) -> LaidOut:
+    """A whole sheet of paper: a heading, some text, and a close table of small figures."""
+    size = int(rng.integers(13, 22))
+    font = font_of(rng, size)
+    sheet = Sheet(1240, 1754)
+    lines = prose(rng, font, 1000, int(rng.integers(5, 9)))
+    top = 90.0
+    for text in lines:
+        sheet.write(text, 110, top, font)
+        top += 1.5 * size
+    count, rows = int(rng.integers(7, 11)), int(rng.integers(14, 26))
+    gap = size * rng.uniform(0.35, 0.9)
+    digits = int(rng.integers(3, 7))
+    cells = [
+        [f"{rng.integers(10 ** (digits - 1), 10**digits)}" for _ in range(count)]
+        for _ in range(rows)
+    ]
+    width = font.getlength("0" * digits) + gap
+    names = [str(name) for name in rng.choice(GOODS, rows, replace=False)]
+    first = 110 + max(map(font.getlength, names)) + gap
+    pairs = []
+    for number, (name, row) in enumerate(zip(names, cells, strict=True)):
+        y = top + (number + 2) * 1.4 * size
+        sheet.write(name, 110, y, font)
+        for at, text in enumerate(row):
+            sheet.write(text, first + at * width, y, font)
+        lines.append(" ".join([name, *row]))
+        pairs += [(name, text) for text in row]
+    rgb = photographed(sheet, rng, lean=rng.uniform(-1, 1))
     return LaidOut(rgb, tuple(lines), tuple(pairs))
 
 
@@ -335,9 +367,10 @@ def _bent_uneven(rng: np.random.Generator) -> LaidOut:
 
 KINDS: dict[str, Callable[[np.random.Generator], LaidOut]] = {
     "one": _columns(1), "two": _columns(2), "three": _columns(3), "margin": _margin,
-    "table": _table, "receipt": _receipt, "curl": _curl, "keystone_receipt": _keystone_receipt,
-    "bent": _bent, "bent_label": _bent_label, "keystone": _keystone,
-    "uneven": _lit("uneven"), "flash": _lit("flash"), "bent_uneven": _bent_uneven,
+    "table": _table, "sheet": _sheet, "receipt": _receipt, "curl": _curl,
+    "keystone_receipt": _keystone_receipt, "keystone": _keystone, "bent": _bent,
+    "bent_label": _bent_label, "bent_uneven": _bent_uneven, "uneven": _lit("uneven"),
+    "dark": _lit("dark"), "flash": _lit("flash"),
 }  # fmt: skip
 
 
