@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,9 @@ def load_picture(path: Path, max_pixels: int = 64_000_000, *, page: int = 1) -> 
     if is_heic(start):
         return _to_rgb(heic_picture(path, max_pixels))
     with contextlib.ExitStack() as opened:
-        file = opened.enter_context(io.BufferedReader(_png(path))) if _is_png(start) else path
+        file: Path | IO[bytes] = path
+        if _is_png(start):
+            file = opened.enter_context(io.BufferedReader(_png(path)))
         opened.enter_context(warnings.catch_warnings())
         picture = opened.enter_context(_open(path, file))
         # As in `_open`: TIFF's decoder warns of a short file before it fails.
@@ -107,7 +110,7 @@ def _png(path: Path) -> WithoutText:
         ) from error
 
 
-def _open(path: Path, file: Path | io.BufferedReader) -> Image.Image:
+def _open(path: Path, file: Path | IO[bytes]) -> Image.Image:
     """Read the header only; Pillow decodes pixels later, in `load`."""
     try:
         with warnings.catch_warnings():
@@ -142,7 +145,7 @@ def _decode(path: Path, picture: Image.Image) -> RgbPicture:
         ) from error
     # The decoded picture is given back before a turned copy is made.
     picture.close()
-    return np.ascontiguousarray(_TURNS.get(turn, lambda same: same)(rgb))
+    return np.ascontiguousarray(_TURNS[turn](rgb)) if turn in _TURNS else rgb
 
 
 _TURNS: Mapping[int, Callable[[RgbPicture], RgbPicture]] = MappingProxyType(

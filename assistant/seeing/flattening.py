@@ -7,6 +7,7 @@ the paper lies. Paper is moved up and down only: its letters keep their places f
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -91,13 +92,13 @@ def flat_page(rgb: RgbPicture) -> FlatPage | None:
     return _laid_flat(rgb, page, scale)
 
 
-def _letters(gray: NDArray[np.uint8]) -> NDArray[np.int32]:
+def _letters(gray: NDArray[Any]) -> NDArray[np.int64]:
     """What may be letters, (N, 4): left, top, width, height."""
     around = round(max(gray.shape) * AROUND) | 1
     light = cv2.blur(gray, (around, around)).astype(np.float32)
     ink = (cv2.GaussianBlur(gray, (3, 3), 0) < DARKER * light).astype(np.uint8)
     _, _, found, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    boxes, area = found[1:, :4], found[1:, 4]
+    boxes, area = found[1:, :4].astype(np.int64), found[1:, 4]
     width, height = boxes[:, 2], boxes[:, 3]
     solid = area > 0.12 * width * height
     likely = (height >= 5) & (height <= 90) & (width >= 2) & (width < 6 * height) & solid
@@ -108,7 +109,7 @@ def _letters(gray: NDArray[np.uint8]) -> NDArray[np.int32]:
     return np.asarray(boxes[(boxes[:, 3] > 0.5 * usual) & (boxes[:, 3] < 2.5 * usual)])
 
 
-def _chains(letters: NDArray[np.int32], size: float) -> list[list[int]]:
+def _chains(letters: NDArray[np.int64], size: float) -> list[list[int]]:
     """Letters that stand side by side in a line, from left to right."""
     follower = _followers(letters, size)
     before = np.full(len(letters), -1)
@@ -127,7 +128,7 @@ def _chains(letters: NDArray[np.int32], size: float) -> list[list[int]]:
     return chains
 
 
-def _followers(letters: NDArray[np.int32], size: float) -> NDArray[np.intp]:
+def _followers(letters: NDArray[np.int64], size: float) -> NDArray[np.intp]:
     """The letter to the right of each, at the same height and near; itself where there is none."""
     left, top, width, height = letters.T.astype(np.float64)
     right, middle = left + width, top + height / 2

@@ -119,7 +119,7 @@ def _cut_at_spaces(
     between = {match.span() for match in _FIGURES.finditer(line.text)}
     begin, left = 0, 0.0
     for span, gap in zip(_spaces(line.text), _matched(line.text, gaps), strict=True):
-        if span in between and gap in cuts:
+        if gap is not None and gap in cuts and span in between:
             yield replace(line, text=line.text[begin : span[0]], box=_part(line.box, left, gap.at))
             begin, left = span[1], gap.at
     yield replace(line, text=line.text[begin:], box=_part(line.box, left, 1.0)) if begin else line
