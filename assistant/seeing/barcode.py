@@ -97,9 +97,7 @@ def _read_in(rgb: RgbPicture, scale: float) -> list[Barcode]:
     return [replace(code, box=_scaled(code.box, 1 / scale)) for code in codes]
 
 
-def _is_sure(
-    code: Barcode, codes: Collection[Barcode], views: Sequence[Sequence[Barcode]]
-) -> bool:
+def _is_sure(code: Barcode, codes: Collection[Barcode], views: Sequence[Sequence[Barcode]]) -> bool:
     """True for a plausible code; for others, if two views agree and nothing else stands there."""
     if _is_plausible(code):
         return True

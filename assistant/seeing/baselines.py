@@ -22,7 +22,7 @@ MOST_BENT = 0.3
 text tells of them, the more the higher their powers are."""
 
 LEAST_LINES = 5
-"""So few lines of text tell nothing of the page but where it lies."""
+"""Fewer lines, of which two points are known each, tell nothing of the page but where it lies."""
 
 LEAST_GAIN = 6.0
 """How much better a shape must fit for each number that describes it, as a log likelihood."""
@@ -63,6 +63,7 @@ def baselines(
     *,
     orders: Sequence[tuple[int, int]] = ORDERS,
     noise_px: float = 1.0,
+    least_lines: int = LEAST_LINES,
 ) -> Baselines:
     """Find the baselines of a page from points of which some stand on one line.
 
@@ -70,6 +71,7 @@ def baselines(
     lines:    (N,), the number of the line that each point stands on, from 0 on.
     orders:   the shapes that are allowed, as (power of x, power of y).
     noise_px: how exactly the points are known.
+    least_lines: so few lines tell nothing of the page's shape.
     """
     points = np.asarray(points, np.float64)
     if len(points) == 0:
@@ -79,7 +81,7 @@ def baselines(
     scale = float(max(high - low)) / 2 or 1.0
     best: tuple[float, Baselines] | None = None
     for order in orders:
-        if best is not None and len(np.unique(lines)) < LEAST_LINES:
+        if best is not None and len(np.unique(lines)) < least_lines:
             break
         empty = Baselines((x, y), scale, np.zeros((order[0], order[1] + 1)))
         page, misfit = _fitted(empty, points, lines, noise_px)
@@ -125,7 +127,9 @@ def _from_means(values: Floats, lines: NDArray[np.intp], weight: Floats) -> Floa
 
 def _powers(page: Baselines, x: Floats, y: Floats) -> Floats:
     """The products of powers that `weights` belong to, (..., K)."""
-    u, v = (x - page.centre[0]) / page.scale, (y - page.centre[1]) / page.scale
+    # Beyond the text nothing is known: there the paper goes on as at the text's edge.
+    u = np.clip((x - page.centre[0]) / page.scale, -1, 1)
+    v = np.clip((y - page.centre[1]) / page.scale, -1, 1)
     highest, high_y = page.weights.shape
     powers = [u**j * v**k for j in range(1, highest + 1) for k in range(high_y)]
     return np.stack(powers, axis=-1) if powers else np.zeros((*np.shape(u), 0))

@@ -31,9 +31,24 @@ LEAST_CHAIN = 6
 LEAST_CHAINS = 3
 """Letters in a line, and such lines, that tell how paper lies."""
 
+ON_LINE, LEAST_ON_LINE = 0.25, 0.75
+"""Parts of a letter's height off its line at most, and the part of the letters that keep to it:
+print does, leaves and bricks do not."""
+
 LEAST_BENT_CHAINS = 2
 
+PAGE_LETTERS, PAGE_AREA = 100, 0.2
+"""Letters in lines on a page, and the part of the picture that they are spread over."""
+
+MANY_LETTERS = 250
+"""Letters that tell more than a plain bend."""
+
+PLAIN_SHAPES = ((1, 1), (2, 1), (3, 1))
 SHAPES = ((1, 1), (2, 1), (3, 1), (4, 2), (6, 2))
+LOOKS = 2
+LEVEL, STEEPEST = 0.25, 0.25
+"""Parts of a letter's height by which the next one may stand off, and how steep a line may be."""
+
 FEET = 0.08
 """Parts of their height by which the feet of letters lie off their line."""
 
@@ -69,27 +84,82 @@ class FlatPage:
         return x, float(self._page.bent(*small)[0]) / self._scale
 
 
-def flat_page(rgb: RgbPicture) -> FlatPage | None:
-    """A picture (H, W, 3) with its paper laid flat; None if it shows no lines of text that bend."""
+@dataclass(frozen=True, slots=True)
+class Print:
+    """The letters of a picture that stand in lines.
+
+    letters: (N, 4), left, top, width, height, line after line.
+    lines:   (N,), the line that each belongs to.
+    scale:   pixels here for one of the picture.
+    area:    of the picture, in pixels here.
+    specks:  all that may be letters, (N, 4).
+    """
+
+    letters: NDArray[np.int64]
+    lines: NDArray[np.intp]
+    scale: float
+    area: float
+    specks: NDArray[np.int64]
+
+    @property
+    def is_page(self) -> bool:
+        """True if print covers much of the picture, as on a page that is held before a camera."""
+        if len(self.letters) < PAGE_LETTERS:
+            return False
+        left, top, width, height = self.letters.T
+        across, down = np.ptp([left, left + width]), np.ptp([top, top + height])
+        return bool(across * down > PAGE_AREA * self.area)
+
+
+def print_of(rgb: RgbPicture) -> Print:
+    """Look for letters in lines in a picture (H, W, 3); dark ones on a lighter ground."""
     height, width = rgb.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     if scale < 1:
         gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    letters = _letters(gray)
-    if len(letters) < LEAST_LETTERS:
-        return None
-    size = float(np.median(letters[:, 3]))
-    chains = _chains(letters, size)
-    if len(chains) < LEAST_CHAINS:
-        return None
-    feet = np.concatenate([letters[chain] for chain in chains]).astype(np.float64)
-    points = np.stack([feet[:, 0] + feet[:, 2] / 2, feet[:, 1] + feet[:, 3]], axis=1)
-    lines = np.repeat(np.arange(len(chains)), [len(chain) for chain in chains])
-    page = baselines(points, lines, orders=SHAPES, noise_px=max(FEET * size, 0.5))
-    if not _is_bent(page, points, lines, size):
-        return None
-    return _laid_flat(rgb, page, scale)
+    specks = _letters(gray)
+    letters, lines = _in_lines(specks, specks)
+    return Print(letters, lines, scale, float(gray.size), specks)
+
+
+def flat_page(rgb: RgbPicture, found: Print) -> FlatPage | None:
+    """A picture (H, W, 3) with its paper laid flat; None if it shows no lines of text that bend."""
+    letters, lines = found.letters, found.lines
+    page = None
+    for _ in range(LOOKS):
+        if len(lines) < LEAST_LETTERS or lines[-1] + 1 < LEAST_CHAINS:
+            return None
+        size = float(np.median(letters[:, 3]))
+        points = _feet(letters)
+        shapes = SHAPES if len(lines) >= MANY_LETTERS else PLAIN_SHAPES
+        noise_px = max(FEET * size, 0.5)
+        page = baselines(points, lines, orders=shapes, noise_px=noise_px, least_lines=LEAST_CHAINS)
+        if page.weights.shape[0] < 2:
+            return None
+        # On paper that is nearly flat, letters of steep lines find their neighbours, too.
+        straight = found.specks.copy()
+        straight[:, 1] -= np.round(page.sunk(*_feet(straight).T)).astype(np.int64)
+        fit = page, points, lines, size
+        letters, lines = _in_lines(found.specks, straight)
+    return _laid_flat(rgb, page, found.scale) if page is not None and _is_bent(*fit) else None
+
+
+def _feet(letters: NDArray[np.int64]) -> NDArray[np.float64]:
+    left, top, width, height = letters.T.astype(np.float64)
+    return np.stack([left + width / 2, top + height], axis=1)
+
+
+def _in_lines(
+    specks: NDArray[np.int64], places: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """The specks (N, 4) that stand in lines, line after line, and the line of each.
+
+    places: where they are taken to be, (N, 4).
+    """
+    chains = _chains(places, float(np.median(places[:, 3]))) if len(places) else []
+    order = [number for chain in chains for number in chain]
+    return specks[order], np.repeat(np.arange(len(chains)), [len(chain) for chain in chains])
 
 
 def _letters(gray: NDArray[Any]) -> NDArray[np.int64]:
@@ -145,7 +215,8 @@ def _followers(letters: NDArray[np.int64], size: float) -> NDArray[np.intp]:
             np.abs(middle[near] - middle[number]),
             np.abs(top[near] + height[near] - top[number] - height[number]),
         )
-        fits = off < 0.25 * size + 0.35 * apart
+        steps = left[near] + width[near] / 2 - left[number] - width[number] / 2
+        fits = off < LEVEL * size + STEEPEST * steps
         if fits.any():
             near, cost = near[fits], (apart + 2 * off)[fits]
             follower[number] = near[np.argmin(cost)]
@@ -157,6 +228,10 @@ def _is_bent(
 ) -> bool:
     """True if enough lines leave the straight line between their ends."""
     if page.weights.shape[0] < 2:
+        return False
+    flat = page.flat(*points.T)
+    medians = np.array([np.median(flat[lines == line]) for line in range(int(lines[-1]) + 1)])
+    if float(np.mean(np.abs(flat - medians[lines]) < ON_LINE * size)) < LEAST_ON_LINE:
         return False
     bent = []
     count = np.bincount(lines)

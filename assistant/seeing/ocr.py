@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from assistant.errors import OcrError
-from assistant.seeing.flattening import flat_page
+from assistant.seeing.evening import evened
+from assistant.seeing.flattening import flat_page, print_of
 from assistant.seeing.gaps import read_apart
 from assistant.seeing.ocr_files import checked_models
 from assistant.seeing.page_boxes import (
@@ -103,8 +104,10 @@ class RapidOcrReader:
         self.load()
         began = time.monotonic()
         try:
-            page = flat_page(rgb)
-            seen = rgb if page is None else page.rgb
+            found = print_of(rgb)
+            lit = evened(rgb) if found.is_page else rgb
+            page = flat_page(lit, found)
+            seen = lit if page is None else page.rgb
             for part in self._read_parts(seen, began + limit_s, cancelled):
                 lines = tuple(read_apart(seen, part.lines, self._read_crops))
                 yield replace(part, lines=lines if page is None else tuple(map(page.line, lines)))

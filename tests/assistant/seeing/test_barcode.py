@@ -84,6 +84,7 @@ def test_public_samples_are_read_right_in_every_direction(data_dir: Path) -> Non
 
 def hit(text: str, top: int, bottom: int) -> Any:
     """What the library reports of a code between two rows of the picture."""
+
     def corner(x: int, y: int) -> Any:
         return SimpleNamespace(x=x, y=y)
 
@@ -96,9 +97,7 @@ def hit(text: str, top: int, bottom: int) -> Any:
 
 def read_of(monkeypatch: pytest.MonkeyPatch, views: dict[int, list[Any]]) -> list[str]:
     """What is told of a picture 400 wide whose views, by their widths, give these hits."""
-    monkeypatch.setattr(
-        zxingcpp, "read_barcodes", lambda bgr, **_: views.get(bgr.shape[1], [])
-    )
+    monkeypatch.setattr(zxingcpp, "read_barcodes", lambda bgr, **_: views.get(bgr.shape[1], []))
     return [code.text for code in read_barcodes(np.zeros((300, 400, 3), np.uint8))]
 
 
