@@ -6,10 +6,11 @@ at the values, the basis and the notes.
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from assistant.frames import Frame
 from assistant.seeing.text import TextLine
+from assistant.text.tokens import Kind
 
 
 class Basis(enum.Enum):
@@ -47,6 +48,7 @@ class NoteKind(enum.Enum):
     IMPOSSIBLE = "impossible"
     """A date that no calendar has."""
     HARD_TO_READ = "hard_to_read"
+    """The recognizer doubts a line; of a whole page, how many, such as "2 of 40"."""
     UNVERIFIED = "unverified"
     """Medicine or money, and nothing in the text confirms it."""
     MORE = "more"
@@ -69,6 +71,10 @@ class NoteKind(enum.Enum):
     LIGHT_HINT = "light_hint"
     FROM_BEFORE = "from_before"
     """It is about an older picture than what is in view."""
+    OF_FILE = "of_file"
+    """It is about a picture file: no other view of it comes."""
+    CAN = "can"
+    """What this picture can be asked for; see `skills.way_on`."""
     # Asked again in another way.
     AGREED = "agreed"
     SAME_AGAIN = "same_again"
@@ -115,11 +121,15 @@ class Found:
     value: the characters as printed; or a model's words, a colour, a level: then `lines` is empty.
     label: what stands before it on its line, as printed; of what is seen, what it is; or None.
     lines: the evidence.
+    kind: what the value is, such as a telephone number; None for words, or where nobody knows.
+    language: of what is printed, two letters; None where it does not show one.
     """
 
     value: str
     label: str | None = None
     lines: tuple[TextLine, ...] = ()
+    kind: Kind | None = None
+    language: str | None = field(default=None, compare=False)
 
     @property
     def confidence(self) -> float | None:
@@ -154,6 +164,21 @@ class Answer:
     def note(self, kind: NoteKind) -> Note | None:
         """The first note of a kind, or None."""
         return next((note for note in self.notes if note.kind is kind), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Some characters of what is said, and how they are to be spoken.
+
+    language: two letters; None for the user's own, and for print that does not show its language.
+    kind:     what they are as a whole, such as an amount of money; None for words.
+    quoted:   whether they are printed in the picture; else they are words of Sightline's own.
+    """
+
+    text: str
+    language: str | None = None
+    kind: Kind | None = None
+    quoted: bool = False
 
 
 Piece = Answer | str

@@ -8,7 +8,6 @@ import argparse
 import errno
 import io
 import logging
-import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -19,14 +18,15 @@ from assistant.commands.exits import (
     ANSWERED,
     BAD_INPUT,
     EXIT_CODES,
-    INTERRUPTED,
     UNEXPECTED,
     leave,
     print_error,
 )
 from assistant.errors import AssistantError, UsageError
+from models import endings
 from models.errors import ModelsError
 from models.socket_filter import Offline, give_up_internet
+from models.system_errors import OUT_OF_MEMORY, is_out_of_memory
 
 EXAMPLES = """\
 examples:
@@ -46,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv: None stands for the command line of this process. It then gives up the right to open
         internet sockets, and may end here.
     """
-    if argv is None:
-        return leave(_run(None, give_up_internet))
-    return _run(argv, _go_on_as_before)
+    if argv is not None:
+        return _run(argv, _go_on_as_before)
+    return leave(endings.run(lambda: _run(None, give_up_internet)))
 
 
 def _go_on_as_before() -> Offline:
@@ -68,18 +68,22 @@ def _run(argv: Sequence[str] | None, go_offline: Callable[[], Offline]) -> int:
             options.go_offline = go_offline
         elif not options.goes_online:
             go_offline()
+        if argv is None:
+            endings.stop_by_exception()
         code: int = options.run(options)
-        return code
+        return endings.finish(code)
     except (AssistantError, ModelsError) as error:
         print_error(str(error))
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; what Python flushes at exit goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ANSWERED
+        return endings.NO_RESOURCES if is_out_of_memory(error) else BAD_INPUT
+    except KeyboardInterrupt as error:
+        endings.say(endings.words_of(error))
+        return endings.finish(endings.code_of(error))
     except Exception as error:
+        if isinstance(error, OSError) and (error.errno == errno.EPIPE or endings.output_fault()):
+            return endings.finish(ANSWERED, error)
+        if is_out_of_memory(error):
+            print_error(OUT_OF_MEMORY)
+            return endings.NO_RESOURCES
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             print_error(f"{error.filename}: the path is too long; give a shorter one")
             return BAD_INPUT

@@ -1,5 +1,7 @@
 """Everything that `assistant` raises on purpose. A message names the cause and the way out."""
 
+from models.plain_text import escaped
+
 
 class AssistantError(Exception):
     """Root of the tree; a front end shows or speaks it as one sentence, `str(error)`.
@@ -9,6 +11,8 @@ class AssistantError(Exception):
     """
 
     def __init__(self, cause: str, way_out: str = "") -> None:
+        # Names and values out of files and lines are part of many causes.
+        cause = "\n".join(map(escaped, cause.split("\n")))
         super().__init__(cause, way_out)
         self.cause, self.way_out = cause, way_out
 

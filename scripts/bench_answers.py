@@ -4,6 +4,7 @@
     python scripts/bench_answers.py DATA [--half HALF] [--kind KIND] [--show] [--out FILE]
     python scripts/bench_answers.py DATA --in-process --half dev --show      (seconds, for tuning)
     python scripts/bench_answers.py DATA --receipts [--half ...]             (25 receipts x 7)
+    python scripts/bench_answers.py DATA --real-questions
     python scripts/bench_answers.py DATA --cases DATA/reports/cases.jsonl
 
 HALF is dev, held, both (of them), dev2 or sealed. The documents are drawn into runs/exam;
@@ -62,10 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--receipts", action="store_true", help="the shared receipts")
     parser.add_argument("--in-process", action="store_true", help="over kept lines of text")
     parser.add_argument("--lines", type=Path, default=RUNS / "lines.json", help="where they are")
+    parser.add_argument("--meaning", type=Path, help="a model's folder, for --in-process")
     parser.add_argument("--reading", action="store_true", help="how well drawn pictures are read")
     parser.add_argument("--assistant", type=Path, default=Path(sys.executable).parent / "assistant")
+    parser.add_argument(
+        "--real-questions", action="store_true", help="which skills real questions go to"
+    )
     parser.add_argument("--out", type=Path, help="JSON report")
     options = parser.parse_args(argv)
+    if options.real_questions:
+        return real_questions(options.data, options.out)
     folders = [RUNS, options.data]
     chosen: dict[str, list[Case]] = {}
     half = options.half or ("" if options.cases or options.receipts else "dev")
@@ -111,6 +118,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def real_questions(data: Path, out: Path | None) -> int:
+    """Report where questions go that blind people asked about their own photographs."""
+    from exam.real_questions import read_questions, routed
+
+    found = routed(read_questions(data / "text" / "real_questions_dev.tsv"))
+    for skill, count in found["skills"].items():
+        print(f"{count:5}  {skill}")
+    print(f"about text, refused as unknown: {found['about_text_refused_as_unknown']}")
+    place = out or ROOT / "scripts" / "results" / "real_questions.json"
+    text = json.dumps({"schema": SCHEMA, **found}, indent=1, ensure_ascii=False)
+    place.write_text(text + "\n", encoding="utf-8")
+    return 0
+
+
 def ask(cases: Sequence[Case], place: Place, options: argparse.Namespace) -> dict[str, Given]:
     """What the assistant says to each case, by its id."""
     # A picture is read aloud first, so that no question's time is that of the reading.
@@ -126,7 +147,7 @@ def ask(cases: Sequence[Case], place: Place, options: argparse.Namespace) -> dic
             from exam.lines import KeptLines
 
             read = KeptLines(options.lines).read_all([place(picture) for picture, _ in groups])
-            asker = asked_in_process(list(read))
+            asker = asked_in_process(list(read), options.meaning)
         else:
             asker = asked_of_process(
                 [str(options.assistant), "--json", "--no-speech", "--camera", "none"],

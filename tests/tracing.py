@@ -11,12 +11,17 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# The calls that name an address, and the one that could make them unseen.
-_NETWORK = "connect,bind,sendto,sendmsg,sendmmsg,io_uring_setup"
+OWN_NETWORK = Path(__file__).with_name("own_network.py")
+UNHELD = Path(__file__).with_name("unheld.py")
+
+# The calls that name an address or open a socket, and the one that could do both unseen.
+_NETWORK = "connect,bind,sendto,sendmsg,sendmmsg,io_uring_setup,socket"
+_NOT_FILES = (*_NETWORK.split(","), "seccomp")
 # Those that one machine lacks (open, on arm64) are left out there.
 _FILES = "?open,openat,?openat2,?creat,?mkdir,mkdirat,?rename,?renameat,renameat2,symlinkat,?mknod"
 
@@ -25,6 +30,15 @@ _ADDRESS = re.compile(
     r"sa_family=AF_INET6?, sin6?_port=htons\((?P<port>\d+)\)"
     r"(?:, sin_addr=inet_addr\(\"(?P<four>[^\"]+)\"\)"
     r"|.*?inet_pton\(AF_INET6, \"(?P<six>[^\"]+)\")"
+)
+_REFUSED = re.compile(r"\bsocket\((?P<what>AF_(?!UNIX|NETLINK)\w+, .*)\) += -1 E(?:ACCES|PERM)\b")
+_FILTERED = re.compile(r"\bseccomp\(SECCOMP_SET_MODE_FILTER, .*\) += 0$")
+# What asks for a socket without wanting one: the filter's own test, and urllib3 when it is
+# imported, which looks whether this machine has IPv6.
+_HARMLESS = (
+    "AF_INET, SOCK_DGRAM|SOCK_CLOEXEC, IPPROTO_UDP",
+    "AF_INET6, SOCK_DGRAM|SOCK_CLOEXEC, IPPROTO_UDP",
+    "AF_INET6, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_IP",
 )
 _UNIX = re.compile(r"sa_family=AF_UNIX, sun_path=@?\"(?P<path>[^\"]*)\"")
 _PLACE = re.compile(r"(?:(?:AT_FDCWD|\d+)<(?P<folder>[^>]*)>, )?\"(?P<path>[^\"]*)\"")
@@ -65,6 +79,9 @@ class Traced:
     """How a traced program ended, what it printed, and what it asked of the kernel.
 
     written: absolute paths that were opened for writing, made, or renamed.
+    refused: sockets that the kernel did not give, as strace writes them.
+    filters: how often a process gave the right to internet sockets up.
+    packets: addresses to which the kernel would have sent a packet; None if none were counted.
     """
 
     code: int
@@ -72,10 +89,17 @@ class Traced:
     error: str
     calls: tuple[Call, ...]
     written: frozenset[Path]
+    refused: tuple[str, ...]
+    filters: int
+    packets: tuple[str, ...] | None
 
     def leaving(self) -> list[Call]:
         """The calls that leave this machine."""
         return [call for call in self.calls if call.leaves()]
+
+    def tried(self) -> list[str]:
+        """Sockets that a library wanted and did not get: it would have left this machine."""
+        return [what for what in self.refused if what not in _HARMLESS]
 
 
 @functools.cache
@@ -96,18 +120,28 @@ def start_traced(
     environment: Mapping[str, str],
     work: Path,
     cut_off: bool,
+    held: bool,
 ) -> subprocess.Popen[str]:
     """Start a program under strace, with a pipe for its input; `finish` ends it.
 
-    folder:  where its calls and what it prints are written, as `calls`, `out` and `error`.
+    folder:  where its calls and what it prints are written, as `calls`, `out`, `error`, and
+        `packets` where they are counted.
     work:    the folder in which it starts.
     cut_off: in a network of its own, without any way out, where the kernel permits it; what fails
              a test is sent nowhere then. Servers of this machine cannot be reached either.
+    held:    False for one that may not give internet sockets up: what its libraries do by
+             themselves is seen then, and not what the kernel makes of it.
     """
-    before = _own_network() if cut_off else ()
+    before: tuple[str, ...] = ()
+    if cut_off and _own_network():
+        before = (*_own_network(), sys.executable, str(OWN_NETWORK), str(folder / "packets"))
+    # Calls that are refused by a filter are seen without the fast way only.
+    strace = _strace() if held else _fast_strace() or _strace()
+    if not held:
+        command = (sys.executable, UNHELD, *command)
     with (folder / "out").open("w") as out, (folder / "error").open("w") as error:
         return subprocess.Popen(
-            [*before, *_strace(), "-o", str(folder / "calls"), *map(str, command)],
+            [*before, *strace, "-o", str(folder / "calls"), *map(str, command)],
             env=dict(environment),
             cwd=work,
             stdin=subprocess.PIPE,
@@ -135,21 +169,37 @@ def finish(
             process.wait()
     calls: list[Call] = []
     written: set[Path] = set()
+    refused: list[str] = []
+    filters = 0
     for line in (folder / "calls").read_text(errors="surrogateescape").splitlines():
         calls += _calls(line)
         written |= _written(line, work)
+        refused += [found["what"] for found in _REFUSED.finditer(line)]
+        filters += bool(_FILTERED.search(line))
     out, error = ((folder / name).read_text(errors="replace") for name in ("out", "error"))
-    return Traced(process.returncode, out, error, tuple(calls), frozenset(written))
+    return Traced(
+        process.returncode, out, error, tuple(calls), frozenset(written), tuple(refused), filters,
+        _packets(folder / "packets"),
+    )  # fmt: skip
+
+
+def _packets(report: Path) -> tuple[str, ...] | None:
+    first, *addresses = report.read_text().split("\n") if report.exists() else [""]
+    return tuple(filter(None, addresses)) if first == "counted" else None
+
+
+def _strace() -> tuple[str, ...]:
+    # Without abbreviations: of a list of messages only the first would be shown.
+    return ("strace", "-f", "-y", "-s", "0", "-e", "abbrev=none", "-e", "signal=none",
+            "-e", f"trace={_NETWORK},seccomp,{_FILES}")  # fmt: skip
 
 
 @functools.cache
-def _strace() -> tuple[str, ...]:
-    # Without abbreviations: of a list of messages only the first would be shown.
-    command = ("strace", "-f", "-y", "-s", "0", "-e", "abbrev=none", "-e", "signal=none",
-               "-e", f"trace={_NETWORK},{_FILES}")  # fmt: skip
-    fast = (*command, "--seccomp-bpf")  # stops at these calls only; since strace 5.3
+def _fast_strace() -> tuple[str, ...]:
+    """Stops at the calls that count only; since strace 5.3, and empty before."""
+    fast = (*_strace(), "--seccomp-bpf")
     done = subprocess.run([*fast, "-o", "/dev/null", "true"], capture_output=True)
-    return command if done.returncode else fast
+    return () if done.returncode else fast
 
 
 @functools.cache
@@ -181,7 +231,7 @@ def _calls(line: str) -> list[Call]:
 
 def _written(line: str, folder: Path) -> set[Path]:
     called = _CALL.match(line)
-    if called is None or called["name"] in _NETWORK.split(",") or " = -1 " in line:
+    if called is None or called["name"] in _NOT_FILES or " = -1 " in line:
         return set()
     if called["name"].startswith("open") and not _WRITES.search(line):
         return set()

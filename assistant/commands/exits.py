@@ -6,8 +6,9 @@ import sys
 import threading
 
 from assistant.text.printable import one_line
+from models.endings import say
 
-ANSWERED, UNEXPECTED, BAD_INPUT, NO_AUDIO, INTERRUPTED = 0, 1, 2, 3, 130
+ANSWERED, UNEXPECTED, BAD_INPUT, NO_AUDIO = 0, 1, 2, 3
 
 EXIT_CODES = """\
 exit codes:
@@ -15,13 +16,17 @@ exit codes:
   1  unexpected failure of the program
   2  bad input: a file, folder, question or option that cannot be used; nothing was written
   3  answered in text, but the file of --answer-audio could not be made
+  71  there is not enough memory
+  74  the output could not be written, so an answer may be lost; a reader that stops is no failure
+  129  stopped because the terminal was closed
   130  stopped with Ctrl+C
+  143  stopped by another program or the system
 """
 
 
 def print_error(text: str) -> None:
     """Print what failed as one line on standard error."""
-    print(f"error: {one_line(text)}", file=sys.stderr)
+    say(f"error: {one_line(text)}")
 
 
 def leave(code: int) -> int:

@@ -11,7 +11,7 @@ from assistant.devices.portaudio import keep_libraries_quiet
 from assistant.errors import UsageError
 from assistant.hearing.vosk_recognizer import check_model_folder
 from assistant.session.session import Session
-from assistant.settings.file import load_settings, wrong_text
+from assistant.settings.file import load_settings, remove_left_overs, wrong_text
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from assistant.wiring import Live, keep_stream
@@ -25,6 +25,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         AssistantError: an option that cannot be used.
     """
+    remove_left_overs(settings_file())
     settings, wrong = load_settings(settings_file())
     settings = with_options(settings, options)
     front = choose_front(options, os.environ, settings, on_terminal=_on_terminal())
@@ -38,11 +39,14 @@ def run(options: argparse.Namespace) -> int:
     session = live.session
     if wrong:
         session.fail(wrong_text(settings_file(), wrong))
-    # Programs and scripts are not asked; they have --no-speech and /set.
-    live.start(ask_how_to_speak=front != "json" and sys.stdin.isatty())
-    if options.picture is not None:
-        session.open_picture(options.picture)
     try:
+        # Programs and scripts are not asked; they have --no-speech and /set.
+        live.start(
+            ask_how_to_speak=front != "json" and sys.stdin.isatty(),
+            has_picture=options.picture is not None,
+        )
+        if options.picture is not None:
+            session.open_picture(options.picture)
         _run_front(front, session)
     finally:
         live.close()

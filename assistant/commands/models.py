@@ -9,7 +9,14 @@ from typing import Any
 from assistant.errors import AssistantError, DamagedFileError
 from assistant.machine import size_text
 from assistant.models_store.installed import faults, is_installed, model_folder, read_record
-from models.catalog import CatalogModel, HubSource, find_model, known_models
+from models.catalog import (
+    ArchiveSource,
+    CatalogModel,
+    HubSource,
+    WheelSource,
+    find_model,
+    known_models,
+)
 
 DONE, DAMAGED = 0, 1
 
@@ -80,11 +87,18 @@ def _entry(model: CatalogModel) -> dict[str, object]:
         "licence_address": model.licence_address,
         "download_bytes": model.download_bytes,
         "memory_bytes": model.memory_bytes,
-        "source": source.repository if isinstance(source, HubSource) else source.address,
+        "source": _source_text(source),
         "sha256": None if isinstance(source, HubSource) else source.sha256 or None,
         "installed": installed,
         "folder": str(model_folder(model.name)) if installed else None,
     }
+
+
+def _source_text(source: ArchiveSource | HubSource | WheelSource) -> str:
+    """Where a model comes from: an address, a repository of the hub, or a package."""
+    if isinstance(source, HubSource):
+        return source.repository
+    return source.name if isinstance(source, WheelSource) else source.address
 
 
 def _pull(options: argparse.Namespace) -> int:

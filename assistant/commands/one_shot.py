@@ -7,20 +7,23 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from assistant.answers import Answer, Basis
+from assistant.answers import Answer, Basis, Said
 from assistant.audio import AudioClip, check_wav_output, join_clips, read_question, write_wav
 from assistant.commands.exits import ANSWERED, EXIT_CODES, NO_AUDIO, print_error
 from assistant.errors import PlayerError, SynthesizerError, UsageError
+from assistant.frames import Sheet
 from assistant.hearing.vosk_recognizer import MODEL_VARIABLE
 from assistant.inference.opening import ModelOpener
 from assistant.session.events import answer_json
+from assistant.session.pages import open_page
 from assistant.session.voice import OWN_VOICE
 from assistant.settings.file import load_settings
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from assistant.skills import router
 from assistant.speech.engine import Synthesizer
-from assistant.speech.rendering import spoken_sentences
+from assistant.speech.parts import Parts
+from assistant.speech.rendering import spoken_parts, spoken_sentences
 from assistant.stopwatch import Stopwatch
 from assistant.ui.plain import PlainFront
 from assistant.wiring import (
@@ -29,7 +32,6 @@ from assistant.wiring import (
     open_recognizer,
     open_synthesizer,
 )
-from models.pictures import RgbPicture, load_picture
 
 SILENT_PEAK = 150
 """Largest sample of a recording in which nobody speaks: a quiet room, not a voice."""
@@ -71,6 +73,9 @@ def _add_options(parser: argparse.ArgumentParser, run: Callable[[argparse.Namesp
         "picture", type=Path, metavar="PICTURE", help="a JPEG, PNG, WebP, HEIC or PDF file"
     )
     parser.add_argument(
+        "--page", type=_page_number, default=1, metavar="N", help="of a PDF, from 1 (default: 1)"
+    )
+    parser.add_argument(
         "--answer-audio",
         type=Path,
         metavar="WAV",
@@ -85,6 +90,13 @@ def _add_options(parser: argparse.ArgumentParser, run: Callable[[argparse.Namesp
     parser.set_defaults(run=run)
 
 
+def _page_number(text: str) -> int:
+    """A page's number; argparse names the option in its error."""
+    if not text.isdecimal() or not 0 < int(text) < 10_000:
+        raise argparse.ArgumentTypeError(f"{text}: not the number of a page; give 1 or more")
+    return int(text)
+
+
 def _ask(options: argparse.Namespace) -> int:
     front = PlainFront(as_json=options.json)
     stopwatch = Stopwatch()
@@ -95,7 +107,7 @@ def _ask(options: argparse.Namespace) -> int:
     speech = _Speech(options, settings, front, stopwatch)
     try:
         with stopwatch.stage("load_picture"):
-            picture = load_picture(options.picture)
+            file, frame = open_page(options.picture, options.page)
         question = options.question or _hear(options, settings, stopwatch)
         front.line("you", question)
         speech.start()
@@ -110,8 +122,8 @@ def _ask(options: argparse.Namespace) -> int:
             # A folder that was named must be usable, also if this question would not need it.
             with stopwatch.stage("load_model"):
                 opener.open()
-        answers = one_shot_answerer(opener, stopwatch).answer_all(picture, question)
-        return _deliver(answers, question, front, speech, stopwatch, with_text=False)
+        answers = one_shot_answerer(opener, stopwatch).answer_all(frame.rgb, question)
+        return _deliver(answers, question, front, speech, stopwatch, file.sheet, with_text=False)
     finally:
         speech.close()
 
@@ -124,10 +136,10 @@ def _read(options: argparse.Namespace) -> int:
     speech = _Speech(options, settings, front, stopwatch)
     try:
         with stopwatch.stage("load_picture"):
-            picture: RgbPicture = load_picture(options.picture)
+            file, frame = open_page(options.picture, options.page)
         speech.start()
-        answer = one_shot_answerer(_no_model, stopwatch).read(picture)
-        return _deliver([answer], None, front, speech, stopwatch, with_text=True)
+        answer = one_shot_answerer(_no_model, stopwatch).read(frame.rgb)
+        return _deliver([answer], None, front, speech, stopwatch, file.sheet, with_text=True)
     finally:
         speech.close()
 
@@ -194,13 +206,14 @@ class _Speech:
         self._file: Path | None = options.answer_audio
         self._overwrite: bool = options.overwrite
         self._volume = settings.speech_volume
+        self._texts = settings.speech_texts
         self._front = front
         self._stopwatch = stopwatch
         self._synthesizer: Synthesizer | None = None
         # Never over a screen reader: who has chosen one gets files that were asked for, no sound.
         speaks = settings.speech_mode in OWN_VOICE and not (options.no_speech or options.json)
         if self._file is not None or speaks:
-            self._synthesizer = open_synthesizer(settings)
+            self._synthesizer = open_synthesizer(settings, notice=front.status)
 
     def start(self) -> None:
         """Let the speech engine start while the picture is looked at."""
@@ -214,14 +227,14 @@ class _Speech:
         if self._synthesizer is None:
             return True
         sentences = [
-            sentence
+            spoken
             for answer, text in zip(answers, texts, strict=True)
-            for sentence in spoken_sentences(answer.basis, text)
+            for spoken in self._sentences(answer, text)
         ]
         try:
             if self._file is not None:
                 with self._stopwatch.stage("synthesize"):
-                    clips = [self._synthesizer.synthesize(sentence) for sentence in sentences]
+                    clips = [self._synthesizer.synthesize(*sentence) for sentence in sentences]
                 write_wav(self._file, join_clips(clips), overwrite=self._overwrite)
             else:
                 self._play(sentences)
@@ -234,13 +247,18 @@ class _Speech:
             self._front.status(said)
         return True
 
-    def _play(self, sentences: Sequence[str]) -> None:
+    def _sentences(self, answer: Answer, text: str) -> list[tuple[str, tuple[Said, ...]]]:
+        """The sentences of an answer with their parts, in the order in which they are spoken."""
+        parts = Parts(spoken_parts(answer.basis, router.told(answer), self._texts))
+        return [(each, parts.of(each)) for each in spoken_sentences(answer.basis, text)]
+
+    def _play(self, sentences: Sequence[tuple[str, tuple[Said, ...]]]) -> None:
         assert self._synthesizer is not None
         player = open_player()
         player.set_volume(self._volume)
         for sentence in sentences:
             with self._stopwatch.stage("synthesize"):
-                clip: AudioClip = self._synthesizer.synthesize(sentence)
+                clip: AudioClip = self._synthesizer.synthesize(*sentence)
             with self._stopwatch.stage("play"):
                 player.play(clip)
 
@@ -255,16 +273,22 @@ def _deliver(
     front: PlainFront,
     speech: _Speech,
     stopwatch: Stopwatch,
+    sheet: Sheet,
     *,
     with_text: bool,
 ) -> int:
     """Print first, then speak: text must never wait for sound."""
     texts = [router.say(answer) for answer in answers]
+    named = any(sheet.is_named_by(line) for text in texts for line in text.splitlines())
+    if sheet.pages > 1 and not named:
+        way_on = f" For the next one: --page {sheet.page + 1}." if sheet.page < sheet.pages else ""
+        front.status(f"{sheet.name}.{way_on}")
     for answer, text in zip(answers, texts, strict=True):
         front.answer(answer.basis, text)
     spoken = speech.say(answers, texts)
     if front.as_json:
         report = _report(answers, texts, question, stopwatch, with_text)
+        report |= {"page": sheet.page, "pages": sheet.pages}
         # Where the output cannot hold every character, JSON has an escape for it.
         unicode = (sys.stdout.encoding or "").lower().startswith("utf")
         print(json.dumps(report, ensure_ascii=not unicode))

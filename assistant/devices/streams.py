@@ -19,7 +19,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,10 +47,9 @@ PAUSE_S = 0.05
 MOST_POINTS = 100_000_000
 MOST_WORDS_BYTES = 10_000
 
-_NO_KEEPER = CameraError(
-    "the process that may read the stream has ended", "end Sightline and start it again"
-)
-_NO_READER = CameraError("the process that reads the stream has ended", "it is started again")
+_NO_KEEPER = ("the process that may read the stream has ended", "end Sightline and start it again")
+_NO_READER = ("the process that reads the stream has ended", "it is started again")
+"""Cause and way out."""
 
 
 def is_address(source: str) -> bool:
@@ -90,16 +89,16 @@ class StreamKeeper:
         Raises:
             CameraError: no pictures come from there, or one of the processes has ended.
         """
-        if self._process is None or self._process.poll() is not None:
-            raise CameraError(_NO_KEEPER.cause, _NO_KEEPER.way_out)
+        if not self._is_there():
+            raise CameraError(*_NO_KEEPER)
         ours, theirs = socket.socketpair()
         with contextlib.closing(theirs):
             try:
                 socket.send_fds(self._channel, [NEXT], [theirs.fileno()])
             except OSError as error:
                 ours.close()
-                raise CameraError(_NO_KEEPER.cause, _NO_KEEPER.way_out) from error
-        return StreamCapture(ours)
+                raise CameraError(*_NO_KEEPER) from error
+        return StreamCapture(ours, self._is_there)
 
     def close(self) -> None:
         """End the keeper; readers end with their own sockets."""
@@ -108,17 +107,25 @@ class StreamKeeper:
             self._process.kill()
             self._process.wait()
 
+    def _is_there(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
 
 class StreamCapture:
     """The frames of one reader; used by one thread."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(
+        self, channel: socket.socket, has_keeper: Callable[[], bool] = lambda: True
+    ) -> None:
         """Wait until the reader has opened the stream.
+
+        has_keeper: says whether another reader could take its place.
 
         Raises:
             CameraError: it could not, or has ended.
         """
         self._channel = channel
+        self._has_keeper = has_keeper
         self._next_s = 0.0
         try:
             channel.settimeout(OPEN_LIMIT_S)
@@ -127,7 +134,7 @@ class StreamCapture:
                 cause, way_out = (self._receive(length).decode() for length in lengths)
                 raise CameraError(cause, way_out)
             if kind != OPENED:
-                raise CameraError(_NO_READER.cause, _NO_READER.way_out)
+                raise self._ended()
             channel.settimeout(READ_LIMIT_S)
         except CameraError:
             self.close()
@@ -144,17 +151,20 @@ class StreamCapture:
         try:
             self._channel.sendall(NEXT)
         except OSError as error:
-            raise CameraError(_NO_READER.cause, _NO_READER.way_out) from error
+            raise self._ended() from error
         kind, height, width = self._header()
         if kind == NO_FRAME:
             return None
         if kind != FRAME or not 0 < height * width <= MOST_POINTS:
-            raise CameraError(_NO_READER.cause, _NO_READER.way_out)
+            raise self._ended()
         return np.frombuffer(self._receive(height * width * 3), np.uint8).reshape(height, width, 3)
 
     def close(self) -> None:
         """End the reader."""
         self._channel.close()
+
+    def _ended(self) -> CameraError:
+        return CameraError(*(_NO_READER if self._has_keeper() else _NO_KEEPER))
 
     def _header(self) -> tuple[int, int, int]:
         kind, first, second = HEADER.unpack(self._receive(HEADER.size))
@@ -168,8 +178,8 @@ class StreamCapture:
             try:
                 count = self._channel.recv_into(left)
             except OSError as error:  # also where none come in time
-                raise CameraError(_NO_READER.cause, _NO_READER.way_out) from error
+                raise self._ended() from error
             if not count:
-                raise CameraError(_NO_READER.cause, _NO_READER.way_out)
+                raise self._ended()
             left = left[count:]
         return whole

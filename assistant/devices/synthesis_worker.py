@@ -21,9 +21,11 @@ def main() -> int:
     replies = _take_standard_output()
     try:
         engine, trouble = _start_engine()
-        _reply(replies, {"ready": trouble is None, "error": trouble})
+        voices = _Voices(engine)
+        ready = {"ready": trouble is None, "error": trouble, "languages": voices.languages}
+        _reply(replies, ready)
         for line in sys.stdin:
-            _reply(replies, _serve(engine, json.loads(line)))
+            _reply(replies, _serve(engine, voices, json.loads(line)))
     finally:
         # Standard input ends also when the parent was killed: no speech may outlive it.
         shutil.rmtree(folder, ignore_errors=True)
@@ -59,15 +61,85 @@ def _start_engine() -> tuple[Any, str | None]:
         return None, f"{type(error).__name__}: {error}"
 
 
-def _serve(engine: Any, request: dict[str, Any]) -> dict[str, Any]:
+class _Voices:
+    """The engine's voices: the one that it began with, and one for each language."""
+
+    def __init__(self, engine: Any) -> None:
+        self._usual: str | None = None
+        self._now: str | None = None
+        self._spoken: dict[str, list[str]] = {}
+        if engine is None:
+            return
+        try:
+            # Its own thread is still taking over what it began with.
+            _wait_for_espeak()
+            usual = engine.getProperty("voice")
+            for voice in engine.getProperty("voices"):
+                self._spoken[str(voice.id)] = list(filter(None, map(_code, voice.languages)))
+        except Exception:  # as below: an engine that cannot name its voices still speaks
+            self._spoken = {}
+            return
+        if isinstance(usual, str) and usual in self._spoken:
+            self._usual = self._now = usual
+        else:
+            # What cannot be gone back to must not be left.
+            self._spoken = {}
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages, two or three letters, that some voice speaks."""
+        return sorted({code.split("-")[0] for codes in self._spoken.values() for code in codes})
+
+    def choose(self, engine: Any, wanted: str | None, language: str | None) -> list[str] | None:
+        """Take the voice of a name, or one of a language; the names of all if it is not there."""
+        if wanted is not None:
+            known = [str(voice.id) for voice in engine.getProperty("voices")]
+            if wanted not in known:
+                return known
+        chosen = wanted if wanted is not None else self._usual
+        if language is not None:
+            chosen = self._speaking(language, chosen)
+        if chosen is not None and (chosen != self._now or wanted is not None):
+            engine.setProperty("voice", chosen)
+            self._now = chosen
+        return None
+
+    def _speaking(self, language: str, usual: str | None) -> str | None:
+        """The usual voice if it speaks the language, else the plainest one that does."""
+        mine = {
+            name: codes
+            for name, codes in self._spoken.items()
+            if any(code.split("-")[0] == language for code in codes)
+        }
+        if not mine or usual in mine:
+            return usual
+        # Of German and Austrian, German; voices of a second engine inside this one may lack data.
+        return min(
+            mine,
+            key=lambda name: (
+                name.startswith("mb/"),
+                not name.endswith("/" + language),
+                language not in mine[name],
+                len(name),
+            ),
+        )
+
+
+def _code(language: Any) -> str | None:
+    """A language as engines give it (de_DE, b"\x05de", German) as "de-de", or None."""
+    text = language.decode("utf-8", "ignore") if isinstance(language, bytes) else str(language)
+    text = text.strip("\x00\x01\x02\x03\x04\x05\x06\x07 ").replace("_", "-").lower()
+    first = text.split("-")[0]
+    return text if 2 <= len(first) <= 3 and first.isalpha() else None
+
+
+def _serve(engine: Any, voices: _Voices, request: dict[str, Any]) -> dict[str, Any]:
     if engine is None:
         return {"error": "no speech engine"}
     try:
-        if request["voice"] is not None:
-            known = [str(voice.id) for voice in engine.getProperty("voices")]
-            if request["voice"] not in known:
-                return {"missing_voice": True, "known": known}
-            engine.setProperty("voice", request["voice"])
+        known = voices.choose(engine, request["voice"], request.get("language"))
+        if known is not None:
+            return {"missing_voice": True, "known": known}
         engine.setProperty("rate", request["rate_wpm"])
         _wait_for_espeak()
         engine.save_to_file(request["text"], request["path"])

@@ -16,9 +16,11 @@ from typing import Any
 
 from assistant.audio import AudioClip, read_clip
 from assistant.errors import AudioFileError, SettingsError, SynthesizerError
+from assistant.machine import is_running
 from assistant.settings.paths import HOME_VARIABLE, make_private_folder, runtime_folder
 from assistant.speech.speaker import FASTEST_WPM, SLOWEST_WPM
 from models.files.bounded import parse_json
+from models.system_errors import FULL
 
 WORKER = Path(__file__).with_name("synthesis_worker.py")
 
@@ -82,8 +84,26 @@ class Pyttsx3Synthesizer:
             self.close()
             self._worker = _Worker(self._worker_file)
 
-    def synthesize(self, text: str) -> AudioClip:
+    def languages(self) -> frozenset[str]:
+        """The languages of the engine's voices, two or three letters each.
+
+        Raises:
+            SynthesizerError: no engine, or no answer in time.
+        """
+        self.start()
+        worker = self._worker
+        assert worker is not None
+        try:
+            worker.wait_until_ready(self._timeout_s)
+        except SynthesizerError:
+            self.close()
+            raise
+        return worker.languages
+
+    def synthesize(self, text: str, language: str | None = None) -> AudioClip:
         """Return the sound of one sentence; a worker that hangs or died is replaced.
+
+        language: one of `languages`, whose voice speaks it; None for the usual voice.
 
         Raises:
             SynthesizerError: no text, no engine, no such voice, or no answer in time.
@@ -97,7 +117,7 @@ class Pyttsx3Synthesizer:
         path = worker.folder / f"{self._count}.wav"
         try:
             worker.wait_until_ready(self._timeout_s)
-            reply = worker.ask(self._request(text, path), self._timeout_s)
+            reply = worker.ask(self._request(text, path, language), self._timeout_s)
             self._check(reply)
             clip = read_clip(path)
             if not len(clip.samples):
@@ -125,8 +145,14 @@ class Pyttsx3Synthesizer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _request(self, text: str, path: Path) -> dict[str, Any]:
-        return {"text": text, "path": str(path), "rate_wpm": self._rate_wpm, "voice": self._voice}
+    def _request(self, text: str, path: Path, language: str | None) -> dict[str, Any]:
+        return {
+            "text": text,
+            "path": str(path),
+            "rate_wpm": self._rate_wpm,
+            "voice": self._voice,
+            "language": language,
+        }
 
     def _check(self, reply: dict[str, Any]) -> None:
         if reply.get("missing_voice"):
@@ -149,6 +175,12 @@ def _missing_voice(name: str, known: Sequence[str]) -> str:
     )
 
 
+def _folder_way_out(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno not in FULL:
+        return "set XDG_RUNTIME_DIR to a folder of your own"
+    return "free space or set XDG_RUNTIME_DIR"
+
+
 class _Worker:
     """One worker process, its folder, and a thread that waits for its replies."""
 
@@ -159,7 +191,7 @@ class _Worker:
             self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=base))
         except (OSError, SettingsError) as error:
             raise SynthesizerError(
-                f"no private folder for speech ({error})", "free space or set XDG_RUNTIME_DIR"
+                f"no private folder for speech ({error})", _folder_way_out(error)
             ) from error
         try:
             self._process = _start_process(file, self.folder)
@@ -170,6 +202,7 @@ class _Worker:
             ) from error
         self._replies: queue.Queue[str] = queue.Queue(maxsize=MOST_REPLIES)
         self._ready = False
+        self.languages: frozenset[str] = frozenset()
         threading.Thread(target=self._listen, name="speech replies", daemon=True).start()
 
     @property
@@ -182,6 +215,7 @@ class _Worker:
         reply = self._next_reply(timeout_s)
         if not reply.get("ready"):
             raise SynthesizerError(f"no speech engine ({reply.get('error')})", _WAY_OUT)
+        self.languages = frozenset(map(str, reply.get("languages") or ()))
         self._ready = True
 
     def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
@@ -260,18 +294,5 @@ def _remove_left_overs(base: str | None) -> None:
     """Remove folders of assistants that were killed together with their worker."""
     for folder in Path(base or tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
         owner = folder.name.removeprefix(_FOLDER_PREFIX).split("-")[0]
-        if owner.isdigit() and not _is_running(int(owner)):
+        if owner.isdigit() and not is_running(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_running(process_id: int) -> bool:
-    if os.name == "nt" or process_id == os.getpid():
-        # On Windows signal 0 is no question but Ctrl+C; the folder is left to the system there.
-        return True
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -19,6 +19,8 @@ ORDINALS = (
 )  # fmt: skip
 """Words for the numbers of pages, from 1."""
 
+_NOTES = r"(?:my notes|the notes|my memory|memory|what i saved|what i have saved)"
+
 _NTH = rf"(?:next|previous|last|{'|'.join(ORDINALS)}|\d{{1,4}}(?:st|nd|rd|th))"
 _NUMBER = rf"(?:\d{{1,4}}|{'|'.join(NUMBERS)})"
 
@@ -36,7 +38,25 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
         "repeat": (
             Wording(
                 "repeat [that] | say that again | say it again",
-                typed=r"repeat (?:it|the answer)",
+                typed=(
+                    r"repeat (?:it|the answer)|again|once more|one more time|pardon|come again"
+                    r"|(?:what (?:was|did you say)|tell me|read|say) (?:that|it)(?: to me)?"
+                    r"(?: again| once more)|what did you say|what was that"
+                ),
+            ),
+        ),
+        "voice": (
+            Wording(
+                "[read (it | this | that)] in [a | an | the] {english | german | french | spanish"
+                " | italian | dutch | portuguese} voice",
+                typed=(
+                    r"(?:(?:read|say|speak) (?:it|this|that|the text)(?: again)? )?"
+                    r"(?:in|with) (?:an? |the )?(\w+) voice|use (?:an? |the )?(\w+) voice"
+                ),
+            ),
+            Wording(
+                "read (it | this | that) in {its own language}",
+                typed=r"(?:read (?:it|this|that) )?in (?:its|their) (own) (?:language|voice)",
             ),
         ),
         "slower": (
@@ -75,11 +95,22 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
             ),
             Wording("(which | what) {page} is (this | it)", typed=r"(?:which|what) (page) am i on"),
         ),
-        "next": (Wording("next {line | sentence | word}", typed="next"),),
+        "next": (
+            Wording(
+                "next {line | sentence | word}",
+                typed=(
+                    r"next|(?:read )?(?:me )?(?:the )?next (?P<unit>line|sentence|word)"
+                    r"|(?:read )?(?:me )?the (line|sentence|word) after (?:that|it|this)(?: one)?"
+                ),
+            ),
+        ),
         "previous": (
             Wording(
                 "previous {line | sentence | word}",
-                typed=r"previous|(?:back|last)(?: (line|sentence|word))?",
+                typed=(
+                    r"previous|(?:back|last)(?: (line|sentence|word))?"
+                    r"|(?:read )?(?:me )?the (line|sentence|word) before (?:that|it|this)(?: one)?"
+                ),
             ),
         ),
         "heading": (Wording("next heading", typed=r"(?:go|jump) to the next heading"),),
@@ -110,11 +141,33 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
                 "have i (seen | saved) {this [before]}",
                 typed=r"(?:have|did) i (?:seen?|saved?) ((?:this|that|it)(?: before)?)",
             ),
+            Wording(
+                typed=(
+                    rf"(?:find|search for|look for|where is) (.+) in {_NOTES}"
+                    rf"|(?:search|look in) {_NOTES} for (.+)"
+                    rf"|what do {_NOTES} say about (.+)"
+                ),
+            ),
+        ),
+        "recall": (
+            Wording(typed=rf"(?:read|read me|open) (.+) (?:in|from) {_NOTES}"),
+        ),
+        "yes": (
+            Wording(
+                "yes [please]",
+                typed=(
+                    r"(?:yeah|yep|sure|ok|okay|of course|yes do|do it|do that|go ahead)"
+                    r"(?: thanks| thank you)?|yes (?:thanks|thank you|do it|read it|delete it)"
+                ),
+            ),
+        ),
+        "no": (
+            Wording("no [thank you]", typed=r"nope|no thanks|not now|no need|no (?:do not|don't)"),
         ),
         "forget": (
             Wording(
                 "(forget | delete) {everything}",
-                typed=r"(?:delete|forget) (all|everything|number \w+)",
+                typed=r"(?:delete|forget) (all|everything|number \w+|(?:my|the) (?!question\b).+)",
             ),
         ),
         "help": (
@@ -133,7 +186,11 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
                 typed=r"read(?: (?:it|this|all|everything|the text))?(?: aloud)?(?: to me)?"
             ),
         ),
-        "find": (Wording(typed=r"(?:go|jump) to (?:the word )?(\w+)"),),
+        "find": (
+            Wording(typed=r"(?:go|jump) to (?:the word )?(\w+)"),
+            Wording(typed=r"find (?:the words? )(\w+(?: \w+)?)"),
+            Wording(typed=r"find (?!(?:it|this|that|me|my|the|all|out|more|and)\b)(\w+)"),
+        ),
     }
 )  # fmt: skip
 """By the name of the command that does the same; a braced part is what the order is about."""

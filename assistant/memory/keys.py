@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import errno
 import hashlib
 import hmac
 import json
@@ -202,12 +203,25 @@ def read_lock(path: Path) -> Lock | None:
 
 
 def write_lock(path: Path, lock: Lock) -> None:
-    """Write the lock of a new memory; an existing one is never replaced."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"schema_version": SCHEMA_VERSION, **asdict(lock)}, file)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write the lock of a new memory, whole or not at all; an existing one is never replaced.
+
+    Raises:
+        OSError: it is there already, or cannot be written.
+    """
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    half = path.with_name(f"{path.name}.half")
+    half.unlink(missing_ok=True)
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({"schema_version": SCHEMA_VERSION, **asdict(lock)}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(half, path)
+    except OSError:
+        half.unlink(missing_ok=True)
+        raise
 
 
 def new_lock(source: KeySource) -> tuple[Lock, bytes, bytes]:

@@ -1,7 +1,9 @@
 """The memory as a session and a command use it: its place, its key, and pictures as vectors."""
 
+import dataclasses
 import os
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from assistant.memory.keys import (
     keyring_trouble,
     read_lock,
 )
-from assistant.memory.search import FoundBy, Remembered
+from assistant.memory.search import FoundBy, Remembered, is_name
 from assistant.memory.store import Memory
 from assistant.seeing.landmarks import find_landmarks
 from assistant.seeing.quality import SENTENCES, check_quality
@@ -35,6 +37,9 @@ REASONS = {
     FoundBy.PICTURE: "Found by its picture: it looks the same.",
 }
 """What a hit rests on, as it is said. Two sheets of one printed form look the same."""
+
+MOST_KEPT = 1_000_000
+"""Things of a listing: all."""
 
 AskPassphrase = Callable[[bool], str]
 """Asks the user for the passphrase; True means that it is a new one."""
@@ -96,11 +101,16 @@ class SavedNotebook:
 
     def everything(self) -> list[Kept]:
         """All that was saved, latest first."""
-        return [_kept(thing) for thing in self._memory.latest(most=1_000_000)]
+        return [_kept(thing) for thing in self._memory.latest(most=MOST_KEPT)]
 
     def search(self, query: str) -> list[Kept]:
         """What fits a question, best first."""
         return [_kept(thing) for thing in self._memory.search(query)]
+
+    def named(self, name: str) -> list[Kept]:
+        """What was saved under a name, with its whole text, latest first; [] if nothing was."""
+        same = [each for each in self._memory.latest(most=MOST_KEPT) if is_name(name, each.name)]
+        return [dataclasses.replace(_kept(each), text=each.text) for each in same]
 
     def seen_before(self, frame: Frame) -> list[Kept]:
         """What was saved of the same picture, best first.
@@ -130,7 +140,14 @@ class SavedNotebook:
 
 
 def _kept(thing: Remembered) -> Kept:
-    return Kept(thing.id, thing.name, thing.said, REASONS[thing.found_by])
+    day = day_in_words(thing.saved_at)
+    return Kept(thing.id, thing.name, thing.said, REASONS[thing.found_by], day)
+
+
+def day_in_words(saved_at: datetime) -> str:
+    """A time as the day that it is here, such as "3 May 2026"."""
+    here = saved_at.astimezone()
+    return f"{here.day} {here.strftime('%B %Y')}"
 
 
 def open_notebook(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from rapidfuzz import fuzz
+
 from assistant.memory.embeddings import embed_bytes, windows
 from assistant.seeing.landmarks import LEAST_FITTING, Landmarks, fitting
 
@@ -67,6 +69,22 @@ class Remembered:
 def words_asked(query: str) -> list[str]:
     """The words of a question that say what is looked for, in lower case."""
     return [word for word in re.findall(r"\w+", query.lower()) if word not in _ASKING]
+
+
+LIKE_NAME = 88.0
+"""Likeness of a name and what is asked for, 0 to 100, from which they are the same, misspelt."""
+
+
+def is_name(asked: str, name: str) -> bool:
+    """True if who asks for "my doctor's letter" means what was saved as "doctor letter"."""
+    wanted, has = _name_words(asked), _name_words(name)
+    return bool(wanted) and fuzz.ratio(wanted, has) >= LIKE_NAME
+
+
+def _name_words(name: str) -> str:
+    """The words of a name in alphabetical order, without articles and possessives."""
+    bare = re.sub(r"\b(?:my|the|a)\b|['\u2019]s\b", "", name.lower())
+    return " ".join(sorted(re.findall(r"[^\W_]+", bare)))
 
 
 def by_words(connection: Any, asked: Sequence[str]) -> list[int]:

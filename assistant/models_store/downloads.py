@@ -23,6 +23,7 @@ from assistant.machine import check_room, sha256_of
 from assistant.models_store.patience import Patience
 from assistant.models_store.schema import content_length, content_range, version
 from assistant.settings.paths import FILE_MODE
+from models import system_errors
 from models.files.bounded import read_json
 from models.plain_text import escaped
 
@@ -99,8 +100,8 @@ def fetch(
         return part.finish(wanted, target)
     except OSError as error:
         raise DownloadError(
-            f"{part.path}: cannot be written ({error.strerror or error})",
-            "free space and try again",
+            f"{part.path}: cannot be written ({system_errors.reason(error)})",
+            system_errors.way_out(error),
         ) from error
 
 

@@ -109,6 +109,11 @@ def installed_text_model() -> Path | None:
     return _latest(ModelKind.TEXT)
 
 
+def installed_embedder() -> Path | None:
+    """The folder of the model that tells the meaning of texts, or None."""
+    return _latest(ModelKind.MEANING)
+
+
 def _latest(kind: ModelKind) -> Path | None:
     pulled = [
         model.name for model in known_models() if model.kind is kind and is_installed(model.name)
@@ -213,6 +218,11 @@ def write_record(record: PullRecord) -> None:
         json.dump(content, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
+    # The model that was pulled last is used, also where the clock was set back since.
+    others = (each.stat().st_mtime_ns for each in path.parent.glob("*.json") if each != path)
+    newest = max(others, default=0)
+    if half.stat().st_mtime_ns <= newest:
+        os.utime(half, ns=(newest + 1, newest + 1))
     os.replace(half, path)
 
 

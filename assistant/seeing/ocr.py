@@ -30,6 +30,7 @@ from assistant.seeing.page_boxes import (
 )
 from assistant.seeing.text import TextLine, TextPart, never
 from models.pictures import RgbPicture
+from models.system_errors import MORE_MEMORY, is_out_of_memory
 
 LONGEST_SIDE = 960
 """Detection at this size halves the time and finds the same text."""
@@ -112,6 +113,8 @@ class RapidOcrReader:
                 lines = tuple(read_apart(seen, part.lines, self._read_crops))
                 yield replace(part, lines=lines if page is None else tuple(map(page.line, lines)))
         except Exception as error:  # it raises its own and onnxruntime's bare exceptions
+            if is_out_of_memory(error):
+                raise OcrError("there is not enough memory to read text", MORE_MEMORY) from error
             raise OcrError(f"text recognition failed ({error})", "try another picture") from error
 
     def _read_parts(
@@ -216,6 +219,8 @@ class RapidOcrReader:
                 }
             )
         except Exception as error:  # as above
+            if is_out_of_memory(error):
+                raise OcrError("there is not enough memory to read text", MORE_MEMORY) from error
             raise OcrError(
                 f"text recognition cannot start ({error})", "reinstall the rapidocr package"
             ) from error

@@ -1,37 +1,56 @@
 """What was asked last and answered since: said, repeated, and the ground of follow-ups."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from assistant.answers import Answer, Basis, Context, Detail, Piece
+from assistant.answers import Answer, Basis, Context, Detail, Note, NoteKind, Piece, Said
 from assistant.frames import Frame
 from assistant.session import phrases
 from assistant.session.events import AnswerGiven, AnswerPart
 from assistant.session.port import Port
 from assistant.skills import read, router
-from assistant.speech.rendering import LABELS, spoken_sentences, spoken_text
+from assistant.skills.way_on import TEXT
+from assistant.speech.rendering import (
+    LABELS,
+    OWN_LANGUAGE,
+    in_voice,
+    spoken_parts,
+    spoken_sentences,
+    spoken_text,
+)
+from assistant.text.languages import page_language, quoted_lines
 from assistant.text.sentences import sentences
 
 READING = read.SKILL.name
 
+_OFFERING = (NoteKind.NOT_ABOUT, NoteKind.NOT_FOUND)
+"""Notes of answers about a text that end with the offer to read it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An answer, and its words as they were given."""
+    """An answer, and its words as they were given; said: the same part by part."""
 
     answer: Answer
     text: str
+    said: tuple[Said, ...] = ()
 
 
 class Answers:
     """Owned by the session's thread."""
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, port: Port, texts: Callable[[], str] = lambda: OWN_LANGUAGE) -> None:
+        """texts: the setting `speech.texts`."""
         self._port = port
+        self._texts = texts
+        self._voice: str | None = None
+        self._language: str | None = None
         self.question = ""
         self.seen: Frame | None = None
         """The frame of the last answers."""
         self._given: list[Given] = []
         self._parts = False
+        self._so_far = ""
 
     @property
     def text(self) -> str:
@@ -43,6 +62,24 @@ class Answers:
         """Another question: what was answered to the last one is over."""
         self.question = question
         self._given, self._parts = [], False
+        self._voice, self._language, self._so_far = None, None, ""
+
+    @property
+    def any_given(self) -> bool:
+        """True if there is something to repeat."""
+        return bool(self._given)
+
+    def use_voice(self, voice: str) -> None:
+        """Read what is quoted in one language, or each text in its own, until the next question."""
+        self._voice = voice
+
+    def quoted(self, text: str) -> tuple[Said, ...]:
+        """The parts of a text that is all printed, on the page of the last answers."""
+        return in_voice(quoted_lines(text, self._language), self._now)
+
+    @property
+    def _now(self) -> str:
+        return self._texts() if self._voice is None else self._voice
 
     def start_over(self) -> None:
         """What was said about frames that were no good is over."""
@@ -57,6 +94,14 @@ class Answers:
     def was_reading(self) -> bool:
         """True if the last answer read a page."""
         return bool(self._given) and self._given[-1].answer.skill == READING
+
+    @property
+    def offers_reading(self) -> bool:
+        """True if the last answer asked whether the text shall be read."""
+        last = self._given[-1].answer if self._given else None
+        if last is None or last.basis is not Basis.UNKNOWN:
+            return False
+        return Note(NoteKind.CAN, TEXT) in last.notes or any(map(last.note, _OFFERING))
 
     def context(self) -> Context:
         """What was said before the next question."""
@@ -77,15 +122,19 @@ class Answers:
         and_then: a sentence of the session's own that belongs to it.
         """
         text = f"{router.say(answer, detail)} {and_then}".rstrip()
-        self._given.append(Given(answer, text))
+        said = (*router.told(answer, detail), Said(f" {and_then}"))
+        self._given.append(Given(answer, text, said))
+        self._language = next(filter(None, (each.language for each in answer.found)), None)
         in_parts, self._parts = self._parts, False
         if in_parts and detail is Detail.FULL:
             # The answer itself is known already.
             self._say_part(router.details(answer))
         self._port.emit(AnswerGiven(answer, text, in_parts=in_parts))
         # The basis of what was spoken while it was still being found follows it.
-        spoken = LABELS[answer.basis] if in_parts else spoken_text(answer.basis, text)
-        self._port.say_answer(spoken)
+        if in_parts:
+            self._port.say_answer(LABELS[answer.basis])
+        else:
+            self._say_given(self._given[-1])
 
     def repeat(self) -> None:
         """Show and say the last answers again."""
@@ -93,7 +142,7 @@ class Answers:
             self._port.fail(phrases.NOTHING_TO_REPEAT)
         for each in self._given:
             self._port.emit(AnswerGiven(each.answer, each.text))
-            self._port.say_answer(spoken_text(each.answer.basis, each.text))
+            self._say_given(each)
 
     def printed(self, spoken: str) -> str:
         """What stands in an answer's text where a sentence of it is spoken."""
@@ -103,7 +152,15 @@ class Answers:
                 return next(sentences(each.text), spoken)
         return spoken
 
+    def _say_given(self, given: Given) -> None:
+        basis = given.answer.basis
+        said = spoken_parts(basis, given.said, self._now)
+        self._port.say_answer(spoken_text(basis, given.text), said)
+
     def _say_part(self, text: str) -> None:
         if text:
+            # What is read aloud and what a model says look the same here; both show their language.
+            self._so_far = f"{self._so_far}\n{text}"
+            self._language = page_language([self._so_far])
             self._port.emit(AnswerPart(text))
-            self._port.say_answer(text)
+            self._port.say_answer(text, self.quoted(text))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from assistant.errors import AssistantError
 from assistant.session.events import State
 from models.errors import ModelsError
+from models.system_errors import OUT_OF_MEMORY, is_out_of_memory
 
 Message = Callable[[], None]
 
@@ -82,9 +83,8 @@ class Worker:
             except Exception as error:
                 # The last line of defence: the session goes on, and a developer gets the trace.
                 logging.getLogger(__name__).info("unexpected failure", exc_info=True)
-                self._on_failed(
-                    ticket, f"unexpected failure ({type(error).__name__}: {error}); ask again"
-                )
+                said = f"unexpected failure ({type(error).__name__}: {error}); ask again"
+                self._on_failed(ticket, OUT_OF_MEMORY if is_out_of_memory(error) else said)
             self._on_done(ticket)
 
 
@@ -107,6 +107,8 @@ class Jobs:
         """True if the running job is over in a moment: it is no state worth announcing."""
         self.has_looked = False
         """True once such a job has looked for the first time."""
+        self.has_answered = False
+        """True once the running job gave an answer: what it may add is not waited for."""
 
     @property
     def running(self) -> bool:
@@ -121,7 +123,7 @@ class Jobs:
         """Give a job to the worker and return its ticket; the one before is given up."""
         self.cancel()
         self._ticket = ticket = Ticket()
-        self.state, self.has_looked = State.LOOKING, False
+        self.state, self.has_looked, self.has_answered = State.LOOKING, False, False
         self.endless, self.brief = endless, brief
         self._worker.submit(ticket, work)
         return ticket

@@ -1,14 +1,16 @@
-"""Orders about the memory, and what is said about each."""
+"""Orders about the memory, and what is said about each. Nothing is deleted before a yes."""
 
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from assistant.errors import UsageError
 from assistant.frames import Frame
 from assistant.session import phrases
 from assistant.session.orders import Action
 from assistant.session.protocols import Kept, Notebook
+from assistant.text.words import bare_words
 
 MOST_NAMED = 5
 """Things that one sentence lists; more cannot be kept in mind by ear."""
@@ -22,13 +24,53 @@ SHOWN = re.compile(r"(?:this|that|it)(?: (?:thing|picture))?(?: before)?")
 
 NOTHING_LIKE_IT = "Nothing that I saved looks like this. I may have saved it from another side."
 
+LONGEST_BEGINNING = 80
+"""Characters of a text that a listing gives."""
+
+_ASKED_BY_NAME = re.compile(
+    r"(?P<way>where|read|find)(?: is| me)? (?P<mine>my |the )?(?P<thing>.+)"
+    r"|what does (?P<whose>my |the )(?P<said>.+) say"
+)
+
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+@dataclass(frozen=True, slots=True)
+class ByName:
+    """A question that may be about a saved thing: "read my doctor letter"."""
+
+    way: str
+    thing: str
+
+    @property
+    def is_search(self) -> bool:
+        """True for words to look for in all that was saved."""
+        return self.way == "find"
+
+
+def asked_by_name(question: str) -> ByName | None:
+    """What a question asks of a thing that may have been saved; None for any other."""
+    asked = _ASKED_BY_NAME.fullmatch(bare_words(question).removesuffix(" please"))
+    if asked is None:
+        return None
+    if asked["said"]:
+        return ByName("read", asked["said"])
+    return ByName(asked["way"], asked["thing"]) if asked["mine"] or asked["way"] == "find" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What would be deleted: asked about once, then done."""
+
+    question: str
+    done: str
+    delete: Callable[[], None]
 
 
 class Notes:
     """The memory behind words; orders are followed by the session's worker only."""
 
-    ACTIONS = frozenset({Action.REMEMBER, Action.SAVED, Action.WHERE, Action.FORGET})
+    ACTIONS = frozenset({Action.REMEMBER, Action.SAVED, Action.WHERE, Action.RECALL, Action.FORGET})
 
     def __init__(self, opens_within_s: float = OPENS_WITHIN_S) -> None:
         """opens_within_s: how long an order waits for a memory that is just being opened."""
@@ -51,56 +93,115 @@ class Notes:
         self,
         action: Action,
         argument: str,
-        kept: str,
-        frame: Frame | None,
+        shown: Callable[[], tuple[str, Frame | None]],
         look: Callable[[], Frame] | None = None,
-    ) -> str:
-        """Follow an order and return what to say.
+    ) -> str | Deletion:
+        """Follow an order and return what to say, or what to ask before anything is deleted.
 
-        kept: the text of the last answers; frame: what they were about.
-        look: gives what is in view now, or raises CameraError; None where there is no picture.
+        shown: gives the text to remember, "" for none, and the frame that it is of.
+        look:  gives what is in view now, or raises CameraError; None where there is no picture.
 
         Raises:
             UsageError: memory is not open, or there is nothing to remember, compare or delete.
         """
+        memory = self._opened()
+        if action is Action.REMEMBER:
+            text, frame = shown()
+            if not text:
+                raise UsageError(phrases.NOTHING_TO_REMEMBER)
+            memory.remember(argument or UNNAMED, text, frame)
+            return f"I remember this as {argument}." if argument else "I remember this."
+        if action is Action.SAVED:
+            return _listed(memory.everything(), "I have saved nothing.")
+        if action is Action.WHERE and SHOWN.fullmatch(argument.strip().lower()):
+            if look is None:
+                raise UsageError(phrases.NO_PICTURE_TO_COMPARE)
+            return _listed(memory.seen_before(look()), NOTHING_LIKE_IT)
+        if action is Action.WHERE:
+            return _listed(memory.search(argument), f"I find no {argument} in what I saved.")
+        if action is Action.RECALL:
+            found = memory.named(argument)
+            return _read(found[0]) if found else f"I saved nothing under the name {argument}."
+        return self._deletion(memory, argument)
+
+    def by_name(self, asked: ByName, *, search: bool) -> str:
+        """What is told of a saved thing that a question names; "" if nothing of that name is saved.
+
+        search: whether words are looked for in all that was saved.
+        """
+        if self._memory is None:
+            return ""
+        found = self._memory.named(asked.thing)
+        if asked.is_search and search:
+            nothing = f"I find no {asked.thing} in what I saved."
+            return _listed(self._memory.search(asked.thing), nothing)
+        if not found or asked.is_search:
+            return ""
+        if asked.way == "read":
+            return _read(found[0])
+        return f"{_listed(found, '')}\nSay: read my {found[0].name}."
+
+    def _opened(self) -> Notebook:
         # Switched on just now, it is opened in a thread of its own.
         self._tried.wait(self._opens_within_s)
         if self._memory is None:
             raise UsageError(self._missing)
-        if action is Action.REMEMBER:
-            if not kept:
-                raise UsageError(phrases.NOTHING_TO_REMEMBER)
-            self._memory.remember(argument or UNNAMED, kept, frame)
-            return f"I remember this as {argument}." if argument else "I remember this."
-        if action is Action.SAVED:
-            return _listed(self._memory.everything(), "I have saved nothing.")
-        if action is Action.WHERE and SHOWN.fullmatch(argument.strip().lower()):
-            if look is None:
-                raise UsageError(phrases.NO_PICTURE_TO_COMPARE)
-            return _listed(self._memory.seen_before(look()), NOTHING_LIKE_IT)
-        if action is Action.WHERE:
-            return _listed(self._memory.search(argument), f"I find no {argument} in what I saved.")
-        return self._forget(self._memory, argument)
+        return self._memory
 
-    def _forget(self, memory: Notebook, argument: str) -> str:
-        wanted = argument.lower().removeprefix("number ").strip()
+    def _deletion(self, memory: Notebook, argument: str) -> Deletion:
+        wanted = re.sub(r"^(?:number|my|the) ", "", argument.lower()).strip()
         if wanted in ("all", "everything"):
-            memory.forget_all()
-            return "Everything I remembered is deleted."
+            return Deletion(
+                "Delete everything that I remember? It cannot be undone. Say yes or no.",
+                "Everything I remembered is deleted.",
+                memory.forget_all,
+            )
         number = _NUMBERS.index(wanted) if wanted in _NUMBERS else None
         if number is None and wanted.isdecimal():
             number = int(wanted)
         if number is None:
-            raise UsageError(f"{argument}: not a number", "say /saved to hear the numbers")
-        memory.forget(number)
-        return f"Number {number} is deleted."
+            found = memory.named(wanted)
+            if not found:
+                raise UsageError(
+                    f"{argument}: not a number, and nothing is saved under that name",
+                    "say /saved to hear the numbers",
+                )
+        else:
+            found = [each for each in memory.everything() if each.number == number]
+            if not found:
+                raise UsageError(
+                    f"nothing is saved under the number {number}", "say /saved to hear the numbers"
+                )
+        kept = found[0]
+        return Deletion(
+            f"Delete number {kept.number}, {_name_and_day(kept)}? Say yes or no.",
+            f"Number {kept.number} is deleted.",
+            lambda: memory.forget(kept.number),
+        )
+
+
+def _name_and_day(kept: Kept) -> str:
+    return f"{kept.name}, {kept.saved}" if kept.saved else kept.name
+
+
+def _read(kept: Kept) -> str:
+    saved = f", saved {kept.saved}" if kept.saved else ""
+    return f"{kept.name}{saved}:\n{kept.text}"
+
+
+def _beginning(text: str) -> str:
+    """The first line of a text, not more than can be told in a list."""
+    first, _, more = text.strip().partition("\n")
+    if len(first) > LONGEST_BEGINNING:
+        first, more = first[:LONGEST_BEGINNING].rpartition(" ")[0] or first, "more"
+    return f"{first} \u2026" if more.strip() else first
 
 
 def _listed(found: list[Kept], nothing: str) -> str:
     if not found:
         return nothing
     lines = [
-        f"{each.number}: {each.name}. {each.text}\n{each.why}".rstrip()
+        f"{each.number}: {_name_and_day(each)}. {_beginning(each.text)}\n{each.why}".rstrip()
         for each in found[:MOST_NAMED]
     ]
     if len(found) > MOST_NAMED:

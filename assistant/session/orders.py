@@ -19,6 +19,7 @@ class Action(enum.Enum):
     PAGE = "page"
     READ = "read"
     REPEAT = "repeat"
+    VOICE = "voice"
     DOUBLE_CHECK = "check"
     KEEP_READING = "live"
     NEXT = "next"
@@ -41,6 +42,9 @@ class Action(enum.Enum):
     SAVED = "saved"
     WHERE = "where"
     FORGET = "forget"
+    RECALL = "recall"
+    YES = "yes"
+    NO = "no"
     HELP = "help"
     QUIT = "quit"
 
@@ -60,11 +64,12 @@ class Order:
 HELP: Mapping[Action, str] = MappingProxyType(
     {
         Action.OPEN: "/open PICTURE: look at a picture file; /open camera: back to the camera",
-        Action.PAGE: "/page next, /page previous, /page 3: turn to a page of a PDF; /page: which it is",
+        Action.PAGE: "/page next, /page previous, /page 3: turn to a page; /page: which it is",
         Action.TALK: "/talk: ask by voice; again, or silence, ends the question",
         Action.STOP: "/stop: be silent and forget the question",
         Action.READ: "/read: read all text",
         Action.REPEAT: "/repeat: say the last answer again",
+        Action.VOICE: "/voice german: the same in that voice; /voice own: in the text's language",
         Action.DOUBLE_CHECK: "/check: ask again in another way, and compare",
         Action.KEEP_READING: "/live: read new text as it comes into view, until /stop",
         Action.NEXT: "/next: next line; also /next sentence, /next word",
@@ -81,8 +86,10 @@ HELP: Mapping[Action, str] = MappingProxyType(
         Action.REMEMBER: "/remember NAME: keep what was read or answered under a name",
         Action.SAVED: "/saved: what is kept",
         Action.WHERE: "/where THING: search what is kept; /where this: by what is in view",
-        Action.FORGET: "/forget NUMBER, or /forget all: delete what is kept",
-        Action.HELP: "/help: this list",
+        Action.RECALL: "/recall NAME: read what is kept under a name",
+        Action.FORGET: "/forget NUMBER, or /forget all: delete what is kept; I ask before",
+        Action.YES: "/yes, /no: answer what I ask",
+        Action.HELP: "/help: this list; say or type help for ten things to ask",
         Action.QUIT: "/quit: end",
     }
 )
@@ -91,6 +98,9 @@ HELP: Mapping[Action, str] = MappingProxyType(
 SWITCH = ("on", "off")
 TOGGLE = "toggle"
 """Argument of PAUSE for a key that pauses, and goes on when it is pressed again."""
+
+EXAMPLES = "examples"
+"""Argument of HELP for things to say, instead of the commands."""
 
 STEPS = ("line", "sentence", "word")
 
@@ -128,7 +138,10 @@ def parse_command(line: str) -> Order:
 
 
 _NEED_ARGUMENT = frozenset(
-    {Action.OPEN, Action.FIND, Action.WHERE, Action.FORGET, Action.HEADPHONES}
+    {
+        *(Action.OPEN, Action.FIND, Action.WHERE, Action.FORGET, Action.RECALL),
+        *(Action.HEADPHONES, Action.VOICE),
+    }
 )
 
 

@@ -1,6 +1,7 @@
 """The sentences that a session says of itself."""
 
 import re
+from collections.abc import Sequence
 
 from assistant.settings.settings import KEYS, Settings, value_text
 
@@ -28,6 +29,9 @@ NOT_OPENED = (
     "back to the camera: /open camera."
 )
 WELCOME = "You are welcome."
+ALL_RIGHT = "All right."
+NOTHING_ASKED = "There is nothing to answer; ask me something."
+NOTHING_DELETED = "Nothing is deleted."
 NO_PICTURE_TO_READ = "There is no camera and no picture. Open a picture: /open PICTURE."
 NO_PICTURE_TO_COMPARE = "There is no picture to compare. Open a picture: /open PICTURE."
 NO_PAGES = "There are no pages to turn; only a file has pages. Open one: /open FILE."
@@ -75,6 +79,11 @@ def is_wrong_choice(text: str) -> bool:
 _WRONG_CHOICES = r"(?:yes|yeah|yep|no|nope|ok|okay|both|none of them|four|zero)(?: please)?"
 
 
+def help_words(examples: Sequence[str]) -> str:
+    """What is said for help: examples, a line each, and where all commands are."""
+    return "\n".join(("You can say, for example:", *examples, "/help lists all commands."))
+
+
 def is_thanks(text: str) -> bool:
     """True for words that ask nothing and only thank."""
     words = re.sub(r"[^\w ]", "", text.lower()).strip()
@@ -90,6 +99,11 @@ _THANKS = (
 def waiting_words(waited_s: float) -> str:
     """What is said while the user waits; the seconds differ, so that no sentence comes twice."""
     return f"{STILL_WORKING} {waited_s:.0f} seconds so far."
+
+
+def no_such_language(name: str) -> str:
+    """What is said of a language whose name nobody knows."""
+    return f"{name}: no such language; say it in English, such as: in German voice."
 
 
 def setting_words(settings: Settings, name: str) -> str:

@@ -1,8 +1,10 @@
 """What the parts of a session may say, and how it is said: for the eye, the ear, or both."""
 
 import queue
+from collections.abc import Sequence
 from typing import Protocol
 
+from assistant.answers import Said
 from assistant.session.events import ErrorSaid, Event, StatusSaid
 from assistant.session.voice import Voice
 from assistant.speech.speaker import Earcon
@@ -22,12 +24,16 @@ class Port(Protocol):
         """Show and say something about the program."""
         ...
 
+    def ask(self, text: str) -> None:
+        """Show and say a question to the user."""
+        ...
+
     def fail(self, text: str) -> None:
         """Show and say one sentence about what failed."""
         ...
 
-    def say_answer(self, text: str) -> None:
-        """Say what the user asked for; its event is the caller's."""
+    def say_answer(self, text: str, said: Sequence[Said] = ()) -> None:
+        """Say what the user asked for; its event is the caller's. said: as in `Utterance`."""
         ...
 
     def signal(self, earcon: Earcon) -> None:
@@ -69,9 +75,9 @@ class Reporting:
         self._voice.signal(Earcon.ERROR)
         self._voice.say(text)
 
-    def say_answer(self, text: str) -> None:
+    def say_answer(self, text: str, said: Sequence[Said] = ()) -> None:
         """Say what the user asked for; where another voice reads it, signal that it is there."""
-        self._voice.say_answer(text)
+        self._voice.say_answer(text, said)
 
     def signal(self, earcon: Earcon) -> None:
         """Give a short sound, unless the user wants none."""

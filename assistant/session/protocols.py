@@ -49,6 +49,14 @@ class Answering(Protocol):
         """The text of a frame that was not in the ones before; None if there is none."""
         ...
 
+    def whole_text(self, frame: Frame, cancelled: Cancelled) -> str:
+        """All text of a frame in reading order; "" where there is none, or too little to see."""
+        ...
+
+    def examples(self, frame: Frame | None, cancelled: Cancelled) -> tuple[str, ...]:
+        """Ten things to ask or say; of those about a frame only what it has an answer to."""
+        ...
+
     def leave_picture(self) -> None:
         """Another picture is looked at from now on: nothing moves in the text of this one."""
         ...
@@ -75,13 +83,15 @@ class Answering(Protocol):
 class Kept:
     """One thing that the user saved.
 
-    why: one sentence on what a search has found it by; "" in a listing.
+    why:   one sentence on what a search has found it by; "" in a listing.
+    saved: the day on which it was saved, in words; "" if nobody knows.
     """
 
     number: int
     name: str
     text: str
     why: str = ""
+    saved: str = ""
 
 
 class Notebook(Protocol):
@@ -90,6 +100,10 @@ class Notebook(Protocol):
     def remember(self, name: str, text: str, frame: Frame | None) -> None: ...
     def everything(self) -> list[Kept]: ...
     def search(self, query: str) -> list[Kept]: ...
+
+    def named(self, name: str) -> list[Kept]:
+        """What was saved under a name, with its whole text, latest first; [] if nothing was."""
+        ...
 
     def seen_before(self, frame: Frame) -> list[Kept]:
         """What was saved of the same picture.

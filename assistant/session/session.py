@@ -33,7 +33,7 @@ from assistant.session.events import (
 from assistant.session.jobs import Jobs
 from assistant.session.looking import Eyes
 from assistant.session.notes import Notes
-from assistant.session.orders import HELP, TOGGLE, Action, Order, spoken_order
+from assistant.session.orders import EXAMPLES, HELP, TOGGLE, Action, Order, spoken_order
 from assistant.session.port import Reporting
 from assistant.session.protocols import Answering, Notebook
 from assistant.session.settings import SessionSettings
@@ -42,9 +42,16 @@ from assistant.session.tasks import Tasks
 from assistant.session.voice import Voice
 from assistant.settings.settings import Settings, Value
 from assistant.speech.speaker import Earcon, Speaker, SpeechEvent, SpeechEventKind
+from models.system_errors import OUT_OF_MEMORY, is_out_of_memory
 
 MOST_MESSAGES = 1000
 """Messages that may wait; the session's thread does nothing slow, so few ever do."""
+
+_KEEP_OPEN = frozenset(
+    {Action.YES, Action.NO, Action.TALK, Action.PAUSE, Action.RESUME, Action.SLOWER, Action.FASTER,
+     Action.QUIETER, Action.LOUDER}
+)  # fmt: skip
+"""Orders after which a question of ours is still to be answered; any other order is a no."""
 
 
 class Session:
@@ -230,9 +237,8 @@ class Session:
         except Exception as error:
             # The last line of defence: a session that dies leaves its user in silence.
             logging.getLogger(__name__).info("unexpected failure", exc_info=True)
-            self._port.fail(
-                f"unexpected failure ({type(error).__name__}: {error}); go on, or restart"
-            )
+            said = f"unexpected failure ({type(error).__name__}: {error}); go on, or restart"
+            self._port.fail(OUT_OF_MEMORY if is_out_of_memory(error) else said)
         self._bridge_silence()
         self._state.settle()
         if self._inbox.empty():
@@ -259,9 +265,14 @@ class Session:
         if self.choosing and self._choose(text):
             return
         order = spoken_order(text)
+        if order is not None and order.action is Action.HELP:
+            # Who asks in words wants words to say; the commands are for who types them.
+            self._do(Order(Action.HELP, EXAMPLES))
+            return
         if order is not None:
             self._do(order)
             return
+        self._drop_question()
         if phrases.is_thanks(text):
             self._port.say(phrases.WELCOME)
             return
@@ -291,9 +302,36 @@ class Session:
             return False
         return True
 
+    def _say_yes(self) -> None:
+        if self._tasks.asks_to_delete:
+            self._tasks.delete()
+        elif self._tasks.offers_reading:
+            self._do(Order(Action.READ))
+        else:
+            self._port.say(phrases.NOTHING_ASKED)
+
+    def _say_no(self) -> None:
+        if self._tasks.asks_to_delete:
+            self._drop_question()
+        else:
+            offered = self._tasks.offers_reading
+            self._port.say(phrases.ALL_RIGHT if offered else phrases.NOTHING_ASKED)
+
+    def _drop_question(self) -> None:
+        """Delete nothing: who says something else than yes has not agreed."""
+        if self._tasks.asks_to_delete:
+            self._tasks.keep_all()
+            self._port.say(phrases.NOTHING_DELETED)
+
     def _do(self, order: Order) -> None:
         action, argument = order.action, order.argument
-        if action is Action.TALK:
+        if action not in _KEEP_OPEN:
+            self._drop_question()
+        if action is Action.YES:
+            self._say_yes()
+        elif action is Action.NO:
+            self._say_no()
+        elif action is Action.TALK:
             self._talk()
         elif action is Action.STOP:
             self._give_up()
@@ -306,7 +344,7 @@ class Session:
         elif action is Action.RESUME:
             self._resume()
         elif action is Action.HELP:
-            self._port.say("\n".join(HELP.values()))
+            self._help(with_examples=argument == EXAMPLES)
         elif self._settings.follow(action, argument):
             return
         elif self._tasks.is_opening and action is not Action.OPEN:
@@ -314,6 +352,15 @@ class Session:
         else:
             self._give_up()
             self._tasks.follow(action, argument, order.page)
+
+    def _help(self, *, with_examples: bool) -> None:
+        if not with_examples:
+            self._port.say("\n".join(HELP.values()))
+        elif self._tasks.is_opening:
+            self._tasks.when_opened(lambda: self._help(with_examples=True))
+        else:
+            self._give_up()
+            self._tasks.help()
 
     def _pause(self, *, or_resume: bool) -> None:
         """Hold the speech; a key that does both goes on where it is held already."""

@@ -65,7 +65,7 @@ class SessionSettings:
         try:
             self.now = set_value(self.now, name, value)
             if name == "speech.mode":
-                # Chosen by whatever way: the first question is answered, or asked at the next start.
+                # By whatever way it was chosen: the first question is answered.
                 self._voice.waits_for_choice = False
             self._apply(name)
         except AssistantError as error:

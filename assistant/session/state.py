@@ -103,6 +103,7 @@ class StateKeeper:
         else:
             state = State.IDLE
         waits = state in (State.LOOKING, State.THINKING) and not self._jobs.endless
+        waits = waits and not self._jobs.has_answered
         waits = waits or (state is State.IDLE and self._is_busy)
         if waits and not self._waiting.running:
             self._waiting.start()

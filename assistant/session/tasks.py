@@ -15,7 +15,7 @@ from assistant.session.answers_given import Answers
 from assistant.session.events import ReadingMoved, State
 from assistant.session.jobs import Jobs, Ticket, Work
 from assistant.session.looking import LOOK_EVERY_S, MOST_KEPT_S, Beeps, Eyes, good_frame
-from assistant.session.notes import Notes
+from assistant.session.notes import ByName, Deletion, Notes, asked_by_name
 from assistant.session.orders import Action
 from assistant.session.pages import (
     COUNT,
@@ -32,7 +32,9 @@ from assistant.session.protocols import Answering
 from assistant.session.state import Waiting
 from assistant.settings.paths import typed_path
 from assistant.settings.settings import Settings
+from assistant.speech.rendering import OWN_LANGUAGE
 from assistant.speech.speaker import Earcon
+from assistant.text.languages import code_of
 from models.errors import PictureError
 
 MOST_QUESTION_S = 20.0
@@ -76,8 +78,10 @@ class Tasks:
         self._spoken: queue.Queue[str] = queue.Queue(MOST_SPOKEN)
         self._ahead: Frame | None = None
         self._kept_question, self._kept_at_s = "", 0.0
-        self._answers = Answers(port)
+        self._answers = Answers(port, lambda: settings().speech_texts)
         self._opening: Ticket | None = None
+        self._deletion: Deletion | None = None
+        self._in_notes = False
         self._after_opening: list[Callable[[], None]] = []
 
     def note_spoken(self, sentence: str) -> None:
@@ -97,6 +101,14 @@ class Tasks:
 
         was_heard: True for a spoken one, which is about what was in view at the talk key.
         """
+        named = asked_by_name(question) if self._settings().history_enabled else None
+        if named is not None:
+            self._look_in_notes(question, named, was_heard=was_heard)
+        else:
+            self._ask_picture(question, was_heard=was_heard)
+
+    def _ask_picture(self, question: str, *, was_heard: bool) -> None:
+        self._in_notes = False
         if self._eyes.refused:
             self._port.fail(phrases.NOT_OPENED)
             return
@@ -150,10 +162,30 @@ class Tasks:
             self._open(argument, page)
         elif action is Action.PAGE:
             self._turn(argument)
+        elif action is Action.FIND and self._finds_in_notes:
+            self._note(Action.WHERE, argument)
+        elif action is Action.VOICE:
+            self._read_in(argument)
         elif action in NAVIGATION:
             self._navigate(action, argument)
         elif action in Notes.ACTIONS:
             self._note(action, argument)
+
+    def help(self) -> None:
+        """Say ten things to ask, of the picture in view where one is known."""
+        frame = self._eyes.picture or self._answers.seen
+
+        def work(ticket: Ticket) -> None:
+            told = self._answerer.examples(frame, lambda: ticket.cancelled)
+            said = phrases.help_words(told)
+            self._jobs.post(ticket, lambda: self._port.say(said))
+
+        self._begin(work, brief=True)
+
+    @property
+    def offers_reading(self) -> bool:
+        """True if the last answer asked whether the text shall be read."""
+        return self._answers.offers_reading
 
     @property
     def _context(self) -> Context:
@@ -166,7 +198,7 @@ class Tasks:
         return Detail(self._settings().verbosity)
 
     def _new_question(self, question: str) -> None:
-        self._kept_question = ""
+        self._kept_question, self._in_notes = "", False
         self._answers.begin(question)
 
     def _open(self, name: str, page: int) -> None:
@@ -211,6 +243,7 @@ class Tasks:
         """
         self._eyes.refuse()
         self._answers.leave_picture()
+        self._in_notes = False
 
         def work(ticket: Ticket) -> None:
             self._answerer.leave_picture()
@@ -273,6 +306,18 @@ class Tasks:
             self._new_question("read this")
             self._answer_with(self._answerer.read, waits="read this")
 
+    def _read_in(self, voice: str) -> None:
+        """Say the last answers, or read the text, in the voice of a language or the text's own."""
+        chosen = OWN_LANGUAGE if "own" in voice.split() else code_of(voice)
+        if chosen is None:
+            self._port.fail(phrases.no_such_language(voice))
+        elif self._answers.any_given:
+            self._answers.use_voice(chosen)
+            self._answers.repeat()
+        else:
+            self._read()
+            self._answers.use_voice(chosen)
+
     def _double_check(self) -> None:
         question, context = self._answers.question, self._context
         if not question or context.frame is None:
@@ -291,7 +336,7 @@ class Tasks:
 
             def moved() -> None:
                 self._port.emit(ReadingMoved(text, position))
-                self._port.say_answer(text)
+                self._port.say_answer(text, self._answers.quoted(text))
 
             self._jobs.post(ticket, moved)
 
@@ -326,12 +371,72 @@ class Tasks:
         if not self._settings().history_enabled:
             self._port.fail(phrases.NO_MEMORY)
             return
-        kept, frame = self._answers.text, self._answers.seen
+        self._in_notes = True
+        kept, frame = self._answers.text, self._answers.seen or self._eyes.picture
         look = self._eyes.taker() if self._eyes.are_open else None
 
         def work(ticket: Ticket) -> None:
-            said = self._notes.follow(action, argument, kept, frame, look)
-            self._jobs.post(ticket, lambda: self._port.say(said))
+            def shown() -> tuple[str, Frame | None]:
+                seen = look() if frame is None and look is not None else frame
+                text = "" if seen is None else self._answerer.whole_text(seen, cancelled)
+                return text or kept, seen
+
+            def cancelled() -> bool:
+                return ticket.cancelled
+
+            told = self._notes.follow(action, argument, shown, look)
+            if isinstance(told, str):
+                self._jobs.post(ticket, lambda: self._port.say(told))
+            else:
+                self._jobs.post(ticket, lambda: self._ask_before(told))
+
+        self._begin(work, brief=True)
+
+    @property
+    def _finds_in_notes(self) -> bool:
+        """True where a word is to be found in what was saved, and not in a picture's text."""
+        return self._settings().history_enabled and (self._in_notes or not self._eyes.are_open)
+
+    def _ask_before(self, deletion: Deletion) -> None:
+        self._deletion = deletion
+        self._port.ask(deletion.question)
+
+    @property
+    def asks_to_delete(self) -> bool:
+        """True while the user was asked whether something shall be deleted."""
+        return self._deletion is not None
+
+    def keep_all(self) -> None:
+        """Nothing is deleted."""
+        self._deletion = None
+
+    def delete(self) -> None:
+        """Delete what the user was asked about."""
+        deletion, self._deletion = self._deletion, None
+        if deletion is None:
+            return
+
+        def work(ticket: Ticket) -> None:
+            deletion.delete()
+            self._jobs.post(ticket, lambda: self._port.say(deletion.done))
+
+        self._begin(work, brief=True)
+
+    def _look_in_notes(self, question: str, asked: ByName, *, was_heard: bool) -> None:
+        """Tell of a saved thing of this name; without one, it is a question about the picture."""
+        search = self._finds_in_notes
+
+        def work(ticket: Ticket) -> None:
+            told = self._notes.by_name(asked, search=search)
+
+            def tell() -> None:
+                if told:
+                    self._in_notes = True
+                    self._port.say(told)
+                else:
+                    self._ask_picture(question, was_heard=was_heard)
+
+            self._jobs.post(ticket, tell)
 
         self._begin(work, brief=True)
 
@@ -440,6 +545,7 @@ class Tasks:
     def _deliver(self, ticket: Ticket, piece: Piece) -> None:
         def deliver() -> None:
             self._waiting.stop()
+            self._jobs.has_answered = isinstance(piece, Answer)
             self._answers.deliver(piece, self._detail)
 
         self._jobs.post(ticket, deliver)

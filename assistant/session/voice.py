@@ -1,5 +1,8 @@
 """The session's voice: what is spoken, by whom, and whether an answer is still being spoken."""
 
+from collections.abc import Sequence
+
+from assistant.answers import Said
 from assistant.speech.speaker import (
     Earcon,
     Speaker,
@@ -40,26 +43,31 @@ class Voice:
         """True while anything is spoken, waits to be, or is held by a pause."""
         return self.speaker is not None and (self.speaking or self.speaker.is_speaking)
 
-    def say(self, text: str, priority: SpeechPriority = SpeechPriority.NEXT) -> None:
-        """Speak, if Sightline is the one who speaks."""
+    def say(
+        self,
+        text: str,
+        priority: SpeechPriority = SpeechPriority.NEXT,
+        said: Sequence[Said] = (),
+    ) -> None:
+        """Speak, if Sightline is the one who speaks; said: as in `Utterance`."""
         if not self.waits_for_choice:
-            self._say(text, priority)
+            self._say(text, priority, said)
 
     def ask(self, text: str) -> None:
         """Speak a question that decides who speaks."""
-        self._say(text, SpeechPriority.NEXT)
+        self._say(text, SpeechPriority.NEXT, ())
 
-    def _say(self, text: str, priority: SpeechPriority) -> None:
+    def _say(self, text: str, priority: SpeechPriority, said: Sequence[Said]) -> None:
         if self.speaker is not None and self.speaks:
-            self.speaker.say(Utterance(printable(text), priority))
+            self.speaker.say(Utterance(printable(text), priority, tuple(said)))
 
-    def say_answer(self, text: str) -> None:
+    def say_answer(self, text: str, said: Sequence[Said] = ()) -> None:
         """Speak what the user asked for; where another voice reads it, signal that it is there."""
         if not self.speaks or self.waits_for_choice:
             self.signal(Earcon.FOUND)
             return
         # Also without sound: that is how it is found again.
-        self.say(text, SpeechPriority.NORMAL)
+        self.say(text, SpeechPriority.NORMAL, said)
         self.speaking = not self._lost
 
     def signal(self, earcon: Earcon) -> None:

@@ -12,6 +12,7 @@ import tomlkit.exceptions
 from tomlkit.items import Table
 
 from assistant.errors import SettingsError
+from assistant.machine import is_running
 from assistant.settings.paths import FILE_MODE, make_private_folder
 from assistant.settings.settings import (
     DEFAULT_KEYS,
@@ -23,6 +24,7 @@ from assistant.settings.settings import (
     set_value,
 )
 from models.files.bounded import BoundError, FormatError, parse_toml, read_text
+from models.system_errors import reason, way_out
 
 MOST_BYTES = 256 * 1024
 """A file with every setting and its comment has 3 kB."""
@@ -30,6 +32,8 @@ MOST_BYTES = 256 * 1024
 MOST_SETTINGS = 500
 MOST_TOLD = 10
 """Mistakes that one message names; it is listened to."""
+
+_HALF = ".settings-"  # what a file is called while it is written, with the writer's number
 
 VERSION = 1
 """Version of the file's layout; a file of a later one is read as far as it is understood."""
@@ -92,7 +96,17 @@ def save_setting(path: Path, settings: Settings, name: str) -> None:
         raise SettingsError(f"{path}: {error.cause}", error.way_out) from error
     _put(document, name, get_value(settings, name))
     make_private_folder(path.parent)
+    remove_left_overs(path)
     _write(path, tomlkit.dumps(document))
+
+
+def remove_left_overs(path: Path) -> None:
+    """Remove what assistants that were killed while they wrote this file left beside it."""
+    with contextlib.suppress(OSError):
+        for half in path.parent.glob(f"{_HALF}*"):
+            owner = half.name.removeprefix(_HALF).split("-")[0]
+            if owner.isdigit() and not is_running(int(owner)):
+                half.unlink(missing_ok=True)
 
 
 def _parse(path: Path) -> tuple[str, dict[str, Any]]:
@@ -158,15 +172,21 @@ def _put(
 def _write(path: Path, text: str) -> None:
     """Replace the file as a whole, so that a power cut leaves the old or the new one."""
     try:
-        handle, name = tempfile.mkstemp(prefix=".settings-", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f"{_HALF}{os.getpid()}-", dir=path.parent)
     except OSError as error:
-        raise SettingsError(f"{path}: cannot be written ({error.strerror})") from error
+        raise _unwritable(path, error) from error
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         os.chmod(name, FILE_MODE)
         os.replace(name, path)
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(name)
-        raise SettingsError(f"{path}: cannot be written ({error.strerror})") from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"{path}: cannot be written ({reason(error)})", way_out(error))

@@ -1,6 +1,7 @@
 """Where the assistant keeps what it keeps: four folders, all of them the user's alone."""
 
 import os
+import stat
 import urllib.parse
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from models.own_folders import (
     data_folder,
     runtime_folder,
 )
+from models.system_errors import FULL, reason
 
 __all__ = [
     "HOME_VARIABLE",
@@ -40,11 +42,13 @@ def make_private_folder(folder: Path) -> Path:
         # Parents keep the system's usual mode: they are shared with other programs.
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        folder.chmod(FOLDER_MODE)
+        if stat.S_IMODE(folder.stat().st_mode) != FOLDER_MODE:
+            folder.chmod(FOLDER_MODE)
     except OSError as error:
+        advice = "free space, or set" if error.errno in FULL else "set"
         raise SettingsError(
-            f"{folder}: the folder cannot be made ({error.strerror})",
-            f"free space, or set {HOME_VARIABLE} to a folder of your own",
+            f"{folder}: the folder cannot be made ({reason(error)})",
+            f"{advice} {HOME_VARIABLE} to a folder of your own",
         ) from error
     return folder
 

@@ -55,6 +55,8 @@ class Settings:
     speech_rate:   words per minute.
     speech_volume: percent.
     speech_voice:  the engine's id of a voice, or "" for its own choice.
+    speech_texts:  "own" to read each text by a voice of its language, or the one language, such as
+                   "en", whose voice reads all.
     speech_headphones: True if the microphone does not hear the loudspeaker, so that a spoken
                    "stop" can be listened for while Sightline speaks.
     verbosity:     0 short, 1 usual, 2 with all details.
@@ -65,6 +67,7 @@ class Settings:
     speech_rate: int = 175
     speech_volume: int = 80
     speech_voice: str = ""
+    speech_texts: str = "own"
     speech_headphones: bool = False
     verbosity: int = 1
     camera_source: str = "0"
@@ -119,6 +122,10 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _is_voice(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"own|[a-z]{2}", value) is not None
+
+
 def _is_switch(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -146,6 +153,12 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                 "A voice of the speech engine; empty: its own choice.",
                 TEXT,
                 _is_text,
+            ),
+            _key(
+                "speech.texts",
+                'Voice of what is printed: "own": of its language; or one for all, such as "en".',
+                '"own", or a language in two letters, such as "en"',
+                _is_voice,
             ),
             _key(
                 "speech.headphones",

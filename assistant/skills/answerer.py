@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from assistant.answers import Answer, Basis, Cancelled, Found, Note, NoteKind, Piece
 from assistant.errors import UsageError
+from assistant.frames import Sheet
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
 from assistant.inference.pocket import measured_accuracy, own_wording, refusal
 from assistant.inference.vision_model import Token, VisionLanguageModel, declines
@@ -14,14 +15,22 @@ from assistant.seeing.layout import page_text, reading_order
 from assistant.seeing.quality import Cause, light_hint
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import quote
-from assistant.skills.grounding import digits_are_read, ground_model
+from assistant.skills.evidence import weighed
+from assistant.skills.grounding import (
+    LEAST_ACCURACY,
+    digits_are_read,
+    ground_model,
+    words_are_read,
+)
 from assistant.skills.parting import parts
-from assistant.skills.router import is_known, skill_named, skills, understand
+from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
-from assistant.skills.subject import own_words, unaccounted
+from assistant.skills.subject import foreign, unaccounted
+from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
-from assistant.text.meaning import best_match
+from assistant.text import languages
+from assistant.text.closeness import EmbedOpener
 from assistant.text.sentences import SentenceBuffer
 from models.pictures import RgbPicture
 
@@ -36,10 +45,16 @@ class Answerer:
         stopwatch: Stopwatch,
         *,
         open_text_model: TextModelOpener = lambda: None,
+        open_embed: EmbedOpener = lambda: None,
         mirrored: Callable[[], bool] = lambda: False,
     ) -> None:
-        """mirrored: whether the camera faces the user, so that left and right change places."""
+        """Answers are found with what is given; nothing is opened yet.
+
+        open_embed: gives what tells the meaning of texts, where a model is installed that can.
+        mirrored:   whether the camera faces the user, so that left and right change places.
+        """
         self._reader = reader
+        self._open_embed = open_embed
         self._open_model = open_model
         self._open_text_model = open_text_model
         self._mirrored = mirrored
@@ -53,7 +68,7 @@ class Answerer:
             UsageError: the question is empty.
             OcrError, VisionError: a model cannot be loaded or failed.
         """
-        pieces = self.answers(self.scene(rgb), understand(question), two_speed=False)
+        pieces = self.answers(self.scene(rgb, Sheet()), understand(question), two_speed=False)
         return [piece for piece in pieces if isinstance(piece, Answer)][-1]
 
     def answer_all(self, rgb: RgbPicture, question: str) -> list[Answer]:
@@ -63,7 +78,7 @@ class Answerer:
             UsageError: the question is empty.
             OcrError, VisionError: a model cannot be loaded or failed.
         """
-        scene, found = self.scene(rgb), list[Answer]()
+        scene, found = self.scene(rgb, Sheet()), list[Answer]()
         for part in parts(question, is_known):
             pieces = self.answers(scene, understand(part), two_speed=False)
             found.append([piece for piece in pieces if isinstance(piece, Answer)][-1])
@@ -75,14 +90,22 @@ class Answerer:
         Raises:
             OcrError: text recognition cannot be loaded or failed.
         """
-        scene, asked = self.scene(rgb), understand("read this")
+        scene, asked = self.scene(rgb, Sheet()), understand("read this")
         if scene.cause is not None:
-            return spoilt(asked.skill, scene.cause)
-        return skill_named(asked.skill).find(asked, scene) or no_text(asked.skill, rgb)
+            return with_way_on(spoilt(asked.skill, scene.cause), scene)
+        found = skill_named(asked.skill).find(asked, scene) or no_text(asked.skill, rgb)
+        return with_way_on(weighed(found, scene.known_lines), scene)
 
-    def scene(self, rgb: RgbPicture) -> Scene:
-        """A picture about which questions can follow each other."""
-        return Scene(rgb, self._reader, self._stopwatch, mirrored=self._mirrored())
+    def scene(self, rgb: RgbPicture, sheet: Sheet | None = None) -> Scene:
+        """A picture about which questions can follow each other; sheet as in `Frame`."""
+        return Scene(
+            rgb,
+            self._reader,
+            self._stopwatch,
+            mirrored=self._mirrored(),
+            open_embed=self._open_embed,
+            sheet=sheet,
+        )
 
     def look_ahead(self, scene: Scene, cancelled: Cancelled = never) -> None:
         """Read a picture, and let the model look at it if one was used before.
@@ -95,6 +118,13 @@ class Answerer:
         if scene.cause is not None:
             return
         scene.lines(cancelled)
+        if cancelled():
+            return
+        languages.load()
+        page = scene.page(cancelled)
+        closeness = scene.closeness(page)
+        if closeness is not None:
+            closeness.learn(page.statements)
         if self._opened is not None and not cancelled():
             scene.look(self._opened)
 
@@ -136,6 +166,14 @@ class Answerer:
         if not asked.question.strip():
             raise UsageError("the question is empty; ask something, such as: what does it say")
         asked = dataclasses.replace(asked, cancelled=cancelled)
+        for piece in self._pieces(asked, scene, two_speed):
+            if not isinstance(piece, Answer):
+                yield piece
+                continue
+            answer = careful(weighed(piece, scene.known_lines))
+            yield answer if cancelled() else with_way_on(answer, scene)
+
+    def _pieces(self, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
         skill = skill_named(asked.skill)
         bears = skill.traits.bears
         if bears != EVERY_CAUSE and scene.cause is not None and scene.cause not in bears:
@@ -153,14 +191,13 @@ class Answerer:
             model = self._open_text_model() if lines and not asked.cancelled() else None
             if model is not None:
                 pieces = model.answer(_page(lines), asked.question, asked.cancelled)
-                for piece in _told_by_text_model(skill, pieces, lines, model.name):
-                    yield careful(piece) if isinstance(piece, Answer) else piece
+                yield from _told_by_text_model(skill, pieces, lines, model.name)
                 return
         answer = skill.find(asked, scene)
         if asked.cancelled():
             return
         if answer is None:
-            yield careful(self._without_text(skill, asked, scene))
+            yield self._without_text(skill, asked, scene)
             return
         if skill.traits.text:
             answer = _about_the_subject(answer, asked, scene)
@@ -168,7 +205,7 @@ class Answerer:
             answer = self._if_it_can(asked, scene) or answer
         if skill.traits.text:
             answer = _with_edge(answer, scene)
-        yield careful(answer)
+        yield answer
 
     def _without_text(self, skill: Skill, asked: Asked, scene: Scene) -> Answer:
         if skill.traits.model is not ModelUse.WITHOUT_TEXT:
@@ -219,8 +256,11 @@ class Answerer:
                 # What is known from the picture is not said again in a model's words.
                 if not repeats(piece, known):
                     yield piece
-            elif piece.note(NoteKind.REFUSED) and known:
-                # Asked for what is in view, it was told what can be told without such a model.
+            elif skill.traits.quick and _tells_nothing(piece):
+                # Asked for what is in view, it is told once what can be told without a model.
+                instead = None if known else skill.find(asked, scene)
+                if not known:
+                    yield instead or piece
                 return
             elif not (piece.found and repeats(" ".join(piece.values), known)):
                 yield piece
@@ -243,6 +283,9 @@ class Answerer:
     def _if_it_can(self, asked: Asked, scene: Scene) -> Answer | None:
         model = self._open_model()
         if isinstance(model, str) or asked.cancelled():
+            return None
+        if model.skills is not None and scene.known_lines:
+            # A small model never guesses words where they can be read.
             return None
         if refusal(model, asked.words, asked.subject) is not None:
             return None
@@ -289,11 +332,16 @@ class Answerer:
             return
         if stream and sentences.has_given:
             yield from sentences.rest()
+        traits = skill.traits
         accuracy = None
         if own is not None:
             # What was not measured, or on other pictures, is no ground for more than a guess.
             accuracy = measured_accuracy(model, own, max(scene.rgb.shape[:2]))
-        traits = skill.traits
+            about_text = traits.text or own.skill in PRINTED
+            if about_text and accuracy < LEAST_ACCURACY and not words_are_read(text, scene.lines()):
+                # Letters and figures that such a model alone sees are mostly not there.
+                yield Answer(skill.name, notes=(Note(NoteKind.DECLINED),), model=model.name)
+                return
         # A general model may state digits that it claims to see: only recognized ones count.
         is_claim = model.skills is None and not traits.counts and any(map(str.isdigit, text))
         needs_lines = is_claim or traits.model is ModelUse.WHERE_UNKNOWN
@@ -308,40 +356,64 @@ class Answerer:
         yield Answer(skill.name, (Found(text),), basis, model=model.name)
 
 
+PRINTED = frozenset({"word", "lines", "title", "author", "field"})
+"""Skills of a small model whose answers are characters of the picture."""
+
+
 def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
-    """The answer, if it accounts for the whole question; else what the text says of the rest."""
+    """The answer, if it accounts for the whole question; else what the text says of the rest.
+
+    A value that answers another question is never told: where the text says nothing of the rest,
+    that is said.
+    """
     if answer.skill in SUBJECT_FREE or answer.note(NoteKind.QUOTED):
         return answer
-    if not unaccounted(asked, answer):
+    if answer.basis is Basis.UNKNOWN and not answer.found:
+        near = _near_in_meaning(asked, scene)
+        if near is not None:
+            return near
+    rest = foreign(asked, answer, scene.page(asked.cancelled))
+    if not rest:
+        if len(answer.found) > 1 and answer.basis is Basis.READ and unaccounted(asked, answer):
+            # Something in the question might choose between them.
+            return dataclasses.replace(answer, basis=Basis.GUESS)
         return answer
     quoted = quote.SKILL.find(asked, scene)
-    if quoted is None:
+    if quoted is not None and quoted.basis is not Basis.UNKNOWN:
+        return quoted
+    if answer.basis is Basis.UNKNOWN:
+        # What a skill looked for in vain it names itself.
         return answer
-    gives = skill_named(answer.skill).traits.gives
-    if quoted.basis is not Basis.UNKNOWN:
-        page = scene.page(asked.cancelled)
-        # What a skill is asked for by name it tells, unless another line has such a value, too.
-        also = any(quote.holds(each, page, gives) for each in quoted.found)
-        return quoted if also or not answer.found or _is_generic(asked, answer) else answer
-    return quoted if _is_generic(asked, answer) or _is_of_another(asked, answer) else answer
+    return Answer(quote.SKILL.name, notes=(Note(NoteKind.NOT_ABOUT, " ".join(rest[:3])),))
 
 
-GENERIC = frozenset({"price", "date", "phone"})
-"""Skills that are asked for by words that many questions have, such as "how much is"."""
+def _near_in_meaning(asked: Asked, scene: Scene) -> Answer | None:
+    """What a model finds nearest where a skill found nothing; never more than a guess."""
+    if scene.closeness(scene.page(asked.cancelled)) is None:
+        return None
+    quoted = quote.SKILL.find(asked, scene)
+    if quoted is None or not quoted.found:
+        return None
+    return dataclasses.replace(quoted, basis=Basis.GUESS)
 
 
-def _is_generic(asked: Asked, answer: Answer) -> bool:
-    return asked.skill in GENERIC or answer.skill in GENERIC
-
-
-def _is_of_another(asked: Asked, answer: Answer) -> bool:
-    """True where a word that is left over names what another skill tells."""
-    left = unaccounted(asked, answer)
-    others = (skill for skill in skills() if skill.traits.gives and skill.name != answer.skill)
-    return any(best_match(word, own_words(skill.name)) > 0 for skill in others for word in left)
-
-
-SUBJECT_FREE = frozenset({"read", "find_word", "about", "summary", "any_text", "blank", "line"})
+SUBJECT_FREE = frozenset(
+    {
+        *(
+            "read",
+            "read_part",
+            "find_word",
+            "about",
+            "summary",
+            "any_text",
+            "blank",
+            "line",
+            "item",
+        ),
+        *("quote", "recipient", "letterhead", "again", "spell", "pick", "identify", "describe"),
+        *("superlative", "hours"),
+    }
+)
 """Skills whose question is answered whatever its other words are."""
 
 
@@ -363,7 +435,15 @@ def careful(answer: Answer) -> Answer:
     """The answer; a guess about medicine or money notes that nothing confirms it."""
     if answer.basis is not Basis.GUESS or not skill_named(answer.skill).traits.careful:
         return answer
+    if answer.note(NoteKind.HARD_TO_READ) or answer.note(NoteKind.UNVERIFIED):
+        return answer
     return dataclasses.replace(answer, notes=(*answer.notes, Note(NoteKind.UNVERIFIED)))
+
+
+def _tells_nothing(piece: Answer) -> bool:
+    """True where the model was not asked, or told nothing."""
+    kinds = (NoteKind.REFUSED, NoteKind.NO_MODEL, NoteKind.DECLINED, NoteKind.EMPTY)
+    return any(piece.note(kind) for kind in kinds)
 
 
 def repeats(words: str, known: Sequence[str]) -> bool:

@@ -22,6 +22,9 @@ class AnyText:
                 r"|\b(?:have|has|contain|is|see|find) (?:text|writing|(?:any|some)thing written))\b"
                 # Text of some content is another question.
                 r"(?! (?:that |which )?(?:say|saying|says|about|with)\b)"
+                r"|\bis there anything (?:written |printed )?on (?:the|this|my) \w+(?: screen)?$"
+                r"|\b(?:does|do) (?:it|this|that|the \w+) (?:say|show) anything(?: now| on it"
+                r"| here)?$"
             ),
         ),
     )

@@ -6,6 +6,7 @@ from assistant.seeing.text import TextLine
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, Traits
 from assistant.skills.wording import Wording
+from assistant.text.tokens import Kind
 
 NO_CODE = (
     "I can't tell: I find no barcode. Turn the package slowly, and hold it a hand's length away."
@@ -13,6 +14,11 @@ NO_CODE = (
 CODE_IN_VIEW = (
     "I can't tell: I see something like a barcode, but cannot read it. Bring it nearer, hold it "
     "straight and still."
+)
+
+NO_CODE_OF_FILE = "I can't tell: I find no barcode in this picture."
+CODE_IN_FILE = (
+    "I can't tell: I see something like a barcode, but cannot read it. Try another picture."
 )
 
 
@@ -41,10 +47,11 @@ class ReadBarcode:
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The kind and the characters of each code."""
+        of_file = answer.note(NoteKind.OF_FILE) is not None
         if answer.note(NoteKind.NO_CODE):
-            return NO_CODE
+            return NO_CODE_OF_FILE if of_file else NO_CODE
         if answer.note(NoteKind.CODE_IN_VIEW):
-            return CODE_IN_VIEW
+            return CODE_IN_FILE if of_file else CODE_IN_VIEW
         if not answer.found:
             return ""
         if detail is Detail.SHORT:
@@ -62,7 +69,14 @@ def codes_in_view(asked: Asked, scene: Scene) -> Answer | None:
     if not codes:
         return None
     found = tuple(
-        Found(code.text, _kind(code), (TextLine(code.text, code.box, 1.0),)) for code in codes
+        Found(
+            code.text,
+            _kind(code),
+            (TextLine(code.text, code.box, 1.0),),
+            # Of an article's number each figure counts; other codes hold anything.
+            Kind.CODE if code.is_product else None,
+        )
+        for code in codes
     )
     return Answer(SKILL.name, found, Basis.READ)
 

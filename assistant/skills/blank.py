@@ -8,6 +8,7 @@ from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 
 LOOKS_BLANK = "The picture looks blank; I can't tell more. Point the camera at something else."
+LOOKS_BLANK_FILE = "The picture looks blank; I can't tell more. Try another picture."
 NOT_PLAIN = (
     "I can't tell: I find no text, but the picture is not plain. Ask me to describe the picture."
 )
@@ -34,7 +35,7 @@ class Blank:
     def say(self, answer: Answer, detail: Detail) -> str:
         """What it says, or how it looks."""
         if answer.note(NoteKind.LOOKS_BLANK):
-            return LOOKS_BLANK
+            return LOOKS_BLANK_FILE if answer.note(NoteKind.OF_FILE) else LOOKS_BLANK
         if answer.note(NoteKind.NOT_PLAIN):
             return NOT_PLAIN
         return in_sentence(answer, detail, "It is not blank. It says: {}")

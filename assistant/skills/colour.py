@@ -11,6 +11,9 @@ from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import ARTICLE, Wording
 from models.pictures import RgbPicture
 
+LABEL = "colour"
+"""The label of what a colour is."""
+
 DOUBTS = {
     Caveat.DIM: "It is dim here, so the colour may be lighter than I say.",
     Caveat.LIT: "The light here may be coloured and change the colour.",
@@ -97,7 +100,7 @@ def seen_colour(rgb: RgbPicture, thing: str) -> Answer:
     if seen.caveat is not Caveat.NONE:
         notes.append(Note(NoteKind.COLOUR_DOUBT, seen.caveat.value))
     basis = Basis.GUESS if seen.caveat is not Caveat.NONE or thing else Basis.SEEN
-    return Answer(SKILL.name, tuple(Found(name, "colour") for name in names), basis, tuple(notes))
+    return Answer(SKILL.name, tuple(Found(name, LABEL) for name in names), basis, tuple(notes))
 
 
 SKILL = Colour()

@@ -2,29 +2,34 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from assistant.answers import Answer, Cancelled, Context, Note, NoteKind, Piece
+from assistant.answers import Answer, Basis, Cancelled, Context, Note, NoteKind, Piece
 from assistant.errors import UsageError
-from assistant.frames import Frame
+from assistant.frames import Frame, Sheet
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
 from assistant.inference.pocket import other_wording
 from assistant.seeing.framing import cut_off
-from assistant.seeing.layout import reading_order, rows_of
+from assistant.seeing.layout import page_text, reading_order, rows_of
 from assistant.seeing.quality import check_quality
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import read as reading
 from assistant.skills import saying
 from assistant.skills.answerer import Answerer, no_text, spoilt
 from assistant.skills.double_check import compared, other_view
+from assistant.skills.evidence import has_words, weighed
+from assistant.skills.examples import examples
 from assistant.skills.follow_ups import resolve
 from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
+from assistant.skills.spell import spellable
+from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
+from assistant.text.closeness import EmbedOpener
 from assistant.text.live_text import LiveText
-from assistant.text.reading import Place, Reading
+from assistant.text.reading import Place, Reading, spelled
 
 MOST_SCENES = 2
 """Pictures that are remembered: the last one, for follow-ups, and the one before."""
@@ -45,13 +50,19 @@ class Conversation:
         open_model: VisionModelOpener,
         *,
         open_text_model: TextModelOpener = lambda: None,
+        open_embed: EmbedOpener = lambda: None,
         mirrored: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """mirrored: whether the camera faces the user; clock: seconds, as in `Frame`."""
         self._reader = reader
         self._answerer = Answerer(
-            reader, open_model, Stopwatch(), open_text_model=open_text_model, mirrored=mirrored
+            reader,
+            open_model,
+            Stopwatch(),
+            open_text_model=open_text_model,
+            open_embed=open_embed,
+            mirrored=mirrored,
         )
         self._clock = clock
         self._scenes: list[Scene] = []
@@ -59,6 +70,8 @@ class Conversation:
         self._reading: Reading | None = None
         self._reading_of: tuple[TextLine, ...] = ()
         self._aloud = False
+        self._told: Answer | None = None
+        """What was answered last, until the listener moves on in the text."""
         self._live = LiveText()
 
     def prepare(self, frame: Frame, cancelled: Cancelled = never) -> None:
@@ -78,7 +91,7 @@ class Conversation:
         resolved = resolve(question, context.question)
         if resolved.same_frame and context.frame is not None:
             return None
-        scene = self._known(frame) or self._answerer.scene(frame.rgb)
+        scene = self._known(frame) or self._answerer.scene(frame.rgb, frame.sheet)
         self._tried = scene
         found = self._answerer.problem(scene, resolved.asked)
         if found is None:
@@ -95,7 +108,7 @@ class Conversation:
             return None
         tried = self._tried
         if tried is None or tried.rgb is not frame.rgb:
-            tried = self._answerer.scene(frame.rgb)
+            tried = self._answerer.scene(frame.rgb, frame.sheet)
         return tried.code_nearness()
 
     def answer(
@@ -108,24 +121,43 @@ class Conversation:
         """
         self._aloud = False
         before = context.question
+        last = context.answer
         for part in parts(question, is_known):
-            yield from self._answer_one(frame, part, before, context, cancelled)
+            for piece in self._answer_one(frame, part, before, context, last, cancelled):
+                if isinstance(piece, Answer):
+                    self._told = last = piece
+                yield piece
             if cancelled():
                 return
             before = part
+        self._follow(self._told)
+
+    def _follow(self, told: Answer | None) -> None:
+        """Let "the next line" be the one behind what was told."""
+        if told is None or self._reading is None or self._aloud or not told.evidence:
+            return
+        if told.model is None and told.basis is not Basis.UNKNOWN:
+            self._reading.go_to(told.evidence[-1].text)
 
     def _answer_one(
-        self, frame: Frame, question: str, before: str, context: Context, cancelled: Cancelled
+        self,
+        frame: Frame,
+        question: str,
+        before: str,
+        context: Context,
+        last: Answer | None,
+        cancelled: Cancelled,
     ) -> Iterator[Piece]:
-        """Answer one question; `before` is the one that it may lean on."""
+        """Answer one question; `before` and `last` are the one it may lean on, and its answer."""
         resolved = resolve(question, before)
+        asked = dataclasses.replace(resolved.asked, last=last)
         from_before = False
         if resolved.same_frame and context.frame is not None:
             if frame.rgb is not context.frame.rgb and self._age_s(context.frame) > OLD_S:
                 from_before = True
             frame = context.frame
         scene = self._scene(frame)
-        for piece in self._pieces(scene, resolved.asked, cancelled):
+        for piece in self._pieces(scene, asked, cancelled):
             if cancelled():
                 return
             yield _from_before(piece) if from_before else piece
@@ -141,11 +173,11 @@ class Conversation:
         """
         scene = self._scene(frame)
         if scene.cause is not None:
-            yield spoilt(reading.SKILL.name, scene.cause)
+            yield with_way_on(spoilt(reading.SKILL.name, scene.cause), scene)
             return
         yield from self._read_aloud(scene, cancelled)
         if scene.is_read and not scene.known_lines:
-            yield no_text(reading.SKILL.name, scene.rgb)
+            yield with_way_on(no_text(reading.SKILL.name, scene.rgb), scene)
 
     def double_check(
         self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never
@@ -164,7 +196,7 @@ class Conversation:
         if cancelled() or first is None:
             return
         again = dataclasses.replace(asked, words=other_wording(asked.words))
-        other = self._answerer.scene(other_view(frame.rgb))
+        other = self._answerer.scene(other_view(frame.rgb), frame.sheet)
         second = self._last(other, again, cancelled)
         if not cancelled() and second is not None:
             yield compared(first, second)
@@ -182,7 +214,9 @@ class Conversation:
         lines = [line for part in parts for line in part.lines]
         # Part of a frame, because nobody wants it any more, must not count as said.
         rows = () if cancelled() else self._live.see(lines)
-        return reading.new_rows([row.pieces for row in rows]) if rows else None
+        if not rows or not has_words(lines):
+            return None
+        return weighed(reading.new_rows([row.pieces for row in rows]), lines)
 
     def navigate(self, order: str, argument: str) -> tuple[str, str]:
         """Move in the text that was read last; see `session.protocols.Answering`.
@@ -190,15 +224,36 @@ class Conversation:
         Raises:
             UsageError: nothing was read, or there is nothing in that direction.
         """
+        value = spellable(self._told) if order == "spell" and self._told is not None else None
+        if value is not None:
+            return spelled(value.value), value.value
         if self._reading is None:
             raise UsageError("there is no text yet; read something first")
         place = _moved(self._reading, order, argument)
-        self._aloud = True
+        self._aloud, self._told = True, None
         return place.text, place.where
+
+    def whole_text(self, frame: Frame, cancelled: Cancelled = never) -> str:
+        """All text of a frame in reading order; "" where there is none, or too little to see.
+
+        Raises:
+            OcrError: text recognition cannot start or failed.
+        """
+        scene = self._scene(frame)
+        return "" if scene.cause is not None else page_text(reading_order(scene.lines(cancelled)))
+
+    def examples(self, frame: Frame | None, cancelled: Cancelled = never) -> tuple[str, ...]:
+        """Ten things to ask; see `session.protocols.Answering`.
+
+        Raises:
+            AssistantError: text recognition or the reader of barcodes failed.
+        """
+        return examples(None if frame is None else self._scene(frame), cancelled)
 
     def leave_picture(self) -> None:
         """Another picture is looked at from now on: nothing moves in the text of this one."""
         self._reading, self._reading_of, self._aloud = None, (), False
+        self._told = None
 
     def heard(self, sentence: str) -> None:
         """Note the sentence that was spoken last, so that `continue` goes on there."""
@@ -224,9 +279,10 @@ class Conversation:
                     return
                 if count <= scene.told_parts:
                     continue
-                lines += part.lines
+                told = _but_its_number(part.lines, scene.sheet)
+                lines += told
                 in_parts = in_parts or part.remaining > 0
-                rows = rows_of(reading_order(part.lines))
+                rows = rows_of(reading_order(told))
                 if in_parts and rows:
                     yield "\n".join(row.text for row in rows)
         finally:
@@ -235,17 +291,19 @@ class Conversation:
         if cancelled():
             return
         scene.told_parts = 0 if scene.is_read else count
-        if lines:
-            yield reading.page(lines)
+        if scene.is_read and not lines:
+            lines += scene.known_lines
+        if lines and scene.known_lines:
+            yield weighed(reading.page(lines), scene.known_lines)
         if scene.unread:
             yield reading.still_unread(scene.unread)
         height, width = scene.rgb.shape[:2]
         edge = cut_off(scene.known_lines, width, height)
         if edge is not None and scene.is_read:
-            yield reading.cut_off_at(edge)
+            yield with_way_on(reading.cut_off_at(edge), scene)
 
     def _scene(self, frame: Frame) -> Scene:
-        return self._known(frame) or self._remember(self._answerer.scene(frame.rgb))
+        return self._known(frame) or self._remember(self._answerer.scene(frame.rgb, frame.sheet))
 
     def _known(self, frame: Frame) -> Scene | None:
         return next((scene for scene in self._scenes if scene.rgb is frame.rgb), None)
@@ -268,6 +326,11 @@ class Conversation:
 
     def _age_s(self, frame: Frame) -> float:
         return self._clock() - frame.captured_at
+
+
+def _but_its_number(lines: Sequence[TextLine], sheet: Sheet | None) -> list[TextLine]:
+    """What is read of a page: its own number was said when it was opened."""
+    return [line for line in lines if sheet is None or not sheet.is_named_by(line.text)]
 
 
 def _from_before(piece: Piece) -> Piece:

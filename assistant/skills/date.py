@@ -1,6 +1,7 @@
 """The date of a letter, a receipt, a ticket."""
 
 import dataclasses
+import re
 
 from assistant.answers import Answer, Detail
 from assistant.skills import vocabulary
@@ -10,7 +11,8 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.date_roles import Dated, dated
-from assistant.text.meaning import content_words
+from assistant.text.meaning import content_words, words
+from assistant.text.page import Page
 from assistant.text.retrieval import accounts_for
 from assistant.text.tokens import Kind
 
@@ -33,9 +35,13 @@ class Date:
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
-        dates = [each for each in dated(page, LABELS) if not each.printed.needs_label]
+        every = dated(page, LABELS)
+        dates = [each for each in every if not each.printed.needs_label] or every
         if not dates:
             return not_found(self.name, "date")
+        alone = [each for each in dates if _stands_alone(each, page)]
+        if len(alone) == 1 and re.search(_WRITTEN, asked.words):
+            dates = alone
         called = [w for w in content_words(asked.question) if w not in ("date", "dates", "day")]
         named = [e for e in dates if called and accounts_for(called, e.place.label)]
         return as_dates(self.name, (named or _best_first(dates))[:MOST_DATES])
@@ -47,6 +53,16 @@ class Date:
         first, *others = answer.found
         also = labelled(dataclasses.replace(answer, found=tuple(others)))
         return f"The date is {first.value}. I also read {also}."
+
+
+_WRITTEN = r"\bwritten\b|\bwrote\b|\bletter\b|\bsent\b|\bissued?\b|\bdated\b"
+_MOST_BESIDE = 3
+
+
+def _stands_alone(each: Dated, page: Page) -> bool:
+    """True for a date in a row of its own, as at the head of a letter."""
+    text = page.rows[each.place.row].text.replace(each.printed.text, " ")
+    return len(words(text)) <= _MOST_BESIDE
 
 
 def _best_first(dates: list[Dated]) -> list[Dated]:

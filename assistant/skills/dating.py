@@ -7,6 +7,7 @@ from assistant.skills import vocabulary
 from assistant.skills.grounding import ground_read
 from assistant.text.date_roles import Dated, Labels
 from assistant.text.dates import Doubt, PrintedDate
+from assistant.text.tokens import Kind
 
 MOST_DATES = 3
 """Dates that are told; of more, the first ones."""
@@ -37,7 +38,8 @@ LABELS = Labels(
 def as_dates(skill: str, dates: Sequence[Dated], *notes: Note) -> Answer:
     """An answer that quotes dates, at least one, with what is open about each."""
     found = tuple(
-        Found(each.place.token.text, each.place.label or None, each.place.lines) for each in dates
+        Found(each.place.token.text, each.place.label or None, each.place.lines, Kind.DATE)
+        for each in dates
     )
     doubts = dict.fromkeys(filter(None, (doubt(each.printed) for each in dates)))
     basis = ground_read(found)

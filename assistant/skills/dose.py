@@ -92,10 +92,11 @@ def _narrowed(told: list[Passage], asked: Asked) -> list[Passage]:
     named = [word for word in content_words(asked.question) if not re.search(_ASKED, word)]
     held = [sum(best_match(word, words(each.text)) > 0 for word in named) for each in told]
     if any(held):
+        told_of = [word for word in named if is_telling(word)]
         return [
             each
             for each, count in zip(told, held, strict=True)
-            if count == max(held) or re.search(_MOST, each.text, re.IGNORECASE)
+            if count == max(held) or not told_of and re.search(_MOST, each.text, re.IGNORECASE)
         ][:MOST_NAMED]
     if len(told) <= MOST_SENTENCES:
         return told
@@ -115,7 +116,7 @@ _HOW_MUCH = (
 
 def _instructions(page: Page) -> list[Passage]:
     """The sentences that say how to take something, and those that name a strength, in order."""
-    return [each for each in page.sentences if _tells(each, page)]
+    return [each for each in page.statements if _tells(each, page)]
 
 
 def _tells(sentence: Passage, page: Page) -> bool:

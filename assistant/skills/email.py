@@ -6,6 +6,7 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.addresses import find_emails
+from assistant.text.tokens import Kind
 
 
 class Email:
@@ -21,7 +22,11 @@ class Email:
         if not read:
             return None
         found = different(find_emails(read))
-        return as_read(self.name, found) if found else not_found(self.name, "e-mail address")
+        return (
+            as_read(self.name, found, kind=Kind.EMAIL)
+            if found
+            else not_found(self.name, "e-mail address")
+        )
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """One address, or all of them."""

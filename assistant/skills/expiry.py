@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from assistant.answers import Answer, Detail, Note, NoteKind
-from assistant.skills import vocabulary
+from assistant.skills import quote, vocabulary
 from assistant.skills.dating import LABELS, MOST_DATES, as_dates
-from assistant.skills.quoting import TURN_PACKAGE, listed, not_found
+from assistant.skills.quoting import TURN_PACKAGE, listed, not_found, way_of
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.date_roles import Dated, dated, distance, judged
+from assistant.text.page import Page
 from assistant.text.tokens import Kind
 
 
@@ -23,7 +24,9 @@ class Expiry:
             "[on this | of this | here]",
             typed=(
                 r"\bexpir|\bbest before|\buse by\b|\bstill good\b|\b(?:go(?:es|ne)?|went) off\b"
-                r"|\buntil when\b|\bout of date\b|\bpast (?:its|the) date\b|\bgood for\b"
+                r"|\bruns? out\b(?! of)|\bgood (?:till|until)\b|\buntil when\b.*\b"
+                r"(?:good|valid|ok|used?|eaten?|eat|consumed?|keeps?)\b|\bout of date\b"
+                r"|\bpast (?:its|the) date\b|\bgood for\b"
                 r"|\bsell by\b|\bstill (?:ok|okay|fresh|safe)\b"
             ),
         ),
@@ -45,6 +48,8 @@ class Expiry:
             first = labelled[0]
             notes = (*_judgement(first, asked), *(_further(labelled)))
             return as_dates(self.name, labelled[:MOST_DATES], *notes)
+        if _has_an_hour(page):
+            return quote.SKILL.find(asked, scene)
         bare = [each for each in dates if each.role == ""]
         if len(bare) == 1 and len(dates) == 1:
             return as_dates(self.name, bare, Note(NoteKind.NO_LABEL), *_judgement(bare[0], asked))
@@ -54,9 +59,16 @@ class Expiry:
         """The date as it stands, and whether it has passed."""
         if not answer.found:
             missing = answer.note(NoteKind.NOT_FOUND)
-            told = f"I can't tell: I find no expiry date in the text. {TURN_PACKAGE}"
+            way_out = way_of(answer, TURN_PACKAGE)
+            told = f"I can't tell: I find no expiry date in the text. {way_out}"
             return told if missing else ""
         return " ".join(filter(None, (_dates(answer, detail), _sentence(answer))))
+
+
+def _has_an_hour(page: Page) -> bool:
+    """True where an expiry label stands at a time of the day, as on a parking ticket."""
+    times = page.places_of(Kind.TIME)
+    return any(LABELS.role(each.label) == "expiry" for each in times)
 
 
 def _dates(answer: Answer, detail: Detail) -> str:

@@ -14,7 +14,7 @@ from assistant.text.page import Page
 
 MOST_SENTENCES = 3
 
-NO_WH = r"^(?!(?:\w+ ){0,2}(?:how|when|where|who|why|what time|what day|how long|which)\b).*?"
+NO_WH = r"^(?!(?:\w+ ){0,2}(?:how|when|where|who|why|what|which)\b).*?"
 """A question for a place, a time or a person is none for a word."""
 
 
@@ -26,8 +26,10 @@ class FindWord:
         Wording(
             heard="does <this> say {open | closed | exit | entrance | push | pull | stop | danger}",
             typed=(
-                rf"{NO_WH}\b(?:does|do|did) (?:it|this|that|they|these|the \w+) (?:say|mention|contain|"
-                r"have(?! to\b)|include) (?:anything (?:about|with) |about )?(?P<subject>.+)$"
+                rf"{NO_WH}\b(?:does|do|did) (?:it|this|that|they|these|the \w+) (?:say|mention"
+                rf"|contain|"
+                r"have(?! to\b)|include) (?!anything(?: (?:now|on it"
+                r"|here))?$)(?:anything (?:about|with) |about )?(?P<subject>.+)$"
                 r"|\bis the word (?P<word>\w+)"
                 r"|\bcontains? (?P<held>.+)$"
                 r"|\b(?:is|are) there (?:any |some )?(?P<inside>.+) in (?:it|this|that|here|there)$"

@@ -1,15 +1,26 @@
 """What a thing is, by what is printed on it: its largest words, and the line of its kind."""
 
-from assistant.answers import Answer, Detail, Found
+import dataclasses
+import re
+
+from assistant.answers import Answer, Basis, Detail, Found
+from assistant.skills import quote
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import in_sentence, paragraphs
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
+from assistant.skills.subject import foreign, unaccounted
 from assistant.skills.wording import Wording
 from assistant.text.addresses import largest_text
+from assistant.text.question import is_everyday
 from assistant.text.retrieval import places_for
 
 _NOT = r"(?!colou?rs?\b|times?\b|days?\b|dates?\b|sizes?\b|numbers?\b|shapes?\b|lines?\b|years?\b)"
+
+
+_SORTS = frozenset(
+    ("kind", "type", "sort", "brand", "flavour", "flavor", "make", "model", "variety")
+)
 
 
 class Identify:
@@ -21,7 +32,8 @@ class Identify:
             typed=(
                 r"\bwhat (?:kind|type|sort|brand|flavou?r|make|model|variety) (?:of )?\w*"
                 rf"|\bwhat {_NOT}(?:\w+ )?{_NOT}\w+ is (?:this|it|that|in (?:this|here|it))\b"
-                r"|\bwhat is (?:this|the|it) ?\w* called\b|\bname of (?:the|this) \w+\b|\bbrand\b"
+                r"|\bwhat is (?:this|the|it) ?\w* called\b|\bname of (?:the|this) \w+\b"
+                r"|\b(?:item|product|brand) name\b|\bbrand\b"
                 r"|\bwhat is in(?:side)? (?:this|the|it)"
                 r"(?: box| can| bottle| package| packet| jar| bag| tin)?$"
             ),
@@ -36,13 +48,22 @@ class Identify:
             return None
         page = scene.page(asked.cancelled)
         hits = places_for(page, asked.words)[:1]
+        noun = re.search(r"\b(?:what|which) (\w+) (?:is|are)\b", asked.words)
+        if hits and noun and not is_everyday(noun[1]) and noun[1] not in _SORTS:
+            # "What factor is it" asks for what stands beside that word, not for the thing.
+            return quote.SKILL.find(asked, scene)
+        hits = [hit for hit in hits if not hit.passage.text.rstrip().endswith(".")]
         found = [Found(" ".join(hit.passage.text.split()), None, hit.passage.lines) for hit in hits]
         largest = largest_text(read)
         title = largest.row.pieces if largest is not None else page.rows[0].pieces
         words = " ".join(piece.text for piece in title)
         if not any(words in each.value for each in found):
             found = [Found(words, None, title), *(e for e in found if e.value not in words)]
-        return Answer(self.name, tuple(found), ground_read(found))
+        answer = Answer(self.name, tuple(found), ground_read(found))
+        if foreign(asked, answer, page) or unaccounted(asked, answer):
+            # Nothing there says that it is the "film" that was asked for.
+            return dataclasses.replace(answer, basis=Basis.GUESS)
+        return answer
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The words as they stand."""

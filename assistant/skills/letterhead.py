@@ -1,10 +1,14 @@
 """Whom something is from: what stands at its top, where names and addresses do."""
 
-from assistant.answers import Answer, Detail
+import re
+
+from assistant.answers import Answer, Detail, Found
+from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import as_read, in_sentence, row_values, rows
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
+from assistant.text.letters import sender, signature
 
 MOST_ROWS = 3
 
@@ -21,20 +25,36 @@ class Letterhead:
         ),
         Wording(
             heard="who is (this | it | the letter) from",
-            typed=r"\bwho (?:is|are) (?:it|this|these|(?:the|this|that) \w+) from\b|\bwho sent\b",
+            typed=(
+                r"\bwho (?:is|are|was) (?:it|this|these|(?:the|this|that) \w+) (?:\w+ )?from\b"
+                r"|\bwho(?: has| have)? sent (?:it|this|that|(?:me )?(?:the|this|that) \w+)$"
+                r"|\b(?:the|a) sender\b|\bsent (?:it|this)(?: to)?(?: me)?$"
+                r"|\bwho (?:wrote|signed) (?:it|this|that|the|me)(?: letter| note| card| e ?mail)?$"
+                r"|\bwho (?:has )?signed\b"
+            ),
         ),
     )
     traits = Traits(rank=49, text=True)
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
-        """The first rows."""
+        """The sender by its label, or who signed; else the first rows."""
         read = rows(asked, scene)
         if not read:
             return None
+        page = scene.page(asked.cancelled)
+        named = None
+        if not re.search(r"\b(?:name|address) of\b|^what", asked.words):
+            wrote = re.search(r"\b(?:signed|wrote)\b", asked.words)
+            named = (signature(page) if wrote else sender(page)) or sender(page)
+        if named is not None:
+            found = (Found(" ".join(named.text.split()), "From", named.lines),)
+            return Answer(self.name, found, ground_read(found))
         return as_read(self.name, row_values(read[: MOST_ROWS + 1]), most=MOST_ROWS, labelled=False)
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The rows, and where they stand."""
+        if answer.found and answer.found[0].label and detail is not Detail.SHORT:
+            return f"It is from: {answer.values[0]}."
         return in_sentence(answer, detail, "At the top I read: {}.")
 
 

@@ -74,7 +74,8 @@ def _asked_for(thing: str, is_known: Known) -> str:
     asked = (
         f"what is {thing}" if re.match(r"(?:the|my|its|a|an)\b", thing) else f"what is the {thing}"
     )
-    return asked if is_known(asked) else thing
+    # What no skill knows takes the place of what was asked for before.
+    return asked if is_known(asked) else f"and {thing}"
 
 
 def _bare_list(part: str, is_known: Known) -> list[str]:

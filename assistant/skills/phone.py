@@ -7,6 +7,7 @@ from assistant.skills import vocabulary
 from assistant.skills.quoting import READ_TEXT, found_places, in_sentence, labelled, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
+from assistant.skills.subject import narrowed
 from assistant.skills.wording import Wording
 from assistant.text.page import Page, Place
 from assistant.text.tokens import Kind, is_phone
@@ -14,7 +15,7 @@ from assistant.text.tokens import Kind, is_phone
 MOST_NUMBERS = 4
 
 _CALLED = (
-    r"\b(?:tel(?:ephone)?|phone|mobile|cell|hotline|helpline|call|ph|hp|contact|service|line"
+    r"\b(?:tel(?:e(?:f(?:ono?|oon)?|phone))?|telf|tfno|tlf|t[eé]l|fon|ph\.?|phone|mobile|cell|hotline|helpline|call|ph|hp|contact|service|line"
     r"|ring)\b"
 )
 _FAX = r"\b(?:tele)?fax\b|\bf\b(?=[.:])"
@@ -29,6 +30,7 @@ class Phone:
             heard="<is> the (phone | telephone) number",
             typed=(
                 r"\b(?:tele)?phone numbers?|\bnumber (?:to|do i|should i|can i) call|\btelephone\b"
+                r"|\bnumber (?:to|do i|should i|can i|i can|for me to) (?:ring|phone|dial)\b"
                 r"|\bphone\b|\bmobile number\b"
             ),
         ),
@@ -41,7 +43,7 @@ class Phone:
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
-        found = phone_places(page)
+        found = narrowed(phone_places(page), asked)
         return (
             found_places(self.name, found, most=MOST_NUMBERS)
             if found

@@ -8,8 +8,13 @@ from assistant.skills.amounts import BESIDE, label_of
 from assistant.skills.quoting import found_places, in_sentence, labelled, listed, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
+from assistant.skills.subject import own_words
 from assistant.skills.wording import Wording
 from assistant.text.amounts import best, named_amounts
+from assistant.text.meaning import best_match, is_telling
+from assistant.text.page import Page, Place
+from assistant.text.question import wish
+from assistant.text.retrieval import accounts_for
 from assistant.text.tokens import Kind, Token
 
 ENGLISH = (
@@ -39,6 +44,9 @@ class Price:
         if not page.rows:
             return None
         named = best(named_amounts(page, label_of(self.name, ENGLISH, BESIDE)))
+        called = self._called(asked, page)
+        if called:
+            return found_places(self.name, called[:MOST_AMOUNTS])
         if named:
             return found_places(self.name, named[:MOST_AMOUNTS])
         if total.total_places(page):
@@ -53,6 +61,20 @@ class Price:
         if 0 < len(money) <= MOST_AMOUNTS:
             return found_places(self.name, money)
         return not_found(self.name, "price")
+
+    def _called(self, asked: Asked, page: Page) -> list[Place]:
+        """The amounts whose label holds every telling word of the question; none without any."""
+        own = own_words(self.name)
+        named = [
+            word
+            for word in wish(asked.question).asked
+            if is_telling(word) and best_match(word, own) == 0
+        ]
+        return [
+            place
+            for place in page.places_of(Kind.MONEY)
+            if named and not place.token.needs_label and accounts_for(named, place.left)
+        ]
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The price, or several amounts with their labels."""

@@ -8,7 +8,7 @@ from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.meaning import best_match, content_words, words
 from assistant.text.page import Page
-from assistant.text.retrieval import Hit, places_for
+from assistant.text.retrieval import Hit, confirmed, places_for, places_near
 from assistant.text.tokens import Kind
 
 SURE = 0.85
@@ -28,11 +28,16 @@ class Quote:
         if not page.rows:
             return None
         hits = places_for(page, asked.words)
+        closeness = scene.closeness(page)
+        if closeness is not None and hits:
+            hits = confirmed(page, asked.words, hits, closeness)
+        elif closeness is not None:
+            hits = places_near(page, asked.words, closeness)
         if not hits:
             return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked, page)),))
-        found = tuple(_found(hit) for hit in hits)
+        found = tuple(as_found(hit) for hit in hits)
         # What accounts for a part of the question stands there, and may answer something else.
-        sure = len(hits) == 1 and hits[0].is_whole and hits[0].score >= SURE
+        sure = len(hits) == 1 and hits[0].is_literal and hits[0].score >= SURE
         basis = ground_read(found) if sure else Basis.GUESS
         return Answer(self.name, found, basis)
 
@@ -49,14 +54,15 @@ class Quote:
         return f"I read: {'; '.join(map(_quoted, answer.found))}"
 
 
-def _found(hit: Hit) -> Found:
+def as_found(hit: Hit) -> Found:
+    """A place as what is told of it: one value with its label, or all of it."""
     value = hit.value
     if hit.cell is not None:
         label = ", ".join(filter(None, (hit.cell.name, hit.cell.head)))
         return Found(hit.cell.text, label or None, hit.cell.lines)
     if value is not None and hit.is_one_of_many:
         label = ", ".join(dict.fromkeys(filter(None, (value.left, value.head)))) or value.label
-        return Found(value.token.text, label or None, value.lines)
+        return Found(value.token.text, label or None, value.lines, value.token.kind)
     label = value.label if value is not None else ""
     return Found(" ".join(hit.passage.text.split()), label or None, hit.passage.lines)
 

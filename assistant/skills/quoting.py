@@ -30,15 +30,22 @@ def rows(asked: Asked, scene: Scene) -> tuple[Row, ...]:
 
 
 def as_read(
-    skill: str, values: Sequence[Value], *notes: Note, most: int = MOST_NAMED, labelled: bool = True
+    skill: str,
+    values: Sequence[Value],
+    *notes: Note,
+    most: int = MOST_NAMED,
+    labelled: bool = True,
+    kind: Kind | None = None,
 ) -> Answer:
     """An answer that quotes the first values, at least one.
 
     labelled: whether what stands before a value on its line says what it is.
+    kind:     what the values are; None for words.
     """
     named = values[:most]
     found = tuple(
-        Found(value.text, value.label if labelled else None, value.row.pieces) for value in named
+        Found(value.text, value.label if labelled else None, value.row.pieces, kind)
+        for value in named
     )
     more = (Note(NoteKind.MORE),) if len(values) > most else ()
     return Answer(skill, found, ground_read(found), (*notes, *more))
@@ -49,7 +56,9 @@ def found_places(
 ) -> Answer:
     """An answer that quotes values where they stand, at least one, with their labels."""
     named = places[:most]
-    found = tuple(Found(_printed(each), each.label or None, each.lines) for each in named)
+    found = tuple(
+        Found(_printed(each), each.label or None, each.lines, each.token.kind) for each in named
+    )
     more = (Note(NoteKind.MORE),) if len(places) > most else ()
     return Answer(skill, found, ground_read(found), (*notes, *more))
 
@@ -102,10 +111,19 @@ def in_sentence(
         sentence = one if len(answer.found) == 1 or several is None else several
         return sentence.format(listed(answer))
     what = answer.note(NoteKind.NOT_FOUND)
-    return "" if what is None else f"I can't tell: I find no {what.detail} in the text. {missing}"
+    way_out = way_of(answer, missing)
+    return "" if what is None else f"I can't tell: I find no {what.detail} in the text. {way_out}"
+
+
+def way_of(answer: Answer, missing: str) -> str:
+    """What the user can do where something is not found; a file has no other side to show."""
+    return _OF_FILE.get(missing, missing) if answer.note(NoteKind.OF_FILE) else missing
 
 
 READ_TEXT = "Ask me to read the text, or show the other side."
 TURN_PACKAGE = "Turn the package and try again."
 READ_COVER = "Ask me to read the cover."
 """What the user can do where something is not found."""
+
+_OF_FILE = {READ_TEXT: "Shall I read it?", TURN_PACKAGE: "Shall I read it?"}
+"""What is said instead where the picture is a file, which has no other side."""

@@ -10,6 +10,15 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 
+_NOT_A_VALUE = r"^(?!.*\bwhat (?:time|date|day|number|price|temperature|year) )(?:.*?)"
+""" "What time does it say" asks for the time, not for all of it."""
+
+_WRITTEN_ON = (
+    r"(?:\w+ )?(?:screen|display|paper|page|label|sign|note|letter|card|receipt|sticker|poster"
+    r"|board"
+    r"|envelope|leaflet|monitor)"
+)
+
 
 class Read:
     """One value a paragraph."""
@@ -19,8 +28,13 @@ class Read:
         Wording(
             heard="[please] read <this> [aloud] [to me] [please]",
             typed=(
-                r"\bread\b|\b(?:it|this|that|sign|label|page|text|letter|package|words?|lines?"
-                r"|there|here) says?\b"
+                rf"\bread\b|{_NOT_A_VALUE}\b(?:it|this|that|sign|label|page|text|letter|package|words?"
+                r"|lines?|there|here|screen|display|box|card) says?\b"
+                rf"|\bwhat(?: is| does it show| is it showing| (?:message"
+                rf"|text) is(?: being)? (?:displayed"
+                rf"|shown|showing)) on (?:the|this|my|that) {_WRITTEN_ON}\b(?! (?:of|at|for"
+                rf"|side)\b)"
+                r"|\bwhat (?:this|the|that) (?:\w+ ){1,3}says\b"
                 r"|\b(?:what|which) (?:is )?(?:written|the word|word)\b"
                 r"|\bwhat do(?:es)? .* say\b|\bwhat is (?:all )?the text\b"
                 r"|\btell me the words?\b"

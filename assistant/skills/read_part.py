@@ -1,13 +1,15 @@
 """A part of a text that is asked for by name: what stands under a heading, or one entry."""
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
+from assistant.skills.quote import as_found
 from assistant.skills.quoting import listed
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.meaning import best_match, content_words, words
 from assistant.text.page import Page
-from assistant.text.retrieval import places_for
+from assistant.text.retrieval import Hit, places_for
+from assistant.text.tokens import Kind
 
 MOST_ENTRIES = 8
 LONGEST_HEADING = 4
@@ -48,7 +50,14 @@ class ReadPart:
         hits = places_for(page, asked.subject, most=MOST_ENTRIES)
         if not hits:
             return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, asked.subject),))
-        told = tuple(Found(hit.passage.text, None, hit.passage.lines) for hit in hits)
+        if hits[0].cell is not None or hits[0].is_one_of_many and not _is_price(hits[0]):
+            hits = hits[:1]
+        told = tuple(
+            as_found(hit)
+            if hit.cell is not None or hit.is_one_of_many and not _is_price(hit)
+            else Found(hit.passage.text, None, hit.passage.lines)
+            for hit in hits
+        )
         return Answer(self.name, told, Basis.READ)
 
     def say(self, answer: Answer, detail: Detail) -> str:
@@ -57,6 +66,11 @@ class ReadPart:
         if nothing is not None:
             return f"I can't tell: I see text but nothing about {nothing.detail}. Shall I read it?"
         return "\n".join(answer.values) if answer.found else listed(answer)
+
+
+def _is_price(hit: Hit) -> bool:
+    """True for an entry of a list of goods, which is read with its price."""
+    return hit.value is not None and hit.value.token.kind is Kind.MONEY
 
 
 def _under(page: Page, subject: str) -> list[int]:

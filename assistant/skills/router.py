@@ -6,8 +6,8 @@ import pkgutil
 from collections.abc import Iterator
 
 import assistant.skills
-from assistant.answers import Answer, Detail
-from assistant.skills import saying
+from assistant.answers import Answer, Detail, Said
+from assistant.skills import saying, telling
 from assistant.skills.skill import Asked, Skill
 from assistant.text.question import Form, form, wanted
 from assistant.text.words import bare_words
@@ -79,14 +79,32 @@ def heard() -> list[str]:
     return [wording.heard for skill in skills() for wording in skill.wordings if wording.heard]
 
 
-def say(answer: Answer, detail: Detail = Detail.USUAL) -> str:
-    """An answer in words, as it is printed and spoken."""
-    return saying.opening(answer) + join(_parts(answer, detail))
+def say(
+    answer: Answer, detail: Detail = Detail.USUAL, frames: telling.Frames = telling.ENGLISH
+) -> str:
+    """An answer in words, as it is printed.
+
+    frames: Sightline's own sentences in the language of its user.
+    """
+    if not frames.sentences:
+        return "".join(_worded(answer, detail))
+    return "".join(part.text for part in told(answer, detail, frames))
+
+
+def told(
+    answer: Answer, detail: Detail = Detail.USUAL, frames: telling.Frames = telling.ENGLISH
+) -> tuple[Said, ...]:
+    """The same as it is to be spoken: what it quotes in its own language, and by its kind."""
+    return telling.told(answer, lambda each: _worded(each, detail), frames)
 
 
 def details(answer: Answer) -> str:
     """What `say` adds for a listener who wants to know everything; "" if nothing."""
     return join(saying.details(answer))
+
+
+def _worded(answer: Answer, detail: Detail) -> list[str]:
+    return [saying.opening(answer), join(_parts(answer, detail))]
 
 
 def _parts(answer: Answer, detail: Detail) -> Iterator[str]:

@@ -6,6 +6,13 @@ from assistant.answers import Answer, Basis, Note, NoteKind
 from assistant.inference.pocket import Refusal
 from assistant.seeing.framing import FIXES
 from assistant.seeing.quality import SENTENCES, WASHED_OUT, Cause
+from assistant.skills.way_on import (
+    CUT_OFF,
+    NO_TEXT_OF_FILE,
+    OFFERS,
+    SPOILT_FILES,
+    TRY_ANOTHER,
+)
 
 MOST_QUOTED = 3
 """Lines that are quoted as evidence; more cannot be kept in mind by ear."""
@@ -19,6 +26,7 @@ OPENINGS = {
 """What stands before an answer, in this order."""
 
 UNVERIFIED = "I could not find these figures in the text, so have somebody check them."
+HARD_TO_READ = "It is hard to read; have somebody check it."
 NO_TEXT = (
     "I can't tell: I find no text in this picture. Move closer, or turn the page to the light."
 )
@@ -26,27 +34,19 @@ AMBIGUOUS = {
     "day": "day and month are ambiguous",
     "year": "day, month and year are ambiguous",
 }
-DECLINED = "I can't tell: the model finds no answer in this picture. Try another view."
-EMPTY = "I can't tell: the model gives no answer. Ask in other words."
+DECLINED = "I can't tell: the model finds no answer in this picture."
+OTHER_VIEW = "Try another view."
+EMPTY = "I can't tell: the model gives no answer."
 
 REFUSALS = {
-    Refusal.NOT_ENGLISH: (
-        "I can't tell: the small model on this machine understands English only. "
-        "Ask in English, such as: how many circles are there."
-    ),
-    Refusal.NO_SUCH_QUESTION: (
-        "I can't tell: the small model on this machine cannot answer such questions. "
-        "It knows colours and counts of simple drawn objects; ask about those, or about text."
-    ),
+    Refusal.NOT_ENGLISH: "I can't tell: the small model understands English only.",
+    Refusal.NO_SUCH_QUESTION: "I can't tell: the small model cannot answer such questions.",
     Refusal.NO_SUCH_THING: (
-        "I can't tell: the small model on this machine knows only simple drawn objects, "
-        "such as circles, stars and cups. Ask about one of those."
+        "I can't tell: the small model knows only simple drawn objects, such as circles and cups."
     ),
-    Refusal.NOT_PLAIN: (
-        "I can't tell: the small model on this machine knows only plain questions. "
-        "Ask in fewer words, such as: how many circles are there."
-    ),
+    Refusal.NOT_PLAIN: "I can't tell: the small model knows only plain, short questions.",
 }
+"""The cause; what can be done with the picture follows it."""
 
 
 def opening(answer: Answer) -> str:
@@ -57,10 +57,28 @@ def opening(answer: Answer) -> str:
 
 def remarks(answer: Answer) -> Iterator[str]:
     """The sentences of the notes that any skill's answer may have, in the order of the notes."""
+    of_file = answer.note(NoteKind.OF_FILE) is not None
     for note in answer.notes:
-        sentence = _sentence(note)
+        sentence = (_of_file(note) if of_file else None) or _sentence(note)
         if sentence:
             yield sentence
+
+
+def _of_file(note: Note) -> str | None:
+    """What is said of a picture file where a camera would be moved; None where it is the same."""
+    match note:
+        case Note(NoteKind.SPOILT, cause):
+            return f"I can't tell: {SPOILT_FILES[Cause(cause)]}. {TRY_ANOTHER}"
+        case Note(NoteKind.NO_TEXT):
+            return NO_TEXT_OF_FILE
+        case Note(NoteKind.LIGHT_HINT):
+            return "The picture is very bright, which may hide some."
+        case Note(NoteKind.CUT_OFF, edge):
+            return CUT_OFF.format(edge)
+        case Note(NoteKind.DECLINED):
+            return DECLINED
+        case _:
+            return None
 
 
 def _sentence(note: Note) -> str:
@@ -73,16 +91,20 @@ def _sentence(note: Note) -> str:
             return WASHED_OUT
         case Note(NoteKind.NO_MODEL, reason):
             return f"I can't tell: {reason}"
+        case Note(NoteKind.CAN, what):
+            return OFFERS[what]
         case Note(NoteKind.REFUSED, refusal):
             return REFUSALS[Refusal(refusal)]
         case Note(NoteKind.DECLINED):
-            return DECLINED
+            return f"{DECLINED} {OTHER_VIEW}"
         case Note(NoteKind.EMPTY):
             return EMPTY
         case Note(NoteKind.AMBIGUOUS, what):
             return f"I read it as it stands: {AMBIGUOUS[what]}."
         case Note(NoteKind.UNVERIFIED):
             return UNVERIFIED
+        case Note(NoteKind.HARD_TO_READ, count):
+            return f"{count} lines are hard to read." if count else HARD_TO_READ
         case Note(NoteKind.CUT_OFF, edge):
             return FIXES[edge]
         case _:

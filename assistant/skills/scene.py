@@ -5,11 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from assistant.frames import Sheet
 from assistant.inference.vision_model import VisionLanguageModel
 from assistant.seeing.barcode import Barcode, locate_code, nearness, read_barcodes
 from assistant.seeing.quality import Cause, check_quality
 from assistant.seeing.text import TextLine, TextPart, TextReader, never
+from assistant.skills.evidence import has_words
 from assistant.stopwatch import Stopwatch
+from assistant.text.closeness import Closeness, EmbedOpener
 from assistant.text.page import Page
 from models.pictures import RgbPicture
 
@@ -27,9 +30,16 @@ class Scene:
         stopwatch: Stopwatch,
         *,
         mirrored: bool = False,
+        sheet: Sheet | None = None,
+        open_embed: EmbedOpener = lambda: None,
     ) -> None:
-        """mirrored: whether the camera faces the user, so that left and right change places."""
+        """mirrored:   whether the camera faces the user, so that left and right change places.
+
+        sheet:      which page of a file it is; None for what a camera shows.
+        open_embed: gives what tells the meaning of texts, where a model is installed that can.
+        """
         self.rgb = rgb
+        self.sheet = sheet
         self.mirrored = mirrored
         self._reader = reader
         self._stopwatch = stopwatch
@@ -40,6 +50,8 @@ class Scene:
         self.told_parts = 0
         """Parts that a listener has heard of a page whose reading stopped before its end."""
         self._page: tuple[tuple[TextLine, ...], Page] | None = None
+        self._open_embed = open_embed
+        self._closeness: tuple[Page, Closeness] | None = None
         self._codes: tuple[Barcode, ...] | None = None
         self._nearness: tuple[float | None] | None = None
         self._handle: tuple[VisionLanguageModel, Any] | None = None
@@ -84,8 +96,9 @@ class Scene:
 
     @property
     def known_lines(self) -> tuple[TextLine, ...]:
-        """The lines that have been read so far."""
-        return tuple(line for part in self._parts for line in part.lines)
+        """The lines that have been read so far; none while they are only letters like shadows."""
+        lines = tuple(line for part in self._parts for line in part.lines)
+        return lines if has_words(lines) else ()
 
     def page(self, cancelled: Callable[[], bool] = never) -> Page:
         """All lines as rows, values with labels, and sentences; fewer if it was cancelled.
@@ -97,6 +110,17 @@ class Scene:
         if self._page is None or self._page[0] != lines:
             self._page = (lines, Page(lines))
         return self._page[1]
+
+    def closeness(self, page: Page) -> Closeness | None:
+        """What tells how near the places of a page are to a question in meaning; None without a
+        model.
+        """
+        embed = self._open_embed()
+        if embed is None:
+            return None
+        if self._closeness is None or self._closeness[0] is not page:
+            self._closeness = (page, Closeness(page, embed))
+        return self._closeness[1]
 
     @property
     def unread(self) -> int:

@@ -29,6 +29,7 @@ class Asked:
                trained on.
     skill:     the name of the skill that answers it.
     subject:   what is counted, found, or has the colour; the words to look for; or "".
+    last:      what was answered before it, which "spell that" and "the second one" are about.
     today:     the day on which it is asked: what has expired depends on it.
     cancelled: asked between the steps of a search; once it is true, nobody wants the answer.
     """
@@ -37,6 +38,7 @@ class Asked:
     words: str
     skill: str
     subject: str = ""
+    last: Answer | None = field(default=None, compare=False, repr=False)
     today: datetime.date = field(default_factory=datetime.date.today, compare=False)
     cancelled: Cancelled = field(default=never, compare=False, repr=False)
 

@@ -7,20 +7,71 @@ ask for nothing. Where one is left over, the question goes on to the lines that 
 
 import functools
 import re
+from collections.abc import Sequence
 
 from assistant.answers import Answer
 from assistant.skills.router import skill_named
 from assistant.skills.skill import Asked
 from assistant.skills.wording import RULES, words_of
-from assistant.text.meaning import best_match, content_words, words
+from assistant.text.meaning import best_match, is_telling, weekday, words
+from assistant.text.page import Page, Place
+from assistant.text.question import is_everyday, wish
+from assistant.text.retrieval import accounts_for
 
 
 def unaccounted(asked: Asked, answer: Answer) -> tuple[str, ...]:
     """The words of a question that neither its skill nor the evidence of an answer accounts for."""
-    own = own_words(asked.skill)
-    left = [word for word in content_words(asked.question) if best_match(word, own) == 0]
+    own = (*own_words(asked.skill), *own_words(answer.skill))
+    left = [word for word in wish(asked.question).asked if best_match(word, own) == 0]
     printed = [word for line in answer.evidence for word in words(line.text)]
-    return tuple(word for word in left if best_match(word, printed) == 0)
+    days = any(weekday(word) is not None or word in _EVERY_DAY for word in printed)
+    return tuple(
+        word
+        for word in left
+        if best_match(word, printed) == 0 and not (days and weekday(word) is not None)
+    )
+
+
+_EVERY_DAY = frozenset(("day", "days", "daily", "täglich", "tag"))
+"""Who asks for one day is told by what is said of all days."""
+
+
+def foreign(asked: Asked, answer: Answer, page: Page) -> tuple[str, ...]:
+    """Those of them that make the question one about something else.
+
+    A word that names the thing in view does not, be it "the ticket" or what its largest words
+    say, nor what people do.
+    """
+    left = unaccounted(asked, answer)
+    title = _title_words(page) if left else ()
+    return tuple(
+        word
+        for word in left
+        if is_telling(word) and not is_everyday(word) and best_match(word, title) == 0
+    )
+
+
+def _title_words(page: Page) -> tuple[str, ...]:
+    """The words of the first row and of the largest rows: what the thing is called."""
+    heights = [max(piece.height for piece in row.pieces) for row in page.rows]
+    large = [row for row, height in enumerate(heights) if height >= LARGE * max(heights)]
+    return tuple(word for row in dict.fromkeys((0, *large[:2])) for word in page.words(row))
+
+
+LARGE = 0.9
+"""Part of the highest letters from which a row is as large as the largest."""
+
+
+def narrowed(places: Sequence[Place], asked: Asked) -> list[Place]:
+    """Of several values those whose label holds what the question names beyond its skill."""
+    own = own_words(asked.skill)
+    named = [
+        word
+        for word in wish(asked.question).asked
+        if is_telling(word) and best_match(word, own) == 0
+    ]
+    held = [place for place in places if named and accounts_for(named, place.label)]
+    return held or list(places)
 
 
 @functools.cache

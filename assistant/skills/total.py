@@ -26,16 +26,18 @@ _TOTAL = AmountSkill(
         ),
         (7, "total refund;refund total;refund;amount refunded"),
         (6, "total rounded;rounded total;total round;rounded;net total;nett total"),
-        (5, "grand total;nett;total incl;total charge;total cost;total price"),
+        (5, "grand total;nett;total incl;total charge;total cost;total price;total fare"),
         (4, "total;totals;sum"),
         (SUBTOTAL_RANK, "subtotal;sub total"),
+        (1, "balance;paid;total paid;amount paid"),
     ),
     beside=BESIDE,
     wordings=(
         Wording(
             heard="<is> the (total | sum | amount) [of this | of the bill | on the receipt]",
             typed=(
-                r"\btotal\b|\bsum\b(?! (?:it |this |that )?up)|\b(?:have|need|got|supposed) to pay\b|\b(?:must|should|do) i pay\b|\bdid i pay\b"
+                r"\btotal\b|\bsum\b(?! (?:it |this |that )?up)|\b(?:have|need|got"
+                r"|supposed) to pay\b|\b(?:must|should|do) i pay\b|\bdid i pay\b"
                 r"|\bamount\b|\bthe bill\b|\bcomes? to\b|\baltogether\b|\bdo i owe\b"
             ),
         ),
@@ -103,6 +105,12 @@ def only_amount(skill: str, page: Page) -> Answer | None:
     sentence = next((each for each in page.sentences if row in each.rows), page.passage(row))
     found = (Found(sentence.text, None, sentence.lines),)
     return Answer(skill, found, ground_read(found), (Note(NoteKind.QUOTED),))
+
+
+def sums(page: Page) -> list[Place]:
+    """Everything that is called a total, a subtotal or an amount to pay, in reading order."""
+    name = label_of(_TOTAL.name, _TOTAL.english, _TOTAL.beside)
+    return [each.place for each in named_amounts(page, name)]
 
 
 def is_subtotal(page: Page) -> bool:

@@ -6,6 +6,7 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.addresses import find_web
+from assistant.text.tokens import Kind
 
 
 class Web:
@@ -21,7 +22,11 @@ class Web:
         if not read:
             return None
         found = different(find_web(read))
-        return as_read(self.name, found) if found else not_found(self.name, "web address")
+        return (
+            as_read(self.name, found, kind=Kind.WEB)
+            if found
+            else not_found(self.name, "web address")
+        )
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """One address, or all of them."""

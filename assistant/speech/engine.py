@@ -2,9 +2,10 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from assistant.answers import Said
 from assistant.audio import AudioClip
 from assistant.errors import SynthesizerError
 from assistant.speech.speaker import SpeechEvent, SpeechEventKind
@@ -20,8 +21,8 @@ class Synthesizer(Protocol):
         """Begin to start the engine, without waiting for it."""
         ...
 
-    def synthesize(self, text: str) -> AudioClip:
-        """Return the sound of one sentence, or raise SynthesizerError."""
+    def synthesize(self, text: str, said: Sequence[Said] = ()) -> AudioClip:
+        """Return the sound of one sentence, or raise SynthesizerError; said: its parts, if any."""
         ...
 
     def set_rate(self, wpm: int) -> None:
@@ -62,7 +63,7 @@ class SpeechEngine:
         self._ask_at_s = clock()
         # Counts settings, so that a sentence made ahead with older ones is not used.
         self._settings = 0
-        self._ahead: tuple[str, int, AudioClip] | None = None
+        self._ahead: tuple[str, Sequence[Said], int, AudioClip] | None = None
 
     def start(self) -> None:
         """Let the engine start, so that the first sentence comes sooner."""
@@ -81,24 +82,28 @@ class SpeechEngine:
         self._synthesizer.set_voice(name)
         self._settings += 1
 
-    def prepare(self, text: str) -> None:
+    def prepare(self, text: str, said: Sequence[Said] = ()) -> None:
         """Make the next sentence's sound while another one plays."""
-        if self._ahead is None or self._ahead[:2] != (text, self._settings):
+        if self._ahead is None or self._ahead[:3] != (text, said, self._settings):
             settings = self._settings
-            clip = self.clip(text)
-            self._ahead = None if clip is None else (text, settings, clip)
+            clip = self.clip(text, said)
+            self._ahead = None if clip is None else (text, said, settings, clip)
 
-    def clip(self, text: str) -> AudioClip | None:
-        """The sound of a sentence, or None if it cannot be made now."""
+    def clip(self, text: str, said: Sequence[Said] = ()) -> AudioClip | None:
+        """The sound of a sentence, or None if it cannot be made now; said: its parts, if any."""
         ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[:2] == (text, self._settings):
-            return ahead[2]
+        if ahead is not None and ahead[:3] == (text, said, self._settings):
+            return ahead[3]
         if self._clock() < self._ask_at_s:
             return None
         for last in (False, True):
             name = self._name
             try:
-                clip = self._synthesizer.synthesize(text)
+                clip = (
+                    self._synthesizer.synthesize(text, said)
+                    if said
+                    else self._synthesizer.synthesize(text)
+                )
             except SynthesizerError as error:
                 self._recover(error, name, last)
             else:

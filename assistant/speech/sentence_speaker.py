@@ -187,10 +187,11 @@ class SentenceSpeaker:
                 upcoming = self._queue.peek() if sentence is None else None
             if sentence is None:
                 if upcoming is not None and self._loudspeaker.plays:
-                    self._engine.prepare(upcoming.text)
+                    self._engine.prepare(upcoming.text, upcoming.said)
                 self._report_if_finished()
                 return
-            clip = self._engine.clip(sentence.text) if self._loudspeaker.plays else None
+            plays = self._loudspeaker.plays
+            clip = self._engine.clip(sentence.text, sentence.said) if plays else None
             with self._lock:
                 if generation != self._generation:
                     continue

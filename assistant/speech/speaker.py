@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from assistant.answers import Said
+
 SLOWEST_WPM, FASTEST_WPM = 80, 600
 
 
@@ -22,10 +24,14 @@ class SpeechPriority(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One or more sentences to speak."""
+    """One or more sentences to speak.
+
+    said: the same words part by part, where some are in another language or of a known kind.
+    """
 
     text: str
     priority: SpeechPriority = SpeechPriority.NORMAL
+    said: tuple[Said, ...] = ()
 
 
 class Earcon(enum.Enum):

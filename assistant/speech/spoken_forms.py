@@ -24,7 +24,7 @@ from assistant.speech.spoken_words import SpokenWords, spoken_words
 from assistant.text.dates import Doubt, PrintedDate, find_dates, month_number
 from assistant.text.tokens import Kind, Token, tokens
 
-__all__ = ["digits", "spoken"]
+__all__ = ["digits", "spoken", "spoken_value"]
 
 LONGEST_LINE = 400
 """Characters that are cut into values at once; the search for them grows faster than a line."""
@@ -43,6 +43,21 @@ def spoken(text: str, language: str = "en") -> str:
     """
     words = spoken_words(language)
     return "".join(_spoken_piece(piece, words) for piece in _pieces(text))
+
+
+def spoken_value(text: str, kind: Kind, language: str = "en") -> str:
+    """Return a value of a known kind as it is to be spoken, whatever its characters look like.
+
+    text:     the whole value as printed.
+    language: as for `spoken`.
+    """
+    words = spoken_words(language)
+    printed = text.strip()
+    alone = tokens(printed)
+    # Where the characters show the kind, they also show what else is known, such as a currency.
+    fits = len(alone) == 1 and alone[0].kind is kind and alone[0].text == printed
+    value = alone[0] if fits else Token(kind, printed, 0, len(printed))
+    return _value(value, printed, words)
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from assistant.answers import Said
+from assistant.speech.parts import Parts
 from assistant.speech.speaker import SpeechPriority, Utterance
 from assistant.text.sentences import sentences
 
@@ -13,10 +15,14 @@ MOST_WAITING = 200
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence on its way to be spoken."""
+    """One sentence on its way to be spoken.
+
+    said: its parts, where some are in another language or of a known kind.
+    """
 
     text: str
     priority: SpeechPriority
+    said: tuple[Said, ...] = ()
 
 
 class SpeechQueue:
@@ -44,9 +50,9 @@ class SpeechQueue:
         """The sentence whose turn it is, or None."""
         for priority, waiting in self._waiting.items():
             while waiting:
-                text = waiting[0].first()
-                if text is not None:
-                    return Sentence(text, priority)
+                first = waiting[0].first()
+                if first is not None:
+                    return Sentence(first[0], priority, first[1])
                 waiting.popleft()
         return None
 
@@ -62,7 +68,8 @@ class SpeechQueue:
         self.peek()  # removes the utterance whose last sentence this may have been
         waiting = self._waiting[sentence.priority]
         if len(waiting) < MOST_WAITING:
-            waiting.appendleft(_Waiting(Utterance(sentence.text, sentence.priority)))
+            again = Utterance(sentence.text, sentence.priority, sentence.said)
+            waiting.appendleft(_Waiting(again))
 
 
 class _Waiting:
@@ -70,11 +77,13 @@ class _Waiting:
 
     def __init__(self, utterance: Utterance) -> None:
         self._rest: Iterator[str] = sentences(utterance.text)
-        self._first: str | None = None
+        self._parts = Parts(utterance.said)
+        self._first: tuple[str, tuple[Said, ...]] | None = None
 
-    def first(self) -> str | None:
+    def first(self) -> tuple[str, tuple[Said, ...]] | None:
         if self._first is None:
-            self._first = next(self._rest, None)
+            text = next(self._rest, None)
+            self._first = None if text is None else (text, self._parts.of(text))
         return self._first
 
     def drop_first(self) -> None:

@@ -41,6 +41,12 @@ _BY = (
     r"^(?:written |edited |translated )?by[: ]+(?P<name>[^\d]{3,})$|^authors?[: ]+(?P<named>.{3,})$"
 )
 
+_BY_NAME = (
+    r"\b(?:[Bb]y|BY|[Vv]on|[Pp]ar|[Pp]or|[Dd]i|[Dd]oor) "
+    r"(?P<name>[A-ZÀ-Þ][\w.'’-]+(?: (?:[A-ZÀ-Þ]\.|[A-ZÀ-Þ][\w'’-]+|de|van|von|da|del)){1,3})$"
+)
+""" "A novel by Jane Doe": a name in capitals at the end of a row."""
+
 TITLE_SIZE = 0.85
 """A title goes on in lines at least this part as high as its highest one."""
 
@@ -71,9 +77,14 @@ def find_author(rows: Iterable[Row]) -> list[Value]:
     """Names behind "by" or "author"; nothing else tells a name from a title."""
     found = []
     for row in rows:
-        match = re.search(_BY, row.text.strip(), re.IGNORECASE)
+        text = row.text.strip()
+        match = re.search(_BY, text, re.IGNORECASE)
         if match:
             found.append(Value((match["name"] or match["named"]).strip(), row))
+            continue
+        inside = re.search(_BY_NAME, text)
+        if inside:
+            found.append(Value(inside["name"], row))
     return found
 
 

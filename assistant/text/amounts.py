@@ -75,7 +75,13 @@ def best(found: Iterable[Named]) -> list[Place]:
 def rank_of(label: str, name: Name) -> int:
     """The rank of the phrase that a whole label consists of; 0 if it names something else."""
     text = " ".join(filter(None, (stem_free(word) for word in re.split(r"[\s/()&.:,*-]+", label))))
-    text = re.sub(_INCLUDED, " ", text)
+    highest = 0
+    for each in dict.fromkeys((text, re.sub(_INCLUDED, " ", text))):
+        highest = max(highest, _rank(each, name))
+    return highest
+
+
+def _rank(text: str, name: Name) -> int:
     highest = 0
     for phrase, rank in sorted(name.phrases, key=lambda pair: -len(pair[0])):
         pattern = rf"(?<!\S){re.escape(phrase)}(?!\S)"

@@ -136,6 +136,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         # From here on only behind a label.
         rf"{_LEFT}{name}\.? {{0,2}}(?P<d>\d{{1,2}})(?:st|nd|rd|th)?{_RIGHT}",
         rf"{_GLUED}(?P<m>\d{{1,2}}) ?[./-] ?{_YEAR4}{_RIGHT}",
+        rf"{_GLUED}{_YEAR4} ?[./-] ?(?P<m>\d{{1,2}}){_RIGHT}",
         rf"{_LEFT}{name}{gap}{of}(?P<y>\d\d){_RIGHT}",
         rf"{_GLUED}(?P<m>\d{{1,2}}) ?[./-] ?(?P<y>\d\d){_RIGHT}",
         rf"{_GLUED}(?P<a>\d\d) (?P<b>\d\d) {_YEAR}{_RIGHT}",

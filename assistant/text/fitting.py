@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from assistant.text.meaning import weekdays
 from assistant.text.page import Place
 from assistant.text.question import Form, Wish
 from assistant.text.tokens import Kind
@@ -31,7 +32,8 @@ _UNITS = (
     r"mes[ei]|maanden?|years?|jahre?n?|ans?|ann[oi]|años?|jaar|anos?)"
 )
 _COUNT = (
-    r"(?:\d+(?:[.,]\d+)?|[½¼¾]|\d+[½¼¾]|(?:for|in|within|after|takes|lasts) an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|"
+    r"(?:\d+(?:[.,]\d+)?|[½¼¾]|\d+[½¼¾]|(?:for|in|within|after|takes|lasts) an?|one|two|three"
+    r"|four|five|six|seven|eight|nine|ten|twelve|"
     r"fourteen|twenty|thirty|half an?|several|few|ein(?:e|em|en)?|zwei|drei|deux|trois|due|tre|dos|"
     r"tres)"
 )
@@ -60,7 +62,8 @@ _PLACE = (
 )
 ADDRESS = re.compile(
     rf"(?i:\d.*(?:{_STREET})|(?:{_STREET}).*\d)|\b[A-Z]{{1,2}}\d[A-Z\d]? ?\d[A-Z]{{2}}\b"
-    r"|\b[A-Z]{2} \d{5}\b|\b[A-Z][a-z]+,? \d{5,6}\b|^\s*(?:[A-Z]{1,2}-)?\d{4,5} [A-ZÀ-Þ][\w-]+"
+    r"|\b[A-Z]{2} \d{5}\b|\b[A-Z][a-z]+,? \d{5,6}\b(?! ?\d)"
+    r"|^\s*(?:[A-Z]{1,2}-)?\d{4,5} [A-ZÀ-Þ][\w-]+"
 )
 """A street with its number, or a postcode with its town."""
 
@@ -74,17 +77,54 @@ VENUE = re.compile(
 
 _SOMEWHERE = re.compile(rf"{VENUE.pattern}|(?i:{_STREET}|{_PLACE})")
 
-_LOOKS = {Form.WHO: _NAME, Form.WHERE: _SOMEWHERE, Form.DURATION: SPAN, Form.MANY: _NUMBER}
+OFTEN = re.compile(
+    r"\bevery\b|\bdaily\b|\bweekly\b|\bmonthly\b|\b(?:once|twice|times)\b|\b(?:a|per"
+    r"|each) (?:day|week|month|"
+    r"hour)\b|\bt(?:ä|ae)glich|\bmal\b|\bfois\b|\bpar jour|\bveces\b|\bal d[ií]a|\bvolte\b"
+    r"|\bal giorno"
+    r"|\bper dag|\bkeer\b|\bvezes\b|\bpor dia",
+    re.I,
+)
+"""How often something is done."""
+
+_CLOCK = r"(?:[01]?\d|2[0-4])[.:h][0-5]\d"
+_HOURS = re.compile(rf"{_CLOCK} ?(?:-|–|—|to|bis|à|a|tot|until) ?{_CLOCK}", re.I)
+_TIMED = re.compile(
+    r"\b(?:time|uhr|uhrzeit|heure|hora|ora|tijd|at|departs?|departure|arrives?|arrival|abfahrt|ankunft|"
+    r"ab|an|leaves?|opens?|closes?|doors|start|end)\b",
+    re.I,
+)
+
+_LOOKS = {
+    Form.OFTEN: OFTEN,
+    Form.WHO: _NAME,
+    Form.WHERE: _SOMEWHERE,
+    Form.DURATION: SPAN,
+    Form.MANY: _NUMBER,
+}
 
 
 def is_of(place: Place, wish: Wish) -> bool:
     """True for a value of a wanted kind; a bare figure is a number, whatever its marks say."""
-    if place.token.kind in wish.kinds:
+    grouped = place.token.kind is Kind.MONEY and place.token.needs_label
+    if place.token.kind in wish.kinds and not grouped:
         if wish.form is Form.DURATION:
             return _is_span(place)
         return True
+    if Kind.TIME in wish.kinds and is_clock(place):
+        return True
     bare = place.token.kind is Kind.MONEY and not place.token.currency
     return bare and Kind.NUMBER in wish.kinds
+
+
+def is_clock(place: Place) -> bool:
+    """True for figures such as 9.40 that their label, or the span they stand in, makes a time."""
+    token = place.token
+    if token.kind is not Kind.MONEY or token.currency or not re.fullmatch(_CLOCK, token.text):
+        return False
+    spans = (match.span() for match in _HOURS.finditer(place.line.text))
+    inside = any(first <= token.start < last for first, last in spans)
+    return inside or _TIMED.search(place.label) is not None
 
 
 def _is_span(place: Place) -> bool:
@@ -97,6 +137,8 @@ def _is_span(place: Place) -> bool:
 def looks_right(text: str, places: Iterable[Place], wish: Wish) -> bool | None:
     """Whether a text with its values looks like the answer; None where that cannot be said."""
     if any(is_of(place, wish) for place in places):
+        return True
+    if wish.form is Form.WHEN and weekdays(text):
         return True
     pattern = _LOOKS.get(wish.form)
     if pattern is not None:

@@ -7,7 +7,7 @@ word that means the same, or one that recognition spelt a little differently.
 import functools
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 
 import snowballstemmer
@@ -39,14 +39,16 @@ their one ones some any all both each every no not only just also too very much 
 there here what whats which who whom whose when where why how is am are was were be been being do
 does did done doing can could will would shall should may might must have has had having of to in on
 at by for from with about into onto over under up down out off and or but if then than so as s t re
-ll ve d m don doesn isn aren wasn didn wanna want need know like please thank thanks thankyou hi
+ll ve d m don doesn isn aren wasn didn dont doesnt isnt arent wasnt didnt cant couldnt wouldnt wont
+thats theres whos hows gonna gotta wanna ain want need know like please thank thanks thankyou hi
 hello hey excuse sorry okay ok yes yeah well um uh oh sir maam advance kindly somebody someone
 anybody anyone tell say says said read show shows give let see look looking find get help try trying
 figure using written stand stands standing print printed mention mentioned picture photo image
 camera screen page paper text line lines word words label letter sign front back side top bottom
 left right item thing something anything everything product object package packet packaging box
 bottle can jar bag container card document sheet bill receipt exactly actually currently now today
-still again
+still again because since anyway maybe perhaps actually quite really bit lot lots else other another
+whether until till til such own mine yours hers theirs myself yourself
 """
 _EMPTY_ELSEWHERE = """
 der die das den dem des ein eine einen einem einer ich wir ist sind war hat haben wie wo wann wer
@@ -57,10 +59,23 @@ el los las una uno unos es son esta hay cual cuales cuanto cuanta cuando donde q
 il lo gli i e sono ha quale quali quanto quanta quando dove chi nel nella sul con per il mio
 het een is zijn heeft welke hoeveel wat waar wanneer wie op in met en mijn o os as um uma e sao tem
 qual quais quantos quanto onde quem no na em com
+kann koennen konnen darf muss soll sollte wird werden wurde gibt dort dieser diese dieses welche
+welcher welches was warum wohin woher uns unser sie er mir mich dir ihr ihre sich noch mehr schon
+auch aber nur sehr man um bis nach vor fur uber ohne man's bitte danke
+peut puis dois doit faut il elle on ils elles y se ca cela cet leur leurs votre vos notre nos ma
+combien est-ce qu quand comment pourquoi lequel laquelle merci bonjour avez avoir etre fait faire
+puede puedo debo tiene tengo lleva este esto estos estas ese eso esa su sus mi tu hay ser estar
+como cuales porque gracias favor
+posso puo devo deve quando come perche questo questa questi queste quello si suo sua c'e grazie
+prego mi ci
+kan kunnen mag moet hoe waarom dit dat deze die er naar van voor bij dan ook nog graag dank wordt
+kost
+pode posso devo tem tenho esta este isso isto quando como porque por obrigado obrigada favor seu sua
 """
 """Words of the same sort in other languages, without accents."""
 
 _WEAK_WORDS = """
+off costs cost much
 late early soon
 long hot big large small high deep heavy far often old new strong far wide tall kind type sort name
 called go goes going gone come comes came get gets got getting take takes
@@ -87,6 +102,38 @@ def content_words(question: str) -> tuple[str, ...]:
     found = (word.replace("’", "'") for word in words(question))
     bare = (re.sub(r"'(?:s|re|ll|ve|d|m)$", "", word) for word in found)
     return tuple(dict.fromkeys(word for word in bare if not _is_empty(word)))
+
+
+_CONTAINERS = frozenset(
+    [
+        "can",
+        "jar",
+        "tin",
+        "bottle",
+        "box",
+        "bag",
+        "pack",
+        "packet",
+        "pot",
+        "tub",
+        "carton",
+        "pouch",
+        "bar",
+        "serving",
+        "portion",
+        "slice",
+    ]
+)
+
+
+def is_container(word: str) -> bool:
+    """True for what food comes in, which also names what its figures are counted for."""
+    return word in _CONTAINERS
+
+
+def is_empty(word: str) -> bool:
+    """True for a word without a meaning of its own."""
+    return _is_empty(word)
 
 
 def _is_empty(word: str) -> bool:
@@ -126,6 +173,16 @@ def _senses() -> dict[str, set[int]]:
     return senses
 
 
+@functools.lru_cache(maxsize=5_000)
+def _mates(stemmed: str) -> tuple[str, ...]:
+    """The longer words of the same sense as a stem: a compound may end in one (Seiteneingang)."""
+    senses = _senses()
+    mine = senses.get(stemmed, set())
+    return tuple(
+        each for each, groups in senses.items() if len(each) >= LEAST_FUZZY and groups & mine
+    )
+
+
 @functools.lru_cache(maxsize=50_000)
 def likeness(asked: str, printed: str, language: str = "en") -> float:
     """How well a printed word matches one of a question: 0, or one of the constants above."""
@@ -141,6 +198,8 @@ def likeness(asked: str, printed: str, language: str = "en") -> float:
         return SYNONYM
     if len(one) >= LEAST_COMPOUND and len(other) > len(one) and _is_part(one, other):
         return COMPOUND
+    if len(other) > LEAST_FUZZY + 2 and any(other.endswith(mate) for mate in _mates(one)):
+        return SYNONYM
     if len(other) >= LEAST_COMPOUND and len(one) > len(other) + 2 and _is_part(other, one):
         return MISSPELT
     if min(len(asked), len(printed)) >= LEAST_FUZZY and fuzz.ratio(asked, printed) >= NEAR:
@@ -185,7 +244,7 @@ def _days() -> dict[str, int]:
         for width in ("wide", "abbreviated", "short"):
             for number, name in get_day_names(width, locale=language).items():
                 plain = stem_free(name)
-                if len(plain) >= 3 or language in ("de",):
+                if len(plain) >= 3:
                     known.setdefault(plain, number)
     known |= {"tues": 1, "weds": 2, "thur": 3, "thurs": 3}
     return known
@@ -197,6 +256,12 @@ def stem_free(word: str) -> str:
     return "".join(letter for letter in letters if letter.isalpha())
 
 
+@functools.cache
+def _short_days() -> dict[str, int]:
+    names = get_day_names("short", locale="de").items()
+    return {stem_free(name): number for number, name in names}
+
+
 def weekday(word: str) -> int | None:
     """The day that a word names, Monday 0 to Sunday 6, or None."""
     plain = stem_free(word)
@@ -204,13 +269,21 @@ def weekday(word: str) -> int | None:
     return found if found is not None else _days().get(plain.removesuffix("s"))
 
 
+def _day(word: str, short: Mapping[str, int]) -> int | None:
+    found = weekday(word)
+    return found if found is not None else short.get(stem_free(word))
+
+
 def weekdays(text: str) -> frozenset[int]:
     """The days that a line is about: those it names, and those between two of a range."""
     found: set[int] = set()
     pattern = r"([^\W\d_]+)\.?(?: ?(?:-|–|—|to|bis|à|au|al|a|tot|até|until|through) ?([^\W\d_]+))?"
     for match in re.finditer(pattern, text):
-        first = weekday(match[1])
-        last = weekday(match[2]) if match[2] else None
+        # "Do" alone is no Thursday; in "Mo - Do", or before an hour, it is.
+        hour = re.match(r"[.:]? ?\d", text[match.end() :])
+        short = _short_days() if match[2] or hour and match[1][0].isupper() else {}
+        first = _day(match[1], short)
+        last = _day(match[2], short) if match[2] else None
         if first is not None and last is not None:
             found |= {(first + step) % 7 for step in range((last - first) % 7 + 1)}
         found |= {day for day in (first, last) if day is not None}

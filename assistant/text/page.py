@@ -363,6 +363,9 @@ def _goes_on(before: str, after: str, *, is_full: bool) -> bool:
     if ends_sentence(before):
         # "Do not / take on an empty stomach. One daily." goes on only behind an open end.
         return False
+    if is_full and re.match(r"[^.:]{2,30}:\s", after) and not _OPEN_END.search(before):
+        # "Guarantee: 6 months" begins anew.
+        return False
     if is_full or _OPEN_END.search(before):
         return True
     if before[-1].isdigit() and _BEHIND_FIGURES.match(after):

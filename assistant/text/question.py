@@ -7,15 +7,15 @@ thing answers better than one that only holds the question's words.
 import enum
 import functools
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from assistant.text.meaning import content_words, is_telling
+from assistant.text.meaning import content_words, is_telling, unaccented, words
 from assistant.text.tokens import Kind
 from assistant.text.words import bare_words
+from models.files.bounded import parse_toml
 
 
 class Form(enum.Enum):
@@ -24,6 +24,7 @@ class Form(enum.Enum):
     WHEN = "when"
     DURATION = "how long"
     MANY = "how many"
+    OFTEN = "how often"
     WHO = "who"
     WHERE = "where"
     OTHER = ""
@@ -34,11 +35,13 @@ class Wish:
     """What a question wants.
 
     asked: the words that its answer must account for, sayings put into plain words.
+    said:  all of its words.
     kinds: the kinds of values that it asks for; empty if it asks for words.
     form:  what the answer looks like where that is no single value.
     """
 
     asked: tuple[str, ...]
+    said: tuple[str, ...]
     kinds: frozenset[Kind]
     form: Form
 
@@ -53,7 +56,8 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     (frozenset({Kind.TIME}), r"\bwhat time\b|\bwhen does it (?:open|close|start|end|leave)\b"),
     (
         frozenset({Kind.DATE, Kind.TIME, Kind.MEASURE, Kind.NUMBER}),
-        r"\bhow long (?:is|are|does|do|will|can|has|have)\b.*\b(?:good|keep|keeps|valid|fresh|date)\b",
+        r"\bhow long (?:is|are|does|do|will|can|has|have)\b.*\b(?:good|keep|keeps|valid|fresh"
+        r"|date)\b",
     ),
     (
         frozenset({Kind.MEASURE, Kind.NUMBER}),
@@ -61,13 +65,16 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     ),
     (
         frozenset({Kind.DATE, Kind.TIME}),
-        r"\bwhen\b|\bby when\b|\b(?:what|which) (?:date|day)\b|\bdates?\b|\bdeadline\b|\buntil\b"
+        r"\bwhen\b|\bby when\b|\b(?:what|which) (?:date|day)s?\b|\bdates?\b|\bdeadline\b|\buntil\b"
         r"|\bhow old is\b",
     ),
     (
         frozenset({Kind.MONEY}),
-        r"\bhow much (?:is|are|was|were|does|do|did|for|money|would|will|to)\b|\bprices?\b"
-        r"|\bcosts?\b|\bfee\b|\bwhat (?:do|did|does|will|must|should) (?:i|we|it|they) (?:pay|owe)\b"
+        r"\bhow much (?:is|are|was|were|does|do|did|for|money|would|will|to)\b(?! (?:in|left"
+        r"|there|of)\b"
+        r"|.*\b(?:weigh|hold|contain)\b)|\bprices?\b"
+        r"|\bcosts?\b|\bfee\b|\bwhat (?:do|did|does|will|must|should) (?:i|we|it|they) (?:pay"
+        r"|owe)\b"
         r"|\bpayment\b|\bbalance\b|\bowe\b|\bpremium\b|\brent\b|\bfare\b|\bcharged?\b",
     ),
     (frozenset({Kind.PHONE, Kind.NUMBER}), r"\bwho\b.*\b(?:call|ring|phone)\b"),
@@ -84,7 +91,7 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     ),
     (
         frozenset({Kind.MEASURE, Kind.NUMBER, Kind.PERCENT}),
-        r"\bhow (?:many|hot|big|heavy|strong|far|tall|wide|often|old)\b|\bpercent\w*\b"
+        r"\bhow (?:many|hot|big|heavy|strong|far|tall|wide|deep|high|old)\b|\bpercent\w*\b"
         r"|\btemperature\b|\bsize\b|\bweigh\w*\b|\bvolume\b|\bcalories\b",
     ),
     (
@@ -95,9 +102,12 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
 """What kind of value a question asks for, by its words; the first that fits."""
 
 KIND_WORDS = frozenset(
-    {"number", "date", "day", "time", "price", "cost", "costs", "amount", "phone", "telephone",
-     "code", "website", "web", "site", "address", "email", "mail"}
-)  # fmt: skip
+    {
+        *("number", "date", "day", "days", "dates", "times", "time", "price", "cost", "costs"),
+        *("amount", "phone", "telephone", "code", "website", "web", "site", "address", "email"),
+        "mail",
+    }
+)
 """Words that only say what kind of value is asked for: a row with one accounts for them."""
 
 _PLACE_WORDS = frozenset(
@@ -106,9 +116,15 @@ _PLACE_WORDS = frozenset(
 
 _FORMS: tuple[tuple[Form, str], ...] = (
     (Form.DURATION, r"\bhow long\b|\bhow many (?:days|weeks|months|years|hours|minutes)\b"),
+    (Form.OFTEN, r"\bhow (?:often|frequently)\b"),
     (Form.MANY, r"\bhow many\b"),
-    (Form.WHEN, r"\bwhen\b|\bwhat (?:time|day|date)\b|\bwhich (?:day|date)\b"),
-    (Form.WHO, r"^(?:\w+ ){0,2}(?:who|whom|whose)\b"),
+    (Form.WHEN, r"\bwhen\b|\b(?:what|which) (?:time|day|date)s?\b"),
+    (
+        Form.WHO,
+        r"^(?:\w+ ){0,2}(?:who|whom|whose)\b|\b(?:her|his|their|patient|person"
+        r"|owner)(?:'s)? (?:\w+ )?"
+        r"names?\b|\b(?:last|first|family) name\b|\bsurname\b",
+    ),
     (
         Form.WHERE,
         r"^(?:\w+ ){0,2}where\b|\b(?:which|what) (?:floor|room|platform|gate|street|road|town|city"
@@ -122,7 +138,21 @@ def wish(question: str) -> Wish:
     text = plain(_without_excluded(question))
     if _AT_AN_HOUR.search(text):
         text = _AT_AN_HOUR.sub(r"\g<asks>", text)
-    return Wish(content_words(text), wanted(question), form(question))
+    right = english(text)
+    named = [word for word in words(_OF_THIS.sub(" ", right)) if word in _NOUNS]
+    asked = tuple(dict.fromkeys((*content_words(right), *named)))
+    return Wish(asked, tuple(words(question)), wanted(question), form(question))
+
+
+def language_of(question: str) -> str:
+    """The language, by two letters, whose little words a question holds most of; else "en"."""
+    said = {unaccented(word) for word in words(question)}
+    counts = {
+        language: len(said & frozenset(little.split()))
+        for language, little in _data()["little"].items()
+    }
+    best = max(counts, key=lambda language: counts[language])
+    return best if counts[best] > counts["en"] else "en"
 
 
 def wanted(question: str) -> frozenset[Kind]:
@@ -130,6 +160,9 @@ def wanted(question: str) -> frozenset[Kind]:
     text = _main_clause(question)
     if _AT_AN_HOUR.search(text):
         return frozenset({Kind.TIME})
+    if _WHETHER.match(text):
+        # What answers whether something holds is a sentence, with a figure or without.
+        return frozenset()
     return next((kinds for kinds, pattern in _WANTED if re.search(pattern, text)), frozenset())
 
 
@@ -144,7 +177,7 @@ def plain(question: str) -> str:
 
     "When do they get back" asks for the return.
     """
-    text = bare_words(question)
+    text = re.sub(r" (?:because|cause|cos|as i|since i)\b.*", "", bare_words(question))
     sayings = _data()["sayings"]
     for saying in sorted(sayings, key=len, reverse=True):
         if saying in text:
@@ -157,30 +190,113 @@ def _main_clause(question: str) -> str:
 
     "Where can I return books when it is closed" asks for a place.
     """
-    text = bare_words(question)
+    text = re.sub(r" (?:because|cause|cos|as i|since i)\b.*", "", english(bare_words(question)))
     clause = re.search(r" (?:when|if|because|while) ", text)
     if clause is None or not _MAIN.match(text) or _LEADS.search(text[: clause.start()]):
         return text
     return text[: clause.start()]
 
 
-_MAIN = re.compile(r"(?:and |so |please )*(?:what|where|who|which|how|can|may|do|does|is|are|should)\b")
+_MAIN = re.compile(
+    r"(?:and |so |please )*(?:what|where|who|which|how|can|may|do|does|is|are|should)\b"
+)
 _LEADS = re.compile(
     r"\b(?:by|until|since|from|and|or|say|says|said|know|me|out|see|tell|read|find|on)$"
 )
 """What a question has before its "when": "until when", "does it say when"."""
 
+_NOUNS = frozenset(
+    [
+        "screen",
+        "card",
+        "box",
+        "bottle",
+        "bag",
+        "page",
+        "sign",
+        "letter",
+        "bill",
+        "receipt",
+        "package",
+        "packet",
+        "line",
+        "side",
+        "top",
+        "item",
+        "label",
+        "document",
+        "product",
+        "paper",
+    ]
+)
+_OF_THIS = re.compile(
+    rf"\b(?:(?:on|of|in|at|for|from|to) (?:this|the|that|my|it)|this|that|my|these) "
+    rf"(?:{'|'.join(sorted(_NOUNS))})s?\b"
+)
+"""Nouns for what is in view: "on this card" asks for nothing, "the card number" does."""
+
+_WHETHER = re.compile(
+    r"(?:(?:so|and|please|hi|hello|ok|well) )*(?:can|could|may|must|is|are|was|were|will|would"
+    r"|do|does|did"
+    r"|has|have|should|am)\b (?!(?:you|someone|somebody|anyone|anybody|u) (?:please |kindly "
+    r"|just )*"
+    r"(?:tell|say|read|find|give|help|check|look|see)\b)(?!.*\b(?:what|when|where|who|which|how)\b)"
+)
+"""A question that wants yes or no."""
+
 _AT_AN_HOUR = re.compile(
-    r"^(?P<asks>(?:so |and |please )*(?:can|could|may|is|are|will|do|does|should)\b.*?) (?:at|by|after"
+    r"^(?P<asks>(?:so |and |please )*(?:can|could|may|is|are|will|do|does|should)\b.*?) (?:at|by"
+    r"|after"
     r"|before|around|until|from) \d{1,2}(?:[:.]?\d\d)?(?: ?(?:am|pm|o'clock|h|uhr|in the (?:morning"
     r"|afternoon|evening)))?\b"
 )
 """A question whether something holds at an hour is answered by the hours that are printed."""
 
 
+def english(text: str) -> str:
+    """Bare words of a question in which question words are spelt right and in English.
+
+    "Waht time", "wann", "combien coûte": what a question wants is decided by these words alone.
+    """
+    found = []
+    for word in text.split():
+        right = _respelt(word)
+        found.append(word if right is None else right)
+    text = " ".join(found)
+    plain_text = unaccented(text)
+    for phrase, meaning in _data()["elsewhere"].items():
+        if re.search(rf"\b{phrase}\b", plain_text):
+            plain_text = re.sub(rf"\b{phrase}\b", meaning, plain_text)
+            text = plain_text
+    return text
+
+
+def _respelt(word: str) -> str | None:
+    """The question word that has the same letters and begins alike; None if there is none."""
+    if len(word) < 4 or word in _ASKING:
+        return None
+    same = (each for each in _ASKING if sorted(each) == sorted(word) and each[0] == word[0])
+    return next(same, None)
+
+
+_ASKING = (
+    "what",
+    "when",
+    "where",
+    "which",
+    "whose",
+    "much",
+    "many",
+    "long",
+    "does",
+    "time",
+    "date",
+)
+
+
 def is_everyday(word: str) -> bool:
     """True for a word that names what is in view, or what people do: its absence says little."""
-    return word in _everyday()
+    return word in _everyday() or word in _NOUNS
 
 
 def _without_excluded(question: str) -> str:
@@ -191,7 +307,7 @@ def _without_excluded(question: str) -> str:
 @functools.cache
 def _data() -> Mapping[str, Any]:
     text = resources.files("assistant.text").joinpath("questions.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    return parse_toml(text)
 
 
 @functools.cache

@@ -143,6 +143,16 @@ class Reading:
         line = [span for span in self._of("line") if span.start <= match.start()][-1]
         return self._go(line, "line")
 
+    def go_to(self, text: str) -> bool:
+        """Move to the line that holds the end of a text, without saying it; False if none does."""
+        last = text.strip().splitlines()[-1:] or [""]
+        wanted = " ".join(last[0].split())
+        for span in self._spans["line"]:
+            if wanted and wanted in " ".join(self._at(span).split()):
+                self._here, self._spoken_to = span, span.start
+                return True
+        return False
+
     def rest(self) -> Place:
         """Everything from here on; the place moves to the end."""
         lines = self._of("line")

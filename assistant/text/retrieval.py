@@ -12,17 +12,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from assistant.text.fitting import NAME_ALONE, SPAN, TITLED, VENUE, is_of, looks_right
+from assistant.text.closeness import Closeness
+from assistant.text.fitting import NAME_ALONE, OFTEN, SPAN, TITLED, VENUE, is_of, looks_right
 from assistant.text.meaning import (
     SAME,
     best_match,
+    content_words,
+    is_container,
+    is_empty,
     is_telling,
     weekday,
     weekdays,
     words,
 )
 from assistant.text.page import Page, Passage, Place
-from assistant.text.question import KIND_WORDS, Form, Wish, is_everyday, wish
+from assistant.text.question import KIND_WORDS, Form, Wish, is_everyday, language_of, wish
 from assistant.text.sections import heading_over, is_heading, under
 from assistant.text.tables import Cell, Tables
 from assistant.text.tokens import Kind, tokens
@@ -30,7 +34,7 @@ from assistant.text.tokens import Kind, tokens
 LEAST = 0.45
 """Part of a question's meaning that a place must account for."""
 
-AS_GOOD = 0.85
+AS_GOOD = 0.93
 """Part of the best score from which a second place is told, too."""
 
 MOST_PLACES = 2
@@ -46,15 +50,35 @@ MISSING, WEAK = 0.8, 0.2
 MOST_QUOTED_WORDS = 40
 """Words of a sentence that is quoted whole; of a longer one only its row."""
 
+LITERAL = 0.85
+"""A word of the same sense matches so well; what is told for sure matches better."""
+
 MOST_OF_KIND = 2
 """Values of the wanted kind that are told where the question has no other words."""
 
 KIND_MATCH = 0.6
 
+COUNTED = 0.1
+"""What a number right before the thing adds: "1 drop in each eye" counts drops."""
+
+COUNT = r"\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a|an)\b"
+
 FITS, FITS_BELOW = 0.15, 0.05
 NO_VALUE, LOOKS_WRONG = -0.35, -0.1
 """What a row gains by the wanted value in it, or below it, and loses without any; a name and a
 place have many forms, so a row that shows none loses less."""
+
+NEAREST = 0.35
+"""Closeness in meaning, a cosine, from which a place is quoted that words did not lead to."""
+
+NEAR_FITS = 0.3
+"""What the look of an answer counts there."""
+
+AGREES, NEAR_ENOUGH = 0.05, 0.2
+"""Closeness that a place may lack against the nearest one, and a second one against the first."""
+
+LONGEST_ROW = 12
+"""Words of a row that may hold several values, each with its label."""
 
 LONGEST_NAME = 4
 """Words of a label that names one of several values in a row."""
@@ -72,6 +96,7 @@ class Hit:
     cell:     the cell of a table whose row and column the question names.
     is_whole: True if the place, or the heading over it, holds every telling word of the question
               and a value of the wanted kind; less than that may answer something else.
+    is_literal: True if it holds them as they were asked, not only in other words.
     """
 
     score: float
@@ -80,15 +105,57 @@ class Hit:
     is_one_of_many: bool = False
     cell: Cell | None = None
     is_whole: bool = False
+    is_literal: bool = False
 
 
 def places_for(
-    page: Page, question: str, language: str = "en", *, most: int = MOST_PLACES
+    page: Page, question: str, language: str = "", *, most: int = MOST_PLACES
 ) -> list[Hit]:
-    """The best places of a page for a question; empty if nothing on it comes close."""
+    """The best places of a page for a question; empty if nothing on it comes close.
+
+    language: that of the question, by two letters; "" to know it by its words.
+    """
     if not page.rows:
         return []
-    return _Search(page, wish(question), language).hits(most)
+    return _Search(page, wish(question), language or language_of(question)).hits(most)
+
+
+def places_near(
+    page: Page, question: str, closeness: Closeness, *, most: int = MOST_PLACES
+) -> list[Hit]:
+    """The places that are nearest to a question in meaning, where its words lead nowhere.
+
+    Raises:
+        VisionError: the model that tells the meaning failed.
+    """
+    if not page.rows:
+        return []
+    return _Search(page, wish(question), language_of(question)).near(question, closeness, most)
+
+
+def confirmed(page: Page, question: str, hits: list[Hit], closeness: Closeness) -> list[Hit]:
+    """The places that words led to, as far as their meaning agrees.
+
+    A second place whose meaning is much farther away is left out; a place is the literal answer
+    only if no other is nearer.
+
+    Raises:
+        VisionError: the model that tells the meaning failed.
+    """
+    places = [hit.passage for hit in hits]
+    *near, nearest = _and_the_nearest(page, question, places, closeness)
+    kept = [hit for hit, value in zip(hits, near, strict=True) if value >= near[0] - NEAR_ENOUGH]
+    if near[0] < nearest - AGREES:
+        kept[0] = replace(kept[0], is_literal=False)
+    return kept
+
+
+def _and_the_nearest(
+    page: Page, question: str, places: Sequence[Passage], closeness: Closeness
+) -> list[float]:
+    """The closeness of some places, and at the end that of the page's nearest."""
+    values = closeness.of(question, [*places, *page.statements])
+    return [*values[: len(places)], max(values)]
 
 
 def accounts_for(asked: Sequence[str], text: str) -> bool:
@@ -148,6 +215,9 @@ class _Search:
         """The best places, the best first."""
         if not any(self._telling):
             return self._of_kind_alone()
+        lone = self._lone_cells()
+        if len(lone) == 1:
+            return lone
         scored = []
         for passage in self._candidates():
             score = self._score(passage)
@@ -164,21 +234,44 @@ class _Search:
         found: list[Hit] = []
         taken: set[int] = set()
         best = self._held(scored[0][1]) if scored else frozenset()
+        said = self._said(scored[0][1]) if scored else frozenset()
         for score, passage in scored:
             if score < AS_GOOD * scored[0][0] or len(found) == most:
                 break
-            if found and self._held(passage) < best:
+            if found and (self._held(passage) < best or self._said(passage) < said):
                 # "The first instalment": what lacks a word of the best place is another thing.
                 continue
             hit = self._hit(passage, score, is_first=not found)
-            if self._is_whole(passage, hit):
-                hit = replace(hit, is_whole=True)
+            if found and self._is_called(found[0]) and not self._is_called(hit):
+                # "Renewal date" is what was asked for; a sentence about renewing is not.
+                continue
+            if self._is_whole(passage, hit, 0.0):
+                hit = replace(hit, is_whole=True, is_literal=self._is_whole(passage, hit, LITERAL))
             if not taken & set(hit.passage.rows):
                 taken |= set(hit.passage.rows)
                 found.append(hit)
         kinds = self._wish.kinds
         both = Kind.DATE in kinds and Kind.TIME in kinds
         return _with_its_date(self._page, found) if both else found
+
+    def near(self, question: str, closeness: Closeness, most: int) -> list[Hit]:
+        """The places that are nearest in meaning and look like the answer, the nearest first."""
+        places = self._candidates()
+        near = sorted(
+            (
+                (value + NEAR_FITS * self._fit(passage), passage)
+                for value, passage in zip(closeness.of(question, places), places, strict=True)
+            ),
+            key=lambda pair: -pair[0],
+        )
+        found: list[Hit] = []
+        for value, passage in near:
+            if value < NEAREST or value < near[0][0] - AGREES or len(found) == most:
+                break
+            hit = self._hit(passage, LEAST, is_first=False)
+            if not any(set(hit.passage.rows) & set(other.passage.rows) for other in found):
+                found.append(hit)
+        return found
 
     def _is_telling(self, at: int) -> bool:
         """False for a word that no answer needs to hold."""
@@ -229,9 +322,21 @@ class _Search:
         places, printed = self._places(passage), words(passage.text)
         return [self._match(word, passage.text, printed, places) for word in self._asked]
 
+    def _is_called(self, hit: Hit) -> bool:
+        """True for a value whose whole label the question names."""
+        if hit.value is None or not hit.value.left:
+            return False
+        label = [word for word in words(hit.value.left) if not is_empty(word)]
+        printed = content_words(" ".join(label))
+        return bool(printed) and all(best_match(word, self._wish.said) > 0 for word in printed)
+
     def _held(self, passage: Passage) -> frozenset[int]:
         """Which words of the question a place holds."""
         return frozenset(at for at, match in enumerate(self._matches(passage)) if match > 0)
+
+    def _said(self, passage: Passage) -> frozenset[str]:
+        """All words of the question, also those without a meaning, that a place prints."""
+        return frozenset(self._wish.said) & frozenset(words(passage.text))
 
     def _places(self, passage: Passage) -> list[Place]:
         """The values of a passage; one that goes over the end of a row is its own."""
@@ -289,7 +394,8 @@ class _Search:
         if looks is None:
             return 0.0
         if looks:
-            return FITS
+            counted = self._counts(passage.text)
+            return FITS if counted is None else FITS + COUNTED if counted else 0.0
         following = passage.rows[-1] + 1
         if following < len(page.rows) and not any(page.has_values(row) for row in passage.rows):
             below = page.rows[following].text
@@ -297,15 +403,27 @@ class _Search:
                 return FITS_BELOW
         return NO_VALUE if self._wish.kinds else LOOKS_WRONG
 
-    def _is_whole(self, passage: Passage, hit: Hit) -> bool:
+    def _counts(self, text: str) -> bool | None:
+        """Whether a number stands before what "how many" asks for; None for other questions."""
+        nouns = [word for word in self._asked if not word.isdigit()]
+        if self._wish.form is not Form.MANY or not nouns:
+            return None
+        behind = (match[1] for match in re.finditer(rf"{COUNT}((?: [^\W\d_]+){{1,3}})", text, re.I))
+        return any(best_match(noun, words(each)) > 0 for noun in nouns for each in behind)
+
+    def _is_whole(self, passage: Passage, hit: Hit, least: float) -> bool:
+        """True if a place holds every telling word, each matched better than `least`."""
         heading = heading_over(self._page, passage.rows[0])
         used = [*passage.rows, *hit.passage.rows, *([] if heading is None else [heading])]
         held = [
-            max(max(self._own[row][at], self._heads[row][at]) for row in used) > 0
+            max(max(self._own[row][at], self._heads[row][at]) for row in used) > least
             for at in range(len(self._asked))
         ]
         places = [*self._places(passage), *self._places(hit.passage)]
         looks = looks_right(hit.passage.text, places, self._wish)
+        counted = self._counts(hit.passage.text)
+        if least > 0 and counted is False and hit.value is None:
+            return False
         return looks is not False and all(
             held[at] or not self._telling[at] for at in range(len(self._asked))
         )
@@ -329,12 +447,24 @@ class _Search:
             if below:
                 value = below[0] if len(below) == 1 else None
                 return Hit(score, page.passage(*passage.rows, following), value)
-        if len(here) > 1 and is_row and not wish.kinds & {Kind.TIME, Kind.DATE}:
-            named = _named(here, self._asked)
+        told = here if wish.kinds else self._places(passage)
+        dated = bool(wish.kinds & {Kind.TIME, Kind.DATE})
+        if len(told) > 1 and is_row and (not dated or _are_labelled(told)):
+            named = _named(told, self._asked)
             if named is not None:
                 return Hit(score, passage, named, is_one_of_many=True)
         value = here[0] if len(here) == 1 else None
+        if value is not None and is_row and self._is_one_of_a_row(value, passage):
+            return Hit(score, passage, value, is_one_of_many=True)
         return Hit(score, passage if here else _with_what_follows(page, passage), value)
+
+    def _is_one_of_a_row(self, value: Place, passage: Passage) -> bool:
+        """True for the time in "Date 11/02/2027  Time 10.52": each value has a label of its own."""
+        others = [place for place in self._places(passage) if place.token != value.token]
+        short = len(words(passage.text)) <= LONGEST_ROW and not passage.text.rstrip().endswith(".")
+        named = len(words(value.left)) <= LONGEST_NAME
+        named = named and _likeness(self._asked, value.left) > (0.0, 0.0)
+        return bool(others) and short and named and all(each.left for each in others)
 
     def _cell(self, row: int, here: Sequence[Place]) -> Cell | None:
         """The cell under the one head that the question names beside the row's own name."""
@@ -342,15 +472,34 @@ class _Search:
         if len(cells) < 2 and not here:
             return None
         first = self._page.rows[row].pieces[0].text
-        named = [word for word in self._asked if _named_by(word, first)]
-        scores = [
-            sum(_named_by(word, cell.head) for word in self._asked if word not in named)
-            for cell in cells
-        ]
+        named = [word for word in self._wish.said if _named_by(word, first)]
+        rest = [word for word in dict.fromkeys((*self._asked, *self._nouns)) if word not in named]
+        scores = [sum(_named_by(word, cell.head) for word in rest) for cell in cells]
         best = max(scores, default=0.0)
         if best == 0 or scores.count(best) > 1 or not named:
             return None
         return cells[scores.index(best)]
+
+    @property
+    def _nouns(self) -> list[str]:
+        """The longer words of a question, also those that name the thing in view: "per can"."""
+        return [word for word in self._wish.said if len(word) > 2 and not is_empty(word)] + [
+            word for word in self._wish.said if is_container(word)
+        ]
+
+    def _lone_cells(self) -> list[Hit]:
+        """The cells under a head that the question names, where a table has one row only."""
+        found = []
+        for row in range(len(self._page.rows)):
+            for cell in self._tables.lone_cells(row):
+                held = [_named_by(word, cell.head) for word in self._asked]
+                told = [at for at, told in enumerate(self._telling) if told]
+                if told and all(held[at] for at in told):
+                    score = min(1.0, sum(held[at] for at in told) / len(told))
+                    passage = self._page.passage(row)
+                    lone = replace(cell, name="")
+                    found.append(Hit(score, passage, cell=lone, is_whole=True, is_literal=True))
+        return found
 
     def _section(self, row: int) -> Passage | None:
         """A heading with what stands under it, where the question asks for no value of a kind."""
@@ -362,25 +511,25 @@ class _Search:
         if row == 0 and len(below) + 1 >= len(page.rows):
             # The title of a page names all of it.
             return None
-        rows, count = [row], len(words(page.rows[row].text))
-        for each in below:
-            count += len(words(page.rows[each].text))
-            if count > MOST_QUOTED_WORDS:
-                break
-            rows.append(each)
-        return page.passage(*rows) if len(rows) > 1 else None
+        count = sum(len(words(page.rows[each].text)) for each in (row, *below))
+        return page.passage(row, *below) if below and count <= MOST_QUOTED_WORDS else None
 
     def _of_kind_alone(self) -> list[Hit]:
         """Where a question only says what kind of thing it wants: those of the page, if few."""
         page = self._page
         if self._wish.kinds:
             places = [place for place in page.places if is_of(place, self._wish)]
-            held = [place for place in places if any(self._own[place.row])]
+            held = [place for place in places if self._names(place)] or [
+                place for place in places if any(self._own[place.row])
+            ]
             dates = [place for place in places if place.token.kind is Kind.DATE]
             # "When is it" is asked of the day; hours come with it where they stand beside it.
             places = held or dates or places
             if self._wish.form is Form.DURATION:
                 return self._spans_alone()
+            if not places and self._wish.form is Form.WHEN:
+                days = [n for n, row in enumerate(page.rows) if weekdays(row.text)]
+                return [Hit(LEAST, self._whole(row)) for row in days if len(days) <= MOST_OF_KIND]
             if not 0 < len({place.token.text for place in places}) <= MOST_OF_KIND:
                 return []
             rows = tuple(dict.fromkeys(place.row for place in places))
@@ -388,6 +537,8 @@ class _Search:
             if named is not None:
                 return [Hit(LEAST, page.passage(*rows), named, is_one_of_many=True)]
             return [Hit(LEAST, self._whole(row)) for row in rows[:MOST_PLACES]]
+        if self._wish.form is Form.OFTEN:
+            return self._spans_alone()
         patterns = {Form.WHO: TITLED, Form.WHERE: VENUE}
         if self._wish.form not in patterns:
             return []
@@ -396,13 +547,20 @@ class _Search:
         if not found and self._wish.form is Form.WHO:
             # A card names its owner first.
             found = [n for n, row in enumerate(page.rows) if NAME_ALONE.fullmatch(row.text)][:1]
+        if len(found) > MOST_OF_KIND:
+            found = [row for row in found if any(self._own[row])]
         if not 0 < len(found) <= MOST_OF_KIND:
             return []
         return [Hit(LEAST, self._whole(row)) for row in found]
 
+    def _names(self, place: Place) -> bool:
+        """True if the label of a value holds every word of the question."""
+        return bool(self._asked) and accounts_for(self._asked, place.label)
+
     def _spans_alone(self) -> list[Hit]:
         """The statements that name a span of time, those first that hold a word of the question."""
-        spans = [each for each in self._page.statements if SPAN.search(each.text)]
+        pattern = OFTEN if self._wish.form is Form.OFTEN else SPAN
+        spans = [each for each in self._page.statements if pattern.search(each.text)]
         held = [each for each in spans if any(self._matches(each))]
         told = held or spans
         return [Hit(LEAST, each) for each in told] if len(told) <= MOST_OF_KIND else []
@@ -445,19 +603,33 @@ def _has_unit(place: Place, units: str) -> bool:
 def _named(here: Sequence[Place], asked: Sequence[str]) -> Place | None:
     """The one of several values whose head, or whose own short label, the question names."""
     for names in ([place.head for place in here], [place.left for place in here]):
-        different = len(set(names)) == len(names) and all(names)
-        if not different or any(len(words(name)) > LONGEST_NAME for name in names):
+        if any(len(words(name)) > LONGEST_NAME for name in names):
             continue
-        scores = [sum(best_match(word, words(name)) for word in asked) for name in names]
+        scores = [_likeness(asked, name) for name in names]
         best = max(scores)
-        if best > 0 and scores.count(best) == 1:
+        if best > (0.0, 0.0) and scores.count(best) == 1:
             return here[scores.index(best)]
     return None
+
+
+def _are_labelled(places: Sequence[Place]) -> bool:
+    """True for "Pick up 22:47, drop off 23:05": values with a label of their own each."""
+    labels = [place.left for place in places]
+    return all(map(content_words, labels)) and len(set(labels)) == len(labels)
+
+
+def _likeness(asked: Sequence[str], name: str) -> tuple[float, float]:
+    """How many of the asked words a name holds, and how much of the name they are."""
+    printed = words(name)
+    held = sum(best_match(word, printed) for word in asked)
+    own = sum(best_match(word, asked) > 0 for word in printed) / max(1, len(printed))
+    return (round(held, 3), own) if held else (0.0, 0.0)
 
 
 def _with_what_follows(page: Page, sentence: Passage) -> Passage:
     """A heading alone answers nothing: the sentence below it comes with it."""
     is_short = len(words(sentence.text)) <= 4 and not page.has_values(sentence.rows[-1])
+    is_short = is_short and sentence.text.rstrip()[-1:] not in (".", "!")
     after = sentence.rows[-1] + 1
     if not is_short or after >= len(page.rows):
         return sentence

@@ -40,6 +40,10 @@ def is_heading(page: Page, row: int) -> bool:
         return True
     if NUMBERED.match(text):
         return not NUMBERED.match(below)
+    above = page.rows[row - 1].text.strip() if row else "."
+    if re.search(r"[.!?]$", above) and len(named) <= 4 <= len(words(below)):
+        # Between a sentence that has ended and the next.
+        return True
     is_list = page.has_values(row + 1) or BULLET.match(below) is not None
     return is_list or len(words(below)) > LONGEST_HEADING
 

@@ -17,6 +17,7 @@ words of any text sound at once and `stop` never waits for a long synthesis."""
 _ABBREVIATIONS = frozenset({
     "mr", "mrs", "ms", "dr", "prof", "rev", "st", "ste", "ave", "rd", "blvd", "apt", "no", "nr",
     "nos", "vs", "etc", "approx", "tel", "fig", "p", "pp", "vol", "ed", "inc", "ltd", "co", "corp",
+    "ext", "art", "ref", "min", "max", "hrs", "str", "bzw", "ca", "inh", "dept", "est", "std",
     "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
 })  # fmt: skip
 """Words that end in a full stop in the middle of a sentence."""

@@ -1,5 +1,6 @@
 """Tables of a page: which head stands over each cell, and what its row is called."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,6 +48,18 @@ class Tables:
         """The words of all heads over a row, in lower case."""
         return tuple(word for cell in self._cells[row] for word in words(cell.head))
 
+    def lone_cells(self, row: int) -> tuple[Cell, ...]:
+        """The cells of the only row under its heads, which needs no name."""
+        above, below = row - 1, row + 1
+        if not self._cells[row] or row == 0 or self._cells[above]:
+            return ()
+        more = (
+            below < len(self._page.rows)
+            and bool(self._cells[below])
+            and len(self._page.rows[below].pieces) == len(self._page.rows[row].pieces)
+        )
+        return () if more else tuple(cell for cell in self._cells[row] if cell.head)
+
     @cached_property
     def _cells(self) -> list[tuple[Cell, ...]]:
         found: list[tuple[Cell, ...]] = []
@@ -72,6 +85,8 @@ class Tables:
             return False
         if any(not 0 < len(words(piece.text)) <= LONGEST_HEAD for piece in row.pieces):
             return False
+        if any(re.match(r"[\d£$€+−½¼¾-]", piece.text) for piece in row.pieces):
+            return False
         first = words(row.pieces[0].text)
         if any(weekday(word) is not None for word in first):
             # "Monday  closed" is an entry of its own.
@@ -80,9 +95,16 @@ class Tables:
         return (
             below is not None
             and len(below.pieces) >= 2
-            and any(self._page.places_in(number + 1))
+            and (
+                any(self._page.places_in(number + 1))
+                or (len(row.pieces) == len(below.pieces) > 2 and _is_short(row))
+            )
             and (len(row.pieces) > 2 or len(below.pieces) <= len(row.pieces))
         )
+
+
+def _is_short(row: Row) -> bool:
+    return all(len(words(piece.text)) <= 2 for piece in row.pieces)
 
 
 def _under(heads: Row, row: Row, number: int) -> tuple[Cell, ...]:

@@ -78,6 +78,12 @@ _UNITS = (
     "min(?:ute)?s?|mins?\\.?|hours?|hrs?|h|days?|weeks?|months?|years?|sec(?:ond)?s?|s|"
     "tablets?|tabs?|capsules?|caps?|drops?|puffs?|sachets?|teaspoons?|tbsp|tsp|cups?|slices?|"
     "servings?|pieces?|pcs|items?|sheets?|rolls?|people|pers(?:on|\\.)?s?|"
+    "patches|packs?|bags?|bottles?|cans?|guests?|seats?|persons?|lessons?|classes|nights?|"
+    "Tropfen|Tabletten?|Kapseln?|Stück|St\\.|Stk|Tage?n?|Minuten?|Stunden?|Wochen?|Monate?n?|Jahre?n?|"
+    "Personen|Esslöffel|Teelöffel|EL|TL|gouttes|comprimés?|gélules?|jours?|heures?|mois|semaines?|"
+    "personnes|ans|gotas|comprimidos|días?|minutos?|horas?|semanas?|meses|años?|personas|dientes|"
+    "cucharad\\w+|gocce|compress[ae]|giorni|minuti|ore|settimane|mesi|anni|persone|cucchiai\\w*|"
+    "druppels|dagen|minuten|uur|weken|maanden|jaar|personen|dias|anos|pessoas|gigabytes?|megabytes?|"
     "points?|pts|km/h|mph|bpm|mmHg|bar|psi|ppm|IU|I\\.U\\.|units?|mmol(?:/l)?"
 )
 _GLYPHS = "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
@@ -122,6 +128,8 @@ def _patterns() -> tuple[tuple[Kind, re.Pattern[str], bool, bool], ...]:
         (Kind.MONEY, rf"{_SIGN}{_BEFORE} ?\d+:\d\d(?!\d)", True, False),
         (Kind.MONEY, rf"{_SIGN}{_BEFORE} ?{_WHOLE}(?:[.,][-–—]+)?{money_end}(?! ?%)", True, False),
         (Kind.MONEY, rf"{_SIGN}{_WHOLE}(?:[.,][-–—]+)? ?{_AFTER}(?!\w)", True, False),
+        # The letter behind an amount of a column names its tax, no amperes.
+        (Kind.MONEY, rf"(?<![\s\S]){_SIGN}{_EXACT}(?= ?[A-E]\s*$)", False, False),
         (Kind.MEASURE, rf"{_QUANTITY} ?(?:{_UNITS})(?!\w)", False, False),
         (Kind.MEASURE, rf"{_FRACTION}(?!\w|/)", False, False),
         (Kind.TIME, rf"{_CLOCK.replace('[:.]', ':')}{_NO_MORE}", False, False),
@@ -132,7 +140,7 @@ def _patterns() -> tuple[tuple[Kind, re.Pattern[str], bool, bool], ...]:
         (Kind.CODE, r"\d{2,}(?:[ -]\d{2,})+(?!\w)", False, False),
         (Kind.CODE, r"\d+(?:\.\d+){2,}(?![\w])", False, False),
         (Kind.CODE, _LETTERS_AND_FIGURES, False, False),
-        (Kind.NUMBER, rf"{_SIGN}{_ANY_NUMBER}{_NO_MORE}", False, False),
+        (Kind.NUMBER, rf"{_SIGN}{_ANY_NUMBER}{_NO_MORE}(?!-[^\W\d_])", False, False),
     )  # fmt: skip
     cased = (Kind.CODE, Kind.MEASURE)
     return tuple(

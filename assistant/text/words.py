@@ -2,8 +2,14 @@
 
 import re
 
-_CONTRACTIONS = {"what's": "what is", "where's": "where is", "who's": "who is", "it's": "it is", "when's": "when is",
-                 "how's": "how is", "that's": "that is", "whats": "what is", "wheres": "where is"}
+_ASKING = ("what", "where", "who", "how", "when")
+_CONTRACTIONS = {
+    "it's": "it is",
+    "that's": "that is",
+    **{f"{word}'s": f"{word} is" for word in _ASKING},
+    # As it is typed in haste.
+    **{f"{word}s": f"{word} is" for word in ("what", "where", "who", "how")},
+}
 
 
 def bare_words(question: str) -> str:

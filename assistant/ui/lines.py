@@ -6,9 +6,7 @@ never keeps an order from the session.
 
 import contextlib
 import json
-import os
 import queue
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +23,9 @@ from models.files.bounded import parse_json
 
 LONGEST_LINE = 2000
 """Characters; a longer line is no question, and its echo would be read aloud for minutes."""
+
+MOST_READ = 100_000
+"""Characters of one line that are kept, so that a line without end does not fill the memory."""
 
 MOST_LINES = 1000
 """Lines that are read ahead."""
@@ -58,11 +59,15 @@ def run_lines(session: Session, source: TextIO, out: TextIO, *, as_json: bool) -
     At a terminal a new line gives up what is being done. Through a pipe all lines are there at
     once, so each waits until the one before is answered; `/stop` never waits. Reading as you go
     is ended by the next line, or by the end of the input, once it has looked for the first time.
+
+    Raises:
+        OSError: events cannot be written, as on a full disk; a reader that has gone is none.
     """
     write: Write = write_json if as_json else print_event
+    lost: list[OSError] = []
     announcer = None if as_json else Announcer()
     writer = threading.Thread(
-        target=_write_events, args=(session, out, write, announcer), daemon=True
+        target=_write_events, args=(session, out, write, announcer, lost), daemon=True
     )
     writer.start()
     try:
@@ -70,6 +75,8 @@ def run_lines(session: Session, source: TextIO, out: TextIO, *, as_json: bool) -
     finally:
         session.quit()
         writer.join()
+    if lost:
+        raise lost[0]
 
 
 def write_json(event: Event, out: TextIO) -> None:
@@ -134,7 +141,7 @@ def _serve(session: Session, source: TextIO, as_json: bool, *, in_turn: bool) ->
     lines: queue.Queue[Order | Question | Wrong | None] = queue.Queue(MOST_LINES)
 
     def read_ahead() -> None:
-        for line in source:
+        for line in _lines_of(source):
             for asked in _parsed(line, as_json):
                 if isinstance(asked, Order) and asked.action in _AT_ONCE:
                     session.do(asked)
@@ -154,6 +161,15 @@ def _serve(session: Session, source: TextIO, as_json: bool, *, in_turn: bool) ->
             _pass_on(session, asked)
             if in_turn:
                 _wait_until_idle(session)
+
+
+def _lines_of(source: TextIO) -> Iterator[str]:
+    """The lines of the input, each cut where nobody would listen on; none where it is closed."""
+    with contextlib.suppress(OSError, ValueError):
+        while line := source.readline(MOST_READ):
+            yield line
+            while len(line) == MOST_READ and not line.endswith("\n"):
+                line = source.readline(MOST_READ)
 
 
 def _wait_until_idle(session: Session) -> None:
@@ -185,9 +201,9 @@ def _shown(session: Session, announcer: Announcer | None) -> Iterator[Event]:
     while True:
         event: Event | None
         try:
-            event = session.events.get(timeout=announcer and announcer.seconds_to_next())
+            event = session.events.get(timeout=announcer.seconds_to_next() if announcer else None)
         except queue.Empty:
-            event = announcer and announcer.due()
+            event = announcer.due() if announcer else None
         else:
             if isinstance(event, Closed):
                 return
@@ -197,7 +213,11 @@ def _shown(session: Session, announcer: Announcer | None) -> Iterator[Event]:
 
 
 def _write_events(
-    session: Session, out: TextIO, write: Write, announcer: Announcer | None
+    session: Session,
+    out: TextIO,
+    write: Write,
+    announcer: Announcer | None,
+    lost: list[OSError],
 ) -> None:
     reader_is_gone = False
     for event in _shown(session, announcer):
@@ -205,9 +225,10 @@ def _write_events(
             continue
         try:
             write(event, out)
-        except (BrokenPipeError, ValueError):
-            # Whoever read the output has seen enough; the session ends, its events go nowhere.
+        except (OSError, ValueError) as error:
+            # Whoever read the output has seen enough, or nothing more can be written: the session
+            # ends, its events go nowhere.
             reader_is_gone = True
-            if out is sys.stdout:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+            if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+                lost.append(error)
             session.quit()

@@ -4,6 +4,7 @@ Such a module has its decoder at ``model``, its head at ``lm_head``, and may tie
 embedding of the input.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ _ROTARY_TABLE = "rotary_emb.inv_freq"
 _REFUSALS = (
     TypeError,
     ValueError,
-    KeyError,
+    LookupError,
     AttributeError,
     AssertionError,
     ArithmeticError,
@@ -51,7 +52,9 @@ def build_on_meta(
             module = module_class(parsed)
         restore_rotary(module, torch.device("cpu"))
     except (*_REFUSALS, StrictDataclassError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        # Libraries put the names of their exceptions into the text, which nobody needs.
+        reason = " ".join(re.sub(r"\b\w+Error: ", "", str(error)).split())
+        reason = reason or type(error).__name__
         raise not_described(title, reason) from error
     module.requires_grad_(False)
     module.train(False)

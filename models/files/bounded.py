@@ -45,6 +45,7 @@ MOST_KEY_PARTS = 20
 """Of a dotted key in TOML."""
 
 _LONGEST_SHOWN = 60
+_PIECE_BYTES = 1024**2
 _KINDS = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFCHR: "a device",
@@ -105,8 +106,12 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         BoundError, OSError: see `open_regular`.
     """
     with open_regular(path, most_bytes) as file:
-        # The size is asked for again: files grow, and those of /proc state none.
-        content = file.read(most_bytes + 1)
+        # Not ``most_bytes`` at once, which would be set aside whatever the file has.
+        pieces = [file.read(os.fstat(file.fileno()).st_size + 1)]
+        # More may come: files grow, and those of /proc state no size.
+        while pieces[-1] and (left := most_bytes + 1 - sum(map(len, pieces))) > 0:
+            pieces.append(file.read(min(left, _PIECE_BYTES)))
+        content = b"".join(pieces) if any(pieces[1:]) else pieces[0]
     _check_size(len(content), most_bytes)
     return content
 

@@ -260,6 +260,11 @@ def _gptq_layer(reader: CheckpointReader, config: QuantizationConfig, name: str)
     order = None
     if f"{name}.g_idx" in reader:
         g_idx = reader.read(f"{name}.g_idx")
+        if g_idx.dtype not in (torch.int32, torch.int64):
+            raise CheckpointError(
+                f"{reader.file(f'{name}.g_idx')}: {name}.g_idx is {g_idx.dtype}, no whole numbers "
+                "of 32 bits: copy the file again"
+            )
         if g_idx.numel() != in_features:
             raise CheckpointError(
                 f"{name}.g_idx names {g_idx.numel()} inputs but qweight holds {in_features} at "

@@ -3,6 +3,7 @@ that a result is about, by which a later comparison knows them."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from models.files.bounded import MOST_DATA_BYTES, read_json
 from quantizer.errors import DataError
 
 # Where the values of the single items stand.
+_PARTS = ("skills", "categories", "labels")
+_LARGEST_LOSS = 700.0  # nats; the exponential of more overflows
+_LARGEST = 1e300  # also false of NaN
+
 _PER_ITEM = {
     "perplexity": "losses",
     "sentiment": "answers",
@@ -42,8 +47,9 @@ def read_result(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a result ({error}); measure again") from error
     task = result.get("task") if isinstance(result, dict) else None
-    needed = ("protocol", "value", "interval_95", "items", "model", _PER_ITEM.get(str(task), ""))
-    if not all(name in result for name in needed):
+    each = _PER_ITEM.get(task, "") if isinstance(task, str) else ""
+    needed = ("protocol", "value", "interval_95", "items", "model", each)
+    if not all(name in result for name in needed) or not _is_sound(result):
         raise DataError(
             lambda name: (
                 f"{path}: is no result of quantizer eval; give a file written by {name('json')}"
@@ -51,6 +57,34 @@ def read_result(path: Path) -> dict[str, Any]:
         )
     found: dict[str, Any] = result
     return found
+
+
+def _is_sound(result: Mapping[str, Any]) -> bool:
+    """Whether every field that is shown or computed with is of the kind that we write."""
+    interval = result["interval_95"]
+    if not (isinstance(interval, list) and len(interval) == 2 and all(map(_is_number, interval))):
+        return False
+    if not _is_number(result["value"]) or not _is_number(result.get("seconds", 0.0)):
+        return False
+    if type(result["items"]) is not int or not isinstance(result["model"], str):
+        return False
+    if not isinstance(result["protocol"], str):
+        return False
+    if not all(isinstance(result.get(name, {}), dict) for name in _PARTS):
+        return False
+    parts = [part for name in _PARTS for part in result.get(name, {}).values()]
+    if not all(isinstance(part, dict) and _is_number(part.get("value")) for part in parts):
+        return False
+    each = result[_PER_ITEM[result["task"]]]
+    if not isinstance(each, list) or len(each) != result["items"] or not each:
+        return False
+    if result["task"] == "perplexity":
+        return all(_is_number(loss) and loss < _LARGEST_LOSS for loss in each)
+    return all(isinstance(answer, dict) and "right" in answer for answer in each)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) < _LARGEST  # type: ignore[arg-type]
 
 
 def file_digest(*paths: Path) -> str:

@@ -204,6 +204,10 @@ class LayerChecks:
         stored = self.load("g_idx") if "g_idx" in self.parts else None
         if stored is None:
             return static
+        if stored.is_floating_point() or stored.dtype == torch.bool:
+            self.facts.groups = "irregular"
+            self.facts.suspicious.append(f"g_idx is {stored.dtype}, no whole numbers")
+            return static
         if stored.numel() != in_features or not bool(
             ((stored >= 0) & (stored < group_count(in_features, size))).all()
         ):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from exam.conversation import Asker, Line
 
-from assistant.inference.opening import ModelOpener
+from assistant.inference.opening import EmbedderOpener, ModelOpener
 from assistant.seeing.text import TextLine, TextPart, never
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
@@ -46,11 +46,36 @@ class KeptReader:
         yield TextPart(self.read(rgb), 0)
 
 
-def asked_in_process(read: Sequence[tuple[Path, tuple[TextLine, ...]]]) -> Asker:
-    """Ask a session of this process; nothing is loaded but the model that looks at pictures."""
+class GivenReader:
+    """Reads the same lines in every picture."""
+
+    def __init__(self, lines: tuple[TextLine, ...]) -> None:
+        self._lines = lines
+
+    def load(self) -> None: ...
+
+    def read(self, rgb: RgbPicture) -> tuple[TextLine, ...]:
+        """All lines at once."""
+        return self._lines
+
+    def parts(
+        self, rgb: RgbPicture, *, limit_s: float, cancelled: Callable[[], bool] = never
+    ) -> Iterator[TextPart]:
+        """All lines in one part."""
+        yield TextPart(self._lines, 0)
+
+
+def asked_in_process(
+    read: Sequence[tuple[Path, tuple[TextLine, ...]]], meaning: Path | None = None
+) -> Asker:
+    """Ask a session of this process; of models, that which looks at pictures is loaded.
+
+    meaning: the folder of a model that tells the meaning of texts, or None to go by words alone.
+    """
+    embedder = EmbedderOpener(lambda: meaning)
 
     def ask(lines: Sequence[str]) -> Iterator[Line]:
-        conversation = Conversation(KeptReader(read), ModelOpener(""))
+        conversation = Conversation(KeptReader(read), ModelOpener(""), open_embed=embedder)
         session = Session(conversation, settings=Settings(speech_mode="none"))
         session.start(ask_how_to_speak=False)
         out = _Timed()

@@ -10,8 +10,16 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 
+from assistant.text import languages
+
 Speak = Callable[[str, str], Path]
 UseKeyring = Callable[[KeyringBackend], None]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def languages_are_loaded() -> None:
+    """No test shall time how long the model of languages takes to load."""
+    languages.load()
 
 
 @pytest.fixture

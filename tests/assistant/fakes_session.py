@@ -66,6 +66,7 @@ class FakeAnswering:
         self.near: float | None = None
         self.spoken: list[str] = []
         self.left = 0
+        self.page = ""
 
     def prepare(self, frame: Frame, cancelled: Cancelled) -> None:
         self.prepared.append(frame)
@@ -97,6 +98,12 @@ class FakeAnswering:
     def new_text(self, frame: Frame, cancelled: Cancelled) -> Answer | None:
         text = self.new_texts.pop(0) if self.new_texts else ""
         return answered(text) if text else None
+
+    def whole_text(self, frame: Frame, cancelled: Cancelled) -> str:
+        return self.page
+
+    def examples(self, frame: Frame | None, cancelled: Cancelled) -> tuple[str, ...]:
+        return ("What is this?", "anything" if frame is None else "this picture")
 
     def leave_picture(self) -> None:
         self.left += 1
@@ -205,6 +212,9 @@ class FakeNotebook:
 
     def search(self, query: str) -> list[Kept]:
         return [kept for kept in self.kept if query in kept.name]
+
+    def named(self, name: str) -> list[Kept]:
+        return [kept for kept in self.kept if kept.name == name]
 
     def forget(self, number: int) -> None:
         self.kept = [kept for kept in self.kept if kept.number != number]

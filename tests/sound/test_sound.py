@@ -6,6 +6,8 @@ The limits of time are wide: these tests ask whether it works while other progra
 
 import os
 import queue
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -309,3 +311,33 @@ def test_a_lost_microphone_is_told_and_works_again(
     sound_server.say(spoken)
     question = heard.get(timeout=30)
     assert question.transcript is not None and question.transcript.text == "what is the total"
+
+
+HELD = """
+import sys
+from models.socket_filter import give_up_internet
+assert give_up_internet().enforced
+from assistant.devices.microphone import SoundDeviceMicrophone
+from assistant.devices.player import SoundDevicePlayer
+from assistant.devices.synthesizer import Pyttsx3Synthesizer
+microphone = SoundDeviceMicrophone()
+microphone.open()
+print(sum(len(microphone.read().samples) for _ in range(10)) > 0)
+microphone.close()
+player = SoundDevicePlayer()
+with Pyttsx3Synthesizer() as voice:
+    player.play(voice.synthesize("One two three four five."))
+player.close()
+"""
+
+
+def test_sound_goes_on_when_internet_sockets_are_given_up(ear: Ear) -> None:
+    """The whole way: the speech engine's process, PortAudio, and the server's Unix socket."""
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True)
+    if "enforced" in done.stderr:
+        pytest.skip("internet sockets cannot be given up here")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "True\n"
+    time.sleep(0.5)
+    assert ear.first_sound_s(began) is not None

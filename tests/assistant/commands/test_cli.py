@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -502,7 +502,7 @@ def test_unexpected_failures_are_one_line_too(
     def broken(*_: object) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(one_shot, "load_picture", broken)
+    monkeypatch.setattr(one_shot, "open_page", broken)
     assert main(["read", str(receipt)]) == 1
     error = capsys.readouterr().err
     assert error == "error: unexpected failure (RuntimeError: two lines); run with --verbose\n"
@@ -518,3 +518,34 @@ def test_help_documents_the_exit_codes(
         out = capsys.readouterr().out
         assert "exit codes:" in out and "2  bad input" in out and "130  stopped" in out
         assert forbidden(out) == set()
+
+
+def test_a_page_of_a_pdf_is_read_and_asked_about_and_named_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = written_pdf(tmp_path, ["Total 12.50", "Total 75.50", "Page 3 of 3"])
+    assert main(["read", str(letter), "--page", "2", "--no-speech"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "status: Page 2 of 3. For the next one: --page 3."
+    assert "75.50" in lines[1] and "12.50" not in "".join(lines)
+    assert main(["ask", str(letter), "what is the total", "--json", "--page", "2"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert "75.50" in answer["answer"] and (answer["page"], answer["pages"]) == (2, 3)
+    assert main(["read", str(letter), "--page", "3", "--no-speech"]) == 0
+    # The page says its number itself.
+    assert capsys.readouterr().out.count("Page 3 of 3") == 1
+    for page, told in (("4", "has 3 pages; there is no page 4"), ("x", "not the number of a page")):
+        assert main(["read", str(letter), "--page", page, "--no-speech"]) == 2
+        assert told in capsys.readouterr().err
+
+
+def written_pdf(folder: Path, texts: Sequence[str]) -> Path:
+    """A PDF with one line of print on each page."""
+    sheets = []
+    for text in texts:
+        sheet = np.full((300, 620, 3), 250, np.uint8)
+        cv2.putText(sheet, text, (60, 160), cv2.FONT_HERSHEY_DUPLEX, 1.6, (20, 20, 20), 2)
+        sheets.append(Image.fromarray(sheet))
+    path = folder / "letter.pdf"
+    sheets[0].save(path, save_all=True, append_images=sheets[1:], resolution=100)
+    return path

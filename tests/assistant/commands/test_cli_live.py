@@ -14,10 +14,11 @@ import pytest
 
 from assistant.cli import main
 from assistant.commands.live import choose_front, with_options
-from assistant.errors import PlayerError, UsageError
+from assistant.errors import MicrophoneError, UsageError
 from assistant.inference import opening
+from assistant.session import phrases
 from assistant.settings.settings import Settings
-from tests.assistant.fakes_session import FakeCamera, picture_file
+from tests.assistant.fakes_session import FakeCamera, FakeListener, picture_file
 
 
 def options(**given: Any) -> argparse.Namespace:
@@ -68,7 +69,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A machine without microphone, camera and model; the user's folders are new."""
 
     def missing(self: object) -> None:
-        raise PlayerError("no microphone was found; plug one in")
+        raise MicrophoneError("no microphone was found; plug one in")
 
     class NoCamera(FakeCamera):
         def __init__(self, source: str, *, on_lost: Callable[[str], None], **_: object) -> None:
@@ -102,15 +103,39 @@ def test_where_all_is_missing_each_thing_is_told_once(
     assert error == ""
     for told in (
         "There is no picture from the camera",
-        "no microphone was found",
         "there is no vision model at ",
     ):
         assert out.count(f"status: {told}") == 1, told
     assert out.count("answer: I can't tell: ") == 2
+    assert "microphone" not in out, "nobody tried to talk"
     assert all(
         line.startswith(("you: ", "answer: ", "status: ", "error: ", "  "))
         for line in out.splitlines()
     )
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_missing_microphone_is_told_to_who_talks(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Deaf(FakeListener):
+        def start(self) -> None:
+            raise MicrophoneError("no microphone was found; plug one in")
+
+    monkeypatch.setattr("assistant.wiring.open_listener", lambda chosen: Deaf())
+    assert converse(monkeypatch, "/talk\n", "--no-speech") == 0
+    assert capsys.readouterr().out.count("error: no microphone was found; plug one in") == 1
+
+
+@pytest.mark.usefixtures("offline")
+def test_with_a_picture_nobody_misses_a_camera(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = str(picture_file(bare))
+    assert converse(monkeypatch, "", "--no-speech", "--camera", "none", "--picture", picture) == 0
+    assert phrases.NO_CAMERA not in capsys.readouterr().out
+    assert converse(monkeypatch, "", "--no-speech", "--camera", "none") == 0
+    assert phrases.NO_CAMERA in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("offline")

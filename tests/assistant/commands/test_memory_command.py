@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,11 @@ def saved() -> Memory:
     return memory
 
 
+def today() -> str:
+    now = datetime.now()
+    return f"{now.day} {now:%B %Y}"
+
+
 def run(*words: str) -> int:
     return cli.main(["memory", *words])
 
@@ -84,11 +90,11 @@ def test_the_whole_life_of_what_is_saved(
     assert run("forget", "first") == 2
     told = capsys.readouterr().err
     assert told == "error: first: not a number; see assistant memory list\n"
-    assert run("forget", "1") == 0
-    assert run("forget", "1") == 2
+    assert run("forget", "1", "--yes") == 0
+    assert run("forget", "1", "--yes") == 2
     capsys.readouterr()
     monkeypatch.delenv(PASSPHRASE_VARIABLE)
-    assert run("forget-all") == 0
+    assert run("forget-all", "--yes") == 0
     assert list(memory_folder().iterdir()) == []
 
 
@@ -141,11 +147,14 @@ def test_a_session_s_notebook() -> None:
     notebook.remember("note", "no picture", None)
     assert seen == [frame]
     assert notebook.everything() == [
-        Kept(2, "note", "no picture"),
-        Kept(1, "kitchen", "a mug\nmy keys"),
+        Kept(2, "note", "no picture", saved=today()),
+        Kept(1, "kitchen", "a mug\nmy keys", saved=today()),
     ]
-    assert notebook.search("keys") == [Kept(1, "kitchen", "my keys", REASONS[FoundBy.WORDS])]
-    same = Kept(1, "kitchen", "a mug\nmy keys", REASONS[FoundBy.PICTURE])
+    found = Kept(1, "kitchen", "my keys", REASONS[FoundBy.WORDS], today())
+    assert notebook.search("keys") == [found]
+    assert notebook.named("my Kitchens") == [Kept(1, "kitchen", "a mug\nmy keys", saved=today())]
+    assert notebook.named("garden") == []
+    same = Kept(1, "kitchen", "a mug\nmy keys", REASONS[FoundBy.PICTURE], today())
     assert notebook.seen_before(frame) == [same]
     assert seen == [frame, frame]
     notebook.forget(1)
@@ -163,3 +172,88 @@ def test_a_start_with_history_on(monkeypatch: pytest.MonkeyPatch) -> None:
         open_notebook()
     monkeypatch.setenv(PASSPHRASE_VARIABLE, PASSPHRASE)
     assert [kept.number for kept in open_notebook().everything()] == [2, 1]
+
+
+@pytest.mark.parametrize("words", [("forget", "2"), ("forget-all",)])
+@pytest.mark.parametrize(("answer", "left"), [("no", 2), ("", 2), ("yes", 1)])
+def test_deleting_asks_once(
+    words: tuple[str, ...],
+    answer: str,
+    left: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    saved()
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, PASSPHRASE)
+    assert run(*words) == 2
+    assert capsys.readouterr().err == (
+        "error: nothing is deleted: nobody can be asked here; add --yes\n"
+    )
+    asked: list[str] = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda prompt: asked.append(prompt) or answer)
+    assert run(*words) == 0
+    assert len(asked) == 1 and asked[0].startswith("Delete ") and "yes or no" in asked[0]
+    if words == ("forget", "2"):
+        assert "number 2, letter, saved " in asked[0]
+        assert run("list") == 0
+        assert capsys.readouterr().out.count(", saved ") == left
+    else:
+        assert bool(list(memory_folder().iterdir())) is (answer != "yes")
+
+
+def test_one_thing_is_read_by_name_or_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = saved()
+    memory.remember("doctor letter", "Dear Mr Brown,\n" + "word " * 60)
+    memory.close()
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, PASSPHRASE)
+    for words in (("my", "doctor's", "letter"), ("3",)):
+        assert run("read", *words) == 0
+        head, *text = capsys.readouterr().out.splitlines()
+        assert head.startswith("3: doctor letter, saved ") and text[0] == "Dear Mr Brown,"
+        assert text[1].count("word") == 60
+    assert run("list") == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert len(listed) == 3 and all(len(each) < 200 for each in listed)
+    assert run("read", "garden") == 2
+    assert "see assistant memory list" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", [0.0, 0.4, 0.5, 0.75, None])
+def test_an_emptied_or_cut_file_beside_its_key_is_an_error_and_not_nothing(
+    part: float | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved()
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, PASSPHRASE)
+    file = memory_folder() / "memory.db"
+    content = file.read_bytes()
+    pages = len(content) // 4096
+    if part is None:
+        file.unlink()
+    else:
+        # To a whole page where the part is a multiple of a quarter, else within a page.
+        cut = int(pages * part) * 4096 if part in (0.0, 0.5, 0.75) else int(len(content) * part) + 7
+        file.write_bytes(content[:cut])
+    for words in (("list",), ("search", "keys"), ("export", str(memory_folder() / "x"))):
+        assert run(*words) == 2
+        told = capsys.readouterr()
+        assert told.out == "" and str(file) in told.err
+        assert "what was saved is damaged" in told.err
+        assert "assistant memory forget-all" in told.err
+    assert run("forget-all", "--yes") == 0
+    assert run("list") == 0
+    assert "Nothing is saved" in capsys.readouterr().out
+
+
+def test_a_start_that_was_interrupted_before_anything_was_saved_goes_on() -> None:
+    saved()
+    file = memory_folder() / "memory.db"
+    file.write_bytes(b"")
+    file.with_name("memory.db.begun").touch()
+    memory = Memory(memory_folder(), PassphraseKey(PASSPHRASE), enabled=True)
+    assert memory.latest() == []
+    memory.remember("kitchen", "a mug")
+    memory.close()
+    assert [path.name for path in sorted(memory_folder().iterdir())] == ["memory.db", "memory.json"]

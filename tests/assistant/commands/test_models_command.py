@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -95,6 +96,14 @@ def test_the_speech_model_pulled_last_is_used(root: str) -> None:
     assert installed_speech_model() == model_folder("vosk-small-en")
     fetch(speech(root, name="vosk-medium-en"))
     assert installed_speech_model() == model_folder("vosk-medium-en")
+
+
+def test_a_clock_that_was_set_back_changes_nothing(root: str) -> None:
+    fetch(speech(root, name="vosk-medium-en"))
+    future = record_file("vosk-medium-en").stat().st_mtime_ns + 10**15
+    os.utime(record_file("vosk-medium-en"), ns=(future, future))
+    fetch(speech(root, name="vosk-small-en"))
+    assert installed_speech_model() == model_folder("vosk-small-en")
 
 
 def test_an_unknown_digest_is_recorded_and_then_held_to(root: str, manners: Manners) -> None:

@@ -1,6 +1,5 @@
 """Cameras: folders, files, a video, a stream on this machine, and drivers that misbehave."""
 
-import http.server
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from assistant.devices.camera import Camera
 from assistant.devices.capture import PictureFolder, open_source
 from assistant.errors import CameraError
 from assistant.seeing.frame_faults import MOST_REPEATS, Fault, FaultFinder
+from tests.assistant.devices.conftest import noisy
 
 QUICK: dict[str, Any] = {
     "stall_s": 0.15,
@@ -23,11 +23,6 @@ QUICK: dict[str, Any] = {
     "open_limit_s": 0.3,
     "judged_every_s": 0.001,
 }
-
-
-def noisy(level: int, seed: int = 0) -> Any:
-    grain = np.random.default_rng(seed).normal(0, 8, (48, 64, 3))
-    return np.clip(level + grain, 0, 255).astype(np.uint8)
 
 
 class FakeCapture:
@@ -293,40 +288,6 @@ def test_sources_that_cannot_be_used(tmp_path: Path, name: str, text: str) -> No
     (tmp_path / "bad.mp4").write_bytes(b"this is no video")
     with pytest.raises(CameraError, match=text):
         open_source(str(tmp_path / name))
-
-
-class Mjpeg(http.server.BaseHTTPRequestHandler):
-    """An MJPEG stream as a phone's camera app serves it."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-        self.end_headers()
-        server: Any = self.server
-        count = 0
-        while server.streams:
-            picture = noisy(server.level, count)
-            data = cv2.imencode(".jpg", picture)[1].tobytes()
-            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-            try:
-                self.wfile.write(head.encode() + data + b"\r\n")
-            except OSError:
-                return
-            count += 1
-            time.sleep(0.02)
-
-    def log_message(self, *args: object) -> None: ...
-
-
-@pytest.fixture
-def stream() -> Iterator[Any]:
-    server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mjpeg)
-    server.streams, server.level, server.daemon_threads = True, 150, True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.streams = False
-    server.shutdown()
-    server.server_close()
 
 
 def test_a_stream_stays_fresh_while_nobody_asks(

@@ -328,3 +328,36 @@ def test_left_overs_of_killed_runs_are_removed(private_folder: Path, tmp_path: P
     with pytest.raises(SynthesizerError):
         Pyttsx3Synthesizer(worker=worker(tmp_path, ENGINELESS)).synthesize("Hello.")
     assert not left.exists()
+
+
+@needs_espeak
+def test_a_language_is_spoken_by_its_voice_and_the_usual_one_comes_back(
+    private_folder: Path,
+) -> None:
+    # The rate of two voices is the same; their sounds and lengths are not.
+    sentence = "Guten Morgen, wie geht es Ihnen?"
+    with Pyttsx3Synthesizer() as synthesizer:
+        assert {"en", "de", "fr", "es", "it", "nl", "pt", "cmn"} <= synthesizer.languages()
+        assert all(2 <= len(each) <= 3 for each in synthesizer.languages())
+        usual = synthesizer.synthesize(sentence).duration_s
+        spoken = {each: synthesizer.synthesize(sentence, each).duration_s for each in ("de", "fr")}
+        again = synthesizer.synthesize(sentence).duration_s
+    with Pyttsx3Synthesizer(voice="gmw/de") as german:
+        assert german.synthesize(sentence).duration_s == pytest.approx(spoken["de"], abs=0.03)
+        # Who has chosen a voice of a language hears that one.
+        assert german.synthesize(sentence, "de").duration_s == pytest.approx(spoken["de"], abs=0.03)
+    assert again == pytest.approx(usual, abs=0.03)
+    assert abs(spoken["de"] - usual) > 0.05 and abs(spoken["fr"] - usual) > 0.05
+
+
+def test_an_engine_that_cannot_name_its_voices_still_speaks(
+    tmp_path: Path, private_folder: Path
+) -> None:
+    source = 'import json\nprint(json.dumps({"ready": True, "languages": None}), flush=True)\n'
+    with Pyttsx3Synthesizer(worker=worker(tmp_path, source + "input()\n")) as synthesizer:
+        assert synthesizer.languages() == frozenset()
+    with (
+        Pyttsx3Synthesizer(worker=worker(tmp_path, ENGINELESS)) as synthesizer,
+        pytest.raises(SynthesizerError, match="no eSpeak"),
+    ):
+        synthesizer.languages()

@@ -322,6 +322,24 @@ def test_a_muted_microphone_is_told() -> None:
         assert (microphone.opened, microphone.closed) == (1, 1)
 
 
+def test_what_is_said_of_the_network() -> None:
+    look = doctor_machine.look_at_network
+    good = look(Offline(True), Settings(), {})
+    assert good == Finding(State.OK, "enforced by the kernel")
+    stream = look(Offline(True), Settings(camera_source="rtsp://phone/1"), {})
+    assert stream.state is State.OK and "one process alone may go online" in stream.text
+    without = look(Offline(False, "only Linux can do this"), Settings(), {})
+    assert without.state is State.LIMITED and without.cause == "only Linux can do this"
+    assert "not enforced by the kernel" in without.text
+    partly = look(Offline(True, "input of this program is a network connection"), Settings(), {})
+    assert partly.state is State.LIMITED and "input" in partly.cause
+    for server in ("tcp:192.0.2.1:4713", "desk.lan"):
+        far = look(Offline(True), Settings(), {"PULSE_SERVER": server})
+        assert far.state is State.LIMITED and server in far.cause and "Unix socket" in far.fix
+    for server in ("unix:/run/user/1000/pulse/native", "/run/pulse", "{me}unix:/p tcp:desk.lan"):
+        assert look(Offline(True), Settings(), {"PULSE_SERVER": server}) == good
+
+
 @pytest.mark.slow
 def test_nothing_crashes_on_this_very_machine(offline: None) -> None:
     found = list(examine(wiring.doctor_probes(delete_id="", offline=Offline(True))))
@@ -342,4 +360,6 @@ def test_the_command_ends_by_itself() -> None:
     )
     assert ended.returncode in (0, 1)
     report = json.loads(ended.stdout)
+    (offline,) = (one for one in report["findings"] if one["name"] == "offline")
+    assert offline["state"] == "limited" or offline["text"] == "enforced by the kernel"
     assert report["fine"] is (ended.returncode == 0)

@@ -3,15 +3,18 @@
 import contextlib
 import hashlib
 import json
+import os
 import random
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import huggingface_hub.constants
 import pytest
 
@@ -375,6 +378,57 @@ def test_mutated_answers(count: int, victim: Path, home: Path) -> None:
     inside = {path.relative_to(models_folder()).parts[0] for path in models_folder().iterdir()}
     assert inside <= {"big", "records", ".pulling", ".big.lock"}
     assert 0 < installed < count
+
+
+def test_a_certificate_of_another_time_is_a_matter_of_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise httpx2.ConnectError("certificate verify failed: certificate is not yet valid")
+
+    monkeypatch.setattr(httpx2.Client, "stream", refuse)
+    with pytest.raises(DownloadError, match="check the computer's date and time"):
+        fetch("https://127.0.0.1:9")
+
+
+# Several at once
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are forked")
+def test_five_pulls_of_one_model() -> None:
+    """One fetches; the others say that it does, and touch nothing."""
+    manners = hub([weights(), {"rfilename": "config.json", "size": 2}])
+    with serving(manners) as root:
+        begin, release = os.pipe()
+        told, tell = os.pipe()
+        children = []
+        for _ in range(5):
+            child = os.fork()
+            if child == 0:
+                code = 3
+                try:
+                    os.close(release)
+                    os.read(begin, 1)  # all at one moment: when the last writer is gone
+                    fetch(root)
+                    code = 0
+                except DownloadError as error:
+                    os.write(tell, f"{error}\n".encode())
+                    code = 2
+                finally:
+                    os._exit(code)
+            children.append(child)
+        os.close(begin)
+        os.close(release)
+        os.close(tell)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    with os.fdopen(told) as lines:
+        refusals = lines.read().splitlines()
+    # One that begins when the first is done fetches it again, which is as good.
+    assert set(codes) <= {0, 2} and 0 in codes
+    busy = "big is being pulled by another command; wait until that one is finished"
+    assert refusals == [busy] * codes.count(2)
+    assert list(faults(MODEL)) == []
+    assert not (models_folder() / ".pulling" / "big").exists()
 
 
 # What is replaced

@@ -1,6 +1,8 @@
 """The session's parts alone: each needs a port that notes what it says, and no session."""
 
-from assistant.answers import Answer, Basis, Found, Note, NoteKind
+from collections.abc import Sequence
+
+from assistant.answers import Answer, Basis, Found, Note, NoteKind, Said
 from assistant.errors import SettingsError
 from assistant.session.answers_given import Answers
 from assistant.session.events import Event, SettingsChanged
@@ -29,7 +31,7 @@ class FakePort:
     def fail(self, text: str) -> None:
         self.said.append(("error", text))
 
-    def say_answer(self, text: str) -> None:
+    def say_answer(self, text: str, said: Sequence[Said] = ()) -> None:
         self.said.append(("answer", text))
 
     def signal(self, earcon: Earcon) -> None:

@@ -1,12 +1,13 @@
 """The state machine: what is announced, what is spoken, and that everything can be stopped."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from assistant.answers import Basis
+from assistant.answers import Answer, Basis, Note, NoteKind
 from assistant.hearing.listener import HeardKind
 from assistant.session import phrases
 from assistant.session.events import (
@@ -454,6 +455,11 @@ def test_repeat_double_check_and_reading(scene: Scene) -> None:
     scene.session.do(Order(Action.REPEAT))
     assert given(TOTAL) in scene.settle()
     assert scene.speaker.said == ["Read: The total is 5.50."]
+    scene.session.ask("read it in german voice")
+    assert given(TOTAL) in scene.settle()
+    assert scene.speaker.said == ["Read: The total is 5.50."] * 2
+    scene.session.do(Order(Action.VOICE, "klingonese"))
+    assert ErrorSaid(phrases.no_such_language("klingonese")) in scene.settle()
     scene.session.do(Order(Action.DOUBLE_CHECK))
     scene.until(lambda event: isinstance(event, AnswerGiven))
     assert scene.answering.asked[-1][0] == "again: what is the total"
@@ -495,18 +501,24 @@ def test_things_are_remembered_and_forgotten_in_words(scene: Scene) -> None:
     for words, told in (
         ("remember this as my blue folder", "I remember this as blue folder."),
         ("remember this", "I remember this."),
-        ("forget number two", "Number 2 is deleted."),
+        ("forget number two", "Delete number 2, no name? Say yes or no."),
+        ("yes", "Number 2 is deleted."),
         ("what did I save", "1: blue folder. The total is 5.50."),
         ("where did I see my blue folder", "1: blue folder. The total is 5.50."),
         ("Where did I see this?", "1: blue folder. The total is 5.50.\nIt looks the same."),
         ("have I seen this before", "1: blue folder. The total is 5.50.\nIt looks the same."),
-        ("forget number one", "Number 1 is deleted."),
+        ("forget number one", "Delete number 1, blue folder? Say yes or no."),
+        ("yes please", "Number 1 is deleted."),
         ("what did I save", "I have saved nothing."),
         ("have I seen it before", NOTHING_LIKE_IT),
-        ("forget everything", "Everything I remembered is deleted."),
+        (
+            "forget everything",
+            "Delete everything that I remember? It cannot be undone. Say yes or no.",
+        ),
+        ("yes", "Everything I remembered is deleted."),
     ):
         scene.session.ask(words)
-        scene.until(lambda event, told=told: event == StatusSaid(told))  # type: ignore[misc]
+        scene.until(lambda event, told=told: getattr(event, "text", "") == told)  # type: ignore[misc]
 
 
 def test_what_is_not_there_cannot_be_compared(scenes: list[Scene]) -> None:
@@ -618,3 +630,64 @@ def test_thanks_are_no_question(scenes: list[Scene]) -> None:
     scene.session.ask("Thank you very much!")
     assert StatusSaid(phrases.WELCOME) in scene.idle()
     assert scene.answering.asked == []
+
+
+def test_help_in_words_is_things_to_say_and_the_command_is_the_list(
+    scenes: list[Scene], tmp_path: Path
+) -> None:
+    scene = begin(scenes)
+    for words in ("help", "What can I say?", "what can you do"):
+        scene.session.ask(words)
+        said = [each.text for each in scene.idle() if isinstance(each, StatusSaid)]
+        assert said == [
+            "You can say, for example:\nWhat is this?\nanything\n/help lists all commands."
+        ]
+        assert scene.speaker.said[-1] == said[0]
+    scene.session.open_picture(picture_file(tmp_path))
+    scene.session.ask("help")
+    assert (
+        "this picture" in [each for each in scene.idle() if isinstance(each, StatusSaid)][-1].text
+    )
+    scene.session.do(Order(Action.HELP))
+    assert (
+        "/quit: end" in [each for each in scene.settle() if isinstance(each, StatusSaid)][-1].text
+    )
+
+
+@pytest.mark.parametrize(("said", "reads"), [("Yes, please.", True), ("ok", True), ("no", False)])
+def test_an_offer_to_read_can_be_taken(scenes: list[Scene], said: str, reads: bool) -> None:
+    scene = begin(scenes, speech=False)
+    nothing = Answer("quote", notes=(Note(NoteKind.NOT_ABOUT, "sodium"),))
+    scene.answering.pieces = [nothing]
+    scene.session.ask("how much sodium")
+    scene.idle()
+    scene.session.ask(said)
+    events = scene.idle()
+    asked = [question for question, _ in scene.answering.asked]
+    assert asked == ["how much sodium", *(["read this"] if reads else [])]
+    assert (StatusSaid(phrases.ALL_RIGHT) in events) is not reads
+    scene.answering.pieces = [TOTAL]
+    scene.session.ask("what is the total")
+    scene.idle()
+    scene.session.ask("yes")
+    assert StatusSaid(phrases.NOTHING_ASKED) in scene.idle()
+    assert scene.answering.asked[-1][0] == "what is the total"
+
+
+def test_nobody_waits_for_what_is_added_to_an_answer(scenes: list[Scene]) -> None:
+    scene = begin(scenes, speech=False)
+    second = threading.Event()
+
+    def pieces() -> Iterator[Answer]:
+        yield TOTAL
+        second.wait(5)
+        yield answered("A receipt.", Basis.SEEN)
+
+    scene.answering.pieces = pieces()  # type: ignore[assignment]
+    scene.session.ask("what is this")
+    scene.until(lambda event: event == given(TOTAL))
+    scene.settle()
+    scene.clock.now_s += 60
+    assert scene.settle() == []
+    second.set()
+    assert [each for each in scene.idle() if isinstance(each, AnswerGiven)]

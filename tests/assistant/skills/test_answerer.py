@@ -12,13 +12,14 @@ from assistant.errors import UsageError
 from assistant.seeing.text import TextLine, TextPart, never
 from assistant.skills.answerer import Answerer
 from assistant.skills.router import say
+from assistant.skills.way_on import OFFERS, PIXELS
 from assistant.stopwatch import Stopwatch
 from models.pocket.training.pictures import SIZE
 
 
 def line(text: str, y: float = 0, x: float = 0) -> TextLine:
     box = ((x, y), (x + 9 * len(text), y), (x + 9 * len(text), y + 20), (x, y + 20))
-    return TextLine(text, box, 0.9)
+    return TextLine(text, box, 0.99)
 
 
 RECEIPT = (
@@ -304,6 +305,21 @@ def test_what_only_the_model_reads_is_a_guess() -> None:
     assert (say(answer), answer.basis) == ("EXIT", Basis.GUESS)
 
 
+@pytest.mark.parametrize("question", ["what does it say", "what is the title", "who is the author"])
+@pytest.mark.parametrize("says", ["MN", "02", "EXIT"])
+def test_print_that_a_small_model_alone_sees_is_not_told_where_it_was_not_measured_well(
+    question: str, says: str
+) -> None:
+    poor = {"word": 0.9, "lines": 0.38, "title": 0.42, "author": 0.18, "field": 0.74}
+    on_a_photograph = answerer(FakeReader(()), FakeModel(says, skills=poor))
+    answer = on_a_photograph.answer(scene(1000), question)
+    assert answer.basis is Basis.UNKNOWN and says not in say(answer)
+    if question != "what does it say":
+        on_a_drawing = answerer(FakeReader(()), FakeModel(says, skills=poor))
+        answer = on_a_drawing.answer(scene(), question)
+        assert answer.basis is Basis.UNKNOWN and says not in say(answer)
+
+
 def test_a_general_model_is_asked_as_the_user_asked() -> None:
     model = FakeModel("a red square")
     answer = answerer(FakeReader(()), model).answer(scene(1000), "What's in front of me?")
@@ -315,9 +331,10 @@ def test_a_general_model_is_asked_as_the_user_asked() -> None:
 def test_a_model_that_declines_and_no_model() -> None:
     declining = answerer(FakeReader(()), FakeModel("I can't tell."))
     answer = declining.answer(scene(), "describe the picture")
-    assert answer.basis is Basis.UNKNOWN and "another view" in say(answer)
+    assert answer.basis is Basis.UNKNOWN and "the model finds no answer" in say(answer)
     none = answerer(FakeReader(())).answer(scene(), "describe the picture")
-    assert (say(none), none.basis) == ("I can't tell: there is none.", Basis.UNKNOWN)
+    told = f"I can't tell: there is none. {OFFERS[PIXELS]}"
+    assert (say(none), none.basis) == (told, Basis.UNKNOWN)
 
 
 def test_an_empty_question_is_refused() -> None:

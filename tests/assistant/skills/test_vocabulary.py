@@ -88,7 +88,7 @@ class KnownLines:
 
     def __init__(self, *texts: str) -> None:
         self.lines = tuple(
-            TextLine(text, ((9, y), (right, y), (right, y + 20), (9, y + 20)), 0.9)
+            TextLine(text, ((9, y), (right, y), (right, y + 20), (9, y + 20)), 0.99)
             for text, y in zip(texts, range(10, 900, 30), strict=False)
             for right in (9 + 9 * len(text),)
         )
@@ -329,7 +329,7 @@ def test_values_stand_on_their_lines(lines: Sequence[str]) -> None:
         assert answer is not None
         assert (answer.basis is Basis.READ) == bool(answer.found)
         for each in answer.found:
-            assert each.lines and each.confidence == 0.9
+            assert each.lines and each.confidence == 0.99
             on_line = " ".join(line.text for line in each.lines)
             assert " ".join(each.value.split()) in on_line
             assert each.label is None or each.label in on_line

@@ -5,8 +5,8 @@ import io
 import json
 import queue
 import threading
-from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -85,10 +85,10 @@ class Pipe(io.StringIO):
         super().__init__()
         self.lines: queue.Queue[str] = queue.Queue()
 
-    def __iter__(self) -> Iterator[str]:  # type: ignore[override]
+    def readline(self, size: int | None = -1) -> str:  # type: ignore[override]
         with contextlib.suppress(queue.Empty):
-            while line := self.lines.get(timeout=PATIENCE_S):
-                yield line
+            return self.lines.get(timeout=PATIENCE_S)
+        return ""
 
 
 class Terminal(Pipe):
@@ -149,6 +149,55 @@ def test_a_reader_that_went_away_ends_the_session() -> None:
     run_lines(scene.session, pipe, Gone(), as_json=False)
     assert not scene.session.running
     pipe.lines.put("")
+    scene.session.close()
+
+
+@pytest.mark.parametrize(
+    "trouble", [OSError(28, "No space left on device"), OSError(5, "Input/output error")]
+)
+def test_events_that_cannot_be_written_end_the_session(trouble: OSError) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise trouble
+
+    scene, pipe = Scene(speech=False), Pipe()
+    scene.session.start()
+    with pytest.raises(OSError) as caught:
+        run_lines(scene.session, pipe, Full(), as_json=True)
+    assert caught.value is trouble
+    assert not scene.session.running
+    pipe.lines.put("")
+    scene.session.close()
+
+
+def test_a_line_without_end_is_read_in_parts() -> None:
+    """A pipe from /dev/zero must not fill the memory."""
+
+    class Endless(io.StringIO):
+        asked: ClassVar[list[int]] = []
+
+        def readline(self, size: int | None = -1) -> str:  # type: ignore[override]
+            assert size is not None and 0 < size <= 1_000_000
+            self.asked.append(size)
+            return "\0" * size if len(self.asked) < 50 else ""
+
+    scene, out = Scene(speech=False), io.StringIO()
+    scene.session.start()
+    run_lines(scene.session, Endless(), out, as_json=False)
+    assert len(Endless.asked) >= 50
+    assert out.getvalue().count("give at most 2000") == 1
+    scene.session.close()
+
+
+def test_input_that_breaks_ends_the_session() -> None:
+    class Broken(io.StringIO):
+        def readline(self, size: int | None = -1) -> str:  # type: ignore[override]
+            raise OSError(5, "Input/output error")
+
+    scene = Scene(speech=False)
+    scene.session.start()
+    run_lines(scene.session, Broken(), io.StringIO(), as_json=False)
+    assert not scene.session.running
     scene.session.close()
 
 

@@ -1,0 +1,84 @@
+"""A value letter by letter: "spell her last name", "spell the e-mail address"."""
+
+from assistant.answers import Answer, Basis, Detail, Found
+from assistant.skills import quote, router
+from assistant.skills.quoting import READ_TEXT, not_found
+from assistant.skills.scene import Scene
+from assistant.skills.skill import Asked, Traits
+from assistant.skills.wording import Wording
+from assistant.text.reading import spelled
+from assistant.text.tokens import Kind, tokens
+
+LONGEST = 60
+"""Characters that can be followed letter by letter."""
+
+_ADDRESSES = (Kind.EMAIL, Kind.WEB, Kind.CODE, Kind.PHONE)
+
+
+class Spell:
+    """What is named is looked for as if it had been asked for; "that" is the last answer."""
+
+    name = "spell"
+    wordings = (
+        Wording(
+            typed=(
+                r"^(?:please |now |and |can you |could you |would you )*spell (?:out |me )?"
+                r"(?:the |her |his |their |its |my )?(?P<subject>\w.*?)"
+                r"(?: (?:for me|please|letter by letter|slowly|again|out))*$"
+                r"|^how (?:is|do you|do they) (?:the |her |his "
+                r"|their )?(?P<named>.+?)? ?spel(?:led|l|t)"
+                r"(?: it| that| out)?$"
+            ),
+        ),
+    )
+    traits = Traits(rank=5)
+
+    def find(self, asked: Asked, scene: Scene) -> Answer | None:
+        """The value that is spelt."""
+        subject = asked.subject
+        last = asked.last
+        of_last = subject in ("", "it", "that", "this", "the answer", "again")
+        if of_last and last is not None and last.found:
+            return _spelling(last)
+        question = f"what is the {subject}"
+        inner = router.understand(question)
+        skill = router.skill_named(inner.skill)
+        answer = (
+            skill.find(inner, scene) if skill.traits.text and inner.skill != self.name else None
+        )
+        if answer is None or not answer.found or inner.skill in ("read", "describe"):
+            answer = quote.SKILL.find(inner, scene)
+        if answer is None:
+            return None
+        return _spelling(answer) if answer.found else not_found(self.name, subject)
+
+    def say(self, answer: Answer, detail: Detail) -> str:
+        """Letter by letter, capitals and signs named."""
+        if answer.found:
+            letters = "; ".join(spelled(each.value) for each in answer.found)
+            return letters if detail is Detail.SHORT else f"{answer.values[0]}: {letters}"
+        missing = "".join(note.detail for note in answer.notes if note.kind.value == "not_found")
+        return f"I can't tell: I find no {missing} in the text. {READ_TEXT}" if missing else ""
+
+
+def spellable(answer: Answer) -> Found | None:
+    """The value of an answer that can be spelt: whole, or the address or code in it; or None."""
+    if not answer.found:
+        return None
+    first = answer.found[0]
+    if len(first.value) <= LONGEST and "\n" not in first.value:
+        named = [each for each in tokens(first.value) if each.kind in (Kind.EMAIL, Kind.WEB)]
+        return Found(named[0].text, first.label, first.lines) if named else first
+    found = [each for each in tokens(first.value) if each.kind in _ADDRESSES]
+    return Found(found[0].text, first.label, first.lines) if found else None
+
+
+def _spelling(answer: Answer) -> Answer:
+    value = spellable(answer)
+    if value is None:
+        return not_found(SKILL.name, "single word to spell")
+    basis = answer.basis if answer.basis is not Basis.UNKNOWN else Basis.GUESS
+    return Answer(SKILL.name, (value,), basis)
+
+
+SKILL = Spell()

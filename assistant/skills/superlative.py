@@ -1,0 +1,102 @@
+"""The cheapest or the dearest of what has a price in a list, a menu or a receipt."""
+
+import re
+from decimal import Decimal
+
+from assistant.answers import Answer, Basis, Detail, Found
+from assistant.skills import quote, total
+from assistant.skills.grounding import ground_read
+from assistant.skills.quoting import listed, not_found
+from assistant.skills.scene import Scene
+from assistant.skills.skill import Asked, Traits
+from assistant.skills.wording import Wording
+from assistant.text.lists import entries
+from assistant.text.meaning import best_match, is_telling
+from assistant.text.page import Page, Passage
+from assistant.text.question import is_everyday
+from assistant.text.tokens import Kind
+from assistant.text.worth import worth
+
+_LEAST = r"cheapest|least expensive|lowest price|costs? (?:the )?least"
+_MOST = r"most expensive|dearest|priciest|costliest|highest price|costs? (?:the )?most"
+_NOUN = re.compile(
+    rf"\b(?:which|what) (?P<before>(?!is|was|one)\w+) (?:is|was|are|were|costs?)\b"
+    rf"|\b(?:{_LEAST}|{_MOST}) (?P<behind>\w+)"
+)
+
+MOST_TOLD = 2
+"""As cheap as each other; of more it is told that there are more."""
+
+
+class Superlative:
+    """The entry with the lowest or the highest amount, as it stands."""
+
+    name = "superlative"
+    wordings = (
+        Wording(
+            heard="what is the (cheapest | most expensive) [thing | dish | item]",
+            typed=rf"\b(?:{_LEAST}|{_MOST})\b",
+        ),
+    )
+    traits = Traits(gives=frozenset({Kind.MONEY}), rank=24, text=True)
+
+    def find(self, asked: Asked, scene: Scene) -> Answer | None:
+        """The entry, or those that are as cheap or as dear; a guess where a row holds several."""
+        page = scene.page(asked.cancelled)
+        if not page.rows:
+            return None
+        priced = _priced(page, asked.words)
+        if len(priced) < 2:
+            return quote.SKILL.find(asked, scene) or not_found(self.name, "price")
+        is_least = re.search(rf"\b(?:{_LEAST})\b", asked.words) is not None
+        pick = min if is_least else max
+        best = pick(pick(amounts) for _, amounts in priced)
+        chosen = [entry for entry, amounts in priced if pick(amounts) == best]
+        found = tuple(Found(" ".join(e.text.split()), None, e.lines) for e in chosen[:MOST_TOLD])
+        if len(chosen) > MOST_TOLD:
+            return not_found(self.name, "single one")
+        several = any(len(set(amounts)) > 1 for _, amounts in priced)
+        sure = not several and _is_in_view(_noun(asked.words), page)
+        return Answer(self.name, found, ground_read(found) if sure else Basis.GUESS)
+
+    def say(self, answer: Answer, detail: Detail) -> str:
+        """The entry with its price."""
+        if not answer.found:
+            return "I can't tell: I do not find prices that I could compare."
+        return f"{listed(answer)}." if detail is Detail.SHORT else f"I read: {listed(answer)}."
+
+
+def _priced(page: Page, question: str) -> list[tuple[Passage, list[Decimal]]]:
+    """The entries with a name and a price, and the amounts of each; what is free does not count."""
+    first = min((place.row for place in total.sums(page)), default=len(page.rows))
+    found = []
+    for entry in entries(page, _noun(question), "", lambda place: place.row >= first):
+        amounts = [
+            value
+            for row in entry.rows
+            for place in page.places_in(row)
+            if place.token.kind is Kind.MONEY and (value := worth(place.token.text)) is not None
+        ]
+        if amounts and min(amounts) > 0:
+            found.append((entry, amounts))
+    return found
+
+
+def _noun(question: str) -> str:
+    """What is compared: "pizza" in "which pizza is the cheapest"."""
+    noun = _NOUN.search(question)
+    return (noun["before"] or noun["behind"]) if noun else "item"
+
+
+def _is_in_view(noun: str, page: Page) -> bool:
+    """False for a thing that the paper does not name: it may hold other things."""
+    if not is_telling(noun) or is_everyday(noun) or noun in _ANYTHING:
+        return True
+    return any(best_match(noun, page.words(row)) > 0 for row in range(len(page.rows)))
+
+
+_ANYTHING = frozenset(
+    ("thing", "item", "dish", "product", "one", "article", "option", "of", "on", "in", "here")
+)
+
+SKILL = Superlative()

@@ -1,0 +1,157 @@
+"""Whom a letter, a label or a ticket is for, and whom it is from: by labels, and by place."""
+
+import re
+from collections.abc import Iterator
+
+from assistant.text.fitting import ADDRESS, NAME_ALONE, TITLED
+from assistant.text.meaning import words
+from assistant.text.page import Page, Passage
+from assistant.text.tables import Tables
+
+_FOR = (
+    r"deliver(?:ed|y)?(?: to)?|ship(?:ped)? to|bill(?:ed)? to|sold to|addressed to|attn"
+    r"|attention|to|for|"
+    r"patient(?:'s)?(?: name)?|passenger(?: name)?|traveller|guest(?: name)?|customer(?: name)?|"
+    r"policy ?holder|account ?holder|card ?holder|member(?: name)?|name|recipient|addressee|tenant|"
+    r"pupil|student|employee|empf[aä]nger(?:in)?|an|f[uü]r|patient(?:in)?|kund(?:e|in)|reisende[rn]?|"
+    r"destinataire|pour|[aà] l'attention de|client|nom|voyageur|destinatari[oa]|para|paciente"
+    r"|cliente|"
+    r"nombre|titular|per|paziente|nome|aan|voor|klant|naam|ontvanger|destinat[aá]rio"
+)
+_FROM = (
+    r"from|sender|sent by|return (?:address|to)|if undelivered,? return to|absender|von|"
+    r"exp[eé]diteur|de la part de|remitente|mittente|afzender|remetente"
+)
+_ONLY_WITH_COLON = frozenset(
+    [
+        "to",
+        "for",
+        "an",
+        "für",
+        "fur",
+        "de",
+        "per",
+        "para",
+        "pour",
+        "aan",
+        "voor",
+        "von",
+        "from",
+        "name",
+    ]
+)
+"""Words that begin sentences, too: without a colon they are no labels."""
+
+_DEAR = re.compile(
+    r"^(?:dear|hi|hello|liebe[r]?|sehr geehrte[r]?|ch[eè]re?|estimad[oa]|querid[oa]|gentile"
+    r"|car[oa]|"
+    r"beste|geachte|prezad[oa]) (?P<name>(?!sir|madam|customer|parent|all\b|kunde|damen"
+    r"|client)\S.*?)"
+    r"\s*[,:!]?$",
+    re.IGNORECASE,
+)
+_CLOSING = re.compile(
+    r"^(?:(?:yours|kind|best|warm|many|with) .*|love|regards|sincerely|cheers"
+    r"|mit freundlichen gr.*|"
+    r"(?:viele|liebe|herzliche) gr.*|cordialement|bien [aà] vous|atentamente"
+    r"|un (?:cordial )?saludo|"
+    r"cordiali saluti|distinti saluti|met vriendelijke groet.*|atenciosamente|thank you|thanks)"
+    r"\s*[,.!]?$",
+    re.IGNORECASE,
+)
+
+MOST_LINES = 5
+"""Rows of a name with its address."""
+
+
+def recipient(page: Page) -> Passage | None:
+    """The name, with the address where it follows, of whom something is for; or None."""
+    labelled = _labelled(page, _FOR)
+    if labelled is not None:
+        return labelled
+    for row, text in enumerate(row.text for row in page.rows):
+        # A title in the first row is more likely the sender's.
+        if row and _begins_with_name(text) and not _is_behind_closing(page, row):
+            return page.passage(*_block(page, row))
+    for row, text in enumerate(row.text for row in page.rows):
+        following = page.rows[row + 1].text if row + 1 < len(page.rows) else ""
+        if row and NAME_ALONE.fullmatch(text.strip()) and ADDRESS.search(following):
+            return page.passage(*_block(page, row))
+    for each in page.rows:
+        dear = _DEAR.match(each.text.strip())
+        if dear:
+            return Passage(dear["name"], (), each.pieces)
+    return None
+
+
+def sender(page: Page) -> Passage | None:
+    """What stands behind a label such as "From" or "Sender"; or None."""
+    return _labelled(page, _FROM)
+
+
+def signature(page: Page) -> Passage | None:
+    """The rows behind the closing words of a letter; or None."""
+    for row, text in enumerate(row.text for row in page.rows[:-1]):
+        if _CLOSING.match(text.strip()):
+            return page.passage(*range(row + 1, min(row + 3, len(page.rows))))
+    dear = next((n for n, row in enumerate(page.rows) if _DEAR.match(row.text.strip())), None)
+    if dear is None:
+        return None
+    for row in range(len(page.rows) - 1, dear, -1):
+        text = page.rows[row].text.strip()
+        if NAME_ALONE.fullmatch(text) or TITLED.match(text) and len(words(text)) <= 6:
+            return page.passage(row)
+    return None
+
+
+def _labelled(page: Page, labels: str) -> Passage | None:
+    """What stands behind, beside or under the first of some labels."""
+    whole = re.compile(rf"\s*(?P<label>{labels})\s*(?P<colon>:)?\s*", re.IGNORECASE)
+    for row, pieces in enumerate(each.pieces for each in page.rows):
+        first = whole.match(pieces[0].text)
+        if first is None or _is_word_going_on(pieces[0].text, first.end("label")):
+            continue
+        label, rest = first["label"].lower(), pieces[0].text[first.end() :].strip()
+        if label in _ONLY_WITH_COLON and not first["colon"]:
+            continue
+        if rest and first["colon"]:
+            return Passage(rest, (row,), pieces)
+        if not rest and len(pieces) > 1:
+            if all(not any(map(str.isdigit, piece.text)) for piece in pieces[1:2]):
+                found = _in_tables(page, row) or Passage(pieces[1].text, (row,), pieces)
+                return found
+        elif not rest and row + 1 < len(page.rows):
+            return page.passage(*_block(page, row + 1))
+    return None
+
+
+def _in_tables(page: Page, row: int) -> Passage | None:
+    """Where a row holds the heads of a table, the cell under its first head."""
+    cells = Tables(page).cells(row + 1) if row + 1 < len(page.rows) else ()
+    if not cells:
+        return None
+    return Passage(cells[0].text, (row + 1,), cells[0].lines)
+
+
+def _is_word_going_on(text: str, end: int) -> bool:
+    return text[end : end + 1].isalnum() or text[end : end + 1] in ("'", "-", "’")
+
+
+def _begins_with_name(text: str) -> bool:
+    found = TITLED.match(text.strip())
+    return found is not None and len(words(text)) <= 5 and "," not in text[: found.end()]
+
+
+def _is_behind_closing(page: Page, row: int) -> bool:
+    return any(_CLOSING.match(page.rows[each].text.strip()) for each in range(row))
+
+
+def _block(page: Page, first: int) -> Iterator[int]:
+    """A row and those after it that look like the rest of an address."""
+    yield first
+    for row in range(first + 1, min(first + MOST_LINES, len(page.rows))):
+        text = page.rows[row].text
+        is_town = len(words(text)) <= 3 and text[:1].isupper() and not re.search(r"[:,.]$", text)
+        if not (ADDRESS.search(text) or is_town) or _DEAR.match(text):
+            return
+        yield row

