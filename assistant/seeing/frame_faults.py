@@ -74,7 +74,7 @@ class CutFinder:
         if not same.any():
             self._different += 1
             return False
-        is_cut = LEAST_FILLED * len(same) <= filled < len(same) and not same[: -filled].any()
+        is_cut = LEAST_FILLED * len(same) <= filled < len(same) and not same[:-filled].any()
         is_cut = is_cut and self._different >= LEAST_DIFFERENT
         if not is_cut:
             self._different = 0
