@@ -89,12 +89,17 @@ def reading_order(lines: Sequence[TextLine]) -> tuple[Paragraph, ...]:
     Pages turned by any angle are turned upright first, by the direction of most lines, and pages
     that curl or are seen from the side are laid flat.
     """
-    return _ordered(tuple(lines))
+    return _kept(tuple(lines))
 
 
 @functools.lru_cache(maxsize=4)
-def _ordered(lines: tuple[TextLine, ...]) -> tuple[Paragraph, ...]:
+def _kept(lines: tuple[TextLine, ...]) -> tuple[Paragraph, ...]:
     # Every question about a picture asks for the order of the same lines.
+    return order_of(lines)
+
+
+def order_of(lines: Sequence[TextLine]) -> tuple[Paragraph, ...]:
+    """As `reading_order`, worked out anew: the pieces are these very lines, not equal ones."""
     placed = _upright(lines)
     groups = _columns(_squared([line for line in placed if not line.runs_across]))
     # What runs up or down at the margin is read last, each piece by itself.
