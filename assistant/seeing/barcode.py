@@ -6,11 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import cv2
-import numpy as np
-
 from assistant.errors import BarcodeError
-from assistant.seeing.pixels import luminance, shrunk, striped
+from assistant.seeing.pixels import luminance, resized, shrunk, striped
 from assistant.seeing.text import Point
 from models.pictures import RgbPicture
 
@@ -24,6 +21,9 @@ THIN = 0.05
 
 AGAIN, LEAST_VIEWS = (0.5, 0.75, 1.5, 2.0), 2
 """Sizes in which a doubtful code is looked for again, and in how many views it must be read."""
+
+MUCH = 2.5
+"""How many times as thick a reading must be to outdo another one of the same stripes."""
 
 MOST_SIDE = 4000
 """Pixels of the longer side of an enlarged view."""
@@ -89,19 +89,23 @@ def read_barcodes(rgb: RgbPicture) -> tuple[Barcode, ...]:
 
 def _read_in(rgb: RgbPicture, scale: float) -> list[Barcode]:
     """The codes that are read in a picture shrunk or enlarged, with boxes of the picture itself."""
-    seen = rgb
-    if scale != 1:
-        seen = np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
-                                     if scale < 1 else cv2.INTER_CUBIC), np.uint8)  # fmt: skip
+    height, width = rgb.shape[:2]
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    seen = rgb if scale == 1 else resized(rgb, *size)
     codes = [_barcode(each) for each in _found(seen) if each.valid and each.text.strip()]
     return [replace(code, box=_scaled(code.box, 1 / scale)) for code in codes]
 
 
 def _is_sure(code: Barcode, codes: Collection[Barcode], views: Sequence[Sequence[Barcode]]) -> bool:
     """True for a plausible code; for others, if two views agree and nothing else stands there."""
+    others = [other for other in codes if other.text != code.text and other.is_striped]
     if _is_plausible(code):
-        return True
-    rivals = [other for other in codes if other.text != code.text and _touch(other.box, code.box)]
+        # Of two readings of the same stripes, the one on far more lines is right.
+        return not code.is_striped or not any(
+            _thickness(other.box) > MUCH * _thickness(code.box) and _touch(other.box, code.box, 0.0)
+            for other in others
+        )
+    rivals = [other for other in others if _touch(code.box, other.box, NEAR)]
     seen = sum(any(each.text == code.text for each in view) for view in views)
     return not rivals and seen >= LEAST_VIEWS
 
@@ -115,9 +119,9 @@ def _thickness(box: Box) -> float:
     return min(math.dist(box[0], box[1]), math.dist(box[1], box[2]))
 
 
-def _touch(one: Box, other: Box) -> bool:
+def _touch(one: Box, other: Box, near: float) -> bool:
     """True if the upright rectangles around two boxes meet, with a part of their length around."""
-    reach = NEAR * _length(one)
+    reach = near * _length(one)
     for axis in (0, 1):
         ours, theirs = [corner[axis] for corner in one], [corner[axis] for corner in other]
         if max(ours) + reach < min(theirs) or max(theirs) + reach < min(ours):

@@ -4,9 +4,9 @@ A shadow makes the paper darker by the same part as the ink on it. So each place
 what its paper lacks; what is paper is the brightest around.
 """
 
-import cv2
 import numpy as np
 
+from assistant.seeing.pixels import blurred, gray, ground, resized
 from models.pictures import RgbPicture
 
 SMALL_SIDE = 160
@@ -29,16 +29,14 @@ def evened(rgb: RgbPicture) -> RgbPicture:
     scale = SMALL_SIDE / max(height, width)
     if scale >= 1:
         return rgb
-    size = max(3, round(width * scale)), max(3, round(height * scale))
-    small = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    small = gray(resized(rgb, max(3, round(width * scale)), max(3, round(height * scale))))
     # Between the lines and letters stands the paper: the brightest around, without specks.
-    ground = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
-    light = cv2.GaussianBlur(ground, (0, 0), 3).astype(np.float32)
+    light = blurred(ground(small, 9).astype(np.float32), 3)
     dark, bright = (float(level) for level in np.percentile(light, (2, 98)))
     if bright < UNEVEN * max(dark, 1.0):
         return rgb
     gain = np.clip(BRIGHT / np.maximum(light, 1), 1, MOST_GAIN)
-    full = cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
+    full = resized(gain, width, height)
     bright_enough = np.empty_like(rgb)
     for row in range(0, height, STRIP):
         part = rgb[row : row + STRIP] * full[row : row + STRIP, :, None]

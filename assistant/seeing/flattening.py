@@ -7,13 +7,12 @@ the paper lies. Paper is moved up and down only: its letters keep their places f
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from assistant.seeing.baselines import Baselines, baselines
+from assistant.seeing.pixels import fetched, gray, inked, shrunk, specks, stretched
 from assistant.seeing.text import Point, TextLine
 from models.pictures import RgbPicture
 
@@ -113,14 +112,11 @@ class Print:
 
 def print_of(rgb: RgbPicture) -> Print:
     """Look for letters in lines in a picture (H, W, 3); dark ones on a lighter ground."""
-    height, width = rgb.shape[:2]
-    scale = min(1.0, SIDE / max(height, width))
-    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    if scale < 1:
-        gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    specks = _letters(gray)
-    letters, lines = _in_lines(specks, specks)
-    return Print(letters, lines, scale, float(gray.size), specks)
+    scale = min(1.0, SIDE / max(rgb.shape[:2]))
+    levels = gray(shrunk(rgb, SIDE))
+    likely = _letters(levels)
+    letters, lines = _in_lines(likely, likely)
+    return Print(letters, lines, scale, float(levels.size), likely)
 
 
 def flat_page(rgb: RgbPicture, found: Print) -> FlatPage | None:
@@ -162,13 +158,11 @@ def _in_lines(
     return specks[order], np.repeat(np.arange(len(chains)), [len(chain) for chain in chains])
 
 
-def _letters(gray: NDArray[Any]) -> NDArray[np.int64]:
+def _letters(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """What may be letters, (N, 4): left, top, width, height."""
-    around = round(max(gray.shape) * AROUND) | 1
-    light = cv2.blur(gray, (around, around)).astype(np.float32)
-    ink = (cv2.GaussianBlur(gray, (3, 3), 0) < DARKER * light).astype(np.uint8)
-    _, _, found, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    boxes, area = found[1:, :4].astype(np.int64), found[1:, 4]
+    around = round(max(levels.shape) * AROUND) | 1
+    found = specks(inked(levels, DARKER, around))
+    boxes, area = found[:, :4], found[:, 4]
     width, height = boxes[:, 2], boxes[:, 3]
     solid = area > 0.12 * width * height
     likely = (height >= 5) & (height <= 90) & (width >= 2) & (width < 6 * height) & solid
@@ -259,13 +253,7 @@ def _laid_flat(rgb: RgbPicture, page: Baselines, scale: float) -> FlatPage:
         down = np.linspace(begin, end - 1, max(2, (end - begin) // 16))
         coarse_x, coarse_y = np.meshgrid(across, down * scale + top)
         coarse = page.bent(coarse_x, coarse_y) / scale
-        step_x, step_y = (width - 1) / 64, (end - 1 - begin) / max(len(down) - 1, 1) or 1.0
-        y = cv2.warpAffine(
-            coarse.astype(np.float32), np.array([[step_x, 0, 0], [0, step_y, 0]]),
-            (width, end - begin), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
-        over = np.broadcast_to(x, y.shape)
-        flat[begin:end] = cv2.remap(
-            rgb, np.ascontiguousarray(over), y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        y = stretched(coarse.astype(np.float32), width, end - begin)
+        over = np.ascontiguousarray(np.broadcast_to(x, y.shape))
+        flat[begin:end] = fetched(rgb, over, y)
     return FlatPage(flat, page, top, scale)

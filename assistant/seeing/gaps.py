@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.seeing.pixels import gray, parted, straightened
 from assistant.seeing.text import Point, TextLine
 from models.pictures import RgbPicture
 
@@ -160,11 +160,7 @@ def _cut_out(rgb: RgbPicture, box: tuple[Point, Point, Point, Point], height: in
     across = np.linalg.norm(corners[1] - corners[0])
     down = max(float(np.linalg.norm(corners[3] - corners[0])), 1.0)
     width = max(4, round(float(across) * height / down))
-    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    turn = cv2.getPerspectiveTransform(corners, target)
-    return np.asarray(
-        cv2.warpPerspective(rgb, turn, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8
-    )
+    return straightened(rgb, corners, width, height)
 
 
 def _gaps(crop: Crop) -> list[_Gap]:
@@ -186,10 +182,10 @@ def _gaps(crop: Crop) -> list[_Gap]:
 
 def _ink(crop: Crop) -> NDArray[np.uint8]:
     """Where a picture (H, W, 3) is inked: 1; its ground: 0; nothing where all is alike."""
-    gray = cv2.medianBlur(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), 3)
-    if np.ptp(gray) < LEAST_CONTRAST:
-        return np.zeros_like(gray)
-    _, ink = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    levels = gray(crop)
+    if np.ptp(levels) < LEAST_CONTRAST:
+        return np.zeros_like(levels)
+    ink = parted(levels)
     return np.asarray(1 - ink if ink.mean() > 0.5 else ink, np.uint8)
 
 

@@ -11,7 +11,6 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +45,8 @@ class Row:
 
     @property
     def text(self) -> str:
-        """The pieces with a space between them, and two between figures: they are two numbers."""
-        pieces = [piece.text for piece in self.pieces]
-        gaps = [
-            "  " if left[-1:].isdigit() and right[:1].isdigit() else " "
-            for left, right in pairwise(pieces)
-        ]
-        return "".join(map("".join, zip(pieces, [*gaps, ""], strict=True)))
+        """The pieces with a space between them."""
+        return " ".join(piece.text for piece in self.pieces)
 
 
 @dataclass(frozen=True, slots=True)

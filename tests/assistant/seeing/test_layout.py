@@ -7,7 +7,6 @@ import pytest
 
 from assistant.seeing.layout import page_text, reading_order, rows_of
 from assistant.seeing.text import TextLine
-from assistant.text.tokens import tokens
 
 
 def line(text: str, x: float, y: float, *, width: float = 0, height: float = 20) -> TextLine:
@@ -125,13 +124,6 @@ def test_paragraphs_end_at_wide_gaps_and_other_sizes() -> None:
         line("after a gap", 10, 140),
     ]
     assert page_text(reading_order(page)) == "A title\n\nfirst line\nsecond line\n\nafter a gap"
-
-
-def test_figures_side_by_side_are_never_one_number() -> None:
-    pieces = [line("Milk", 10, 10), line("1", 200, 10), line("234.50", 300, 10)]
-    (row,) = rows_of(reading_order(pieces))
-    assert row.text == "Milk 1  234.50"
-    assert [token.text for token in tokens(row.text)] == ["1", "234.50"]
 
 
 def test_no_lines_and_one_line() -> None:
