@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from assistant.frames import Frame
-from assistant.seeing.text import TextLine
+from assistant.seeing.text import TextLine, Unread
 from assistant.text.tokens import Kind
 
 
@@ -71,6 +71,16 @@ class NoteKind(enum.Enum):
     LIGHT_HINT = "light_hint"
     FROM_BEFORE = "from_before"
     """It is about an older picture than what is in view."""
+    MIRRORED = "mirrored"
+    """The text is seen in a mirror, and was read flipped."""
+    OTHER_WAY_UP = "other_way_up"
+    """What a number says if it is upside down."""
+    NOT_READ = "not_read"
+    """Where text stands that could not be read, such as "at the bottom right"; "" if all over."""
+    FOREIGN = "foreign"
+    """The script of text that cannot be read, or ""; then, behind a bar, where it stands."""
+    ANYWAY = "anyway"
+    """The value of the `seeing.quality.Cause` that was overruled."""
     OF_FILE = "of_file"
     """It is about a picture file: no other view of it comes."""
     CAN = "can"
@@ -142,7 +152,8 @@ class Answer:
     """What was found, what it rests on, and what must be said beside it.
 
     skill: the name of the skill that says it.
-    model: the model whose words the values are, or that was asked in vain; None without one.
+    model:  the model whose words the values are, or that was asked in vain; None without one.
+    unread: places of the picture whose text could not be read, where the answer depends on them.
     """
 
     skill: str
@@ -150,6 +161,7 @@ class Answer:
     basis: Basis = Basis.UNKNOWN
     notes: tuple[Note, ...] = ()
     model: str | None = None
+    unread: tuple[Unread, ...] = ()
 
     @property
     def values(self) -> tuple[str, ...]:

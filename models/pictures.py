@@ -177,6 +177,7 @@ def _to_rgb(picture: Image.Image) -> RgbPicture:
     rows = max(1, STRIP_PIXELS // picture.width)
     starts = range(0, picture.height, rows)
     is_deep = picture.mode in ("I", "F") or picture.mode.startswith("I;16")
+    ground = _ground_of(picture) if picture.has_transparency_data else ""
     scale = None
     if is_deep:
         scale = _scale_of((_deep(_strip(picture, at, rows)) for at in starts), picture.mode)
@@ -186,7 +187,7 @@ def _to_rgb(picture: Image.Image) -> RgbPicture:
             low, factor = scale
             rgb[at : at + rows] = np.round((_deep(strip) - low) * factor)[..., None]
         else:
-            rgb[at : at + rows] = np.asarray(_strip_to_rgb(strip))
+            rgb[at : at + rows] = np.asarray(_strip_to_rgb(strip, ground))
     return rgb
 
 
@@ -194,12 +195,30 @@ def _strip(picture: Image.Image, at: int, rows: int) -> Image.Image:
     return picture.crop((0, at, picture.width, min(at + rows, picture.height)))
 
 
-def _strip_to_rgb(strip: Image.Image) -> Image.Image:
-    if strip.mode != "RGB" and strip.has_transparency_data:
+def _strip_to_rgb(strip: Image.Image, ground: str) -> Image.Image:
+    if strip.mode != "RGB" and ground:
         layer = strip.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, "white")
+        paper = Image.new("RGBA", layer.size, ground)
         return Image.alpha_composite(paper, layer).convert("RGB")
     return strip if strip.mode == "RGB" else strip.convert("RGB")
+
+
+LIGHT = 200
+"""A level, 0 to 255, from which what is drawn is lost on white paper."""
+
+SAMPLES = 512
+"""Pixels a side that are looked at for it."""
+
+
+def _ground_of(picture: Image.Image) -> str:
+    """White paper, or black where nothing but light things are drawn on nothing."""
+    samples = (min(picture.width, SAMPLES), min(picture.height, SAMPLES))
+    pixels = np.asarray(picture.resize(samples, Image.Resampling.NEAREST).convert("RGBA"))
+    drawn = pixels[pixels[..., 3] > 127]
+    if not len(drawn) or len(drawn) == pixels[..., 3].size:
+        return "white"
+    darkest = float(np.percentile(drawn[:, :3].max(axis=-1), 5))
+    return "black" if darkest >= LIGHT else "white"
 
 
 def _deep(strip: Image.Image) -> NDArray[np.float64]:

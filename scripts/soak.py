@@ -28,7 +28,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,12 +43,16 @@ from soak_watch import (  # noqa: E402
     flatness,
     is_running,
     judged,
+    like_rounds,
     taken,
 )
 
 from tests.sound.sound_server import SoundServer  # noqa: E402
 
 ROUND_MINUTES, ROUNDS_AN_HOUR = 12, 5
+PERIOD = 24
+"""Rounds after which every kind of round has come round again."""
+
 PATIENCE_S = 90.0
 SETTLED_S = 0.3
 """Without another change of state the assistant is at rest."""
@@ -166,10 +170,11 @@ class Day:
             loads.append(os.getloadavg()[0])
             hours = (self._round + 1) * ROUND_MINUTES / 60
             print(f"{hours:.2f} h: {samples[-1]}, missed {self._missed}", file=sys.stderr)
-        cpu = [after.cpu_s - before.cpu_s for before, after in itertools.pairwise(samples)]
+        spent = [0.0, *(each.cpu_s for each in samples)]
+        cpu = [after - before for before, after in itertools.pairwise(spent)]
         report = judged(samples)
         slower = {kind: drift(values) for kind, values in sorted(self._latencies.items())}
-        work = flatness(cpu, mean)
+        work = like_rounds(cpu, PERIOD)
         no_drift = work["growth_percent"] <= MOST_SLOWER_PERCENT
         seconds = time.monotonic() - began
         left = self._end()

@@ -110,6 +110,24 @@ def flatness(
     }
 
 
+def like_rounds(values: Sequence[float], period: int) -> dict[str, float]:
+    """How a measure of each round changes from one period to the next.
+
+    period: rounds after which a day begins anew; only rounds that do the same are compared, a
+        period apart, and the very first one, in which things are loaded, is left out.
+    """
+    earlier, later = values[1:-period], values[1 + period :]
+    if not earlier or len(values) <= period:
+        return {"compared": 0, "growth_percent": 0.0}
+    before, after = sum(earlier) / len(earlier), sum(later) / len(later)
+    return {
+        "compared": len(earlier),
+        "before": round(before, 2),
+        "after": round(after, 2),
+        "growth_percent": round(100 * (after / before - 1), 2),
+    }
+
+
 def drift(latencies: Sequence[float]) -> dict[str, float]:
     """How latencies of one kind of question (s) change after the warm-up."""
     warm = latencies[int(len(latencies) * WARM_UP) :]

@@ -122,8 +122,18 @@ def test_a_signal_during_the_imports(name: str, command: str, module: str) -> No
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("name", CODES)
-@pytest.mark.parametrize("front", ["--json", pytest.param("--plain", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("name", "front"),
+    [
+        ("SIGTERM", "--json"),
+        *(
+            pytest.param(name, front, marks=pytest.mark.slow)
+            for name in CODES
+            for front in ("--json", "--plain")
+            if (name, front) != ("SIGTERM", "--json")
+        ),
+    ],
+)
 def test_a_signal_ends_a_conversation_in_order(name: str, front: str) -> None:
     with subprocess.Popen(
         [*ASSISTANT, front, "--no-speech", "--camera", "none"],

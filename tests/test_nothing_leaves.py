@@ -331,11 +331,9 @@ NO_SUCH_THING = 2
 COMMANDS: list[tuple[str, int | None]] = [
     ("assistant --help", 0),
     ("assistant models list --json", 0),
-    ("assistant models verify vosk-small-en", 1),
     ("assistant doctor --json", None),
     ("assistant memory list", 0),
-    ("assistant memory export {work}/saved.jsonl", 0),
-    ("assistant memory forget-all", 0),
+    ("assistant memory forget-all --yes", 0),
     ("assistant ask {nothing} what-is-it", NO_SUCH_THING),
     ("assistant --plain --no-speech --camera none", 0),
     ("assistant --json --camera {label}", 0),
@@ -344,6 +342,8 @@ COMMANDS: list[tuple[str, int | None]] = [
 """Commands, and the exit code, or None where devices decide; `models pull` has its own test."""
 
 LONG_COMMANDS: list[tuple[str, int | None]] = [
+    ("assistant models verify vosk-small-en", 1),
+    ("assistant memory export {work}/saved.jsonl", 0),
     ("assistant read {nothing}", NO_SUCH_THING),
     ("assistant doctor --delete-device-id", 0),
     ("assistant memory forget 1", 0),

@@ -15,12 +15,13 @@ from assistant.frames import Sheet
 from assistant.hearing.vosk_recognizer import MODEL_VARIABLE
 from assistant.inference.opening import ModelOpener
 from assistant.session.events import answer_json
-from assistant.session.pages import open_page
+from assistant.session.pages import OpenFile, open_page
 from assistant.session.voice import OWN_VOICE
 from assistant.settings.file import load_settings
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from assistant.skills import router
+from assistant.skills.way_on import lacks_the_subject
 from assistant.speech.engine import Synthesizer
 from assistant.speech.parts import Parts
 from assistant.speech.rendering import spoken_parts, spoken_sentences
@@ -123,9 +124,17 @@ def _ask(options: argparse.Namespace) -> int:
             with stopwatch.stage("load_model"):
                 opener.open()
         answers = one_shot_answerer(opener, stopwatch).answer_all(frame.rgb, question)
-        return _deliver(answers, question, front, speech, stopwatch, file.sheet, with_text=False)
+        code = _deliver(answers, question, front, speech, stopwatch, file.sheet, with_text=False)
+        if not options.json and any(map(lacks_the_subject, answers)):
+            # There is nobody left to say yes to.
+            front.status(f"To hear the text: assistant read {options.picture}{_page_option(file)}")
+        return code
     finally:
         speech.close()
+
+
+def _page_option(file: OpenFile) -> str:
+    return f" --page {file.sheet.page}" if file.sheet.page > 1 else ""
 
 
 def _read(options: argparse.Namespace) -> int:

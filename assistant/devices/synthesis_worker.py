@@ -22,8 +22,7 @@ def main() -> int:
     try:
         engine, trouble = _start_engine()
         voices = _Voices(engine)
-        ready = {"ready": trouble is None, "error": trouble, "languages": voices.languages}
-        _reply(replies, ready)
+        _reply(replies, {"ready": trouble is None, "error": trouble})
         for line in sys.stdin:
             _reply(replies, _serve(engine, voices, json.loads(line)))
     finally:
@@ -65,33 +64,39 @@ class _Voices:
     """The engine's voices: the one that it began with, and one for each language."""
 
     def __init__(self, engine: Any) -> None:
+        self._engine = engine
         self._usual: str | None = None
         self._now: str | None = None
+        self._listed = False
         self._spoken: dict[str, list[str]] = {}
-        if engine is None:
-            return
-        try:
-            # Its own thread is still taking over what it began with.
-            _wait_for_espeak()
-            usual = engine.getProperty("voice")
-            for voice in engine.getProperty("voices"):
-                self._spoken[str(voice.id)] = list(filter(None, map(_code, voice.languages)))
-        except Exception:  # as below: an engine that cannot name its voices still speaks
-            self._spoken = {}
-            return
-        if isinstance(usual, str) and usual in self._spoken:
-            self._usual = self._now = usual
-        else:
-            # What cannot be gone back to must not be left.
-            self._spoken = {}
 
     @property
     def languages(self) -> list[str]:
         """The languages, two or three letters, that some voice speaks."""
+        self._list()
         return sorted({code.split("-")[0] for codes in self._spoken.values() for code in codes})
+
+    def _list(self) -> None:
+        """Look at the voices once; who speaks one language only never needs that."""
+        if self._listed:
+            return
+        self._listed = True
+        # Its own thread may still be taking over what it was told.
+        _wait_for_espeak()
+        usual = self._engine.getProperty("voice")
+        spoken = {
+            str(voice.id): list(filter(None, map(_code, voice.languages)))
+            for voice in self._engine.getProperty("voices")
+        }
+        # A voice that cannot be gone back to must not be left.
+        if isinstance(usual, str) and usual in spoken:
+            self._usual, self._spoken = usual, spoken
+            self._now = self._now or usual
 
     def choose(self, engine: Any, wanted: str | None, language: str | None) -> list[str] | None:
         """Take the voice of a name, or one of a language; the names of all if it is not there."""
+        if language is not None:
+            self._list()
         if wanted is not None:
             known = [str(voice.id) for voice in engine.getProperty("voices")]
             if wanted not in known:
@@ -137,6 +142,8 @@ def _serve(engine: Any, voices: _Voices, request: dict[str, Any]) -> dict[str, A
     if engine is None:
         return {"error": "no speech engine"}
     try:
+        if request.get("languages"):
+            return {"languages": voices.languages}
         known = voices.choose(engine, request["voice"], request.get("language"))
         if known is not None:
             return {"missing_voice": True, "known": known}

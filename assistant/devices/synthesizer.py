@@ -95,10 +95,14 @@ class Pyttsx3Synthesizer:
         assert worker is not None
         try:
             worker.wait_until_ready(self._timeout_s)
+            if worker.languages is None:
+                reply = worker.ask({"languages": True}, self._timeout_s)
+                # An engine that cannot name its voices still speaks with its usual one.
+                worker.languages = frozenset(map(str, reply.get("languages") or ()))
+            return worker.languages
         except SynthesizerError:
             self.close()
             raise
-        return worker.languages
 
     def synthesize(self, text: str, language: str | None = None) -> AudioClip:
         """Return the sound of one sentence; a worker that hangs or died is replaced.
@@ -202,7 +206,8 @@ class _Worker:
             ) from error
         self._replies: queue.Queue[str] = queue.Queue(maxsize=MOST_REPLIES)
         self._ready = False
-        self.languages: frozenset[str] = frozenset()
+        self.languages: frozenset[str] | None = None
+        """Those of the voices, once they were asked for."""
         threading.Thread(target=self._listen, name="speech replies", daemon=True).start()
 
     @property
@@ -215,7 +220,6 @@ class _Worker:
         reply = self._next_reply(timeout_s)
         if not reply.get("ready"):
             raise SynthesizerError(f"no speech engine ({reply.get('error')})", _WAY_OUT)
-        self.languages = frozenset(map(str, reply.get("languages") or ()))
         self._ready = True
 
     def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:

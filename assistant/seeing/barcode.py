@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from assistant.errors import BarcodeError
-from assistant.seeing.pixels import luminance, resized, shrunk, striped
+from assistant.seeing.pixels import luminance, refitted, shrunk, striped
 from assistant.seeing.text import Point
 from models.pictures import RgbPicture
 
@@ -91,7 +91,7 @@ def _read_in(rgb: RgbPicture, scale: float) -> list[Barcode]:
     """The codes that are read in a picture shrunk or enlarged, with boxes of the picture itself."""
     height, width = rgb.shape[:2]
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    seen = rgb if scale == 1 else resized(rgb, *size)
+    seen = rgb if scale == 1 else refitted(rgb, *size)
     codes = [_barcode(each) for each in _found(seen) if each.valid and each.text.strip()]
     return [replace(code, box=_scaled(code.box, 1 / scale)) for code in codes]
 

@@ -6,7 +6,7 @@ what its paper lacks; what is paper is the brightest around.
 
 import numpy as np
 
-from assistant.seeing.pixels import blurred, gray, ground, resized
+from assistant.seeing.pixels import blurred, gray, ground, refitted
 from models.pictures import RgbPicture
 
 SMALL_SIDE = 160
@@ -29,14 +29,14 @@ def evened(rgb: RgbPicture) -> RgbPicture:
     scale = SMALL_SIDE / max(height, width)
     if scale >= 1:
         return rgb
-    small = gray(resized(rgb, max(3, round(width * scale)), max(3, round(height * scale))))
+    small = gray(refitted(rgb, max(3, round(width * scale)), max(3, round(height * scale))))
     # Between the lines and letters stands the paper: the brightest around, without specks.
     light = blurred(ground(small, 9).astype(np.float32), 3)
     dark, bright = (float(level) for level in np.percentile(light, (2, 98)))
     if bright < UNEVEN * max(dark, 1.0):
         return rgb
     gain = np.clip(BRIGHT / np.maximum(light, 1), 1, MOST_GAIN)
-    full = resized(gain, width, height)
+    full = refitted(gain, width, height)
     bright_enough = np.empty_like(rgb)
     for row in range(0, height, STRIP):
         part = rgb[row : row + STRIP] * full[row : row + STRIP, :, None]

@@ -61,16 +61,23 @@ def is_washed_out(pixels: NDArray[np.float32]) -> bool:
 
 def has_glare(pixels: NDArray[np.float32]) -> bool:
     """True if a burnt spot that fades out softly covers a part of a picture (H, W, 3)."""
+    return glare_spot(pixels) is not None
+
+
+def glare_spot(pixels: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """The burnt spot of `has_glare` as a mask (H, W), or None."""
     spots = regions(opened(blurred(pixels, 2.0).min(axis=-1) >= BURNT, 9))
     share = float(spots[0].mean()) if spots else 0.0
     if share <= LEAST_GLARE:
-        return False
+        return None
     around = rim(spots[0], 9)
     if not around.any():
-        return False
+        return None
     steepness = slopes(np.asarray(blurred(pixels, 1.0).min(axis=-1), np.float32))[around]
     soft = float(((steepness > 0.3) & (steepness < SOFT_SLOPE)).mean())
     if share >= MOST_GLARE:
-        return soft >= LEAST_SOFT and fullness(spots[0]) >= LEAST_FULL
-    low, high = GLARE_SLOPES
-    return soft >= LEAST_SOFT_RIM and low < float(np.median(steepness)) < high
+        is_glare = soft >= LEAST_SOFT and fullness(spots[0]) >= LEAST_FULL
+    else:
+        low, high = GLARE_SLOPES
+        is_glare = soft >= LEAST_SOFT_RIM and low < float(np.median(steepness)) < high
+    return spots[0] if is_glare else None

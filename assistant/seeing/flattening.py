@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from assistant.seeing.baselines import Baselines, baselines
 from assistant.seeing.pixels import fetched, gray, inked, shrunk, specks, stretched
-from assistant.seeing.text import Point, TextLine
+from assistant.seeing.text import Point, TextLine, TextPart
 from models.pictures import RgbPicture
 
 SIDE = 1280
@@ -72,6 +72,15 @@ class FlatPage:
     _page: Baselines
     _top: float
     _scale: float
+
+    def part(self, part: TextPart) -> TextPart:
+        """A part of the flat picture as it stands in the picture that was given."""
+        unread = []
+        for each in part.unread:
+            left, top, right, bottom = each.box
+            ys = [self._given(x, y)[1] for x in (left, right) for y in (top, bottom)]
+            unread.append(replace(each, box=(left, min(ys), right, max(ys))))
+        return replace(part, lines=tuple(map(self.line, part.lines)), unread=tuple(unread))
 
     def line(self, line: TextLine) -> TextLine:
         """A line of the flat picture as it stands in the picture that was given."""

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.seeing.pixels import gray, parted, straightened
+from assistant.seeing.pixels import gray, sides_of, straightened
 from assistant.seeing.text import Point, TextLine
 from models.pictures import RgbPicture
 
@@ -185,7 +185,7 @@ def _ink(crop: Crop) -> NDArray[np.uint8]:
     levels = gray(crop)
     if np.ptp(levels) < LEAST_CONTRAST:
         return np.zeros_like(levels)
-    ink = parted(levels)
+    ink = sides_of(levels)
     return np.asarray(1 - ink if ink.mean() > 0.5 else ink, np.uint8)
 
 

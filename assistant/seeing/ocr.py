@@ -1,10 +1,8 @@
 """RapidOCR: text lines with boxes and confidences, offline, as they are read."""
 
 import logging
-import re
 import threading
 import time
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -28,7 +26,10 @@ from assistant.seeing.page_boxes import (
     turned,
     turned_back,
 )
-from assistant.seeing.text import TextLine, TextPart, never
+from assistant.seeing.pieces import PieceReader, Reading
+from assistant.seeing.second_look import SecondLook
+from assistant.seeing.text import TextLine, TextPart, Unread, never
+from assistant.seeing.wording import plain_width
 from models.pictures import RgbPicture
 from models.system_errors import MORE_MEMORY, is_out_of_memory
 
@@ -41,36 +42,34 @@ AT_ONCE = 8
 LIMIT_S = 60.0
 """For `read`, which has nobody to tell of its progress; a dense page takes 13 s."""
 
-LEAST_CONFIDENCE = 0.5
-"""What the models read with less is mostly no text; their authors' own limit."""
-
 MOST_JUDGED, DOUBTS = 8, 2
 """The longest lines decide whether a page is upside down. The classifier of single lines is right
 too seldom to turn any of them alone; two doubts are reason to look closer."""
 
+LONE, LONE_MARGIN = 2, 0.2
+"""So few places are a sign, which hangs upright unless it is read so much better turned over."""
 
-_FRACTIONS = re.compile(r"([\u00bc-\u00be\u2150-\u215e])")
+MIRROR_DOUBT, MIRROR_SURE, MIRROR_MARGIN, MIRROR_LETTERS = 0.9, 0.9, 0.08, 6
+"""Mean confidence of the first lines below which they may be seen in a mirror; how sure they must
+then be flipped, and how much surer; and how many letters tell it."""
 
-
-def plain_width(text: str) -> str:
-    """A text with letters and marks of usual width; a fraction such as ½ stays one character.
-
-    Taken apart, "1½ tablets" would become "11⁄2 tablets".
-    """
-    parts = _FRACTIONS.split(text)
-    return "".join(
-        part if _FRACTIONS.fullmatch(part) else unicodedata.normalize("NFKC", part)
-        for part in parts
-    )
+LEAST_SECOND_S, MOST_SECOND_S = 8.0, 12.0
+"""A second look takes about as long as the first, within these bounds."""
 
 
 class RapidOcrReader:
     """The PP-OCR models inside the rapidocr wheel, loaded at first use or by `load`."""
 
-    def __init__(self, *, threads: int = 2) -> None:
-        """Set how many threads recognition may use; it shares the processor with the model."""
+    def __init__(self, *, threads: int = 2, second_look_s: float = LEAST_SECOND_S) -> None:
+        """Set how many threads recognition may use; it shares the processor with the model.
+
+        second_look_s: seconds that a second look may take at least; it may take as long as the
+        first look did.
+        """
+        self._second_look_s = second_look_s
         self._threads = threads
         self._engine: Any = None
+        self._second_look: SecondLook | None = None
         self._loading = threading.Lock()
 
     def load(self) -> None:
@@ -81,7 +80,9 @@ class RapidOcrReader:
         """
         with self._loading:
             if self._engine is None:
-                self._engine = self._start()
+                engine = self._start()
+                self._second_look = SecondLook(engine, PieceReader(engine))
+                self._engine = engine
 
     def read(self, rgb: RgbPicture) -> tuple[TextLine, ...]:
         """Return the lines of a picture (H, W, 3), roughly in reading order.
@@ -111,43 +112,78 @@ class RapidOcrReader:
             seen = lit if page is None else page.rgb
             for part in self._read_parts(seen, began + limit_s, cancelled):
                 lines = tuple(read_apart(seen, part.lines, self._read_crops))
-                yield replace(part, lines=lines if page is None else tuple(map(page.line, lines)))
+                part = replace(part, lines=lines)
+                yield part if page is None else page.part(part)
         except Exception as error:  # it raises its own and onnxruntime's bare exceptions
             if is_out_of_memory(error):
                 raise OcrError("there is not enough memory to read text", MORE_MEMORY) from error
             raise OcrError(f"text recognition failed ({error})", "try another picture") from error
 
     def _read_parts(
-        self, rgb: RgbPicture, until: float, cancelled: Callable[[], bool]
+        self,
+        rgb: RgbPicture,
+        until: float,
+        cancelled: Callable[[], bool],
+        *,
+        mirrored: bool = False,
     ) -> Iterator[TextPart]:
+        began = time.monotonic()
         bgr = np.ascontiguousarray(rgb[:, :, ::-1])  # RapidOCR expects OpenCV's order
         boxes = self._find_all(bgr, until, cancelled)
-        if not boxes or cancelled():
+        if cancelled():
             return
+        pieces = PieceReader(self._engine)
         height, width = bgr.shape[:2]
-        quarters = int(is_turned_by_a_quarter(boxes))
-        upright = self._turn(bgr, quarters)
-        placed = [turned(box, quarters, width, height) for box in boxes]
-        if self._is_upside_down(upright, placed):
-            rows, columns = upright.shape[:2]
-            placed = [turned(box, 2, columns, rows) for box in placed]
-            quarters += 2
-            upright = self._turn(bgr, quarters)
-        left = len(placed)
+        upright, placed, quarters = self._upright(bgr, boxes, pieces)
+        left, known = len(placed), list[Reading]()
         for batch in in_batches(in_reading_order(placed), AT_ONCE):
             if cancelled():
                 return
             if left < len(placed) and time.monotonic() > until:
-                yield TextPart((), left, late=True)
+                weak = [each for each in known if each.is_weak] if self._second_look else []
+                lines = _lines(weak, quarters, width, height)
+                yield TextPart(lines, left, late=True, mirrored=mirrored)
+                return
+            chosen = [placed[number] for number in batch]
+            readings = pieces.read(upright, chosen)
+            if not known and not mirrored and _is_mirrored(pieces, upright, readings):
+                yield from self._read_parts(
+                    np.ascontiguousarray(rgb[:, ::-1]), until, cancelled, mirrored=True
+                )
                 return
             left -= len(batch)
-            lines = tuple(
-                TextLine(text, corners_of(turned_back(box, quarters, width, height)), confidence)
-                for box, text, confidence in self._recognize(
-                    upright, [placed[number] for number in batch]
-                )
-            )
-            yield TextPart(lines, left)
+            known += readings
+            more = not left and self._second_look is not None
+            # What may be part of something larger waits for the second look.
+            told = [each for each in readings if self._second_look is None or not each.is_weak]
+            lines = _lines(told, quarters, width, height)
+            yield TextPart(lines, left, more=more, mirrored=mirrored)
+        if self._second_look is None or cancelled():
+            return
+        took = time.monotonic() - began
+        second = time.monotonic() + max(min(took, MOST_SECOND_S), self._second_look_s)
+        added, unread = self._second_look.look(upright, known, min(until, second), cancelled)
+        yield TextPart(
+            _lines(added, quarters, width, height),
+            0,
+            unread=_unread(unread, quarters, width, height),
+            mirrored=mirrored,
+        )
+
+    def _upright(
+        self, bgr: Any, boxes: Sequence[Box], pieces: PieceReader
+    ) -> tuple[Any, list[Box], int]:
+        """The picture turned so that most of its text is upright, the places, quarter turns."""
+        height, width = bgr.shape[:2]
+        quarters = int(is_turned_by_a_quarter(boxes)) if len(boxes) > LONE else 0
+        upright = self._turn(bgr, quarters)
+        placed = [turned(box, quarters, width, height) for box in boxes]
+        if boxes and self._is_upside_down(upright, placed, pieces):
+            rows, columns = upright.shape[:2]
+            placed = [turned(box, 2, columns, rows) for box in placed]
+            quarters += 2
+            upright = self._turn(bgr, quarters)
+        return upright, placed, quarters
 
     def _find_all(self, bgr: Any, until: float, cancelled: Callable[[], bool]) -> list[Box]:
         whole = self._find(bgr)
@@ -169,37 +205,23 @@ class RapidOcrReader:
     def _turn(self, bgr: Any, quarters: int) -> Any:
         return np.ascontiguousarray(np.rot90(bgr, quarters)) if quarters else bgr
 
-    def _is_upside_down(self, bgr: Any, boxes: Sequence[Box]) -> bool:
+    def _is_upside_down(self, bgr: Any, boxes: Sequence[Box], pieces: PieceReader) -> bool:
         """Ask the classifier about the longest lines; if it doubts, read them both ways."""
         longest = sorted(boxes, key=lambda box: -float(np.ptp(box[:, 0])))[:MOST_JUDGED]
-        crops = self._crops(bgr, longest)
+        crops = pieces.crops(bgr, longest)
         _, judged = self._engine.cls_and_rotate(crops)
         doubts = sum(label == "180" for label, _ in judged.cls_res)
         if doubts < min(DOUBTS, len(crops)):
             return False
-        upright = self._engine.recognize_txt(crops).scores
-        turned_over = self._engine.recognize_txt([np.rot90(crop, 2).copy() for crop in crops])
-        return sum(map(float, turned_over.scores)) > sum(map(float, upright))
-
-    def _recognize(self, bgr: Any, boxes: Sequence[Box]) -> list[tuple[Box, str, float]]:
-        found = self._engine.recognize_txt(self._crops(bgr, boxes))
-        return [
-            # The models know Chinese and write some brackets and colons in its full width.
-            (box, plain_width(str(text)), float(score))
-            for box, text, score in zip(boxes, found.txts, found.scores, strict=True)
-            if str(text).strip() and float(score) >= LEAST_CONFIDENCE
-        ]
+        upright = sum(score for _, score in pieces.recognize(crops))
+        over = pieces.recognize([np.rot90(crop, 2).copy() for crop in crops])
+        margin = LONE_MARGIN * len(crops) if len(crops) <= LONE else 0.0
+        return sum(score for _, score in over) > upright + margin
 
     def _read_crops(self, crops: Sequence[Any]) -> list[tuple[str, float]]:
         bgr = [np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops]
-        found = self._engine.recognize_txt(bgr)
-        return [
-            (plain_width(str(text)), float(score))
-            for text, score in zip(found.txts, found.scores, strict=True)
-        ]
-
-    def _crops(self, bgr: Any, boxes: Sequence[Box]) -> list[Any]:
-        return list(self._engine.crop_text_regions(bgr, [box.astype(np.float32) for box in boxes]))
+        found = PieceReader(self._engine).recognize(bgr)
+        return [(plain_width(text), score) for text, score in found]
 
     def _start(self) -> Any:
         # The package configures a coloured console handler at import and at start.
@@ -224,3 +246,52 @@ class RapidOcrReader:
             raise OcrError(
                 f"text recognition cannot start ({error})", "reinstall the rapidocr package"
             ) from error
+
+
+def _is_mirrored(pieces: PieceReader, bgr: Any, readings: Sequence[Reading]) -> bool:
+    """True if the first lines of a page are hard to read, and much easier flipped."""
+    weights = [max(len(each.text), each.letters) for each in readings]
+    mean = _mean([each.confidence for each in readings], weights)
+    if sum(weights) < MIRROR_LETTERS or mean >= MIRROR_DOUBT:
+        return False
+    for over in (False, True):  # a page in a mirror is often taken for one that is upside down
+        flipped = pieces.flipped(bgr, [each.box for each in readings], over=over)
+        letters = [len("".join(text.split())) for text, _ in flipped]
+        # Letters that look alike in a mirror are surest on their own: as many must come out.
+        if sum(letters) < max(MIRROR_LETTERS, 0.7 * sum(weights)):
+            continue
+        sure = _mean([score for _, score in flipped], letters)
+        if sure >= MIRROR_SURE and sure > mean + MIRROR_MARGIN:
+            return True
+    return False
+
+
+def _mean(values: Sequence[float], weights: Sequence[int]) -> float:
+    pairs = zip(values, weights, strict=True)
+    return sum(value * weight for value, weight in pairs) / max(sum(weights), 1)
+
+
+def _lines(
+    readings: Sequence[Reading], quarters: int, width: int, height: int
+) -> tuple[TextLine, ...]:
+    return tuple(
+        TextLine(
+            each.text,
+            corners_of(turned_back(each.box, quarters, width, height)),
+            each.confidence,
+        )
+        for each in readings
+        if each.text
+    )
+
+
+def _unread(
+    readings: Sequence[Reading], quarters: int, width: int, height: int
+) -> tuple[Unread, ...]:
+    found = []
+    for each in readings:
+        box = turned_back(each.box, quarters, width, height)
+        (left, top), (right, bottom) = box.min(axis=0), box.max(axis=0)
+        place = (float(left), float(top), float(right), float(bottom))
+        found.append(Unread(place, each.script, each.foreign))
+    return tuple(found)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.pictures import RgbPicture
 
 Floats = NDArray[np.float32]
+Corners = NDArray[np.float64]
 
 
 def shrunk(rgb: RgbPicture, longest: int) -> NDArray[np.uint8]:
@@ -135,7 +136,7 @@ def gray(rgb: RgbPicture) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def resized(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
+def refitted(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
     """Values (H, W) or (H, W, C) at another size; means where it is smaller."""
     smaller = width * height < pixels.shape[0] * pixels.shape[1]
     way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC if pixels.ndim == 3 else cv2.INTER_LINEAR
@@ -190,9 +191,45 @@ def straightened(rgb: RgbPicture, corners: Floats, width: int, height: int) -> R
     )
 
 
-def parted(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def sides_of(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """1 or 0 on either side of the level that parts a place (H, W) best (Otsu), specks left out."""
-    _, sides = cv2.threshold(
-        cv2.medianBlur(levels, 3), 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU
-    )
+    _, sides = cv2.threshold(cv2.medianBlur(levels, 3), 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     return np.asarray(sides, np.uint8)
+
+
+def gaps_closed(bgr: NDArray[np.uint8], width: int, *, dark: bool) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) in which gaps of so many pixels in dark, or in light, ink are closed."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    how = cv2.MORPH_OPEN if dark else cv2.MORPH_CLOSE
+    return np.asarray(cv2.morphologyEx(bgr, how, kernel), np.uint8)
+
+
+def scaled(bgr: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """A picture, (H, W) or (H, W, 3), made smaller by the mean of what falls together."""
+    size = (max(1, width), max(1, height))
+    return np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def parted(grey: NDArray[np.uint8]) -> float:
+    """The level that parts ink from ground in a picture (H, W).
+
+    N. Otsu, "A threshold selection method from gray-level histograms", IEEE SMC 1979.
+    """
+    return float(cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[0])
+
+
+def pieces(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The connected regions of a mask (H, W): rows of left, top, width, height, area in pixels."""
+    count, _, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    return np.asarray(facts[1:count], np.int32)
+
+
+def shared_area(one: Corners, other: Corners) -> float:
+    """What two convex places, (4, 2) corners each, have in common, in square pixels."""
+    first, second = np.asarray(one, np.float32), np.asarray(other, np.float32)
+    return float(cv2.intersectConvexConvex(cv2.convexHull(first), cv2.convexHull(second))[0])
+
+
+def area(place: Corners) -> float:
+    """Of a convex place, corners (n, 2), in square pixels."""
+    return float(cv2.contourArea(cv2.convexHull(np.asarray(place, np.float32))))

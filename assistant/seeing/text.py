@@ -9,6 +9,12 @@ from models.pictures import RgbPicture
 
 Point = tuple[float, float]
 
+LEAST_SURE = 0.75
+"""Confidence of a line from which it counts as read; what is below it is a guess."""
+
+UNSURE = 0.6
+"""Confidence at most of a line that was read differently at another look."""
+
 
 @dataclass(frozen=True, slots=True)
 class TextLine:
@@ -24,6 +30,11 @@ class TextLine:
     box: tuple[Point, Point, Point, Point]
     confidence: float
     flat_box: tuple[Point, Point, Point, Point] | None = None
+
+    @property
+    def is_sure(self) -> bool:
+        """True if it counts as read."""
+        return self.confidence >= LEAST_SURE
 
     @property
     def centre(self) -> Point:
@@ -43,15 +54,36 @@ class TextLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A place that looks like text and could not be read.
+
+    box:    left, top, right, bottom in pixels of the picture.
+    script: the writing that it looks like, such as "Cyrillic"; "" if nothing is known of it.
+    foreign: True if it looks like a script that the installed models cannot read.
+    """
+
+    box: tuple[float, float, float, float]
+    script: str = ""
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TextPart:
     """Some lines of a picture, and how many places that look like text are still unread.
 
-    late: True if the time ran out; what remains is not going to be read.
+    late:     True if the time ran out; what remains is not going to be read.
+    more:     True if all places were read once and a second look follows, which may add lines.
+    unread:   places that could not be read, known after the last look.
+    mirrored: True if the text is seen in a mirror. It was read after the picture was flipped, and
+              boxes are those of the flipped picture.
     """
 
     lines: tuple[TextLine, ...]
     remaining: int
     late: bool = False
+    more: bool = False
+    unread: tuple[Unread, ...] = ()
+    mirrored: bool = False
 
 
 def never() -> bool:

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from assistant.answers import Answer, Basis, Context, Detail, Note, NoteKind, Piece, Said
+from assistant.answers import Answer, Basis, Context, Detail, Piece, Said
 from assistant.frames import Frame
 from assistant.session import phrases
 from assistant.session.events import AnswerGiven, AnswerPart
 from assistant.session.port import Port
 from assistant.skills import read, router
-from assistant.skills.way_on import TEXT
+from assistant.skills.way_on import offers_reading
 from assistant.speech.rendering import (
     LABELS,
     OWN_LANGUAGE,
@@ -22,9 +22,6 @@ from assistant.text.languages import page_language, quoted_lines
 from assistant.text.sentences import sentences
 
 READING = read.SKILL.name
-
-_OFFERING = (NoteKind.NOT_ABOUT, NoteKind.NOT_FOUND)
-"""Notes of answers about a text that end with the offer to read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +95,7 @@ class Answers:
     @property
     def offers_reading(self) -> bool:
         """True if the last answer asked whether the text shall be read."""
-        last = self._given[-1].answer if self._given else None
-        if last is None or last.basis is not Basis.UNKNOWN:
-            return False
-        return Note(NoteKind.CAN, TEXT) in last.notes or any(map(last.note, _OFFERING))
+        return bool(self._given) and offers_reading(self._given[-1].answer)
 
     def context(self) -> Context:
         """What was said before the next question."""

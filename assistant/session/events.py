@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant.answers import Answer
-from assistant.seeing.text import TextLine
+from assistant.seeing.text import TextLine, Unread
 
 
 class State(enum.Enum):
@@ -155,7 +155,8 @@ Event = (
 def answer_json(answer: Answer, text: str) -> dict[str, object]:
     """An answer as JSON: its words, basis, evidence with boxes in pixels, model; skill and values.
 
-    text: the answer in words.
+    Where it depends on text that could not be read, the places of that, too. text: the answer in
+    words.
     """
     return {
         "answer": text,
@@ -167,6 +168,7 @@ def answer_json(answer: Answer, text: str) -> dict[str, object]:
             {"label": each.label, "value": each.value, "lines": evidence_json(each.lines)}
             for each in answer.found
         ],
+        **({"unread": unread_json(answer.unread)} if answer.unread else {}),
     }
 
 
@@ -179,6 +181,18 @@ def evidence_json(lines: Sequence[TextLine]) -> list[dict[str, object]]:
             "confidence": round(line.confidence, 3),
         }
         for line in lines
+    ]
+
+
+def unread_json(places: Sequence[Unread]) -> list[dict[str, object]]:
+    """Places that could not be read; box: left, top, right, bottom in pixels of the picture."""
+    return [
+        {
+            "box": [round(side, 1) for side in place.box],
+            "script": place.script or None,
+            "foreign": place.foreign,
+        }
+        for place in places
     ]
 
 

@@ -15,6 +15,9 @@ from models.pictures import load_picture
 COUNT, HERE = "pages", "page"
 """What is asked about pages without turning one: how many there are, which one this is."""
 
+HOW_MANY = "how many pages does it have"
+"""The question behind the first, where it is asked of what a picture shows."""
+
 READ = "read "
 """Before a page that is to be read as well."""
 

@@ -61,7 +61,10 @@ class SessionSettings:
         return True
 
     def change(self, name: str, value: Value) -> None:
-        """Change one setting, apply it at once, say so, and keep it."""
+        """Change one setting, apply it at once, keep it, and say so.
+
+        Kept first: what was said must hold also if the program is killed in the next moment.
+        """
         try:
             self.now = set_value(self.now, name, value)
             if name == "speech.mode":
@@ -71,12 +74,15 @@ class SessionSettings:
         except AssistantError as error:
             self._port.fail(str(error))
             return
-        self._port.emit(SettingsChanged(name, value))
-        self._port.say(phrases.setting_words(self.now, name))
+        trouble: SettingsError | None = None
         try:
             self._save(self.now, name)
         except SettingsError as error:
-            self._port.fail(f"{error}; the setting holds until you quit")
+            trouble = error
+        self._port.emit(SettingsChanged(name, value))
+        self._port.say(phrases.setting_words(self.now, name))
+        if trouble is not None:
+            self._port.fail(f"{trouble}; the setting holds until you quit")
 
     def apply_all(self) -> None:
         """Tell a new speaker how to speak."""

@@ -20,6 +20,7 @@ from assistant.session.orders import Action
 from assistant.session.pages import (
     COUNT,
     HERE,
+    HOW_MANY,
     READ,
     OpenFile,
     counted,
@@ -81,7 +82,7 @@ class Tasks:
         self._answers = Answers(port, lambda: settings().speech_texts)
         self._opening: Ticket | None = None
         self._deletion: Deletion | None = None
-        self._in_notes = False
+        self._in_notes, self._told_of_notes = False, ""
         self._after_opening: list[Callable[[], None]] = []
 
     def note_spoken(self, sentence: str) -> None:
@@ -152,7 +153,7 @@ class Tasks:
         """Follow an order that needs a picture, an answer, or the memory."""
         simple: dict[Action, Callable[[], None]] = {
             Action.READ: self._read,
-            Action.REPEAT: self._answers.repeat,
+            Action.REPEAT: self._repeat,
             Action.DOUBLE_CHECK: self._double_check,
             Action.KEEP_READING: self._watch,
         }
@@ -218,6 +219,10 @@ class Tasks:
     def _turn(self, asked: str) -> None:
         """Turn to another page of the file, or say which one is open and how many there are."""
         file = self._eyes.file
+        if asked == COUNT and (file is None or file.sheet.pages == 1) and self._eyes.are_open:
+            # Of a book's cover the print may say it.
+            self.ask(HOW_MANY)
+            return
         if file is None:
             self._port.fail(phrases.NOT_OPENED if self._eyes.refused else phrases.NO_PAGES)
             return
@@ -300,6 +305,17 @@ class Tasks:
         self._keep(question)
         known = self._eyes.is_lost
         self._port.fail(phrases.STILL_NO_PICTURE if known else f"{cause}; I keep your question")
+
+    def _repeat(self) -> None:
+        if self._in_notes and self._told_of_notes:
+            self._port.say(self._told_of_notes)
+        else:
+            self._answers.repeat()
+
+    def _tell_of_notes(self, text: str) -> None:
+        """Say something about what was saved, and keep it for `repeat`."""
+        self._in_notes, self._told_of_notes = True, text
+        self._port.say(text)
 
     def _read(self) -> None:
         if self._has_picture():
@@ -386,7 +402,7 @@ class Tasks:
 
             told = self._notes.follow(action, argument, shown, look)
             if isinstance(told, str):
-                self._jobs.post(ticket, lambda: self._port.say(told))
+                self._jobs.post(ticket, lambda: self._tell_of_notes(told))
             else:
                 self._jobs.post(ticket, lambda: self._ask_before(told))
 
@@ -418,7 +434,7 @@ class Tasks:
 
         def work(ticket: Ticket) -> None:
             deletion.delete()
-            self._jobs.post(ticket, lambda: self._port.say(deletion.done))
+            self._jobs.post(ticket, lambda: self._tell_of_notes(deletion.done))
 
         self._begin(work, brief=True)
 
@@ -431,8 +447,7 @@ class Tasks:
 
             def tell() -> None:
                 if told:
-                    self._in_notes = True
-                    self._port.say(told)
+                    self._tell_of_notes(told)
                 else:
                     self._ask_picture(question, was_heard=was_heard)
 

@@ -61,7 +61,10 @@ def _figures(found: Found) -> Found:
 
 
 def _is_figures(text: str) -> bool:
-    return re.fullmatch(r"[\d\s()+/.,-]*\d[\d\s()+/.,-]*", text) is not None
+    # Marks of the private area stand around what is quoted.
+    return (
+        re.fullmatch(r"[\d\s()+/.,\ue000-\uf8ff-]*\d[\d\s()+/.,\ue000-\uf8ff-]*", text) is not None
+    )
 
 
 def _one_by_one(text: str) -> str:

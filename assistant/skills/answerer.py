@@ -22,11 +22,13 @@ from assistant.skills.grounding import (
     ground_model,
     words_are_read,
 )
+from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
 from assistant.skills.subject import foreign, unaccounted
+from assistant.skills.unread import nothing_read, with_unread
 from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
 from assistant.text import languages
@@ -91,10 +93,16 @@ class Answerer:
             OcrError: text recognition cannot be loaded or failed.
         """
         scene, asked = self.scene(rgb, Sheet()), understand("read this")
-        if scene.cause is not None:
-            return with_way_on(spoilt(asked.skill, scene.cause), scene)
-        found = skill_named(asked.skill).find(asked, scene) or no_text(asked.skill, rgb)
-        return with_way_on(weighed(found, scene.known_lines), scene)
+        skill = skill_named(asked.skill)
+        cause = refusal_cause(skill, asked, scene)
+        if cause is not None:
+            return with_way_on(spoilt(asked.skill, cause), scene)
+        answer = skill.find(asked, scene)
+        if answer is None:
+            return with_way_on(no_text(asked.skill, scene), scene)
+        told = as_overruled(with_unread(answer, scene), skill, asked, scene)
+        assert isinstance(told, Answer)
+        return with_way_on(weighed(told, scene.known_lines), scene)
 
     def scene(self, rgb: RgbPicture, sheet: Sheet | None = None) -> Scene:
         """A picture about which questions can follow each other; sheet as in `Frame`."""
@@ -136,10 +144,11 @@ class Answerer:
         """
         skill = skill_named(asked.skill)
         if skill.traits.bears != EVERY_CAUSE:
-            if scene.cause is None:
-                return None
+            cause = refusal_cause(skill, asked, scene)
+            if cause is not None:
+                return spoilt(skill.name, cause)
             if scene.cause not in skill.traits.bears:
-                return spoilt(skill.name, scene.cause)
+                return None
             # Some questions have an answer all the same, such as the colour of a cloth.
             found = skill.find(asked, scene)
             return found if found is not None and found.note(NoteKind.SPOILT) else None
@@ -175,10 +184,15 @@ class Answerer:
 
     def _pieces(self, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
         skill = skill_named(asked.skill)
-        bears = skill.traits.bears
-        if bears != EVERY_CAUSE and scene.cause is not None and scene.cause not in bears:
-            yield spoilt(skill.name, scene.cause)
-        elif skill.traits.model is ModelUse.ALWAYS:
+        cause = refusal_cause(skill, asked, scene)
+        if cause is not None:
+            yield spoilt(skill.name, cause)
+            return
+        for piece in self._looked(skill, asked, scene, two_speed):
+            yield as_overruled(piece, skill, asked, scene)
+
+    def _looked(self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
+        if skill.traits.model is ModelUse.ALWAYS:
             yield from self._from_looking(skill, asked, scene, two_speed)
         elif skill.traits.model is ModelUse.WHERE_GENERAL:
             yield from self._from_pixels(skill, asked, scene, two_speed)
@@ -204,17 +218,17 @@ class Answerer:
         if answer.basis is Basis.UNKNOWN and skill.traits.model is ModelUse.WHERE_UNKNOWN:
             answer = self._if_it_can(asked, scene) or answer
         if skill.traits.text:
-            answer = _with_edge(answer, scene)
+            answer = with_unread(_with_edge(answer, scene), scene)
         yield answer
 
     def _without_text(self, skill: Skill, asked: Asked, scene: Scene) -> Answer:
         if skill.traits.model is not ModelUse.WITHOUT_TEXT:
-            return no_text(skill.name, scene.rgb)
+            return no_text(skill.name, scene)
         # What only a model reads is never more than a guess.
         answer = self._asked_at_once(asked, scene)
         if answer.basis is not Basis.UNKNOWN:
             return answer
-        return no_text(skill.name, scene.rgb, answer.model)
+        return no_text(skill.name, scene, answer.model)
 
     def _from_pixels(
         self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool
@@ -258,9 +272,10 @@ class Answerer:
                     yield piece
             elif skill.traits.quick and _tells_nothing(piece):
                 # Asked for what is in view, it is told once what can be told without a model.
-                instead = None if known else skill.find(asked, scene)
+                # Who wants it described wants a model, and is told that there is none.
+                lacks = piece.note(NoteKind.NO_MODEL) and "describe" in asked.words.split()
                 if not known:
-                    yield instead or piece
+                    yield piece if lacks else skill.find(asked, scene) or piece
                 return
             elif not (piece.found and repeats(" ".join(piece.values), known)):
                 yield piece
@@ -422,12 +437,15 @@ def spoilt(skill: str, cause: Cause) -> Answer:
     return Answer(skill, notes=(Note(NoteKind.SPOILT, cause.value),))
 
 
-def no_text(skill: str, rgb: RgbPicture, model: str | None = None) -> Answer:
-    """An answer about a picture (H, W, 3) without text: what may be the matter, if anything.
+def no_text(skill: str, scene: Scene, model: str | None = None) -> Answer:
+    """An answer about a picture in which no text was read: what may be the matter, if anything.
 
     model: the name of a model that was asked in vain.
     """
-    hint = (Note(NoteKind.LIGHT_HINT),) if light_hint(rgb) else ()
+    unread = nothing_read(skill, scene)
+    if unread is not None:
+        return dataclasses.replace(unread, model=model)
+    hint = (Note(NoteKind.LIGHT_HINT),) if light_hint(scene.rgb) else ()
     return Answer(skill, notes=(Note(NoteKind.NO_TEXT), *hint), model=model)
 
 

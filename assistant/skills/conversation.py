@@ -20,11 +20,13 @@ from assistant.skills.double_check import compared, other_view
 from assistant.skills.evidence import has_words, weighed
 from assistant.skills.examples import examples
 from assistant.skills.follow_ups import resolve
+from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
-from assistant.skills.router import is_known, skill_named
+from assistant.skills.router import is_known, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
 from assistant.skills.spell import spellable
+from assistant.skills.unread import doubts
 from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
 from assistant.text.closeness import EmbedOpener
@@ -162,8 +164,8 @@ class Conversation:
                 return
             yield _from_before(piece) if from_before else piece
             from_before = False
-        if skill_named(resolved.asked.skill).traits.text:
-            self._note(scene)
+        # Whatever read the text, "next line" and "spell it" are about it from now on.
+        self._note(scene)
 
     def read(self, frame: Frame, cancelled: Cancelled = never) -> Iterator[Piece]:
         """Read all text, the first lines as soon as they are known.
@@ -172,12 +174,14 @@ class Conversation:
             OcrError: text recognition cannot start or failed.
         """
         scene = self._scene(frame)
-        if scene.cause is not None:
-            yield with_way_on(spoilt(reading.SKILL.name, scene.cause), scene)
+        asked = dataclasses.replace(understand("read this"), cancelled=cancelled)
+        cause = refusal_cause(reading.SKILL, asked, scene)
+        if cause is not None:
+            yield with_way_on(spoilt(reading.SKILL.name, cause), scene)
             return
-        yield from self._read_aloud(scene, cancelled)
+        yield from self._read_aloud(scene, asked, cancelled)
         if scene.is_read and not scene.known_lines:
-            yield with_way_on(no_text(reading.SKILL.name, scene.rgb), scene)
+            yield with_way_on(no_text(reading.SKILL.name, scene), scene)
 
     def double_check(
         self, frame: Frame, question: str, context: Context, cancelled: Cancelled = never
@@ -210,8 +214,11 @@ class Conversation:
         self._aloud = False
         if check_quality(frame.rgb) is not None:
             return None
-        parts = self._reader.parts(frame.rgb, limit_s=READ_LIMIT_S, cancelled=cancelled)
-        lines = [line for part in parts for line in part.lines]
+        lines = list[TextLine]()
+        for part in self._reader.parts(frame.rgb, limit_s=READ_LIMIT_S, cancelled=cancelled):
+            lines += part.lines
+            if part.more:
+                break  # the next frame is a better second look
         # Part of a frame, because nobody wants it any more, must not count as said.
         rows = () if cancelled() else self._live.see(lines)
         if not rows or not has_words(lines):
@@ -261,13 +268,14 @@ class Conversation:
             self._reading.heard(sentence)
 
     def _pieces(self, scene: Scene, asked: Asked, cancelled: Cancelled) -> Iterator[Piece]:
-        if asked.skill == reading.SKILL.name and scene.cause is None:
-            yield from self._read_aloud(scene, cancelled)
+        is_read = asked.skill == reading.SKILL.name
+        if is_read and refusal_cause(reading.SKILL, asked, scene) is None:
+            yield from self._read_aloud(scene, asked, cancelled)
             if scene.known_lines or cancelled():
                 return
         yield from self._answerer.answers(scene, asked, cancelled=cancelled)
 
-    def _read_aloud(self, scene: Scene, cancelled: Cancelled) -> Iterator[Piece]:
+    def _read_aloud(self, scene: Scene, asked: Asked, cancelled: Cancelled) -> Iterator[Piece]:
         """A page as it is read; one that was left off goes on there. Nothing without text."""
         lines: list[TextLine] = []
         in_parts, count = False, 0
@@ -281,7 +289,9 @@ class Conversation:
                     continue
                 told = _but_its_number(part.lines, scene.sheet)
                 lines += told
-                in_parts = in_parts or part.remaining > 0
+                if part.mirrored and not in_parts:
+                    yield reading.remark(Note(NoteKind.MIRRORED), scene)
+                in_parts = in_parts or part.remaining > 0 or part.more
                 rows = rows_of(reading_order(told))
                 if in_parts and rows:
                     yield "\n".join(row.text for row in rows)
@@ -294,10 +304,15 @@ class Conversation:
         if scene.is_read and not lines:
             lines += scene.known_lines
         if lines and scene.known_lines:
-            yield weighed(reading.page(lines), scene.known_lines)
+            page = weighed(reading.page(scene.doubted(lines)), scene.known_lines)
+            yield as_overruled(page, reading.SKILL, asked, scene)
         if scene.unread:
             yield reading.still_unread(scene.unread)
         height, width = scene.rgb.shape[:2]
+        if scene.is_read and scene.known_lines:
+            for note in doubts(scene):
+                if note.kind is not NoteKind.MIRRORED:
+                    yield reading.remark(note, scene)
         edge = cut_off(scene.known_lines, width, height)
         if edge is not None and scene.is_read:
             yield with_way_on(reading.cut_off_at(edge), scene)

@@ -24,6 +24,8 @@ _WHEN = (
 _THIS_FRAME = frozenset({"spell", "again", "pick"})
 """Skills that are about the last answer, and so about its picture."""
 
+_ANYWAY = r"(?:please )?(?:try |do |tell me |answer |say )?(?:it |that )?any ?way(?: please)?"
+
 _ARTICLES = ("the ", "its ", "a ", "an ", "my ")
 _PLAIN = frozenset({OTHER, "describe", "identify", "price", "find_word", "read"})
 """Skills that say little of what a thing is: the question before says what is wanted of it."""
@@ -49,6 +51,8 @@ def resolve(question: str, before: str) -> Resolved:
         return Resolved(understand(f"how many {match['colour']} {earlier.subject} are there"), True)
     if re.match(_MORE, text):
         return Resolved(understand("read this"), True)
+    if re.fullmatch(_ANYWAY, text):
+        return Resolved(understand(f"{before.rstrip(' ?.!')} anyway"), True)
     stepped = _stepped(text, earlier)
     if stepped:
         return Resolved(understand(stepped), True)

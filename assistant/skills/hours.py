@@ -72,7 +72,8 @@ class Hours:
     def say(self, answer: Answer, detail: Detail) -> str:
         """The rows, or that the paper names no hours."""
         if not answer.found:
-            return "I can't tell: I do not find hours in the text."
+            missing = "I can't tell: I do not find hours in the text."
+            return "" if answer.notes else missing
         return f"{listed(answer)}." if detail is Detail.SHORT else f"I read: {listed(answer)}."
 
 

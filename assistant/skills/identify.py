@@ -18,6 +18,10 @@ from assistant.text.retrieval import places_for
 _NOT = r"(?!colou?rs?\b|times?\b|days?\b|dates?\b|sizes?\b|numbers?\b|shapes?\b|lines?\b|years?\b)"
 
 
+_NOUN = re.compile(
+    r"\b(?:what|which) (\w+) (?:is|are)\b|\bwhat (?:is|are) (?:the|her|his|their) (\w+) called\b"
+    r"|\bname of the (\w+)\b"
+)
 _SORTS = frozenset(
     ("kind", "type", "sort", "brand", "flavour", "flavor", "make", "model", "variety")
 )
@@ -48,11 +52,13 @@ class Identify:
             return None
         page = scene.page(asked.cancelled)
         hits = places_for(page, asked.words)[:1]
-        noun = re.search(r"\b(?:what|which) (\w+) (?:is|are)\b", asked.words)
-        if hits and noun and not is_everyday(noun[1]) and noun[1] not in _SORTS:
+        noun = _NOUN.search(asked.words)
+        named = "" if noun is None else next(filter(None, noun.groups()), "")
+        if hits and named and not is_everyday(named) and named not in _SORTS:
             # "What factor is it" asks for what stands beside that word, not for the thing.
             return quote.SKILL.find(asked, scene)
-        hits = [hit for hit in hits if not hit.passage.text.rstrip().endswith(".")]
+        if not re.search(r"\b(?:kind|type|sort|variety) of\b", asked.words):
+            hits = [hit for hit in hits if not hit.passage.text.rstrip().endswith(".")]
         found = [Found(" ".join(hit.passage.text.split()), None, hit.passage.lines) for hit in hits]
         largest = largest_text(read)
         title = largest.row.pieces if largest is not None else page.rows[0].pieces

@@ -8,6 +8,7 @@ from assistant.seeing.text import TextLine
 from assistant.skills.quoting import paragraphs
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
+from assistant.skills.unread import other_way_up, page_basis
 from assistant.skills.wording import Wording
 
 _NOT_A_VALUE = r"^(?!.*\bwhat (?:time|date|day|number|price|temperature|year) )(?:.*?)"
@@ -83,12 +84,19 @@ def new_rows(rows: Sequence[tuple[TextLine, ...]]) -> Answer:
     return Answer(SKILL.name, (Found(text, None, lines),), Basis.READ)
 
 
+def remark(note: Note, scene: Scene) -> Answer:
+    """An answer that says one thing beside a page that was read."""
+    return Answer(SKILL.name, basis=Basis.SEEN, notes=(note,), unread=scene.unread_places)
+
+
 def _answer(read: Sequence[Paragraph]) -> Answer:
     found = tuple(
         Found(each.text, None, tuple(piece for row in each.rows for piece in row.pieces))
         for each in read
     )
-    return Answer(SKILL.name, found, Basis.READ)
+    lines = [line for each in found for line in each.lines]
+    basis = page_basis(lines, ambiguous=other_way_up(lines) is not None)
+    return Answer(SKILL.name, found, basis)
 
 
 SKILL = Read()

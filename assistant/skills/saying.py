@@ -30,6 +30,23 @@ HARD_TO_READ = "It is hard to read; have somebody check it."
 NO_TEXT = (
     "I can't tell: I find no text in this picture. Move closer, or turn the page to the light."
 )
+MIRRORED = "This looks mirrored; I read it the right way round."
+UNREADABLE = (
+    "I can't tell: I see text but cannot read it. Hold the camera still and closer to the text."
+)
+PERHAPS = "perhaps in a script that I do not know"
+UNREADABLE_FILE = "I can't tell: I see text but cannot read it. Try another picture."
+OVERRULED = {
+    Cause.BLACK: "The picture is black.",
+    Cause.DARK: "It is dark, so I may be wrong.",
+    Cause.BLANK: "The picture looks blank.",
+    Cause.BLURRED: "The picture is blurred, so I may be wrong.",
+    Cause.NOISE: "The picture is noisy, so I may be wrong.",
+    Cause.COVERED: "Something covers the lens.",
+    Cause.BRIGHT: "The picture is very bright, which may hide some text.",
+    Cause.GLARE: "Light is reflected into the lens, which may hide some text.",
+}
+"""What is said beside an answer from a picture that was looked at all the same."""
 AMBIGUOUS = {
     "day": "day and month are ambiguous",
     "year": "day, month and year are ambiguous",
@@ -59,7 +76,7 @@ def remarks(answer: Answer) -> Iterator[str]:
     """The sentences of the notes that any skill's answer may have, in the order of the notes."""
     of_file = answer.note(NoteKind.OF_FILE) is not None
     for note in answer.notes:
-        sentence = (_of_file(note) if of_file else None) or _sentence(note)
+        sentence = (_of_file(note) if of_file else None) or _sentence(note, answer)
         if sentence:
             yield sentence
 
@@ -81,12 +98,22 @@ def _of_file(note: Note) -> str | None:
             return None
 
 
-def _sentence(note: Note) -> str:
+def _sentence(note: Note, answer: Answer) -> str:
     match note:
         case Note(NoteKind.SPOILT, cause):
             return SENTENCES[Cause(cause)]
         case Note(NoteKind.NO_TEXT):
             return NO_TEXT
+        case Note(NoteKind.MIRRORED):
+            return MIRRORED
+        case Note(NoteKind.OTHER_WAY_UP, other):
+            return f"If it is upside down, it says {other}."
+        case Note(NoteKind.NOT_READ, where):
+            return not_read(answer, where)
+        case Note(NoteKind.FOREIGN, detail):
+            return foreign(answer, *detail.split("|", 1))
+        case Note(NoteKind.ANYWAY, cause):
+            return OVERRULED[Cause(cause)]
         case Note(NoteKind.LIGHT_HINT):
             return WASHED_OUT
         case Note(NoteKind.NO_MODEL, reason):
@@ -109,6 +136,32 @@ def _sentence(note: Note) -> str:
             return FIXES[edge]
         case _:
             return ""
+
+
+def not_read(answer: Answer, where: str) -> str:
+    """That there is text which could not be read, and where."""
+    if _is_all(answer):
+        return UNREADABLE if answer.note(NoteKind.OF_FILE) is None else UNREADABLE_FILE
+    return f"There is more text {where} that I cannot read.".replace("  ", " ")
+
+
+def _is_all(answer: Answer) -> bool:
+    """True if an answer tells nothing but that there is text which cannot be read."""
+    known = {NoteKind.NOT_READ, NoteKind.FOREIGN, NoteKind.OF_FILE, NoteKind.ANYWAY}
+    return answer.basis is Basis.UNKNOWN and all(note.kind in known for note in answer.notes)
+
+
+def foreign(answer: Answer, script: str, where: str) -> str:
+    """That there is text in a script which the installed models cannot read."""
+    alone = _is_all(answer)
+    if not script:
+        if alone:
+            return f"I can't tell: I see text that I cannot read, {PERHAPS}."
+        return f"There is text {where} that I cannot read, {PERHAPS}.".replace("  ", " ")
+    name = f"in a script that I cannot read; it looks like {script}"
+    if alone:
+        return f"I can't tell: I see text {name}."
+    return f"There is text {where} {name}.".replace("  ", " ")
 
 
 def details(answer: Answer) -> Iterator[str]:

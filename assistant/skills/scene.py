@@ -2,14 +2,15 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from assistant.frames import Sheet
 from assistant.inference.vision_model import VisionLanguageModel
 from assistant.seeing.barcode import Barcode, locate_code, nearness, read_barcodes
+from assistant.seeing.hidden import Reflection, is_legible, reflection
 from assistant.seeing.quality import Cause, check_quality
-from assistant.seeing.text import TextLine, TextPart, TextReader, never
+from assistant.seeing.text import TextLine, TextPart, TextReader, Unread, never
 from assistant.skills.evidence import has_words
 from assistant.stopwatch import Stopwatch
 from assistant.text.closeness import Closeness, EmbedOpener
@@ -44,6 +45,7 @@ class Scene:
         self._reader = reader
         self._stopwatch = stopwatch
         self._cause: tuple[Cause | None] | None = None
+        self._reflection: tuple[Reflection | None] | None = None
         self._parts: list[TextPart] = []
         self._coming: Iterator[TextPart] | None = None
         self._is_read = False
@@ -63,6 +65,14 @@ class Scene:
             with self._stopwatch.stage("quality"):
                 self._cause = (check_quality(self.rgb),)
         return self._cause[0]
+
+    def is_legible(self, cancelled: Callable[[], bool] = never) -> bool:
+        """True if text is read in spite of a reflection, which may hide some more.
+
+        Raises:
+            OcrError: text recognition cannot start or failed.
+        """
+        return self.cause is Cause.GLARE and is_legible(self.lines(cancelled))
 
     @property
     def is_read(self) -> bool:
@@ -98,7 +108,12 @@ class Scene:
     def known_lines(self) -> tuple[TextLine, ...]:
         """The lines that have been read so far; none while they are only letters like shadows."""
         lines = tuple(line for part in self._parts for line in part.lines)
-        return lines if has_words(lines) else ()
+        return self.doubted(lines) if has_words(lines) else ()
+
+    def doubted(self, lines: Sequence[TextLine]) -> tuple[TextLine, ...]:
+        """Lines of this picture; those that a reflection touches are not sure."""
+        spot = self._spot()
+        return tuple(lines) if spot is None else spot.doubted(lines)
 
     def page(self, cancelled: Callable[[], bool] = never) -> Page:
         """All lines as rows, values with labels, and sentences; fewer if it was cancelled.
@@ -126,6 +141,20 @@ class Scene:
     def unread(self) -> int:
         """Places that look like text and are not read."""
         return self._parts[-1].remaining if self._parts else 0
+
+    @property
+    def unread_places(self) -> tuple[Unread, ...]:
+        """Where text could not be read, as far as that is known."""
+        unread = tuple(place for part in self._parts for place in part.unread)
+        spot = self._spot()
+        if spot is not None and any(map(spot.touches, self.known_lines)):
+            return (*unread, Unread(spot.box))
+        return unread
+
+    @property
+    def text_is_mirrored(self) -> bool:
+        """True if the text is seen in a mirror; it was read flipped."""
+        return any(part.mirrored for part in self._parts)
 
     def codes(self) -> tuple[Barcode, ...]:
         """The barcodes.
@@ -159,6 +188,12 @@ class Scene:
                 self._handle = (model, model.look(self.rgb))
         return self._handle[1]
 
+    def _spot(self) -> Reflection | None:
+        if self._reflection is None:
+            lit = self.cause is Cause.GLARE and not self.text_is_mirrored
+            self._reflection = (reflection(self.rgb) if lit else None,)
+        return self._reflection[0]
+
     def _next_part(self) -> TextPart | None:
         if self._coming is None:
             with self._stopwatch.stage("load_ocr"):
@@ -172,7 +207,7 @@ class Scene:
                 # A generator that raised is at its end; the next question begins a new one.
                 self._coming, self._parts = None, []
                 raise
-        if part is None or part.remaining == 0 or part.late:
+        if part is None or (part.remaining == 0 and not part.more) or part.late:
             self._is_read = True
         if part is not None:
             self._parts.append(part)

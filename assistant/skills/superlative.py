@@ -62,7 +62,8 @@ class Superlative:
     def say(self, answer: Answer, detail: Detail) -> str:
         """The entry with its price."""
         if not answer.found:
-            return "I can't tell: I do not find prices that I could compare."
+            missing = "I can't tell: I do not find prices that I could compare."
+            return "" if answer.notes else missing
         return f"{listed(answer)}." if detail is Detail.SHORT else f"I read: {listed(answer)}."
 
 

@@ -45,6 +45,9 @@ _OFFERED_TO = frozenset(
 )
 """Causes that say nothing of what the picture holds."""
 
+_ABOUT_A_TEXT = (NoteKind.NOT_ABOUT, NoteKind.NOT_FOUND)
+"""Causes that are told with the offer to read the text."""
+
 
 def with_way_on(answer: Answer, scene: Scene) -> Answer:
     """An answer, with notes on what can be done where it tells nothing.
@@ -72,6 +75,17 @@ def what_it_tells(scene: Scene, *, drawings: bool) -> str:
         return CODE
     is_drawing = max(scene.rgb.shape[:2]) <= LARGEST_DRAWING
     return DRAWING if drawings and is_drawing else PIXELS
+
+
+def lacks_the_subject(answer: Answer) -> bool:
+    """True if a text was read and says nothing of what was asked."""
+    return answer.basis is Basis.UNKNOWN and any(map(answer.note, _ABOUT_A_TEXT))
+
+
+def offers_reading(answer: Answer) -> bool:
+    """True if an answer ends with the question whether the text shall be read."""
+    can_read = answer.basis is Basis.UNKNOWN and Note(NoteKind.CAN, TEXT) in answer.notes
+    return can_read or lacks_the_subject(answer)
 
 
 def _mentions_the_view(answer: Answer) -> bool:

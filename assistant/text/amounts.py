@@ -75,10 +75,9 @@ def best(found: Iterable[Named]) -> list[Place]:
 def rank_of(label: str, name: Name) -> int:
     """The rank of the phrase that a whole label consists of; 0 if it names something else."""
     text = " ".join(filter(None, (stem_free(word) for word in re.split(r"[\s/()&.:,*-]+", label))))
-    highest = 0
-    for each in dict.fromkeys((text, re.sub(_INCLUDED, " ", text))):
-        highest = max(highest, _rank(each, name))
-    return highest
+    bare = re.sub(_INCLUDED, " ", text).strip()
+    # "Incl. VAT" alone names the tax itself.
+    return _rank(bare or re.sub(r"\b(?:incl\w*|inc|inkl|einschl)\b", " ", text), name)
 
 
 def _rank(text: str, name: Name) -> int:

@@ -95,6 +95,9 @@ _TIMED = re.compile(
     re.I,
 )
 
+_WITHIN = re.compile(rf"\b(?:within|in|after) {_COUNT} (?:working |business )?{_UNITS}\b", re.I)
+"""When something is, told by how long it takes."""
+
 _LOOKS = {
     Form.OFTEN: OFTEN,
     Form.WHO: _NAME,
@@ -124,7 +127,8 @@ def is_clock(place: Place) -> bool:
         return False
     spans = (match.span() for match in _HOURS.finditer(place.line.text))
     inside = any(first <= token.start < last for first, last in spans)
-    return inside or _TIMED.search(place.label) is not None
+    names = f"{place.left} {place.head} {place.above}"
+    return inside or _TIMED.search(names) is not None
 
 
 def _is_span(place: Place) -> bool:
@@ -138,7 +142,7 @@ def looks_right(text: str, places: Iterable[Place], wish: Wish) -> bool | None:
     """Whether a text with its values looks like the answer; None where that cannot be said."""
     if any(is_of(place, wish) for place in places):
         return True
-    if wish.form is Form.WHEN and weekdays(text):
+    if wish.form is Form.WHEN and (weekdays(text) or _WITHIN.search(text)):
         return True
     pattern = _LOOKS.get(wish.form)
     if pattern is not None:

@@ -24,6 +24,10 @@ _SPOKEN_SIGNS = {
 }  # fmt: skip
 
 
+_MARKS = re.compile("[\ue000-\uf8ff]")
+"""Marks of Unicode's private area, which stand around what is quoted and are no letters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """What stands at a place of a text, and where that is.
@@ -214,7 +218,7 @@ class Reading:
 def spelled(word: str) -> str:
     """A word in single characters, capitals and signs named."""
     said = []
-    for character in word:
+    for character in _MARKS.sub("", word):
         if character in _SPOKEN_SIGNS:
             said.append(_SPOKEN_SIGNS[character])
         elif character.isupper() and not word.isupper():

@@ -13,7 +13,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from assistant.text.closeness import Closeness
-from assistant.text.fitting import NAME_ALONE, OFTEN, SPAN, TITLED, VENUE, is_of, looks_right
+from assistant.text.fitting import (
+    NAME_ALONE,
+    OFTEN,
+    SPAN,
+    TITLED,
+    VENUE,
+    is_clock,
+    is_of,
+    looks_right,
+)
 from assistant.text.meaning import (
     SAME,
     best_match,
@@ -231,6 +240,10 @@ class _Search:
             alone = self._of_kind_alone()
             if alone:
                 return alone
+        must_show = {Kind.MONEY, Kind.PHONE, Kind.EMAIL, Kind.WEB, Kind.PERCENT}
+        if scored and self._wish.kinds and self._wish.kinds <= must_show:
+            # Who asks for an amount is not told a line without any.
+            scored = [pair for pair in scored if self._answers(pair[1])]
         found: list[Hit] = []
         taken: set[int] = set()
         best = self._held(scored[0][1]) if scored else frozenset()
@@ -327,7 +340,7 @@ class _Search:
         if hit.value is None or not hit.value.left:
             return False
         label = [word for word in words(hit.value.left) if not is_empty(word)]
-        printed = content_words(" ".join(label))
+        printed = [w for w in content_words(" ".join(label)) if w not in KIND_WORDS]
         return bool(printed) and all(best_match(word, self._wish.said) > 0 for word in printed)
 
     def _held(self, passage: Passage) -> frozenset[int]:
@@ -464,6 +477,11 @@ class _Search:
         short = len(words(passage.text)) <= LONGEST_ROW and not passage.text.rstrip().endswith(".")
         named = len(words(value.left)) <= LONGEST_NAME
         named = named and _likeness(self._asked, value.left) > (0.0, 0.0)
+        timed = (Kind.DATE, Kind.TIME)
+        is_timed = value.token.kind in timed or is_clock(value)
+        # A day and its hours, and the hours of a span, belong together.
+        if is_timed and any(each.token.kind is Kind.TIME or is_clock(each) for each in others):
+            return False
         return bool(others) and short and named and all(each.left for each in others)
 
     def _cell(self, row: int, here: Sequence[Place]) -> Cell | None:
@@ -533,6 +551,8 @@ class _Search:
             if not 0 < len({place.token.text for place in places}) <= MOST_OF_KIND:
                 return []
             rows = tuple(dict.fromkeys(place.row for place in places))
+            if len(places) == 1 and self._names(places[0]) and len(page.places_in(rows[0])) > 1:
+                return [Hit(LEAST, page.passage(*rows), places[0], is_one_of_many=True)]
             named = _named(places, self._asked) if len(rows) == 1 and len(places) > 1 else None
             if named is not None:
                 return [Hit(LEAST, page.passage(*rows), named, is_one_of_many=True)]

@@ -19,6 +19,15 @@ HEAD = "lm_head.weight"
 
 _ROTARY_TABLE = "rotary_emb.inv_freq"
 
+# How layers are stored, and what a call hands out besides logits: nothing that a model is.
+_NOT_THE_MODEL = (
+    "quantization_config",
+    "output_hidden_states",
+    "output_attentions",
+    "return_dict",
+    "use_return_dict",
+)
+
 # What transformers and torch raise for values that they cannot build a model with.
 _REFUSALS = (
     TypeError,
@@ -43,7 +52,7 @@ def build_on_meta(
     """
     from huggingface_hub.errors import StrictDataclassError
 
-    settings = {key: value for key, value in config.items() if key != "quantization_config"}
+    settings = {key: value for key, value in config.items() if key not in _NOT_THE_MODEL}
     try:
         parsed = config_class.from_dict(settings)
         # A mask of None means causal for this implementation only.

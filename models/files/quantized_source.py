@@ -235,6 +235,10 @@ def find_input_order(g_idx: Tensor, group_size: int) -> Tensor | None:
     Raises:
         CheckpointError: no order does that.
     """
+    if g_idx.dim() != 1:
+        raise CheckpointError(
+            f"g_idx is {tuple(g_idx.shape)}, no row of numbers: copy the file again"
+        )
     groups = g_idx.to(torch.int64)
     wanted = group_index(groups.numel(), group_size, device=groups.device)
     if torch.equal(groups, wanted):

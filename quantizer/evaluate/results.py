@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.files.bounded import MOST_DATA_BYTES, read_json
+from models.plain_text import escaped
 from quantizer.errors import DataError
 
 # Where the values of the single items stand.
@@ -47,15 +48,16 @@ def read_result(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a result ({error}); measure again") from error
     task = result.get("task") if isinstance(result, dict) else None
-    each = _PER_ITEM.get(task, "") if isinstance(task, str) else ""
+    each = _PER_ITEM.get(task) if isinstance(task, str) else None
     needed = ("protocol", "value", "interval_95", "items", "model", each)
-    if not all(name in result for name in needed) or not _is_sound(result):
+    if each is None or not all(name in result for name in needed) or not _is_sound(result):
         raise DataError(
             lambda name: (
                 f"{path}: is no result of quantizer eval; give a file written by {name('json')}"
             )
         )
-    found: dict[str, Any] = result
+    # The name of a folder is shown, and a file may hold any.
+    found: dict[str, Any] = result | {"model": escaped(result["model"])}
     return found
 
 
@@ -71,6 +73,8 @@ def _is_sound(result: Mapping[str, Any]) -> bool:
     if not isinstance(result["protocol"], str):
         return False
     if not all(isinstance(result.get(name, {}), dict) for name in _PARTS):
+        return False
+    if not all(key.isprintable() for name in _PARTS for key in result.get(name, {})):
         return False
     parts = [part for name in _PARTS for part in result.get(name, {}).values()]
     if not all(isinstance(part, dict) and _is_number(part.get("value")) for part in parts):

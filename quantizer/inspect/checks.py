@@ -208,7 +208,7 @@ class LayerChecks:
             self.facts.groups = "irregular"
             self.facts.suspicious.append(f"g_idx is {stored.dtype}, no whole numbers")
             return static
-        if stored.numel() != in_features or not bool(
+        if tuple(stored.shape) != (in_features,) or not bool(
             ((stored >= 0) & (stored < group_count(in_features, size))).all()
         ):
             self.facts.groups = "irregular"

@@ -31,7 +31,9 @@ def test_what_ships() -> None:
             # A digest without the exact size would be half a fact.
             assert bool(model.source.sha256) == bool(model.source.size_bytes)
         elif isinstance(model.source, WheelSource):
-            assert model.source.sha256 and model.source.size_bytes == model.download_bytes
+            parts = (model.source, *model.source.more)
+            assert all(part.sha256 and part.size_bytes for part in parts)
+            assert sum(part.size_bytes for part in parts) == model.download_bytes
         else:
             assert "*.safetensors" in model.source.files
     llama = models["llama-3.1-8b-instruct"].source

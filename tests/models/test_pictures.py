@@ -151,6 +151,27 @@ def test_transparency_lies_on_white_paper(tmp_path: Path, mode: str) -> None:
     assert load_picture(path)[0].tolist() == [[255] * 3, [0] * 3]
 
 
+@pytest.mark.parametrize(
+    ("ink", "ground"), [((255, 255, 255), 0), ((250, 250, 210), 0), ((30, 30, 160), 255)]
+)
+def test_what_would_be_lost_on_white_paper_lies_on_black(
+    tmp_path: Path, ink: tuple[int, int, int], ground: int
+) -> None:
+    layer = Image.new("RGBA", (900, 40), (0, 0, 0, 0))
+    layer.paste((*ink, 255), (20, 10, 400, 30))
+    layer.save(tmp_path / "white.png")
+    picture = load_picture(tmp_path / "white.png")
+    assert picture[0, 0].tolist() == [ground] * 3 and picture[20, 100].tolist() == list(ink)
+
+
+def test_a_light_picture_with_dark_parts_stays_on_white(tmp_path: Path) -> None:
+    layer = Image.new("RGBA", (100, 40), (0, 0, 0, 0))
+    layer.paste((255, 255, 255, 255), (20, 10, 80, 30))
+    layer.paste((20, 20, 20, 255), (30, 15, 40, 25))
+    layer.save(tmp_path / "card.png")
+    assert load_picture(tmp_path / "card.png")[0, 0].tolist() == [255] * 3
+
+
 def test_hundred_megapixels_are_refused_before_decoding(tmp_path: Path) -> None:
     path = tmp_path / "huge.png"
     path.write_bytes(png_header(10_000, 10_000))

@@ -59,6 +59,15 @@ def test_the_warm_up_is_not_blamed(watch: Any) -> None:
     assert watch.flatness(values)["most"] == 900.0
 
 
+def test_only_rounds_that_do_the_same_are_compared(watch: Any) -> None:
+    day = [9.0, 1.0, 5.0, 3.0]
+    assert watch.like_rounds([50.0, *day[1:], *day, *day], 4)["growth_percent"] == 0.0
+    slower = watch.like_rounds([50.0, *day[1:], *(2 * each for each in day)], 4)
+    # 1, 5, 3 became 2, 10, 6; the first round of all is left out.
+    assert slower == {"compared": 3, "before": 3.0, "after": 6.0, "growth_percent": 100.0}
+    assert watch.like_rounds(day, 4)["compared"] == 0
+
+
 def test_latencies_by_hand(watch: Any) -> None:
     found = watch.drift([9.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 3.0])
     # The first quarter is left out; of the six others, two and two are compared.

@@ -141,7 +141,7 @@ def test_a_terminal_that_lacks_a_character_gets_a_mark(
     ask = ["ask", str(receipt), "what is the total \u6f22\u5b57 na\u00efve", "--no-speech"]
     assert main(ask) == 0
     sys.stdout.flush()
-    assert written.getvalue().startswith(b"you: what is the total ?? na\xefve\nanswer: The total")
+    assert written.getvalue().startswith(b"you: what is the total ?? na\xefve\nanswer: ")
     written.truncate(0)
     written.seek(0)
     assert main([*ask, "--json"]) == 0
@@ -549,3 +549,12 @@ def written_pdf(folder: Path, texts: Sequence[str]) -> Path:
     path = folder / "letter.pdf"
     sheets[0].save(path, save_all=True, append_images=sheets[1:], resolution=100)
     return path
+
+
+def test_an_offer_to_read_names_the_command_where_nobody_can_say_yes(
+    receipt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ask", str(receipt), "how much sodium is in it", "--no-speech"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].endswith("Shall I read it? (can't tell)")
+    assert lines[-1] == f"status: To hear the text: assistant read {receipt}"

@@ -337,6 +337,7 @@ def test_a_language_is_spoken_by_its_voice_and_the_usual_one_comes_back(
     # The rate of two voices is the same; their sounds and lengths are not.
     sentence = "Guten Morgen, wie geht es Ihnen?"
     with Pyttsx3Synthesizer() as synthesizer:
+        synthesizer.synthesize("One.")
         assert {"en", "de", "fr", "es", "it", "nl", "pt", "cmn"} <= synthesizer.languages()
         assert all(2 <= len(each) <= 3 for each in synthesizer.languages())
         usual = synthesizer.synthesize(sentence).duration_s
@@ -353,9 +354,13 @@ def test_a_language_is_spoken_by_its_voice_and_the_usual_one_comes_back(
 def test_an_engine_that_cannot_name_its_voices_still_speaks(
     tmp_path: Path, private_folder: Path
 ) -> None:
-    source = 'import json\nprint(json.dumps({"ready": True, "languages": None}), flush=True)\n'
-    with Pyttsx3Synthesizer(worker=worker(tmp_path, source + "input()\n")) as synthesizer:
-        assert synthesizer.languages() == frozenset()
+    source = (
+        "import json\nprint(json.dumps({'ready': True}), flush=True)\n"
+        "assert 'languages' in input()\n"
+        "print(json.dumps({'error': 'KeyError: voices'}), flush=True)\ninput()\n"
+    )
+    with Pyttsx3Synthesizer(worker=worker(tmp_path, source)) as synthesizer:
+        assert synthesizer.languages() == synthesizer.languages() == frozenset()
     with (
         Pyttsx3Synthesizer(worker=worker(tmp_path, ENGINELESS)) as synthesizer,
         pytest.raises(SynthesizerError, match="no eSpeak"),

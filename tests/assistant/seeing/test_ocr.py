@@ -10,7 +10,7 @@ import pytest
 
 from assistant.errors import OcrError
 from assistant.seeing.layout import page_text, reading_order
-from assistant.seeing.ocr import RapidOcrReader, plain_width
+from assistant.seeing.ocr import RapidOcrReader
 from assistant.seeing.page_boxes import (
     in_batches,
     is_turned_by_a_quarter,
@@ -20,6 +20,7 @@ from assistant.seeing.page_boxes import (
     turned,
     turned_back,
 )
+from assistant.seeing.wording import plain_width
 from models.pictures import load_picture
 
 

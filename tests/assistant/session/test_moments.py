@@ -190,14 +190,8 @@ class Typed(io.StringIO):
         super().__init__()
         self.lines: queue.Queue[str] = queue.Queue()
 
-    def __iter__(self) -> "Typed":
-        return self
-
-    def __next__(self) -> str:
-        line = self.lines.get(timeout=PATIENCE_S)
-        if not line:
-            raise StopIteration
-        return line
+    def readline(self, size: int | None = -1, /) -> str:
+        return self.lines.get(timeout=PATIENCE_S)
 
 
 def test_a_line_that_pauses_or_resumes_does_not_wait_for_the_answer_before_it() -> None:

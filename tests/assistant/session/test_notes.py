@@ -94,6 +94,17 @@ def test_what_is_not_saved_is_asked_of_the_picture(scene: Scene) -> None:
     assert len(scene.answering.asked) == 3
 
 
+def test_what_was_told_of_the_notes_is_said_again(scene: Scene) -> None:
+    (listed,) = told(with_letter(scene), "what did I save")
+    assert told(scene, "say that again") == [listed]
+    scene.session.ask("what is the total")
+    scene.idle()
+    scene.session.ask("say that again")
+    assert [each.text for each in scene.idle() if isinstance(each, AnswerGiven)] == [
+        "The total is 5.50."
+    ]
+
+
 def test_words_are_found_in_the_notes(scene: Scene) -> None:
     with_letter(scene)
     for order in ("find folder in my notes", "search my notes for folder"):

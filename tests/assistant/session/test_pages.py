@@ -145,6 +145,14 @@ def test_pages_are_turned_and_each_is_named_once(scene: Scene, tmp_path: Path) -
     assert told(scene, "what is the total") == []
 
 
+def test_how_many_pages_is_asked_of_what_a_picture_shows(scene: Scene, tmp_path: Path) -> None:
+    scene.session.open_picture(picture_file(tmp_path))
+    scene.idle()
+    scene.session.ask("how many pages")
+    assert any(isinstance(each, AnswerGiven) for each in scene.idle())
+    assert scene.answering.asked[-1][0] == "how many pages does it have"
+
+
 def test_a_page_behind_one_that_is_read_is_read_too(scene: Scene, tmp_path: Path) -> None:
     scene.session.open_picture(pdf(tmp_path))
     scene.idle()

@@ -52,6 +52,16 @@ def test_settings_are_applied_kept_and_said_through_the_port() -> None:
     assert voice.mode == "none" and speaker.calls[-1] == "stop"
 
 
+def test_a_setting_is_kept_before_anybody_hears_of_it() -> None:
+    """Killed in between, the program would have said what does not hold."""
+    port = FakePort()
+    heard: list[int] = []
+    keep = lambda *_: heard.append(len(port.events) + len(port.said))  # noqa: E731
+    SessionSettings(Settings(), keep, port, Voice()).change("verbosity", 2)
+    assert heard == [0]
+    assert len(port.events) == len(port.said) == 1
+
+
 def test_a_setting_that_cannot_be_kept_holds_and_that_is_said() -> None:
     def cannot(settings: Settings, name: str) -> None:
         raise SettingsError("settings.toml: cannot be written", "free space")

@@ -167,3 +167,9 @@ def test_the_number_of_a_page_is_not_read_again() -> None:
     alone = dataclasses.replace(page, rgb=page.rgb.copy())
     only = talk(FakeReader(rows("Page 2 of 5"))).read(alone)
     assert [say(each) for each in only if isinstance(each, Answer)] == ["Page 2 of 5"]
+
+
+def test_what_is_this_lets_the_text_be_walked_through() -> None:
+    conversation = talk(FakeReader(RECEIPT), SMALL)
+    asked(conversation, file_frame(), "what is this")
+    assert conversation.navigate("next", "line")[0]

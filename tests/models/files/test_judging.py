@@ -255,3 +255,27 @@ def test_weights_that_are_finite_and_compute_no_numbers_answer_nothing(plain: Pa
     model = LocalTextModel(plain)
     with pytest.raises(VisionError, match="computes NaN or infinity"):
         list(model.answer("some text", "what is it?"))
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda g_idx: g_idx[None], r"no row of numbers"),
+        (lambda g_idx: g_idx.float(), r"g_idx is torch\.float32, no whole numbers"),
+        (lambda g_idx: g_idx.bool(), r"g_idx is torch\.bool, no whole numbers"),
+        (lambda g_idx: g_idx + 1, r"g_idx does not put 16 inputs into each group"),
+        (lambda g_idx: g_idx * 0, r"g_idx does not put 16 inputs into each group"),
+        (lambda g_idx: g_idx * 2**20, r"g_idx does not put 16 inputs into each group"),
+        (lambda g_idx: -g_idx, r"g_idx does not put 16 inputs into each group"),
+        (lambda g_idx: g_idx[:-1], r"g_idx names 31 inputs"),
+    ],
+)
+def test_a_wrong_g_idx_is_refused_at_load_and_named_by_inspect(
+    int4: Path, edit: Callable[[Tensor], Tensor], words: str
+) -> None:
+    name = "model.layers.1.self_attn.q_proj.g_idx"
+    change(int4, lambda tensors: tensors.update({name: edit(tensors[name])}))
+    with pytest.raises(CheckpointError, match=words) as caught:
+        load_model(int4)
+    assert name.removesuffix(".g_idx") in str(caught.value)
+    assert any("q_proj" in text and "g_idx" in text for text in inspect_folder(int4).findings())

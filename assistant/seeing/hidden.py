@@ -1,0 +1,71 @@
+"""Text under a reflection: which lines end in it, and whether enough is left to be read."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.seeing.exposure import glare_spot
+from assistant.seeing.pixels import shrunk
+from assistant.seeing.text import UNSURE, TextLine
+from models.pictures import RgbPicture
+
+WORKING_SIDE = 512
+"""Pixels of the longer side on which the reflection is measured, as in the quality gate."""
+
+LEAST_READABLE = 12
+"""Letters and figures that are read surely, from which a picture with a reflection is legible."""
+
+REACH = 1.0
+"""Heights of a line around it in which a reflection may hide its end."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reflection:
+    """A burnt spot in a picture.
+
+    mask: (h, w), a small copy of the picture; scale: its pixels for one of the picture's.
+    """
+
+    mask: NDArray[np.bool_]
+    scale: float
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom in pixels of the picture."""
+        rows, columns = np.nonzero(self.mask)
+        edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        left, top, right, bottom = (float(edge) / self.scale for edge in edges)
+        return left, top, right, bottom
+
+    def touches(self, line: TextLine) -> bool:
+        """True if it may hide a part of a line."""
+        reach = REACH * line.height
+        xs, ys = zip(*line.box, strict=True)
+        left, right = (round(x * self.scale) for x in (min(xs) - reach, max(xs) + reach))
+        top, bottom = (round(y * self.scale) for y in (min(ys), max(ys)))
+        return bool(self.mask[max(top, 0) : bottom + 1, max(left, 0) : right + 1].any())
+
+    def doubted(self, lines: Sequence[TextLine]) -> tuple[TextLine, ...]:
+        """The lines; those that it touches are not sure."""
+        return tuple(
+            dataclasses.replace(line, confidence=min(line.confidence, UNSURE))
+            if self.touches(line)
+            else line
+            for line in lines
+        )
+
+
+def reflection(rgb: RgbPicture) -> Reflection | None:
+    """The reflection in a picture (H, W, 3), or None."""
+    small = shrunk(rgb, WORKING_SIDE)
+    mask = glare_spot(small.astype(np.float32))
+    return None if mask is None else Reflection(mask, small.shape[1] / rgb.shape[1])
+
+
+def is_legible(lines: Sequence[TextLine]) -> bool:
+    """True if enough of a text is read surely."""
+    return sum(map(str.isalnum, "".join(line.text for line in lines if line.is_sure))) >= (
+        LEAST_READABLE
+    )

@@ -1,0 +1,200 @@
+"""A second look at a picture: for what the first one missed, and for what nobody can read.
+
+The first look misses digits made of segments, dates made of dots, huge letters, and letters that
+light and ground make faint. The detector is asked again about small copies of the picture in which
+such ink has grown together; what it finds there, and what gave no text before, is cut out of the
+picture itself and read several times, with gaps of several widths closed. What most readings agree
+on is added; what they disagree on is a guess; where none says anything, text is said to be unread.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assistant.seeing.ink import ink_of
+from assistant.seeing.page_boxes import Box
+from assistant.seeing.pieces import PieceReader, Reading, letters_of
+from assistant.seeing.pixels import area, gaps_closed, scaled, shared_area
+from assistant.seeing.scripts import is_foreign, script_name
+from assistant.seeing.text import LEAST_SURE
+
+COPY = 480
+"""Pixels of the longer side of the small copies; looking at one takes a tenth of a second."""
+
+VIEWS: tuple[tuple[str, int], ...] = (("plain", 0), ("dark", 5), ("light", 5), ("dark", 9))
+"""Copies that are looked at: with the gaps of dark or light ink closed, in pixels."""
+
+LEAST_FOUND = 0.6
+"""How sure the detector is, 0 to 1, of a place that is called text though nothing can be read."""
+
+LEAST_HEIGHT = 10
+"""Pixels: what is lower was never meant to be read from here."""
+
+MOST_HEIGHT = 0.5
+"""Of the picture's height: a place that is higher is a fence rather than a line."""
+
+LEAST_LETTERS = 2
+"""Pieces of ink as high as letters in a place that is called unread text."""
+
+SEVERAL, MANY, QUITE_SURE = 3, 5, 0.95
+"""So many lines inside a place make it a block of them. On a page of which many lines have been
+read little is left, so that what is added must be surer."""
+
+STROKES, SEEN_OFTEN = frozenset("1lIi|!"), 3
+"""Bars of a fence are read as these; a display's are found in as many copies."""
+
+MOST_CANDIDATES = 24
+COVERED = 0.35
+"""Part of a place that may lie in what has been read already."""
+
+SAME = 0.5
+"""Part of one of two places that lies in the other, from which they are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A place that the detector found in one of the copies.
+
+    box: corners in pixels of the picture; sureness: 0 to 1; views: how many copies show it.
+    """
+
+    box: Box
+    sureness: float
+    views: int = 1
+
+
+class SecondLook:
+    """Used by one thread, after a first look."""
+
+    def __init__(self, engine: Any, pieces: PieceReader) -> None:
+        """engine: a `rapidocr.RapidOCR`, whose detector tells how sure it is of each place."""
+        self._engine = engine
+        self._pieces = pieces
+
+    def look(
+        self,
+        bgr: Any,
+        known: Sequence[Reading],
+        until: float,
+        cancelled: Callable[[], bool],
+    ) -> tuple[list[Reading], list[Reading]]:
+        """Find what was missed: readings to add, and places that stay unread.
+
+        bgr:   the upright picture (H, W, 3).
+        known: what the first look found, those without text, too; a weak one comes again among
+               what is to be added, unless it is part of something that is read now.
+        until: `time.monotonic` after which nothing more is begun.
+        """
+        weak = [each for each in known if each.text and each.is_weak]
+        blank = [each for each in known if not each.text]
+        settled = [each.box for each in known if each.foreign or (each.text and not each.is_weak)]
+        seen = self._seen(bgr, until, cancelled)
+        added: list[Reading] = []
+        unread: list[Reading] = []
+        for place in [*seen, *(Seen(each.box, 1.0, 2) for each in blank if not each.foreign)]:
+            if cancelled() or time.monotonic() > until or len(added) >= MOST_CANDIDATES:
+                break
+            taken = [*settled, *(each.box for each in (*added, *unread))]
+            if any(_overlap(place.box, other) > COVERED for other in taken):
+                continue
+            if sum(_overlap(other, place.box) > SAME for other in settled) >= SEVERAL:
+                continue  # a block of lines that have been read
+            reading = self._reading(bgr, place)
+            if reading.text and _is_worth_adding(place, reading, len(settled)):
+                added.append(reading)
+            elif not reading.text and _is_text(place, reading, bgr.shape[0]):
+                unread.append(reading)
+        alone = [
+            each for each in weak if not any(_overlap(each.box, o.box) > COVERED for o in added)
+        ]
+        foreign = [each for each in blank if each.foreign and each.letters >= LEAST_LETTERS]
+        left = [
+            each
+            for each in (*foreign, *unread)
+            if not any(_overlap(each.box, o.box) > COVERED for o in (*added, *alone))
+        ]
+        return [*added, *(each for each in alone if any(map(str.isalnum, each.text)))], left
+
+    def _seen(self, bgr: Any, until: float, cancelled: Callable[[], bool]) -> list[Seen]:
+        found: list[Seen] = []
+        for view in _views(bgr):
+            if cancelled() or time.monotonic() > until:
+                break
+            for box, sureness in self._detected(view, bgr.shape[:2]):
+                same = next(
+                    (
+                        n
+                        for n, each in enumerate(found)
+                        if max(_overlap(box, each.box), _overlap(each.box, box)) > SAME
+                    ),
+                    None,
+                )
+                if same is None:
+                    found.append(Seen(box, sureness))
+                    continue
+                other = found[same]
+                larger = box if area(box) > area(other.box) else other.box
+                found[same] = Seen(larger, max(sureness, other.sureness), other.views + 1)
+        return sorted(found, key=lambda each: (-each.views, -each.sureness))
+
+    def _detected(self, view: Any, size: tuple[int, int]) -> list[tuple[Box, float]]:
+        found = self._engine(view, use_det=True, use_cls=False, use_rec=False)
+        if found.boxes is None:
+            return []
+        scale = np.array([size[1] / view.shape[1], size[0] / view.shape[0]])
+        return [
+            (np.array(box, np.float64) * scale, float(score))
+            for box, score in zip(found.boxes, found.scores, strict=True)
+        ]
+
+    def _reading(self, bgr: Any, place: Seen) -> Reading:
+        """What most readings of a place say; "" if they say nothing alike."""
+        crop = self._pieces.crops(bgr, [place.box])[0]
+        ink = ink_of(crop)
+        plain, score = self._pieces.recognize([crop])[0]
+        if is_foreign(plain, ink):
+            name = script_name(plain, ink, crop.shape[1] / max(crop.shape[0], 1))
+            return Reading(place.box, "", 0.0, True, name, letters_of(ink))
+        text, confidence = self._pieces.voted(crop, ink, [(plain, score)])
+        if confidence < LEAST_SURE or not any(map(str.isalnum, text)):
+            text = ""
+        return Reading(place.box, text.strip(), confidence, letters=letters_of(ink))
+
+
+def _is_worth_adding(place: Seen, reading: Reading, known: int) -> bool:
+    """True if what was read is no accident of some texture.
+
+    known: lines that the first look has read.
+    """
+    characters = [each for each in reading.text if each.isalnum()]
+    if len(characters) < 2 or (set(characters) <= STROKES and place.views < SEEN_OFTEN):
+        return False
+    return known < MANY or reading.confidence >= QUITE_SURE
+
+
+def _is_text(place: Seen, reading: Reading, picture_height: int) -> bool:
+    """True if a place looks like text to the detector, and has letters of a size to be read."""
+    height = float(min(np.linalg.norm(place.box[0] - place.box[3]),
+                       np.linalg.norm(place.box[0] - place.box[1])))  # fmt: skip
+    return (
+        place.sureness >= LEAST_FOUND
+        and place.views >= 2
+        and LEAST_HEIGHT <= height <= MOST_HEIGHT * picture_height
+        and reading.letters >= LEAST_LETTERS
+    )
+
+
+def _views(bgr: Any) -> Iterator[Any]:
+    height, width = bgr.shape[:2]
+    scale = min(1.0, COPY / max(height, width))
+    small = scaled(bgr, max(8, round(width * scale)), max(8, round(height * scale)))
+    for ink, gap in VIEWS:
+        yield gaps_closed(small, gap, dark=ink == "dark") if gap else small
+
+
+def _overlap(box: Box, other: Box) -> float:
+    """Part of a place that lies in another one."""
+    return shared_area(box, other) / max(area(box), 1.0)
