@@ -130,6 +130,7 @@ class Answerer:
             return
         languages.load()
         page = scene.page(cancelled)
+        page.prepare()
         closeness = scene.closeness(page)
         if closeness is not None:
             closeness.learn(page.statements)

@@ -250,6 +250,7 @@ def _days() -> dict[str, int]:
     return known
 
 
+@functools.lru_cache(maxsize=8192)
 def stem_free(word: str) -> str:
     """A word in lower case, without accents and marks."""
     letters = unicodedata.normalize("NFKD", word.lower())
@@ -262,6 +263,7 @@ def _short_days() -> dict[str, int]:
     return {stem_free(name): number for number, name in names}
 
 
+@functools.lru_cache(maxsize=8192)
 def weekday(word: str) -> int | None:
     """The day that a word names, Monday 0 to Sunday 6, or None."""
     plain = stem_free(word)
@@ -274,6 +276,7 @@ def _day(word: str, short: Mapping[str, int]) -> int | None:
     return found if found is not None else short.get(stem_free(word))
 
 
+@functools.lru_cache(maxsize=4096)
 def weekdays(text: str) -> frozenset[int]:
     """The days that a line is about: those it names, and those between two of a range."""
     found: set[int] = set()

@@ -75,6 +75,12 @@ class Page:
             number for number, each in enumerate(self.paragraphs) for _ in each.rows
         ]
 
+    def prepare(self) -> None:
+        """Find values and statements now, so that the first question need not."""
+        for row in range(len(self.rows)):
+            self.places_in(row)
+        len(self.statements)
+
     @cached_property
     def places(self) -> tuple[Place, ...]:
         """Every value of the page with its labels, in reading order."""

@@ -153,6 +153,12 @@ def tokens(text: str) -> list[Token]:
     """The values of a line, from left to right; they share no character."""
     if not any(character.isnumeric() or character in "@./" for character in text):
         return []
+    return list(_found_in(text))
+
+
+# Every question looks at the same lines again.
+@functools.lru_cache(maxsize=4096)
+def _found_in(text: str) -> tuple[Token, ...]:
     found = list(_dates_and_phones(text))
     taken = [(token.start, token.end) for token in found]
     at = 0
@@ -163,7 +169,7 @@ def tokens(text: str) -> list[Token]:
         if token is not None:
             found.append(token)
             at = token.end
-    return sorted(found, key=lambda token: token.start)
+    return tuple(sorted(found, key=lambda token: token.start))
 
 
 def _dates_and_phones(text: str) -> Iterator[Token]:
