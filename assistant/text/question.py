@@ -299,6 +299,17 @@ def is_everyday(word: str) -> bool:
     return word in _everyday() or word in _NOUNS
 
 
+def is_goods(word: str) -> bool:
+    """True for an everyday word for what is sold with other things: a magazine, a cream."""
+    return word in _data()["goods"].split()
+
+
+def siblings(word: str) -> tuple[str, ...]:
+    """The other things of a kind that papers list beside each other: the other meals of dinner."""
+    kinds = (group.split() for group in _data()["siblings"])
+    return next((tuple(w for w in kind if w != word) for kind in kinds if word in kind), ())
+
+
 def _without_excluded(question: str) -> str:
     """A question without what it does not want: "the phone number, not the fax"."""
     return re.sub(r"\b(?:not|except|but not|without) (?:the |my |any )?\w+", " ", question.lower())
