@@ -18,6 +18,9 @@ LONGEST_LABEL = 4
 _JOINS = re.compile(r"(?:[-–—~=/|&+,;:×x]|to|bis|à|au|tot|al|a|til|until|ca\.?|no\.?|nr\.?)", re.I)
 """What may stand between the parts of one value."""
 
+_PROSE = re.compile(r"[^\W\d_]{2,}[.!?]$|(?<!\b[Nn])(?<!\b[Tt]e)[^\W\d_][.!?] [A-Z]")
+"""A sentence ends here, or within: what stands beside it goes on from the row above."""
+
 _TEXT_LABEL = re.compile(
     r"(?<!\S)(?:[^\W\d_][\w./'-]*(?: (?:no|nr|number|code|name|by|date)\.?)?):(?=\s|$)", re.IGNORECASE
 )
@@ -39,10 +42,12 @@ class Field:
 def fields(text: str) -> tuple[Field, ...]:
     """The labelled values of a row, from left to right; none if it holds only one, or prose."""
     said = text.split()
-    if not 3 <= len(said) <= LONGEST or re.search(r"[^\W\d_]{2,}[.!?]$", text.strip()):
+    if not 3 <= len(said) <= LONGEST or _PROSE.search(text.strip()):
         return ()
     found = _with_colons(text) or _by_values(text)
-    usable = len(found) > 1 and all(each.label for each in found)
+    usable = len(found) > 1 and all(
+        each.label and each.text.count("(") == each.text.count(")") for each in found
+    )
     return found if usable else ()
 
 

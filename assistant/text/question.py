@@ -38,12 +38,14 @@ class Wish:
     said:  all of its words.
     kinds: the kinds of values that it asks for; empty if it asks for words.
     form:  what the answer looks like where that is no single value.
+    is_leave: True if it asks what one may or must do.
     """
 
     asked: tuple[str, ...]
     said: tuple[str, ...]
     kinds: frozenset[Kind]
     form: Form
+    is_leave: bool = False
 
     def is_open(self, word: str) -> bool:
         """True for a word that only says what kind of value is asked for, or narrows it down."""
@@ -138,10 +140,13 @@ def wish(question: str) -> Wish:
     text = plain(_without_excluded(question))
     if _AT_AN_HOUR.search(text):
         text = _AT_AN_HOUR.sub(r"\g<asks>", text)
-    right = english(text)
+    right = _OF_A_SORT.sub(r"\1", english(text))
     named = [word for word in words(_OF_THIS.sub(" ", right)) if word in _NOUNS]
     asked = tuple(dict.fromkeys((*content_words(right), *named)))
-    return Wish(asked, tuple(words(question)), wanted(question), form(question))
+    is_leave = re.match(r"(?:(?:so|and|please) )*(?:can|could|may|must|should|am) i\b", text)
+    return Wish(
+        asked, tuple(words(question)), wanted(question), form(question), is_leave is not None
+    )
 
 
 def language_of(question: str) -> str:
@@ -163,7 +168,13 @@ def wanted(question: str) -> frozenset[Kind]:
     if _WHETHER.match(text):
         # What answers whether something holds is a sentence, with a figure or without.
         return frozenset()
-    return next((kinds for kinds, pattern in _WANTED if re.search(pattern, text)), frozenset())
+    kinds = next((kinds for kinds, pattern in _WANTED if re.search(pattern, text)), _NO_KIND)
+    return kinds | {Kind.PERCENT} if Kind.MONEY in kinds and _IN_PARTS.search(text) else kinds
+
+
+_NO_KIND: frozenset[Kind] = frozenset()
+_IN_PARTS = re.compile(r"\b(?:deposit|up front|in advance|tip|commission|interest|discount)\b")
+"""Amounts that paper may print as a part of another."""
 
 
 def form(question: str) -> Form:
@@ -243,6 +254,9 @@ _WHETHER = re.compile(
     r"(?:tell|say|read|find|give|help|check|look|see)\b)(?!.*\b(?:what|when|where|who|which|how)\b)"
 )
 """A question that wants yes or no."""
+
+_OF_A_SORT = re.compile(r"\b(?:is|was) (?:it|this|that) an? (\w+) (?:place|one|thing|kind|sort)\b")
+"""A noun that says nothing: "is it a vegetarian place"."""
 
 _AT_AN_HOUR = re.compile(
     r"^(?P<asks>(?:so |and |please )*(?:can|could|may|is|are|will|do|does|should)\b.*?) (?:at|by"

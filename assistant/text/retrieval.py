@@ -118,6 +118,9 @@ _IS_THERE = re.compile(
 )
 """A question whether there is something; "anything" is no thing that could be missing."""
 
+_ABOUT_IT = re.compile(r"\b(?:for|in|on|at|with|of|to|from|by|near|after|before|this|that|when|if)\b")
+"""What follows the thing in such a question."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -248,6 +251,18 @@ ABBREVIATED: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 """Words that cards and forms print as a letter before a colon."""
 
+MARKS: Mapping[str, str] = MappingProxyType(
+    {
+        "serial": "S ?/ ?N|SN|Ser|SER|FD|Nº de serie",
+        "model": "M ?/ ?N|MOD|Mod|TYPE|Type|Typ",
+        "part": "P ?/ ?N|PN",
+        "batch": "LOT|Lot|L|Ch.-B",
+        "lot": "Batch|BATCH|L|Ch.-B",
+        "quantity": "QTY|Qty|Qté|Pcs|PCS|Stk|x",
+    }
+)  # fmt: skip
+"""Words that plates and labels print as a few letters."""
+
 
 class _Search:
     """One question put to one page."""
@@ -363,7 +378,11 @@ class _Search:
         said = " ".join(self._wish.said)
         if "fax" in self._asked and "fax" in self._unheld():
             return True
-        return _IS_THERE.match(said) is not None and bool(self._unheld())
+        asks = _IS_THERE.match(said)
+        if asks is None:
+            return False
+        thing = words(_ABOUT_IT.split(said[asks.end() :])[0])
+        return any(word in thing for word in self._unheld())
 
     def _is_telling(self, at: int) -> bool:
         """False for a word that no answer needs to hold."""
@@ -371,7 +390,7 @@ class _Search:
         if self._wish.is_open(word):
             return False
         held = any(row[at] for row in self._own) or any(row[at] for row in self._heads)
-        return held or not is_everyday(word)
+        return held or not is_everyday(word) or self._is_one_thing_of_many(word)
 
     def _is_everyday(self) -> bool:
         """True if all that the question names may be the whole thing that is in view."""
@@ -404,6 +423,9 @@ class _Search:
         match = best_match(word, printed, self._language)
         units = UNITS.get(word)
         if units and any(_has_unit(place, units) for place in places):
+            match = max(match, HEAD)
+        mark = MARKS.get(word)
+        if mark and re.search(rf"(?<!\w)(?:{mark})(?!\w)", text):
             match = max(match, HEAD)
         short = ABBREVIATED.get(word)
         if short and re.search(rf"(?<!\w){short}[.:]", text):
@@ -494,7 +516,9 @@ class _Search:
         page = self._page
         looks = looks_right(passage.text, self._places(passage), self._wish)
         if looks is None:
-            return 0.0
+            return LOOKS_WRONG * 2 if self._is_only_priced(passage) else 0.0
+        if self._wish.form is Form.WHERE and self._leads_to_a_venue(passage):
+            return FITS + FITS
         if looks or self._is_labelled(passage):
             counted = self._counts(passage.text)
             return FITS if counted is None else FITS + COUNTED if counted else 0.0
@@ -504,6 +528,20 @@ class _Search:
             if looks_right(below, page.places_in(following), self._wish):
                 return FITS_BELOW
         return NO_VALUE if self._wish.kinds else LOOKS_WRONG
+
+    def _is_only_priced(self, passage: Passage) -> bool:
+        """True for an entry of a receipt where it is asked what one may do with it."""
+        if not self._wish.is_leave or passage.text.rstrip().endswith("."):
+            return False
+        return any(place.token.kind is Kind.MONEY for place in self._places(passage))
+
+    def _leads_to_a_venue(self, passage: Passage) -> bool:
+        """True for an address or a house, and for "Your polling station is:" above one."""
+        if VENUE.search(passage.text):
+            return True
+        following = passage.rows[-1] + 1
+        is_heading_of = passage.text.rstrip().endswith(":") and following < len(self._page.rows)
+        return is_heading_of and VENUE.search(self._page.rows[following].text) is not None
 
     def _is_labelled(self, passage: Passage) -> bool:
         """True for figures behind a label that is the question itself: "Tax code 1257L"."""
@@ -542,10 +580,15 @@ class _Search:
         )
 
     def _hit(self, passage: Passage, score: float, *, is_first: bool) -> Hit:
-        return self._at_its_label(self._uncut_hit(passage, score, is_first=is_first))
+        return _with_what_was_said(
+            self._page, self._at_its_label(self._uncut_hit(passage, score, is_first=is_first))
+        )
 
     def _at_its_label(self, hit: Hit) -> Hit:
         """Of a row with several labelled values the one that is asked for."""
+        if re.search(r"[^\W\d_][.!?]$", hit.passage.text.rstrip()):
+            # Of a sentence nothing is cut off.
+            return hit
         if hit.cell is not None or self._wish.form in (Form.WHERE, Form.WHO, Form.OFTEN):
             return hit
         scored = []
@@ -625,7 +668,12 @@ class _Search:
             if _named_by(word, first) > 0
             and _named_by(word, first) >= max((_named_by(word, cell.head) for cell in cells), default=0.0)
         ]
-        rest = [word for word in dict.fromkeys((*self._asked, *self._nouns)) if word not in named]
+        counted = ("quantity",) if self._wish.form is Form.MANY else ()
+        rest = [
+            word
+            for word in dict.fromkeys((*self._asked, *self._nouns, *counted))
+            if word not in named
+        ]
         scores = [sum(_named_by(word, cell.head) for word in rest) for cell in cells]
         best = max(scores, default=0.0)
         if best == 0 or scores.count(best) > 1 or not (named or self._wish.form is Form.OFTEN):
@@ -809,6 +857,16 @@ def _likeness(asked: Sequence[str], name: str) -> tuple[float, float]:
     held = sum(best_match(word, printed) for word in asked)
     own = sum(best_match(word, asked) > 0 for word in printed) / max(1, len(printed))
     return (round(held, 3), own) if held else (0.0, 0.0)
+
+
+def _with_what_was_said(page: Page, hit: Hit) -> Hit:
+    """Above the name of who is quoted stands the quotation: it comes with it."""
+    first = hit.passage.rows[0]
+    if first == 0 or hit.value is not None or not re.match(r"[-–—] ?[A-Z]", hit.passage.text):
+        return hit
+    if not re.search(r"[\"”»’']$", page.rows[first - 1].text.rstrip()):
+        return hit
+    return replace(hit, passage=page.passage(first - 1, *hit.passage.rows))
 
 
 def _with_what_follows(page: Page, sentence: Passage) -> Passage:
