@@ -22,7 +22,8 @@ _PROSE = re.compile(r"[^\W\d_]{2,}[.!?]$|(?<!\b[Nn])(?<!\b[Tt]e)[^\W\d_][.!?] [A
 """A sentence ends here, or within: what stands beside it goes on from the row above."""
 
 _TEXT_LABEL = re.compile(
-    r"(?<!\S)(?:[^\W\d_][\w./'-]*(?: (?:no|nr|number|code|name|by|date)\.?)?):(?=\s|$)", re.IGNORECASE
+    r"(?<!\S)(?:[^\W\d_][\w./'-]*(?: (?:no|nr|number|code|name|by|date)\.?)?):(?=\s|$|\w)",
+    re.IGNORECASE,
 )
 """A label before its colon."""
 
@@ -42,7 +43,7 @@ class Field:
 def fields(text: str) -> tuple[Field, ...]:
     """The labelled values of a row, from left to right; none if it holds only one, or prose."""
     said = text.split()
-    if not 3 <= len(said) <= LONGEST or _PROSE.search(text.strip()):
+    if not 2 <= len(said) <= LONGEST or _PROSE.search(text.strip()):
         return ()
     found = _with_colons(text) or _by_values(text)
     usable = len(found) > 1 and all(
@@ -58,7 +59,7 @@ def _with_colons(text: str) -> tuple[Field, ...]:
         return ()
     ends = [*(first for first, _ in starts[1:]), len(text)]
     return tuple(
-        Field(text[first : last - 1], text[first:end].strip(" ,;"))
+        Field(text[first:last].rstrip(" :"), text[first:end].strip(" ,;"))
         for (first, last), end in zip(starts, ends, strict=True)
     )
 

@@ -123,7 +123,8 @@ _FORMS: tuple[tuple[Form, str], ...] = (
     (Form.WHEN, r"\bwhen\b|\b(?:what|which) (?:time|day|date)s?\b"),
     (
         Form.WHO,
-        r"^(?:\w+ ){0,2}(?:who|whom|whose)\b|\b(?:her|his|their|patient|person"
+        r"^(?:\w+ ){0,2}(?:who|whom|whose)\b(?! (?:(?:should|can|must) ?n"
+        r"|(?:should|must|may) not|cant))|\b(?:her|his|their|patient|person"
         r"|owner)(?:'s)? (?:\w+ )?"
         r"names?\b|\b(?:last|first|family) name\b|\bsurname\b",
     ),

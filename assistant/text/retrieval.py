@@ -112,13 +112,15 @@ LONGEST_NAME = 4
 
 
 _IS_THERE = re.compile(
-    r"(?:(?:and|so|ok|please|hi|hello) )*(?:(?:is|are|was|were) there|do (?:they|you) (?:have|do|sell)"
-    r"|have (?:they|you) got|did i (?:get|have)|can i get) (?!any(?:thing|one|body|where)\b|some"
+    r"(?:(?:and|so|ok|please|hi|hello) )*(?:(?:is|are|was|were) there"
+    r"|do (?:they|you) (?:have|do|sell)|have (?:they|you) got|did i (?:get|have)|can i get) (?!any(?:thing|one|body|where)\b|some"
     r"(?:thing|one|body|where)\b)"
 )
 """A question whether there is something; "anything" is no thing that could be missing."""
 
-_ABOUT_IT = re.compile(r"\b(?:for|in|on|at|with|of|to|from|by|near|after|before|this|that|when|if)\b")
+_ABOUT_IT = re.compile(
+    r"\b(?:for|in|on|at|with|of|to|from|by|near|after|before|this|that|when|if)\b"
+)
 """What follows the thing in such a question."""
 
 
@@ -208,12 +210,14 @@ def names_one_of_many(word: str, page: Page, *, for_money: bool) -> bool:
     for_money: whether the question asks for an amount.
     """
     printed = frozenset(each for row in range(len(page.rows)) for each in page.words(row))
-    if any(best_match(word, [each]) > LITERAL for each in printed):
-        return False
-    if any(best_match(each, printed) > LITERAL for each in siblings(word)):
+    is_held = best_match(word, printed) > LITERAL
+    if not is_held and any(best_match(each, printed) > LITERAL for each in siblings(word)):
         return True
+    if not for_money or not is_goods(word):
+        return False
     rows = {place.row for place in page.places_of(Kind.MONEY) if not place.token.needs_label}
-    return for_money and is_goods(word) and len(rows) >= LIST_OF_PRICES
+    is_priced = any(best_match(word, page.words(row)) > 0 for row in rows)
+    return len(rows) >= LIST_OF_PRICES and not is_priced
 
 
 def accounts_for(asked: Sequence[str], text: str) -> bool:
@@ -308,6 +312,10 @@ class _Search:
         if scored and self._wish.kinds and (self._wish.kinds <= must_show or is_long):
             # Who asks for an amount is not told a line without any.
             scored = [pair for pair in scored if self._answers(pair[1])]
+        is_where = "where" in self._wish.said or self._wish.form is Form.WHO
+        if is_where and self._unheld():
+            # Where one thing stands is not told of another.
+            scored = [pair for pair in scored if self._answers(pair[1])]
         found: list[Hit] = []
         taken: set[int] = set()
         best = self._held(scored[0][1]) if scored else frozenset()
@@ -360,7 +368,9 @@ class _Search:
         closeness = value - NEAR_FITS * fit
         if self._lacks_a_thing() or Kind.MONEY in self._wish.kinds and self._unheld():
             return closeness >= SAME_THING
-        if self._wish.form in (Form.WHEN, Form.WHO):
+        if self._wish.form is Form.WHO:
+            return fit >= 0 and (not self._unheld() or closeness >= SAME_THING)
+        if self._wish.form is Form.WHEN:
             return fit >= 0 and (not self._unheld() or closeness >= NEAREST)
         return fit >= 0 or not self._wish.kinds or closeness >= CLOSE_WITHOUT_VALUE
 
@@ -369,8 +379,7 @@ class _Search:
         return [
             word
             for at, word in enumerate(self._asked)
-            if self._telling[at] and not any(row[at] for row in self._own)
-            and not is_everyday(word)
+            if self._telling[at] and not any(row[at] for row in self._own) and not is_everyday(word)
         ]
 
     def _lacks_a_thing(self) -> bool:
@@ -395,9 +404,7 @@ class _Search:
     def _is_everyday(self) -> bool:
         """True if all that the question names may be the whole thing that is in view."""
         return bool(self._wish.kinds) and all(
-            is_everyday(word)
-            and not self._is_one_thing_of_many(word)
-            or self._wish.is_open(word)
+            is_everyday(word) and not self._is_one_thing_of_many(word) or self._wish.is_open(word)
             for word in self._asked
         )
 
@@ -505,7 +512,9 @@ class _Search:
         )
         weights = self._weights
         against = OPPOSITE if says_opposite(self._wish.said, words(passage.text)) else 0.0
-        return against + float(sum(w * c for w, c in zip(weights, counted, strict=True)) / sum(weights))
+        return against + float(
+            sum(w * c for w, c in zip(weights, counted, strict=True)) / sum(weights)
+        )
 
     def _answers(self, passage: Passage) -> bool:
         """True if a place, or the row below it, looks like the answer."""
@@ -517,6 +526,8 @@ class _Search:
         looks = looks_right(passage.text, self._places(passage), self._wish)
         if looks is None:
             return LOOKS_WRONG * 2 if self._is_only_priced(passage) else 0.0
+        if _SIZES & set(self._asked) and _REFERENCE.search(passage.text):
+            return NO_VALUE
         if self._wish.form is Form.WHERE and self._leads_to_a_venue(passage):
             return FITS + FITS
         if looks or self._is_labelled(passage):
@@ -610,8 +621,9 @@ class _Search:
         places = [each for each in self._places(found) if each.token.text in field.text]
         if self._wish.kinds and looks_right(field.text, places, self._wish) is False:
             return hit
-        return replace(hit, passage=replace(found, text=field.text), value=None,
-                       is_one_of_many=False)
+        return replace(
+            hit, passage=replace(found, text=field.text), value=None, is_one_of_many=False
+        )
 
     def _uncut_hit(self, passage: Passage, score: float, *, is_first: bool) -> Hit:
         page, wish = self._page, self._wish
@@ -638,7 +650,7 @@ class _Search:
             named = _named(told, self._asked)
             if named is not None and not _is_of_a_span(named):
                 return Hit(score, passage, named, is_one_of_many=True)
-        value = here[0] if len(here) == 1 else None
+        value = here[0] if len(here) == 1 and not _is_of_a_span(here[0]) else None
         if value is not None and is_row and self._is_one_of_a_row(value, passage):
             return Hit(score, passage, value, is_one_of_many=True)
         return Hit(score, passage if here else _with_what_follows(page, passage), value)
@@ -666,7 +678,8 @@ class _Search:
             word
             for word in self._wish.said
             if _named_by(word, first) > 0
-            and _named_by(word, first) >= max((_named_by(word, cell.head) for cell in cells), default=0.0)
+            and _named_by(word, first)
+            >= max((_named_by(word, cell.head) for cell in cells), default=0.0)
         ]
         counted = ("quantity",) if self._wish.form is Form.MANY else ()
         rest = [
@@ -807,6 +820,10 @@ def _has_unit(place: Place, units: str) -> bool:
     return re.search(rf"[\d½¼¾⅓⅔] ?(?:{units})$", place.token.text, re.IGNORECASE) is not None
 
 
+_SIZES = frozenset(("size", "weight", "weigh", "heavy", "volume", "big", "content", "contents"))
+_REFERENCE = re.compile(r"\b(?:per|pro|je|pour|por|par) 100 ?(?:g|ml)\b", re.IGNORECASE)
+"""What a table of nutrients is counted for: not how much is in the bag."""
+
 _SPAN_MARK = r"\s*(?:[-–—]|to|until|bis|à|au|al|a|tot|até)\s*"
 
 
@@ -861,12 +878,16 @@ def _likeness(asked: Sequence[str], name: str) -> tuple[float, float]:
 
 def _with_what_was_said(page: Page, hit: Hit) -> Hit:
     """Above the name of who is quoted stands the quotation: it comes with it."""
-    first = hit.passage.rows[0]
-    if first == 0 or hit.value is not None or not re.match(r"[-–—] ?[A-Z]", hit.passage.text):
+    first, passage = hit.passage.rows[0], hit.passage
+    if hit.value is not None or not re.match(r"[-–—] ?[A-Z]", passage.text):
         return hit
-    if not re.search(r"[\"”»’']$", page.rows[first - 1].text.rstrip()):
+    beside = page.rows[first].text.partition(passage.text[:8])[0]
+    quotation = re.search(r"[\"“«„][^\"”»“]+[\"”»“]\s*$", beside)
+    if quotation is not None:
+        return replace(hit, passage=replace(passage, text=f"{quotation[0]}{passage.text}"))
+    if beside or first == 0 or not re.search(r"[\"”»’']$", page.rows[first - 1].text.rstrip()):
         return hit
-    return replace(hit, passage=page.passage(first - 1, *hit.passage.rows))
+    return replace(hit, passage=page.passage(first - 1, *passage.rows))
 
 
 def _with_what_follows(page: Page, sentence: Passage) -> Passage:

@@ -103,6 +103,7 @@ class Tables:
             )
             and (len(row.pieces) > 2 or len(below.pieces) <= len(row.pieces))
         )
+
     def _leaves_a_corner(self, number: int) -> bool:
         """True for "small  large" over "Funghi  7,20  9,80": no head stands over the names."""
         heads, below = self._page.rows[number].pieces, self._page.rows[number + 1].pieces
