@@ -1,6 +1,6 @@
 """Everything that `models` raises on purpose. A message names the cause and the way out."""
 
-from models.plain_text import LONGEST, escaped
+from models.plain_text import escaped, shortened
 
 
 class ModelsError(Exception):
@@ -10,8 +10,7 @@ class ModelsError(Exception):
     """
 
     def __init__(self, message: str = "") -> None:
-        text = escaped(message)
-        super().__init__(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
+        super().__init__(shortened(escaped(message)))
 
 
 class ModelFolderError(ModelsError):

@@ -1,16 +1,23 @@
 """Picture files in, RGB pixels out: the one door through which pictures enter."""
 
+import contextlib
+import io
 import logging
+import math
 import struct
 import warnings
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from models.documents import heic_picture, is_heic, is_pdf, pdf_page
 from models.errors import PictureError
+from models.png_chunks import MAGIC, WithoutText
 
 RgbPicture = NDArray[np.uint8]
 """Pixels of one picture, (H, W, 3), red, green, blue, 0 to 255."""
@@ -20,6 +27,12 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
 """What Pillow's decoders raise on damaged files."""
+
+MOST_SIDE = 1_000_000
+"""Pixels. Pillow keeps an address for every row: of 63 million rows, half a gigabyte of them."""
+
+STRIP_PIXELS = 1_000_000
+"""Pixels that are converted at a time."""
 
 _logger = logging.getLogger(__name__)
 
@@ -48,13 +61,23 @@ def load_picture(path: Path, max_pixels: int = 64_000_000, *, page: int = 1) -> 
         raise PictureError(f"{path}: is not a file; give the path of a picture")
     start = _start(path)
     if is_pdf(start):
-        return np.array(_to_rgb(pdf_page(path, page, max_pixels)), dtype=np.uint8)
+        return _to_rgb(pdf_page(path, page, max_pixels))
     if is_heic(start):
-        return np.array(_to_rgb(heic_picture(path, max_pixels)), dtype=np.uint8)
-    with warnings.catch_warnings(), _open(path) as picture:
+        return _to_rgb(heic_picture(path, max_pixels))
+    with contextlib.ExitStack() as opened:
+        file: Path | IO[bytes] = path
+        if _is_png(start):
+            file = opened.enter_context(io.BufferedReader(_png(path)))
+        opened.enter_context(warnings.catch_warnings())
+        picture = opened.enter_context(_open(path, file))
         # As in `_open`: TIFF's decoder warns of a short file before it fails.
         warnings.simplefilter("ignore")
         width, height = picture.size
+        if max(width, height) > MOST_SIDE:
+            raise PictureError(
+                f"{path}: {width} x {height} is longer than the {MOST_SIDE} pixels a side that are "
+                "read; cut it into parts first"
+            )
         if width * height > max_pixels:
             raise PictureError(
                 f"{path}: {width} x {height} is {width * height / 1e6:.0f} megapixels, more than "
@@ -74,13 +97,26 @@ def _start(path: Path) -> bytes:
         ) from error
 
 
-def _open(path: Path) -> Image.Image:
+def _is_png(start: bytes) -> bool:
+    return start.startswith(MAGIC)
+
+
+def _png(path: Path) -> WithoutText:
+    try:
+        return WithoutText(path)
+    except OSError as error:
+        raise PictureError(
+            f"{path}: cannot be read ({error.strerror}); give another path"
+        ) from error
+
+
+def _open(path: Path, file: Path | IO[bytes]) -> Image.Image:
     """Read the header only; Pillow decodes pixels later, in `load`."""
     try:
         with warnings.catch_warnings():
             # Our own limit and errors give better messages than Pillow's warnings.
             warnings.simplefilter("ignore")
-            return Image.open(path, formats=FORMATS)
+            return Image.open(file, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureError(f"{path}: has too many pixels to read; make it smaller first") from error
     except UnidentifiedImageError as error:
@@ -99,36 +135,72 @@ def _decode(path: Path, picture: Image.Image) -> RgbPicture:
         raise PictureError(
             f"{path}: the picture is damaged or cut short ({_one_line(error)}); copy it again"
         ) from error
-    upright = _upright(path, picture)
+    turn = _orientation(path, picture)
     try:
-        return np.array(_to_rgb(upright), dtype=np.uint8)
+        rgb = _to_rgb(picture)
     except (ValueError, OSError) as error:  # a colour space that Pillow cannot convert
         raise PictureError(
-            f"{path}: its colours ({upright.mode}) cannot be read ({_one_line(error)}); "
+            f"{path}: its colours ({picture.mode}) cannot be read ({_one_line(error)}); "
             "save it as RGB"
         ) from error
+    # The decoded picture is given back before a turned copy is made.
+    picture.close()
+    return np.ascontiguousarray(_TURNS[turn](rgb)) if turn in _TURNS else rgb
 
 
-def _upright(path: Path, picture: Image.Image) -> Image.Image:
-    """Apply the EXIF rotation; a picture whose EXIF block is damaged stays as it is."""
+_TURNS: Mapping[int, Callable[[RgbPicture], RgbPicture]] = MappingProxyType(
+    {
+        2: lambda rgb: rgb[:, ::-1],
+        3: lambda rgb: rgb[::-1, ::-1],
+        4: lambda rgb: rgb[::-1],
+        5: lambda rgb: rgb.transpose(1, 0, 2),
+        6: lambda rgb: np.rot90(rgb, -1),
+        7: lambda rgb: rgb[::-1, ::-1].transpose(1, 0, 2),
+        8: lambda rgb: np.rot90(rgb, 1),
+    }
+)
+"""How stored pixels become upright, by EXIF 2.3's tag 0x0112."""
+
+
+def _orientation(path: Path, picture: Image.Image) -> int:
+    """The EXIF orientation; 1 for a picture whose EXIF block is damaged."""
     try:
-        return ImageOps.exif_transpose(picture)
+        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except (*_DECODE_ERRORS, TypeError, KeyError) as error:
         _logger.warning("%s: damaged EXIF block, rotation not applied (%s)", path, error)
-        return picture
+        return 1
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    """Convert any Pillow mode to RGB."""
-    if picture.mode == "RGB":
-        return picture
-    if picture.mode == "I" or picture.mode == "F" or picture.mode.startswith("I;16"):
-        return Image.fromarray(_to_8_bits(np.asarray(picture))).convert("RGB")
-    if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, _ground(layer))
+def _to_rgb(picture: Image.Image) -> RgbPicture:
+    """Pixels of any Pillow mode as RGB (H, W, 3), a strip at a time: no second copy is made."""
+    rgb = np.empty((picture.height, picture.width, 3), np.uint8)
+    rows = max(1, STRIP_PIXELS // picture.width)
+    starts = range(0, picture.height, rows)
+    is_deep = picture.mode in ("I", "F") or picture.mode.startswith("I;16")
+    ground = _ground_of(picture) if picture.has_transparency_data else ""
+    scale = None
+    if is_deep:
+        scale = _scale_of((_deep(_strip(picture, at, rows)) for at in starts), picture.mode)
+    for at in starts:
+        strip = _strip(picture, at, rows)
+        if scale is not None:
+            low, factor = scale
+            rgb[at : at + rows] = np.round((_deep(strip) - low) * factor)[..., None]
+        else:
+            rgb[at : at + rows] = np.asarray(_strip_to_rgb(strip, ground))
+    return rgb
+
+
+def _strip(picture: Image.Image, at: int, rows: int) -> Image.Image:
+    return picture.crop((0, at, picture.width, min(at + rows, picture.height)))
+
+
+def _strip_to_rgb(strip: Image.Image, ground: str) -> Image.Image:
+    if strip.mode != "RGB" and ground:
+        layer = strip.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, ground)
         return Image.alpha_composite(paper, layer).convert("RGB")
-    return picture.convert("RGB")
+    return strip if strip.mode == "RGB" else strip.convert("RGB")
 
 
 LIGHT = 200
@@ -138,14 +210,10 @@ SAMPLES = 512
 """Pixels a side that are looked at for it."""
 
 
-def _ground(layer: Image.Image) -> str:
-    """White paper, or black where nothing but light things are drawn on nothing.
-
-    layer: RGBA.
-    """
-    width, height = layer.size
-    samples = (min(width, SAMPLES), min(height, SAMPLES))
-    pixels = np.asarray(layer.resize(samples, Image.Resampling.NEAREST))
+def _ground_of(picture: Image.Image) -> str:
+    """White paper, or black where nothing but light things are drawn on nothing."""
+    samples = (min(picture.width, SAMPLES), min(picture.height, SAMPLES))
+    pixels = np.asarray(picture.resize(samples, Image.Resampling.NEAREST).convert("RGBA"))
     drawn = pixels[pixels[..., 3] > 127]
     if not len(drawn) or len(drawn) == pixels[..., 3].size:
         return "white"
@@ -153,21 +221,24 @@ def _ground(layer: Image.Image) -> str:
     return "black" if darkest >= LIGHT else "white"
 
 
-def _to_8_bits(gray: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Scale deep gray values, (H, W), to 0..255.
+def _deep(strip: Image.Image) -> NDArray[np.float64]:
+    return np.asarray(np.nan_to_num(np.asarray(strip).astype(np.float64)))
+
+
+def _scale_of(strips: Iterable[NDArray[np.float64]], mode: str) -> tuple[float, float]:
+    """What is taken from deep gray values, and by what they are then multiplied, for 0..255.
 
     16-bit values keep their absolute brightness (a dark picture must stay dark for the quality
     gate); only values that fit no known range are stretched between their extremes.
     """
-    values = np.nan_to_num(gray.astype(np.float64))
-    low, high = float(values.min()), float(values.max())
-    if low >= 0 and high <= 1 and np.issubdtype(gray.dtype, np.floating):
-        scaled = values * 255
-    elif low >= 0 and high <= 65535 and np.issubdtype(gray.dtype, np.integer):
-        scaled = values / 257
-    else:
-        scaled = (values - low) * (255 / max(high - low, 1e-12))
-    return np.round(scaled).astype(np.uint8)
+    low, high = math.inf, -math.inf
+    for values in strips:
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+    if low >= 0 and high <= 1 and mode == "F":
+        return 0.0, 255.0
+    if low >= 0 and high <= 65535 and mode != "F":
+        return 0.0, 1 / 257
+    return low, 255 / max(high - low, 1e-12)
 
 
 def _one_line(error: BaseException) -> str:

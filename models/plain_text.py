@@ -4,8 +4,8 @@ A tensor, a key or a file can have any name. Printed raw it could move the curso
 or hide what stands before it.
 """
 
-LONGEST = 2000
-"""Characters of a message; nobody listens to more."""
+LONGEST = 12_000
+"""Characters of a message: more than any path, and far less than what a hostile name can have."""
 
 
 def escaped(text: str) -> str:
@@ -17,5 +17,11 @@ def escaped(text: str) -> str:
 
 def one_line(text: str) -> str:
     """A message as one line: line breaks become spaces, what does not print is escaped."""
-    line = escaped(" ".join(text.split()))
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+    return shortened(escaped(" ".join(text.split())))
+
+
+def shortened(text: str) -> str:
+    """A message of bearable length; of a longer one the middle is left out: the way out is last."""
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST // 2]}…{text[-LONGEST // 2 :]}"

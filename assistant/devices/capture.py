@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from assistant.devices.streams import is_address, without_password
 from assistant.errors import CameraError
+from assistant.seeing.frame_faults import CutFinder
 from models.errors import ModelsError
 from models.pictures import load_picture
 
@@ -127,6 +128,7 @@ class VideoCapture:
         self._opened = opened
         self._last: NDArray[np.uint8] | None = None
         self._seconds_per_frame = seconds_per_frame
+        self._cut = CutFinder()
         self._next_s = time.monotonic()
 
     def read(self) -> NDArray[np.uint8] | None:
@@ -143,6 +145,8 @@ class VideoCapture:
         rgb = np.asarray(bgr[:, :, ::-1], np.uint8, order="C")
         if self._seconds_per_frame:
             self._last = rgb
+        elif self._cut.is_cut(rgb):
+            return None
         return rgb
 
     def close(self) -> None:

@@ -2,11 +2,12 @@
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assistant.errors import BarcodeError
-from assistant.seeing.pixels import luminance, shrunk, striped
+from assistant.seeing.pixels import luminance, refitted, shrunk, striped
 from assistant.seeing.text import Point
 from models.pictures import RgbPicture
 
@@ -14,6 +15,21 @@ Box = tuple[Point, Point, Point, Point]
 
 LOCATED_SIDE = 1280
 """Pixels of the longer side on which codes that cannot be read are looked for."""
+
+THIN = 0.05
+"""Thickness in parts of its length below which stripes were read on a line or two."""
+
+AGAIN, LEAST_VIEWS = (0.5, 0.75, 1.5, 2.0), 2
+"""Sizes in which a doubtful code is looked for again, and in how many views it must be read."""
+
+MUCH = 2.5
+"""How many times as thick a reading must be to outdo another one of the same stripes."""
+
+MOST_SIDE = 4000
+"""Pixels of the longer side of an enlarged view."""
+
+NEAR = 0.5
+"""Parts of a code's length within which two readings are of the same stripes."""
 
 NEAR_ENOUGH = 0.6
 """Length of a code in parts of the picture's shorter side: one that size is read even if it is
@@ -39,6 +55,11 @@ class Barcode:
         return sum(x for x, _ in self.box) / 4, sum(y for _, y in self.box) / 4
 
     @property
+    def is_striped(self) -> bool:
+        """True for stripes, False for a code that fills a square."""
+        return not re.search("qr|matrix|aztec|pdf|maxi|micro", self.kind, re.IGNORECASE)
+
+    @property
     def is_product(self) -> bool:
         """True for the number of an article in a shop."""
         return self.kind in ("EAN-13", "EAN-8", "UPC-A", "UPC-E")
@@ -47,12 +68,65 @@ class Barcode:
 def read_barcodes(rgb: RgbPicture) -> tuple[Barcode, ...]:
     """Read every code of a picture (H, W, 3), product codes first.
 
+    Where stripes were read on hardly more than one line, their check figure may be right by
+    chance: the picture is looked at in other sizes, and what was read on many lines wins.
+
     Raises:
         BarcodeError: the reader is missing or failed.
     """
-    codes = (_barcode(each) for each in _found(rgb) if each.valid and each.text.strip())
-    unique = {(code.kind, code.text): code for code in codes}
-    return tuple(sorted(unique.values(), key=lambda code: not code.is_product))
+    views = [_read_in(rgb, 1.0)]
+    if not all(map(_is_plausible, views[0])):
+        longest = max(rgb.shape[:2])
+        views += [_read_in(rgb, scale) for scale in AGAIN if scale * longest <= MOST_SIDE]
+    unique: dict[tuple[str, str], Barcode] = {}
+    for code in (code for view in views for code in view):
+        known = unique.get((code.kind, code.text))
+        if known is None or _thickness(code.box) > _thickness(known.box):
+            unique[code.kind, code.text] = code
+    kept = [code for code in unique.values() if _is_sure(code, unique.values(), views)]
+    return tuple(sorted(kept, key=lambda code: not code.is_product))
+
+
+def _read_in(rgb: RgbPicture, scale: float) -> list[Barcode]:
+    """The codes that are read in a picture shrunk or enlarged, with boxes of the picture itself."""
+    height, width = rgb.shape[:2]
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    seen = rgb if scale == 1 else refitted(rgb, *size)
+    codes = [_barcode(each) for each in _found(seen) if each.valid and each.text.strip()]
+    return [replace(code, box=_scaled(code.box, 1 / scale)) for code in codes]
+
+
+def _is_sure(code: Barcode, codes: Collection[Barcode], views: Sequence[Sequence[Barcode]]) -> bool:
+    """True for a plausible code; for others, if two views agree and nothing else stands there."""
+    others = [other for other in codes if other.text != code.text and other.is_striped]
+    if _is_plausible(code):
+        # Of two readings of the same stripes, the one on far more lines is right.
+        return not code.is_striped or not any(
+            _thickness(other.box) > MUCH * _thickness(code.box) and _touch(other.box, code.box, 0.0)
+            for other in others
+        )
+    rivals = [other for other in others if _touch(code.box, other.box, NEAR)]
+    seen = sum(any(each.text == code.text for each in view) for view in views)
+    return not rivals and seen >= LEAST_VIEWS
+
+
+def _is_plausible(code: Barcode) -> bool:
+    """False for stripes that were read on a line or two of their length."""
+    return not code.is_striped or _thickness(code.box) >= THIN * _length(code.box)
+
+
+def _thickness(box: Box) -> float:
+    return min(math.dist(box[0], box[1]), math.dist(box[1], box[2]))
+
+
+def _touch(one: Box, other: Box, near: float) -> bool:
+    """True if the upright rectangles around two boxes meet, with a part of their length around."""
+    reach = near * _length(one)
+    for axis in (0, 1):
+        ours, theirs = [corner[axis] for corner in one], [corner[axis] for corner in other]
+        if max(ours) + reach < min(theirs) or max(theirs) + reach < min(ours):
+            return False
+    return True
 
 
 def locate_code(rgb: RgbPicture) -> Box | None:
@@ -72,9 +146,7 @@ def locate_code(rgb: RgbPicture) -> Box | None:
         boxes.append((stripes[0], stripes[1], stripes[2], stripes[3]))
     if not boxes:
         return None
-    scale = rgb.shape[1] / small.shape[1]
-    a, b, c, d = ((x * scale, y * scale) for x, y in max(boxes, key=_length))
-    return a, b, c, d
+    return _scaled(max(boxes, key=_length), rgb.shape[1] / small.shape[1])
 
 
 def nearness(box: Box, width: int, height: int) -> float:
@@ -103,6 +175,11 @@ def _found(rgb: RgbPicture) -> list[Any]:
 
 def _is_vague(kind: str) -> bool:
     return "matrix" in kind.lower()
+
+
+def _scaled(box: Box, scale: float) -> Box:
+    a, b, c, d = ((x * scale, y * scale) for x, y in box)
+    return a, b, c, d
 
 
 def _length(box: Box) -> float:

@@ -12,6 +12,14 @@ MOST_REPEATS = 25
 """Equal frames in a row; a sensor's noise makes no two equal, a dead driver repeats the last."""
 
 
+COLUMNS = 160
+LEAST_FILLED = 1 / 24
+"""Part of the rows that must be those of the frame before."""
+
+LEAST_DIFFERENT = 3
+"""Frames that shared no row with the one before, which tells a sensor."""
+
+
 class Fault(enum.Enum):
     """What is wrong with the frames; the value holds the cause and the way out."""
 
@@ -39,6 +47,38 @@ class FaultFinder:
         if self._repeats >= MOST_REPEATS and not self._still:
             return Fault.REPEATED
         return None
+
+
+class CutFinder:
+    """Finds the frames of one live source whose end got lost on the way.
+
+    The decoder fills what is missing with the frame before, so exactly as no sensor sees it again.
+    Frames are given in the order in which they come, none left out. A source whose frames rightly
+    share rows, such as a shown screen, is never doubted.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a frame."""
+        self._before: RgbPicture | None = None
+        self._different = 0
+
+    def is_cut(self, rgb: RgbPicture) -> bool:
+        """True for a frame (H, W, 3) that begins anew and ends as the one before it."""
+        # A part of the columns is enough to tell the rows.
+        seen = rgb[:, :: max(1, rgb.shape[1] // COLUMNS)].copy()
+        before, self._before = self._before, seen
+        if before is None or before.shape != seen.shape:
+            return False
+        same = (seen == before).all(axis=(1, 2))
+        filled = len(same) if same.all() else int(np.argmin(same[::-1]))
+        if not same.any():
+            self._different += 1
+            return False
+        is_cut = LEAST_FILLED * len(same) <= filled < len(same) and not same[:-filled].any()
+        is_cut = is_cut and self._different >= LEAST_DIFFERENT
+        if not is_cut:
+            self._different = 0
+        return is_cut
 
 
 def is_green(rgb: RgbPicture) -> bool:

@@ -6,11 +6,16 @@ right edge. The difference used here is what the columns hold: running text on b
 gap is read column by column, everything else by rows.
 """
 
+import functools
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.seeing.baselines import Baselines, Floats, baselines
 from assistant.seeing.text import TextLine
 
 PROSE_LETTERS = 12
@@ -19,6 +24,17 @@ PROSE_LETTERS = 12
 LEAST_COLUMN_ROWS = 3
 MOST_CROSSING = 0.25
 """Part of the lines that may lie across a gap between columns: headings over both of them."""
+
+
+LEANS = (0.0, *(sign * step / 50 for step in range(1, 8) for sign in (1, -1)))
+"""Pixels sideways for each one down, by which the gaps between columns may lean."""
+
+MOST_ROUNDS = 4
+SURELY = 0.3
+"""Parts of a line's height that two pieces may stand apart to be surely in one row."""
+
+TALL = 1.5
+"""Height in parts of the width from which a box holds text that runs up or down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +70,7 @@ class _Placed:
     right: float
     top: float
     bottom: float
+    runs_across: bool = False
 
     @property
     def height(self) -> float:
@@ -63,13 +80,25 @@ class _Placed:
 def reading_order(lines: Sequence[TextLine]) -> tuple[Paragraph, ...]:
     """Order lines as a person reads them.
 
-    Pages turned by any angle are turned upright first, by the direction of most lines.
+    Pages turned by any angle are turned upright first, by the direction of most lines, and pages
+    that curl or are seen from the side are laid flat.
     """
-    return tuple(
-        paragraph
-        for column in _columns(_upright(lines))
-        for paragraph in _paragraphs(_rows(column))
-    )
+    return _kept(tuple(lines))
+
+
+@functools.lru_cache(maxsize=4)
+def _kept(lines: tuple[TextLine, ...]) -> tuple[Paragraph, ...]:
+    # Every question about a picture asks for the order of the same lines.
+    return order_of(lines)
+
+
+def order_of(lines: Sequence[TextLine]) -> tuple[Paragraph, ...]:
+    """As `reading_order`, worked out anew: the pieces are these very lines, not equal ones."""
+    placed = _upright(lines)
+    groups = _columns(_squared([line for line in placed if not line.runs_across]))
+    # What runs up or down at the margin is read last, each piece by itself.
+    groups += [[line] for line in placed if line.runs_across]
+    return tuple(paragraph for group in groups for paragraph in _paragraphs(_rows(group)))
 
 
 def page_text(paragraphs: Iterable[Paragraph]) -> str:
@@ -83,18 +112,78 @@ def rows_of(paragraphs: Iterable[Paragraph]) -> tuple[Row, ...]:
 
 
 def _upright(lines: Sequence[TextLine]) -> list[_Placed]:
+    """Lines where they would stand if the page were upright and flat."""
     if not lines:
         return []
+    laid = [line if line.flat_box is None else replace(line, box=line.flat_box) for line in lines]
     # Long lines tell the direction best; the boxes of short words are as good as square.
-    by_width = sorted(lines, key=lambda line: math.dist(line.box[0], line.box[1]))
+    by_width = sorted(laid, key=lambda line: math.dist(line.box[0], line.box[1]))
     turned_by = _direction(by_width[len(lines) // 2 :])
     cosine, sine = math.cos(turned_by), math.sin(turned_by)
+    turned = np.array([[(x * cosine + y * sine, y * cosine - x * sine) for x, y in line.box]
+                       for line in laid])  # fmt: skip
+    starts, ends = (turned[:, 0] + turned[:, 3]) / 2, (turned[:, 1] + turned[:, 2]) / 2
+    across = [_runs_across(line, turned_by) for line in laid]
+    told = [number for number, is_across in enumerate(across) if not is_across]
+    heights = np.array([laid[number].height for number in told])
+    page = _baselines(starts[told], ends[told], heights)
+    starts[:, 1], ends[:, 1] = page.flat(*starts.T), page.flat(*ends.T)
     placed = []
-    for line in lines:
-        xs = [x * cosine + y * sine for x, y in line.box]
-        ys = [y * cosine - x * sine for x, y in line.box]
-        placed.append(_Placed(line, min(xs), max(xs), min(ys), max(ys)))
+    for number, line in enumerate(lines):
+        corners, middle = turned[number], (starts[number, 1] + ends[number, 1]) / 2
+        if across[number]:
+            low, high = corners.min(axis=0), corners.max(axis=0)
+            placed.append(_Placed(line, low[0], high[0], low[1], high[1], True))
+            continue
+        left, right = float(corners[:, 0].min()), float(corners[:, 0].max())
+        half = (math.dist(corners[0], corners[3]) + math.dist(corners[1], corners[2])) / 4
+        placed.append(_Placed(line, left, right, middle - half, middle + half))
     return placed
+
+
+def _baselines(starts: Floats, ends: Floats, heights: Floats) -> Baselines:
+    """The baselines of a page from the ends (N, 2) of its pieces of text, and their heights (N,).
+
+    Short pieces far apart tell little of what lies between them. So those that surely stand side
+    by side are taken for one line, which tells more, until nothing changes.
+    """
+    both = np.concatenate([starts, ends])
+    line_of = np.arange(len(starts))
+    page = baselines(both, np.tile(line_of, 2))
+    for _ in range(MOST_ROUNDS):
+        before = line_of
+        line_of = _side_by_side_in(page, starts, ends, heights)
+        if np.array_equal(line_of, before):
+            break
+        page = baselines(both, np.tile(line_of, 2))
+    return page
+
+
+def _side_by_side_in(
+    page: Baselines, starts: Floats, ends: Floats, heights: Floats
+) -> NDArray[np.intp]:
+    """For each piece the number of its line, where the nearest ones of two rows fit best."""
+    first, last = page.flat(*starts.T), page.flat(*ends.T)
+    line_of = np.arange(len(starts))
+    for number in np.argsort(starts[:, 0]):
+        right = np.flatnonzero(starts[:, 0] > ends[number, 0])
+        if not len(right):
+            continue
+        apart = np.abs(first[right] - last[number])
+        near = right[apart < SURELY * np.minimum(heights[right], heights[number])]
+        if len(near):
+            nearest = near[np.argmin(starts[near, 0])]
+            line_of[line_of == line_of[nearest]] = line_of[number]
+    return np.unique(line_of, return_inverse=True)[1]
+
+
+def _runs_across(line: TextLine, direction: float) -> bool:
+    """True for text that runs up or down beside the other lines, as at the margin of a page."""
+    off = abs(math.remainder(line.angle - direction, math.pi))
+    width = math.dist(line.box[0], line.box[1])
+    # Two high figures may be as narrow as that, upright.
+    is_tall = line.height > TALL * width and len(line.text.strip()) > 2
+    return off > math.pi / 4 or is_tall
 
 
 def _direction(lines: Sequence[TextLine]) -> float:
@@ -109,9 +198,10 @@ def _direction(lines: Sequence[TextLine]) -> float:
 
 def _columns(lines: list[_Placed]) -> list[list[_Placed]]:
     """Split into groups to be read one after the other, each of them by rows."""
-    gap = _best_gap(lines)
-    if gap is None:
+    found = _best_gap(lines)
+    if found is None:
         return [lines] if lines else []
+    gap = found[2]
     across = sorted((line for line in lines if line.left < gap < line.right), key=_middle)
     ordered: list[list[_Placed]] = []
     rest = [line for line in lines if not line.left < gap < line.right]
@@ -139,26 +229,53 @@ def _joined(groups: list[list[_Placed]], across: list[_Placed]) -> list[list[_Pl
     return joined
 
 
-def _best_gap(lines: list[_Placed]) -> float | None:
-    """The x between two columns of running text that fewest lines cross, or None."""
+def _best_gap(lines: list[_Placed]) -> tuple[float, int, float] | None:
+    """The gap between two columns of running text that fewest lines cross, or None.
+
+    Returns how bad it is, how many lines cross it, and its x.
+    """
     if len(lines) < 2 * LEAST_COLUMN_ROWS:
         return None
     least_width = statistics.median(line.height for line in lines) / 2
-    best: tuple[float, float] | None = None
-    for start in {line.right for line in lines}:
-        following = [line.left for line in lines if line.left > start]
-        if not following or min(following) - start < least_width:
-            continue
-        gap = (start + min(following)) / 2
-        crossing = sum(line.left < gap < line.right for line in lines)
+    lefts = np.sort([line.left for line in lines])
+    rights = np.sort([line.right for line in lines])
+    begins = np.unique(rights)
+    following = np.searchsorted(lefts, begins, side="right")
+    begins, ends = begins[following < len(lefts)], lefts[following[following < len(lefts)]]
+    gaps = ((begins + ends) / 2)[ends - begins >= least_width]
+    on_left = np.searchsorted(rights, gaps, side="right")
+    on_right = len(lines) - np.searchsorted(lefts, gaps, side="left")
+    crossing = len(lines) - on_left - on_right
+    scores = crossing - np.minimum(on_left, on_right) / len(lines)
+    for at in np.argsort(scores, kind="stable"):
+        gap = float(gaps[at])
         left = [line for line in lines if line.right <= gap]
         right = [line for line in lines if line.left >= gap]
-        if crossing > MOST_CROSSING * len(lines) or not _side_by_side(left, right):
-            continue
-        score = crossing - min(len(left), len(right)) / len(lines)
-        if best is None or score < best[0]:
-            best = (score, gap)
-    return None if best is None else best[1]
+        if crossing[at] <= MOST_CROSSING * len(lines) and _side_by_side(left, right):
+            return float(scores[at]), int(crossing[at]), gap
+    return None
+
+
+def _squared(lines: list[_Placed]) -> list[_Placed]:
+    """Lines moved sideways so that the gap between columns stands upright.
+
+    On a page that is seen from the side, lines lean one way and columns another.
+    """
+    if len(lines) < 2 * LEAST_COLUMN_ROWS or not _is_prose(lines):
+        return lines
+    best: tuple[float, list[_Placed]] | None = None
+    for lean in LEANS:
+        moved = [_moved(line, -lean * _middle(line)) for line in lines] if lean else lines
+        gap = _best_gap(moved)
+        if gap is not None and (best is None or gap[0] < best[0] - 0.5):
+            best = (gap[0], moved)
+        if best is not None and best[0] < 0:
+            break
+    return lines if best is None else best[1]
+
+
+def _moved(line: _Placed, by: float) -> _Placed:
+    return replace(line, left=line.left + by, right=line.right + by)
 
 
 def _side_by_side(left: list[_Placed], right: list[_Placed]) -> bool:

@@ -4,11 +4,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from assistant.errors import OcrError
+from assistant.seeing.evening import evened
+from assistant.seeing.flattening import flat_page, print_of
+from assistant.seeing.gaps import read_apart
 from assistant.seeing.ocr_files import checked_models
 from assistant.seeing.page_boxes import (
     Box,
@@ -25,6 +29,7 @@ from assistant.seeing.page_boxes import (
 from assistant.seeing.pieces import PieceReader, Reading
 from assistant.seeing.second_look import SecondLook
 from assistant.seeing.text import TextLine, TextPart, Unread, never
+from assistant.seeing.wording import plain_width
 from models.pictures import RgbPicture
 from models.system_errors import MORE_MEMORY, is_out_of_memory
 
@@ -101,7 +106,14 @@ class RapidOcrReader:
         self.load()
         began = time.monotonic()
         try:
-            yield from self._read_parts(rgb, began + limit_s, cancelled)
+            found = print_of(rgb)
+            lit = evened(rgb) if found.is_page else rgb
+            page = flat_page(lit, found)
+            seen = lit if page is None else page.rgb
+            for part in self._read_parts(seen, began + limit_s, cancelled):
+                lines = tuple(read_apart(seen, part.lines, self._read_crops))
+                part = replace(part, lines=lines)
+                yield part if page is None else page.part(part)
         except Exception as error:  # it raises its own and onnxruntime's bare exceptions
             if is_out_of_memory(error):
                 raise OcrError("there is not enough memory to read text", MORE_MEMORY) from error
@@ -205,6 +217,11 @@ class RapidOcrReader:
         over = pieces.recognize([np.rot90(crop, 2).copy() for crop in crops])
         margin = LONE_MARGIN * len(crops) if len(crops) <= LONE else 0.0
         return sum(score for _, score in over) > upright + margin
+
+    def _read_crops(self, crops: Sequence[Any]) -> list[tuple[str, float]]:
+        bgr = [np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops]
+        found = PieceReader(self._engine).recognize(bgr)
+        return [(plain_width(text), score) for text, score in found]
 
     def _start(self) -> Any:
         # The package configures a coloured console handler at import and at start.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.seeing.layout import reading_order
+from assistant.seeing.layout import order_of
 from assistant.seeing.text import Point, TextLine
 
 Box = NDArray[np.float64]
@@ -93,7 +93,7 @@ def in_reading_order(boxes: Sequence[Box]) -> list[list[int]]:
         for box in boxes
     ]
     index = {id(line): number for number, line in enumerate(lines)}
-    pages = (row.pieces for paragraph in reading_order(lines) for row in paragraph.rows)
+    pages = (row.pieces for paragraph in order_of(lines) for row in paragraph.rows)
     return [[index[id(piece)] for piece in pieces] for pieces in pages]
 
 

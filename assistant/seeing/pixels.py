@@ -3,6 +3,8 @@
 All pictures are (H, W, 3) RGB unless said otherwise.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +129,72 @@ def laid_over(ours: Floats, theirs: Floats, within: float) -> NDArray[np.bool_]:
     if matrix is None or not 0.3 < float(np.hypot(matrix[0, 0], matrix[1, 0])) < 3.3:
         return np.zeros(len(ours), np.bool_)
     return np.asarray(fits, np.bool_).ravel()
+
+
+def gray(rgb: RgbPicture) -> NDArray[np.uint8]:
+    """The brightness of a picture, (H, W)."""
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def refitted(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
+    """Values (H, W) or (H, W, C) at another size; means where it is smaller."""
+    smaller = width * height < pixels.shape[0] * pixels.shape[1]
+    way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC if pixels.ndim == 3 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=way), pixels.dtype)
+
+
+def stretched(corners: Floats, width: int, height: int) -> Floats:
+    """Values (H, W) spread so that their outermost ones lie on the outermost pixels."""
+    steps = (width - 1) / (corners.shape[1] - 1), (height - 1) / max(corners.shape[0] - 1, 1) or 1.0
+    spread = np.array([[steps[0], 0, 0], [0, steps[1], 0]])
+    return np.asarray(
+        cv2.warpAffine(
+            corners, spread, (width, height), flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.float32,
+    )  # fmt: skip
+
+
+def fetched(rgb: RgbPicture, x: Floats, y: Floats) -> RgbPicture:
+    """The pixels of a picture that lie at places, each (H, W); edges go on beyond the edge."""
+    return np.asarray(
+        cv2.remap(rgb, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
+
+
+def inked(levels: NDArray[np.uint8], darker: float, around: int) -> NDArray[np.uint8]:
+    """1 where a place (H, W) is darker than a part of the light so many pixels around it."""
+    light = cv2.blur(levels, (around, around)).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(levels, (3, 3), 0) < darker * light, np.uint8)
+
+
+def specks(ink: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The connected pieces of ink (H, W; 0 or 1), (N, 5): left, top, width, height, pixels."""
+    _, _, found, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    return np.asarray(found[1:], np.int64)
+
+
+def ground(levels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The brightest around each place (H, W), so many pixels wide: paper without its print."""
+    return np.asarray(
+        cv2.morphologyEx(levels, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8)), np.uint8
+    )
+
+
+def straightened(rgb: RgbPicture, corners: Floats, width: int, height: int) -> RgbPicture:
+    """The place between four corners, (4, 2) from the left top on, as a picture of its own."""
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    turn = cv2.getPerspectiveTransform(np.asarray(corners, np.float32), target)
+    return np.asarray(
+        cv2.warpPerspective(rgb, turn, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
+
+
+def sides_of(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """1 or 0 on either side of the level that parts a place (H, W) best (Otsu), specks left out."""
+    _, sides = cv2.threshold(cv2.medianBlur(levels, 3), 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    return np.asarray(sides, np.uint8)
 
 
 def gaps_closed(bgr: NDArray[np.uint8], width: int, *, dark: bool) -> NDArray[np.uint8]:

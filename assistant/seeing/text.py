@@ -23,11 +23,13 @@ class TextLine:
     box:        four corners (x, y) in pixels of the picture, in reading direction: left top,
                 right top, right bottom, left bottom.
     confidence: 0 to 1.
+    flat_box:   the corners on the paper when it is laid flat, if the picture shows it bent.
     """
 
     text: str
     box: tuple[Point, Point, Point, Point]
     confidence: float
+    flat_box: tuple[Point, Point, Point, Point] | None = None
 
     @property
     def is_sure(self) -> bool:

@@ -456,7 +456,9 @@ def careful(answer: Answer) -> Answer:
         return answer
     if answer.note(NoteKind.HARD_TO_READ) or answer.note(NoteKind.UNVERIFIED):
         return answer
-    return dataclasses.replace(answer, notes=(*answer.notes, Note(NoteKind.UNVERIFIED)))
+    # What was read stands in the text; the doubt is whether it is what was asked for.
+    note = Note(NoteKind.UNVERIFIED, "read" if answer.evidence else "")
+    return dataclasses.replace(answer, notes=(*answer.notes, note))
 
 
 def _tells_nothing(piece: Answer) -> bool:

@@ -26,6 +26,7 @@ OPENINGS = {
 """What stands before an answer, in this order."""
 
 UNVERIFIED = "I could not find these figures in the text, so have somebody check them."
+TO_BE_CHECKED = "Have somebody check it."
 HARD_TO_READ = "It is hard to read; have somebody check it."
 NO_TEXT = (
     "I can't tell: I find no text in this picture. Move closer, or turn the page to the light."
@@ -128,8 +129,8 @@ def _sentence(note: Note, answer: Answer) -> str:
             return EMPTY
         case Note(NoteKind.AMBIGUOUS, what):
             return f"I read it as it stands: {AMBIGUOUS[what]}."
-        case Note(NoteKind.UNVERIFIED):
-            return UNVERIFIED
+        case Note(NoteKind.UNVERIFIED, where):
+            return TO_BE_CHECKED if where else UNVERIFIED
         case Note(NoteKind.HARD_TO_READ, count):
             return f"{count} lines are hard to read." if count else HARD_TO_READ
         case Note(NoteKind.CUT_OFF, edge):

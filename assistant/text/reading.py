@@ -14,6 +14,9 @@ Unit = Literal["line", "sentence", "word"]
 HEADING_SIZE = 1.25
 """Times the usual height of letters."""
 
+LEAST_PART = 5
+"""Letters of a word that is looked for within longer ones; shorter ones stand in too many."""
+
 _SPOKEN_SIGNS = {
     " ": "space", ".": "dot", ",": "comma", "-": "dash", "/": "slash", ":": "colon", "@": "at",
     "_": "underscore", "+": "plus", "#": "hash", "&": "and", "'": "apostrophe", "(": "open bracket",
@@ -139,7 +142,7 @@ class Reading:
         pattern = re.compile(
             r"\b" + r"\s+".join(map(re.escape, words.split())) + r"(?!\w)", re.IGNORECASE
         )
-        found = list(pattern.finditer(self.text))
+        found = list(pattern.finditer(self.text)) or self._run_together(words.lower().split())
         if not found:
             raise UsageError(f"I do not find {words.strip()} in the text")
         after = -1 if self._here is None else self._here.end
@@ -156,6 +159,15 @@ class Reading:
                 self._here, self._spoken_to = span, span.start
                 return True
         return False
+
+    def _run_together(self, wanted: Sequence[str]) -> list[re.Match[str]]:
+        """Words that hold the wanted one at one of their ends: NOPARKING holds parking."""
+        if len(wanted) != 1 or len(wanted[0]) < LEAST_PART:
+            return []
+        printed = re.finditer(r"[^\W\d_]+", self.text)
+        lower = ((each, each[0].lower()) for each in printed)
+        word = wanted[0]
+        return [each for each, text in lower if text.startswith(word) or text.endswith(word)]
 
     def rest(self) -> Place:
         """Everything from here on; the place moves to the end."""

@@ -1,6 +1,8 @@
 """Every kind of picture file becomes upright RGB, and every bad one a one-line error."""
 
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -225,3 +227,54 @@ def test_missing_folder_text_and_empty(tmp_path: Path) -> None:
     ):
         with pytest.raises(PictureError, match=words):
             load_picture(path)
+
+
+@pytest.mark.parametrize("shape", [(1, 2_000_000), (2_000_000, 1)])
+def test_a_picture_of_one_endless_row_is_refused_before_decoding(
+    tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    path = tmp_path / "thin.png"
+    path.write_bytes(png_header(*shape))
+    with pytest.raises(PictureError, match="pixels a side"):
+        load_picture(path)
+
+
+def with_text(png: bytes, text: bytes) -> bytes:
+    """A PNG with chunks before and behind its pixels."""
+    return png[:33] + text + png[33:-12] + text + png[-12:]
+
+
+def test_text_in_a_png_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "text.png"
+    Image.fromarray(QUADRANTS).save(path)
+    bomb = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(200_000_000), 9))
+    path.write_bytes(with_text(path.read_bytes(), bomb + chunk(b"tEXt", b"Title\0x") * 3))
+    np.testing.assert_array_equal(load_picture(path), QUADRANTS)
+
+
+def test_a_png_of_endless_parts_or_wrong_lengths_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "parts.png"
+    Image.fromarray(QUADRANTS).save(path)
+    good = path.read_bytes()
+    path.write_bytes(with_text(good, chunk(b"tEXt", b"") * 100_001))
+    with pytest.raises(PictureError, match="too many parts"):
+        load_picture(path)
+    path.write_bytes(with_text(good, b"\x7f\xff\xff\xfftEXt"))
+    with pytest.raises(PictureError):
+        load_picture(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16", "1"])
+def test_sixty_megapixels_need_no_more_than_600_mb(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "large.png"
+    Image.new(mode, (8000, 7900)).save(path, compress_level=1)
+    code = (
+        "import resource, sys; from pathlib import Path; from models.pictures import load_picture\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak(); load_picture(Path(sys.argv[1])); print((peak() - before) / 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) < 600

@@ -1,5 +1,8 @@
 """Barcodes drawn by the library's own writer, spoilt in the ways of a camera."""
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -8,6 +11,7 @@ import pytest
 import zxingcpp
 
 from assistant.seeing.barcode import normalized, read_barcodes
+from models.pictures import load_picture
 
 
 def drawn(text: str, kind: str, size: int = 3) -> Any:
@@ -54,6 +58,59 @@ def test_products_come_first_and_nothing_twice() -> None:
     for top, code in ((0, drawn("hello", "QRCode")), (350, drawn("4006381333931", "EAN13", 2))):
         both[top : top + code.shape[0], : code.shape[1]] = code
     assert [code.text for code in read_barcodes(both)] == ["4006381333931", "hello"]
+
+
+def cases_of(data_dir: Path) -> list[tuple[Path, str]]:
+    """The public sample pictures and what stands in their codes."""
+    lines = (data_dir / "reports/cases.jsonl").read_text(encoding="utf-8").splitlines()
+    cases = [json.loads(each) for each in lines if each.strip()]
+    return [
+        (data_dir / "reports" / case["picture"], case["must"][0])
+        for case in cases
+        if case["picture"].startswith("zxing_")
+    ]
+
+
+@pytest.mark.weights
+def test_public_samples_are_read_right_in_every_direction(data_dir: Path) -> None:
+    cases = cases_of(data_dir)
+    assert cases
+    for path, expected in cases:
+        rgb = load_picture(path)
+        for quarters in range(4):
+            found = read_barcodes(np.ascontiguousarray(np.rot90(rgb, quarters)))
+            assert [code.text for code in found] == [expected]
+
+
+def hit(text: str, top: int, bottom: int) -> Any:
+    """What the library reports of a code between two rows of the picture."""
+
+    def corner(x: int, y: int) -> Any:
+        return SimpleNamespace(x=x, y=y)
+
+    place = SimpleNamespace(
+        top_left=corner(10, top), top_right=corner(210, top),
+        bottom_right=corner(210, bottom), bottom_left=corner(10, bottom),
+    )  # fmt: skip
+    return SimpleNamespace(format="EAN-13", text=text, valid=True, position=place)
+
+
+def read_of(monkeypatch: pytest.MonkeyPatch, views: dict[int, list[Any]]) -> list[str]:
+    """What is told of a picture 400 wide whose views, by their widths, give these hits."""
+    monkeypatch.setattr(zxingcpp, "read_barcodes", lambda bgr, **_: views.get(bgr.shape[1], []))
+    return [code.text for code in read_barcodes(np.zeros((300, 400, 3), np.uint8))]
+
+
+def test_a_hit_on_one_line_loses_to_one_on_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong, right = hit("7034759003930", 20, 22), hit("5030159003930", 5, 60)
+    assert read_of(monkeypatch, {400: [wrong], 600: [wrong], 800: [right]}) == ["5030159003930"]
+
+
+def test_a_hit_on_one_line_alone_must_be_seen_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    thin = hit("5030159003930", 20, 22)
+    assert read_of(monkeypatch, {400: [thin]}) == []
+    assert read_of(monkeypatch, {400: [thin], 600: [thin]}) == ["5030159003930"]
+    assert read_of(monkeypatch, {400: [hit("5030159003930", 5, 60)]}) == ["5030159003930"]
 
 
 def test_no_code() -> None:

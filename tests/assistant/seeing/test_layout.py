@@ -1,6 +1,7 @@
 """Reading order on boxes made by hand."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 
@@ -66,6 +67,53 @@ def test_headings_over_both_columns_come_where_they_stand() -> None:
 def test_turned_pages_keep_their_order(degrees: float) -> None:
     assert texts([turned(piece, degrees) for piece in RECEIPT]) == texts(RECEIPT)
     assert texts([turned(piece, degrees) for piece in two_columns()]) == LEFT + RIGHT
+
+
+def curled(piece: TextLine, sink: Callable[[float, float], float]) -> TextLine:
+    """The smallest box, as a detector gives it, around a piece on paper that sinks by `sink`."""
+    (x0, y0), (x1, _), (_, y1), _ = piece.box
+    steep = (sink(x1, y0) - sink(x0, y0)) / (x1 - x0)
+    middle = (x0 + x1) / 2
+    centre = sink(middle, y0)
+    corners = [(x, y + centre + steep * (x - middle)) for x, y in piece.box]
+    a, b, c, d = corners
+    return TextLine(piece.text, (a, b, c, d), piece.confidence)
+
+
+LONG_RECEIPT = [
+    piece
+    for number, name in enumerate(("Milk", "Brown bread", "Coffee", "Tea", "Butter", "TOTAL"))
+    for piece in (line(name, 10, 40 * number), line(f"{number}.50", 560, 40 * number))
+]
+
+
+@pytest.mark.parametrize(
+    "sink",
+    [
+        lambda x, y: 60 * (2 * x / 600 - 1) ** 2,
+        lambda x, y: -60 * (2 * x / 600 - 1) ** 2,
+        lambda x, y: 0.25 * (x - 300) * (y / 240 - 0.5),
+        lambda x, y: 50 * (x / 600 - 0.4) ** 2 + 0.1 * x,
+    ],
+    ids=["middle raised", "middle sunk", "from the side", "curled and turned"],
+)
+def test_each_name_of_a_curled_receipt_keeps_the_amount_of_its_row(
+    sink: Callable[[float, float], float],
+) -> None:
+    expected = [f"{a.text} {b.text}" for a, b in zip(*[iter(LONG_RECEIPT)] * 2, strict=True)]
+    assert texts([curled(piece, sink) for piece in LONG_RECEIPT]) == expected
+
+
+def test_text_at_the_margin_that_runs_up_stands_apart() -> None:
+    rows = [line(text, 60, 30 * number) for number, text in enumerate(LEFT)]
+    up = turned(line("printed in the north", 0, 0), -90)
+    tall = TextLine("of paper", ((20, 0), (40, 0), (40, 90), (20, 90)), 0.9)
+    assert texts([up, *rows, tall]) == [*LEFT, up.text, tall.text]
+
+
+def test_a_narrow_number_in_high_figures_stays_in_its_row() -> None:
+    number = line("12", 380, 20, width=30, height=50)
+    assert texts([line("TABLE", 10, 20, height=50), number, *RECEIPT[1:]])[0] == "TABLE 12"
 
 
 def test_paragraphs_end_at_wide_gaps_and_other_sizes() -> None:

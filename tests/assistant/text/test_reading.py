@@ -106,3 +106,11 @@ def test_headings_of_a_page_are_its_large_lines() -> None:
     text = Reading.of(reading_order(page))
     assert [text.heading().text, text.heading().text] == ["Opening hours", "Prices"]
     assert text.next().text == "Adults pay 5.50"
+
+
+def test_a_word_is_found_in_words_that_ran_together_but_the_line_stays_as_read() -> None:
+    text = Reading(["Welcome", "NOPARKING here", "Calendar"])
+    assert text.find("parking").text == "NOPARKING here"
+    with pytest.raises(UsageError):
+        text.find("end")
+    assert Reading(["NOPARKING", "Parking behind"]).find("parking").text == "Parking behind"
