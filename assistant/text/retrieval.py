@@ -100,6 +100,10 @@ NEAR_FITS = 0.3
 AGREES, NEAR_ENOUGH = 0.05, 0.2
 """Closeness that a place may lack against the nearest one, and a second one against the first."""
 
+FOR_ANOTHER = -0.2
+"""What a row loses that is of another sort: a price where it is asked what one may do, the hours of
+a telephone where it is asked when something is."""
+
 SAME_THING, CLOSE_WITHOUT_VALUE = 0.5, 0.45
 """Closeness from which a place is about a thing that it does not name, and from which it is quoted
 without the value that was asked for."""
@@ -113,7 +117,8 @@ LONGEST_NAME = 4
 
 _IS_THERE = re.compile(
     r"(?:(?:and|so|ok|please|hi|hello) )*(?:(?:is|are|was|were) there"
-    r"|do (?:they|you) (?:have|do|sell)|have (?:they|you) got|did i (?:get|have)|can i get) (?!any(?:thing|one|body|where)\b|some"
+    r"|do (?:they|you) (?:have|do|sell)|have (?:they|you) got|did i (?:get|have)|can i get) "
+    r"(?!any(?:thing|one|body|where)\b|some"
     r"(?:thing|one|body|where)\b)"
 )
 """A question whether there is something; "anything" is no thing that could be missing."""
@@ -525,9 +530,11 @@ class _Search:
         page = self._page
         looks = looks_right(passage.text, self._places(passage), self._wish)
         if looks is None:
-            return LOOKS_WRONG * 2 if self._is_only_priced(passage) else 0.0
+            return FOR_ANOTHER if self._is_only_priced(passage) else 0.0
         if _SIZES & set(self._asked) and _REFERENCE.search(passage.text):
             return NO_VALUE
+        if self._wish.form is Form.WHEN and self._tells_when_to_call(passage):
+            return FOR_ANOTHER
         if self._wish.form is Form.WHERE and self._leads_to_a_venue(passage):
             return FITS + FITS
         if looks or self._is_labelled(passage):
@@ -545,6 +552,13 @@ class _Search:
         if not self._wish.is_leave or passage.text.rstrip().endswith("."):
             return False
         return any(place.token.kind is Kind.MONEY for place in self._places(passage))
+
+    def _tells_when_to_call(self, passage: Passage) -> bool:
+        """True for hours beside a telephone number, where nobody asks about calling."""
+        if any(best_match(word, ("call",)) > 0 for word in self._wish.said):
+            return False
+        kinds = {place.token.kind for place in self._places(passage)}
+        return {Kind.PHONE, Kind.TIME} <= kinds
 
     def _leads_to_a_venue(self, passage: Passage) -> bool:
         """True for an address or a house, and for "Your polling station is:" above one."""

@@ -134,3 +134,14 @@ def test_a_quotation_comes_with_who_said_it() -> None:
 
 def test_who_may_not_is_no_question_for_a_name() -> None:
     assert wish("who shouldn't take it").form is not wish("who should I call").form
+
+
+def test_the_hours_of_a_telephone_are_not_those_of_the_appointment() -> None:
+    letter = page(
+        "Your appointment is on:",
+        "Monday 3 May 2027 at 11:20 am",
+        "To move your appointment ring 020 7946 0321, 8 am to 5 pm.",
+    )
+    told = places_for(letter, "what time is the appointment")[0].passage.text
+    assert "11:20" in told and "8 am" not in told
+    assert "8 am" in places_for(letter, "when can I ring to move it")[0].passage.text
