@@ -821,7 +821,8 @@ def _with_its_date(page: Page, hits: list[Hit]) -> list[Hit]:
     told = {row for hit in hits for row in hit.passage.rows}
     held = {place.token.kind for row in told for place in page.places_in(row)}
     dates = page.places_of(Kind.DATE)
-    if not hits or Kind.TIME not in held or Kind.DATE in held:
+    if not hits or Kind.TIME not in held or held & {Kind.DATE, Kind.PHONE}:
+        # The hours of a telephone are those of every day.
         return hits
     if len({place.token.text for place in dates}) != 1:
         return hits
