@@ -142,7 +142,7 @@ def late():
 
 thread = threading.Thread(target=late)
 thread.start()
-reader = RapidOcrReader(threads=3)
+reader = RapidOcrReader(threads=2)
 reader.load()
 before = len(os.listdir("/proc/self/task"))
 assert give_up_internet() == Offline(True)
