@@ -22,6 +22,11 @@ _NOUN = re.compile(
     r"\b(?:what|which) (\w+) (?:is|are)\b|\bwhat (?:is|are) (?:the|her|his|their) (\w+) called\b"
     r"|\bname of the (\w+)\b"
 )
+_ASPECTS = frozenset(
+    ("breed", "publisher", "edition", "gender", "sex", "age", "species", "nationality", "religion")
+)
+"""What may be asked of a thing, and is none itself: no largest letters answer it."""
+
 _SORTS = frozenset(
     ("kind", "type", "sort", "brand", "flavour", "flavor", "make", "model", "variety")
 )
@@ -54,6 +59,9 @@ class Identify:
         hits = places_for(page, asked.words)[:1]
         noun = _NOUN.search(asked.words)
         named = "" if noun is None else next(filter(None, noun.groups()), "")
+        is_for = re.search(r"\b(?:is|are) (?:it|this|that|these|they) (?:for|from)$", asked.words)
+        if is_for or named in _ASPECTS:
+            return quote.SKILL.find(asked, scene)
         if hits and named and not is_everyday(named) and named not in _SORTS:
             # "What factor is it" asks for what stands beside that word, not for the thing.
             return quote.SKILL.find(asked, scene)

@@ -17,7 +17,7 @@ from assistant.skills.wording import RULES, words_of
 from assistant.text.meaning import best_match, is_telling, weekday, words
 from assistant.text.page import Page, Place
 from assistant.text.question import is_everyday, wish
-from assistant.text.retrieval import accounts_for
+from assistant.text.retrieval import accounts_for, names_one_of_many
 from assistant.text.tokens import Kind
 
 
@@ -46,11 +46,13 @@ def foreign(asked: Asked, answer: Answer, page: Page) -> tuple[str, ...]:
     """
     left = unaccounted(asked, answer)
     title = _title_words(page) if left else ()
+    kinds = {each.kind for each in answer.found} | wish(asked.question).kinds
+    for_money = Kind.MONEY in kinds
     return tuple(
         word
         for word in left
         if is_telling(word)
-        and not is_everyday(word)
+        and (not is_everyday(word) or names_one_of_many(word, page, for_money=for_money))
         and word not in _FRAMES
         and best_match(word, title) == 0
         and not (answer.found and is_shown(word, page))

@@ -128,7 +128,7 @@ def is_clock(place: Place) -> bool:
     spans = (match.span() for match in _HOURS.finditer(place.line.text))
     inside = any(first <= token.start < last for first, last in spans)
     names = f"{place.left} {place.head} {place.above}"
-    return inside or _TIMED.search(names) is not None
+    return inside or _TIMED.search(names) is not None or bool(weekdays(place.head))
 
 
 def _is_span(place: Place) -> bool:

@@ -202,9 +202,22 @@ def likeness(asked: str, printed: str, language: str = "en") -> float:
         return SYNONYM
     if len(other) >= LEAST_COMPOUND and len(one) > len(other) + 2 and _is_part(other, one):
         return MISSPELT
+    if len(asked) >= LEAST_FUZZY and _is_swapped(asked, printed):
+        return MISSPELT
     if min(len(asked), len(printed)) >= LEAST_FUZZY and fuzz.ratio(asked, printed) >= NEAR:
         return MISSPELT
     return 0.0
+
+
+def _is_swapped(one: str, other: str) -> bool:
+    """True for tyers and tyres: two letters beside each other changed places."""
+    if len(one) != len(other) or one == other:
+        return False
+    unlike = [at for at, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
+    if len(unlike) != 2 or unlike[1] != unlike[0] + 1:
+        return False
+    first, last = unlike
+    return one[first] == other[last] and one[last] == other[first]
 
 
 def _is_part(part: str, whole: str) -> bool:
@@ -215,6 +228,33 @@ def _is_part(part: str, whole: str) -> bool:
 def best_match(asked: str, printed: Iterable[str], language: str = "en") -> float:
     """How well the best of some printed words matches one of a question, 0 to 1."""
     return max((likeness(asked, word, language) for word in printed), default=0.0)
+
+
+@functools.cache
+def _opposites() -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
+    text = resources.files("assistant.text").joinpath("synonyms.toml").read_text("utf-8")
+    pairs = ([frozenset(side.split()) for side in pair] for pair in parse_toml(text)["opposites"])
+    return tuple((one, other) for one, other in pairs)
+
+
+def says_opposite(asked: Iterable[str], printed: Iterable[str]) -> bool:
+    """True if a text says the opposite of a word of a question, and not that word itself.
+
+    asked, printed: words in lower case in their order, as `words` gives them.
+    """
+    said, held = _with_periods(asked), _with_periods(printed)
+    for pair in _opposites():
+        for mine, other in (pair, pair[::-1]):
+            if said & mine and held & other and not (held & mine or said & other):
+                return True
+    return False
+
+
+def _with_periods(text: Iterable[str]) -> frozenset[str]:
+    """The words of a text, and "this-year" for "this year"."""
+    all_words = [re.sub(r"['’]s$", "", unaccented(word)) for word in text]
+    pairs = zip(all_words, all_words[1:], strict=False)
+    return frozenset((*all_words, *(f"{one}-{two}" for one, two in pairs)))
 
 
 _ORDINAL_WORDS = """

@@ -337,9 +337,12 @@ _BEHIND_FIGURES = re.compile(
 def _is_prose(paragraph: Paragraph) -> bool:
     """True for running text: rows of many words, and a sentence that ends."""
     many = sum(len(words(row.text)) >= PROSE_WORDS for row in paragraph.rows)
-    ends = any(re.search(r"[a-z][.!?](?:\s|$)", row.text) for row in paragraph.rows)
+    ends = any(_SENTENCE_END.search(row.text) for row in paragraph.rows)
     return many >= 2 and ends
 
+
+_SENTENCE_END = re.compile(r"(?<!\b[Nn])(?<!\b[Tt]e)[a-z][.!?](?:\s|$)")
+"""A full stop that is not that of "Serial no." before a figure."""
 
 PROSE_WORDS = 4
 FULL_WIDTH, FULL_WORDS = 0.85, 6
@@ -371,6 +374,9 @@ def _goes_on(before: str, after: str, *, is_full: bool) -> bool:
         return False
     if is_full and re.match(r"[^.:]{2,30}:\s", after) and not _OPEN_END.search(before):
         # "Guarantee: 6 months" begins anew.
+        return False
+    if re.search(r"\d ?[A-Z]$", before) and after[0].isupper():
+        # "Fuse 16 A": that is no article.
         return False
     if is_full or _OPEN_END.search(before):
         return True

@@ -38,12 +38,14 @@ class Wish:
     said:  all of its words.
     kinds: the kinds of values that it asks for; empty if it asks for words.
     form:  what the answer looks like where that is no single value.
+    is_leave: True if it asks what one may or must do.
     """
 
     asked: tuple[str, ...]
     said: tuple[str, ...]
     kinds: frozenset[Kind]
     form: Form
+    is_leave: bool = False
 
     def is_open(self, word: str) -> bool:
         """True for a word that only says what kind of value is asked for, or narrows it down."""
@@ -121,7 +123,8 @@ _FORMS: tuple[tuple[Form, str], ...] = (
     (Form.WHEN, r"\bwhen\b|\b(?:what|which) (?:time|day|date)s?\b"),
     (
         Form.WHO,
-        r"^(?:\w+ ){0,2}(?:who|whom|whose)\b|\b(?:her|his|their|patient|person"
+        r"^(?:\w+ ){0,2}(?:who|whom|whose)\b(?! (?:(?:should|can|must) ?n"
+        r"|(?:should|must|may) not|cant))|\b(?:her|his|their|patient|person"
         r"|owner)(?:'s)? (?:\w+ )?"
         r"names?\b|\b(?:last|first|family) name\b|\bsurname\b",
     ),
@@ -138,10 +141,13 @@ def wish(question: str) -> Wish:
     text = plain(_without_excluded(question))
     if _AT_AN_HOUR.search(text):
         text = _AT_AN_HOUR.sub(r"\g<asks>", text)
-    right = english(text)
+    right = _OF_A_SORT.sub(r"\1", english(text))
     named = [word for word in words(_OF_THIS.sub(" ", right)) if word in _NOUNS]
     asked = tuple(dict.fromkeys((*content_words(right), *named)))
-    return Wish(asked, tuple(words(question)), wanted(question), form(question))
+    is_leave = re.match(r"(?:(?:so|and|please) )*(?:can|could|may|must|should|am) i\b", text)
+    return Wish(
+        asked, tuple(words(question)), wanted(question), form(question), is_leave is not None
+    )
 
 
 def language_of(question: str) -> str:
@@ -163,7 +169,13 @@ def wanted(question: str) -> frozenset[Kind]:
     if _WHETHER.match(text):
         # What answers whether something holds is a sentence, with a figure or without.
         return frozenset()
-    return next((kinds for kinds, pattern in _WANTED if re.search(pattern, text)), frozenset())
+    kinds = next((kinds for kinds, pattern in _WANTED if re.search(pattern, text)), _NO_KIND)
+    return kinds | {Kind.PERCENT} if Kind.MONEY in kinds and _IN_PARTS.search(text) else kinds
+
+
+_NO_KIND: frozenset[Kind] = frozenset()
+_IN_PARTS = re.compile(r"\b(?:deposit|up front|in advance|tip|commission|interest|discount)\b")
+"""Amounts that paper may print as a part of another."""
 
 
 def form(question: str) -> Form:
@@ -244,6 +256,9 @@ _WHETHER = re.compile(
 )
 """A question that wants yes or no."""
 
+_OF_A_SORT = re.compile(r"\b(?:is|was) (?:it|this|that) an? (\w+) (?:place|one|thing|kind|sort)\b")
+"""A noun that says nothing: "is it a vegetarian place"."""
+
 _AT_AN_HOUR = re.compile(
     r"^(?P<asks>(?:so |and |please )*(?:can|could|may|is|are|will|do|does|should)\b.*?) (?:at|by"
     r"|after"
@@ -297,6 +312,17 @@ _ASKING = (
 def is_everyday(word: str) -> bool:
     """True for a word that names what is in view, or what people do: its absence says little."""
     return word in _everyday() or word in _NOUNS
+
+
+def is_goods(word: str) -> bool:
+    """True for an everyday word for what is sold with other things: a magazine, a cream."""
+    return word in _data()["goods"].split()
+
+
+def siblings(word: str) -> tuple[str, ...]:
+    """The other things of a kind that papers list beside each other: the other meals of dinner."""
+    kinds = (group.split() for group in _data()["siblings"])
+    return next((tuple(w for w in kind if w != word) for kind in kinds if word in kind), ())
 
 
 def _without_excluded(question: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from assistant.text.closeness import Closeness
+from assistant.text.fields import fields
 from assistant.text.fitting import (
     NAME_ALONE,
     OFTEN,
@@ -30,12 +31,22 @@ from assistant.text.meaning import (
     is_container,
     is_empty,
     is_telling,
+    says_opposite,
     weekday,
     weekdays,
     words,
 )
 from assistant.text.page import Page, Passage, Place
-from assistant.text.question import KIND_WORDS, Form, Wish, is_everyday, language_of, wish
+from assistant.text.question import (
+    KIND_WORDS,
+    Form,
+    Wish,
+    is_everyday,
+    is_goods,
+    language_of,
+    siblings,
+    wish,
+)
 from assistant.text.sections import heading_over, is_heading, under
 from assistant.text.tables import Cell, Tables
 from assistant.text.tokens import Kind, tokens
@@ -72,6 +83,9 @@ COUNTED = 0.1
 
 COUNT = r"\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a|an)\b"
 
+OPPOSITE = -0.3
+"""What a place gains that says the opposite of a word of the question: first for last."""
+
 FITS, FITS_BELOW = 0.15, 0.05
 NO_VALUE, LOOKS_WRONG = -0.35, -0.1
 """What a row gains by the wanted value in it, or below it, and loses without any; a name and a
@@ -86,11 +100,33 @@ NEAR_FITS = 0.3
 AGREES, NEAR_ENOUGH = 0.05, 0.2
 """Closeness that a place may lack against the nearest one, and a second one against the first."""
 
+FOR_ANOTHER = -0.2
+"""What a row loses that is of another sort: a price where it is asked what one may do, the hours of
+a telephone where it is asked when something is."""
+
+SAME_THING, CLOSE_WITHOUT_VALUE = 0.5, 0.45
+"""Closeness from which a place is about a thing that it does not name, and from which it is quoted
+without the value that was asked for."""
+
 LONGEST_ROW = 12
 """Words of a row that may hold several values, each with its label."""
 
 LONGEST_NAME = 4
 """Words of a label that names one of several values in a row."""
+
+
+_IS_THERE = re.compile(
+    r"(?:(?:and|so|ok|please|hi|hello) )*(?:(?:is|are|was|were) there"
+    r"|do (?:they|you) (?:have|do|sell)|have (?:they|you) got|did i (?:get|have)|can i get) "
+    r"(?!any(?:thing|one|body|where)\b|some"
+    r"(?:thing|one|body|where)\b)"
+)
+"""A question whether there is something; "anything" is no thing that could be missing."""
+
+_ABOUT_IT = re.compile(
+    r"\b(?:for|in|on|at|with|of|to|from|by|near|after|before|this|that|when|if)\b"
+)
+"""What follows the thing in such a question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +203,28 @@ def _and_the_nearest(
     return [*values[: len(places)], max(values)]
 
 
+LIST_OF_PRICES = 3
+"""Rows with an amount, from which a paper lists what was bought."""
+
+
+def names_one_of_many(word: str, page: Page, *, for_money: bool) -> bool:
+    """True for an everyday word that is not the whole thing in view, though no row may hold it.
+
+    "The magazine" is one of the things on a receipt, and "dinner" is not the breakfast of a card.
+
+    for_money: whether the question asks for an amount.
+    """
+    printed = frozenset(each for row in range(len(page.rows)) for each in page.words(row))
+    is_held = best_match(word, printed) > LITERAL
+    if not is_held and any(best_match(each, printed) > LITERAL for each in siblings(word)):
+        return True
+    if not for_money or not is_goods(word):
+        return False
+    rows = {place.row for place in page.places_of(Kind.MONEY) if not place.token.needs_label}
+    is_priced = any(best_match(word, page.words(row)) > 0 for row in rows)
+    return len(rows) >= LIST_OF_PRICES and not is_priced
+
+
 def accounts_for(asked: Sequence[str], text: str) -> bool:
     """True if a text holds every word, as itself, in a compound, by its sense, or misspelt."""
     printed = words(text)
@@ -202,6 +260,18 @@ ABBREVIATED: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 """Words that cards and forms print as a letter before a colon."""
 
+MARKS: Mapping[str, str] = MappingProxyType(
+    {
+        "serial": "S ?/ ?N|SN|Ser|SER|FD|Nº de serie",
+        "model": "M ?/ ?N|MOD|Mod|TYPE|Type|Typ",
+        "part": "P ?/ ?N|PN",
+        "batch": "LOT|Lot|L|Ch.-B",
+        "lot": "Batch|BATCH|L|Ch.-B",
+        "quantity": "QTY|Qty|Qté|Pcs|PCS|Stk|x",
+    }
+)  # fmt: skip
+"""Words that plates and labels print as a few letters."""
+
 
 class _Search:
     """One question put to one page."""
@@ -224,6 +294,8 @@ class _Search:
         """The best places, the best first."""
         if not any(self._telling):
             return self._of_kind_alone()
+        if self._lacks_a_thing():
+            return []
         lone = self._lone_cells()
         if len(lone) == 1:
             return lone
@@ -241,8 +313,13 @@ class _Search:
             if alone:
                 return alone
         must_show = {Kind.MONEY, Kind.PHONE, Kind.EMAIL, Kind.WEB, Kind.PERCENT}
-        if scored and self._wish.kinds and self._wish.kinds <= must_show:
+        is_long = self._wish.form is Form.DURATION
+        if scored and self._wish.kinds and (self._wish.kinds <= must_show or is_long):
             # Who asks for an amount is not told a line without any.
+            scored = [pair for pair in scored if self._answers(pair[1])]
+        is_where = "where" in self._wish.said or self._wish.form is Form.WHO
+        if is_where and self._unheld():
+            # Where one thing stands is not told of another.
             scored = [pair for pair in scored if self._answers(pair[1])]
         found: list[Hit] = []
         taken: set[int] = set()
@@ -277,6 +354,7 @@ class _Search:
             ),
             key=lambda pair: -pair[0],
         )
+        near = [pair for pair in near if self._is_no_neighbour(*pair)]
         found: list[Hit] = []
         for value, passage in near:
             if value < NEAREST or value < near[0][0] - AGREES or len(found) == most:
@@ -286,19 +364,57 @@ class _Search:
                 found.append(hit)
         return found
 
+    def _is_no_neighbour(self, value: float, passage: Passage) -> bool:
+        """False for a place that is near in meaning, but names another thing or lacks the value.
+
+        value: its closeness, with what the look of an answer counts.
+        """
+        fit = self._fit(passage)
+        closeness = value - NEAR_FITS * fit
+        if self._lacks_a_thing() or Kind.MONEY in self._wish.kinds and self._unheld():
+            return closeness >= SAME_THING
+        if self._wish.form is Form.WHO:
+            return fit >= 0 and (not self._unheld() or closeness >= SAME_THING)
+        if self._wish.form is Form.WHEN:
+            return fit >= 0 and (not self._unheld() or closeness >= NEAREST)
+        return fit >= 0 or not self._wish.kinds or closeness >= CLOSE_WITHOUT_VALUE
+
+    def _unheld(self) -> list[str]:
+        """The words of the question that name something, and stand nowhere on the page."""
+        return [
+            word
+            for at, word in enumerate(self._asked)
+            if self._telling[at] and not any(row[at] for row in self._own) and not is_everyday(word)
+        ]
+
+    def _lacks_a_thing(self) -> bool:
+        """True if it is asked whether there is something, or for a fax, that nothing names."""
+        said = " ".join(self._wish.said)
+        if "fax" in self._asked and "fax" in self._unheld():
+            return True
+        asks = _IS_THERE.match(said)
+        if asks is None:
+            return False
+        thing = words(_ABOUT_IT.split(said[asks.end() :])[0])
+        return any(word in thing for word in self._unheld())
+
     def _is_telling(self, at: int) -> bool:
         """False for a word that no answer needs to hold."""
         word = self._asked[at]
         if self._wish.is_open(word):
             return False
         held = any(row[at] for row in self._own) or any(row[at] for row in self._heads)
-        return held or not is_everyday(word)
+        return held or not is_everyday(word) or self._is_one_thing_of_many(word)
 
     def _is_everyday(self) -> bool:
         """True if all that the question names may be the whole thing that is in view."""
         return bool(self._wish.kinds) and all(
-            is_everyday(word) or self._wish.is_open(word) for word in self._asked
+            is_everyday(word) and not self._is_one_thing_of_many(word) or self._wish.is_open(word)
+            for word in self._asked
         )
+
+    def _is_one_thing_of_many(self, word: str) -> bool:
+        return names_one_of_many(word, self._page, for_money=Kind.MONEY in self._wish.kinds)
 
     def _candidates(self) -> list[Passage]:
         """Every row and every sentence; a row within a longer sentence is no answer by itself."""
@@ -314,9 +430,14 @@ class _Search:
         day = weekday(word)
         if day is not None:
             return SAME if day in weekdays(text) else 0.0
+        if word in _DAYS_OF_WORK and weekdays(text) >= frozenset(range(5)):
+            return SAME
         match = best_match(word, printed, self._language)
         units = UNITS.get(word)
         if units and any(_has_unit(place, units) for place in places):
+            match = max(match, HEAD)
+        mark = MARKS.get(word)
+        if mark and re.search(rf"(?<!\w)(?:{mark})(?!\w)", text):
             match = max(match, HEAD)
         short = ABBREVIATED.get(word)
         if short and re.search(rf"(?<!\w){short}[.:]", text):
@@ -383,9 +504,10 @@ class _Search:
     def _score(self, passage: Passage) -> float:
         """The part of a question's weight that a place, its heads and heading account for."""
         own = self._matches(passage)
-        if not any(own):
-            return 0.0
         rows = passage.rows
+        by_head = self._wish.form is Form.OFTEN and OFTEN.search(passage.text)
+        if not any(own) and not (by_head and any(any(self._heads[row]) for row in rows)):
+            return 0.0
         heads = [max(column) for column in zip(*(self._heads[row] for row in rows), strict=True)]
         heading = heading_over(self._page, rows[0])
         over = [0.0] * len(own) if heading is None else self._own[heading]
@@ -394,7 +516,10 @@ class _Search:
             for here, head, above in zip(own, heads, over, strict=True)
         )
         weights = self._weights
-        return float(sum(w * c for w, c in zip(weights, counted, strict=True)) / sum(weights))
+        against = OPPOSITE if says_opposite(self._wish.said, words(passage.text)) else 0.0
+        return against + float(
+            sum(w * c for w, c in zip(weights, counted, strict=True)) / sum(weights)
+        )
 
     def _answers(self, passage: Passage) -> bool:
         """True if a place, or the row below it, looks like the answer."""
@@ -405,8 +530,14 @@ class _Search:
         page = self._page
         looks = looks_right(passage.text, self._places(passage), self._wish)
         if looks is None:
-            return 0.0
-        if looks:
+            return FOR_ANOTHER if self._is_only_priced(passage) else 0.0
+        if _SIZES & set(self._asked) and _REFERENCE.search(passage.text):
+            return NO_VALUE
+        if self._wish.form is Form.WHEN and self._tells_when_to_call(passage):
+            return FOR_ANOTHER
+        if self._wish.form is Form.WHERE and self._leads_to_a_venue(passage):
+            return FITS + FITS
+        if looks or self._is_labelled(passage):
             counted = self._counts(passage.text)
             return FITS if counted is None else FITS + COUNTED if counted else 0.0
         following = passage.rows[-1] + 1
@@ -415,6 +546,38 @@ class _Search:
             if looks_right(below, page.places_in(following), self._wish):
                 return FITS_BELOW
         return NO_VALUE if self._wish.kinds else LOOKS_WRONG
+
+    def _is_only_priced(self, passage: Passage) -> bool:
+        """True for an entry of a receipt where it is asked what one may do with it."""
+        if not self._wish.is_leave or passage.text.rstrip().endswith("."):
+            return False
+        return any(place.token.kind is Kind.MONEY for place in self._places(passage))
+
+    def _tells_when_to_call(self, passage: Passage) -> bool:
+        """True for hours beside a telephone number, where nobody asks about calling."""
+        if any(best_match(word, ("call",)) > 0 for word in self._wish.said):
+            return False
+        kinds = {place.token.kind for place in self._places(passage)}
+        return {Kind.PHONE, Kind.TIME} <= kinds
+
+    def _leads_to_a_venue(self, passage: Passage) -> bool:
+        """True for an address or a house, and for "Your polling station is:" above one."""
+        if VENUE.search(passage.text):
+            return True
+        following = passage.rows[-1] + 1
+        is_heading_of = passage.text.rstrip().endswith(":") and following < len(self._page.rows)
+        return is_heading_of and VENUE.search(self._page.rows[following].text) is not None
+
+    def _is_labelled(self, passage: Passage) -> bool:
+        """True for figures behind a label that is the question itself: "Tax code 1257L"."""
+        pieces = self._page.rows[passage.rows[0]].pieces
+        if len(passage.rows) > 1 or len(pieces) != 2 or self._wish.form is not Form.OTHER:
+            return False
+        label = words(pieces[0].text)
+        named = len(self._asked) > 1 and all(
+            best_match(word, label, self._language) > LITERAL for word in self._asked
+        )
+        return named and len(label) <= len(self._asked) and any(map(str.isdigit, pieces[1].text))
 
     def _counts(self, text: str) -> bool | None:
         """Whether a number stands before what "how many" asks for; None for other questions."""
@@ -442,6 +605,41 @@ class _Search:
         )
 
     def _hit(self, passage: Passage, score: float, *, is_first: bool) -> Hit:
+        return _with_what_was_said(
+            self._page, self._at_its_label(self._uncut_hit(passage, score, is_first=is_first))
+        )
+
+    def _at_its_label(self, hit: Hit) -> Hit:
+        """Of a row with several labelled values the one that is asked for."""
+        if re.search(r"[^\W\d_][.!?]$", hit.passage.text.rstrip()):
+            # Of a sentence nothing is cut off.
+            return hit
+        if hit.cell is not None or self._wish.form in (Form.WHERE, Form.WHO, Form.OFTEN):
+            return hit
+        scored = []
+        for row in hit.passage.rows:
+            for each in fields(self._page.rows[row].text):
+                held = [best_match(word, words(each.label), self._language) for word in self._asked]
+                scored.append((held, row, each))
+        if not scored:
+            return hit
+        best, row, field = max(scored, key=lambda one: (sum(one[0]), -len(words(one[2].label))))
+        alike = [one for one in scored if round(sum(one[0]), 2) >= round(sum(best), 2)]
+        elsewhere = [
+            max(each[0][at] for each in scored) > 0 and not best[at]
+            for at in range(len(self._asked))
+        ]
+        if not any(best) or len(alike) > 1 or any(elsewhere):
+            return hit
+        found = self._page.passage(row)
+        places = [each for each in self._places(found) if each.token.text in field.text]
+        if self._wish.kinds and looks_right(field.text, places, self._wish) is False:
+            return hit
+        return replace(
+            hit, passage=replace(found, text=field.text), value=None, is_one_of_many=False
+        )
+
+    def _uncut_hit(self, passage: Passage, score: float, *, is_first: bool) -> Hit:
         page, wish = self._page, self._wish
         here = [place for place in self._places(passage) if is_of(place, wish)]
         units = "|".join(UNITS[word] for word in self._asked if word in UNITS)
@@ -464,9 +662,9 @@ class _Search:
         dated = bool(wish.kinds & {Kind.TIME, Kind.DATE})
         if len(told) > 1 and is_row and (not dated or _are_labelled(told)):
             named = _named(told, self._asked)
-            if named is not None:
+            if named is not None and not _is_of_a_span(named):
                 return Hit(score, passage, named, is_one_of_many=True)
-        value = here[0] if len(here) == 1 else None
+        value = here[0] if len(here) == 1 and not _is_of_a_span(here[0]) else None
         if value is not None and is_row and self._is_one_of_a_row(value, passage):
             return Hit(score, passage, value, is_one_of_many=True)
         return Hit(score, passage if here else _with_what_follows(page, passage), value)
@@ -490,11 +688,22 @@ class _Search:
         if len(cells) < 2 and not here:
             return None
         first = self._page.rows[row].pieces[0].text
-        named = [word for word in self._wish.said if _named_by(word, first)]
-        rest = [word for word in dict.fromkeys((*self._asked, *self._nouns)) if word not in named]
+        named = [
+            word
+            for word in self._wish.said
+            if _named_by(word, first) > 0
+            and _named_by(word, first)
+            >= max((_named_by(word, cell.head) for cell in cells), default=0.0)
+        ]
+        counted = ("quantity",) if self._wish.form is Form.MANY else ()
+        rest = [
+            word
+            for word in dict.fromkeys((*self._asked, *self._nouns, *counted))
+            if word not in named
+        ]
         scores = [sum(_named_by(word, cell.head) for word in rest) for cell in cells]
         best = max(scores, default=0.0)
-        if best == 0 or scores.count(best) > 1 or not named:
+        if best == 0 or scores.count(best) > 1 or not (named or self._wish.form is Form.OFTEN):
             return None
         return cells[scores.index(best)]
 
@@ -554,7 +763,7 @@ class _Search:
             if len(places) == 1 and self._names(places[0]) and len(page.places_in(rows[0])) > 1:
                 return [Hit(LEAST, page.passage(*rows), places[0], is_one_of_many=True)]
             named = _named(places, self._asked) if len(rows) == 1 and len(places) > 1 else None
-            if named is not None:
+            if named is not None and not _is_of_a_span(named):
                 return [Hit(LEAST, page.passage(*rows), named, is_one_of_many=True)]
             return [Hit(LEAST, self._whole(row)) for row in rows[:MOST_PLACES]]
         if self._wish.form is Form.OFTEN:
@@ -599,7 +808,12 @@ def _named_by(word: str, name: str) -> float:
     day = weekday(word)
     if day is not None:
         return SAME if day in weekdays(name) else 0.0
+    if word in _DAYS_OF_WORK and weekdays(name) >= frozenset(range(5)):
+        return SAME
     return best_match(word, words(name))
+
+
+_DAYS_OF_WORK = frozenset(("weekday", "weekdays", "workday", "workdays"))
 
 
 def _with_its_date(page: Page, hits: list[Hit]) -> list[Hit]:
@@ -607,7 +821,8 @@ def _with_its_date(page: Page, hits: list[Hit]) -> list[Hit]:
     told = {row for hit in hits for row in hit.passage.rows}
     held = {place.token.kind for row in told for place in page.places_in(row)}
     dates = page.places_of(Kind.DATE)
-    if not hits or Kind.TIME not in held or Kind.DATE in held:
+    if not hits or Kind.TIME not in held or held & {Kind.DATE, Kind.PHONE}:
+        # The hours of a telephone are those of every day.
         return hits
     if len({place.token.text for place in dates}) != 1:
         return hits
@@ -620,8 +835,38 @@ def _has_unit(place: Place, units: str) -> bool:
     return re.search(rf"[\d½¼¾⅓⅔] ?(?:{units})$", place.token.text, re.IGNORECASE) is not None
 
 
+_SIZES = frozenset(("size", "weight", "weigh", "heavy", "volume", "big", "content", "contents"))
+_REFERENCE = re.compile(r"\b(?:per|pro|je|pour|por|par) 100 ?(?:g|ml)\b", re.IGNORECASE)
+"""What a table of nutrients is counted for: not how much is in the bag."""
+
+_SPAN_MARK = r"\s*(?:[-–—]|to|until|bis|à|au|al|a|tot|até)\s*"
+
+
+def _is_of_a_span(place: Place) -> bool:
+    """True for an end of "7.00 - 10.30": neither may be told alone."""
+    text, token = place.line.text, place.token
+    if token.kind not in (Kind.TIME, Kind.DATE) and not is_clock(place):
+        return False
+    before = re.search(rf"\d(?: ?[ap]\.?m\.?| ?uhr| ?h)?{_SPAN_MARK}$", text[: token.start], re.I)
+    return before is not None or re.match(rf"{_SPAN_MARK}\d", text[token.end :], re.I) is not None
+
+
 def _named(here: Sequence[Place], asked: Sequence[str]) -> Place | None:
-    """The one of several values whose head, or whose own short label, the question names."""
+    """The one of several values whose head, or whose own short label, the question names.
+
+    What a label says against the question, or of another day than the one that is asked for,
+    leaves it out.
+    """
+    days = {day for day in map(weekday, asked) if day is not None}
+    of_days = [place for place in here if days & weekdays(place.left)]
+    if days and of_days and len(of_days) < len(here) and len({p.left for p in here}) == len(here):
+        later = [place for place in here if not weekdays(place.left) and place not in of_days]
+        here = of_days if not later else here
+    here = [place for place in here if not says_opposite(asked, words(place.left))]
+    if len(here) == 1:
+        return here[0] if _likeness(asked, here[0].label) > (0.0, 0.0) else None
+    if not here:
+        return None
     for names in ([place.head for place in here], [place.left for place in here]):
         if any(len(words(name)) > LONGEST_NAME for name in names):
             continue
@@ -644,6 +889,20 @@ def _likeness(asked: Sequence[str], name: str) -> tuple[float, float]:
     held = sum(best_match(word, printed) for word in asked)
     own = sum(best_match(word, asked) > 0 for word in printed) / max(1, len(printed))
     return (round(held, 3), own) if held else (0.0, 0.0)
+
+
+def _with_what_was_said(page: Page, hit: Hit) -> Hit:
+    """Above the name of who is quoted stands the quotation: it comes with it."""
+    first, passage = hit.passage.rows[0], hit.passage
+    if hit.value is not None or not re.match(r"[-–—] ?[A-Z]", passage.text):
+        return hit
+    beside = page.rows[first].text.partition(passage.text[:8])[0]
+    quotation = re.search(r"[\"“«„][^\"”»“]+[\"”»“]\s*$", beside)
+    if quotation is not None:
+        return replace(hit, passage=replace(passage, text=f"{quotation[0]}{passage.text}"))
+    if beside or first == 0 or not re.search(r"[\"”»’']$", page.rows[first - 1].text.rstrip()):
+        return hit
+    return replace(hit, passage=page.passage(first - 1, *passage.rows))
 
 
 def _with_what_follows(page: Page, sentence: Passage) -> Passage:

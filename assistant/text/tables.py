@@ -88,10 +88,12 @@ class Tables:
         if any(re.match(r"[\d£$€+−½¼¾-]", piece.text) for piece in row.pieces):
             return False
         first = words(row.pieces[0].text)
+        below = self._page.rows[number + 1] if number + 1 < len(self._page.rows) else None
+        if below is not None and self._leaves_a_corner(number):
+            return True
         if any(weekday(word) is not None for word in first):
             # "Monday  closed" is an entry of its own.
             return False
-        below = self._page.rows[number + 1] if number + 1 < len(self._page.rows) else None
         return (
             below is not None
             and len(below.pieces) >= 2
@@ -101,6 +103,20 @@ class Tables:
             )
             and (len(row.pieces) > 2 or len(below.pieces) <= len(row.pieces))
         )
+
+    def _leaves_a_corner(self, number: int) -> bool:
+        """True for "small  large" over "Funghi  7,20  9,80": no head stands over the names."""
+        heads, below = self._page.rows[number].pieces, self._page.rows[number + 1].pieces
+        if len(heads) < 2 or len(below) != len(heads) + 1:
+            return False
+        if not all(_overlap(*pair) > 0 for pair in zip(heads, below[1:], strict=True)):
+            return False
+        return all(any(map(str.isdigit, piece.text)) for piece in below[1:])
+
+
+def _overlap(one: TextLine, other: TextLine) -> float:
+    (left, right), (first, last) = _extent(one), _extent(other)
+    return min(right, last) - max(left, first)
 
 
 def _is_short(row: Row) -> bool:

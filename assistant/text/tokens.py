@@ -121,6 +121,7 @@ def _patterns() -> tuple[tuple[Kind, re.Pattern[str], bool, bool], ...]:
         (Kind.PERCENT, rf"{_SIGN}{_ANY_NUMBER} ?%", False, False),
         (Kind.TIME, rf"{_CLOCK}{_HALF_DAY}", False, False),
         (Kind.TIME, r"(?:1[0-2]|0?\d) ?[ap]\.?m\b\.?", False, False),
+        (Kind.TIME, r"(?:[01]?\d|2[0-4]) ?Uhr\b", False, False),
         (Kind.TIME, r"(?:[01]?\d|2[0-4])h[0-5]\d\b", False, False),
         (Kind.MONEY, rf"\(?{_SIGN}{_BEFORE} ?{_SIGN}{_EXACT}-?\)?{money_end}", True, False),
         (Kind.MONEY, rf"\(?{_SIGN}{_EXACT}-? ?{_AFTER}(?!\w)", True, False),
