@@ -87,7 +87,7 @@ class AmountSkill:
             return f"The subtotal is {answer.values[0]}; I find no total."
         several = len(answer.found) > 1 or self.by_label
         several = several or any(
-            rank_of(each.label or "", self._label()) == 0 for each in answer.found
+            each.label and rank_of(each.label, self._label()) == 0 for each in answer.found
         )
         if answer.found and several and detail is not Detail.SHORT:
             return f"I read: {labelled(answer)}."

@@ -75,6 +75,6 @@ def _head_rows(texts: Sequence[str]) -> int:
     return len(texts)
 
 
-_LABELLED = r"(?:[^\W\d]+ ){0,2}[^\W\d]+ ?:|dear\b|to\b"
+_LABELLED = r"(?:[^\W\d]+ ){0,2}[^\W\d]+ ?:"
 
 SKILL = Letterhead()
