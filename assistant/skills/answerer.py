@@ -27,7 +27,7 @@ from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
-from assistant.skills.subject import foreign, unaccounted
+from assistant.skills.subject import foreign, is_in_doubt
 from assistant.skills.unread import nothing_read, with_unread
 from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
@@ -390,8 +390,8 @@ def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
             return near
     rest = foreign(asked, answer, scene.page(asked.cancelled))
     if not rest:
-        if len(answer.found) > 1 and answer.basis is Basis.READ and unaccounted(asked, answer):
-            # Something in the question might choose between them.
+        if answer.basis is Basis.READ and is_in_doubt(asked, answer):
+            # Something in the question might choose another value, or between these.
             return dataclasses.replace(answer, basis=Basis.GUESS)
         return answer
     quoted = quote.SKILL.find(asked, scene)

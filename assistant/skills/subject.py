@@ -59,6 +59,18 @@ def foreign(asked: Asked, answer: Answer, page: Page) -> tuple[str, ...]:
     )
 
 
+def is_in_doubt(asked: Asked, answer: Answer) -> bool:
+    """True where a word of the question is accounted for by nothing, however everyday it is.
+
+    "How much was the rice" may be asked of a meal that was not rice, "what did I pay last time"
+    of a bill that is new. Of several values any such word might choose one.
+    """
+    left = unaccounted(asked, answer)
+    if len(answer.found) > 1:
+        return bool(left)
+    return any(is_telling(word) and word not in DOCUMENTS for word in left)
+
+
 _FRAMES = frozenset(("lautet", "lauten", "heisst", "heißt", "heet", "heten", "chiama", "llama"))
 """Verbs of other languages that only ask, as in "wie lautet die Nummer"."""
 
