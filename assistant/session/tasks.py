@@ -219,7 +219,8 @@ class Tasks:
     def _turn(self, asked: str) -> None:
         """Turn to another page of the file, or say which one is open and how many there are."""
         file = self._eyes.file
-        if asked == COUNT and (file is None or file.sheet.pages == 1) and self._eyes.are_open:
+        is_paper = file is None or (file.sheet.pages == 1 and file.path.suffix.lower() != ".pdf")
+        if asked == COUNT and is_paper and self._eyes.are_open:
             # Of a book's cover the print may say it.
             self.ask(HOW_MANY)
             return

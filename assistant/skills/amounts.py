@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from assistant.answers import Answer, Detail, NoteKind
 from assistant.skills import vocabulary
-from assistant.skills.quoting import READ_TEXT, found_places, in_sentence, labelled, not_found
+from assistant.skills.quoting import (
+    READ_TEXT,
+    ended,
+    found_places,
+    in_sentence,
+    labelled,
+    not_found,
+)
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
@@ -90,7 +97,7 @@ class AmountSkill:
             each.label and rank_of(each.label, self._label()) == 0 for each in answer.found
         )
         if answer.found and several and detail is not Detail.SHORT:
-            return f"I read: {labelled(answer)}."
+            return ended(f"I read: {labelled(answer)}")
         return in_sentence(answer, detail, f"The {self.called} is {{}}.", missing=READ_TEXT)
 
 

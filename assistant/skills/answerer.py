@@ -390,7 +390,7 @@ def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
             return near
     rest = foreign(asked, answer, scene.page(asked.cancelled))
     if not rest:
-        if answer.basis is Basis.READ and is_in_doubt(asked, answer):
+        if answer.basis is Basis.READ and is_in_doubt(asked, answer, scene.page(asked.cancelled)):
             # Something in the question might choose another value, or between these.
             return dataclasses.replace(answer, basis=Basis.GUESS)
         return answer

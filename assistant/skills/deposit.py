@@ -5,7 +5,7 @@ import re
 from assistant.answers import Answer, Basis, Detail, Found
 from assistant.skills import quote, vocabulary
 from assistant.skills.grounding import ground_read
-from assistant.skills.quoting import listed
+from assistant.skills.quoting import ended, listed
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
@@ -58,7 +58,7 @@ class Deposit:
         """The sentences themselves."""
         if not answer.found:
             return ""
-        return f"{listed(answer)}." if detail is Detail.SHORT else f"I read: {listed(answer)}"
+        return ended(listed(answer)) if detail is Detail.SHORT else f"I read: {listed(answer)}"
 
 
 SKILL = Deposit()

@@ -6,7 +6,7 @@ from assistant.answers import Answer, Basis, Detail, Found
 from assistant.skills import quote, vocabulary
 from assistant.skills.dating import MOST_DATES, as_dates
 from assistant.skills.grounding import ground_read
-from assistant.skills.quoting import READ_TEXT, in_sentence, labelled, not_found
+from assistant.skills.quoting import READ_TEXT, ended, in_sentence, labelled, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
@@ -87,7 +87,7 @@ class Due:
     def say(self, answer: Answer, detail: Detail) -> str:
         """One date, several with their labels, or the sentence."""
         if len(answer.found) > 1 and detail is not Detail.SHORT:
-            return f"I read: {labelled(answer)}."
+            return ended(f"I read: {labelled(answer)}")
         if answer.found and answer.found[0].kind is not Kind.DATE and detail is not Detail.SHORT:
             return f"I read: {answer.values[0]}"
         return in_sentence(answer, detail, "It is due: {}.", missing=READ_TEXT)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from assistant.answers import Answer, Detail, Note, NoteKind
 from assistant.skills import quote, vocabulary
 from assistant.skills.dating import LABELS, MOST_DATES, as_dates
-from assistant.skills.quoting import TURN_PACKAGE, listed, not_found, way_of
+from assistant.skills.quoting import TURN_PACKAGE, ended, listed, not_found, way_of
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
@@ -108,10 +108,10 @@ def _dates(answer: Answer, detail: Detail) -> str:
     if answer.note(NoteKind.NO_LABEL):
         return f"I read a date without a label: {answer.values[0]}."
     if detail is Detail.SHORT:
-        return f"{listed(answer)}."
+        return ended(listed(answer))
     if len(answer.found) == 1:
         return f"The expiry date is {answer.values[0]}."
-    return f"Expiry dates: {listed(answer)}."
+    return ended(f"Expiry dates: {listed(answer)}")
 
 
 def _sentence(answer: Answer) -> str:

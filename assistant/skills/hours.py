@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from assistant.answers import Answer, Basis, Detail, Found
 from assistant.skills import quote, vocabulary
 from assistant.skills.grounding import ground_read
-from assistant.skills.quoting import listed
+from assistant.skills.quoting import ended, listed
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
@@ -74,7 +74,9 @@ class Hours:
         if not answer.found:
             missing = "I can't tell: I do not find hours in the text."
             return "" if answer.notes else missing
-        return f"{listed(answer)}." if detail is Detail.SHORT else f"I read: {listed(answer)}."
+        return (
+            ended(listed(answer)) if detail is Detail.SHORT else ended(f"I read: {listed(answer)}")
+        )
 
 
 def _sure(found: tuple[Found, ...], rows: Sequence[int], told: Sequence[int]) -> Basis:

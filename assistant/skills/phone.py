@@ -4,7 +4,14 @@ import re
 
 from assistant.answers import Answer, Detail, Note, NoteKind
 from assistant.skills import quote, vocabulary
-from assistant.skills.quoting import READ_TEXT, found_places, in_sentence, labelled, not_found
+from assistant.skills.quoting import (
+    READ_TEXT,
+    ended,
+    found_places,
+    in_sentence,
+    labelled,
+    not_found,
+)
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.subject import narrowed
@@ -81,7 +88,7 @@ class Phone:
     def say(self, answer: Answer, detail: Detail) -> str:
         """One number, or all of them with their labels."""
         if len(answer.found) > 1 and detail is not Detail.SHORT:
-            return f"Phone numbers: {labelled(answer)}."
+            return ended(f"Phone numbers: {labelled(answer)}")
         return in_sentence(answer, detail, "The phone number is {}.", missing=READ_TEXT)
 
 

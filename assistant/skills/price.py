@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from assistant.answers import Answer, Detail, NoteKind
 from assistant.skills import quote, total, vocabulary
 from assistant.skills.amounts import BESIDE, label_of
-from assistant.skills.quoting import found_places, in_sentence, labelled, listed, not_found
+from assistant.skills.quoting import ended, found_places, in_sentence, labelled, listed, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.subject import own_words
@@ -119,7 +119,7 @@ class Price:
         if answer.note(NoteKind.QUOTED):
             return f"I read: {listed(answer)}"
         if len(answer.found) > 1 and detail is not Detail.SHORT:
-            return f"I read several amounts: {labelled(answer)}."
+            return ended(f"I read several amounts: {labelled(answer)}")
         return in_sentence(
             answer,
             detail,

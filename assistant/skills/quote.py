@@ -2,7 +2,7 @@
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.skills.grounding import ground_read
-from assistant.skills.quoting import listed
+from assistant.skills.quoting import ended, listed
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
@@ -50,7 +50,7 @@ class Quote:
         if not answer.found:
             return ""
         if detail is Detail.SHORT:
-            return f"{listed(answer)}."
+            return ended(listed(answer))
         return f"I read: {'; '.join(map(_quoted, answer.found))}"
 
 

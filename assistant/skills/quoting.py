@@ -97,6 +97,16 @@ def listed(answer: Answer) -> str:
     return "; ".join(answer.values) + more
 
 
+def ended(text: str) -> str:
+    """A sentence with its full stop; what is quoted at its end may have brought one."""
+    quoted = text.rstrip(CLOSING)
+    return text if quoted.endswith((".", "!", "?")) else f"{text}."
+
+
+CLOSING = "\uf8ff"
+"""What `telling` marks the end of a value with while a sentence is made."""
+
+
 def in_sentence(
     answer: Answer, detail: Detail, one: str, several: str | None = None, *, missing: str = ""
 ) -> str:
@@ -107,9 +117,12 @@ def in_sentence(
     """
     if answer.found:
         if detail is Detail.SHORT:
-            return f"{listed(answer)}."
+            return ended(listed(answer))
         sentence = one if len(answer.found) == 1 or several is None else several
-        return sentence.format(listed(answer))
+        told = listed(answer)
+        if sentence.endswith("{}."):
+            return ended(sentence.removesuffix(".").format(told))
+        return sentence.format(told)
     what = answer.note(NoteKind.NOT_FOUND)
     way_out = way_of(answer, missing)
     return "" if what is None else f"I can't tell: I find no {what.detail} in the text. {way_out}"

@@ -6,7 +6,7 @@ import pkgutil
 from collections.abc import Iterator
 
 import assistant.skills
-from assistant.answers import Answer, Detail, Said
+from assistant.answers import Answer, Basis, Detail, Said
 from assistant.skills import saying, telling
 from assistant.skills.skill import Asked, Skill
 from assistant.text.question import Form, form, wanted
@@ -106,7 +106,14 @@ def details(answer: Answer) -> str:
 
 
 def _worded(answer: Answer, detail: Detail) -> list[str]:
-    return [saying.opening(answer), join(_parts(answer, detail))]
+    words = join(_parts(answer, detail))
+    if not words.strip() and answer.basis is Basis.UNKNOWN:
+        words = NOTHING_TO_SAY
+    return [saying.opening(answer), words]
+
+
+NOTHING_TO_SAY = "I can't tell. Ask in other words, or ask me to read the text."
+"""No answer is silent."""
 
 
 def _parts(answer: Answer, detail: Detail) -> Iterator[str]:

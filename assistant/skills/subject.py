@@ -59,7 +59,7 @@ def foreign(asked: Asked, answer: Answer, page: Page) -> tuple[str, ...]:
     )
 
 
-def is_in_doubt(asked: Asked, answer: Answer) -> bool:
+def is_in_doubt(asked: Asked, answer: Answer, page: Page) -> bool:
     """True where a word of the question is accounted for by nothing, however everyday it is.
 
     "How much was the rice" may be asked of a meal that was not rice, "what did I pay last time"
@@ -68,7 +68,10 @@ def is_in_doubt(asked: Asked, answer: Answer) -> bool:
     left = unaccounted(asked, answer)
     if len(answer.found) > 1:
         return bool(left)
-    return any(is_telling(word) and word not in DOCUMENTS for word in left)
+    title = _title_words(page) if left else ()
+    return any(
+        is_telling(word) and word not in DOCUMENTS and best_match(word, title) == 0 for word in left
+    )
 
 
 _FRAMES = frozenset(("lautet", "lauten", "heisst", "heißt", "heet", "heten", "chiama", "llama"))

@@ -6,7 +6,7 @@ from decimal import Decimal
 from assistant.answers import Answer, Basis, Detail, Found
 from assistant.skills import quote, total
 from assistant.skills.grounding import ground_read
-from assistant.skills.quoting import listed, not_found
+from assistant.skills.quoting import ended, listed, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
@@ -64,7 +64,9 @@ class Superlative:
         if not answer.found:
             missing = "I can't tell: I do not find prices that I could compare."
             return "" if answer.notes else missing
-        return f"{listed(answer)}." if detail is Detail.SHORT else f"I read: {listed(answer)}."
+        return (
+            ended(listed(answer)) if detail is Detail.SHORT else ended(f"I read: {listed(answer)}")
+        )
 
 
 def _priced(page: Page, question: str) -> list[tuple[Passage, list[Decimal]]]:

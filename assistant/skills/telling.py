@@ -25,6 +25,7 @@ from typing import Any
 
 from assistant.answers import Answer, Found, NoteKind, Said
 from assistant.seeing.text import TextLine
+from assistant.skills.quoting import CLOSING
 from assistant.skills.vocabulary import languages
 from assistant.text.languages import quoted_lines
 from assistant.text.sentences import sentence_spans
@@ -33,7 +34,7 @@ from models.files.bounded import parse_toml
 EVERY = "every"
 """The table of what any skill's answer may say."""
 
-_OPENS, _CLOSE = 0xE000, "\uf8ff"
+_OPENS, _CLOSE = 0xE000, CLOSING
 """Characters of Unicode's private area, which no printed text has: each value has its own first."""
 
 _MOST_MARKS = ord(_CLOSE) - _OPENS

@@ -7,8 +7,11 @@ from assistant.answers import Answer, Basis, Note, NoteKind
 from assistant.seeing.text import TextLine, Unread
 from assistant.skills.scene import Scene
 
-WHOLE = frozenset({"total", "subtotal", "find_word", "summary", "about", "price", "count"})
+WHOLE = frozenset({"find_word", "summary", "about", "count", "superlative"})
 """Skills whose answer is only right if nothing of the text was missed."""
+
+AMOUNTS = frozenset({"total", "subtotal", "price"})
+"""Skills whose value its own label confirms, if nothing beside the two was missed."""
 
 MOST_PLACES = 2
 """Places that one sentence names; of more, only that there are some."""
@@ -27,7 +30,12 @@ def with_unread(answer: Answer, scene: Scene) -> Answer:
     notes = tuple(doubts(scene))
     if not scene.unread_places:
         return dataclasses.replace(answer, notes=(*answer.notes, *notes)) if notes else answer
-    depends = answer.skill in WHOLE or len(answer.found) > 1 or answer.basis is Basis.UNKNOWN
+    depends = (
+        answer.skill in WHOLE
+        or len(answer.found) > 1
+        or answer.basis is Basis.UNKNOWN
+        or (answer.skill in AMOUNTS and not _is_confirmed(answer, scene.unread_places))
+    )
     if not depends and answer.skill != "read":
         notes = tuple(note for note in notes if note.kind is NoteKind.MIRRORED)
     basis = answer.basis
@@ -35,6 +43,18 @@ def with_unread(answer: Answer, scene: Scene) -> Answer:
         basis = Basis.GUESS
     return dataclasses.replace(
         answer, basis=basis, notes=(*answer.notes, *notes), unread=scene.unread_places
+    )
+
+
+def _is_confirmed(answer: Answer, unread: Sequence[Unread]) -> bool:
+    """True for a value with its label, where nothing that was not read stands in their rows."""
+    if not all(found.label for found in answer.found):
+        return False
+    heights = [[y for _, y in line.box] for line in answer.evidence]
+    return not any(
+        each.box[1] < max(height) and min(height) < each.box[3]
+        for height in heights
+        for each in unread
     )
 
 

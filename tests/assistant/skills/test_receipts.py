@@ -25,6 +25,7 @@ def test_totals_and_dates_are_read_from_receipts(data_dir: Path) -> None:
     """The rules were written with these receipts at hand: this guards them, it judges nothing."""
     reader = RapidOcrReader()
     right: dict[str, list[bool]] = {"total": [], "date": []}
+    read = {"total": 0, "date": 0}
     for path in sorted((data_dir / "vision" / "sroie").glob("*.key.json")):
         picture = load_picture(path.with_name(path.name.replace(".key.json", ".jpg")))
         key = json.loads(path.read_text())
@@ -34,7 +35,12 @@ def test_totals_and_dates_are_read_from_receipts(data_dir: Path) -> None:
                 continue
             answer = answerer.answer(picture, f"what is the {field}")
             is_read = answer.basis is Basis.READ
-            right[field].append(is_read and figures(key[field]) in figures(say(answer)))
+            is_right = figures(key[field]) in figures(say(answer))
+            right[field].append(is_right)
+            # What is hard to read is a guess; what is called read is never wrong.
+            assert is_right or not is_read, (path.name, field, say(answer))
+            read[field] += is_read
     for field, marks in right.items():
         assert len(marks) >= 24, field
         assert sum(marks) / len(marks) >= 0.95, (field, marks)
+        assert read[field] / len(marks) >= 0.7, (field, read)

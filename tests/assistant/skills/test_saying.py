@@ -103,3 +103,13 @@ def test_evidence_is_all_lines_once_and_confidence_the_least() -> None:
     value, other = Found("5.50", "Total", (sure, unsure)), Found("x", None, (sure,))
     assert Answer("total", (value, other), Basis.READ).evidence == (sure, unsure)
     assert (value.confidence, other.confidence, Found("red").confidence) == (0.6, 0.9, None)
+
+
+def test_what_is_quoted_may_bring_its_own_full_stop() -> None:
+    quoted = Answer("total", (Found("Pay by 4 May.", None, ()),), Basis.READ)
+    assert "May.." not in say(quoted) and say(quoted).endswith("May.")
+
+
+def test_no_answer_is_silent() -> None:
+    assert say(Answer("pick")).startswith("I can't tell")
+    assert say(Answer("again", notes=(Note(NoteKind.MORE),))).startswith("I can't tell")

@@ -1,5 +1,6 @@
 """What is said of text that was not read, is mirrored, stands upside down, or lies under glare."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -96,10 +97,14 @@ def test_the_first_lines_do_not_wait_for_the_second_look() -> None:
 def test_answers_that_depend_on_all_text_rest_on_less() -> None:
     lines = (line("Total", 40), line("5.50", 40, 200), line("Cash", 80))
     sure = asked([TextPart(lines, 0)], "what is the total")
-    doubted = asked([TextPart(lines, 0, unread=(RIGHT_BELOW,))], "what is the total")
+    beside = dataclasses.replace(RIGHT_BELOW, box=(260, 38, 300, 62))
+    doubted = asked([TextPart(lines, 0, unread=(beside,))], "what is the total")
     assert (sure.basis, doubted.basis) == (Basis.READ, Basis.GUESS)
     assert say(doubted).startswith("The total is 5.50.")
-    assert "more text at the bottom right that I cannot read" in say(doubted)
+    assert "that I cannot read" in say(doubted)
+    # Its own label confirms an amount; what is elsewhere does not change it.
+    confirmed = asked([TextPart(lines, 0, unread=(RIGHT_BELOW,))], "what is the total")
+    assert confirmed.basis is Basis.READ
     missing = asked([TextPart(lines, 0, unread=(RIGHT_BELOW,))], "does it contain nuts")
     assert missing.basis is Basis.UNKNOWN and "cannot read" in say(missing)
     # A telephone number that stands there is no less read for it.
