@@ -112,4 +112,4 @@ def test_what_is_quoted_may_bring_its_own_full_stop() -> None:
 
 def test_no_answer_is_silent() -> None:
     assert say(Answer("pick")).startswith("I can't tell")
-    assert say(Answer("again", notes=(Note(NoteKind.MORE),))).startswith("I can't tell")
+    assert say(Answer("pick", notes=(Note(NoteKind.MORE),))).startswith("I can't tell")
