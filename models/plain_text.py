@@ -7,6 +7,14 @@ or hide what stands before it.
 LONGEST = 12_000
 """Characters of a message: more than any path, and far less than what a hostile name can have."""
 
+LONGEST_CAUSE = 400
+"""Characters of another library's message that are repeated: some repeat whole values of files."""
+
+
+def beginning(text: str) -> str:
+    """What another library said, as far as anybody reads it."""
+    return text if len(text) <= LONGEST_CAUSE else f"{text[:LONGEST_CAUSE]}…"
+
 
 def escaped(text: str) -> str:
     """The same text with control and format characters written as in Python: ``\\x1b``."""

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from models.errors import ModelFolderError
 from models.files.config_values import wrong_ids, wrong_values
+from models.plain_text import beginning
 
 HEAD = "lm_head.weight"
 
@@ -105,7 +106,7 @@ def check_numbers(
 def not_described(title: str, reason: str) -> ModelFolderError:
     """Say in one line why a config.json cannot be used."""
     return ModelFolderError(
-        f"config.json does not describe {title} ({reason}): restore the original"
+        f"config.json does not describe {title} ({beginning(reason)}): restore the original"
     )
 
 

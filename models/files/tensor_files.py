@@ -27,6 +27,7 @@ from models.files.header import (
     ShortFileError,
     check_header,
 )
+from models.plain_text import beginning
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -240,8 +241,8 @@ def temporary_of(path: Path) -> Path:
 
 
 def brief(error: BaseException) -> str:
-    """The first line of an error's message."""
-    return (str(error) or type(error).__name__).splitlines()[0]
+    """The first line of an error's message, of a very long one its beginning."""
+    return beginning((str(error) or type(error).__name__).splitlines()[0])
 
 
 def _chunks(entry: Entry) -> Iterator[bytes]:

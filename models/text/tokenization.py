@@ -5,6 +5,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from models.errors import ModelFolderError
+from models.plain_text import beginning
 from models.text.byte_level import (
     MERGES_FILE,
     VOCABULARY_FILE,
@@ -54,5 +55,5 @@ def _read(path: Path) -> Tokenizer:
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception for a damaged file
-        reason = str(error).splitlines()[0]
+        reason = beginning(str(error).splitlines()[0])
         raise ModelFolderError(f"{path} cannot be read ({reason}): copy it again") from error

@@ -38,9 +38,9 @@ BARS: Mapping[str, int] = {
     "command-pictures": 200,
 }  # fmt: skip
 QUICK: Mapping[str, int] = {
-    "folders": 40, "pictures": 40, "sound": 30, "settings": 25, "servers": 6, "progress": 20,
-    "questions": 15, "labelled": 15, "orders": 15, "catalog": 15, "recipe": 15, "results": 15,
-    "memory": 8, "command-folders": 12, "command-results": 8, "command-pictures": 4,
+    "folders": 25, "pictures": 25, "sound": 20, "settings": 20, "servers": 5, "progress": 12,
+    "questions": 10, "labelled": 10, "orders": 10, "catalog": 10, "recipe": 10, "results": 10,
+    "memory": 6, "command-folders": 4, "command-results": 4, "command-pictures": 3,
 }  # fmt: skip
 
 _RUNS_EVERY = 6  # a plain folder is quantized, not only planned

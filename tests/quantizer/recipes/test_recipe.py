@@ -85,7 +85,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         (rule("*", "gptq", "damping = 1"), "damping is unknown; give some of"),
         (rule("*", "gptq", "damp_percent = 3.0"), "rule 1: damp_percent 3.0 is out of range"),
         (rule("*", "gptq", 'damp_percent = "much"'), "damp_percent is 'much'; give a number"),
-        (rule("*", "gptq", "damp_percent = nan"), "damp_percent is nan; give a number"),
+        (rule("*", "gptq", "damp_percent = nan"), "has the number nan, which is not finite"),
         (rule("*", "gptq", "rounds = true"), "rounds is True; give a whole number"),
         ("bits = 3\n" + rule("*"), "bits is 3; give 4 or 8"),
         (rule("*", "rtn", "bits = 8"), "bits 8 differs from the recipe's 4"),
