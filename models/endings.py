@@ -163,7 +163,7 @@ def _prepare_streams() -> None:
         os.set_inheritable(descriptor, True)
     streams: Any = sys  # which are None where they are closed; the types say that they never are
     if streams.stdin is None:
-        streams.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
+        streams.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  open as long as the program
     before = streams.stdout
     if before is None or isinstance(before, io.TextIOWrapper):
         streams.stdout = io.TextIOWrapper(
@@ -174,7 +174,7 @@ def _prepare_streams() -> None:
             write_through=before is not None and before.write_through,
         )
     if streams.stderr is None:
-        streams.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        streams.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  open as long as the program
 
 
 def _handle(handler: Any) -> None:

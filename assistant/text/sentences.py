@@ -121,7 +121,8 @@ def _goes_on(before: str, following: str) -> bool:
         return True
     if _ENTRY.search(before):
         return True
-    if _DAY.search(before) and month_number(re.match(r"\w*", following)[0]) is not None:  # type: ignore[index]
+    first_word = re.split(r"\W", following, maxsplit=1)[0]
+    if _DAY.search(before) and month_number(first_word) is not None:
         return True
     last = before[:-1].rsplit(maxsplit=1)[-1:] or [""]
     word = last[0].strip("(\"'[")
