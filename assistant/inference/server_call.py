@@ -166,9 +166,9 @@ def _answer(
                 kinds = {"Content-Type": "application/json", "Accept": "text/event-stream"}
                 headers = _HEADERS if body is None else {**_HEADERS, **kinds}
                 connection.request(method, address.path + path, body, headers)
-                response = connection.getresponse()
-                _judge(response)
-                yield response, guard
+                with connection.getresponse() as response:
+                    _judge(response)
+                    yield response, guard
     except (http.client.HTTPException, OSError, ValueError) as error:
         if guard.fault is not None:
             raise Fault(guard.fault) from error

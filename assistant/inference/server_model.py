@@ -112,7 +112,7 @@ class Server:
             Fault: the server gives no answer, or breaks it off.
             VisionError: no model is chosen, or nobody is there to call the server.
         """
-        if not self._found:
+        if not (self._chosen or self._found):
             self.find()
         chat = {
             "model": self._chosen or self._found,

@@ -1,4 +1,4 @@
-"""A model server on this machine that answers as it is told, byte by byte, and keeps what it got."""
+"""A model server on this machine that answers as it is told, byte by byte; it keeps what it got."""
 
 import contextlib
 import json
