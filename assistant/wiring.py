@@ -30,7 +30,7 @@ from assistant.inference.opening import (
     TextOpener,
     VisionModelOpener,
 )
-from assistant.inference.server_opening import DOCTOR_LIMITS, OwnServer, own_server
+from assistant.inference.server_opening import DOCTOR_LIMITS, OwnServer, may_ask, own_server
 from assistant.inference.text_model import TextModel
 from assistant.inference.vision_model import VisionLanguageModel
 from assistant.machine import give_memory_back
@@ -319,8 +319,7 @@ class Live:
 
     def _wanted_server(self) -> OwnServer | None:
         """The server, as long as the settings want it: it can be switched off at any moment."""
-        server = self._server
-        return server if server is not None and server.is_wanted(self.session.settings) else None
+        return self._server if may_ask(self.session.settings) else None
 
     def _open_pictures(self) -> VisionLanguageModel | str:
         server = self._wanted_server()

@@ -14,6 +14,7 @@ from assistant.doctor.checks import Finding, State
 from assistant.doctor.device_id import left_behind
 from assistant.errors import AssistantError, SettingsError
 from assistant.inference.server_address import parse_address
+from assistant.inference.server_opening import may_ask
 from assistant.machine import memory_bytes, size_text
 from assistant.models_store.installed import is_installed, read_record
 from assistant.settings.paths import data_folder, settings_file
@@ -226,7 +227,7 @@ def look_at_network(
     text = "enforced by the kernel"
     if is_address(settings.camera_source):
         text += "; one process alone may go online, to read the camera's stream"
-    if settings.server_address.strip():
+    if may_ask(settings):
         text += "; one process alone may call the model server"
     if offline.why_not:
         return Finding(State.LIMITED, text, offline.why_not, "start it without that connection")

@@ -28,11 +28,6 @@ class OwnServer:
     _server: Server
     _link: Link
 
-    def is_wanted(self, settings: Settings) -> bool:
-        """False once the settings, as they are now, want it to be asked no more."""
-        allowed = self._link.address.is_here or settings.server_elsewhere
-        return bool(settings.server_address.strip()) and allowed
-
     def find(self, limits: Limits = FINDING) -> str:
         """Call it; return the name of its model, as far as that is known.
 
@@ -45,6 +40,12 @@ class OwnServer:
     def close(self) -> None:
         """Call it no more."""
         self._link.close()
+
+
+def may_ask(settings: Settings) -> bool:
+    """True if the settings name a server, and it is this computer or may be another one."""
+    typed = settings.server_address.strip()
+    return bool(typed) and (settings.server_elsewhere or parse_address(typed).is_here)
 
 
 def own_server(settings: Settings, *, for_pictures: bool = True) -> OwnServer | None:
@@ -60,7 +61,7 @@ def own_server(settings: Settings, *, for_pictures: bool = True) -> OwnServer | 
     if not settings.server_address.strip():
         return None
     address = parse_address(settings.server_address)
-    if not address.is_here and not settings.server_elsewhere:
+    if not may_ask(settings):
         raise SettingsError(
             f"the server at {address.named} is another computer and is not asked: models of this "
             "one answer",

@@ -27,7 +27,7 @@ from assistant.inference.server_model import (
     ServerVisionModel,
     without_thoughts,
 )
-from assistant.inference.server_opening import own_server
+from assistant.inference.server_opening import may_ask, own_server
 from assistant.inference.server_wire import HEADER, LENGTH, Limits, receive_request, send_request
 from assistant.settings.settings import Settings
 from tests.assistant.inference.fake_model_server import (
@@ -714,10 +714,9 @@ def test_what_is_said_aloud(
     assert server is not None
     assert server.notice == notice
     assert (server.pictures is not None, server.texts is not None) == (pictures, texts)
-    assert server.is_wanted(settings)
-    assert not server.is_wanted(Settings())
-    elsewhere = Settings(server_address=settings.server_address)
-    assert server.is_wanted(elsewhere) is ("127.0.0.1" in settings.server_address)
+    assert may_ask(settings) and not may_ask(Settings())
+    alone = Settings(server_address=settings.server_address)
+    assert may_ask(alone) is ("127.0.0.1" in settings.server_address)
 
 
 def test_a_certificate_that_nobody_vouches_for(tmp_path: Any) -> None:
