@@ -6,9 +6,12 @@ how sure they are is not believed.
 
 import base64
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from assistant.errors import VisionError
 from assistant.inference import server_link
@@ -42,6 +45,15 @@ LOOKING = (
 
 FINDING = Limits(first_s=10.0)
 """For the list of models, which takes no thinking."""
+
+TEST_COLOURS: Mapping[str, tuple[int, int, int]] = {"red": (210, 20, 20), "blue": (20, 40, 210)}
+TEST_QUESTION = "What colour is this picture? Answer with one word."
+TEST_SIDE = 64
+"""Plain pictures of which a model that sees can tell the colour. One that does not, and makes up
+what it says, gives both times the same answer: its words alone would not show that."""
+
+_MARKS = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?s>|\[/?INST\]|</?(?:start|end)_of_turn>|</?think>")
+"""Marks of turns in the ways of asking that are usual: a page must not speak for the user."""
 
 _THOUGHT, _THOUGHT_ENDS = "<think>", "</think>"
 
@@ -134,10 +146,13 @@ class ServerVisionModel:
     """A model that looks at pictures; its answers stream, and are guesses."""
 
     skills: Mapping[str, float | None] | None = None
+    photographs: Mapping[str, float] = {}
+    """What was measured on photographs: nothing."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self.name = server.name
+        self._sees = ""
 
     def look(self, rgb: RgbPicture) -> str:
         """The picture (H, W, 3) as an address that holds it; nothing is sent before a question."""
@@ -146,21 +161,42 @@ class ServerVisionModel:
     def answer(self, scene: Any, question: str) -> Iterator[ServerToken]:
         """Stream the answer, with empty pieces while none comes: who takes them may stop there.
 
+        A model that is asked for the first time is shown two plain pictures before.
+
         Raises:
-            VisionError: the server gives no answer, or breaks it off.
+            VisionError: the server gives no answer, or breaks it off; or its model does not see.
         """
-        shown = {"type": "image_url", "image_url": {"url": scene}}
-        asked = [shown, {"type": "text", "text": question}]
-        messages: Messages = [
-            {"role": "system", "content": LOOKING},
-            {"role": "user", "content": asked},
-        ]
         try:
-            for words in self._server.words(messages):
+            if not self._sees or self._sees != self._server.name:
+                yield from self._test()
+            for words in self._asked(scene, _harmless(question), LOOKING):
                 self.name = self._server.name
                 yield ServerToken(words)
         except Fault as fault:
             raise as_error(fault, self._server.named, takes_pictures=True) from fault
+
+    def _test(self) -> Iterator[ServerToken]:
+        """Find out whether it sees; gives empty pieces meanwhile."""
+        for name, colour in TEST_COLOURS.items():
+            plain = np.full((TEST_SIDE, TEST_SIDE, 3), colour, np.uint8)
+            said = ""
+            for words in self._asked(as_data_url(plain), TEST_QUESTION, ""):
+                said += words.lower()
+                yield ServerToken("")
+            named = {each for each in TEST_COLOURS if each in said}
+            if named != {name}:
+                raise VisionError(
+                    f"{self._server.name} cannot tell a red picture from a blue one, so it is "
+                    "not asked about yours",
+                    "give it a model that sees pictures, or set server.answers to texts",
+                )
+        self._sees = self._server.name
+
+    def _asked(self, address: str, question: str, instruction: str) -> Iterator[str]:
+        shown = {"type": "image_url", "image_url": {"url": address}}
+        asked = [shown, {"type": "text", "text": question}]
+        system: Messages = [{"role": "system", "content": instruction}] if instruction else []
+        return self._server.words([*system, {"role": "user", "content": asked}])
 
 
 class ServerTextModel:
@@ -178,7 +214,7 @@ class ServerTextModel:
         Raises:
             VisionError: the server gives no answer, or breaks it off.
         """
-        text = text[:MOST_TEXT_CHARACTERS]
+        text, question = _harmless(text)[:MOST_TEXT_CHARACTERS], _harmless(question)
         while True:
             asked = f"Text:\n{text}\n\nQuestion: {question}"
             messages: Messages = [
@@ -195,6 +231,10 @@ class ServerTextModel:
                 if not _is_too_long(fault) or len(text) <= LEAST_TEXT_CHARACTERS:
                     raise as_error(fault, self._server.named) from fault
             text = text[: int(len(text) * SHORTER)]
+
+
+def _harmless(text: str) -> str:
+    return _MARKS.sub(" ", text)
 
 
 def _is_too_long(fault: Fault) -> bool:

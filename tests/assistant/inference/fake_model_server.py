@@ -1,12 +1,17 @@
 """A model server on this machine that answers as it is told, byte by byte; it keeps what it got."""
 
+import base64
 import contextlib
+import io
 import json
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+from PIL import Image
 
 PING = b": still here\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -98,6 +103,8 @@ class ModelServer:
 
     manner: Manner = field(default_factory=lambda: says("It is ", "a cup."))
     models: tuple[str, ...] = ("tiny",)
+    sees: bool = True
+    """Whether it tells the colour of a picture that has only one."""
     lists: Manner | None = None
     asked: list[Asked] = field(default_factory=list)
     gone: threading.Event = field(default_factory=threading.Event)
@@ -110,7 +117,9 @@ class ModelServer:
         return f"http://127.0.0.1:{self.port}"
 
     def questions(self) -> list[Asked]:
-        return [each for each in self.asked if each.method == "POST"]
+        """What was asked, without the two plain pictures that show whether it sees."""
+        asked = [each for each in self.asked if each.method == "POST"]
+        return [each for each in asked if not _test_colour(each.body)]
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError, Gone):
@@ -121,8 +130,9 @@ class ModelServer:
             if asked.method == "GET":
                 (self.lists or sends(plain("200 OK", _listing(self.models))))(caller)
                 return
+            colour = _test_colour(asked.body) if self.sees else ""
             try:
-                self.manner(caller)
+                (says(colour) if colour else self.manner)(caller)
             except Gone:
                 self.gone.set()
 
@@ -134,6 +144,18 @@ class ModelServer:
                 return
             self.connections += 1
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+
+def _test_colour(body: bytes) -> str:
+    """The colour of a plain picture in a question; "" where there is none, or it is not plain."""
+    found = re.search(rb"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", body)
+    if found is None:
+        return ""
+    picture = Image.open(io.BytesIO(base64.b64decode(found[1])))
+    if max(high - low for low, high in picture.getextrema()) > 5:
+        return ""
+    red, _, blue = picture.getpixel((0, 0))
+    return "Red." if red > blue else "It is blue."
 
 
 def _listing(models: tuple[str, ...]) -> bytes:
