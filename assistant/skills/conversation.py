@@ -15,7 +15,8 @@ from assistant.seeing.quality import check_quality
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import read as reading
 from assistant.skills import saying
-from assistant.skills.answerer import Answerer, no_text, spoilt
+from assistant.skills.answerer import Answerer
+from assistant.skills.caveats import no_text, spoilt
 from assistant.skills.double_check import compared, other_view
 from assistant.skills.evidence import has_words, weighed
 from assistant.skills.examples import examples
