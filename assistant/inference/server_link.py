@@ -139,18 +139,17 @@ def keep(address: ServerAddress, typed: str) -> Link:
     return ServerKeeper(address, typed) if on_linux else ServerThreads(address)
 
 
-def names(link: Link, limits: Limits, cancelled: Callable[[], bool] = never) -> tuple[str, ...]:
-    """The names of the server's models; none if it was cancelled.
+def names(
+    link: Link, limits: Limits, cancelled: Callable[[], bool] = never
+) -> Iterator[tuple[str, ...]]:
+    """The names of the server's models at the end, and () now and then before.
 
     Raises:
         Fault: the server gives none.
         VisionError: nobody is there to call it.
     """
     for kind, text in _records(link, Request(None, limits), cancelled):
-        if kind == NAMES:
-            found = parse_json(text)
-            return tuple(map(str, found))
-    return ()
+        yield tuple(map(str, parse_json(text))) if kind == NAMES else ()
 
 
 def words(

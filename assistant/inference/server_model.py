@@ -103,10 +103,22 @@ class Server:
         Raises:
             VisionError: it does not answer as it should, or has not the model that was chosen.
         """
+        for _ in self._finding(limits):
+            pass
+
+    def _finding(
+        self, limits: Limits = FINDING, cancelled: Callable[[], bool] = never
+    ) -> Iterator[str]:
+        """The same, with "" now and then while it lasts."""
+        found: tuple[str, ...] = ()
         try:
-            found = server_link.names(self._link, limits)
+            for known in server_link.names(self._link, limits, cancelled):
+                found = known or found
+                yield ""
         except Fault as fault:
             raise as_error(fault, self.named) from fault
+        if cancelled():
+            return
         if not found:
             raise VisionError(f"{self._where} has no model", "give it one")
         shown = "; ".join(map(printable, found[:MOST_NAMED]))
@@ -125,7 +137,9 @@ class Server:
             VisionError: no model is chosen, or nobody is there to call the server.
         """
         if not (self._chosen or self._found):
-            self.find()
+            yield from self._finding(cancelled=cancelled)
+        if cancelled():
+            return
         chat = {
             "model": self._chosen or self._found,
             "messages": messages,

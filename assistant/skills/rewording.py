@@ -51,7 +51,7 @@ def reworded(question: str) -> str:
     plain = re.sub(r"^(what|where|who)'s\b", r"\1 is", plain, flags=re.IGNORECASE)
     bare = re.sub(r"^(?:please|could you|can you)[, ]+(?=\w+ )", "", plain, flags=re.IGNORECASE)
     bare = re.sub(r"[, ]+please$", "", bare, flags=re.IGNORECASE)
-    for words in dict.fromkeys((plain, bare)):
+    for words in dict.fromkeys((bare, plain)):
         for pattern, form in _FORMS:
             found = re.fullmatch(pattern, words, re.IGNORECASE)
             if found is not None:
