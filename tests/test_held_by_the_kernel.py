@@ -185,6 +185,7 @@ def have_ended(found: dict[str, tuple[int, str]]) -> None:
         assert not status.exists() or "VmRSS" not in status.read_text()
 
 
+@pytest.mark.slow
 def test_a_conversation_with_a_server_of_the_users_own(tmp_path: Path) -> None:
     """It is named aloud, answers as a guess, is called by one process alone, and can be left."""
     from PIL import Image

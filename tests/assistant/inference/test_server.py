@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from assistant.answers import Answer, Basis
 from assistant.errors import SettingsError, VisionError
 from assistant.inference import server_keeper, server_link, server_opening
 from assistant.inference.server_address import is_server_address, parse_address
@@ -29,7 +30,11 @@ from assistant.inference.server_model import (
 )
 from assistant.inference.server_opening import may_ask, own_server
 from assistant.inference.server_wire import HEADER, LENGTH, Limits, receive_request, send_request
+from assistant.seeing.text import TextLine, TextPart
 from assistant.settings.settings import Settings
+from assistant.skills.answerer import Answerer
+from assistant.skills.router import understand
+from assistant.stopwatch import Stopwatch
 from tests.assistant.inference.fake_model_server import (
     DONE,
     PING,
@@ -793,3 +798,89 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Any) -> None:
     listening.close()
     assert refused, "the picture would have been sent"
     assert os.listdir(tmp_path)
+
+
+# Through the answerer: what is said of it
+
+
+class NoText:
+    """Finds no text."""
+
+    def load(self) -> None: ...
+
+    def read(self, rgb: Any) -> tuple[()]:
+        return ()
+
+    def parts(self, rgb: Any, **_: Any) -> Iterator[TextPart]:
+        yield TextPart((), 0)
+
+
+class OneLine(NoText):
+    """Finds one line of a letter."""
+
+    def parts(self, rgb: Any, **_: Any) -> Iterator[TextPart]:
+        box = ((10.0, 10.0), (200.0, 10.0), (200.0, 30.0), (10.0, 30.0))
+        yield TextPart((TextLine("The rent is 500 pounds a month", box, 0.99),), 0)
+
+
+def answerer(fake: ModelServer, reader: NoText) -> Answerer:
+    server = threads(fake)
+    pictures, texts = ServerVisionModel(server), ServerTextModel(server)
+    return Answerer(reader, lambda: pictures, Stopwatch(), open_text_model=lambda: texts)
+
+
+SCENE = np.kron(RGB // 2 + 60, np.ones((20, 20, 1), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("question", "reader"),
+    [
+        ("what is in front of me", NoText()),
+        ("how many cups are there", NoText()),
+        ("what colour is the cup", NoText()),
+        ("what does it say", NoText()),
+        ("summarize this", OneLine()),
+    ],
+)
+def test_whatever_a_server_says_is_a_guess(question: str, reader: NoText) -> None:
+    """Also where its words or its figures stand in the text, and however sure it says it is."""
+    with serving(manner=says("500 pounds.")) as fake:
+        given = answerer(fake, reader).answer(SCENE, question)
+        assert given.values and "500 pounds" in given.values[0]
+        assert given.basis is Basis.GUESS
+        assert given.model == f"tiny on the server at 127.0.0.1:{fake.port}"
+
+
+@pytest.mark.parametrize("spoilt", [np.zeros_like(SCENE), np.full_like(SCENE, 240), SCENE // 40])
+def test_a_picture_that_shows_nothing_is_not_sent(spoilt: Any) -> None:
+    with serving(manner=says("A beautiful view.")) as fake:
+        for question in ("what is in front of me", "how many cups are there"):
+            given = answerer(fake, NoText()).answer(spoilt, question)
+            assert given.basis is Basis.UNKNOWN and not given.values
+        assert fake.connections == 0
+
+
+@pytest.mark.parametrize("question", ["what is in front of me", "what does it say"])
+def test_stop_ends_a_question_to_a_server_that_is_slow(question: str) -> None:
+    stopped = threading.Event()
+    with serving(manner=stalls(STREAM)) as fake:
+        asks = answerer(fake, NoText())
+        timer = threading.Timer(0.3, stopped.set)
+        timer.start()
+        pieces = asks.answers(
+            asks.scene(SCENE), understand(question), two_speed=False, cancelled=stopped.is_set
+        )
+        assert not any(isinstance(each, Answer) and each.found for each in pieces)
+        until(fake.gone.is_set)
+        timer.join()
+
+
+def test_an_answer_that_breaks_off_is_told_as_broken() -> None:
+    with serving(manner=sends(STREAM, event("A red cup. It is"))) as fake:
+        asks = answerer(fake, NoText())
+        pieces = asks.answers(asks.scene(SCENE), understand("what is in front of me"))
+        told: list[str] = []
+        with pytest.raises(VisionError, match="broke off; look whether it still runs"):
+            for piece in pieces:
+                told.append(piece if isinstance(piece, str) else "whole")
+        assert "It is" not in " ".join(told)
