@@ -7,6 +7,7 @@ from assistant.answers import Answer, Basis, Found, Note, NoteKind, Piece
 from assistant.inference.opening import VisionModelOpener
 from assistant.inference.pocket import measured_accuracy, own_wording, refusal
 from assistant.inference.vision_model import Token, VisionLanguageModel, declines
+from assistant.seeing.drawn import looks_drawn
 from assistant.seeing.text import TextLine
 from assistant.skills import quote
 from assistant.skills.grounding import LEAST_ACCURACY, ground_model, words_are_read
@@ -152,7 +153,8 @@ class VisionAnswers:
         accuracy = None
         if own is not None:
             # What was not measured, or on other pictures, is no ground for more than a guess.
-            accuracy = measured_accuracy(model, own, max(scene.rgb.shape[:2]))
+            drawn = looks_drawn(scene.rgb)
+            accuracy = measured_accuracy(model, own, max(scene.rgb.shape[:2])) if drawn else 0.0
             about_text = traits.text or own.skill in PRINTED
             if about_text and accuracy < LEAST_ACCURACY and not words_are_read(text, scene.lines()):
                 # Letters and figures that such a model alone sees are mostly not there.
