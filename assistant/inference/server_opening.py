@@ -10,7 +10,7 @@ from assistant.inference.server_model import FINDING, Server, ServerTextModel, S
 from assistant.inference.server_wire import Limits
 from assistant.settings.settings import Settings
 
-DOCTOR_LIMITS = Limits(connect_s=2.0, first_s=3.0)
+DOCTOR_LIMITS = Limits(connect_s=1.5, first_s=2.5)
 """Less than a probe may take."""
 
 

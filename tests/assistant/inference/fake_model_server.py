@@ -97,6 +97,16 @@ def sends(*pieces: bytes) -> Manner:
     return lambda caller: caller.send(*pieces)
 
 
+def stalls(*pieces: bytes) -> Manner:
+    """Send these bytes, then nothing, until whoever asked hangs up."""
+
+    def answer(caller: Caller) -> None:
+        caller.send(*pieces)
+        caller.wait(60)
+
+    return answer
+
+
 @dataclass
 class ModelServer:
     """What it answers to a question, which models it has, and what came."""
