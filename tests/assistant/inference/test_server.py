@@ -233,9 +233,14 @@ def test_a_list_of_models_that_is_none(body: bytes) -> None:
 @pytest.mark.parametrize("begins", [[], [STREAM], [STREAM, event("It is ")]])
 def test_it_is_left_within_one_chunk_wherever_it_is(begins: list[bytes]) -> None:
     unwanted = threading.Event()
-    with serving(manner=stalls(*begins)) as fake:
+
+    def begin_and_stall(caller: Caller) -> None:
+        caller.send(*begins)
+        unwanted.set()
+        stalls()(caller)
+
+    with serving(manner=begin_and_stall) as fake:
         answer = ServerTextModel(threads(fake)).answer("Text", "Why?", unwanted.is_set)
-        threading.Timer(0.3, unwanted.set).start()
         assert "".join(answer) in ("", "It is ")
         assert unwanted.is_set()
         until(fake.gone.is_set)

@@ -25,6 +25,7 @@ from assistant.stopwatch import Stopwatch
 from tests.assistant.inference.asking_servers import RGB, threads
 from tests.assistant.inference.fake_model_server import (
     STREAM,
+    Caller,
     ModelServer,
     event,
     plain,
@@ -109,16 +110,18 @@ def test_a_picture_that_shows_nothing_is_not_sent(spoilt: Any) -> None:
 @pytest.mark.parametrize("question", ["what is in front of me", "what does it say"])
 def test_stop_ends_a_question_to_a_server_that_is_slow(question: str) -> None:
     stopped = threading.Event()
-    with serving(manner=stalls(STREAM)) as fake:
+
+    def stop_at_the_question(caller: Caller) -> None:
+        stopped.set()
+        stalls(STREAM)(caller)
+
+    with serving(manner=stop_at_the_question) as fake:
         asks = answerer(fake, NoText())
-        timer = threading.Timer(0.3, stopped.set)
-        timer.start()
         pieces = asks.answers(
             asks.scene(SCENE), understand(question), two_speed=False, cancelled=stopped.is_set
         )
         assert not any(isinstance(each, Answer) and each.found for each in pieces)
         until(fake.gone.is_set)
-        timer.join()
 
 
 def test_an_answer_that_breaks_off_is_told_as_broken() -> None:
