@@ -2,11 +2,13 @@
 
 import itertools
 import os
+import random
 import socket
 import ssl
 import subprocess
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -14,10 +16,18 @@ import pytest
 from assistant.errors import VisionError
 from assistant.inference.server_address import parse_address
 from assistant.inference.server_link import ServerThreads
-from assistant.inference.server_model import Server
+from assistant.inference.server_model import Server, ServerTextModel
 from assistant.inference.server_wire import Limits
-from tests.assistant.inference.asking_servers import PATIENT, QUICK, QUICK_NEXT, failure, text
+from tests.assistant.inference.asking_servers import (
+    PATIENT,
+    QUICK,
+    QUICK_NEXT,
+    failure,
+    text,
+    threads,
+)
 from tests.assistant.inference.fake_model_server import (
+    DONE,
     PING,
     STREAM,
     Caller,
@@ -28,6 +38,7 @@ from tests.assistant.inference.fake_model_server import (
     serving,
     stalls,
 )
+from tests.faults.mutations import damage
 
 # A server that stalls, lies, breaks off
 
@@ -248,3 +259,40 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Any) -> None:
     listening.close()
     assert refused, "the picture would have been sent"
     assert os.listdir(tmp_path)
+
+
+def damaged_answers(seeds: range) -> Counter[str]:
+    """What comes of answers that are damaged somewhere: a count for each kind of end."""
+    pieces = [
+        event(role="assistant", content=None),
+        event("A red "),
+        event("cup."),
+        event(ends="stop"),
+    ]
+    whole = (STREAM + b"".join(pieces) + DONE, chunked(*pieces, DONE) + b"0\r\n\r\n",
+             plain("500 Oh", b'{"error": {"message": "no image"}}'))  # fmt: skip
+    ends: Counter[str] = Counter()
+    with serving() as fake:
+        model = ServerTextModel(threads(fake, Limits(2.0, 2.0, 2.0, 5.0)))
+        for seed in seeds:
+            rng = random.Random(seed)
+            fake.manner = sends(damage(rng, rng.choice(whole)))
+            try:
+                said = "".join(model.answer("Text", "Why?"))
+                assert len(said) < 100 and all(c.isprintable() or c == "\n" for c in said), seed
+                ends["answered"] += 1
+            except VisionError as error:
+                words = str(error)
+                assert words.isprintable() and "; " in words and len(words) < 500, seed
+                ends["told"] += 1
+    return ends
+
+
+def test_a_damaged_answer_is_an_answer_or_one_sentence() -> None:
+    ends = damaged_answers(range(60))
+    assert ends.total() == 60 and ends["told"] > 10
+
+
+@pytest.mark.slow
+def test_many_damaged_answers() -> None:
+    assert damaged_answers(range(1000, 4000)).total() == 3000
