@@ -13,6 +13,8 @@ from assistant.devices.streams import is_address
 from assistant.doctor.checks import Finding, State
 from assistant.doctor.device_id import left_behind
 from assistant.errors import AssistantError, SettingsError
+from assistant.inference.server_address import parse_address
+from assistant.inference.server_opening import may_ask
 from assistant.machine import memory_bytes, size_text
 from assistant.models_store.installed import is_installed, read_record
 from assistant.settings.paths import data_folder, settings_file
@@ -56,6 +58,24 @@ def look_at_models(settings: Settings) -> Finding:
         read_record(name)
     words.append(f"pulled: {', '.join(pulled)}" if pulled else "none pulled")
     return Finding(State.OK, "; ".join(words))
+
+
+def look_at_server(settings: Settings, find: Callable[[], str] | None) -> Finding:
+    """Call the model server of the settings.
+
+    find: calls it, and names its model; None where it may not be asked.
+    """
+    address = parse_address(settings.server_address)
+    if find is None:
+        return Finding(
+            State.LIMITED,
+            "it is not asked; models of this computer answer",
+            f"{address.named} is another computer",
+            "to send your pictures and texts there, set server.elsewhere to true",
+        )
+    about = "pictures and texts" if settings.server_answers == "both" else settings.server_answers
+    text = f"answers about {about} come from {find()}"
+    return Finding(State.OK, text if address.is_here else f"{text}, which is another computer")
 
 
 def model_fault(folder: Path) -> str | None:
@@ -207,6 +227,8 @@ def look_at_network(
     text = "enforced by the kernel"
     if is_address(settings.camera_source):
         text += "; one process alone may go online, to read the camera's stream"
+    if may_ask(settings):
+        text += "; one process alone may call the model server"
     if offline.why_not:
         return Finding(State.LIMITED, text, offline.why_not, "start it without that connection")
     server = environment.get("PULSE_SERVER", "")

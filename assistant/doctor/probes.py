@@ -20,6 +20,7 @@ from assistant.doctor.machine import (
     look_at_models,
     look_at_network,
     look_at_saved_things,
+    look_at_server,
     look_at_settings,
 )
 from assistant.errors import CameraError, RecognizerError, SettingsError
@@ -66,6 +67,7 @@ class Openers:
     synthesizer:  with the voice of the settings.
     speech_model: the folder of the recognizer that the next start uses, None for PocketSphinx.
     text_reader:  loads what reads text.
+    server:       calls the model server and names its model; None where none may be asked.
     """
 
     camera: Callable[[str], FrameSource]
@@ -74,6 +76,7 @@ class Openers:
     synthesizer: Callable[[Settings], Synthesizer]
     speech_model: Callable[[str], Path | None]
     text_reader: Callable[[], None]
+    server: Callable[[], str] | None = None
 
 
 def this_machine(openers: Openers, *, delete_id: str, offline: Offline) -> list[Probe]:
@@ -102,6 +105,7 @@ def this_machine(openers: Openers, *, delete_id: str, offline: Offline) -> list[
         Probe("recognizer", lambda: look_at_recognizer(openers.speech_model(settings.vosk_folder))),
         Probe("text recognition", lambda: look_at_ocr(openers.text_reader), late=_SLOW_OCR),
         Probe("models", lambda: look_at_models(settings)),
+        *_server_probes(settings, openers.server),
         Probe("graphics card", look_at_gpu, matters=False),
         Probe("memory", look_at_memory),
         Probe("disk", look_at_disk),
@@ -110,6 +114,13 @@ def this_machine(openers: Openers, *, delete_id: str, offline: Offline) -> list[
         Probe("device identifier", lambda: look_at_device_id(delete_id), matters=False),
         Probe("settings", lambda: look_at_settings(wrong), matters=False),
     ]
+
+
+def _server_probes(settings: Settings, find: Callable[[], str] | None) -> list[Probe]:
+    """Nothing where no server is wanted."""
+    if not settings.server_address.strip():
+        return []
+    return [Probe("model server", lambda: look_at_server(settings, find))]
 
 
 def look_at_camera(source: str, open_source: Callable[[str], FrameSource]) -> Finding:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from assistant.errors import SettingsError
+from assistant.inference.server_address import ADDRESS_WORDS, is_server_address
 from models.plain_text import escaped
 
 SLOWEST_WPM, FASTEST_WPM = 80, 600
@@ -60,6 +61,8 @@ class Settings:
     speech_headphones: True if the microphone does not hear the loudspeaker, so that a spoken
                    "stop" can be listened for while Sightline speaks.
     verbosity:     0 short, 1 usual, 2 with all details.
+    server_answers: what a model server is asked about: "both", "pictures" or "texts".
+    server_elsewhere: True if it may be on another computer.
     keys:          action to key, Textual's names; "" for an action that has none.
     """
 
@@ -74,6 +77,10 @@ class Settings:
     camera_mirrored: bool = False
     model_folder: str = ""
     text_model_folder: str = ""
+    server_address: str = ""
+    server_model: str = ""
+    server_answers: str = "both"
+    server_elsewhere: bool = False
     vosk_folder: str = ""
     history_enabled: bool = False
     interface: str = "auto"
@@ -193,6 +200,34 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                 at_start=True,
             ),
             _key("text_model.folder", "Model for summaries; empty: none.", TEXT, _is_text),
+            _key(
+                "server.address",
+                "A model server that answers instead, on this computer; empty: none.",
+                f"empty, or {ADDRESS_WORDS}",
+                is_server_address,
+                at_start=True,
+            ),
+            _key(
+                "server.model",
+                "Which of the server's models; empty: the only one.",
+                TEXT,
+                _is_text,
+                at_start=True,
+            ),
+            _key(
+                "server.answers",
+                "What the server is asked about.",
+                '"both", "pictures" or "texts"',
+                _one_of("both", "pictures", "texts"),
+                at_start=True,
+            ),
+            _key(
+                "server.elsewhere",
+                "true: the server may be another computer, and gets your pictures and texts.",
+                SWITCH,
+                _is_switch,
+                at_start=True,
+            ),
             _key(
                 "vosk.folder",
                 "Vosk model for speech; empty: PocketSphinx.",
