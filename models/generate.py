@@ -1,7 +1,7 @@
 """Greedy streaming generation, and questions about one picture that share its prefix."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -164,22 +164,39 @@ class StreamingText:
         return new
 
 
-def greedy_tokens(model: torch.nn.Module, ids: Tensor, max_new_tokens: int) -> Iterator[int]:
+PIECE_TOKENS = 128
+"""Of a prompt that are read at once: between two pieces, a reader may give up."""
+
+
+def greedy_tokens(
+    model: torch.nn.Module,
+    ids: Tensor,
+    max_new_tokens: int,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[int]:
     """Yield the greedy continuation of ids (1, T) by a text model of transformers.
+
+    cancelled: asked before each token, and while a long prompt is read; once it is true, nothing
+        more is computed.
 
     Raises:
         CheckpointError: the model computes no numbers.
     """
-    with torch.inference_mode():
-        past, fed = None, ids
-        for _ in range(max_new_tokens):
-            out = model(input_ids=fed, past_key_values=past, use_cache=True)
-            past = out.past_key_values
-            largest, fed = out.logits[:, -1:].max(-1)
-            # NaN is larger than everything here, so this tells of any logit.
-            if not math.isfinite(float(largest)):
-                raise _no_numbers()
-            yield int(fed)
+    past, pieces = None, list(ids.split(PIECE_TOKENS, dim=1))
+    for _ in range(max_new_tokens):
+        for piece in pieces:
+            if cancelled():
+                return
+            with torch.inference_mode():
+                out = model(input_ids=piece, past_key_values=past, use_cache=True, logits_to_keep=1)
+                past = out.past_key_values
+        with torch.inference_mode():
+            largest, best = out.logits[:, -1:].max(-1)
+        # NaN is larger than everything here, so this tells of any logit.
+        if not math.isfinite(float(largest)):
+            raise _no_numbers()
+        yield int(best)
+        pieces = [best]
 
 
 def _no_numbers() -> CheckpointError:

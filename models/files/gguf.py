@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from models.errors import CheckpointError
+from models.errors import CheckpointError, ModelFolderError
 from models.files.bounded import BoundError, open_regular
 from models.files.tensor_files import brief
 
@@ -125,6 +125,24 @@ def is_gguf(path: Path) -> bool:
             return file.read(len(_MAGIC)) == _MAGIC
     except (OSError, ValueError):
         return False
+
+
+def refuse_gguf(folder: Path) -> None:
+    """Name the way out where a GGUF file, or a folder with nothing else, is given as a model.
+
+    Raises:
+        ModelFolderError: it is one.
+    """
+    held = folder
+    if folder.is_dir():
+        found = sorted(folder.glob(f"*{SUFFIX}"))
+        if not found or (folder / "config.json").exists() or any(folder.glob("*.safetensors")):
+            return
+        held = found[0]
+    if is_gguf(held) or (held.suffix == SUFFIX and held.is_file()):
+        raise ModelFolderError(
+            f"{held} is a GGUF file: make a model folder of it with quantizer import {held} FOLDER"
+        )
 
 
 def read_pieces(path: Path, tensor: GgufTensor) -> Iterator[Tensor]:

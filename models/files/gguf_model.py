@@ -179,9 +179,7 @@ def _refuse_strange(file: Gguf, architecture: str, head: int) -> None:
         raise CheckpointError(f"{file.path} has {strange}, which is not imported: {_WAY_OUT}")
 
 
-def _scaling(
-    file: Gguf, architecture: str, config: Mapping[str, Any]
-) -> dict[str, Any] | None:
+def _scaling(file: Gguf, architecture: str, config: Mapping[str, Any]) -> dict[str, Any] | None:
     """How positions beyond the training's are reached; None where they are as they are."""
     kind = file.fields.get(f"{architecture}.rope.scaling.type", "none")
     factor = file.fields.get(f"{architecture}.rope.scaling.factor", 0.0)
@@ -195,8 +193,9 @@ def _scaling(
     if factors is None:
         return None
     stored = torch.cat(list(read_pieces(file.path, factors))).flatten().double()
-    scaling = {"rope_type": "llama3", "factor": float(stored.max()), **_LLAMA_3_1}
-    expected = llama_3_1_factors(config["head_dim"], config["rope_theta"], float(stored.max()))
+    slowest = round(float(stored.max()), 3)  # the file's 32 bits have 8.000001
+    scaling = {"rope_type": "llama3", "factor": slowest, **_LLAMA_3_1}
+    expected = llama_3_1_factors(config["head_dim"], config["rope_theta"], slowest)
     if stored.shape != expected.shape or not torch.allclose(stored, expected, rtol=1e-4):
         raise CheckpointError(
             f"{file.path} scales positions otherwise than Llama 3.1 does, which is not imported: "

@@ -148,9 +148,7 @@ def _sentencepiece(fields: Mapping[str, Any], pieces: Sequence[str]) -> Tokenize
             pieces=tuple(pieces),
             scores=tuple(map(float, scores)),
             add_dummy_prefix=bool(fields.get(f"{_PREFIX}add_space_prefix", True)),
-            remove_extra_whitespaces=bool(
-                fields.get(f"{_PREFIX}remove_extra_whitespaces", False)
-            ),
+            remove_extra_whitespaces=bool(fields.get(f"{_PREFIX}remove_extra_whitespaces", False)),
         )
     )
 

@@ -1,4 +1,4 @@
-"""A GGUF file written as a model folder that Transformers, `quantizer run` and the assistant read."""
+"""A GGUF file written as a model folder, which every other command and Transformers read."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
