@@ -80,6 +80,8 @@ def look_at_server(settings: Settings, find: Callable[[], str] | None) -> Findin
 
 def model_fault(folder: Path) -> str | None:
     """Why a model folder cannot be used, or None; reads headers, and loads nothing."""
+    if not (folder / "config.json").is_file() and _is_gguf(folder):
+        return f"{folder} is a GGUF file; make a model folder of it with quantizer import"
     if not (folder / "config.json").is_file():
         return f"{folder} holds no config.json"
     weights = sorted(folder.glob("*.safetensors"))
@@ -90,6 +92,11 @@ def model_fault(folder: Path) -> str | None:
         if fault:
             return f"{path} {fault}"
     return None
+
+
+def _is_gguf(folder: Path) -> bool:
+    """True for such a file, and for a folder of one."""
+    return folder.suffix == ".gguf" or any(folder.glob("*.gguf"))
 
 
 def _weights_fault(path: Path) -> str | None:

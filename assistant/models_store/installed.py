@@ -106,7 +106,8 @@ def speech_model(chosen: str) -> Path | None:
 
 def installed_text_model() -> Path | None:
     """The folder of the text model that was pulled last, or None."""
-    return _latest(ModelKind.TEXT)
+    # A GGUF file was pulled to be imported: it answers nothing as it is.
+    return _latest(ModelKind.TEXT, "config.json")
 
 
 def installed_embedder() -> Path | None:
@@ -114,9 +115,14 @@ def installed_embedder() -> Path | None:
     return _latest(ModelKind.MEANING)
 
 
-def _latest(kind: ModelKind) -> Path | None:
+def _latest(kind: ModelKind, file: str = "") -> Path | None:
+    """The folder of the model of a kind that was pulled last and has the file; or None."""
     pulled = [
-        model.name for model in known_models() if model.kind is kind and is_installed(model.name)
+        model.name
+        for model in known_models()
+        if model.kind is kind
+        and is_installed(model.name)
+        and (model_folder(model.name) / file).exists()
     ]
     latest = max(pulled, key=lambda name: record_file(name).stat().st_mtime_ns, default=None)
     return None if latest is None else model_folder(latest)

@@ -9,6 +9,7 @@ from typing import Any
 
 from models.errors import CheckpointError, ModelFolderError
 from models.files import bounded
+from models.files.gguf import refuse_gguf
 from models.files.judging import judge_sets, refuse
 from models.files.tensor_files import INDEX_FILE, SINGLE_FILE, Entry, brief, read_header
 from models.plain_text import beginning
@@ -43,6 +44,7 @@ def read_entries(folder: Path) -> dict[str, Entry]:
         CheckpointError: a shard is missing, cut short, damaged, or lacks a tensor of the index;
             or the folder holds two sets of weights.
     """
+    refuse_gguf(folder)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
     index = folder / INDEX_FILE
