@@ -9,7 +9,12 @@ from assistant.errors import UsageError
 from assistant.frames import Sheet
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
 from assistant.inference.pocket import measured_accuracy, own_wording, refusal
-from assistant.inference.vision_model import Token, VisionLanguageModel, declines
+from assistant.inference.vision_model import (
+    Token,
+    VisionLanguageModel,
+    declines,
+    photograph_accuracy,
+)
 from assistant.seeing.framing import cut_off
 from assistant.seeing.layout import page_text, reading_order
 from assistant.seeing.quality import Cause, light_hint
@@ -349,7 +354,8 @@ class Answerer:
         if stream and sentences.has_given:
             yield from sentences.rest()
         traits = skill.traits
-        accuracy = None
+        # Seen is only what was measured on photographs, however sure a model is of itself.
+        accuracy = photograph_accuracy(model, skill.name) if model.skills is None else None
         if own is not None:
             # What was not measured, or on other pictures, is no ground for more than a guess.
             accuracy = measured_accuracy(model, own, max(scene.rgb.shape[:2]))

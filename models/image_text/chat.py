@@ -1,4 +1,4 @@
-"""Questions about one picture to an image-text model of transformers, answered word by word."""
+"""Questions about one picture to an image-text model, answered word by word."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -182,7 +182,7 @@ class ImageTextChat:
         return ids
 
     def _ids(self, ids: list[int]) -> Tensor:
-        return torch.tensor([ids], device=self.model.lm_head.weight.device)
+        return torch.tensor([ids], device=self._eye.decoder.embed_tokens.weight.device)
 
     def _embedded(self, ids: Tensor) -> Tensor:
         hidden: Tensor = self._eye.decoder.embed_tokens(ids)

@@ -166,7 +166,9 @@ class Idefics3Eye:
 
     def see(self, prepared: Prepared) -> Seen:
         """Run tower and connector on every tile."""
-        return Seen(tower_features(self._module, prepared.pixels.to(self._module.lm_head.weight)))
+        return Seen(
+            tower_features(self._module, prepared.pixels.to(self.decoder.embed_tokens.weight))
+        )
 
     def positions(self, ids: Tensor, prepared: Prepared) -> tuple[Tensor, int]:
         """One after the other, whatever the tokens are: (1, T)."""

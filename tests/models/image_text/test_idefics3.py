@@ -17,7 +17,7 @@ from models.files.checkpoint import CheckpointReader
 from models.image_text.chat import ImageTextChat
 from models.image_text.idefics3 import TEMPLATE, Idefics3Calibration, Tiles
 from models.loading import load_model, load_tensors
-from tests.models.image_text.conftest import SIDE, write_idefics3
+from tests.image_text_models import SIDE, write_idefics3
 
 Picture = NDArray[np.uint8]
 
