@@ -78,3 +78,72 @@ def write_idefics3(folder: Path, *, tied: bool = False, kind: str = "idefics3") 
     model.save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     return model
+
+
+QWEN3_VL_MARKS = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+PATCH = 8
+"""Pixels of a patch; a feature has 2 x 2 of them."""
+
+
+def write_qwen3_vl(folder: Path, *, tied: bool = True) -> Any:
+    """Write a tiny random Qwen3-VL that adds to its first layer; returns transformers' own."""
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    tokenizer = byte_tokenizer(QWEN3_VL_MARKS)
+    torch.manual_seed(4)
+    ids = {
+        f"{name}_token_id": tokenizer.token_to_id(f"<|{mark}|>")
+        for name, mark in (
+            ("image", "image_pad"),
+            ("video", "video_pad"),
+            ("vision_start", "vision_start"),
+            ("vision_end", "vision_end"),
+        )
+    }
+    config = AutoConfig.for_model(
+        "qwen3_vl",
+        text_config={
+            "vocab_size": VOCABULARY,
+            "hidden_size": 64,
+            "intermediate_size": 96,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 16,
+            "max_position_embeddings": 2048,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10000.0,
+                "mrope_section": [4, 2, 2],
+                "mrope_interleaved": True,
+            },
+            "eos_token_id": tokenizer.token_to_id("<|im_end|>"),
+            "bos_token_id": tokenizer.token_to_id("<|endoftext|>"),
+            "tie_word_embeddings": tied,
+        },
+        vision_config={
+            "depth": 3,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_heads": 2,
+            "patch_size": PATCH,
+            "out_hidden_size": 64,
+            "num_position_embeddings": 36,
+            "deepstack_visual_indexes": [0],
+        },
+        tie_word_embeddings=tied,
+        **ids,
+    )
+    model = widened(AutoModelForImageTextToText.from_config(config))
+    model.save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return model

@@ -10,6 +10,7 @@ from models.families.idefics3 import Idefics3Family
 from models.families.llama import LlamaFamily
 from models.families.opt import OptFamily
 from models.families.qwen3 import Qwen3Family
+from models.families.qwen3_vl import Qwen3VLFamily
 from models.families.relatives import refuse_relative
 
 SHIPPED: tuple[Family, ...] = (
@@ -18,6 +19,7 @@ SHIPPED: tuple[Family, ...] = (
     Qwen3Family(),
     CogVLM2Family(),
     Idefics3Family(),
+    Qwen3VLFamily(),
 )
 
 # Filled by calls of `register` alone, never by importing a module.

@@ -18,9 +18,12 @@ from models.image_text.decoder import KeptStates, next_token, run_decoder
 from models.image_text.eye import Eye
 from models.image_text.idefics3 import Idefics3Eye
 from models.image_text.prompts import Turn, folder_template, picture_settings, plain, render
+from models.image_text.qwen3_vl import Qwen3VLEye
 from models.loading import LoadedModel
 
-EYES: Mapping[str, type[Idefics3Eye]] = MappingProxyType({"idefics3": Idefics3Eye})
+EYES: Mapping[str, type[Idefics3Eye] | type[Qwen3VLEye]] = MappingProxyType(
+    {"idefics3": Idefics3Eye, "qwen3_vl": Qwen3VLEye}
+)
 """The picture side of each family that this chat can ask."""
 
 _ANY = "?"  # a question that nobody asks: what stands before it is the same for all

@@ -20,11 +20,12 @@ from quantizer.cli import main
 from quantizer.report.report import Report
 from quantizer.run.pipeline import Job, plan_job, prepare, run
 from quantizer.solvers.methods import Settings
-from tests.image_text_models import write_idefics3
+from tests.image_text_models import write_idefics3, write_qwen3_vl
 
 GROUP = 32
 WRITERS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "idefics3": (write_idefics3, "model.text_model.layers"),
+    "qwen3_vl": (write_qwen3_vl, "model.language_model.layers"),
 }
 
 
