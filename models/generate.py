@@ -131,9 +131,8 @@ class PictureChat:
             hidden = self.model.hidden_states(fed, positions=positions, cache=cache)
             logits = self.model.lm_head(hidden[0, -1]).float()
             position += fed.shape[1]
+            _refuse_no_numbers(logits)
             probability, best = logits.softmax(-1).max(-1)
-            if not math.isfinite(float(probability)):
-                raise _no_numbers()
             if int(best) in self.config.eos_token_ids:
                 return
             yield GeneratedToken(text.add(int(best)), float(probability))
@@ -177,11 +176,23 @@ def greedy_tokens(model: torch.nn.Module, ids: Tensor, max_new_tokens: int) -> I
         for _ in range(max_new_tokens):
             out = model(input_ids=fed, past_key_values=past, use_cache=True)
             past = out.past_key_values
-            largest, fed = out.logits[:, -1:].max(-1)
-            # NaN is larger than everything here, so this tells of any logit.
-            if not math.isfinite(float(largest)):
-                raise _no_numbers()
+            last = out.logits[:, -1:]
+            _refuse_no_numbers(last)
+            fed = last.argmax(-1)
             yield int(fed)
+
+
+def _refuse_no_numbers(logits: Tensor) -> None:
+    """Refuse NaN or infinity in any logit, also in one that nothing would be answered from.
+
+    One number is waited for: the span is NaN or infinite if any logit is.
+
+    Raises:
+        CheckpointError: there is one.
+    """
+    least, largest = logits.float().aminmax()
+    if not math.isfinite(float(largest - least)):
+        raise _no_numbers()
 
 
 def _no_numbers() -> CheckpointError:
