@@ -57,7 +57,9 @@ def picture_settings(folder: Path) -> Mapping[str, Any]:
         given = given.get("image_processor", given)
         if not isinstance(given, Mapping):
             continue
-        wanted = {key: given[key] for key in ("image_mean", "image_std") if key in given}
+        wanted: dict[str, Any] = {
+            key: given[key] for key in ("image_mean", "image_std") if key in given
+        }
         for key, value in wanted.items():
             if not _three_numbers(value, least=0.0 if key == "image_mean" else 1e-6):
                 raise ModelFolderError(f"{path}: {key} must be three numbers; restore the file")
@@ -95,14 +97,14 @@ def render(template: str, question: str, history: Sequence[Turn] = ()) -> str:
         answer = [{"type": "text", "text": answered}]
         messages.append({"role": "assistant", "content": answer})
     try:
-        rendered, _ = render_jinja_template(
+        rendered: Any = render_jinja_template(
             [messages[:-1]], chat_template=template, add_generation_prompt=True
         )
     except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
         raise ModelFolderError(
             f"the folder's chat template cannot be used ({error}): restore the file"
         ) from error
-    return str(rendered[0])
+    return str(rendered[0][0])  # of one conversation; what follows tells where answers stand
 
 
 def plain(words: str, tokenizer: Tokenizer) -> str:

@@ -191,14 +191,16 @@ def sequence_shape(opened: OpenedModel, sample: Sample) -> SequenceShape:
     """Count the tokens of a sequence as the model will see them."""
     layout = opened.layout
     held = sum(value.nbytes for value in sample.values() if isinstance(value, Tensor))
-    wide = isinstance(layout, StartsWide) and sample.get("pixels") is not None
+    start = 0
+    if isinstance(layout, StartsWide) and sample.get("pixels") is not None:
+        start = layout.start_bytes
     return SequenceShape(
         layout.tokens(sample),
         held,
         layout.state_bytes(sample),
         stream_of(sample),
         layout.parts,
-        layout.start_bytes if wide else 0,
+        start,
     )
 
 
