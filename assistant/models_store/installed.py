@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,14 @@ def speech_model(chosen: str) -> Path | None:
     return configured_model(Path(chosen) if chosen else None) or installed_speech_model()
 
 
+def installed_picture_model() -> Path | None:
+    """The folder of the picture model that was pulled last and can be used as it is, or None.
+
+    A model that needs less memory than its download takes must be made smaller before.
+    """
+    return _latest(ModelKind.VISION, lambda model: model.memory_bytes >= model.download_bytes)
+
+
 def installed_text_model() -> Path | None:
     """The folder of the text model that was pulled last, or None."""
     return _latest(ModelKind.TEXT)
@@ -114,9 +122,13 @@ def installed_embedder() -> Path | None:
     return _latest(ModelKind.MEANING)
 
 
-def _latest(kind: ModelKind) -> Path | None:
+def _latest(
+    kind: ModelKind, usable: Callable[[CatalogModel], bool] = lambda model: True
+) -> Path | None:
     pulled = [
-        model.name for model in known_models() if model.kind is kind and is_installed(model.name)
+        model.name
+        for model in known_models()
+        if model.kind is kind and usable(model) and is_installed(model.name)
     ]
     latest = max(pulled, key=lambda name: record_file(name).stat().st_mtime_ns, default=None)
     return None if latest is None else model_folder(latest)
