@@ -94,10 +94,12 @@ class PictureChat:
         history: Sequence[tuple[str, str]] = (),
         max_new_tokens: int = 64,
         template: str | None = None,
+        detailed: bool = False,
     ) -> Iterator[GeneratedToken]:
         """Stream the greedy answer to one question.
 
         history:  earlier (question, answer) pairs about this picture, oldest first.
+        detailed: is for models that look in several resolutions; this one has seen all it can.
         template: ``chat``, ``vqa`` for a short answer, or ``base``; None for config.json's.
 
         Raises:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 
 from assistant.commands.exits import ANSWERED
+from assistant.commands.first_start import offer_pictures
 from assistant.devices.portaudio import keep_libraries_quiet
 from assistant.errors import UsageError
 from assistant.hearing.vosk_recognizer import check_model_folder
@@ -42,14 +43,14 @@ def run(options: argparse.Namespace) -> int:
     session = live.session
     if wrong:
         session.fail(wrong_text(settings_file(), wrong))
+    # Programs and scripts are not asked; they have --no-speech and /set.
+    is_asked = front != "json" and sys.stdin.isatty()
     try:
-        # Programs and scripts are not asked; they have --no-speech and /set.
-        live.start(
-            ask_how_to_speak=front != "json" and sys.stdin.isatty(),
-            has_picture=options.picture is not None,
-        )
+        live.start(ask_how_to_speak=is_asked, has_picture=options.picture is not None)
         if of_server:
             session.report(of_server)
+        if is_asked and settings.speech_mode == "ask" and not settings.model_folder:
+            offer_pictures(session)
         if options.picture is not None:
             session.open_picture(options.picture)
         _run_front(front, session)

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,14 @@ def speech_model(chosen: str) -> Path | None:
     return configured_model(Path(chosen) if chosen else None) or installed_speech_model()
 
 
+def installed_picture_model() -> Path | None:
+    """The folder of the picture model that was pulled last and can be used as it is, or None.
+
+    A model that needs less memory than its download takes must be made smaller before.
+    """
+    return _latest(ModelKind.VISION, usable=lambda model: model.memory_bytes >= model.download_bytes)
+
+
 def installed_text_model() -> Path | None:
     """The folder of the text model that was pulled last, or None."""
     # A GGUF file was pulled to be imported: it answers nothing as it is.
@@ -115,12 +123,17 @@ def installed_embedder() -> Path | None:
     return _latest(ModelKind.MEANING)
 
 
-def _latest(kind: ModelKind, file: str = "") -> Path | None:
+def _latest(
+    kind: ModelKind,
+    file: str = "",
+    usable: Callable[[CatalogModel], bool] = lambda model: True,
+) -> Path | None:
     """The folder of the model of a kind that was pulled last and has the file; or None."""
     pulled = [
         model.name
         for model in known_models()
         if model.kind is kind
+        and usable(model)
         and is_installed(model.name)
         and (model_folder(model.name) / file).exists()
     ]
