@@ -151,7 +151,7 @@ class DamageFinder:
 def _ends_plain(seen: RgbPicture) -> bool:
     end = seen[-max(1, int(LEAST_FILLED * len(seen))) :]
     # Night and blinding light are plain, too.
-    is_grey = LEAST_LEVEL <= int(end[0, 0].min()) and int(end[0, 0].max()) <= MOST_LEVEL
+    is_grey = int(end[0, 0].min()) >= LEAST_LEVEL and int(end[0, 0].max()) <= MOST_LEVEL
     return is_grey and bool((end == end[0, 0]).all())
 
 
