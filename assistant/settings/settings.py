@@ -60,6 +60,8 @@ class Settings:
     speech_headphones: True if the microphone does not hear the loudspeaker, so that a spoken
                    "stop" can be listened for while Sightline speaks.
     verbosity:     0 short, 1 usual, 2 with all details.
+    tesseract_packs: what Tesseract reads of other scripts: "all" that is installed, "none", or
+                   names of its packs, such as "rus heb".
     keys:          action to key, Textual's names; "" for an action that has none.
     """
 
@@ -75,6 +77,7 @@ class Settings:
     model_folder: str = ""
     text_model_folder: str = ""
     vosk_folder: str = ""
+    tesseract_packs: str = "all"
     history_enabled: bool = False
     interface: str = "auto"
     keys: Mapping[str, str] = field(default_factory=lambda: DEFAULT_KEYS)
@@ -124,6 +127,10 @@ def _is_text(value: object) -> bool:
 
 def _is_voice(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"own|[a-z]{2}", value) is not None
+
+
+def _is_packs(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r" *\w+(?:[ ,+]+\w+)* *", value) is not None
 
 
 def _is_switch(value: object) -> bool:
@@ -198,6 +205,13 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                 "Vosk model for speech; empty: PocketSphinx.",
                 TEXT,
                 _is_text,
+                at_start=True,
+            ),
+            _key(
+                "tesseract.packs",
+                'Other scripts by Tesseract, where it is installed: "all", "none", or "rus heb".',
+                '"all", "none", or names of packs in quotes, such as "rus heb"',
+                _is_packs,
                 at_start=True,
             ),
             _key("history.enabled", "true to let Sightline remember things.", SWITCH, _is_switch),
