@@ -36,6 +36,7 @@ from assistant.inference.vision_model import VisionLanguageModel
 from assistant.machine import give_memory_back
 from assistant.models_store.installed import installed_embedder, installed_text_model, speech_model
 from assistant.seeing.ocr import RapidOcrReader
+from assistant.seeing.tesseract import ALL, Tesseract, installed
 from assistant.session import phrases
 from assistant.session.events import State
 from assistant.session.session import Session
@@ -92,7 +93,7 @@ def one_shot_answerer(
 ) -> Answerer:
     """What answers one question about one picture; stopwatch: times its stages."""
     return Answerer(
-        RapidOcrReader(),
+        RapidOcrReader(open_other=script_reader),
         open_model,
         stopwatch,
         open_text_model=open_text_model,
@@ -106,7 +107,19 @@ def text_reader() -> RapidOcrReader:
     Text is read while the user speaks: on two busy cores, two threads of it cost the microphone
     words, and the question was not understood.
     """
-    return RapidOcrReader(threads=max(1, (os.cpu_count() or 2) // 2))
+    return RapidOcrReader(threads=max(1, (os.cpu_count() or 2) // 2), open_other=script_reader)
+
+
+def script_reader() -> Tesseract | None:
+    """What reads scripts that the built-in models cannot, by the settings; None where nothing does.
+
+    Raises:
+        OcrError: it is installed, and does not work.
+    """
+    packs = ALL
+    with contextlib.suppress(SettingsError):
+        packs = load_settings(settings_file())[0].tesseract_packs
+    return installed(packs)
 
 
 def text_model_folder(chosen: str) -> Path | None:

@@ -23,6 +23,7 @@ from assistant.doctor.machine import (
     look_at_server,
     look_at_settings,
 )
+from assistant.doctor.other_scripts import look_at_tesseract
 from assistant.errors import CameraError, RecognizerError, SettingsError
 from assistant.frames import Frame, FrameSource
 from assistant.hearing.voice_listener import Microphone
@@ -104,6 +105,7 @@ def this_machine(openers: Openers, *, delete_id: str, offline: Offline) -> list[
         Probe("voice", lambda: look_at_voice(openers.synthesizer(settings)), matters=speaks),
         Probe("recognizer", lambda: look_at_recognizer(openers.speech_model(settings.vosk_folder))),
         Probe("text recognition", lambda: look_at_ocr(openers.text_reader), late=_SLOW_OCR),
+        Probe("other scripts", lambda: look_at_tesseract(settings.tesseract_packs), matters=False),
         Probe("models", lambda: look_at_models(settings)),
         *_server_probes(settings, openers.server),
         Probe("graphics card", look_at_gpu, matters=False),

@@ -109,7 +109,9 @@ def installed_picture_model() -> Path | None:
 
     A model that needs less memory than its download takes must be made smaller before.
     """
-    return _latest(ModelKind.VISION, usable=lambda model: model.memory_bytes >= model.download_bytes)
+    return _latest(
+        ModelKind.VISION, usable=lambda model: model.memory_bytes >= model.download_bytes
+    )
 
 
 def installed_text_model() -> Path | None:

@@ -63,6 +63,8 @@ class Settings:
     verbosity:     0 short, 1 usual, 2 with all details.
     server_answers: what a model server is asked about: "both", "pictures" or "texts".
     server_elsewhere: True if it may be on another computer.
+    tesseract_packs: what Tesseract reads of other scripts: "all" that is installed, "none", or
+                   names of its packs, such as "rus heb".
     keys:          action to key, Textual's names; "" for an action that has none.
     """
 
@@ -82,6 +84,7 @@ class Settings:
     server_answers: str = "both"
     server_elsewhere: bool = False
     vosk_folder: str = ""
+    tesseract_packs: str = "all"
     history_enabled: bool = False
     interface: str = "auto"
     keys: Mapping[str, str] = field(default_factory=lambda: DEFAULT_KEYS)
@@ -131,6 +134,10 @@ def _is_text(value: object) -> bool:
 
 def _is_voice(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"own|[a-z]{2}", value) is not None
+
+
+def _is_packs(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r" *\w+(?:[ ,+]+\w+)* *", value) is not None
 
 
 def _is_switch(value: object) -> bool:
@@ -233,6 +240,13 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                 "Vosk model for speech; empty: PocketSphinx.",
                 TEXT,
                 _is_text,
+                at_start=True,
+            ),
+            _key(
+                "tesseract.packs",
+                'Other scripts by Tesseract, where it is installed: "all", "none", or "rus heb".',
+                '"all", "none", or names of packs in quotes, such as "rus heb"',
+                _is_packs,
                 at_start=True,
             ),
             _key("history.enabled", "true to let Sightline remember things.", SWITCH, _is_switch),
