@@ -59,6 +59,8 @@ class Settings:
                    "en", whose voice reads all.
     speech_headphones: True if the microphone does not hear the loudspeaker, so that a spoken
                    "stop" can be listened for while Sightline speaks.
+    hearing_recognizer, hearing_language: as in `assistant.hearing.speech_models`; "" for the
+                   language of the speech model that was pulled last.
     verbosity:     0 short, 1 usual, 2 with all details.
     keys:          action to key, Textual's names; "" for an action that has none.
     """
@@ -75,6 +77,8 @@ class Settings:
     model_folder: str = ""
     text_model_folder: str = ""
     vosk_folder: str = ""
+    hearing_recognizer: str = "auto"
+    hearing_language: str = ""
     history_enabled: bool = False
     interface: str = "auto"
     keys: Mapping[str, str] = field(default_factory=lambda: DEFAULT_KEYS)
@@ -124,6 +128,10 @@ def _is_text(value: object) -> bool:
 
 def _is_voice(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"own|[a-z]{2}", value) is not None
+
+
+def _is_language(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"(?:[a-z]{2})?", value) is not None
 
 
 def _is_switch(value: object) -> bool:
@@ -195,9 +203,23 @@ KEYS: Mapping[str, Key] = MappingProxyType(
             _key("text_model.folder", "Model for summaries; empty: none.", TEXT, _is_text),
             _key(
                 "vosk.folder",
-                "Vosk model for speech; empty: PocketSphinx.",
+                "Folder of a Vosk or Whisper model for speech; empty: one that was pulled.",
                 TEXT,
                 _is_text,
+                at_start=True,
+            ),
+            _key(
+                "hearing.recognizer",
+                'What hears you; "auto": Vosk or Whisper where pulled, else PocketSphinx.',
+                '"auto", "vosk", "whisper" or "pocketsphinx"',
+                _one_of("auto", "vosk", "whisper", "pocketsphinx"),
+                at_start=True,
+            ),
+            _key(
+                "hearing.language",
+                'Language that you speak, such as "en"; empty: of the speech model pulled last.',
+                'a language in two letters, such as "en", or ""',
+                _is_language,
                 at_start=True,
             ),
             _key("history.enabled", "true to let Sightline remember things.", SWITCH, _is_switch),
