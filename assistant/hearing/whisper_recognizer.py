@@ -327,8 +327,12 @@ def _fit(each: tuple[str, Score]) -> float:
 
 
 def plain(text: str) -> str:
-    """A text as a transcript has it: lower case, no punctuation but inside numbers and words."""
-    return " ".join(re.findall(r"\d+(?:[.,:]\d+)+|[\w']+", text.lower().replace("\u2019", "'")))
+    """A text as a transcript has it: lower case, no punctuation but inside numbers and words.
+
+    Colour is spelled as everywhere else here.
+    """
+    words = re.sub(r"\bcolor(s?)\b", r"colour\1", text.lower().replace("\u2019", "'"))
+    return " ".join(re.findall(r"\d+(?:[.,:]\d+)+|[\w']+", words))
 
 
 def pieces(samples: NDArray[np.int16]) -> list[NDArray[np.int16]]:
