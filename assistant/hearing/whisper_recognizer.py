@@ -160,6 +160,9 @@ class WhisperRecognizer:
         pause = self._samples - self._voiced_until
         if self._is_spoken and pause >= PAUSE_S * QUESTION_RATE_HZ:
             self._read_ahead()
+            stop = self._stop()
+            if stop is not None:
+                return stop.text
         ahead = self._ahead
         if ahead is not None and ahead.reading is not None and is_speech(ahead.reading):
             self._words = plain(ahead.reading.text)
@@ -171,6 +174,8 @@ class WhisperRecognizer:
             return self._stops.finish()
         if self._cancelled.is_set() or not self._is_spoken:
             return None
+        # The model reads on another core meanwhile.
+        self._read_ahead()
         stop = self._stop()
         if stop is not None:
             return Transcript(stop.text, stop.confidence, self.name, is_command=True)
@@ -240,15 +245,19 @@ class WhisperRecognizer:
         """What was said as a stop, if it is one; long speech is none."""
         if not self._is_english or self._voiced > LONGEST_STOP_S * QUESTION_RATE_HZ:
             return None
-        self._stops.begin(stop_only=True)
-        self._stops.accept(AudioChunk(self._said(), 0.0))
-        return self._stops.finish()
+        if self._stop_until != self._voiced_until:
+            self._stop_until = self._voiced_until
+            self._stops.begin(stop_only=True)
+            self._stops.accept(AudioChunk(self._said(), 0.0))
+            self._heard_stop = self._stops.finish()
+        return self._heard_stop
 
     def _forget(self) -> None:
         self._sound: list[NDArray[np.int16]] = []
         self._samples = self._voiced = self._voiced_from = self._voiced_until = 0
         self._words = ""
         self._ahead: _Ahead | None = None
+        self._stop_until, self._heard_stop = 0, _NO_STOP
 
     def _take(self, chunk: AudioChunk) -> None:
         """Keep a piece, let the grammar hear it, and say where in it speech is."""
@@ -291,6 +300,9 @@ class WhisperRecognizer:
                 break
             readings.append(self._model.read(piece))
         return readings
+
+
+_NO_STOP: Transcript | None = None
 
 
 class _Ahead(threading.Thread):

@@ -293,3 +293,11 @@ def test_what_is_asked_back_is_no_question_until_the_user_says_yes(
     assert heard[1].kind is FINAL and heard[1].transcript is not None
     assert (heard[1].transcript.text, heard[1].transcript.doubt) == (asked, "")
     assert heard[2].transcript is not None and heard[2].transcript.text == "yes", "once only"
+
+
+def test_an_order_to_which_nothing_can_be_added_needs_no_long_silence() -> None:
+    for words, blocks in (("next line", 11), ("remember this", 22), ("how many", 22)):
+        rig = Rig(*QUIET, *SPEECH, *A_SECOND)
+        rig.recognizer.words = words
+        assert rig.ask().kind is FINAL
+        assert rig.microphone.at == 40 + blocks, "0.35 s, or 0.7 s, in blocks of 0.032 s"

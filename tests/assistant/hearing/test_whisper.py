@@ -203,7 +203,10 @@ def test_a_short_stop_is_heard_by_the_grammar_and_long_speech_is_none() -> None:
     stop = AudioClip(sound((0, 1.0), (9000, 0.5), (0, 1.0)), QUESTION_RATE_HZ)
     transcript = heard(reader, stop)
     assert transcript == Transcript("stop", 1.0, "whisper", is_command=True)
-    assert reader.heard == []
+    one = recognizer(reader)
+    one.begin()
+    told = [one.accept(AudioChunk(stop.samples[at : at + 512], 0.0)) for at in range(0, 40000, 512)]
+    assert told[-1] == "stop" and told[50] == "", "known as soon as a pause follows it"
     long = AudioClip(sound((0, 1.0), (9000, 2.0), (0, 1.0)), QUESTION_RATE_HZ)
     transcript = heard(reader, long)
     assert transcript is not None and transcript.text == "top"
