@@ -10,7 +10,7 @@ from assistant.commands.exits import ANSWERED
 from assistant.commands.first_start import offer_pictures
 from assistant.devices.portaudio import keep_libraries_quiet
 from assistant.errors import UsageError
-from assistant.hearing.vosk_recognizer import check_model_folder
+from assistant.hearing.speech_models import check_speech_model
 from assistant.session.session import Session
 from assistant.settings.file import load_settings, remove_left_overs, wrong_text
 from assistant.settings.paths import settings_file
@@ -71,7 +71,7 @@ def with_options(settings: Settings, options: argparse.Namespace) -> Settings:
             raise UsageError(f"{options.model}: no model folder", "it holds no config.json")
         changes["model_folder"] = str(options.model)
     if options.vosk_model is not None:
-        check_model_folder(options.vosk_model)
+        check_speech_model(options.vosk_model)
         changes["vosk_folder"] = str(options.vosk_model)
     return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
 
