@@ -14,16 +14,16 @@ from assistant.seeing.framing import cut_off
 from assistant.seeing.layout import page_text, reading_order
 from assistant.seeing.quality import Cause, light_hint
 from assistant.seeing.text import TextLine, TextReader, never
-from assistant.skills import quote
+from assistant.skills import about, quote
 from assistant.skills.evidence import weighed
 from assistant.skills.grounding import (
     LEAST_ACCURACY,
-    digits_are_read,
     ground_model,
     words_are_read,
 )
 from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
+from assistant.skills.prose import checked
 from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
@@ -33,6 +33,7 @@ from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
 from assistant.text import languages
 from assistant.text.closeness import EmbedOpener
+from assistant.text.question import Wish, wish
 from assistant.text.sentences import SentenceBuffer
 from models.pictures import RgbPicture
 
@@ -190,7 +191,47 @@ class Answerer:
             yield spoilt(skill.name, cause)
             return
         for piece in self._looked(skill, asked, scene, two_speed):
-            yield as_overruled(piece, skill, asked, scene)
+            if not isinstance(piece, Answer) or not _is_open(piece):
+                yield as_overruled(piece, skill, asked, scene)
+                continue
+            told = False
+            for other in self._by_text_model(
+                piece, asked, scene, wish=wish(asked.words), stream=two_speed
+            ):
+                told = True
+                yield as_overruled(other, skill, asked, scene)
+            if not told:
+                yield as_overruled(piece, skill, asked, scene)
+
+    def _by_text_model(
+        self,
+        answer: Answer,
+        asked: Asked,
+        scene: Scene,
+        *,
+        wish: Wish | None = None,
+        known: tuple[str, ...] = (),
+        stream: bool = True,
+    ) -> Iterator[Piece]:
+        """What a text model, where one is installed, writes that stands in the text.
+
+        answer: what was found without it. wish, known, stream: as `prose.checked` has them.
+        """
+        lines = scene.lines(asked.cancelled)
+        if not lines or asked.cancelled():
+            return
+        model = self._open_text_model()
+        if model is None or asked.cancelled():
+            return
+        pieces = model.answer(_page(lines), asked.question, asked.cancelled)
+        page = scene.page(asked.cancelled)
+        with self._stopwatch.stage("answer"):
+            for piece in checked(
+                answer.skill, pieces, page, model.name, wish=wish, known=known, stream=stream
+            ):
+                if asked.cancelled():
+                    return
+                yield piece
 
     def _looked(self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
         if skill.traits.model is ModelUse.ALWAYS:
@@ -198,16 +239,11 @@ class Answerer:
         elif skill.traits.model is ModelUse.WHERE_GENERAL:
             yield from self._from_pixels(skill, asked, scene, two_speed)
         else:
-            yield from self._from_text(skill, asked, scene)
+            yield from self._from_text(skill, asked, scene, two_speed)
 
-    def _from_text(self, skill: Skill, asked: Asked, scene: Scene) -> Iterator[Piece]:
-        if skill.traits.model is ModelUse.OF_TEXT:
-            lines = scene.lines(asked.cancelled)
-            model = self._open_text_model() if lines and not asked.cancelled() else None
-            if model is not None:
-                pieces = model.answer(_page(lines), asked.question, asked.cancelled)
-                yield from _told_by_text_model(skill, pieces, lines, model.name)
-                return
+    def _from_text(
+        self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool
+    ) -> Iterator[Piece]:
         answer = skill.find(asked, scene)
         if asked.cancelled():
             return
@@ -221,6 +257,8 @@ class Answerer:
         if skill.traits.text:
             answer = with_unread(_with_edge(answer, scene), scene)
         yield answer
+        if two_speed and skill.traits.model is ModelUse.OF_TEXT:
+            yield from self._by_text_model(answer, asked, scene, known=answer.values)
 
     def _without_text(self, skill: Skill, asked: Asked, scene: Scene) -> Answer:
         if skill.traits.model is not ModelUse.WITHOUT_TEXT:
@@ -461,6 +499,15 @@ def careful(answer: Answer) -> Answer:
     return dataclasses.replace(answer, notes=(*answer.notes, note))
 
 
+def _is_open(answer: Answer) -> bool:
+    """True where nothing close was found to a free question about a text."""
+    if answer.basis is not Basis.UNKNOWN:
+        return False
+    if answer.skill == quote.SKILL.name:
+        return answer.note(NoteKind.NOT_ABOUT) is not None
+    return answer.skill == about.SKILL.name and answer.note(NoteKind.SOUGHT) is not None
+
+
 def _tells_nothing(piece: Answer) -> bool:
     """True where the model was not asked, or told nothing."""
     kinds = (NoteKind.REFUSED, NoteKind.NO_MODEL, NoteKind.DECLINED, NoteKind.EMPTY)
@@ -482,23 +529,6 @@ def _with_edge(answer: Answer, scene: Scene) -> Answer:
     if edge is None:
         return answer
     return dataclasses.replace(answer, notes=(*answer.notes, Note(NoteKind.CUT_OFF, edge)))
-
-
-def _told_by_text_model(
-    skill: Skill, pieces: Iterator[str], lines: tuple[TextLine, ...], model: str
-) -> Iterator[Piece]:
-    """Sentences as they come, then the whole with its basis."""
-    sentences = SentenceBuffer()
-    for piece in pieces:
-        yield from sentences.accept(piece)
-    if sentences.has_given:
-        yield from sentences.rest()
-    text = sentences.text.strip()
-    if not text:
-        yield Answer(skill.name, notes=(Note(NoteKind.EMPTY),))
-        return
-    basis = Basis.SEEN if digits_are_read(text, lines) else Basis.GUESS
-    yield Answer(skill.name, (Found(text, None, lines),), basis, model=model)
 
 
 def _page(lines: Sequence[TextLine]) -> str:

@@ -1,19 +1,19 @@
-"""What a text is about, in few words: a text model tells it."""
+"""What a text is about: its title and the places that say most, quoted.
 
-from assistant.answers import Answer, Detail, Note, NoteKind
-from assistant.skills.quoting import rows
+A text model, where one is installed, adds to it in its own words.
+"""
+
+from assistant.answers import Answer, Detail, Found, Note, NoteKind
+from assistant.skills.grounding import ground_read
+from assistant.skills.quoting import ended
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
-
-NO_SUMMARY = (
-    "I can't tell: there is no model for summaries on this machine. Ask me to read the text, or "
-    "set text_model.folder."
-)
+from assistant.text.gist import gist
 
 
 class Summary:
-    """Left to a text model."""
+    """Quotes the text: nothing is told that does not stand there."""
 
     name = "summary"
     wordings = (
@@ -29,14 +29,27 @@ class Summary:
     traits = Traits(rank=52, text=True, model=ModelUse.OF_TEXT)
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
-        """Nothing without a model, where there is text."""
-        if not rows(asked, scene):
+        """The places that say most."""
+        page = scene.page(asked.cancelled)
+        places = gist(page)
+        if not places:
             return None
-        return Answer(self.name, notes=(Note(NoteKind.NO_TEXT_MODEL),))
+        found = tuple(Found(" ".join(place.text.split()), None, place.lines) for place in places)
+        told = {row for place in places for row in place.rows}
+        more = (Note(NoteKind.MORE),) if len(told) < len(page.rows) else ()
+        return Answer(self.name, found, ground_read(found), more)
 
     def say(self, answer: Answer, detail: Detail) -> str:
-        """That there is no model for it."""
-        return NO_SUMMARY if answer.note(NoteKind.NO_TEXT_MODEL) else ""
+        """The places as they stand, and whether there is more."""
+        if not answer.found:
+            return ""
+        quoted = "; ".join(answer.values)
+        if detail is Detail.SHORT:
+            return ended(quoted)
+        more = f" {MORE}" if answer.note(NoteKind.MORE) else ""
+        return f"{ended(f'In its own words: {quoted}')}{more}"
 
+
+MORE = "There is more; ask me to read the text."
 
 SKILL = Summary()
