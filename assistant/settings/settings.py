@@ -192,7 +192,7 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                 _is_text,
                 at_start=True,
             ),
-            _key("text_model.folder", "Model for summaries; empty: none.", TEXT, _is_text),
+            _key("text_model.folder", "Model that adds to summaries; empty: none.", TEXT, _is_text),
             _key(
                 "vosk.folder",
                 "Vosk model for speech; empty: PocketSphinx.",

@@ -8,7 +8,7 @@ passes is still the model's choice, and may leave out what matters; what fails i
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from assistant.text.meaning import number, stem, unaccented, weekday, words
 from assistant.text.page import Page, Passage
@@ -40,6 +40,9 @@ _DENIAL = re.compile(
 """A sentence with one of these says the opposite of the same sentence without it."""
 
 _FIGURES = re.compile(r"\d+(?:[.,:/\-'’]\d+)*")
+_CODE = re.compile(r"(?=\w*\d)(?=\w*[^\W\d_])[^\W_]+")
+"""Letters and figures in one, such as GL5 or 40mg."""
+
 _SIGNS = re.compile(r"[€$£¥₹%]")
 _OPEN = re.compile(
     r"\b(?:does|did|is|are)(?: not|n['’]t) (?:say|state|mention|specif|provid|contain)"
@@ -77,10 +80,11 @@ def claimed(sentence: str) -> tuple[str, ...]:
     """The words and figures of a sentence that must stand in the text, in order, each once."""
     plain = unicodedata.normalize("NFKC", sentence)
     figures = _FIGURES.findall(plain)
-    spoken = words(_FIGURES.sub(" ", plain))
+    codes = [code.lower() for code in _CODE.findall(plain)]
+    spoken = words(_FIGURES.sub(" ", _CODE.sub(" ", plain)))
     bare = (re.sub(r"['’](?:s|re|ll|ve|d|m)$", "", word) for word in spoken)
     own = (word for word in bare if unaccented(word) not in _FREE and not _DENIAL.fullmatch(word))
-    return tuple(dict.fromkeys((*own, *figures, *_SIGNS.findall(plain))))
+    return tuple(dict.fromkeys((*own, *codes, *figures, *_SIGNS.findall(plain))))
 
 
 def missing(claims: Sequence[str], text: str) -> tuple[str, ...]:
@@ -101,11 +105,18 @@ def missing(claims: Sequence[str], text: str) -> tuple[str, ...]:
         if not (
             word in figures
             or (_SIGNS.fullmatch(word) and word in plain)
+            or (_CODE.fullmatch(word) and _holds_code(word, figures, known))
             or (not word[0].isdigit() and (stem(word) in stems or unaccented(word) in stems))
             or (number(word) is not None and number(word) in counted)
             or (weekday(word) is not None and weekday(word) in days)
         )
     )
+
+
+def _holds_code(code: str, figures: Collection[str], known: Collection[str]) -> bool:
+    """True for GL5 where it stands as it is, and for 40mg where 40 mg does."""
+    parts = re.findall(r"\d+|[^\W\d_]+", code)
+    return code in known or all(part in figures or part in known for part in parts)
 
 
 def denial(text: str) -> bool:

@@ -84,6 +84,8 @@ def test_figures_are_whole_and_words_are_stems() -> None:
     assert missing(claimed("They pay 12 for deliveries"), "12 for delivery") == ("pay",)
     assert missing(("12",), "4123 and 1.12 and 12.5") == ("12",)
     assert missing(("1.12",), "1.12") == ()
+    assert missing(claimed("It is 40mg of GL5"), "40 mg, GL5") == ()
+    assert missing(claimed("It is 40mg of GX5"), "40 ml, GL5") == ("40mg", "gx5")
     assert missing(("third",), "the 3rd floor") == ()
     assert missing(("monday",), "Mon 9-12") == ()
     assert missing(("cafe",), "Café") == ()
