@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.errors import CheckpointError, ModelFolderError
 from models.families import (
     Family,
+    build_as_stored,
     family_of,
     open_weights,
     refuse_foreign_names,
@@ -73,7 +74,9 @@ def load_model(
     family = family_of(config)
     quantization = _read_quantization(folder, config.get("quantization_config"))
     stored = open_weights(folder, family, config)
-    module = family.build(config)
+    module, config, notes = build_as_stored(family, config, stored.entries())
+    for note in notes:
+        log.warning("%s: %s", folder, note)
     reader = _open_source(stored, quantization)
     tokenizer = load_tokenizer(folder, text_limits(module).vocab_size, family.byte_level)
     if isinstance(reader, QuantizedSource):

@@ -7,6 +7,7 @@ lines beside it that hold all that it claims. A sentence without such lines is n
 from collections.abc import Iterator, Sequence
 
 from assistant.answers import Answer, Basis, Found, Note, NoteKind, Piece
+from assistant.skills import about, quote
 from assistant.skills.quoting import ended
 from assistant.text.claims import claimed, rests_on, says_nothing
 from assistant.text.fitting import looks_right
@@ -60,6 +61,15 @@ def checked(
 
 RESTING = "I read: {}"
 """What stands beside a model's sentence: the lines that hold all of it."""
+
+
+def is_open(answer: Answer) -> bool:
+    """True where nothing close was found to a free question about a text: a model may know."""
+    if answer.basis is not Basis.UNKNOWN or answer.found:
+        return False
+    if answer.skill == quote.SKILL.name:
+        return answer.note(NoteKind.NOT_ABOUT) is not None
+    return answer.skill == about.SKILL.name and answer.note(NoteKind.SOUGHT) is not None
 
 
 def _sentences(pieces: Iterator[str]) -> Iterator[str]:

@@ -28,9 +28,16 @@ VALUE_WORTH = 3.0
 _VALUES = (Kind.MONEY, Kind.DATE, Kind.TIME)
 
 
-def gist(page: Page, most: int = MOST) -> tuple[Passage, ...]:
-    """The places that say most, in the order of the page; all of them where they are few."""
+def gist(page: Page, title: Passage | None = None, most: int = MOST) -> tuple[Passage, ...]:
+    """The places that say most, in the order of the page; all of them where they are few.
+
+    title: what the page says it is about, where it does; else the first place stands for it.
+    """
     places = [place for place in page.statements if content_words(place.text)]
+    if title is not None:
+        # What stands over it, such as a letter's head, says nothing of the matter.
+        below = [each for each in places if each.rows[0] > title.rows[-1]]
+        places = [title, *below]
     if len(places) <= most:
         return tuple(places)
     counts = Counter(word for place in places for word in set(_stems(place)))

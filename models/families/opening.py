@@ -10,6 +10,7 @@ from torch import nn
 from models.blocks import BlockwiseModel
 from models.errors import CheckpointError, ModelFolderError
 from models.families.family import Family
+from models.families.head import build_as_stored
 from models.families.registry import SHIPPED, family_of
 from models.families.relatives import refuse_relative, refuse_relative_tensors
 from models.files.checkpoint import CheckpointReader, read_json
@@ -26,7 +27,8 @@ class OpenedModel:
 
     module:    on the meta device; computed tensors such as rotary frequencies on the CPU.
     blockwise: the same module as the quantizer walks it.
-    config:    config.json as it stands.
+    config:    config.json, with tie_word_embeddings as the weights have it.
+    notes:     what people must be told of it.
     """
 
     folder: Path
@@ -34,6 +36,7 @@ class OpenedModel:
     module: nn.Module
     blockwise: BlockwiseModel
     config: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     @property
     def layout(self) -> SequenceLayout:
@@ -59,9 +62,9 @@ def open_blockwise(folder: Path) -> OpenedModel:
         )
     family = family_of(config)
     reader = open_weights(folder, family, config)
-    module = family.build(config)
+    module, config, notes = build_as_stored(family, config, reader.entries())
     refuse_foreign_names(folder, family.expected_names(module), reader.names())
-    return OpenedModel(folder, family, module, family.blockwise(module), config)
+    return OpenedModel(folder, family, module, family.blockwise(module), config, notes)
 
 
 def open_weights(folder: Path, family: Family, config: Mapping[str, Any]) -> CheckpointReader:

@@ -12,6 +12,7 @@ from models.files import bounded
 from models.files.gguf import refuse_gguf
 from models.files.judging import judge_sets, refuse
 from models.files.tensor_files import INDEX_FILE, SINGLE_FILE, Entry, brief, read_header
+from models.plain_text import beginning
 
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
@@ -110,8 +111,8 @@ def _require_shards(folder: Path, files: Iterable[object]) -> None:
         # A shard lies in the folder itself; anything else would read files of others.
         if not isinstance(file, str) or Path(file).name != file:
             raise CheckpointError(
-                f"{folder / INDEX_FILE} names the shard {file!r} outside its folder: copy the "
-                "index from the model's source again"
+                f"{folder / INDEX_FILE} names the shard {beginning(repr(file))} outside its "
+                "folder: copy the index from the model's source again"
             )
         if Path(file).suffix in PICKLE_SUFFIXES:
             raise CheckpointError(

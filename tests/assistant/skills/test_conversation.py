@@ -362,7 +362,9 @@ def test_a_summary_quotes_and_a_text_model_adds_what_stands_there() -> None:
     assert pieces == [quoted, "The Tel is 07-355 2616.", "guess: The Tel is 07-355 2616."]
     assert "Total RM 30.90" in model.asked[0][0]
     liar = talk(open_text_model=lambda: FakeTextModel("You paid 99. The total is RM 30.99."))
-    assert said(liar.answer(frame(), "what is it about", Context())) == [quoted]
+    assert said(liar.answer(frame(), "give me the gist", Context())) == [quoted]
+    (told,) = said(liar.answer(frame(), "what is it about", Context()))
+    assert told == "read: At the top I read: CORNER SHOP. Ask me to read the text for more."
     parrot = talk(open_text_model=lambda: FakeTextModel("The total is RM 30.90."))
     assert said(parrot.answer(frame(), "sum it up", Context())) == [quoted]
     (told,) = said(talk().answer(frame(), "what does it say about shop", Context()))
