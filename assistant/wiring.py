@@ -4,6 +4,7 @@ Only commands import this. Drivers are imported where they are opened: a missing
 then, and a start never waits for one that it does not need.
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -21,8 +22,8 @@ from assistant.frames import FrameSource
 from assistant.hearing.late_listener import LateListener
 from assistant.hearing.listener import Listener
 from assistant.hearing.recognizer import Recognizer
+from assistant.hearing.speech_models import spoken_language
 from assistant.hearing.voice_listener import Microphone, VoiceListener
-from assistant.hearing.vosk_recognizer import VoskRecognizer
 from assistant.inference.opening import (
     EmbedderOpener,
     ModelOpener,
@@ -34,12 +35,18 @@ from assistant.inference.server_opening import DOCTOR_LIMITS, OwnServer, may_ask
 from assistant.inference.text_model import TextModel
 from assistant.inference.vision_model import VisionLanguageModel
 from assistant.machine import give_memory_back
-from assistant.models_store.installed import installed_embedder, installed_text_model, speech_model
+from assistant.models_store.installed import (
+    installed_embedder,
+    installed_text_model,
+    pulled_speech_models,
+    speech_model,
+)
 from assistant.seeing.ocr import RapidOcrReader
+from assistant.seeing.tesseract import ALL, Tesseract, installed
 from assistant.session import phrases
 from assistant.session.events import State
 from assistant.session.session import Session
-from assistant.settings.file import save_setting
+from assistant.settings.file import load_settings, save_setting
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from assistant.skills.answerer import Answerer
@@ -92,7 +99,7 @@ def one_shot_answerer(
 ) -> Answerer:
     """What answers one question about one picture; stopwatch: times its stages."""
     return Answerer(
-        RapidOcrReader(),
+        RapidOcrReader(open_other=script_reader),
         open_model,
         stopwatch,
         open_text_model=open_text_model,
@@ -106,7 +113,19 @@ def text_reader() -> RapidOcrReader:
     Text is read while the user speaks: on two busy cores, two threads of it cost the microphone
     words, and the question was not understood.
     """
-    return RapidOcrReader(threads=max(1, (os.cpu_count() or 2) // 2))
+    return RapidOcrReader(threads=max(1, (os.cpu_count() or 2) // 2), open_other=script_reader)
+
+
+def script_reader() -> Tesseract | None:
+    """What reads scripts that the built-in models cannot, by the settings; None where nothing does.
+
+    Raises:
+        OcrError: it is installed, and does not work.
+    """
+    packs = ALL
+    with contextlib.suppress(SettingsError):
+        packs = load_settings(settings_file())[0].tesseract_packs
+    return installed(packs)
 
 
 def text_model_folder(chosen: str) -> Path | None:
@@ -163,20 +182,23 @@ def open_camera(
 # Hearing.
 
 
-def open_recognizer(chosen: str) -> Recognizer:
-    """The recognizer of a Vosk model that was chosen or pulled, else PocketSphinx.
+def open_recognizer(chosen: str, settings: Settings | None = None) -> Recognizer:
+    """The recognizer of a model that was chosen or pulled, else PocketSphinx.
 
-    chosen: a folder of the settings or the command line, or "".
+    chosen:   a folder of the settings or the command line, or "".
+    settings: which of several is wanted; None for the defaults.
 
     Raises:
         RecognizerError: its model is missing or damaged.
     """
-    folder = speech_model(chosen)
-    if folder is not None:
-        return VoskRecognizer(folder)
     from assistant.hearing.recognizer_process import RecognizerProcess
 
-    return RecognizerProcess()
+    wanted = settings or Settings()
+    language = spoken_language(wanted.hearing_language, pulled_speech_models())
+    folder = speech_model(chosen, wanted.hearing_recognizer, language)
+    if folder is None:
+        return RecognizerProcess()
+    return RecognizerProcess.of_model(folder, language)
 
 
 def open_microphone() -> Microphone:
@@ -186,11 +208,15 @@ def open_microphone() -> Microphone:
     return SoundDeviceMicrophone()
 
 
-def open_listener(chosen: str) -> Listener:
-    """What hears questions at the default microphone; see `open_recognizer` for `chosen`."""
+def open_listener(settings: Settings) -> Listener:
+    """What hears questions at the default microphone, with the recognizer of the settings."""
     from assistant.hearing.voice_activity import SileroVoiceActivity
 
-    return VoiceListener(open_microphone(), lambda: open_recognizer(chosen), SileroVoiceActivity)
+    return VoiceListener(
+        open_microphone(),
+        lambda: open_recognizer(settings.vosk_folder, settings),
+        SileroVoiceActivity,
+    )
 
 
 # Speaking.
@@ -378,9 +404,7 @@ class Live:
             logging.getLogger(__name__).info("no microphone at the start: %s", error)
         finally:
             microphone.close()
-            self._listener.ready(
-                lambda: open_listener(self._settings.vosk_folder), at_once=is_there
-            )
+            self._listener.ready(lambda: open_listener(self._settings), at_once=is_there)
 
     def _open_memory(self) -> None:
         from assistant.memory.notebook import open_notebook
@@ -412,7 +436,9 @@ def doctor_probes(
             microphone=open_microphone,
             player=open_player,
             synthesizer=lambda settings: open_synthesizer(settings, timeout_s=DOCTOR_WAITS_S),
-            speech_model=speech_model,
+            speech_model=lambda settings: speech_model(
+                settings.vosk_folder, settings.hearing_recognizer, settings.hearing_language
+            ),
             text_reader=RapidOcrReader(threads=1).load,
             server=None if server is None else lambda: server.find(DOCTOR_LIMITS),
         ),

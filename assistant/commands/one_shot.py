@@ -58,8 +58,8 @@ def add_ask_options(parser: argparse.ArgumentParser) -> None:
         "--vosk-model",
         type=Path,
         metavar="DIR",
-        help=f"Vosk model for speech recognition (default: vosk.folder of the settings, else "
-        f"{MODEL_VARIABLE}, else PocketSphinx)",
+        help=f"Vosk or Whisper model that hears you (default: vosk.folder of the settings, else "
+        f"{MODEL_VARIABLE}, else one that was pulled, else PocketSphinx)",
     )
 
 
@@ -202,7 +202,7 @@ def _hear(options: argparse.Namespace, settings: Settings, stopwatch: Stopwatch)
     if abs(clip.samples.astype(int)).max() < SILENT_PEAK:
         raise UsageError("I heard nothing", "record the question again, closer to the microphone")
     with stopwatch.stage("load_recognizer"):
-        recognizer = open_recognizer(str(options.vosk_model or settings.vosk_folder))
+        recognizer = open_recognizer(str(options.vosk_model or settings.vosk_folder), settings)
     with contextlib.closing(recognizer), stopwatch.stage("recognize"):
         transcript = recognizer.recognize(clip)
     if transcript is None:
@@ -210,6 +210,8 @@ def _hear(options: argparse.Namespace, settings: Settings, stopwatch: Stopwatch)
             "I did not understand the question",
             'say it in other words, such as "what does it say", or type it',
         )
+    if transcript.doubt:
+        raise UsageError(transcript.doubt)
     return transcript.text
 
 

@@ -60,9 +60,13 @@ class Settings:
                    "en", whose voice reads all.
     speech_headphones: True if the microphone does not hear the loudspeaker, so that a spoken
                    "stop" can be listened for while Sightline speaks.
+    hearing_recognizer, hearing_language: as in `assistant.hearing.speech_models`; "" for the
+                   language of the speech model that was pulled last.
     verbosity:     0 short, 1 usual, 2 with all details.
     server_answers: what a model server is asked about: "both", "pictures" or "texts".
     server_elsewhere: True if it may be on another computer.
+    tesseract_packs: what Tesseract reads of other scripts: "all" that is installed, "none", or
+                   names of its packs, such as "rus heb".
     keys:          action to key, Textual's names; "" for an action that has none.
     """
 
@@ -82,6 +86,9 @@ class Settings:
     server_answers: str = "both"
     server_elsewhere: bool = False
     vosk_folder: str = ""
+    tesseract_packs: str = "all"
+    hearing_recognizer: str = "auto"
+    hearing_language: str = ""
     history_enabled: bool = False
     interface: str = "auto"
     keys: Mapping[str, str] = field(default_factory=lambda: DEFAULT_KEYS)
@@ -131,6 +138,14 @@ def _is_text(value: object) -> bool:
 
 def _is_voice(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"own|[a-z]{2}", value) is not None
+
+
+def _is_packs(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r" *\w+(?:[ ,+]+\w+)* *", value) is not None
+
+
+def _is_language(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"(?:[a-z]{2})?", value) is not None
 
 
 def _is_switch(value: object) -> bool:
@@ -230,9 +245,30 @@ KEYS: Mapping[str, Key] = MappingProxyType(
             ),
             _key(
                 "vosk.folder",
-                "Vosk model for speech; empty: PocketSphinx.",
+                "Folder of a Vosk or Whisper model for speech; empty: one that was pulled.",
                 TEXT,
                 _is_text,
+                at_start=True,
+            ),
+            _key(
+                "tesseract.packs",
+                'Other scripts by Tesseract, where it is installed: "all", "none", or "rus heb".',
+                '"all", "none", or names of packs in quotes, such as "rus heb"',
+                _is_packs,
+                at_start=True,
+            ),
+            _key(
+                "hearing.recognizer",
+                'What hears you; "auto": Vosk or Whisper where pulled, else PocketSphinx.',
+                '"auto", "vosk", "whisper" or "pocketsphinx"',
+                _one_of("auto", "vosk", "whisper", "pocketsphinx"),
+                at_start=True,
+            ),
+            _key(
+                "hearing.language",
+                'Language that you speak, such as "en"; empty: of the speech model pulled last.',
+                'a language in two letters, such as "en", or ""',
+                _is_language,
                 at_start=True,
             ),
             _key("history.enabled", "true to let Sightline remember things.", SWITCH, _is_switch),

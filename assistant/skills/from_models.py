@@ -6,7 +6,12 @@ from collections.abc import Iterator, Sequence
 from assistant.answers import Answer, Basis, Found, Note, NoteKind, Piece
 from assistant.inference.opening import VisionModelOpener
 from assistant.inference.pocket import measured_accuracy, own_wording, refusal
-from assistant.inference.vision_model import Token, VisionLanguageModel, declines
+from assistant.inference.vision_model import (
+    Token,
+    VisionLanguageModel,
+    declines,
+    photograph_accuracy,
+)
 from assistant.seeing.drawn import looks_drawn
 from assistant.seeing.text import TextLine
 from assistant.skills import quote
@@ -150,7 +155,8 @@ class VisionAnswers:
         if stream and sentences.has_given:
             yield from sentences.rest()
         traits = skill.traits
-        accuracy = None
+        # Seen is only what was measured on photographs, however sure a model is of itself.
+        accuracy = photograph_accuracy(model, skill.name) if model.skills is None else None
         if own is not None:
             # What was not measured, or on other pictures, is no ground for more than a guess.
             drawn = looks_drawn(scene.rgb)

@@ -165,8 +165,8 @@ def test_all_the_parts_are_looked_at(home: Path) -> None:
         probe.name for probe in wiring.doctor_probes(delete_id="", offline=Offline(True))
     )
     assert names == (
-        "camera, microphone, loudspeaker, voice, recognizer, text recognition, models, "
-        "graphics card, memory, disk, saved things, offline, device identifier, settings"
+        "camera, microphone, loudspeaker, voice, recognizer, text recognition, other scripts, "
+        "models, graphics card, memory, disk, saved things, offline, device identifier, settings"
     )
     (home / "config").mkdir(parents=True)
     (home / "config/settings.toml").write_text('[speech]\nmode = "screen_reader"\n')
@@ -387,7 +387,7 @@ def test_what_is_said_of_the_network() -> None:
 @pytest.mark.slow
 def test_nothing_crashes_on_this_very_machine(offline: None) -> None:
     found = list(examine(wiring.doctor_probes(delete_id="", offline=Offline(True))))
-    assert len(found) == 14
+    assert len(found) == 15
     for one in found:
         assert one.seconds < 6
         if one.finding.state is State.MISSING:
