@@ -360,8 +360,9 @@ class Session:
         elif action in VOICE_STEPS and argument:
             # "Say that slower": the voice changes, then the same is said in it.
             self._give_up()
-            self._settings.follow(action, "")
-            self._tasks.follow(Action.REPEAT, "")
+            if action is not Action.SLOWER or not self._tasks.say_slowly():
+                self._settings.follow(action, "")
+                self._tasks.follow(Action.REPEAT, "")
         elif self._settings.follow(action, argument):
             return
         elif self._tasks.is_opening and action is not Action.OPEN:
