@@ -10,6 +10,7 @@ from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import TURN_PACKAGE, in_sentence, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
+from assistant.skills.thing_kind import thing_kind
 from assistant.skills.wording import Wording
 from assistant.text.meaning import best_match, content_words, is_telling, words
 from assistant.text.page import Page, Passage
@@ -194,8 +195,40 @@ _HOW_MUCH = (
 
 
 def _instructions(page: Page) -> list[Passage]:
-    """The sentences that say how to take something, and those that name a strength, in order."""
+    """The sentences that say how to take something, and those that name a strength, in order.
+
+    None on a paper that is of no medicine: the grams of a bar of chocolate are no dose.
+    """
+    if not _is_of_a_medicine(page):
+        return []
     return [each for each in page.statements if _tells(each, page)]
+
+
+def _is_of_a_medicine(page: Page) -> bool:
+    kind = thing_kind(page)
+    if kind is not None and kind[0] in _NO_MEDICINE:
+        return False
+    texts = [row.text for row in page.rows]
+    if any(re.search(_FORM, text, re.IGNORECASE) for text in texts):
+        return True
+    is_food = kind is not None and kind[0] == FOOD
+    return not is_food and any(re.search(_SMALL, text, re.IGNORECASE) for text in texts)
+
+
+_NO_MEDICINE = frozenset(("a receipt", "a bill", "a menu", "a timetable"))
+FOOD = "a food label"
+_FORM = (
+    r"\b(?:tablets?|capsules?|caplets?|pills?|softgels?|lozenges?|gummies|drops|puffs?|patch(?:es)?"
+    r"|spoonfuls?|doses?|dosage|ointment|cream|gel|lotion|syrup|suspension|injection|inhaler|inhale"
+    r"|swallow|medicines?|medication|pharmacist|doctor|prescri\w+|apply|adults"
+    r"|tabletten?|kapseln?|tropfen|salbe|dosis|einnehmen|arzt|apotheke\w*|comprim[ée]s?|g[ée]lules?"
+    r"|gouttes|m[ée]dicament\w*|comprimid[oa]s?|c[áa]psulas?|gotas|compress[ae]|capsule|gocce"
+    r"|medicin\w+|druppels|pillen)\b"
+)
+"""Words of medicines, their forms, and how they are taken."""
+
+_SMALL = r"\d ?(?:mg|mcg|µg|μg|micrograms?|milligrams?|iu|i\.u\.)(?!\w)"
+"""A strength, which other things than medicine and food do not print."""
 
 
 def _tells(sentence: Passage, page: Page) -> bool:
