@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.errors import CheckpointError, ModelFolderError
 from models.families import (
     Family,
+    build_as_stored,
     family_of,
     open_weights,
     refuse_foreign_names,
@@ -22,9 +23,10 @@ from models.files.checkpoint import (
     QUANTIZE_CONFIG_FILE,
     CheckpointReader,
     QuantizationConfig,
-    read_json,
+    read_config,
 )
 from models.files.formats import read_quantization
+from models.files.gguf import refuse_gguf
 from models.files.judging import judge_fit, judge_tensor, pieces_of, refuse
 from models.files.quantized_source import QuantizedSource, TensorSource
 from models.int4 import Int4Linear, replace_linear
@@ -65,13 +67,16 @@ def load_model(
         ModelFolderError: a file of the folder is missing or cannot be used.
         CheckpointError: a weight file is damaged, or weights and config.json do not fit.
     """
+    refuse_gguf(folder)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
-    config = _with_end_marks(folder, read_json(folder / "config.json"))
+    config = _with_end_marks(folder, read_config(folder / "config.json"))
     family = family_of(config)
     quantization = _read_quantization(folder, config.get("quantization_config"))
     stored = open_weights(folder, family, config)
-    module = family.build(config)
+    module, config, notes = build_as_stored(family, config, stored.entries())
+    for note in notes:
+        log.warning("%s: %s", folder, note)
     reader = _open_source(stored, quantization)
     tokenizer = load_tokenizer(folder, text_limits(module).vocab_size, family.byte_level)
     if isinstance(reader, QuantizedSource):
@@ -159,7 +164,7 @@ def _with_end_marks(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     Of its other fields none is used: answers are greedy, and how long they get is for the caller.
     """
     path = folder / GENERATION_CONFIG_FILE
-    ends = read_json(path).get("eos_token_id") if path.is_file() else None
+    ends = read_config(path).get("eos_token_id") if path.is_file() else None
     return config if ends is None else config | {"eos_token_id": ends}
 
 
@@ -168,7 +173,7 @@ def _read_quantization(folder: Path, inline: object) -> QuantizationConfig | Non
     path = folder / QUANTIZE_CONFIG_FILE
     if isinstance(inline, dict):
         return read_quantization(inline)
-    return read_quantization(read_json(path)) if path.is_file() else None
+    return read_quantization(read_config(path)) if path.is_file() else None
 
 
 def _open_source(

@@ -196,7 +196,7 @@ class Answerer:
             model = self._open_text_model() if lines and not asked.cancelled() else None
             if model is not None:
                 pieces = model.answer(
-                    page_text(reading_order(lines)), asked.question, asked.cancelled
+                    page_text(reading_order(lines)), asked.for_model, asked.cancelled
                 )
                 yield from told_by_text_model(skill, pieces, lines, model.name)
                 return

@@ -23,6 +23,7 @@ from assistant.skills.examples import examples
 from assistant.skills.follow_ups import resolve
 from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
+from assistant.skills.rewording import reworded
 from assistant.skills.router import is_known, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
@@ -203,11 +204,13 @@ class Conversation:
         first = self._last(self._scene(frame), asked, cancelled)
         if cancelled() or first is None:
             return
-        again = dataclasses.replace(asked, words=other_wording(asked.words))
+        again = dataclasses.replace(
+            asked, words=other_wording(asked.words), rephrased=reworded(asked.question)
+        )
         other = self._answerer.scene(other_view(frame.rgb), frame.sheet)
         second = self._last(other, again, cancelled)
         if not cancelled() and second is not None:
-            yield compared(first, second)
+            yield compared(first, second, asked.question)
 
     def new_text(self, frame: Frame, cancelled: Cancelled = never) -> Answer | None:
         """The text of a frame that was not in the ones before; None if there is none.

@@ -1,16 +1,21 @@
 """What a vision model, or a model of text, is asked, and what its words are worth."""
 
-import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 
 from assistant.answers import Answer, Basis, Found, Note, NoteKind, Piece
 from assistant.inference.opening import VisionModelOpener
 from assistant.inference.pocket import measured_accuracy, own_wording, refusal
-from assistant.inference.vision_model import Token, VisionLanguageModel, declines
-from assistant.seeing.text import TextLine, never
+from assistant.inference.vision_model import (
+    Token,
+    VisionLanguageModel,
+    declines,
+    photograph_accuracy,
+)
+from assistant.seeing.drawn import looks_drawn
+from assistant.seeing.text import TextLine
 from assistant.skills import quote
-from assistant.skills.grounding import LEAST_ACCURACY, digits_are_read, ground_model, words_are_read
+from assistant.skills.grounding import LEAST_ACCURACY, ground_model, words_are_read
 from assistant.skills.router import skill_named
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Skill
@@ -96,10 +101,10 @@ class VisionAnswers:
         return None if answer.basis is Basis.UNKNOWN else answer
 
     def at_once(self, asked: Asked, scene: Scene) -> Answer:
-        """The model's whole answer, also one that tells nothing."""
-        whole = dataclasses.replace(asked, cancelled=never)
-        pieces = self._ask(skill_named(asked.skill), whole, scene, stream=False)
-        return [piece for piece in pieces if isinstance(piece, Answer)][-1]
+        """The model's whole answer, also one that tells nothing, as where it was cancelled."""
+        pieces = self._ask(skill_named(asked.skill), asked, scene, stream=False)
+        answers = [piece for piece in pieces if isinstance(piece, Answer)]
+        return answers[-1] if answers else Answer(asked.skill, notes=(Note(NoteKind.EMPTY),))
 
     def _has_few_skills(self) -> bool:
         model = self._open_model()
@@ -131,7 +136,7 @@ class VisionAnswers:
         handle = scene.look(model)
         own = None if model.skills is None else own_wording(asked.words)
         # A small model knows its own wordings only; a large one gets the question as it is.
-        wording = asked.question if own is None else own.wording
+        wording = asked.for_model if own is None else own.wording
         tokens: list[Token] = []
         sentences = SentenceBuffer()
         with self._stopwatch.stage("answer"):
@@ -150,10 +155,12 @@ class VisionAnswers:
         if stream and sentences.has_given:
             yield from sentences.rest()
         traits = skill.traits
-        accuracy = None
+        # Seen is only what was measured on photographs, however sure a model is of itself.
+        accuracy = photograph_accuracy(model, skill.name) if model.skills is None else None
         if own is not None:
             # What was not measured, or on other pictures, is no ground for more than a guess.
-            accuracy = measured_accuracy(model, own, max(scene.rgb.shape[:2]))
+            drawn = looks_drawn(scene.rgb)
+            accuracy = measured_accuracy(model, own, max(scene.rgb.shape[:2])) if drawn else 0.0
             about_text = traits.text or own.skill in PRINTED
             if about_text and accuracy < LEAST_ACCURACY and not words_are_read(text, scene.lines()):
                 # Letters and figures that such a model alone sees are mostly not there.
@@ -186,8 +193,8 @@ def told_by_text_model(
     if not text:
         yield Answer(skill.name, notes=(Note(NoteKind.EMPTY),))
         return
-    basis = Basis.SEEN if digits_are_read(text, lines) else Basis.GUESS
-    yield Answer(skill.name, (Found(text, None, lines),), basis, model=model)
+    # Also where its figures stand in the text: what it says of them may be made up.
+    yield Answer(skill.name, (Found(text, None, lines),), Basis.GUESS, model=model)
 
 
 def tells_nothing(piece: Answer) -> bool:

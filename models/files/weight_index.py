@@ -9,8 +9,10 @@ from typing import Any
 
 from models.errors import CheckpointError, ModelFolderError
 from models.files import bounded
+from models.files.gguf import refuse_gguf
 from models.files.judging import judge_sets, refuse
 from models.files.tensor_files import INDEX_FILE, SINGLE_FILE, Entry, brief, read_header
+from models.plain_text import beginning
 
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
@@ -28,10 +30,28 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path} is missing: give a model folder with all its files"
         ) from error
     except (OSError, ValueError) as error:
-        raise ModelFolderError(f"{path} cannot be read ({brief(error)}): copy it again") from error
+        raise _unreadable(path, error) from error
     if not isinstance(value, dict):
         raise ModelFolderError(f"{path} holds no JSON object: copy it again")
     return value
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a JSON object of settings, none of which is a long text.
+
+    Raises:
+        ModelFolderError: as `read_json`; or a text in it is longer than any setting.
+    """
+    value = read_json(path)
+    try:
+        bounded.refuse_long_texts(value)
+    except bounded.BoundError as error:
+        raise _unreadable(path, error) from error
+    return value
+
+
+def _unreadable(path: Path, error: Exception) -> ModelFolderError:
+    return ModelFolderError(f"{path} cannot be read ({brief(error)}): copy it again")
 
 
 def read_entries(folder: Path) -> dict[str, Entry]:
@@ -42,6 +62,7 @@ def read_entries(folder: Path) -> dict[str, Entry]:
         CheckpointError: a shard is missing, cut short, damaged, or lacks a tensor of the index;
             or the folder holds two sets of weights.
     """
+    refuse_gguf(folder)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
     index = folder / INDEX_FILE
@@ -108,8 +129,8 @@ def _require_shards(folder: Path, files: Iterable[object]) -> None:
         # A shard lies in the folder itself; anything else would read files of others.
         if not isinstance(file, str) or Path(file).name != file:
             raise CheckpointError(
-                f"{folder / INDEX_FILE} names the shard {file!r} outside its folder: copy the "
-                "index from the model's source again"
+                f"{folder / INDEX_FILE} names the shard {beginning(repr(file))} outside its "
+                "folder: copy the index from the model's source again"
             )
         if Path(file).suffix in PICKLE_SUFFIXES:
             raise CheckpointError(
