@@ -21,6 +21,10 @@ _THIS = (
     r"|message|notice|paper|document|memo|leaflet|flyer|bill|statement|thing|post))"
 )
 
+_SUMMARIZE = re.compile(
+    r"\bsummar|\bsum (?:it|this|that) up\b|\bsum up\b|\bgist\b|\bmain points?\b"
+)
+
 NO_SUMMARY = (
     "I can't tell: there is no model for summaries on this machine. Ask me to read the text, or "
     "set text_model.folder."
@@ -45,7 +49,7 @@ class Summary:
         Wording(
             heard="(summarize | sum up) (this | it | the text | the letter)",
             typed=(
-                r"\bsummar|\bsum (?:it|this|that) up\b|\bsum up\b|\bgist\b|\bmain points?\b"
+                rf"{_SUMMARIZE.pattern}"
                 rf"|\bwhat (?:is|are|was) {_THIS} (?:all )?(?:about|regarding|concerning|in aid of)"
                 r"(?: please)?$"
                 rf"|\bwhat (?:is|was) {_THIS} (?:\w+ )?(?:saying|telling me)(?: please)?$"
@@ -66,7 +70,8 @@ class Summary:
         if not page.rows:
             return None
         named = _named(page)
-        if named is None:
+        if named is None or named[0] in (LARGEST, TOP) and _SUMMARIZE.search(asked.words):
+            # The largest print of a page is what it is about, but no summary.
             return Answer(self.name, notes=(Note(NoteKind.NO_TEXT_MODEL),))
         label, passage = named
         found = (Found(" ".join(passage.text.split()), label, passage.lines),)
@@ -77,7 +82,8 @@ class Summary:
         if answer.found:
             told = re.sub(r"\.$", "", answer.values[0])
             label = answer.found[0].label or ""
-            return next(said for name, said in SAID.items() if name in label).format(told)
+            said = (words for name, words in SAID.items() if name in label)
+            return next(said, "I read: {}.").format(told)
         return NO_SUMMARY if answer.note(NoteKind.NO_TEXT_MODEL) else ""
 
 

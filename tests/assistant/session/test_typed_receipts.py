@@ -89,6 +89,13 @@ def test_what_is_taken_off_keeps_its_sign_and_its_name() -> None:
         assert "Payment received: -£60.00" in typed("how much was the payment")
 
 
+@pytest.mark.parametrize("amount", ["-12.40", "12.40-", "−12.40", "-£12.40", "12.40 CR", "(12.40)"])
+def test_no_way_to_print_a_minus_is_lost(amount: str) -> None:
+    with Typed("Statement", f"Goodwill credit   {amount}", "Balance   88.00") as typed:
+        for question in ("how much was the goodwill credit", "what is the goodwill credit"):
+            assert amount in typed(question)
+
+
 def test_a_refund_is_called_a_refund() -> None:
     with Typed("RETURN", "Grey scarf   -18.50", "Refund total   -18.50") as typed:
         assert "Refund total: -18.50" in typed("what is the total")
