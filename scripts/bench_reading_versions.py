@@ -124,7 +124,10 @@ def marked(path: Path, found: dict[str, Any]) -> dict[str, Any]:
 
 def summed(marks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Both checkouts on one set."""
-    report: dict[str, Any] = {"pictures": len(marks), "words_of_both": sum(m["both"] for m in marks)}
+    report: dict[str, Any] = {
+        "pictures": len(marks),
+        "words_of_both": sum(m["both"] for m in marks),
+    }
     for which in ("before", "now"):
         own = [mark[which] for mark in marks]
         truth = sum(each["truth"] for each in own)

@@ -50,6 +50,9 @@ too seldom to turn any of them alone; two doubts are reason to look closer."""
 LONE, LONE_MARGIN = 2, 0.2
 """So few places are a sign, which hangs upright unless it is read so much better turned over."""
 
+LEAST_OVER = 0.7
+"""How surely lines are read upside down, from which a page stands on its head; dots are neither."""
+
 MIRROR_DOUBT, MIRROR_SURE, MIRROR_MARGIN, MIRROR_LETTERS = 0.9, 0.9, 0.08, 6
 """Mean confidence of the first lines below which they may be seen in a mirror; how sure they must
 then be flipped, and how much surer; and how many letters tell it."""
@@ -216,9 +219,9 @@ class RapidOcrReader:
         if doubts < min(DOUBTS, len(crops)):
             return False
         upright = sum(score for _, score in pieces.recognize(crops))
-        over = pieces.recognize([np.rot90(crop, 2).copy() for crop in crops])
+        over = sum(score for _, score in pieces.recognize([np.rot90(c, 2).copy() for c in crops]))
         margin = LONE_MARGIN * len(crops) if len(crops) <= LONE else 0.0
-        return sum(score for _, score in over) > upright + margin
+        return over > max(upright + margin, LEAST_OVER * len(crops))
 
     def _read_crops(self, crops: Sequence[Any]) -> list[tuple[str, float]]:
         bgr = [np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops]

@@ -146,6 +146,13 @@ def test_tiles_cover_a_page_and_lose_no_line() -> None:
     assert len(joined([], [left, box(0, 40, 210, 18)])) == 2
 
 
+def test_a_long_line_that_leans_takes_no_word_of_the_next_row() -> None:
+    leaning = np.array([(100, 100), (1100, 130), (1099, 160), (99, 130)], float)
+    below, within = box(120, 138, 50, 24), box(600, 120, 50, 20)
+    kept = joined([leaning], [below, within])
+    assert [each.tolist() for each in kept] == [leaning.tolist(), below.tolist()]
+
+
 def test_a_label_and_its_figure_come_in_one_part() -> None:
     rows = [[0, 1], [2, 3], [4, 5], [6]]
     assert list(in_batches(rows, 3)) == [[0, 1, 2, 3], [4, 5, 6]]
