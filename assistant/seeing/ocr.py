@@ -29,10 +29,13 @@ from assistant.seeing.page_boxes import (
 )
 from assistant.seeing.pieces import PieceReader, Reading
 from assistant.seeing.second_look import SecondLook
+from assistant.seeing.tesseract_lines import OpenScriptReader, ScriptReader, read_foreign
 from assistant.seeing.text import TextLine, TextPart, Unread, never
 from assistant.seeing.wording import plain_width
 from models.pictures import RgbPicture
 from models.system_errors import MORE_MEMORY, is_out_of_memory
+
+log = logging.getLogger(__name__)
 
 LONGEST_SIDE = 960
 """Detection at this size halves the time and finds the same text."""
@@ -64,12 +67,21 @@ LEAST_SECOND_S, MOST_SECOND_S = 8.0, 12.0
 class RapidOcrReader:
     """The PP-OCR models inside the rapidocr wheel, loaded at first use or by `load`."""
 
-    def __init__(self, *, threads: int = 2, second_look_s: float = LEAST_SECOND_S) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int = 2,
+        second_look_s: float = LEAST_SECOND_S,
+        open_other: OpenScriptReader = lambda: None,
+    ) -> None:
         """Set how many threads recognition may use; it shares the processor with the model.
 
         second_look_s: seconds that a second look may take at least; it may take as long as the
-        first look did.
+                       first look did.
+        open_other:    opens what reads scripts that these models cannot; None where there is none.
         """
+        self._open_other = open_other
+        self._other: ScriptReader | None = None
         self._second_look_s = second_look_s
         self._threads = threads
         self._engine: Any = None
@@ -86,6 +98,7 @@ class RapidOcrReader:
             if self._engine is None:
                 engine = self._start()
                 self._second_look = SecondLook(engine, PieceReader(engine))
+                self._other = self._opened_other()
                 self._engine = engine
 
     def read(self, rgb: RgbPicture) -> tuple[TextLine, ...]:
@@ -168,6 +181,9 @@ class RapidOcrReader:
         took = time.monotonic() - began
         second = time.monotonic() + max(min(took, MOST_SECOND_S), self._second_look_s)
         added, unread = self._second_look.look(upright, known, min(until, second), cancelled)
+        if self._other is not None and unread and not cancelled():
+            more_read, unread = read_foreign(self._other, pieces, upright, unread)
+            added += more_read
         yield TextPart(
             _lines(added, quarters, width, height),
             0,
@@ -227,6 +243,14 @@ class RapidOcrReader:
         bgr = [np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops]
         found = PieceReader(self._engine).recognize(bgr)
         return [(plain_width(text), score) for text, score in found]
+
+    def _opened_other(self) -> ScriptReader | None:
+        try:
+            return self._open_other()
+        except OcrError as error:
+            # The doctor tells of it; without it, scripts are named and not read.
+            log.info("no second reader: %s", error)
+            return None
 
     def _start(self) -> Any:
         # The package configures a coloured console handler at import and at start.
