@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rapidfuzz.distance import LCSseq
+from bench_reading import LIMIT_S
 from twins.laid_out import KINDS, LaidOut, laid_out
 
 from assistant.seeing.layout import reading_order, rows_of
@@ -69,7 +70,7 @@ def _read(
     else:
         reader.load()
         began = time.process_time()
-        found = reader.read(page.rgb)
+        found = [line for part in reader.parts(page.rgb, limit_s=LIMIT_S) for line in part.lines]
         kept = {
             "cpu_s": time.process_time() - began,
             "lines": [[line.text, line.box, line.confidence] for line in found],

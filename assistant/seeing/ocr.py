@@ -147,7 +147,7 @@ class RapidOcrReader:
     ) -> Iterator[TextPart]:
         began = time.monotonic()
         bgr = np.ascontiguousarray(rgb[:, :, ::-1])  # RapidOCR expects OpenCV's order
-        boxes = self._find_all(bgr, until, cancelled)
+        boxes, unseen = self._find_all(bgr, until, cancelled)
         if cancelled():
             return
         pieces = PieceReader(self._engine)
@@ -160,7 +160,7 @@ class RapidOcrReader:
             if left < len(placed) and time.monotonic() > until:
                 weak = [each for each in known if each.is_weak] if self._second_look else []
                 lines = _lines(weak, quarters, width, height)
-                yield TextPart(lines, left, late=True, mirrored=mirrored)
+                yield TextPart(lines, left, late=True, unread=unseen, mirrored=mirrored)
                 return
             chosen = [placed[number] for number in batch]
             readings = pieces.read(upright, chosen)
@@ -187,7 +187,7 @@ class RapidOcrReader:
         yield TextPart(
             _lines(added, quarters, width, height),
             0,
-            unread=_unread(unread, quarters, width, height),
+            unread=(*_unread(unread, quarters, width, height), *unseen),
             mirrored=mirrored,
         )
 
@@ -206,18 +206,23 @@ class RapidOcrReader:
             upright = self._turn(bgr, quarters)
         return upright, placed, quarters
 
-    def _find_all(self, bgr: Any, until: float, cancelled: Callable[[], bool]) -> list[Box]:
+    def _find_all(
+        self, bgr: Any, until: float, cancelled: Callable[[], bool]
+    ) -> tuple[list[Box], tuple[Unread, ...]]:
+        """The places of text, and those parts of a large picture for which there was no time."""
         whole = self._find(bgr)
         height, width = bgr.shape[:2]
         if not needs_tiles(whole, max(height, width), LONGEST_SIDE):
-            return whole
+            return whole, ()
         found: list[Box] = []
+        unseen: list[Unread] = []
         for left, top, right, bottom in tiles(width, height):
             if cancelled() or time.monotonic() > until:
-                break
+                unseen.append(Unread((float(left), float(top), float(right), float(bottom))))
+                continue
             part = np.ascontiguousarray(bgr[top:bottom, left:right])
             found += [box + (left, top) for box in self._find(part)]
-        return joined(whole, found)
+        return joined(whole, found), tuple(unseen)
 
     def _find(self, bgr: Any) -> list[Box]:
         found = self._engine(bgr, use_det=True, use_cls=False, use_rec=False)

@@ -36,7 +36,7 @@ VIEWS: tuple[tuple[str, int], ...] = (("dark", 5), ("light", 5), ("plain", 0), (
 """Copies that are looked at: with the gaps of dark or light ink closed, in pixels."""
 
 FIRST_VIEWS = 2
-"""Of a picture in which neither these nor the first look show anything the others do not, either."""
+"""Where neither these nor the first look show anything, the others are left out."""
 
 LEAST_FOUND = 0.6
 """How sure the detector is, 0 to 1, of a place that is called text though nothing can be read."""

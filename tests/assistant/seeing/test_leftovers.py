@@ -1,4 +1,4 @@
-"""Ink that no box holds, on drawn pages: the words that were left out are known from the drawing."""
+"""Ink that no box holds, on drawn pages: the words left out are known from the drawing."""
 
 from collections.abc import Sequence
 from typing import Any

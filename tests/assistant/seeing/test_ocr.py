@@ -166,6 +166,17 @@ def test_tiles_are_for_small_letters_on_large_pages() -> None:
     assert needs_tiles([], 3000, 960)
 
 
+def test_parts_of_a_large_page_for_which_there_was_no_time_are_unread() -> None:
+    picture = np.zeros((1500, 2600, 3), np.uint8)
+    boxes = [box(20, 20 + 30 * number, 260, 12) for number in range(20)]
+    *_, last = reader(FakeEngine(boxes)).parts(picture, limit_s=0)
+    assert last.late and last.remaining == 12
+    seen = np.zeros(picture.shape[:2], bool)
+    for left, top, right, bottom in (tuple(map(int, each.box)) for each in last.unread):
+        seen[top:bottom, left:right] = True
+    assert seen.all()
+
+
 def test_no_text_and_a_failing_engine() -> None:
     picture, boxes = painted(2)
     assert reader(FakeEngine([])).read(picture) == ()
