@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rapidfuzz.distance import LCSseq
 from bench_reading import LIMIT_S
+from rapidfuzz.distance import LCSseq
 from twins.laid_out import KINDS, LaidOut, laid_out
 
 from assistant.seeing.layout import reading_order, rows_of

@@ -151,8 +151,9 @@ def test_what_is_not_sure_is_left_to_those_parts_of_it_that_are() -> None:
 
 def test_letters_beside_what_was_read_are_read_or_said_to_be_there() -> None:
     rgb = picture()
-    for left in range(300, 420, 30):
+    for left in range(300, 396, 24):
         rgb[110:130, left : left + 14] = 20
+        rgb[113:127, left + 3 : left + 11] = 200
     known = [Reading(box(50, 100, 220, 40), "opening hours", 1.0)]
     engine = FakeEngine({})
     for text, score in (("9-17", 0.98), ("9-17", 0.6)):
@@ -162,7 +163,7 @@ def test_letters_beside_what_was_read_are_read_or_said_to_be_there() -> None:
         assert [each.text for each in added] == (["9-17"] if score > 0.9 else [])
         [found] = [*added, *unread]
         (left, top), (right, bottom) = found.box.min(axis=0), found.box.max(axis=0)
-        assert 285 < left < 300 and 404 < right < 420 and 100 < top < 110 and 130 < bottom < 140
+        assert 285 < left < 300 and 386 < right < 402 and 100 < top < 110 and 130 < bottom < 140
 
 
 def test_what_there_was_no_time_for_is_unread() -> None:
