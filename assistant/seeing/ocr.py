@@ -13,6 +13,7 @@ from assistant.errors import OcrError
 from assistant.seeing.evening import evened
 from assistant.seeing.flattening import flat_page, print_of
 from assistant.seeing.gaps import read_apart
+from assistant.seeing.hidden import Reflections
 from assistant.seeing.ocr_files import checked_models
 from assistant.seeing.page_boxes import (
     Box,
@@ -123,10 +124,11 @@ class RapidOcrReader:
             lit = evened(rgb) if found.is_page else rgb
             page = flat_page(lit, found)
             seen = lit if page is None else page.rgb
+            lights = Reflections(rgb)
             for part in self._read_parts(seen, began + limit_s, cancelled):
                 lines = tuple(read_apart(seen, part.lines, self._read_crops))
                 part = replace(part, lines=lines)
-                yield part if page is None else page.part(part)
+                yield lights.judged(part if page is None else page.part(part))
         except Exception as error:  # it raises its own and onnxruntime's bare exceptions
             if is_out_of_memory(error):
                 raise OcrError("there is not enough memory to read text", MORE_MEMORY) from error
