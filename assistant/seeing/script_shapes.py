@@ -99,8 +99,11 @@ def answers(ink: Values, weights: Mapping[str, Values]) -> Values:
 
 @functools.cache
 def _weights() -> dict[str, Values]:
+    steps = {f"{number}.{kind}" for number in range(len(STEPS)) for kind in ("weight", "bias")}
     try:
         found = load_file(WEIGHTS)
-    except (OSError, SafetensorError) as error:
+        if set(found) != {*steps, "out.weight", "out.bias"}:
+            raise ValueError("it holds other weights")
+    except (OSError, ValueError, SafetensorError) as error:
         raise OcrError(f"{WEIGHTS}: cannot be read ({error})", "install Sightline again") from error
     return {name: np.asarray(values, np.float32) for name, values in found.items()}

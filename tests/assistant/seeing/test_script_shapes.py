@@ -21,7 +21,6 @@ LINES = [
     ("Hebrew", "בית מרקחת פתוח", "dejavu/DejaVuSans"),
     ("Hebrew", "שעות פתיחה", "freefont/FreeSerif"),
     ("Arabic", "صيدلية مفتوحة", "dejavu/DejaVuSans"),
-    ("Georgian", "აფთიაქი ღიაა", "dejavu/DejaVuSerif"),
     ("Armenian", "դեղատունը բաց է", "dejavu/DejaVuSans"),
     ("Thai", "ร้านขายยาเปิด", "freefont/FreeSerif"),
 ]
