@@ -89,8 +89,9 @@ def answers(ink: Values, weights: Mapping[str, Values]) -> Values:
         padded = np.pad(seen, ((0, 0), (wider, wider), (margin, margin)))
         windows = sliding_window_view(padded, (side, across), (1, 2))[:, ::stride, ::stride]
         kernel = weights[f"{number}.weight"]
-        seen = np.tensordot(kernel, windows, ((1, 2, 3), (0, 3, 4)))
-        seen = np.maximum(seen + weights[f"{number}.bias"][:, None, None], 0).astype(np.float32)
+        reached = np.asarray(np.tensordot(kernel, windows, ((1, 2, 3), (0, 3, 4))), np.float32)
+        bias = weights[f"{number}.bias"][:, None, None]
+        seen = np.asarray(np.maximum(reached + bias, 0), np.float32)
     along = seen.reshape(seen.shape[0], -1)
     gathered = np.concatenate([along.mean(axis=1), along.max(axis=1)])
     answer = weights["out.weight"] @ gathered + weights["out.bias"]
