@@ -293,25 +293,27 @@ def table_of(report: dict[str, Any]) -> str:
     lines = [
         "# What the built-in reader can read",
         "",
-        "Made by `scripts/bench_scripts.py` from `scripts/results/scripts.json`: drawn words, in"
-        " fonts and words that nothing was chosen with.",
+        "Made by `scripts/bench_scripts.py` from `scripts/results/scripts.json`. Words and fonts"
+        " fall into two halves: with one of them thresholds were chosen and shapes learnt; the"
+        " other one tells what that is worth.",
         "",
     ]
-    accents = report.get("accents_report", {})
-    if accents:
-        lines += _accent_lines(accents)
-    scripts = report.get("scripts_report", {})
-    if scripts:
-        lines += _script_lines(scripts)
-    return "\n".join(lines) + "\n"
+    for part, heading, make in (
+        ("accents", "Letters with marks", _accent_lines),
+        ("shapes", "Names of scripts by their shapes", _shape_lines),
+        ("scripts", "Scripts in whole pictures", _script_lines),
+    ):
+        for half, which in (("report", "the other half"), ("choose", "the half to choose with")):
+            if f"{part}_{half}" in report:
+                lines += [f"## {heading}: {which}", "", *make(report[f"{part}_{half}"]), ""]
+                break
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _accent_lines(accents: dict[str, Any]) -> Iterator[str]:
     def share(row: dict[str, Any], size: str) -> str:
         return f"{row[size]['read']:.2f}" if size in row else "–"
 
-    yield "## Letters with marks"
-    yield ""
     yield (
         "Parts of their occurrences that are read right, small and as capitals; what they are"
         " mostly read as otherwise; and languages, by their codes, whose names have them."
@@ -326,19 +328,28 @@ def _accent_lines(accents: dict[str, Any]) -> Iterator[str]:
             f"| {letter} | {share(row, 'small')} | {share(row, 'capital')} |"
             f" {' '.join(others)} | {' '.join(row['languages'])} |"
         )
+
+
+def _shape_lines(shapes: dict[str, Any]) -> Iterator[str]:
+    yield (
+        "Cut-out lines, of which it is known that nobody can read them; of Latin and Chinese ones,"
+        " how many look like neither. The last ones are scripts that have no name here."
+    )
     yield ""
+    yield "| script | lines | named | named wrongly | as |"
+    yield "|---|---|---|---|---|"
+    for script, row in shapes.items():
+        names = " ".join(row["as"])
+        yield f"| {script} | {row['lines']} | {row['named']} | {row['misnamed']} | {names} |"
 
 
 def _script_lines(scripts: dict[str, Any]) -> Iterator[str]:
-    yield "## Scripts"
-    yield ""
     yield "Lines by what becomes of them."
     yield ""
     yield "| script | " + " | ".join(KINDS) + " |"
     yield "|---|" + "---|" * len(KINDS)
     for script, counts in scripts.items():
         yield f"| {script} | " + " | ".join(str(counts.get(kind, 0)) for kind in KINDS) + " |"
-    yield ""
 
 
 if __name__ == "__main__":
