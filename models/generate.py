@@ -1,7 +1,7 @@
 """Greedy streaming generation, and questions about one picture that share its prefix."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,21 +165,38 @@ class StreamingText:
         return new
 
 
-def greedy_tokens(model: torch.nn.Module, ids: Tensor, max_new_tokens: int) -> Iterator[int]:
+PIECE_TOKENS = 128
+"""Of a prompt that are read at once: between two pieces, a reader may give up."""
+
+
+def greedy_tokens(
+    model: torch.nn.Module,
+    ids: Tensor,
+    max_new_tokens: int,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[int]:
     """Yield the greedy continuation of ids (1, T) by a text model of transformers.
+
+    cancelled: asked before each token, and while a long prompt is read; once it is true, nothing
+        more is computed.
 
     Raises:
         CheckpointError: the model computes no numbers.
     """
-    with torch.inference_mode():
-        past, fed = None, ids
-        for _ in range(max_new_tokens):
-            out = model(input_ids=fed, past_key_values=past, use_cache=True)
-            past = out.past_key_values
+    past, pieces = None, list(ids.split(PIECE_TOKENS, dim=1))
+    for _ in range(max_new_tokens):
+        for piece in pieces:
+            if cancelled():
+                return
+            with torch.inference_mode():
+                out = model(input_ids=piece, past_key_values=past, use_cache=True, logits_to_keep=1)
+                past = out.past_key_values
+        with torch.inference_mode():
             last = out.logits[:, -1:]
             _refuse_no_numbers(last)
-            fed = last.argmax(-1)
-            yield int(fed)
+            best = last.argmax(-1)
+        yield int(best)
+        pieces = [best]
 
 
 def _refuse_no_numbers(logits: Tensor) -> None:

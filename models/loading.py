@@ -26,6 +26,7 @@ from models.files.checkpoint import (
     read_json,
 )
 from models.files.formats import read_quantization
+from models.files.gguf import refuse_gguf
 from models.files.judging import judge_fit, judge_tensor, pieces_of, refuse
 from models.files.quantized_source import QuantizedSource, TensorSource
 from models.int4 import Int4Linear, replace_linear
@@ -66,6 +67,7 @@ def load_model(
         ModelFolderError: a file of the folder is missing or cannot be used.
         CheckpointError: a weight file is damaged, or weights and config.json do not fit.
     """
+    refuse_gguf(folder)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
     config = _with_end_marks(folder, read_json(folder / "config.json"))

@@ -14,6 +14,7 @@ from models.families.head import build_as_stored
 from models.families.registry import SHIPPED, family_of
 from models.families.relatives import refuse_relative, refuse_relative_tensors
 from models.files.checkpoint import CheckpointReader, read_json
+from models.files.gguf import refuse_gguf
 from models.files.judging import judge_config, refuse
 from models.sequences import SequenceLayout
 
@@ -51,6 +52,7 @@ def open_blockwise(folder: Path) -> OpenedModel:
             model is quantized already.
         CheckpointError: the weights are damaged, or named in a way that has to be converted.
     """
+    refuse_gguf(folder)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
     config = read_json(folder / "config.json")

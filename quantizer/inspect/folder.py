@@ -26,6 +26,7 @@ from models.files.checkpoint import (
 )
 from models.files.compressed_tensors import TENSOR_NAMES as COMPRESSED_NAMES
 from models.files.formats import read_quantization
+from models.files.gguf import refuse_gguf
 from models.files.judging import judge_config, judge_fit, judge_sets, judge_values
 from models.files.tensor_files import Entry, read_header, read_tensor
 from models.int4.packing import TENSOR_NAMES as GPTQ_NAMES
@@ -81,6 +82,7 @@ def inspect_folder(
     Raises:
         ModelFolderError: there is no such folder, or not one tensor in it can be read.
     """
+    refuse_gguf(folder)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a checkpoint")
     found = Inspection(str(folder))
