@@ -5,7 +5,7 @@ too; the processor around it would need torchvision, which its videos are read w
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,10 +191,10 @@ class Qwen3VLEye:
         """
         return self._patches.cut(rgb, most=DETAILED_FEATURES if detailed else QUICK_FEATURES)
 
-    def see(self, prepared: Prepared) -> Seen:
-        """Run the tower; the decoder's first layers get what its inner layers saw."""
+    def see(self, prepared: Prepared) -> Iterator[Seen]:
+        """Run the tower, at once; the decoder's first layers get what its inner layers saw."""
         like: Tensor = self.decoder.embed_tokens.weight
-        return tower_features(self._module, prepared.pixels.to(like), prepared.grid)
+        yield tower_features(self._module, prepared.pixels.to(like), prepared.grid)
 
     def positions(self, ids: Tensor, prepared: Prepared) -> tuple[Tensor, int]:
         """In time, down and across: (3, 1, T)."""

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from models.errors import ModelFolderError, PictureError, PromptError
 from models.families import open_blockwise
 from models.files.checkpoint import CheckpointReader
+from models.generate import GeneratedToken
 from models.image_text.chat import ImageTextChat
 from models.image_text.idefics3 import TEMPLATE, Idefics3Calibration, Tiles
 from models.loading import load_model, load_tensors
@@ -88,7 +89,8 @@ def test_answers_are_those_of_transformers_generate(
     )
     ids = made.sequences[0, inputs["input_ids"].shape[1] :].tolist()
     shares = [float(scores.softmax(-1).max()) for scores in made.scores]
-    said = list(chat.answer(chat.look(picture), "How many?", max_new_tokens=12, detailed=detailed))
+    scene = chat.look(picture, detailed=detailed)
+    said = list(chat.answer(scene, "How many?", max_new_tokens=12, detailed=detailed))
     ended = ids[-1] in chat._ends
     assert len(set(ids)) > 4, "a sequence that tells something"
     assert "".join(token.text for token in said) == written(chat.tokenizer, ids)
@@ -120,6 +122,22 @@ def test_questions_about_one_look_do_not_disturb_each_other(
     assert ask(scene, "Who?", history=[("Where?", "There.")]) != alone
     assert ask(scene, "Who?") == alone
     assert "".join(token.text for token in begun)
+
+
+def test_a_closer_look_can_be_given_up_between_its_tiles(
+    idefics3: tuple[Path, Any], picture: Picture
+) -> None:
+    chat = chat_of(idefics3[0])
+    passed: list[int] = []
+    chat.model.model.vision_model.register_forward_hook(lambda *_: passed.append(1))
+    scene = chat.look(picture)
+    answer = chat.answer(scene, "Who?", max_new_tokens=4, detailed=True)
+    assert [next(answer) for _ in range(2)] == [GeneratedToken("", 1.0)] * 2
+    answer.close()
+    assert len(passed) == 1 + 2 and set(scene.looks) == {False}
+    whole = list(chat.answer(scene, "Who?", max_new_tokens=4, detailed=True))
+    assert whole[:5] == [GeneratedToken("", 1.0)] * 5 and len(passed) == 1 + 2 + 5
+    assert whole[5:] == list(chat.answer(scene, "Who?", max_new_tokens=4, detailed=True))
 
 
 def test_marks_in_a_question_are_no_marks(idefics3: tuple[Path, Any], picture: Picture) -> None:

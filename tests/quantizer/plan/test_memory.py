@@ -280,8 +280,6 @@ def test_what_passes_a_tower_before_the_first_block_is_planned(
 ) -> None:
     write(tmp_path / "model")
     settings = Settings(method, group_size=32, rounds=1)
-    job = Job(
-        tmp_path / "model", tmp_path / "out", settings, calibration=picture_folder, samples=4
-    )
+    job = Job(tmp_path / "model", tmp_path / "out", settings, calibration=picture_folder, samples=4)
     # Of a few megabytes, pictures are most, which NumPy has allocated and is not asked.
     check_run(job, 4.0)
