@@ -25,6 +25,9 @@ QUICK_FEATURES, DETAILED_FEATURES = 256, 1024
 """Most features of a picture, each 32 pixels square at the published sizes: about 512 x 512
 pixels for a quick look, 1,024 x 1,024 for details."""
 
+LEAST_FEATURES = 64
+"""Smaller pictures are enlarged, as the published settings do."""
+
 CALIBRATION_FEATURES = 196
 """Features of a picture in calibration, all of one square size."""
 
@@ -67,7 +70,7 @@ class Patches:
         sizes = vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size
         return cls(*sizes, mean, std)
 
-    def cut(self, rgb: NDArray[np.uint8], *, most: int, least: int = 4) -> Prepared:
+    def cut(self, rgb: NDArray[np.uint8], *, most: int, least: int = LEAST_FEATURES) -> Prepared:
         """Cut a picture (H, W, 3) into patches of at most ``most`` and about ``least`` features.
 
         The pixels are (patches, numbers of a patch) float32, the four patches of a feature one
