@@ -17,7 +17,7 @@ from models.generate import GeneratedToken, StreamingText
 from models.image_text.decoder import KeptStates, next_token, run_decoder
 from models.image_text.eye import Eye, Seen
 from models.image_text.idefics3 import Idefics3Eye
-from models.image_text.prompts import Turn, folder_template, picture_settings, plain, render
+from models.image_text.prompts import PictureTemplate, Turn, picture_settings, plain
 from models.image_text.qwen3_vl import Qwen3VLEye
 from models.loading import LoadedModel
 
@@ -68,7 +68,7 @@ class ImageTextChat:
         self.model: Any = loaded.model
         self.tokenizer = loaded.tokenizer
         self._eye: Eye = EYES[loaded.family](loaded.model, picture_settings(loaded.folder))
-        self._template = folder_template(loaded.folder, self._eye.template)
+        self._template = PictureTemplate.of(loaded.folder, self._eye.template)
         self._context = text_limits(loaded.model).context
         self._ends = text_ends(loaded.model)
 
@@ -187,7 +187,7 @@ class ImageTextChat:
     def _encode(self, marks: str, question: str, history: Sequence[Turn]) -> list[int]:
         """The ids of a whole prompt."""
         clean = [(plain(q, self.tokenizer), plain(a, self.tokenizer)) for q, a in history]
-        prompt = render(self._template, plain(question, self.tokenizer), clean)
+        prompt = self._template.prompt(plain(question, self.tokenizer), clean)
         ids: list[int] = self.tokenizer.encode(prompt.replace(self._eye.mark, marks, 1)).ids
         return ids
 

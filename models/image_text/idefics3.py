@@ -166,9 +166,9 @@ class Idefics3Eye:
 
     def see(self, prepared: Prepared) -> Iterator[Seen]:
         """Run tower and connector on one tile after the other."""
-        like: Tensor = self.decoder.embed_tokens.weight
-        for tile in prepared.pixels.to(like).split(1):
-            yield Seen(tower_features(self._module, tile))
+        tiles = prepared.pixels.to(self.decoder.embed_tokens.weight)
+        for index in range(len(tiles)):
+            yield Seen(tower_features(self._module, tiles[index : index + 1]))
 
     def positions(self, ids: Tensor, prepared: Prepared) -> tuple[Tensor, int]:
         """One after the other, whatever the tokens are: (1, T)."""

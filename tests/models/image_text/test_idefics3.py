@@ -288,9 +288,9 @@ def test_bad_numbers_are_refused_in_one_line(
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
-        ("chat_template.jinja", "{% for %}", "chat template cannot be used"),
+        ("chat_template.jinja", "{% for %}", "chat template cannot be filled in"),
         ("chat_template.jinja", "no picture at all", "knows no picture"),
-        ("chat_template.json", '{"chat_template": 3}', "no usable chat template"),
+        ("chat_template.json", '{"chat_template": 3}', "no usable chat_template"),
         ("preprocessor_config.json", '{"image_mean": [0.5, "x", 1]}', "image_mean must be three"),
     ],
 )
