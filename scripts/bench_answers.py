@@ -7,11 +7,11 @@
     python scripts/bench_answers.py DATA --real-questions
     python scripts/bench_answers.py DATA --cases DATA/reports/cases.jsonl
 
-HALF is dev, held, both (of them), dev2 or sealed. The documents are drawn into runs/exam;
-photographs come from DATA. One process of the assistant answers everything, as it would for a
-person who opens a picture and asks about it. --in-process answers over lines of text that were
-read before and are kept (--lines), which spares the reading.
-The held half and the sealed set are only ever reported in totals; scripts/exam/README.md says why.
+HALF is dev, held, both (of them), dev2, sealed, dev3a, dev3b or dev3 (of these). The documents are
+drawn into runs/exam; photographs come from DATA. One process of the assistant answers everything,
+as it would for a person who opens a picture and asks about it. --in-process answers over lines of
+text that were read before and are kept (--lines), which spares the reading.
+Held, sealed and dev3b are only ever reported in totals; scripts/exam/README.md says why.
 """
 
 import argparse
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from exam import cases as exam_cases  # noqa: E402
-from exam.cases import BOTH, FOLDER, HALVES, SECRET, Case  # noqa: E402
+from exam.cases import FOLDER, HALVES, SECRET, TOGETHER, Case  # noqa: E402
 from exam.conversation import answers_in, asked_of_process, lines_for  # noqa: E402
 from exam.documents import Document, text_of  # noqa: E402
 from exam.judge import UNSURE, Given, Verdict, flat, judge  # noqa: E402
@@ -52,12 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path, help="the folder that holds vision/")
     parser.add_argument(
-        "--half", choices=(*HALVES, "both"), help="dev, unless others are asked for"
+        "--half", choices=(*HALVES, *TOGETHER), help="dev, unless others are asked for"
     )
     parser.add_argument("--kind", help="only cases of this kind")
     parser.add_argument("--only", help="only pictures with this in their names")
     parser.add_argument(
-        "--show", action="store_true", help="list what is not right, dev and dev2 only"
+        "--show", action="store_true", help="list what is not right, where it may be seen"
     )
     parser.add_argument("--cases", type=Path, help="other cases; pictures lie beside the file")
     parser.add_argument("--receipts", action="store_true", help="the shared receipts")
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen: dict[str, list[Case]] = {}
     half = options.half or ("" if options.cases or options.receipts else "dev")
     for name in HALVES:
-        if half == name or (half == "both" and name in BOTH):
+        if half == name or name in TOGETHER.get(half, ()):
             chosen[name] = exam_cases.read_cases(FOLDER / f"cases_{name}.jsonl")
     if options.receipts:
         chosen["receipts"] = exam_cases.receipt_cases(FOLDER / "receipts.jsonl")

@@ -20,8 +20,10 @@ from assistant.doctor.machine import (
     look_at_models,
     look_at_network,
     look_at_saved_things,
+    look_at_server,
     look_at_settings,
 )
+from assistant.doctor.other_scripts import look_at_tesseract
 from assistant.errors import CameraError, RecognizerError, SettingsError
 from assistant.frames import Frame, FrameSource
 from assistant.hearing.speech_models import Library, check_speech_model
@@ -66,6 +68,7 @@ class Openers:
     synthesizer:  with the voice of the settings.
     speech_model: the folder of the recognizer that the next start uses, None for PocketSphinx.
     text_reader:  loads what reads text.
+    server:       calls the model server and names its model; None where none may be asked.
     """
 
     camera: Callable[[str], FrameSource]
@@ -74,6 +77,7 @@ class Openers:
     synthesizer: Callable[[Settings], Synthesizer]
     speech_model: Callable[[Settings], Path | None]
     text_reader: Callable[[], None]
+    server: Callable[[], str] | None = None
 
 
 def this_machine(openers: Openers, *, delete_id: str, offline: Offline) -> list[Probe]:
@@ -101,7 +105,9 @@ def this_machine(openers: Openers, *, delete_id: str, offline: Offline) -> list[
         Probe("voice", lambda: look_at_voice(openers.synthesizer(settings)), matters=speaks),
         Probe("recognizer", lambda: look_at_recognizer(openers.speech_model(settings))),
         Probe("text recognition", lambda: look_at_ocr(openers.text_reader), late=_SLOW_OCR),
+        Probe("other scripts", lambda: look_at_tesseract(settings.tesseract_packs), matters=False),
         Probe("models", lambda: look_at_models(settings)),
+        *_server_probes(settings, openers.server),
         Probe("graphics card", look_at_gpu, matters=False),
         Probe("memory", look_at_memory),
         Probe("disk", look_at_disk),
@@ -110,6 +116,13 @@ def this_machine(openers: Openers, *, delete_id: str, offline: Offline) -> list[
         Probe("device identifier", lambda: look_at_device_id(delete_id), matters=False),
         Probe("settings", lambda: look_at_settings(wrong), matters=False),
     ]
+
+
+def _server_probes(settings: Settings, find: Callable[[], str] | None) -> list[Probe]:
+    """Nothing where no server is wanted."""
+    if not settings.server_address.strip():
+        return []
+    return [Probe("model server", lambda: look_at_server(settings, find))]
 
 
 def look_at_camera(source: str, open_source: Callable[[str], FrameSource]) -> Finding:

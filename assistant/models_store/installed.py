@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -123,9 +123,20 @@ def speech_model(chosen: str, recognizer: str = AUTO, language: str = "") -> Pat
     return None if model is None else model.folder
 
 
+def installed_picture_model() -> Path | None:
+    """The folder of the picture model that was pulled last and can be used as it is, or None.
+
+    A model that needs less memory than its download takes must be made smaller before.
+    """
+    return _latest(
+        ModelKind.VISION, usable=lambda model: model.memory_bytes >= model.download_bytes
+    )
+
+
 def installed_text_model() -> Path | None:
     """The folder of the text model that was pulled last, or None."""
-    return _latest(ModelKind.TEXT)
+    # A GGUF file was pulled to be imported: it answers nothing as it is.
+    return _latest(ModelKind.TEXT, "config.json")
 
 
 def installed_embedder() -> Path | None:
@@ -133,9 +144,14 @@ def installed_embedder() -> Path | None:
     return _latest(ModelKind.MEANING)
 
 
-def _latest(kind: ModelKind) -> Path | None:
-    pulled = _pulled(kind)
-    return model_folder(pulled[0].name) if pulled else None
+def _latest(
+    kind: ModelKind,
+    file: str = "",
+    usable: Callable[[CatalogModel], bool] = lambda model: True,
+) -> Path | None:
+    """The folder of the model of a kind that was pulled last and has the file; or None."""
+    folders = (model_folder(model.name) for model in _pulled(kind) if usable(model))
+    return next((folder for folder in folders if (folder / file).exists()), None)
 
 
 def _pulled(kind: ModelKind) -> list[CatalogModel]:

@@ -11,9 +11,9 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.date_roles import Dated, dated
+from assistant.text.matching import accounts_for
 from assistant.text.meaning import content_words, words
 from assistant.text.page import Page
-from assistant.text.retrieval import accounts_for
 from assistant.text.tokens import Kind
 
 

@@ -12,10 +12,10 @@ from assistant.skills.skill import Asked, Traits
 from assistant.skills.subject import own_words
 from assistant.skills.wording import Wording
 from assistant.text.amounts import best, named_amounts
+from assistant.text.matching import accounts_for
 from assistant.text.meaning import best_match, is_telling, words
 from assistant.text.page import Page, Place
 from assistant.text.question import wish
-from assistant.text.retrieval import accounts_for
 from assistant.text.tokens import Kind, Token
 
 ENGLISH = (

@@ -14,13 +14,13 @@ from exam.paper import draw_paper
 from exam.photograph import photograph
 
 FOLDER = Path(__file__).parent
-HALVES = ("dev", "held", "dev2", "sealed")
-"""The sets of cases: dev2 and sealed are another hand's dev and held, asked for by their names."""
+HALVES = ("dev", "held", "dev2", "sealed", "dev3a", "dev3b")
+"""The sets of cases: dev2 and sealed are another hand's dev and held, dev3a and dev3b a third's."""
 
-BOTH = ("dev", "held")
-"""What "both" means: the two halves of the first set."""
+TOGETHER = {"both": ("dev", "held"), "dev3": ("dev3a", "dev3b")}
+"""Names under which two sets are asked for at once."""
 
-SECRET = frozenset({"held", "sealed"})
+SECRET = frozenset({"held", "sealed", "dev3b"})
 """Those of which only totals are ever shown."""
 
 DRAWING = ("documents.py", "paper.py", "photograph.py")

@@ -1,5 +1,6 @@
 """The exam: its judge bites, its pictures are repeatable, and its truth stands on what it draws."""
 
+import collections
 import io
 import json
 import sys
@@ -172,7 +173,31 @@ def test_the_second_set_shares_no_picture_with_the_first_and_a_quarter_is_sealed
     assert 0.2 < share < 0.3
 
 
-@pytest.mark.parametrize("half", ["held", "sealed"])
+def test_the_third_set_is_new_and_every_kind_of_document_goes_to_both_of_its_halves() -> None:
+    pictures = {half: {case["picture"] for case in cases} for half, cases in HALVES.items()}
+    older = set().union(*(pictures[half] for half in ("dev", "held", "dev2", "sealed")))
+    assert not pictures["dev3a"] & pictures["dev3b"]
+    assert not older & (pictures["dev3a"] | pictures["dev3b"])
+    kinds: dict[str, collections.Counter[str]] = {}
+    for half in ("dev3a", "dev3b"):
+        assert len(pictures[half]) >= 40 and len(HALVES[half]) >= 300
+        declined = sum(bool(case.get("decline")) for case in HALVES[half])
+        assert 0.10 < declined / len(HALVES[half]) < 0.15
+        asked = collections.Counter(case["picture"] for case in HALVES[half])
+        assert min(asked.values()) >= 5 and max(asked.values()) <= 9
+        path = exam_cases.FOLDER / f"documents_{half}.txt"
+        kinds[half] = collections.Counter(document.kind for document in read_documents(path))
+    for kind in kinds["dev3a"] | kinds["dev3b"]:
+        assert abs(kinds["dev3a"][kind] - kinds["dev3b"][kind]) <= 1, kind
+
+
+def test_nothing_is_asked_twice_of_a_picture_of_the_third_set() -> None:
+    cases = [*HALVES["dev3a"], *HALVES["dev3b"]]
+    asked = [(case["picture"], *case.get("asks", [case.get("ask")])) for case in cases]
+    assert len(set(asked)) == len(asked)
+
+
+@pytest.mark.parametrize("half", ["held", "sealed", "dev3b"])
 def test_of_what_is_held_or_sealed_only_totals_are_shown(
     half: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,7 +217,15 @@ def test_of_what_is_held_or_sealed_only_totals_are_shown(
 
 @pytest.mark.parametrize(
     ("half", "asked"),
-    [(None, ("dev",)), ("both", ("dev", "held")), ("dev2", ("dev2",)), ("sealed", ("sealed",))],
+    [
+        (None, ("dev",)),
+        ("both", ("dev", "held")),
+        ("dev2", ("dev2",)),
+        ("sealed", ("sealed",)),
+        ("dev3a", ("dev3a",)),
+        ("dev3b", ("dev3b",)),
+        ("dev3", ("dev3a", "dev3b")),
+    ],
 )
 def test_only_the_sets_that_are_named_are_asked(
     half: str | None, asked: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,93 @@
+"""Where a question only says what kind of thing it wants: the few things of that kind on a page."""
+
+from assistant.text.fitting import NAME_ALONE, OFTEN, SPAN, TITLED, VENUE, is_of
+from assistant.text.hits import Hit
+from assistant.text.matching import MOST_QUOTED_WORDS, Matching, accounts_for
+from assistant.text.meaning import weekdays, words
+from assistant.text.named_values import is_of_a_span, named_of
+from assistant.text.page import Passage, Place
+from assistant.text.question import Form
+from assistant.text.tokens import Kind
+
+LEAST = 0.45
+"""Part of a question's meaning that a place must account for."""
+
+MOST_PLACES = 2
+
+MOST_OF_KIND = 2
+"""Values of the wanted kind that are told where the question has no other words."""
+
+
+def hits_of_kind(matching: Matching) -> list[Hit]:
+    """The things of the kind that a question wants, if they are few; empty else."""
+    return _KindAlone(matching).hits()
+
+
+class _KindAlone:
+    """Finds what a question wants by its kind, whatever stands beside it."""
+
+    def __init__(self, matching: Matching) -> None:
+        self._matching = matching
+        self._page, self._wish, self._asked = matching.page, matching.wish, matching.asked
+        self._own = matching.own
+
+    def hits(self) -> list[Hit]:
+        """Those of the page, if they are few."""
+        page = self._page
+        if self._wish.kinds:
+            places = [place for place in page.places if is_of(place, self._wish)]
+            held = [place for place in places if self._names(place)] or [
+                place for place in places if any(self._own[place.row])
+            ]
+            dates = [place for place in places if place.token.kind is Kind.DATE]
+            # "When is it" is asked of the day; hours come with it where they stand beside it.
+            places = held or dates or places
+            if self._wish.form is Form.DURATION:
+                return self._spans_alone()
+            if not places and self._wish.form is Form.WHEN:
+                days = [n for n, row in enumerate(page.rows) if weekdays(row.text)]
+                return [Hit(LEAST, self._whole(row)) for row in days if len(days) <= MOST_OF_KIND]
+            if not 0 < len({place.token.text for place in places}) <= MOST_OF_KIND:
+                return []
+            rows = tuple(dict.fromkeys(place.row for place in places))
+            if len(places) == 1 and self._names(places[0]) and len(page.places_in(rows[0])) > 1:
+                return [Hit(LEAST, page.passage(*rows), places[0], is_one_of_many=True)]
+            named = named_of(places, self._asked) if len(rows) == 1 and len(places) > 1 else None
+            if named is not None and not is_of_a_span(named):
+                return [Hit(LEAST, page.passage(*rows), named, is_one_of_many=True)]
+            return [Hit(LEAST, self._whole(row)) for row in rows[:MOST_PLACES]]
+        if self._wish.form is Form.OFTEN:
+            return self._spans_alone()
+        patterns = {Form.WHO: TITLED, Form.WHERE: VENUE}
+        if self._wish.form not in patterns:
+            return []
+        pattern = patterns[self._wish.form]
+        found = [row for row in range(len(page.rows)) if pattern.search(page.rows[row].text)]
+        if not found and self._wish.form is Form.WHO:
+            # A card names its owner first.
+            found = [n for n, row in enumerate(page.rows) if NAME_ALONE.fullmatch(row.text)][:1]
+        if len(found) > MOST_OF_KIND:
+            found = [row for row in found if any(self._own[row])]
+        if not 0 < len(found) <= MOST_OF_KIND:
+            return []
+        return [Hit(LEAST, self._whole(row)) for row in found]
+
+    def _names(self, place: Place) -> bool:
+        """True if the label of a value holds every word of the question."""
+        return bool(self._asked) and accounts_for(self._asked, place.label)
+
+    def _spans_alone(self) -> list[Hit]:
+        """The statements that name a span of time, those first that hold a word of the question."""
+        pattern = OFTEN if self._wish.form is Form.OFTEN else SPAN
+        spans = [each for each in self._page.statements if pattern.search(each.text)]
+        held = [each for each in spans if any(self._matching.matches(each))]
+        told = held or spans
+        return [Hit(LEAST, each) for each in told] if len(told) <= MOST_OF_KIND else []
+
+    def _whole(self, row: int) -> Passage:
+        """The sentences that a row is part of, if they are short; else the row."""
+        page = self._page
+        parts = [each for each in page.statements if row in each.rows]
+        if len(parts) == 1 and len(words(parts[0].text)) <= MOST_QUOTED_WORDS:
+            return parts[0]
+        return page.passage(row)
