@@ -4,6 +4,7 @@ Only commands import this. Drivers are imported where they are opened: a missing
 then, and a start never waits for one that it does not need.
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -45,7 +46,7 @@ from assistant.seeing.tesseract import ALL, Tesseract, installed
 from assistant.session import phrases
 from assistant.session.events import State
 from assistant.session.session import Session
-from assistant.settings.file import save_setting
+from assistant.settings.file import load_settings, save_setting
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from assistant.skills.answerer import Answerer
