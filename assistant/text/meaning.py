@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from importlib import resources
+from typing import Any
 
 import snowballstemmer
 from babel.dates import get_day_names
@@ -153,8 +154,16 @@ def _stemmer(language: str) -> "snowballstemmer.stemmer":
 @functools.lru_cache(maxsize=20_000)
 def stem(word: str, language: str = "en") -> str:
     """The stem of a word in lower case, without accents."""
-    stemmed: str = _stemmer(language).stemWord(unaccented(word))
+    plain = unaccented(word)
+    if language == "en" and plain in _unstemmed():
+        return plain
+    stemmed: str = _stemmer(language).stemWord(plain)
     return stemmed
+
+
+@functools.cache
+def _unstemmed() -> frozenset[str]:
+    return frozenset(_file("dictionary.toml")["unstemmed"].split())
 
 
 def unaccented(word: str) -> str:
@@ -165,12 +174,21 @@ def unaccented(word: str) -> str:
 
 @functools.cache
 def _senses() -> dict[str, set[int]]:
+    """The meanings of each stem, by number: those of a language, then those across languages."""
     senses: dict[str, set[int]] = {}
-    text = resources.files("assistant.text").joinpath("synonyms.toml").read_text("utf-8")
-    for number, group in enumerate(parse_toml(text)["groups"]):
+    groups = [group for name in _MEANINGS for group in _file(name)["groups"]]
+    for number, group in enumerate(groups):
         for word in group.split():
             senses.setdefault(stem(word), set()).add(number)
     return senses
+
+
+_MEANINGS = ("synonyms.toml", "dictionary.toml")
+
+
+@functools.cache
+def _file(name: str) -> dict[str, Any]:
+    return parse_toml(resources.files("assistant.text").joinpath(name).read_text("utf-8"))
 
 
 @functools.lru_cache(maxsize=5_000)
@@ -196,7 +214,8 @@ def likeness(asked: str, printed: str, language: str = "en") -> float:
         return SAME if day == weekday(printed) else 0.0
     if _senses().get(one, set()) & _senses().get(other, set()):
         return SYNONYM
-    if len(one) >= LEAST_COMPOUND and len(other) > len(one) and _is_part(one, other):
+    longer = len(other) > len(one) >= LEAST_COMPOUND and other not in _unstemmed()
+    if longer and _is_part(one, other):
         return COMPOUND
     if len(other) > LEAST_FUZZY + 2 and any(other.endswith(mate) for mate in _mates(one)):
         return SYNONYM
@@ -232,8 +251,9 @@ def best_match(asked: str, printed: Iterable[str], language: str = "en") -> floa
 
 @functools.cache
 def _opposites() -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
-    text = resources.files("assistant.text").joinpath("synonyms.toml").read_text("utf-8")
-    pairs = ([frozenset(side.split()) for side in pair] for pair in parse_toml(text)["opposites"])
+    pairs = (
+        [frozenset(side.split()) for side in pair] for pair in _file("synonyms.toml")["opposites"]
+    )
     return tuple((one, other) for one, other in pairs)
 
 
