@@ -11,7 +11,10 @@ from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.unread import other_way_up, page_basis
 from assistant.skills.wording import Wording
 
-_NOT_A_VALUE = r"^(?!.*\bwhat (?:time|date|day|number|price|temperature|year) )(?:.*?)"
+_NOT_A_VALUE = (
+    r"^(?!.*\bwhat (?:time|date|day|number|price|temperature|year) )"
+    r"(?!(?:(?:so|and) )?(?:do|does|is|are|can|will|has|have|did)\b.{9,}\bdoes it say$)(?:.*?)"
+)
 """ "What time does it say" asks for the time, not for all of it."""
 
 _WRITTEN_ON = (

@@ -4,15 +4,18 @@ import dataclasses
 import re
 
 from assistant.answers import Answer, Detail, Found, Note, NoteKind
-from assistant.skills import vocabulary
+from assistant.skills import quote, vocabulary
 from assistant.skills.amounts import BESIDE, MOST_AMOUNTS, SUBTOTAL_RANK, AmountSkill, label_of
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import found_places, listed, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
+from assistant.skills.subject import own_words
 from assistant.skills.wording import Wording
 from assistant.text.amounts import named_amounts
+from assistant.text.meaning import best_match, is_telling
 from assistant.text.page import Page, Place
+from assistant.text.question import wish
 from assistant.text.tokens import Kind
 
 _TOTAL = AmountSkill(
@@ -37,7 +40,9 @@ _TOTAL = AmountSkill(
             heard="<is> the (total | sum | amount) [of this | of the bill | on the receipt]",
             typed=(
                 # What is paid first, or each month, is no total.
-                r"^(?!.*\b(?:up ?front|in advance|deposit|down|first|now|today|monthly|later|extra"
+                # What others have to pay is asked about them.
+                r"^(?!(?:(?:so|and) )?(?:do|does|did|will) (?!i\b|we\b).*\bpay$)"
+                r"(?!.*\b(?:up ?front|in advance|deposit|down|first|now|today|monthly|later|extra"
                 r"|more|late|(?:a|per|each|every) (?:month|week|year|day|person|night|hour))\b)"
                 r".*(?:\b(?:have|need|got|supposed) to pay\b|\b(?:must|should|do) i pay\b"
                 r"|\bdid i pay\b)"
@@ -48,6 +53,9 @@ _TOTAL = AmountSkill(
                 r"|\bamount\b|\bthe bill\b|\bcomes? to\b|\bal(?:together|l together)\b"
                 r"|\bin all\b|\ball in\b"
                 r"|\b(?:do|did) (?:i|we) owe\b"
+                r"|\bhow much (?:do|does|did|are|is) (?:they|he|she|it) (?:wants?|ask|asking"
+                r"|after|wanting)(?: for)?(?: (?:from|off|of) (?:me|us))?(?: for (?:it|the) ?\w*)?$"
+                r"|\b(?:for|was|is|of) (?:the (?:whole )?lot|everything)$|\ball up$"
             ),
         ),
         Wording(heard="<is> the total (amount | price | cost)"),
@@ -70,6 +78,8 @@ class Total:
             return None
         places = total_places(page)
         if not places or len(places) > MOST_AMOUNTS:
+            if is_of_another_row(asked, page):
+                return quote.SKILL.find(asked, scene)
             return only_amount(self.name, page) or not_found(self.name, _TOTAL.called)
         answer = found_places(self.name, places)
         if not is_subtotal(page):
@@ -103,6 +113,15 @@ def _summary_row(page: Page) -> int:
     """The row that begins a summary, or the number of rows."""
     rows = (number for number, row in enumerate(page.rows) if _SUMMARY.search(row.text))
     return next(rows, len(page.rows))
+
+
+def is_of_another_row(asked: Asked, page: Page) -> bool:
+    """True if what a question names stands on a row without an amount: "Companion  free"."""
+    own = own_words(asked.skill)
+    named = [w for w in wish(asked.question).asked if is_telling(w) and best_match(w, own) == 0]
+    money = {place.row for place in page.places_of(Kind.MONEY)}
+    rows = [n for n in range(len(page.rows)) if any(best_match(w, page.words(n)) for w in named)]
+    return bool(rows) and money.isdisjoint(rows)
 
 
 def only_amount(skill: str, page: Page) -> Answer | None:

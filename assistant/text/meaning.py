@@ -62,13 +62,20 @@ het een is zijn heeft welke hoeveel wat waar wanneer wie op in met en mijn o os 
 qual quais quantos quanto onde quem no na em com
 kann koennen konnen darf muss soll sollte wird werden wurde gibt dort dieser diese dieses welche
 welcher welches was warum wohin woher uns unser sie er mir mich dir ihr ihre sich noch mehr schon
-auch aber nur sehr man um bis nach vor fur uber ohne man's bitte danke
+auch aber nur sehr man um bis nach vor fur uber ohne man's bitte danke ihn ihm ihnen euch wir du
+darfst kannst musst musste konnte konnen sollen durfen mussen wollen will worden sein seine diesen
 peut puis dois doit faut il elle on ils elles y se ca cela cet leur leurs votre vos notre nos ma
 combien est-ce qu quand comment pourquoi lequel laquelle merci bonjour avez avoir etre fait faire
 puede puedo debo tiene tengo lleva este esto estos estas ese eso esa su sus mi tu hay ser estar
 como cuales porque gracias favor
 posso puo devo deve quando come perche questo questa questi queste quello si suo sua c'e grazie
 prego mi ci
+moeten moest mogen zal zullen zou ze zij hij hun haar ons onze jullie gaat gaan heb hebben ben jij
+je
+doivent peuvent pouvons ils elles lui leur celle celui quelle faudra suis etes
+deben debe pueden podemos tengo tenemos tienen ellos ellas les nos algun alguna
+devono possono abbiamo hanno loro gli ci essere
+devem podem temos eles elas lhe
 kan kunnen mag moet hoe waarom dit dat deze die er naar van voor bij dan ook nog graag dank wordt
 kost
 pode posso devo tem tenho esta este isso isto quando como porque por obrigado obrigada favor seu sua
@@ -193,7 +200,7 @@ def _file(name: str) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=5_000)
 def _mates(stemmed: str) -> tuple[str, ...]:
-    """The longer words of the same sense as a stem: a compound may end in one (Seiteneingang)."""
+    """The longer words of the same sense as a stem, of which a compound may be made."""
     senses = _senses()
     mine = senses.get(stemmed, set())
     return tuple(
@@ -219,6 +226,8 @@ def likeness(asked: str, printed: str, language: str = "en") -> float:
         return COMPOUND
     if len(other) > LEAST_FUZZY + 2 and any(other.endswith(mate) for mate in _mates(one)):
         return SYNONYM
+    if len(other) > LEAST_FUZZY + 2 and any(_begins(other, mate) for mate in _mates(one)):
+        return MISSPELT
     if len(other) >= LEAST_COMPOUND and len(one) > len(other) + 2 and _is_part(other, one):
         return MISSPELT
     if len(asked) >= LEAST_FUZZY and _is_swapped(asked, printed):
@@ -226,6 +235,11 @@ def likeness(asked: str, printed: str, language: str = "en") -> float:
     if min(len(asked), len(printed)) >= LEAST_FUZZY and fuzz.ratio(asked, printed) >= NEAR:
         return MISSPELT
     return 0.0
+
+
+def _begins(whole: str, part: str) -> bool:
+    """True for a compound that begins with a word, as Steuerklasse does with Steuer."""
+    return len(part) >= LEAST_FUZZY and len(whole) >= len(part) + 4 and whole.startswith(part)
 
 
 def _is_swapped(one: str, other: str) -> bool:
@@ -350,4 +364,20 @@ def weekdays(text: str) -> frozenset[int]:
         if first is not None and last is not None:
             found |= {(first + step) % 7 for step in range((last - first) % 7 + 1)}
         found |= {day for day in (first, last) if day is not None}
+    for named, days in _PARTS_OF_WEEKS:
+        if named.search(text):
+            found |= days
     return frozenset(found)
+
+
+_PARTS_OF_WEEKS = (
+    (
+        re.compile(r"\b(?:week-?ends?|wochenenden?|fins? de semana|fine ?settimana)\b", re.I),
+        frozenset({5, 6}),
+    ),
+    (
+        re.compile(r"\b(?:weekdays|werktags|wochentags|en semaine|feriali|laborables)\b", re.I),
+        frozenset(range(5)),
+    ),
+)
+"""Names of several days at once."""

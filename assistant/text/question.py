@@ -27,6 +27,8 @@ class Form(enum.Enum):
     OFTEN = "how often"
     WHO = "who"
     WHERE = "where"
+    WHY = "why"
+    TASK = "what to do"
     OTHER = ""
 
 
@@ -55,7 +57,11 @@ class Wish:
 
 
 _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
-    (frozenset({Kind.TIME}), r"\bwhat time\b|\bwhen does it (?:open|close|start|end|leave)\b"),
+    (
+        frozenset({Kind.TIME}),
+        r"\bhow (?:late|early) (?:can|may|could|are|is|will|does|do they)\b|\bwhat time\b"
+        r"|\bwhen does it (?:open|close|start|end|leave)\b",
+    ),
     (
         frozenset({Kind.DATE, Kind.TIME, Kind.MEASURE, Kind.NUMBER}),
         r"\bhow long (?:is|are|does|do|will|can|has|have)\b.*\b(?:good|keep|keeps|valid|fresh"
@@ -75,8 +81,8 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
         r"\bhow much (?:is|are|was|were|does|do|did|for|money|would|will|to)\b(?! (?:in|left"
         r"|there|of)\b"
         r"|.*\b(?:weigh|hold|contain)\b)|\bprices?\b"
-        r"|\bcosts?\b|\bfee\b|\bwhat (?:do|did|does|will|must|should) (?:i|we|it|they) (?:pay"
-        r"|owe)\b"
+        r"|\bcosts?\b|\bfee\b|\bwhat (?:do|did|does|will|would|must|should) (?:i|we|it|they) "
+        r"(?:have to |need to |get to )?(?:pay|owe)\b"
         r"|\bpayment\b|\bbalance\b|\bowe\b|\bpremium\b|\brent\b|\bfare\b|\bcharged?\b",
     ),
     (frozenset({Kind.PHONE, Kind.NUMBER}), r"\bwho\b.*\b(?:call|ring|phone)\b"),
@@ -117,6 +123,16 @@ _PLACE_WORDS = frozenset(
 )
 
 _FORMS: tuple[tuple[Form, str], ...] = (
+    (
+        Form.WHY,
+        r"^(?:\w+ ){0,2}why\b|\bhow come\b|\bwhat is the reason\b|\bfor what reason\b"
+        r"|\bwhat are they \w+ (?:it|this|that) for$",
+    ),
+    (
+        Form.TASK,
+        r"\bwhat (?:do|should|must|can|am|are) (?:i|we) (?:have to |need to |supposed to |meant to "
+        r"|to |got to )?do\b(?! (?:with|to|if|for|about|when|after|before|at)\b)",
+    ),
     (Form.DURATION, r"\bhow long\b|\bhow many (?:days|weeks|months|years|hours|minutes)\b"),
     (Form.OFTEN, r"\bhow (?:often|frequently)\b"),
     (Form.MANY, r"\bhow many\b"),
