@@ -207,7 +207,9 @@ def _add_conversation(parser: argparse.ArgumentParser) -> None:
         "--camera", metavar="SOURCE", help="a number, file, folder, video, address, or none"
     )
     parser.add_argument("--model", type=Path, metavar="DIR", help="vision-language model")
-    parser.add_argument("--vosk-model", type=Path, metavar="DIR", help="Vosk model for speech")
+    parser.add_argument(
+        "--vosk-model", type=Path, metavar="DIR", help="Vosk or Whisper model for speech"
+    )
     parser.add_argument("--verbose", action="store_true", help="log what is done")
     parser.set_defaults(run=_converse, goes_offline_itself=True)
 

@@ -22,12 +22,27 @@ from assistant.frames import FrameSource
 from assistant.hearing.late_listener import LateListener
 from assistant.hearing.listener import Listener
 from assistant.hearing.recognizer import Recognizer
+from assistant.hearing.speech_models import spoken_language
 from assistant.hearing.voice_listener import Microphone, VoiceListener
-from assistant.hearing.vosk_recognizer import VoskRecognizer
-from assistant.inference.opening import EmbedderOpener, ModelOpener, TextOpener, VisionModelOpener
+from assistant.inference.opening import (
+    EmbedderOpener,
+    ModelOpener,
+    TextModelOpener,
+    TextOpener,
+    VisionModelOpener,
+)
+from assistant.inference.server_opening import DOCTOR_LIMITS, OwnServer, may_ask, own_server
+from assistant.inference.text_model import TextModel
+from assistant.inference.vision_model import VisionLanguageModel
 from assistant.machine import give_memory_back
-from assistant.models_store.installed import installed_embedder, installed_text_model, speech_model
+from assistant.models_store.installed import (
+    installed_embedder,
+    installed_text_model,
+    pulled_speech_models,
+    speech_model,
+)
 from assistant.seeing.ocr import RapidOcrReader
+from assistant.seeing.tesseract import ALL, Tesseract, installed
 from assistant.session import phrases
 from assistant.session.events import State
 from assistant.session.session import Session
@@ -77,10 +92,18 @@ class ClipPlayer(Protocol):
 # Seeing and answering.
 
 
-def one_shot_answerer(open_model: VisionModelOpener, stopwatch: Stopwatch) -> Answerer:
+def one_shot_answerer(
+    open_model: VisionModelOpener,
+    stopwatch: Stopwatch,
+    open_text_model: TextModelOpener = lambda: None,
+) -> Answerer:
     """What answers one question about one picture; stopwatch: times its stages."""
     return Answerer(
-        RapidOcrReader(), open_model, stopwatch, open_embed=EmbedderOpener(installed_embedder)
+        RapidOcrReader(open_other=script_reader),
+        open_model,
+        stopwatch,
+        open_text_model=open_text_model,
+        open_embed=EmbedderOpener(installed_embedder),
     )
 
 
@@ -90,7 +113,19 @@ def text_reader() -> RapidOcrReader:
     Text is read while the user speaks: on two busy cores, two threads of it cost the microphone
     words, and the question was not understood.
     """
-    return RapidOcrReader(threads=max(1, (os.cpu_count() or 2) // 2))
+    return RapidOcrReader(threads=max(1, (os.cpu_count() or 2) // 2), open_other=script_reader)
+
+
+def script_reader() -> Tesseract | None:
+    """What reads scripts that the built-in models cannot, by the settings; None where nothing does.
+
+    Raises:
+        OcrError: it is installed, and does not work.
+    """
+    packs = ALL
+    with contextlib.suppress(SettingsError):
+        packs = load_settings(settings_file())[0].tesseract_packs
+    return installed(packs)
 
 
 def text_model_folder(chosen: str) -> Path | None:
@@ -106,11 +141,18 @@ def keep_stream(source: str) -> StreamKeeper | None:
     return StreamKeeper(source) if sys.platform == "linux" and is_address(source) else None
 
 
-def keep_stream_of_settings() -> StreamKeeper | None:
-    """The same for the camera of the settings; None also where their file cannot be read."""
-    with contextlib.suppress(SettingsError):
-        return keep_stream(load_settings(settings_file())[0].camera_source)
-    return None
+def keep_server(settings: Settings, *, for_pictures: bool = True) -> tuple[OwnServer | None, str]:
+    """The model server of the settings, if there is one, and what is to be said of it aloud.
+
+    To be asked for before internet sockets are given up.
+
+    for_pictures: False where another model was chosen for them.
+    """
+    try:
+        server = own_server(settings, for_pictures=for_pictures)
+    except SettingsError as error:
+        return None, str(error)
+    return server, server.notice if server is not None else ""
 
 
 def open_camera(
@@ -140,20 +182,23 @@ def open_camera(
 # Hearing.
 
 
-def open_recognizer(chosen: str) -> Recognizer:
-    """The recognizer of a Vosk model that was chosen or pulled, else PocketSphinx.
+def open_recognizer(chosen: str, settings: Settings | None = None) -> Recognizer:
+    """The recognizer of a model that was chosen or pulled, else PocketSphinx.
 
-    chosen: a folder of the settings or the command line, or "".
+    chosen:   a folder of the settings or the command line, or "".
+    settings: which of several is wanted; None for the defaults.
 
     Raises:
         RecognizerError: its model is missing or damaged.
     """
-    folder = speech_model(chosen)
-    if folder is not None:
-        return VoskRecognizer(folder)
     from assistant.hearing.recognizer_process import RecognizerProcess
 
-    return RecognizerProcess()
+    wanted = settings or Settings()
+    language = spoken_language(wanted.hearing_language, pulled_speech_models())
+    folder = speech_model(chosen, wanted.hearing_recognizer, language)
+    if folder is None:
+        return RecognizerProcess()
+    return RecognizerProcess.of_model(folder, language)
 
 
 def open_microphone() -> Microphone:
@@ -163,11 +208,15 @@ def open_microphone() -> Microphone:
     return SoundDeviceMicrophone()
 
 
-def open_listener(chosen: str) -> Listener:
-    """What hears questions at the default microphone; see `open_recognizer` for `chosen`."""
+def open_listener(settings: Settings) -> Listener:
+    """What hears questions at the default microphone, with the recognizer of the settings."""
     from assistant.hearing.voice_activity import SileroVoiceActivity
 
-    return VoiceListener(open_microphone(), lambda: open_recognizer(chosen), SileroVoiceActivity)
+    return VoiceListener(
+        open_microphone(),
+        lambda: open_recognizer(settings.vosk_folder, settings),
+        SileroVoiceActivity,
+    )
 
 
 # Speaking.
@@ -232,23 +281,26 @@ class Live:
         speech: bool,
         way_out: str,
         stream: StreamKeeper | None = None,
+        server: OwnServer | None = None,
     ) -> None:
         """Open the camera and the speaker, which work in threads of their own.
 
         speech:  False if this start shall make no sound at all.
         way_out: what the user can do where there is no vision model.
         stream:  what may read the camera, if it is a stream; it is ended with the rest.
+        server:  what answers instead of the models of this machine; likewise.
         """
-        self._settings = settings
+        self._settings, self._server = settings, server
         self._reader = text_reader()
         self._models = ModelOpener(settings.model_folder, way_out=way_out)
         self._meanings = EmbedderOpener(installed_embedder)
+        self._text_models = TextOpener(
+            lambda: text_model_folder(self.session.settings.text_model_folder)
+        )
         conversation = Conversation(
             self._reader,
-            self._models,
-            open_text_model=TextOpener(
-                lambda: text_model_folder(self.session.settings.text_model_folder)
-            ),
+            self._open_pictures,
+            open_text_model=self._open_texts,
             open_embed=self._meanings,
             mirrored=lambda: self.session.settings.camera_mirrored,
         )
@@ -287,9 +339,28 @@ class Live:
         self._closing.set()
         # What is still being loaded is given up: nobody waits for it who wants to leave.
         self._thread.join(timeout=CLOSE_WITHIN_S)
-        for device in (self._speaker, self._listener, self._frames, self._stream):
+        for device in (self._speaker, self._listener, self._frames, self._stream, self._server):
             if device is not None:
                 device.close()
+
+    def _wanted_server(self) -> OwnServer | None:
+        """The server, as long as the settings want it: it can be switched off at any moment."""
+        return self._server if may_ask(self.session.settings) else None
+
+    def _open_pictures(self) -> VisionLanguageModel | str:
+        server = self._wanted_server()
+        return server.pictures if server is not None and server.pictures else self._models()
+
+    def _open_texts(self) -> TextModel | None:
+        server = self._wanted_server()
+        return server.texts if server is not None and server.texts else self._text_models()
+
+    def _find_models(self) -> None:
+        server = self._wanted_server()
+        if server is not None:
+            server.find()
+        if server is None or server.pictures is None:
+            self._models.find()
 
     def _save(self, settings: Settings, name: str) -> None:
         """Keep one changed setting, and open what it has switched on; raises SettingsError."""
@@ -299,7 +370,7 @@ class Live:
 
     def _open(self) -> None:
         wanted = [
-            *(self._open_listener, self._models.find, self._reader.load, self._meanings.find),
+            *(self._open_listener, self._find_models, self._reader.load, self._meanings.find),
             languages.load,
         ]
         if self._settings.history_enabled:
@@ -333,9 +404,7 @@ class Live:
             logging.getLogger(__name__).info("no microphone at the start: %s", error)
         finally:
             microphone.close()
-            self._listener.ready(
-                lambda: open_listener(self._settings.vosk_folder), at_once=is_there
-            )
+            self._listener.ready(lambda: open_listener(self._settings), at_once=is_there)
 
     def _open_memory(self) -> None:
         from assistant.memory.notebook import open_notebook
@@ -349,12 +418,17 @@ class Live:
 
 
 def doctor_probes(
-    *, delete_id: str, offline: Offline, stream: StreamKeeper | None = None
+    *,
+    delete_id: str,
+    offline: Offline,
+    stream: StreamKeeper | None = None,
+    server: OwnServer | None = None,
 ) -> list[Probe]:
     """What the doctor looks at on this machine.
 
     delete_id, offline: as in `this_machine`.
     stream:             what may read the camera of the settings, if that is a stream.
+    server:             the model server of the settings, if there is one that may be asked.
     """
     return this_machine(
         Openers(
@@ -362,8 +436,11 @@ def doctor_probes(
             microphone=open_microphone,
             player=open_player,
             synthesizer=lambda settings: open_synthesizer(settings, timeout_s=DOCTOR_WAITS_S),
-            speech_model=speech_model,
+            speech_model=lambda settings: speech_model(
+                settings.vosk_folder, settings.hearing_recognizer, settings.hearing_language
+            ),
             text_reader=RapidOcrReader(threads=1).load,
+            server=None if server is None else lambda: server.find(DOCTOR_LIMITS),
         ),
         delete_id=delete_id,
         offline=offline,

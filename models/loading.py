@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.errors import CheckpointError, ModelFolderError
 from models.families import (
     Family,
+    build_as_stored,
     family_of,
     open_weights,
     refuse_foreign_names,
@@ -25,6 +26,7 @@ from models.files.checkpoint import (
     read_json,
 )
 from models.files.formats import read_quantization
+from models.files.gguf import refuse_gguf
 from models.files.judging import judge_fit, judge_tensor, pieces_of, refuse
 from models.files.quantized_source import QuantizedSource, TensorSource
 from models.int4 import Int4Linear, replace_linear
@@ -65,13 +67,16 @@ def load_model(
         ModelFolderError: a file of the folder is missing or cannot be used.
         CheckpointError: a weight file is damaged, or weights and config.json do not fit.
     """
+    refuse_gguf(folder)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
     config = _with_end_marks(folder, read_json(folder / "config.json"))
     family = family_of(config)
     quantization = _read_quantization(folder, config.get("quantization_config"))
     stored = open_weights(folder, family, config)
-    module = family.build(config)
+    module, config, notes = build_as_stored(family, config, stored.entries())
+    for note in notes:
+        log.warning("%s: %s", folder, note)
     reader = _open_source(stored, quantization)
     tokenizer = load_tokenizer(folder, text_limits(module).vocab_size, family.byte_level)
     if isinstance(reader, QuantizedSource):

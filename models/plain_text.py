@@ -4,8 +4,8 @@ A tensor, a key or a file can have any name. Printed raw it could move the curso
 or hide what stands before it.
 """
 
-LONGEST = 12_000
-"""Characters of a message: more than any path, and far less than what a hostile name can have."""
+LONGEST = 2_000
+"""Characters of a message: more than two paths of the usual kind, and what can be listened to."""
 
 LONGEST_CAUSE = 400
 """Characters of another library's message that are repeated: some repeat whole values of files."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,6 +122,16 @@ class SequenceLayout(Protocol):
 
     def state_bytes(self, sample: Sample) -> int:
         """The most bytes that the sample's state takes behind any block, in float32."""
+        ...
+
+
+@runtime_checkable
+class StartsWide(Protocol):
+    """A layout of a model that computes much of a picture before its first block."""
+
+    @property
+    def start_bytes(self) -> int:
+        """The most bytes that are held there at once for one picture, in float32."""
         ...
 
 

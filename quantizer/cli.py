@@ -114,7 +114,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     # Here, because they import PyTorch.
-    from quantizer.commands import compare, eval, inspect, run
+    from quantizer.commands import compare, eval, importing, inspect, run
 
     parser = _Parser(
         prog="quantizer",
@@ -126,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add(commands.add_parser("run", help="quantize a model folder"))
     eval.add(commands.add_parser("eval", help="measure a model folder, full precision or int4"))
     inspect.add(commands.add_parser("inspect", help="describe a quantized folder and check it"))
+    importing.add(commands.add_parser("import", help="make a model folder of a GGUF file"))
     compare.add(commands.add_parser("compare", help="measure several methods from one walk"))
     return parser
 

@@ -11,7 +11,7 @@ import errno
 from collections.abc import Callable
 from typing import Self
 
-from models.plain_text import escaped
+from models.plain_text import escaped, shortened
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 """What the system calls a full disk, or a used-up share of one."""
@@ -31,7 +31,7 @@ class QuantizerError(Exception):
         """The message with every setting called as ``naming`` has it."""
         text = self._message if isinstance(self._message, str) else self._message(naming)
         # Names and values out of files are part of many messages.
-        return escaped(text)
+        return shortened(escaped(text))
 
     def at(self, where: str) -> Self:
         """The same error with the place that it is about in front of its message."""

@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--known-only", action="store_true", help="no page that is not kept there")
     parser.add_argument("--show", action="store_true", help="each page, too")
     options = parser.parse_args(argv)
-    reader = RapidOcrReader(threads=1)
+    reader = RapidOcrReader(threads=1, second_look_s=600)
     halves: dict[str, dict[str, Any]] = {"chosen_with": {}, "reported": {}}
     for kind in options.kinds:
         marks: dict[str, list[dict[str, float]]] = {half: [] for half in halves}

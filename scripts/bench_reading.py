@@ -98,8 +98,9 @@ def looked_at(reader: RapidOcrReader, rgb: Any) -> tuple[list[Any], list[Any], b
     unread: list[Any] = []
     mirrored = False
     for part in reader.parts(rgb, limit_s=120):
-        first_s = first_s or time.process_time() - began
         lines += part.lines
+        if lines:
+            first_s = first_s or time.process_time() - began
         unread += getattr(part, "unread", ())
         mirrored = mirrored or getattr(part, "mirrored", False)
     whole_s = time.process_time() - began

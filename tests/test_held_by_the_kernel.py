@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from assistant.hearing.recognizer_process import RecognizerProcess
 from tests.assistant.devices import conftest as streams
+from tests.assistant.inference.fake_model_server import says, serving
 
 stream = streams.stream
 
@@ -37,8 +39,12 @@ def permitted() -> None:
 class Program:
     """The assistant in a process of its own, with lines of JSON."""
 
-    def __init__(self, home: Path, *options: str, **more: str) -> None:
+    def __init__(self, home: Path, *options: str, settings: str = "", **more: str) -> None:
+        """settings: the text of their file; "" for the first start."""
         home.mkdir(mode=0o700)
+        if settings:
+            (home / "config").mkdir(mode=0o700)
+            (home / "config/settings.toml").write_text(settings)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "assistant.cli", "--json", *options],
             stdin=subprocess.PIPE,
@@ -169,10 +175,57 @@ def test_a_conversation_with_a_stream(
         assert "has ended; end Sightline and start it again" in said
     finally:
         program.close()
+    have_ended(found)
+
+
+def have_ended(found: dict[str, tuple[int, str]]) -> None:
     for number, _ in found.values():
         # A process that has ended and waits to be asked by the system's first has no memory.
         status = Path(f"/proc/{number}/status")
         assert not status.exists() or "VmRSS" not in status.read_text()
+
+
+@pytest.mark.slow
+def test_a_conversation_with_a_server_of_the_users_own(tmp_path: Path) -> None:
+    """It is named aloud, answers as a guess, is called by one process alone, and can be left."""
+    from PIL import Image
+
+    drawn = np.random.default_rng(5).integers(60, 250, (12, 16, 3)).astype(np.uint8)
+    picture = tmp_path / "scene.png"
+    Image.fromarray(np.kron(drawn, np.ones((20, 20, 1), np.uint8))).save(picture)
+    with serving(manner=says("A red ", "cup. ", "It is full.")) as server:
+        program = Program(
+            tmp_path / "home", "--camera", "none", "--picture", str(picture),
+            settings=f'[server]\naddress = "{server.address}"\n',
+        )  # fmt: skip
+        try:
+            where = f"the server at 127.0.0.1:{server.port}"
+            said = program.wait("status_said")["text"]
+            while where not in said:
+                said = program.wait("status_said")["text"]
+            assert said == f"Answers about pictures and texts come from {where}."
+            program.send(question="what is in front of me")
+            answer = program.wait("answer_given")
+            while answer["model"] is None:  # what is known without a model comes first
+                answer = program.wait("answer_given")
+            assert (answer["answer"], answer["basis"]) == ("A red cup. It is full.", "guess")
+            assert answer["model"] == f"tiny on {where}"
+            found = program.processes()
+            assert {name: held for name, (_, held) in found.items()} == {
+                "itself": HELD,
+                "synthesis_worker.py": HELD,
+                "assistant.inference.server_keeper": FREE,
+            }
+            server.manner = says("never")
+            program.send(command="set", argument='server.address ""')
+            program.wait("settings_changed")
+            asked = len(server.questions())
+            program.send(question="describe this")
+            assert "never" not in program.wait("answer_given")["answer"]
+            assert len(server.questions()) == asked, "it is asked no more, from now on"
+        finally:
+            program.close()
+    have_ended(found)
 
 
 def test_the_recognizers_process_holds_itself() -> None:

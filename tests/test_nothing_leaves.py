@@ -22,6 +22,8 @@ from models.pocket import pocket_int4_folder
 from models.pocket.training.fonts import held_out_fonts
 from quantizer.cli import main as quantizer_main
 from tests.assistant.fakes_server import Manners, hub_listing, serving
+from tests.assistant.inference.fake_model_server import says
+from tests.assistant.inference.fake_model_server import serving as model_server
 from tests.quantizer import conftest as quantizer_fixtures
 from tests.tracing import Call, Traced, finish, start_traced, untraceable
 
@@ -409,6 +411,27 @@ def test_the_table_names_every_command(capsys: pytest.CaptureFixture[str]) -> No
         names = set(re.findall(r"^    (\w+)  ", capsys.readouterr().out, re.M))
         assert len(names) >= 4
         assert names <= listed
+
+
+@pytest.mark.slow
+def test_a_server_of_the_users_own_is_called_and_nothing_else(tmp_path: Path, label: Path) -> None:
+    """Its process calls the one address of the settings, on loopback; the program asks for none."""
+    # The server of the test is this machine's, so the program keeps this machine's network.
+    someone = make_person(tmp_path / "person", cut_off=False, held=True)
+    (someone.own / "config").mkdir(mode=0o700)
+    with model_server(manner=says("A carton.")) as server:
+        text = f'[server]\naddress = "{server.address}"\n'
+        (someone.own / "config/settings.toml").write_text(text)
+        ask = (sys.executable, "-m", PROGRAMS["assistant"], "ask", label, "what is in front of me")
+        traced = someone.run(*ask, "--no-speech")
+    assert traced.code == 0, traced.error
+    assert "A carton. (guess)" in traced.out
+    assert f"come from the server at 127.0.0.1:{server.port}" in traced.out
+    called = {(call.address, call.port) for call in traced.calls if call.port}
+    assert called == {("127.0.0.1", server.port)}
+    assert traced.leaving() == [] and someone.strangers() == [] and someone.outside(traced) == []
+    if can_be_held():
+        assert traced.filters >= 1
 
 
 def test_a_stranger_that_calls_home_is_refused_and_counted(held_person: Person) -> None:

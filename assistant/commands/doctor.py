@@ -10,6 +10,8 @@ from pathlib import Path
 from assistant.doctor import device_id
 from assistant.doctor.checks import Examined, examine
 from assistant.errors import PlayerError, SynthesizerError
+from assistant.settings.file import load_settings
+from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from assistant.speech.engine import Synthesizer
 from assistant.text.printable import printable
@@ -17,7 +19,8 @@ from assistant.text.sentences import sentences
 from assistant.wiring import (
     ClipPlayer,
     doctor_probes,
-    keep_stream_of_settings,
+    keep_server,
+    keep_stream,
     open_player,
     open_synthesizer,
 )
@@ -51,16 +54,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Examine this machine, print and perhaps speak what was found; return the exit code."""
-    stream = keep_stream_of_settings()
+    settings, _ = load_settings(settings_file())
+    stream = keep_stream(settings.camera_source)
+    server, _ = keep_server(settings)
     offline = options.go_offline()
     if options.delete_device_id:
         return delete_device_id(as_json=options.json)
     with contextlib.ExitStack() as at_the_end:
         lines = at_the_end.enter_context(contextlib.closing(SpokenLines(_open_voice, open_player)))
-        if stream is not None:
-            at_the_end.callback(stream.close)
+        for kept in (stream, server):
+            if kept is not None:
+                at_the_end.callback(kept.close)
         return report(
-            examine(doctor_probes(delete_id=DELETE_ID, offline=offline, stream=stream)),
+            examine(
+                doctor_probes(delete_id=DELETE_ID, offline=offline, stream=stream, server=server)
+            ),
             as_json=options.json,
             say=lines.say if options.speak else None,
         )

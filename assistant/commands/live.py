@@ -7,14 +7,15 @@ import sys
 from collections.abc import Mapping
 
 from assistant.commands.exits import ANSWERED
+from assistant.commands.first_start import offer_pictures
 from assistant.devices.portaudio import keep_libraries_quiet
 from assistant.errors import UsageError
-from assistant.hearing.vosk_recognizer import check_model_folder
+from assistant.hearing.speech_models import check_speech_model
 from assistant.session.session import Session
 from assistant.settings.file import load_settings, remove_left_overs, wrong_text
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
-from assistant.wiring import Live, keep_stream
+from assistant.wiring import Live, keep_server, keep_stream
 
 MODEL_WAY_OUT = "give a model with --model"
 
@@ -33,18 +34,23 @@ def run(options: argparse.Namespace) -> int:
     if not options.verbose and sys.stderr is sys.__stderr__:
         keep_libraries_quiet()
     stream = keep_stream(settings.camera_source)
+    server, of_server = keep_server(settings, for_pictures=options.model is None)
     # Before the first thread and the first process: all of them inherit it.
     options.go_offline()
-    live = Live(settings, speech=not options.no_speech, way_out=MODEL_WAY_OUT, stream=stream)
+    live = Live(
+        settings, speech=not options.no_speech, way_out=MODEL_WAY_OUT, stream=stream, server=server
+    )
     session = live.session
     if wrong:
         session.fail(wrong_text(settings_file(), wrong))
+    # Programs and scripts are not asked; they have --no-speech and /set.
+    is_asked = front != "json" and sys.stdin.isatty()
     try:
-        # Programs and scripts are not asked; they have --no-speech and /set.
-        live.start(
-            ask_how_to_speak=front != "json" and sys.stdin.isatty(),
-            has_picture=options.picture is not None,
-        )
+        live.start(ask_how_to_speak=is_asked, has_picture=options.picture is not None)
+        if of_server:
+            session.report(of_server)
+        if is_asked and settings.speech_mode == "ask" and not settings.model_folder:
+            offer_pictures(session)
         if options.picture is not None:
             session.open_picture(options.picture)
         _run_front(front, session)
@@ -65,7 +71,7 @@ def with_options(settings: Settings, options: argparse.Namespace) -> Settings:
             raise UsageError(f"{options.model}: no model folder", "it holds no config.json")
         changes["model_folder"] = str(options.model)
     if options.vosk_model is not None:
-        check_model_folder(options.vosk_model)
+        check_speech_model(options.vosk_model)
         changes["vosk_folder"] = str(options.vosk_model)
     return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
 

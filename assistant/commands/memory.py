@@ -83,7 +83,8 @@ def _export(options: argparse.Namespace) -> int:
     if memory is None:
         _say("nothing is saved; no file was written", options)
         return DONE
-    _say(f"{count} things are in {options.file}, which is not encrypted", options)
+    things = "1 thing is" if count == 1 else f"{count} things are"
+    _say(f"{things} in {options.file}, which is not encrypted", options)
     return DONE
 
 

@@ -28,6 +28,7 @@ from assistant.speech.rendering import spoken_parts, spoken_sentences
 from assistant.stopwatch import Stopwatch
 from assistant.ui.plain import PlainFront
 from assistant.wiring import (
+    keep_server,
     one_shot_answerer,
     open_player,
     open_recognizer,
@@ -42,6 +43,7 @@ def add_ask_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `assistant ask`."""
     parser.description = "Answer a question about a picture."
     _add_options(parser, _ask)
+    parser.set_defaults(goes_offline_itself=True)
     parser.add_argument("question", nargs="?", metavar="QUESTION", help="the question, typed")
     parser.add_argument(
         "--question-audio", type=Path, metavar="WAV", help="the question, spoken: 16 kHz, mono"
@@ -56,8 +58,8 @@ def add_ask_options(parser: argparse.ArgumentParser) -> None:
         "--vosk-model",
         type=Path,
         metavar="DIR",
-        help=f"Vosk model for speech recognition (default: vosk.folder of the settings, else "
-        f"{MODEL_VARIABLE}, else PocketSphinx)",
+        help=f"Vosk or Whisper model that hears you (default: vosk.folder of the settings, else "
+        f"{MODEL_VARIABLE}, else one that was pulled, else PocketSphinx)",
     )
 
 
@@ -99,12 +101,15 @@ def _page_number(text: str) -> int:
 
 
 def _ask(options: argparse.Namespace) -> int:
+    # What is wrong in their file is told by the conversation and by doctor.
+    settings, _ = load_settings(settings_file())
+    # Both before anything else: the one must be started while the right to call is there.
+    server, of_server = keep_server(settings, for_pictures=options.model is None)
+    options.go_offline()
     front = PlainFront(as_json=options.json)
     stopwatch = Stopwatch()
     _check_question_options(options)
     _check_outputs(options)
-    # What is wrong in their file is told by the conversation and by doctor.
-    settings, _ = load_settings(settings_file())
     speech = _Speech(options, settings, front, stopwatch)
     try:
         with stopwatch.stage("load_picture"):
@@ -123,7 +128,15 @@ def _ask(options: argparse.Namespace) -> int:
             # A folder that was named must be usable, also if this question would not need it.
             with stopwatch.stage("load_model"):
                 opener.open()
-        answers = one_shot_answerer(opener, stopwatch).answer_all(frame.rgb, question)
+        if server is None:
+            answerer = one_shot_answerer(opener, stopwatch)
+        else:
+            answerer = one_shot_answerer(
+                lambda: server.pictures or opener(), stopwatch, lambda: server.texts
+            )
+        if of_server:
+            front.status(of_server)
+        answers = answerer.answer_all(frame.rgb, question)
         code = _deliver(answers, question, front, speech, stopwatch, file.sheet, with_text=False)
         if not options.json and any(map(lacks_the_subject, answers)):
             # There is nobody left to say yes to.
@@ -131,6 +144,8 @@ def _ask(options: argparse.Namespace) -> int:
         return code
     finally:
         speech.close()
+        if server is not None:
+            server.close()
 
 
 def _page_option(file: OpenFile) -> str:
@@ -187,7 +202,7 @@ def _hear(options: argparse.Namespace, settings: Settings, stopwatch: Stopwatch)
     if abs(clip.samples.astype(int)).max() < SILENT_PEAK:
         raise UsageError("I heard nothing", "record the question again, closer to the microphone")
     with stopwatch.stage("load_recognizer"):
-        recognizer = open_recognizer(str(options.vosk_model or settings.vosk_folder))
+        recognizer = open_recognizer(str(options.vosk_model or settings.vosk_folder), settings)
     with contextlib.closing(recognizer), stopwatch.stage("recognize"):
         transcript = recognizer.recognize(clip)
     if transcript is None:
@@ -195,6 +210,8 @@ def _hear(options: argparse.Namespace, settings: Settings, stopwatch: Stopwatch)
             "I did not understand the question",
             'say it in other words, such as "what does it say", or type it',
         )
+    if transcript.doubt:
+        raise UsageError(transcript.doubt)
     return transcript.text
 
 

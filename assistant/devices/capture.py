@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from assistant.devices.streams import is_address, without_password
 from assistant.errors import CameraError
-from assistant.seeing.frame_faults import CutFinder
+from assistant.seeing.frame_faults import CutFinder, DamageFinder
 from models.errors import ModelsError
 from models.pictures import load_picture
 
@@ -123,12 +123,22 @@ class PictureFolder:
 class VideoCapture:
     """Anything that OpenCV opens."""
 
-    def __init__(self, opened: "cv2.VideoCapture", *, seconds_per_frame: float = 0.0) -> None:
-        """seconds_per_frame: pace of a video file, whose last frame stays; 0 for live sources."""
+    def __init__(
+        self,
+        opened: "cv2.VideoCapture",
+        *,
+        seconds_per_frame: float = 0.0,
+        said: Callable[[], bytes] | None = None,
+    ) -> None:
+        """seconds_per_frame: pace of a video file, whose last frame stays; 0 for live sources.
+        said: what FFmpeg has written since it was last asked; None where nobody listens.
+        """
         self._opened = opened
         self._last: NDArray[np.uint8] | None = None
         self._seconds_per_frame = seconds_per_frame
         self._cut = CutFinder()
+        self._said = said
+        self._damage = DamageFinder()
         self._next_s = time.monotonic()
 
     def read(self) -> NDArray[np.uint8] | None:
@@ -145,9 +155,15 @@ class VideoCapture:
         rgb = np.asarray(bgr[:, :, ::-1], np.uint8, order="C")
         if self._seconds_per_frame:
             self._last = rgb
-        elif self._cut.is_cut(rgb):
+        elif self._is_damaged() | self._cut.is_cut(rgb):  # both see every frame
             return None
         return rgb
+
+    def _is_damaged(self) -> bool:
+        if self._said is None:
+            return False
+        kind = int(self._opened.get(cv2.CAP_PROP_FRAME_TYPE))
+        return self._damage.is_damaged(self._said(), chr(kind) if 32 < kind < 127 else "")
 
     def close(self) -> None:
         self._opened.release()
@@ -165,8 +181,10 @@ def _camera(index: int) -> Capture:
     return VideoCapture(opened)
 
 
-def open_stream(address: str) -> Capture:
+def open_stream(address: str, said: Callable[[], bytes] | None = None) -> Capture:
     """Open what comes from an address.
+
+    said: what FFmpeg has written since it was last asked; None where nobody listens.
 
     Raises:
         CameraError: no pictures come from there.
@@ -178,6 +196,9 @@ def open_stream(address: str) -> Capture:
         cv2.CAP_PROP_READ_TIMEOUT_MSEC,
         READ_TIMEOUT_MS,
     ]
+    if said is not None:
+        # What one of several decoders says cannot be laid to any one frame.
+        limits += [cv2.CAP_PROP_N_THREADS, 1]
     opened = cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits)
     if not opened.isOpened():
         opened.release()
@@ -185,7 +206,7 @@ def open_stream(address: str) -> Capture:
             f"no pictures come from {without_password(address)}",
             "start the stream, or check its address",
         )
-    return VideoCapture(opened)
+    return VideoCapture(opened, said=said)
 
 
 def _video(path: Path) -> Capture:

@@ -11,6 +11,7 @@ import select
 import socket
 import sys
 import threading
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ from assistant.errors import CameraError
 FAILED_PAUSE_S = 0.1
 """After a read that gave nothing, which may come back at once."""
 
+MOST_SAID_BYTES = 1_000_000
+"""The pipe holds less; a decoder that writes while it is read must not keep the reader."""
+
 Newest = queue.Queue[NDArray[np.uint8] | None]
 
 
@@ -30,7 +34,7 @@ def main() -> int:
     channel = socket.socket(fileno=os.dup(0))
     threading.Thread(target=_end_with, args=(channel.fileno(),), daemon=True).start()
     try:
-        capture = open_stream(os.environ[ADDRESS_VARIABLE])
+        capture = open_stream(os.environ[ADDRESS_VARIABLE], own_errors())
     except CameraError as error:
         cause, way_out = error.cause.encode(), error.way_out.encode()
         channel.sendall(HEADER.pack(FAILED, len(cause), len(way_out)) + cause + way_out)
@@ -52,6 +56,28 @@ def main() -> int:
             channel.sendall(HEADER.pack(FRAME, height, width))
             channel.sendall(rgb.data)
     return 0
+
+
+def own_errors() -> Callable[[], bytes]:
+    """Catch what this process writes as errors; gives what came since it was last asked.
+
+    FFmpeg tells nobody but its standard error that it had to mend a frame.
+    """
+    told, tells = os.pipe()
+    for end in (told, tells):
+        # A full pipe loses words rather than to hold the decoder.
+        os.set_blocking(end, False)
+    os.dup2(tells, 2)
+    os.close(tells)
+
+    def said() -> bytes:
+        words = bytearray()
+        with contextlib.suppress(BlockingIOError):
+            while len(words) < MOST_SAID_BYTES:
+                words += os.read(told, 65_536)
+        return bytes(words)
+
+    return said
 
 
 def _end_with(number: int) -> None:

@@ -13,8 +13,12 @@ from assistant.devices.streams import is_address
 from assistant.doctor.checks import Finding, State
 from assistant.doctor.device_id import left_behind
 from assistant.errors import AssistantError, SettingsError
+from assistant.inference.opening import usual_folder
+from assistant.inference.server_address import parse_address
+from assistant.inference.server_opening import may_ask
 from assistant.machine import memory_bytes, size_text
 from assistant.models_store.installed import is_installed, read_record
+from assistant.models_store.offer import ask_driver, offer_of_this_machine
 from assistant.settings.paths import data_folder, settings_file
 from assistant.settings.settings import Settings
 from models.catalog import known_models
@@ -31,7 +35,7 @@ CARD_BYTES = 24 * 10**9
 def look_at_models(settings: Settings) -> Finding:
     """Check the folders of the models, by their files' headers alone."""
     folder = Path(settings.model_folder).expanduser() if settings.model_folder else None
-    fault = model_fault(folder or pocket_int4_folder())
+    fault = model_fault(folder or usual_folder())
     if fault:
         return Finding(
             State.MISSING,
@@ -39,7 +43,7 @@ def look_at_models(settings: Settings) -> Finding:
             fault,
             "set model.folder to a whole model folder, or reinstall the program",
         )
-    words = ["the pocket model, which is small" if folder is None else f"pictures: {folder}"]
+    words = [f"pictures: {folder}"] if folder else [_usual_model()]
     if settings.text_model_folder:
         text_folder = Path(settings.text_model_folder).expanduser()
         fault = model_fault(text_folder)
@@ -58,8 +62,37 @@ def look_at_models(settings: Settings) -> Finding:
     return Finding(State.OK, "; ".join(words))
 
 
+def look_at_server(settings: Settings, find: Callable[[], str] | None) -> Finding:
+    """Call the model server of the settings.
+
+    find: calls it, and names its model; None where it may not be asked.
+    """
+    address = parse_address(settings.server_address)
+    if find is None:
+        return Finding(
+            State.LIMITED,
+            "it is not asked; models of this computer answer",
+            f"{address.named} is another computer",
+            "to send your pictures and texts there, set server.elsewhere to true",
+        )
+    about = "pictures and texts" if settings.server_answers == "both" else settings.server_answers
+    text = f"answers about {about} come from {find()}"
+    return Finding(State.OK, text if address.is_here else f"{text}, which is another computer")
+
+
+def _usual_model() -> str:
+    """The picture model that is used where none was chosen; ours, and what could be had instead."""
+    if usual_folder() != pocket_int4_folder():
+        return f"pictures: {usual_folder()}"
+    offered = offer_of_this_machine()
+    more = f", {offered}" if offered else ""
+    return f"the pocket model, which is small and made for drawings{more}"
+
+
 def model_fault(folder: Path) -> str | None:
     """Why a model folder cannot be used, or None; reads headers, and loads nothing."""
+    if not (folder / "config.json").is_file() and _is_gguf(folder):
+        return f"{folder} is a GGUF file; make a model folder of it with quantizer import"
     if not (folder / "config.json").is_file():
         return f"{folder} holds no config.json"
     weights = sorted(folder.glob("*.safetensors"))
@@ -70,6 +103,11 @@ def model_fault(folder: Path) -> str | None:
         if fault:
             return f"{path} {fault}"
     return None
+
+
+def _is_gguf(folder: Path) -> bool:
+    """True for such a file, and for a folder of one."""
+    return folder.suffix == ".gguf" or any(folder.glob("*.gguf"))
 
 
 def _weights_fault(path: Path) -> str | None:
@@ -96,15 +134,7 @@ def look_at_gpu() -> Finding:
     """Ask the driver for the card; PyTorch itself takes too long to load for this."""
     no_card = "answers about pictures are computed by the processor, which is slower"
     try:
-        reply = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"],
-            capture_output=True,
-            text=True,
-            timeout=4.0,
-            check=True,
-        )
-        name, megabytes = reply.stdout.strip().splitlines()[0].rsplit(",", 1)
-        total = int(megabytes) * 1024 * 1024
+        name, total = ask_driver()
     except FileNotFoundError:
         return Finding(State.LIMITED, no_card, "no NVIDIA card was found")
     except (subprocess.SubprocessError, OSError, ValueError, IndexError) as error:
@@ -207,6 +237,8 @@ def look_at_network(
     text = "enforced by the kernel"
     if is_address(settings.camera_source):
         text += "; one process alone may go online, to read the camera's stream"
+    if may_ask(settings):
+        text += "; one process alone may call the model server"
     if offline.why_not:
         return Finding(State.LIMITED, text, offline.why_not, "start it without that connection")
     server = environment.get("PULSE_SERVER", "")

@@ -20,12 +20,14 @@ from assistant.doctor.machine import (
     look_at_models,
     look_at_network,
     look_at_saved_things,
+    look_at_server,
     look_at_settings,
 )
+from assistant.doctor.other_scripts import look_at_tesseract
 from assistant.errors import CameraError, RecognizerError, SettingsError
 from assistant.frames import Frame, FrameSource
+from assistant.hearing.speech_models import Library, check_speech_model
 from assistant.hearing.voice_listener import Microphone
-from assistant.hearing.vosk_recognizer import check_model_folder
 from assistant.settings.file import load_settings
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
@@ -66,14 +68,16 @@ class Openers:
     synthesizer:  with the voice of the settings.
     speech_model: the folder of the recognizer that the next start uses, None for PocketSphinx.
     text_reader:  loads what reads text.
+    server:       calls the model server and names its model; None where none may be asked.
     """
 
     camera: Callable[[str], FrameSource]
     microphone: Callable[[], Microphone]
     player: Callable[[], Closable]
     synthesizer: Callable[[Settings], Synthesizer]
-    speech_model: Callable[[str], Path | None]
+    speech_model: Callable[[Settings], Path | None]
     text_reader: Callable[[], None]
+    server: Callable[[], str] | None = None
 
 
 def this_machine(openers: Openers, *, delete_id: str, offline: Offline) -> list[Probe]:
@@ -99,9 +103,11 @@ def this_machine(openers: Openers, *, delete_id: str, offline: Offline) -> list[
             fix=_NO_LOUDSPEAKER,
         ),
         Probe("voice", lambda: look_at_voice(openers.synthesizer(settings)), matters=speaks),
-        Probe("recognizer", lambda: look_at_recognizer(openers.speech_model(settings.vosk_folder))),
+        Probe("recognizer", lambda: look_at_recognizer(openers.speech_model(settings))),
         Probe("text recognition", lambda: look_at_ocr(openers.text_reader), late=_SLOW_OCR),
+        Probe("other scripts", lambda: look_at_tesseract(settings.tesseract_packs), matters=False),
         Probe("models", lambda: look_at_models(settings)),
+        *_server_probes(settings, openers.server),
         Probe("graphics card", look_at_gpu, matters=False),
         Probe("memory", look_at_memory),
         Probe("disk", look_at_disk),
@@ -110,6 +116,13 @@ def this_machine(openers: Openers, *, delete_id: str, offline: Offline) -> list[
         Probe("device identifier", lambda: look_at_device_id(delete_id), matters=False),
         Probe("settings", lambda: look_at_settings(wrong), matters=False),
     ]
+
+
+def _server_probes(settings: Settings, find: Callable[[], str] | None) -> list[Probe]:
+    """Nothing where no server is wanted."""
+    if not settings.server_address.strip():
+        return []
+    return [Probe("model server", lambda: look_at_server(settings, find))]
 
 
 def look_at_camera(source: str, open_source: Callable[[str], FrameSource]) -> Finding:
@@ -186,13 +199,17 @@ def look_at_voice(synthesizer: Synthesizer) -> Finding:
 def look_at_recognizer(folder: Path | None) -> Finding:
     """Say which recognizer the next start uses.
 
-    folder: of its Vosk model; None where there is none, and PocketSphinx is used.
+    folder: of its Vosk or Whisper model; None where there is none, and PocketSphinx is used.
     """
     if folder is not None:
-        if importlib.util.find_spec("vosk") is None:
-            raise RecognizerError("the package vosk is missing", "run scripts/setup again")
-        path = check_model_folder(folder)
-        return Finding(State.OK, f"Vosk with the model {path.name}; you can ask anything")
+        library = check_speech_model(folder)
+        package = "vosk" if library is Library.VOSK else "faster_whisper"
+        if importlib.util.find_spec(package) is None:
+            raise RecognizerError(f"the package {package} is missing", "run scripts/setup again")
+        name = library.name.capitalize()
+        return Finding(
+            State.OK, f"{name} with the model {folder.absolute().name}; you can ask anything"
+        )
     spec = importlib.util.find_spec("pocketsphinx")
     places = [] if spec is None else spec.submodule_search_locations or []
     if not any((Path(place) / "model" / "en-us").is_dir() for place in places):
@@ -203,7 +220,7 @@ def look_at_recognizer(folder: Path | None) -> Finding:
     return Finding(
         State.LIMITED,
         "PocketSphinx; it knows commands and common questions in English only",
-        "no Vosk model is installed",
+        "no Vosk or Whisper model is in use",
         f"to ask anything, {_PULL} vosk-small-en",
     )
 

@@ -6,11 +6,12 @@ sentences instead of all of English. Every word must stand in the recognizer's d
 JSGF: https://www.w3.org/TR/jsgf/
 """
 
+import functools
 import re
 from collections.abc import Callable
 
 from assistant.errors import RecognizerError
-from assistant.hearing.orders import STOP, heard_orders
+from assistant.hearing.orders import STOP, heard_orders, order_in
 from assistant.skills.router import heard
 from assistant.skills.wording import RULES, alternatives, as_pattern, expand, jsgf, words_of
 from models.pocket.questions import (
@@ -124,3 +125,16 @@ def pocket_questions() -> list[str]:
 def command_sentences() -> list[str]:
     """Every order without a slot, written out: the small grammar that Vosk is given."""
     return [each for body in heard_orders() for each in expand(body) if "<" not in each]
+
+
+@functools.cache
+def closed_orders() -> frozenset[str]:
+    """Orders after which nothing can follow that would make another order or question of them."""
+    known = [each for body in (*heard(), *heard_orders()) for each in expand(body)]
+    return frozenset(
+        order
+        for order in command_sentences()
+        if not any(
+            other.startswith(f"{order} ") and order_in(other) != order_in(order) for other in known
+        )
+    )

@@ -3,6 +3,7 @@
 The grammar and Vosk's small grammar hear `heard`; the session follows both.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -20,6 +21,16 @@ ORDINALS = (
 """Words for the numbers of pages, from 1."""
 
 _NOTES = r"(?:my notes|the notes|my memory|memory|what i saved|what i have saved)"
+
+_SPEAK = r"(?:speak|talk|read|go)"
+_A_BIT = r"(?:a (?:bit|little)|much|even|still)"
+_THE_SAME = (
+    r"(?:(?:say|read|repeat|tell me) (that|it|this)(?: (?:again|once more))?|(again)|(once more))"
+    r"(?: but)?(?: a bit| a little| much)?"
+)
+"""What was said last is to be said again, in another way."""
+
+_ASKED_POLITELY = re.compile(r"(?:(?:sorry|ok|okay|now|just|(?:can|could|would|will) you) )+(?=\w)")
 
 _NTH = rf"(?:next|previous|last|{'|'.join(ORDINALS)}|\d{{1,4}}(?:st|nd|rd|th))"
 _NUMBER = rf"(?:\d{{1,4}}|{'|'.join(NUMBERS)})"
@@ -63,17 +74,38 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
             ),
         ),
         "slower": (
-            Wording("[speak] slower", typed=r"(?:talk|read) slower|(?:\w+ )?more slowly"),
+            Wording(
+                "[speak] slower",
+                typed=(
+                    rf"(?:{_SPEAK} )?(?:{_A_BIT} )?(?:slower|more slowly|slow down)|slow down"
+                    r"|not so fast|(?:you (?:are|speak|talk|read) )?too fast"
+                ),
+            ),
+            Wording(typed=rf"{_THE_SAME} (?:slower|slowly|more slowly|at a slower speed)"),
         ),
         "faster": (
-            Wording("[speak] faster", typed=r"(?:talk|read) faster|(?:\w+ )?more quickly"),
+            Wording(
+                "[speak] faster",
+                typed=(
+                    rf"(?:{_SPEAK} )?(?:{_A_BIT} )?(?:faster|quicker|more quickly)|speed up"
+                    r"|(?:you (?:are|speak|talk|read) )?too slow(?:ly)?"
+                ),
+            ),
+            Wording(typed=rf"{_THE_SAME} (?:faster|quicker|more quickly)"),
         ),
-        "louder": (Wording("[speak] louder", typed=r"talk louder|(?:speak |talk )?up"),),
+        "louder": (
+            Wording(
+                "[speak] louder",
+                typed=rf"(?:{_SPEAK} )?(?:{_A_BIT} )?(?:louder|more loudly)|(?:speak |talk )?up",
+            ),
+            Wording(typed=rf"{_THE_SAME} (?:louder|more loudly)"),
+        ),
         "quieter": (
             Wording(
                 "[speak] quieter",
-                typed=r"talk quieter|(?:speak |talk )?(?:softer|more quietly)",
+                typed=rf"(?:{_SPEAK} )?(?:{_A_BIT} )?(?:quieter|softer|more quietly)|too loud",
             ),
+            Wording(typed=rf"{_THE_SAME} (?:quieter|softer|more quietly)"),
         ),
         "more": (Wording("more detail | longer answers", typed="more details|tell me more"),),
         "less": (Wording("less detail | shorter answers", typed="shorter|be brief"),),
@@ -170,11 +202,21 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
         "forget": (
             Wording(
                 "(forget | delete) {everything}",
-                typed=r"(?:delete|forget) (all|everything|number \w+|(?:my|the) (?!question\b).+)",
+                typed=(
+                    r"(?:delete|forget) (all(?: of (?:it|them))?|everything|number \w+"
+                    r"|(?:my|the) (?!question\b).+|(?:that|this) one)|delete (it|that)"
+                ),
             ),
         ),
         "help": (
-            Wording("help | what can you do | what can i say", typed="what can i ask"),
+            Wording(
+                "help | what can you do | what can i say",
+                typed=(
+                    r"what (?:can|could|should|may) i (?:ask|say|do)(?: you| here)?"
+                    r"|what (?:else )?can you (?:do|tell me|help me with|answer)(?: for me)?"
+                    r"|what are you able to do|what do you do|how can you help(?: me)?|help me"
+                ),
+            ),
         ),
         "quit": (Wording("quit | goodbye", typed="exit|good bye"),),
         "headphones": (
@@ -213,6 +255,10 @@ def heard_orders() -> Iterator[str]:
 def order_in(text: str) -> tuple[str, str] | None:
     """The command that a whole sentence is, and what it is about; None for a question."""
     words = " ".join(word for word in bare_words(text).split() if word != "please")
+    return _order_of(words) or _order_of(_ASKED_POLITELY.sub("", words, count=1))
+
+
+def _order_of(words: str) -> tuple[str, str] | None:
     for command, wordings in ORDERS.items():
         for wording in wordings:
             for argument in (wording.is_whole(words), wording.typed_whole(words)):

@@ -62,8 +62,11 @@ class PocketSphinxRecognizer:
 
     name = "pocketsphinx"
 
-    def __init__(self) -> None:
+    def __init__(self, *, questions: bool = True) -> None:
         """Load the acoustic model, the dictionary, the language model and the grammar.
+
+        questions: False where only stops shall be heard: then neither the language model nor the
+                   grammar of questions is loaded.
 
         Raises:
             RecognizerError: pocketsphinx or its model is missing or damaged.
@@ -73,7 +76,7 @@ class PocketSphinxRecognizer:
 
             quiet = {"loglevel": "FATAL", "logfn": os.devnull, "bestpath": False}
             self._limited: Any = pocketsphinx.Decoder(lm=None, **quiet)
-            self._free: Any = pocketsphinx.Decoder(fwdflat=False, **quiet)
+            self._free: Any = pocketsphinx.Decoder(fwdflat=False, **quiet) if questions else None
         except (ImportError, RuntimeError, OSError) as error:
             raise RecognizerError(
                 f"speech recognition cannot start ({error})", "reinstall the pocketsphinx package"
@@ -81,15 +84,16 @@ class PocketSphinxRecognizer:
         for word, phones in PRONUNCIATIONS.items():
             if self._limited.lookup_word(word) is None:
                 self._limited.add_word(word, phones, True)
-        grammar = build_grammar(lambda word: self._phones(word) is not None)
-        self._limited.add_jsgf_string("questions", grammar)
+        if questions:
+            grammar = build_grammar(lambda word: self.phones(word) is not None)
+            self._limited.add_jsgf_string("questions", grammar)
         self._limited.add_jsgf_string("one word", _ONE_WORD)
         for phone in PHONES:
             self._limited.add_word(phone_word(phone), phone, True)
         self._limited.add_jsgf_string("stop", build_stop_grammar())
         self._stops = frozenset(stop_sentences())
-        self._stop_only = False
-        self._limited.activate_search("questions")
+        self._stop_only = not questions
+        self._limited.activate_search("questions" if questions else "stop")
         self._sentences = sentence_pattern()
         self._vocabulary = sorted(words_of(rules().values()))
         self._guessed_mean = str(self._limited.get_cmn(False))
@@ -201,7 +205,8 @@ class PocketSphinxRecognizer:
         for decoder in self._decoders():
             decoder.end_utt()
         # At the end only whole sentences count; where none is left, its beginning may be enough.
-        return _words_of(self._limited) or unfinished, _words_of(self._free)
+        freely = "" if self._free is None else _words_of(self._free)
+        return _words_of(self._limited) or unfinished, freely
 
     def _compare(self) -> None:
         """Keep what the grammar hears if free decoding hears about the same so far."""
@@ -233,13 +238,14 @@ class PocketSphinxRecognizer:
     def _is_sentence(self, words: list[str]) -> bool:
         return self._sentences.fullmatch(" ".join(words) + " ") is not None
 
-    def _phones(self, word: str) -> str | None:
+    def phones(self, word: str) -> str | None:
+        """The sounds of a word, as the dictionary has them; None for one that it lacks."""
         phones: str | None = self._limited.lookup_word(word)
         return phones
 
     def _spell(self, text: str) -> str:
         """The phones of a text, one "word" each."""
-        return " ".join(self._phones(word) or word for word in text.split())
+        return " ".join(self.phones(word) or word for word in text.split())
 
 
 def _words_of(decoder: Any) -> str:

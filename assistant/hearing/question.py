@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from assistant.audio import QUESTION_RATE_HZ
 from assistant.hearing.endpoint import Endpoint, EndpointState
+from assistant.hearing.grammar import closed_orders
 from assistant.hearing.recognizer import AudioChunk, Recognizer, Transcript
 
 BEFORE_SPEECH_S = 0.5
@@ -15,6 +16,10 @@ BEFORE_SPEECH_S = 0.5
 
 BEFORE_STOP_S = 0.3
 """The same before a single word: more silence than word, and its sounds are normalized wrongly."""
+
+
+ORDER_ENDS_S = 0.35
+"""Silence that ends an order to which nothing can be added, where its words are known already."""
 
 
 class VoiceActivity(Protocol):
@@ -75,6 +80,8 @@ class SpokenQuestion:
         else:
             self._before.append(chunk)
         over = state in (EndpointState.ENDED, EndpointState.NOTHING, EndpointState.TOO_LONG)
+        if self._endpoint.began and self._endpoint.silent_s >= ORDER_ENDS_S:
+            over = over or self._words in closed_orders()
         self._ended_by_key = not over
         return over
 

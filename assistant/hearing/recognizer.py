@@ -38,6 +38,8 @@ class Transcript:
     recognizer: its name, for the report.
     words:      the words one by one, where the recognizer tells their confidences.
     is_command: True where only the grammar of commands heard it: no free question.
+    doubt:      what to ask back instead of answering, where nobody can say which of two things was
+                said; else "".
     """
 
     text: str
@@ -45,6 +47,7 @@ class Transcript:
     recognizer: str
     words: tuple[Word, ...] = ()
     is_command: bool = False
+    doubt: str = ""
 
 
 class Recognizer(Protocol):

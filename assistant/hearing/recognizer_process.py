@@ -1,7 +1,9 @@
-"""PocketSphinx in a process of its own: it holds Python's lock while it decodes.
+"""A recognizer in a process of its own.
 
-In the assistant's process that would stop everything else for up to a second on a busy machine:
-the sound card's callbacks, and so the rest of a question, and the keys.
+PocketSphinx holds Python's lock while it decodes: in the assistant's process that would stop
+everything else for up to a second on a busy machine, the sound card's callbacks, and so the rest of
+a question, and the keys. What native libraries write to the terminal is not seen there, and a
+library that fails takes nothing else with it.
 """
 
 import contextlib
@@ -9,12 +11,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from assistant.audio import AudioClip
 from assistant.errors import RecognizerError
-from assistant.hearing.recognizer import AudioChunk, Transcript
+from assistant.hearing.recognizer import AudioChunk, Transcript, Word
 from assistant.hearing.recognizer_worker import HEADER, Kind
+from assistant.hearing.speech_models import ENGLISH, POCKETSPHINX, library_of
 from models.files.bounded import parse_json
 
 WORKER = (sys.executable, "-m", "assistant.hearing.recognizer_worker")
@@ -29,16 +33,16 @@ class RecognizerProcess:
     does the rest.
     """
 
-    name = "pocketsphinx"
-
-    def __init__(self, command: Sequence[str] = WORKER) -> None:
+    def __init__(self, command: Sequence[str] = WORKER, name: str = POCKETSPHINX) -> None:
         """Start the process and wait until its model is loaded.
 
         command: what to run; tests run something faster.
+        name:    of the recognizer.
 
         Raises:
-            RecognizerError: it cannot start, or pocketsphinx or its model is missing or damaged.
+            RecognizerError: it cannot start, or the recognizer or its model is missing or damaged.
         """
+        self.name = name
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
@@ -51,6 +55,18 @@ class RecognizerProcess:
         self._result: dict[str, Any] | None = None
         self._gone = False
         self._start()
+
+    @classmethod
+    def of_model(cls, folder: Path, language: str = "") -> "RecognizerProcess":
+        """Start a process that hears with the model of a folder.
+
+        language: what is spoken, in two letters; "" for English.
+
+        Raises:
+            RecognizerError: it cannot start, or the model is missing or damaged.
+        """
+        library = library_of(folder).value
+        return cls((*WORKER, library, str(folder), language or ENGLISH), library)
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
         """Return the question in a 16 kHz clip, or None if it is none of the grammar's.
@@ -107,7 +123,14 @@ class RecognizerProcess:
             raise RecognizerError(*_STOPPED)
         if result["text"] is None:
             return None
-        return Transcript(str(result["text"]), float(result["confidence"]), self.name)
+        return Transcript(
+            str(result["text"]),
+            float(result["confidence"]),
+            self.name,
+            tuple(Word(str(text), float(sure)) for text, sure in result.get("each", ())),
+            bool(result.get("is_command")),
+            str(result.get("doubt", "")),
+        )
 
     def cancel(self) -> None:
         """Forget the question; the process stops decoding it, and a `finish` that waits ends."""

@@ -1,4 +1,6 @@
-"""The process in which PocketSphinx decodes; `recognizer_process` starts it and speaks with it.
+"""The process in which a recognizer decodes; `recognizer_process` starts it and speaks with it.
+
+What its native libraries write to the terminal goes nowhere: whoever starts it closes its errors.
 
 In: messages, each a header and content. Out: one line of JSON for each change of the words so far
 and for each question's end. The end of its input ends it.
@@ -14,12 +16,15 @@ import queue
 import struct
 import sys
 import threading
+from collections.abc import Sequence
+from pathlib import Path
 from typing import BinaryIO, Protocol, TextIO
 
 import numpy as np
 
 from assistant.errors import RecognizerError
 from assistant.hearing.recognizer import AudioChunk, Transcript
+from assistant.hearing.speech_models import ENGLISH, POCKETSPHINX, Library
 from models.socket_filter import give_up_internet
 
 HEADER = struct.Struct("<BII")
@@ -92,12 +97,24 @@ class Worker:
                 self._told = words
                 self._reply({"question": question, "words": words})
         elif kind is Kind.FINISH:
-            heard = self._recognizer.finish()
-            text, confidence = (None, 0.0) if heard is None else (heard.text, heard.confidence)
-            self._reply({"question": question, "text": text, "confidence": confidence})
+            self._reply({"question": question, **_told(self._recognizer.finish())})
 
     def _reply(self, answer: dict[str, object]) -> None:
         reply(self._replies, answer)
+
+
+def _told(heard: Transcript | None) -> dict[str, object]:
+    """A transcript as a reply; what a question has not is left out."""
+    if heard is None:
+        return {"text": None, "confidence": 0.0}
+    told: dict[str, object] = {"text": heard.text, "confidence": heard.confidence}
+    if heard.words:
+        told["each"] = [[word.text, word.confidence] for word in heard.words]
+    if heard.is_command:
+        told["is_command"] = True
+    if heard.doubt:
+        told["doubt"] = heard.doubt
+    return told
 
 
 def reply(replies: TextIO, answer: dict[str, object]) -> None:
@@ -106,15 +123,41 @@ def reply(replies: TextIO, answer: dict[str, object]) -> None:
     replies.flush()
 
 
-def main() -> int:
-    """Load the model, say so, and serve; it never needs a network, whoever started it."""
+def open_recognizer(
+    library: str = POCKETSPHINX, folder: str = "", language: str = ENGLISH
+) -> Decoder:
+    """Load the recognizer that this process is for.
+
+    library:  PocketSphinx, which needs no more, or one of `speech_models.Library`.
+    folder:   of its model.
+    language: what is spoken, in two letters.
+
+    Raises:
+        RecognizerError: it or its model is missing or damaged.
+    """
+    if library == Library.VOSK.value:
+        from assistant.hearing.vosk_recognizer import VoskRecognizer
+
+        return VoskRecognizer(Path(folder))
+    if library == Library.WHISPER.value:
+        from assistant.hearing.whisper_recognizer import WhisperRecognizer
+
+        return WhisperRecognizer(Path(folder), language)
+    from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
+
+    return PocketSphinxRecognizer()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Load the model, say so, and serve; it never needs a network, whoever started it.
+
+    arguments: those of `open_recognizer`; none for PocketSphinx.
+    """
     give_up_internet()
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints is no reply
-    from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
-
     try:
-        recognizer = PocketSphinxRecognizer()
+        recognizer = open_recognizer(*arguments)
     except RecognizerError as error:
         reply(replies, {"error": error.cause, "way_out": error.way_out})
         return 1
@@ -124,4 +167,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

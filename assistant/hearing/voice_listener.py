@@ -6,11 +6,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from assistant.errors import MicrophoneError, RecognizerError
 from assistant.hearing.endpoint import Endpoint, EndpointSettings
 from assistant.hearing.listener import Heard, HeardCallback, HeardKind
+from assistant.hearing.orders import order_in
 from assistant.hearing.question import SpokenQuestion, VoiceActivity
 from assistant.hearing.recognizer import AudioChunk, Recognizer, Transcript
 
@@ -18,6 +20,9 @@ MOST_ORDERS = 16
 
 NOT_UNDERSTOOD = "I did not understand that; say help to hear what you can ask."
 NOTHING_HEARD = "I heard nothing; press the talk key and ask again."
+YES, YES_WITHIN_S = ("yes", ""), 20.0
+"""The order that takes up what was asked back, and how long: a later one answers something else."""
+
 MUTED = "The microphone gives no sound at all; switch it on, or type the question."
 
 
@@ -82,6 +87,8 @@ class VoiceListener:
         self._wanted = 0
         self._closing = False
         self._finished_at = 0.0
+        self._doubted: Transcript | None = None
+        self._doubted_at = 0.0
         self._loading = threading.Lock()
         self._orders: queue.Queue[_Order] = queue.Queue(MOST_ORDERS)
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
@@ -198,7 +205,23 @@ class VoiceListener:
             if words:
                 partial = Transcript(words, 0.0, recognizer.name)
                 self._report(question, Heard(HeardKind.PARTIAL, partial))
-        return lambda: _heard(hearing)
+        return lambda: self._heard(hearing)
+
+    def _heard(self, question: SpokenQuestion) -> Heard:
+        """What a question that is over has come to; "yes" is the one that was asked back."""
+        doubted, self._doubted = self._doubted, None
+        is_late = time.monotonic() - self._doubted_at > YES_WITHIN_S
+        if question.is_silent:
+            return Heard(HeardKind.REJECTED, message=MUTED if question.is_muted else NOTHING_HEARD)
+        transcript = question.transcript()
+        if transcript is None:
+            return Heard(HeardKind.REJECTED, message=NOT_UNDERSTOOD)
+        if transcript.doubt:
+            self._doubted, self._doubted_at = replace(transcript, doubt=""), time.monotonic()
+            return Heard(HeardKind.REJECTED, message=transcript.doubt)
+        if doubted is not None and not is_late and order_in(transcript.text) == YES:
+            transcript = doubted
+        return Heard(HeardKind.FINAL, transcript, speech_ended_at=question.speech_ended_at)
 
     def _hear_stop(self, question: int) -> _Order | Callable[[], Heard]:
         """Hear whatever is said, piece by piece, until one of them is a stop."""
@@ -225,13 +248,3 @@ class VoiceListener:
     def _report(self, question: int, heard: Heard) -> None:
         if question == self._wanted and self.on_heard is not None:
             self.on_heard(heard)
-
-
-def _heard(question: SpokenQuestion) -> Heard:
-    """What a question that is over has come to."""
-    if question.is_silent:
-        return Heard(HeardKind.REJECTED, message=MUTED if question.is_muted else NOTHING_HEARD)
-    transcript = question.transcript()
-    if transcript is None:
-        return Heard(HeardKind.REJECTED, message=NOT_UNDERSTOOD)
-    return Heard(HeardKind.FINAL, transcript, speech_ended_at=question.speech_ended_at)

@@ -13,6 +13,7 @@ from assistant.inference.sentence_embedder import SentenceEmbedder
 from assistant.inference.text_model import LocalTextModel, TextModel
 from assistant.inference.vision_model import LocalVisionModel, VisionLanguageModel, model_name
 from assistant.machine import memory_bytes, size_text
+from assistant.models_store.installed import installed_picture_model
 from assistant.text.closeness import Embed
 from models.pocket import pocket_int4_folder
 
@@ -35,11 +36,12 @@ class ModelOpener:
     ) -> None:
         """Name the model; nothing is opened yet.
 
-        folder:     a folder that was chosen, or "" for the built-in model.
+        folder:     a folder that was chosen, or "" for the picture model that was pulled last, and
+            the built-in one where none was.
         way_out:    what the user can do where there is none.
         on_missing: called with the folder when a question needs the model and there is none.
         """
-        self._folder = Path(folder).expanduser() if folder else pocket_int4_folder()
+        self._folder = Path(folder).expanduser() if folder else usual_folder()
         self._way_out = way_out
         self._on_missing = on_missing
         self._model: LocalVisionModel | None = None
@@ -86,6 +88,11 @@ class ModelOpener:
     def embed(self, frame: Frame) -> NDArray[np.float32] | None:
         """What the model sees in a frame as one vector (D,); None while it is not opened."""
         return None if self._model is None else self._model.embed(frame.rgb)
+
+
+def usual_folder() -> Path:
+    """The picture model that is used unless another is chosen: one that was pulled, or ours."""
+    return installed_picture_model() or pocket_int4_folder()
 
 
 class TextOpener:

@@ -12,11 +12,12 @@ MOST_NEW_TOKENS = 160
 """About a minute of speech; a summary that is longer is none."""
 
 INSTRUCTION = (
-    "You help a blind person. Answer in one to three short sentences, from the text alone. "
-    "If the text does not say it, say that it does not."
+    "You help a blind person. Answer in one to three short sentences, from the text alone, in the "
+    "words of the text. If the text does not say it, say that it does not."
 )
 
-_HEADER = "<|start_header_id|>"
+_HEADER, _TURN = "<|start_header_id|>", "<|im_start|>"
+"""Tokens that show how Llama 3 and ChatML models are asked, where a folder has no template."""
 
 
 class TextModel(Protocol):
@@ -40,11 +41,14 @@ class LocalTextModel:
         Raises:
             VisionError: the folder or one of its files cannot be used, or holds no text model.
         """
+        from models.families.text import text_ends
         from models.loading import load_model
+        from models.text.chat_template import read_chat_template
 
         self.name = "/".join(folder.absolute().parts[-2:])
         try:
             loaded = load_model(folder)
+            self._template = read_chat_template(folder)
         except ModelsError as error:
             raise VisionError(str(error)) from error
         if loaded.family == "cogvlm2":
@@ -52,14 +56,19 @@ class LocalTextModel:
                 f"{folder} holds a model that looks at pictures; give the folder of a text model"
             )
         self._model, self._tokenizer = loaded.model, loaded.tokenizer
+        named = ("<|eot_id|>", "<|im_end|>")
+        turns = {self._tokenizer.token_to_id(token) for token in named} - {None}
+        self._ends = text_ends(self._model) | turns
 
     def answer(
         self, text: str, question: str, cancelled: Callable[[], bool] = never
     ) -> Iterator[str]:
         """Stream the greedy answer; a text that is too long loses its end.
 
+        cancelled: asked before each token, and while the text is read.
+
         Raises:
-            VisionError: the model computes no numbers.
+            VisionError: the model computes no numbers, or its chat template fails.
         """
         try:
             yield from self._answer(text, question, cancelled)
@@ -71,39 +80,50 @@ class LocalTextModel:
 
         from models.generate import StreamingText, greedy_tokens
 
-        config = self._model.config
-        ids = self._encode(text, question, _context(config) - MOST_NEW_TOKENS)
+        ids = self._encode(text, question, _context(self._model.config) - MOST_NEW_TOKENS)
         streaming = StreamingText(self._tokenizer)
-        ends = self._end_ids(config)
         device = next(self._model.parameters()).device
         fed = torch.tensor([ids], device=device)
-        for token in greedy_tokens(self._model, fed, max(1, MOST_NEW_TOKENS)):
-            if token in ends or cancelled():
+        for token in greedy_tokens(self._model, fed, MOST_NEW_TOKENS, cancelled):
+            if token in self._ends or cancelled():
                 return
             yield streaming.add(token)
 
     def _encode(self, text: str, question: str, room: int) -> list[int]:
         while True:
-            ids: list[int] = self._tokenizer.encode(self._prompt(text, question)).ids
+            prompt, is_whole = self._prompt(text, question)
+            # What a template begins a text with, it writes itself.
+            encoded = self._tokenizer.encode(prompt, add_special_tokens=not is_whole)
+            ids: list[int] = encoded.ids
             if len(ids) <= max(room, 8) or not text:
                 return ids
             text = text[: int(len(text) * 0.8)]
 
-    def _prompt(self, text: str, question: str) -> str:
-        asked = f"Text:\n{text}\n\nQuestion: {question}"
-        if self._tokenizer.token_to_id(_HEADER) is None:
-            return f"{asked}\nAnswer:"
-        turns = (("system", INSTRUCTION), ("user", asked))
-        said = "".join(
-            f"{_HEADER}{role}<|end_header_id|>\n\n{words}<|eot_id|>" for role, words in turns
-        )
-        return f"{said}{_HEADER}assistant<|end_header_id|>\n\n"
+    def _prompt(self, text: str, question: str) -> tuple[str, bool]:
+        """What the model reads, and whether nothing is to be put before it."""
+        from models.text.chat_template import Turn
 
-    def _end_ids(self, config: object) -> set[int]:
-        stated = getattr(config, "eos_token_id", None)
-        ends = set(stated) if isinstance(stated, list | tuple) else {stated}
-        ends.add(self._tokenizer.token_to_id("<|eot_id|>"))
-        return {end for end in ends if end is not None}
+        asked = f"Text:\n{self._harmless(text)}\n\nQuestion: {self._harmless(question)}"
+        turns = (Turn("system", INSTRUCTION), Turn("user", asked))
+        if self._template is not None:
+            return self._template.prompt(turns), True
+        if self._tokenizer.token_to_id(_HEADER) is not None:
+            said = "".join(
+                f"{_HEADER}{turn.role}<|end_header_id|>\n\n{turn.text}<|eot_id|>" for turn in turns
+            )
+            return f"{said}{_HEADER}assistant<|end_header_id|>\n\n", False
+        if self._tokenizer.token_to_id(_TURN) is not None:
+            said = "".join(f"{_TURN}{turn.role}\n{turn.text}<|im_end|>\n" for turn in turns)
+            return f"{said}{_TURN}assistant\n", True
+        return f"{asked}\nAnswer:", False
+
+    def _harmless(self, text: str) -> str:
+        """The text without marks of turns: a page must not speak for the user."""
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        for mark in (token.content for token in added if token.special):
+            if mark in text:
+                text = text.replace(mark, " ")
+        return text
 
 
 def _context(config: object) -> int:

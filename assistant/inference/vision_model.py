@@ -44,7 +44,7 @@ class VisionLanguageModel(Protocol):
 
 
 class LocalVisionModel:
-    """A CogVLM2 model of any size in a folder on this machine."""
+    """A model of any family that looks at pictures, in a folder on this machine."""
 
     def __init__(self, folder: Path) -> None:
         """Load the model.
@@ -53,15 +53,16 @@ class LocalVisionModel:
             VisionError: the folder or one of its files cannot be used.
         """
         # torch takes seconds to import; questions that text answers never need it.
-        from models.generate import PictureChat
+        from models.image_text.choosing import picture_chat
         from models.loading import load_model
 
         self.name = model_name(folder)
         try:
-            self._chat = PictureChat(load_model(folder))
+            self._chat = picture_chat(load_model(folder))
         except ModelsError as error:
             raise VisionError(str(error)) from error
         self.skills: Mapping[str, float | None] | None = read_skills(folder)
+        self.photographs: Mapping[str, float] = read_photographs(folder)
 
     def look(self, rgb: RgbPicture) -> Any:
         """Encode a picture (H, W, 3)."""
@@ -71,9 +72,9 @@ class LocalVisionModel:
             raise VisionError(str(error)) from error
 
     def answer(self, scene: Any, question: str) -> Iterator[Token]:
-        """Stream the answer to one question."""
+        """Stream the answer to one question, looking closer first where details matter."""
         try:
-            yield from self._chat.answer(scene, question)
+            yield from self._chat.answer(scene, question, detailed=needs_detail(question))
         except ModelsError as error:
             raise VisionError(str(error)) from error
 
@@ -97,14 +98,59 @@ def read_skills(folder: Path) -> dict[str, float | None] | None:
     path = folder / "skills.json"
     try:
         if path.is_file():
-            stated = read_json(path)["skills"]
-            return {str(skill): _share(facts["accuracy"]) for skill, facts in stated.items()}
+            stated = read_json(path)
+            # What was measured on photographs makes no model one of few skills.
+            if "skills" in stated or "photographs" not in stated:
+                skills = stated["skills"].items()
+                return {str(skill): _share(facts["accuracy"]) for skill, facts in skills}
         size = int(read_json(folder / "config.json").get("hidden_size", SMALL_HIDDEN_SIZE + 1))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise VisionError(f"{path}: is damaged ({error}); write it again or remove it") from error
     if size <= SMALL_HIDDEN_SIZE:
         return {"colour": None, "count": None, "word": None}
     return None
+
+
+def read_photographs(folder: Path) -> dict[str, float]:
+    """How often a folder's model was right about real photographs, by the assistant's skill.
+
+    `skills.json` holds {"photographs": {SKILL: {"accuracy": SHARE}}}; nothing was measured where
+    it does not.
+
+    Raises:
+        VisionError: skills.json is damaged.
+    """
+    path = folder / "skills.json"
+    if not path.is_file():
+        return {}
+    try:
+        stated = read_json(path).get("photographs", {})
+        shares = {str(skill): _share(facts["accuracy"]) for skill, facts in stated.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise VisionError(f"{path}: is damaged ({error}); write it again or remove it") from error
+    return {skill: share for skill, share in shares.items() if share is not None}
+
+
+def photograph_accuracy(model: VisionLanguageModel, skill: str) -> float | None:
+    """How often a general model was right about photographs at a skill, 0 where nobody measured.
+
+    None for a model that keeps no such record.
+    """
+    record: Mapping[str, float] | None = getattr(model, "photographs", None)
+    return None if record is None else record.get(skill, 0.0)
+
+
+_DETAILS = re.compile(
+    r"\b(?:how many|count|reads?|writ\w*|print\w*|texts?|words?|letters?|says?|spell\w*|labels?"
+    r"|signs?|titles?|names?|numbers?|digits?|prices?|costs?|dates?|times?|clocks?|brands?|logos?"
+    r"|screens?|small\w*|tin\w+|details?|detailed|closely|exactly)\b",
+    re.IGNORECASE,
+)
+
+
+def needs_detail(question: str) -> bool:
+    """True for a question about something small in a picture: text, numbers, many things."""
+    return _DETAILS.search(question) is not None
 
 
 def _share(accuracy: Any) -> float | None:

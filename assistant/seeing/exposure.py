@@ -37,7 +37,10 @@ MOST_CLIPPED = 0.4
 GLARE_SLOPES = (0.4, 5.0)
 SOFT_SLOPE = 8.0
 LEAST_SOFT_RIM = 0.7
-"""A reflection fades out, in levels per pixel; paper and ink have sharp edges."""
+LEAST_SPOT, MOST_SPOTS = 0.003, 8
+LEAST_ROUND, LEAST_SOFT_AROUND = 0.9, 0.85
+"""A reflection fades out, in levels per pixel; paper and ink have sharp edges. A small one must be
+round and soft on all sides: of bare places between the lines of white receipts none is."""
 
 
 def is_too_bright(pixels: NDArray[np.float32]) -> bool:
@@ -81,3 +84,26 @@ def glare_spot(pixels: NDArray[np.float32]) -> NDArray[np.bool_] | None:
         low, high = GLARE_SLOPES
         is_glare = soft >= LEAST_SOFT_RIM and low < float(np.median(steepness)) < high
     return spots[0] if is_glare else None
+
+
+def reflections_in(pixels: NDArray[np.float32]) -> list[NDArray[np.bool_]]:
+    """Burnt spots, round and soft all around, of a picture (H, W, 3), as masks (H, W).
+
+    They may be too small to spoil the picture; each hides what lies under it.
+    """
+    darkest = np.ascontiguousarray(pixels.min(axis=-1))
+    found: list[NDArray[np.bool_]] = []
+    steepness: NDArray[np.float32] | None = None
+    for spot in regions(opened(blurred(darkest, 1.5) >= BURNT, 7), MOST_SPOTS):
+        if float(spot.mean()) < LEAST_SPOT:
+            break
+        if fullness(spot) < LEAST_ROUND:
+            continue
+        if steepness is None:
+            steepness = slopes(blurred(darkest, 1.0))
+        around = steepness[rim(spot, 9)]
+        low, high = GLARE_SLOPES
+        soft = float(((around > 0.3) & (around < SOFT_SLOPE)).mean()) if len(around) else 0.0
+        if soft >= LEAST_SOFT_AROUND and low < float(np.median(around)) < high:
+            found.append(spot)
+    return found

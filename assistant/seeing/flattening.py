@@ -4,6 +4,8 @@ Recognition reads straight boxes: of a line that rises and falls by more than a 
 it finds pieces or nothing. Letters are found as dark specks of a like size; each has its neighbour
 to the right; the feet of the letters of a chain stand on one line, and all lines together tell how
 the paper lies. Paper is moved up and down only: its letters keep their places from left to right.
+Where the nearest neighbours of letters stand above and below them, the page is turned by a quarter
+first.
 """
 
 from dataclasses import dataclass, replace
@@ -57,6 +59,10 @@ BENT = 0.3
 LEAST_BENT = 0.25
 """Part of the letters that must stand on such lines."""
 
+SAMPLED, LEAST_TURNED = 400, 0.65
+"""Letters whose nearest neighbour is looked for, and the part of them that must have it above or
+below on a page turned by a quarter: on upright ones a tenth has."""
+
 STRIP = 256
 """Rows that are laid flat at a time."""
 
@@ -72,14 +78,17 @@ class FlatPage:
     _page: Baselines
     _top: float
     _scale: float
+    _height: int  # of the bent page
+    _quarters: int
 
     def part(self, part: TextPart) -> TextPart:
         """A part of the flat picture as it stands in the picture that was given."""
         unread = []
         for each in part.unread:
             left, top, right, bottom = each.box
-            ys = [self._given(x, y)[1] for x in (left, right) for y in (top, bottom)]
-            unread.append(replace(each, box=(left, min(ys), right, max(ys))))
+            corners = [self._given(x, y) for x in (left, right) for y in (top, bottom)]
+            xs, ys = [x for x, _ in corners], [y for _, y in corners]
+            unread.append(replace(each, box=(min(xs), min(ys), max(xs), max(ys))))
         return replace(part, lines=tuple(map(self.line, part.lines)), unread=tuple(unread))
 
     def line(self, line: TextLine) -> TextLine:
@@ -89,7 +98,9 @@ class FlatPage:
 
     def _given(self, x: float, y: float) -> Point:
         small = np.array([x * self._scale]), np.array([y * self._scale + self._top])
-        return x, float(self._page.bent(*small)[0]) / self._scale
+        y = float(self._page.bent(*small)[0]) / self._scale
+        # Turned, the picture is as high as it was wide.
+        return (self._height - 1 - y, x) if self._quarters else (x, y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,7 @@ class Print:
     scale:   pixels here for one of the picture.
     area:    of the picture, in pixels here.
     specks:  all that may be letters, (N, 4).
+    quarters: by which the picture was turned counter-clockwise first, 0 or 1.
     """
 
     letters: NDArray[np.int64]
@@ -108,6 +120,7 @@ class Print:
     scale: float
     area: float
     specks: NDArray[np.int64]
+    quarters: int = 0
 
     @property
     def is_page(self) -> bool:
@@ -124,8 +137,12 @@ def print_of(rgb: RgbPicture) -> Print:
     scale = min(1.0, SIDE / max(rgb.shape[:2]))
     levels = gray(shrunk(rgb, SIDE))
     likely = _letters(levels)
+    quarters = int(_is_turned(likely))
+    if quarters:
+        left, top, width, height = likely.T
+        likely = np.stack([top, levels.shape[1] - left - width, height, width], axis=1)
     letters, lines = _in_lines(likely, likely)
-    return Print(letters, lines, scale, float(levels.size), likely)
+    return Print(letters, lines, scale, float(levels.size), likely, quarters)
 
 
 def flat_page(rgb: RgbPicture, found: Print) -> FlatPage | None:
@@ -147,7 +164,25 @@ def flat_page(rgb: RgbPicture, found: Print) -> FlatPage | None:
         straight[:, 1] -= np.round(page.sunk(*_feet(straight).T)).astype(np.int64)
         fit = page, points, lines, size
         letters, lines = _in_lines(found.specks, straight)
-    return _laid_flat(rgb, page, found.scale) if page is not None and _is_bent(*fit) else None
+    if page is None or not _is_bent(*fit):
+        return None
+    turned = np.ascontiguousarray(np.rot90(rgb, found.quarters))
+    return _laid_flat(turned, page, found.scale, found.quarters)
+
+
+def _is_turned(letters: NDArray[np.int64]) -> bool:
+    """True if letters (N, 4) mostly have their nearest neighbour above or below."""
+    if len(letters) < LEAST_LETTERS:
+        return False
+    left, top, width, height = letters.T.astype(np.float64)
+    x, y = left + width / 2, top + height / 2
+    some = np.linspace(0, len(letters) - 1, min(SAMPLED, len(letters))).astype(int)
+    across, down = np.abs(x[some, None] - x), np.abs(y[some, None] - y)
+    apart = np.hypot(across, down)
+    apart[np.arange(len(some)), some] = np.inf
+    nearest = np.argmin(apart, axis=1)
+    rows = np.arange(len(some))
+    return float(np.mean(down[rows, nearest] > across[rows, nearest])) >= LEAST_TURNED
 
 
 def _feet(letters: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -248,7 +283,8 @@ def _is_bent(
     return sum(bent) >= LEAST_BENT_CHAINS and share >= LEAST_BENT
 
 
-def _laid_flat(rgb: RgbPicture, page: Baselines, scale: float) -> FlatPage:
+def _laid_flat(rgb: RgbPicture, page: Baselines, scale: float, quarters: int) -> FlatPage:
+    """The page flat; rgb: the picture (H, W, 3), turned by so many quarters already."""
     height, width = rgb.shape[:2]
     across = np.linspace(0, (width - 1) * scale, 65)
     edges = [page.flat(across, np.full(65, y * scale)) for y in (0, height - 1)]
@@ -265,4 +301,4 @@ def _laid_flat(rgb: RgbPicture, page: Baselines, scale: float) -> FlatPage:
         y = stretched(coarse.astype(np.float32), width, end - begin)
         over = np.ascontiguousarray(np.broadcast_to(x, y.shape))
         flat[begin:end] = fetched(rgb, over, y)
-    return FlatPage(flat, page, top, scale)
+    return FlatPage(flat, page, top, scale, height, quarters)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.seeing.pixels import gray, sides_of, straightened
-from assistant.seeing.text import Point, TextLine
+from assistant.seeing.text import UNSURE, Point, TextLine
 from models.pictures import RgbPicture
 
 Crop = NDArray[np.uint8]
@@ -142,16 +142,32 @@ def _matched(text: str, gaps: Sequence[_Gap]) -> list[_Gap | None]:
 def _read_again(
     line: TextLine, crop: Crop, cuts: Sequence[_Gap], recognize: Recognize
 ) -> Iterator[TextLine]:
-    """The parts of a line between its gaps, each read by itself; all of it if one gives nothing."""
+    """The parts of a line between its gaps, each read by itself; all of it if one gives nothing.
+
+    Where the parts say something else than the whole did, their figures are not sure.
+    """
     edges = [0.0, *(gap.at for gap in cuts), 1.0]
     spans = [(round(a * crop.shape[1]), round(b * crop.shape[1])) for a, b in pairwise(edges)]
     read = recognize([np.ascontiguousarray(crop[:, a:b]) for a, b in spans])
     if not all(text.strip() for text, _ in read):
         yield line
         return
+    whole, said = _bare(line.text), [_bare(text) for text, _ in read]
+    most = line.confidence if "".join(said) == whole else min(line.confidence, UNSURE)
+    parts = []
     for (left, right), (text, score) in zip(pairwise(edges), read, strict=True):
-        sure = min(line.confidence, score)
-        yield replace(line, text=text.strip(), box=_part(line.box, left, right), confidence=sure)
+        part = replace(line, text=text.strip(), box=_part(line.box, left, right))
+        if _bare(text) == whole:
+            # Only the edges of its neighbours stood beside it.
+            yield replace(part, confidence=min(line.confidence, score))
+            return
+        parts.append(replace(part, confidence=min(most, score)))
+    yield from parts
+
+
+def _bare(text: str) -> str:
+    """A text without its spaces."""
+    return "".join(text.split())
 
 
 def _cut_out(rgb: RgbPicture, box: tuple[Point, Point, Point, Point], height: int = HEIGHT) -> Crop:

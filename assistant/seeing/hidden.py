@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.seeing.exposure import glare_spot
+from assistant.seeing.exposure import glare_spot, reflections_in
 from assistant.seeing.pixels import shrunk
-from assistant.seeing.text import UNSURE, TextLine
+from assistant.seeing.text import UNSURE, TextLine, TextPart, Unread
 from models.pictures import RgbPicture
 
 WORKING_SIDE = 512
@@ -19,6 +19,12 @@ LEAST_READABLE = 12
 
 REACH = 1.0
 """Heights of a line around it in which a reflection may hide its end."""
+
+SMALL_SIDE = 640
+"""The same for reflections that are too small for the gate."""
+
+MOST_INSIDE = 0.5
+"""Part of a line that may be read in the midst of a burnt spot: under a reflection none is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,6 +61,52 @@ class Reflection:
             else line
             for line in lines
         )
+
+    def holds(self, line: TextLine) -> bool:
+        """True if a line was read in the midst of it: it is bright paper and hides nothing."""
+        xs, ys = (np.array(each) * self.scale for each in zip(*line.box, strict=True))
+        left, right = round(float(xs.min())), round(float(xs.max())) + 1
+        top, bottom = round(float(ys.min())), round(float(ys.max())) + 1
+        under = self.mask[max(top, 0) : bottom, max(left, 0) : right]
+        return bool(under.size) and float(under.mean()) > MOST_INSIDE
+
+
+class Reflections:
+    """What the reflections in a picture hide of its text, told while it is read."""
+
+    def __init__(self, rgb: RgbPicture) -> None:
+        """rgb: the picture (H, W, 3) that is read."""
+        small = shrunk(rgb, SMALL_SIDE)
+        scale = small.shape[1] / rgb.shape[1]
+        spots = reflections_in(small.astype(np.float32))
+        self._spots = [Reflection(spot, scale) for spot in spots]
+        self._touching: set[int] = set()
+
+    def judged(self, part: TextPart) -> TextPart:
+        """A part of the text: lines that a reflection touches are not sure.
+
+        The last part tells the reflections beside text as places that could not be read. A page
+        that is seen in a mirror stays as it is, since its boxes are those of the flipped picture.
+        """
+        if not self._spots or part.mirrored:
+            return part
+        self._spots = [
+            spot for spot in self._spots if not any(map(spot.holds, filter(_is_sure, part.lines)))
+        ]
+        lines = part.lines
+        for spot in self._spots:
+            if any(map(spot.touches, lines)):
+                self._touching.add(id(spot))
+                lines = spot.doubted(lines)
+        unread = part.unread
+        if part.late or (not part.more and not part.remaining):
+            beside = (spot for spot in self._spots if id(spot) in self._touching)
+            unread = (*unread, *(Unread(spot.box) for spot in beside))
+        return dataclasses.replace(part, lines=lines, unread=unread)
+
+
+def _is_sure(line: TextLine) -> bool:
+    return line.is_sure
 
 
 def reflection(rgb: RgbPicture) -> Reflection | None:

@@ -13,6 +13,7 @@ from assistant.errors import OcrError
 from assistant.seeing.evening import evened
 from assistant.seeing.flattening import flat_page, print_of
 from assistant.seeing.gaps import read_apart
+from assistant.seeing.hidden import Reflections
 from assistant.seeing.ocr_files import checked_models
 from assistant.seeing.page_boxes import (
     Box,
@@ -28,10 +29,13 @@ from assistant.seeing.page_boxes import (
 )
 from assistant.seeing.pieces import PieceReader, Reading
 from assistant.seeing.second_look import SecondLook
+from assistant.seeing.tesseract_lines import OpenScriptReader, ScriptReader, read_foreign
 from assistant.seeing.text import TextLine, TextPart, Unread, never
 from assistant.seeing.wording import plain_width
 from models.pictures import RgbPicture
 from models.system_errors import MORE_MEMORY, is_out_of_memory
+
+log = logging.getLogger(__name__)
 
 LONGEST_SIDE = 960
 """Detection at this size halves the time and finds the same text."""
@@ -60,12 +64,21 @@ LEAST_SECOND_S, MOST_SECOND_S = 8.0, 12.0
 class RapidOcrReader:
     """The PP-OCR models inside the rapidocr wheel, loaded at first use or by `load`."""
 
-    def __init__(self, *, threads: int = 2, second_look_s: float = LEAST_SECOND_S) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int = 2,
+        second_look_s: float = LEAST_SECOND_S,
+        open_other: OpenScriptReader = lambda: None,
+    ) -> None:
         """Set how many threads recognition may use; it shares the processor with the model.
 
         second_look_s: seconds that a second look may take at least; it may take as long as the
-        first look did.
+                       first look did.
+        open_other:    opens what reads scripts that these models cannot; None where there is none.
         """
+        self._open_other = open_other
+        self._other: ScriptReader | None = None
         self._second_look_s = second_look_s
         self._threads = threads
         self._engine: Any = None
@@ -82,6 +95,7 @@ class RapidOcrReader:
             if self._engine is None:
                 engine = self._start()
                 self._second_look = SecondLook(engine, PieceReader(engine))
+                self._other = self._opened_other()
                 self._engine = engine
 
     def read(self, rgb: RgbPicture) -> tuple[TextLine, ...]:
@@ -110,10 +124,11 @@ class RapidOcrReader:
             lit = evened(rgb) if found.is_page else rgb
             page = flat_page(lit, found)
             seen = lit if page is None else page.rgb
+            lights = Reflections(rgb)
             for part in self._read_parts(seen, began + limit_s, cancelled):
                 lines = tuple(read_apart(seen, part.lines, self._read_crops))
                 part = replace(part, lines=lines)
-                yield part if page is None else page.part(part)
+                yield lights.judged(part if page is None else page.part(part))
         except Exception as error:  # it raises its own and onnxruntime's bare exceptions
             if is_out_of_memory(error):
                 raise OcrError("there is not enough memory to read text", MORE_MEMORY) from error
@@ -163,6 +178,9 @@ class RapidOcrReader:
         took = time.monotonic() - began
         second = time.monotonic() + max(min(took, MOST_SECOND_S), self._second_look_s)
         added, unread = self._second_look.look(upright, known, min(until, second), cancelled)
+        if self._other is not None and unread and not cancelled():
+            more_read, unread = read_foreign(self._other, pieces, upright, unread)
+            added += more_read
         yield TextPart(
             _lines(added, quarters, width, height),
             0,
@@ -222,6 +240,14 @@ class RapidOcrReader:
         bgr = [np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops]
         found = PieceReader(self._engine).recognize(bgr)
         return [(plain_width(text), score) for text, score in found]
+
+    def _opened_other(self) -> ScriptReader | None:
+        try:
+            return self._open_other()
+        except OcrError as error:
+            # The doctor tells of it; without it, scripts are named and not read.
+            log.info("no second reader: %s", error)
+            return None
 
     def _start(self) -> Any:
         # The package configures a coloured console handler at import and at start.

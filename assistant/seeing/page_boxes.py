@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.seeing.layout import order_of
+from assistant.seeing.pixels import area, shared_area
 from assistant.seeing.text import Point, TextLine
 
 Box = NDArray[np.float64]
@@ -77,11 +78,17 @@ def tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
 
 def joined(whole: Sequence[Box], found: Sequence[Box]) -> list[Box]:
     """Boxes of all tiles and of the whole page, each text once: of two, the longer one."""
-    kept: list[Box] = []
-    for box in sorted((*whole, *found), key=lambda each: -_width(each) * _height(each)):
-        if not any(_covers(other, box) for other in kept):
-            kept.append(box)
-    return kept
+    boxes = sorted((*whole, *found), key=lambda each: -_width(each) * _height(each))
+    if not boxes:
+        return []
+    corners = np.array(boxes)
+    lows, highs = corners.min(axis=1), corners.max(axis=1)
+    kept = np.zeros(len(boxes), bool)
+    for number, box in enumerate(boxes):
+        shared = np.minimum(highs, highs[number]) - np.maximum(lows, lows[number])
+        near = np.flatnonzero(kept & (shared > 0).all(axis=1))
+        kept[number] = not any(_covers(boxes[other], box) for other in near)
+    return [box for box, is_kept in zip(boxes, kept, strict=True) if is_kept]
 
 
 def in_reading_order(boxes: Sequence[Box]) -> list[list[int]]:
@@ -124,12 +131,12 @@ def _starts(length: int) -> list[int]:
 
 
 def _covers(larger: Box, box: Box) -> bool:
-    """True if more than half of a box lies within another one, by upright rectangles."""
-    left, top = np.maximum(larger.min(axis=0), box.min(axis=0))
-    right, bottom = np.minimum(larger.max(axis=0), box.max(axis=0))
-    inside = max(0.0, right - left) * max(0.0, bottom - top)
-    size = np.ptp(box, axis=0)
-    return bool(inside > 0.5 * max(float(size[0] * size[1]), 1.0))
+    """True if more than half of a box lies within another one.
+
+    The boxes themselves count: the upright rectangle around a long line that leans holds words of
+    the rows over and under it.
+    """
+    return shared_area(larger, box) > 0.5 * max(area(box), 1.0)
 
 
 def _width(box: Box) -> float:

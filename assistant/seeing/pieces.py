@@ -9,7 +9,7 @@ import numpy as np
 
 from assistant.seeing.ink import Ink, closed, ink_of
 from assistant.seeing.page_boxes import Box
-from assistant.seeing.scripts import is_foreign, is_mixed, script_name
+from assistant.seeing.scripts import is_chinese, is_foreign, is_mixed, script_name
 from assistant.seeing.text import LEAST_SURE, UNSURE
 from assistant.seeing.wording import plain_width
 
@@ -34,6 +34,9 @@ GAPS = (0.04, 0.07, 0.1, 0.14)
 
 LEAST_VOTES, SURE_VOTE, MOST_RIVAL = 3, 0.9, 0.5
 """So many readings of one place must agree, so surely, against so much of their weight."""
+
+LEAST_SEEN = 2
+"""So many readings must have the marks between letters that are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +116,12 @@ class PieceReader:
 
         given: readings that count, too. The confidence is low where they differ.
         """
-        views = [closed(crop, gap, dark=ink.dark) for gap in GAPS]
-        return vote([*given, *self.recognize(views)])
+        readings = list(given)
+        for gaps in (GAPS[1::2], GAPS[::2]):
+            readings += self.recognize([closed(crop, gap, dark=ink.dark) for gap in gaps])
+            if not any(text.strip() and score >= LEAST_CONFIDENCE for text, score in readings):
+                break  # no gap makes letters of a texture
+        return vote(readings)
 
     def _judged(self, box: Box, crop: Any, text: str, score: float) -> Reading:
         tall = _is_tall(box)
@@ -127,7 +134,7 @@ class PieceReader:
         if is_foreign(text, ink):
             name = script_name(text, ink, crop.shape[1] / max(crop.shape[0], 1))
             return Reading(box, "", 0.0, True, name, letters_of(ink))
-        broken = is_broken(text, ink)
+        broken = is_broken(text, ink) and not (score >= MIXED and is_chinese(text))
         if broken:
             text, score = self.voted(crop, ink, [(text, score)])
         text = plain_width(text)
@@ -202,7 +209,10 @@ def vote(readings: Sequence[tuple[str, float]]) -> tuple[str, float]:
     # Of several such the first, with the least of its gaps closed.
     text = max(best, key=lambda each: len(_between(each[0])))[0]
     marks = {_between(each) for each, _ in best if len(_between(each)) == len(_between(text))}
+    # A mark that a single look has seen may be a gap of the ground.
+    seen = sum(_between(each) in marks for each, _ in best)
     is_sure = sure and rival <= MOST_RIVAL * weights[ranked[0]] and len(marks) == 1
+    is_sure = is_sure and seen >= LEAST_SEEN
     return _without_ends(text), mean if is_sure else min(mean, UNSURE)
 
 

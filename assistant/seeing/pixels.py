@@ -3,6 +3,7 @@
 All pictures are (H, W, 3) RGB unless said otherwise.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -45,11 +46,11 @@ def slopes(pixels: Floats) -> Floats:
     return np.asarray(steepness if steepness.ndim == 2 else steepness.max(axis=-1), np.float32)
 
 
-def regions(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """The connected regions of a mask (H, W), the largest first."""
+def regions(mask: NDArray[np.bool_], most: int | None = None) -> list[NDArray[np.bool_]]:
+    """The connected regions of a mask (H, W), the largest first; at most so many."""
     count, labels, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     order = sorted(range(1, count), key=lambda index: -int(facts[index, cv2.CC_STAT_AREA]))
-    return [labels == index for index in order]
+    return [labels == index for index in order[:most]]
 
 
 def opened(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
@@ -233,3 +234,11 @@ def shared_area(one: Corners, other: Corners) -> float:
 def area(place: Corners) -> float:
     """Of a convex place, corners (n, 2), in square pixels."""
     return float(cv2.contourArea(cv2.convexHull(np.asarray(place, np.float32))))
+
+
+def covered(shape: tuple[int, ...], places: Sequence[Corners]) -> NDArray[np.uint8]:
+    """1 where a picture of a shape (H, W) lies in one of some convex places, (4, 2) each."""
+    mask = np.zeros(shape[:2], np.uint8)
+    for place in places:
+        cv2.fillConvexPoly(mask, np.round(place).astype(np.int32), 1)
+    return mask

@@ -71,6 +71,13 @@ def is_mixed(text: str) -> bool:
     return bool(kinds & {"CJK", "HIRAGANA", "KATAKANA"}) and bool(kinds & {"LATIN", "DIGIT"})
 
 
+def is_chinese(text: str) -> bool:
+    """True if most characters of a text are Chinese or Japanese: each lies in many pieces."""
+    letters = [unicodedata.name(each, "").split(" ")[0] for each in text if each.isalnum()]
+    chinese = sum(name in ("CJK", "HIRAGANA", "KATAKANA") for name in letters)
+    return 2 * chinese > len(letters)
+
+
 def looks_cyrillic(text: str) -> bool:
     """True for words in capitals that stand on Russian signs and on no others."""
     found = text.split()

@@ -9,23 +9,34 @@ on is added; what they disagree on is a guess; where none says anything, text is
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from assistant.seeing.ink import ink_of
+from assistant.seeing.leftovers import leftovers
 from assistant.seeing.page_boxes import Box
-from assistant.seeing.pieces import PieceReader, Reading, letters_of
+from assistant.seeing.pieces import (
+    LEAST_CONFIDENCE,
+    PieceReader,
+    Reading,
+    is_broken,
+    letters_of,
+)
 from assistant.seeing.pixels import area, gaps_closed, scaled, shared_area
-from assistant.seeing.scripts import is_foreign, script_name
+from assistant.seeing.scripts import is_chinese, is_foreign, script_name
 from assistant.seeing.text import LEAST_SURE
+from assistant.seeing.wording import plain_width
 
 COPY = 480
 """Pixels of the longer side of the small copies; looking at one takes a tenth of a second."""
 
-VIEWS: tuple[tuple[str, int], ...] = (("plain", 0), ("dark", 5), ("light", 5), ("dark", 9))
+VIEWS: tuple[tuple[str, int], ...] = (("dark", 5), ("light", 5), ("plain", 0), ("dark", 9))
 """Copies that are looked at: with the gaps of dark or light ink closed, in pixels."""
+
+FIRST_VIEWS = 2
+"""Of a picture in which neither these nor the first look show anything the others do not, either."""
 
 LEAST_FOUND = 0.6
 """How sure the detector is, 0 to 1, of a place that is called text though nothing can be read."""
@@ -45,6 +56,9 @@ read little is left, so that what is added must be surer."""
 
 STROKES, SEEN_OFTEN = frozenset("1lIi|!"), 3
 """Bars of a fence are read as these; a display's are found in as many copies."""
+
+JUDGED = 5
+"""The longest lines tell whether ink is darker than its ground."""
 
 MOST_CANDIDATES = 24
 COVERED = 0.35
@@ -91,7 +105,7 @@ class SecondLook:
         weak = [each for each in known if each.text and each.is_weak]
         blank = [each for each in known if not each.text]
         settled = [each.box for each in known if each.foreign or (each.text and not each.is_weak)]
-        seen = self._seen(bgr, until, cancelled)
+        seen = self._seen(bgr, bool(known), until, cancelled)
         added: list[Reading] = []
         unread: list[Reading] = []
         for place in [*seen, *(Seen(each.box, 1.0, 2) for each in blank if not each.foreign)]:
@@ -105,8 +119,16 @@ class SecondLook:
             reading = self._reading(bgr, place)
             if reading.text and _is_worth_adding(place, reading, len(settled)):
                 added.append(reading)
-            elif not reading.text and _is_text(place, reading, bgr.shape[0]):
-                unread.append(reading)
+            elif _is_text(place, reading, bgr.shape[0]):
+                unread.append(replace(reading, text=""))
+        if not cancelled() and time.monotonic() <= until:
+            more, hard = self._left_over(bgr, [*known, *added], unread)
+            added += more
+            unread += hard
+        # What nobody had the time for was not read, either.
+        unread += [each for each in blank if not each.foreign and each.letters >= LEAST_LETTERS
+                   and not any(_overlap(each.box, o.box) > COVERED for o in (*added, *unread))
+                   and time.monotonic() > until]  # fmt: skip
         alone = [
             each for each in weak if not any(_overlap(each.box, o.box) > COVERED for o in added)
         ]
@@ -118,10 +140,43 @@ class SecondLook:
         ]
         return [*added, *(each for each in alone if any(map(str.isalnum, each.text)))], left
 
-    def _seen(self, bgr: Any, until: float, cancelled: Callable[[], bool]) -> list[Seen]:
+    def _left_over(
+        self, bgr: Any, known: Sequence[Reading], unread: Sequence[Reading]
+    ) -> tuple[list[Reading], list[Reading]]:
+        """Letters beside what was read: those that are read surely now, and those that are not."""
+        read = [each for each in known if each.text]
+        if not read:
+            return [], []
+        longest = sorted(read, key=lambda each: -len(each.text))[:JUDGED]
+        inks = [ink_of(crop) for crop in self._pieces.crops(bgr, [each.box for each in longest])]
+        dark = 2 * sum(ink.dark for ink in inks) >= len(inks)
+        boxes = leftovers(bgr, [each.box for each in (*read, *unread)], dark=dark)
+        crops = self._pieces.crops(bgr, boxes)
+        added, hard = list[Reading](), list[Reading]()
+        for box, crop, (text, score) in zip(
+            boxes, crops, self._pieces.recognize(crops), strict=True
+        ):
+            taken = [each.box for each in (*known, *unread, *added, *hard)]
+            if any(_overlap(box, each) > COVERED for each in taken):
+                continue
+            ink = ink_of(crop)
+            if is_broken(text, ink) and not is_chinese(text):
+                text, score = self._pieces.voted(crop, ink, [(text, score)])
+            if score >= QUITE_SURE and sum(map(str.isalnum, text)) >= 2:
+                added.append(Reading(box, plain_width(text).strip(), score, letters=ink.letters))
+            elif letters_of(ink) >= LEAST_LETTERS and score >= LEAST_CONFIDENCE:
+                hard.append(Reading(box, "", score, letters=ink.letters))
+        return added, hard
+
+    def _seen(
+        self, bgr: Any, known: bool, until: float, cancelled: Callable[[], bool]
+    ) -> list[Seen]:
+        """Places in the copies; known: whether the first look found any."""
         found: list[Seen] = []
-        for view in _views(bgr):
+        for number, view in enumerate(_views(bgr)):
             if cancelled() or time.monotonic() > until:
+                break
+            if number >= FIRST_VIEWS and not (found or known):
                 break
             for box, sureness in self._detected(view, bgr.shape[:2]):
                 same = next(

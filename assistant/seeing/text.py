@@ -66,6 +66,13 @@ class Unread:
     script: str = ""
     foreign: bool = False
 
+    def lies_in(self, other: "Unread") -> bool:
+        """True if more than half of it lies in another place."""
+        left, top = max(self.box[0], other.box[0]), max(self.box[1], other.box[1])
+        right, bottom = min(self.box[2], other.box[2]), min(self.box[3], other.box[3])
+        own = (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
+        return max(right - left, 0.0) * max(bottom - top, 0.0) > own / 2
+
 
 @dataclass(frozen=True, slots=True)
 class TextPart:

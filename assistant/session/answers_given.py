@@ -46,6 +46,7 @@ class Answers:
         self.seen: Frame | None = None
         """The frame of the last answers."""
         self._given: list[Given] = []
+        self._told: Callable[[], None] | None = None
         self._parts = False
         self._so_far = ""
 
@@ -58,7 +59,7 @@ class Answers:
     def begin(self, question: str) -> None:
         """Another question: what was answered to the last one is over."""
         self.question = question
-        self._given, self._parts = [], False
+        self._given, self._parts, self._told = [], False, None
         self._voice, self._language, self._so_far = None, None, ""
 
     @property
@@ -69,6 +70,14 @@ class Answers:
     def use_voice(self, voice: str) -> None:
         """Read what is quoted in one language, or each text in its own, until the next question."""
         self._voice = voice
+
+    def tell(self, say: Callable[[], None]) -> None:
+        """Say what is no answer about the picture, such as the next line; `repeat` says it again.
+
+        What was answered before is still what the next question may lean on.
+        """
+        self._told = say
+        say()
 
     def quoted(self, text: str) -> tuple[Said, ...]:
         """The parts of a text that is all printed, on the page of the last answers."""
@@ -81,6 +90,7 @@ class Answers:
     def start_over(self) -> None:
         """What was said about frames that were no good is over."""
         self._given.clear()
+        self._told = None
 
     def leave_picture(self) -> None:
         """Another picture is looked at: nothing of the one before answers or follows any more."""
@@ -115,6 +125,7 @@ class Answers:
 
         and_then: a sentence of the session's own that belongs to it.
         """
+        self._told = None
         text = f"{router.say(answer, detail)} {and_then}".rstrip()
         said = (*router.told(answer, detail), Said(f" {and_then}"))
         self._given.append(Given(answer, text, said))
@@ -131,7 +142,10 @@ class Answers:
             self._say_given(self._given[-1])
 
     def repeat(self) -> None:
-        """Show and say the last answers again."""
+        """Show and say again what was said last: the answers, or what was told since."""
+        if self._told is not None:
+            self._told()
+            return
         if not self._given:
             self._port.fail(phrases.NOTHING_TO_REPEAT)
         for each in self._given:

@@ -32,6 +32,14 @@ _ASKED_BY_NAME = re.compile(
     r"|what does (?P<whose>my |the )(?P<said>.+) say"
 )
 
+_PLACES = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+)  # fmt: skip
+_WHICH = re.compile(
+    rf"(?P<place>{'|'.join(_PLACES)}|last)(?: (?:one|thing|note))?|(?:that|this)(?: one)?|it"
+)
+"""One of what was listed, by its place."""
+
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -78,6 +86,8 @@ class Notes:
         self._memory: Notebook | None = None
         self._missing = phrases.MEMORY_OPENS
         self._tried = threading.Event()
+        self._last: list[Kept] = []
+        """What was listed last, in that order: "the second one" is one of it."""
 
     def use(self, memory: Notebook) -> None:
         """The memory is open; called by any thread."""
@@ -112,13 +122,13 @@ class Notes:
             memory.remember(argument or UNNAMED, text, frame)
             return f"I remember this as {argument}." if argument else "I remember this."
         if action is Action.SAVED:
-            return _listed(memory.everything(), "I have saved nothing.")
+            return self._listed(memory.everything(), "I have saved nothing.")
         if action is Action.WHERE and SHOWN.fullmatch(argument.strip().lower()):
             if look is None:
                 raise UsageError(phrases.NO_PICTURE_TO_COMPARE)
-            return _listed(memory.seen_before(look()), NOTHING_LIKE_IT)
+            return self._listed(memory.seen_before(look()), NOTHING_LIKE_IT)
         if action is Action.WHERE:
-            return _listed(memory.search(argument), f"I find no {argument} in what I saved.")
+            return self._listed(memory.search(argument), f"I find no {argument} in what I saved.")
         if action is Action.RECALL:
             found = memory.named(argument)
             return _read(found[0]) if found else f"I saved nothing under the name {argument}."
@@ -134,12 +144,16 @@ class Notes:
         found = self._memory.named(asked.thing)
         if asked.is_search and search:
             nothing = f"I find no {asked.thing} in what I saved."
-            return _listed(self._memory.search(asked.thing), nothing)
+            return self._listed(self._memory.search(asked.thing), nothing)
         if not found or asked.is_search:
             return ""
         if asked.way == "read":
             return _read(found[0])
-        return f"{_listed(found, '')}\nSay: read my {found[0].name}."
+        return f"{self._listed(found, '')}\nSay: read my {found[0].name}."
+
+    def _listed(self, found: list[Kept], nothing: str) -> str:
+        self._last = found
+        return _listed(found, nothing)
 
     def _opened(self) -> Notebook:
         # Switched on just now, it is opened in a thread of its own.
@@ -150,12 +164,15 @@ class Notes:
 
     def _deletion(self, memory: Notebook, argument: str) -> Deletion:
         wanted = re.sub(r"^(?:number|my|the) ", "", argument.lower()).strip()
-        if wanted in ("all", "everything"):
+        if wanted in ("all", "everything", "all of it", "all of them"):
             return Deletion(
                 "Delete everything that I remember? It cannot be undone. Say yes or no.",
                 "Everything I remembered is deleted.",
                 memory.forget_all,
             )
+        which = _WHICH.fullmatch(wanted)
+        if which is not None:
+            return _asked_before(self._one_of_the_last(memory, which["place"]), memory)
         number = _NUMBERS.index(wanted) if wanted in _NUMBERS else None
         if number is None and wanted.isdecimal():
             number = int(wanted)
@@ -172,12 +189,36 @@ class Notes:
                 raise UsageError(
                     f"nothing is saved under the number {number}", "say /saved to hear the numbers"
                 )
-        kept = found[0]
-        return Deletion(
-            f"Delete number {kept.number}, {_name_and_day(kept)}? Say yes or no.",
-            f"Number {kept.number} is deleted.",
-            lambda: memory.forget(kept.number),
-        )
+        return _asked_before(found[0], memory)
+
+    def _one_of_the_last(self, memory: Notebook, place: str | None) -> Kept:
+        """One of what was listed last, else of all that is saved.
+
+        place: such as "second", or None for the only one.
+
+        Raises:
+            UsageError: it is not known which one.
+        """
+        still = {each.number: each for each in memory.everything()}
+        listed = [each for each in self._last if each.number in still] or list(still.values())
+        if place is None:
+            at = 0 if len(listed) == 1 else len(listed)
+        else:
+            at = len(listed) - 1 if place == "last" else _PLACES.index(place)
+        if not 0 <= at < len(listed):
+            raise UsageError(
+                "I do not know which one you mean",
+                "give its number; say /saved to hear the numbers",
+            )
+        return listed[at]
+
+
+def _asked_before(kept: Kept, memory: Notebook) -> Deletion:
+    return Deletion(
+        f"Delete number {kept.number}, {_name_and_day(kept)}? Say yes or no.",
+        f"Number {kept.number} is deleted.",
+        lambda: memory.forget(kept.number),
+    )
 
 
 def _name_and_day(kept: Kept) -> str:

@@ -10,6 +10,7 @@ taking them out, in a thread that sends no orders. Its parts are joined here and
 only where their constructors say so; all that they say goes through one `Port`.
 """
 
+import datetime
 import logging
 import queue
 import threading
@@ -21,6 +22,7 @@ from assistant.errors import AssistantError
 from assistant.frames import FrameSource
 from assistant.hearing.listener import Heard, HeardKind, Listener
 from assistant.session import phrases
+from assistant.session.asked_of_me import told_of_me
 from assistant.session.ear import Ear
 from assistant.session.events import (
     CameraBack,
@@ -53,6 +55,8 @@ _KEEP_OPEN = frozenset(
 )  # fmt: skip
 """Orders after which a question of ours is still to be answered; any other order is a no."""
 
+VOICE_STEPS = frozenset({Action.SLOWER, Action.FASTER, Action.QUIETER, Action.LOUDER})
+
 
 class Session:
     """Takes orders from any thread, emits events; `start` starts its two threads."""
@@ -68,12 +72,15 @@ class Session:
         memory: Notebook | None = None,
         save: Callable[[Settings, str], None] = lambda settings, name: None,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime.datetime] = datetime.datetime.now,
     ) -> None:
         """Join the parts; each device may be missing, and may come later with `attach`.
 
         save:  keeps one changed setting; raises SettingsError.
         clock: seconds, for what is said while the user waits.
+        now:   the day and the time of this machine, which it can be asked for.
         """
+        self._now = now
         self._inbox: queue.Queue[Callable[[], None]] = queue.Queue(MOST_MESSAGES)
         self._voice, self._ear, self._eyes, self._notes = Voice(), Ear(), Eyes(), Notes()
         self._port = Reporting(self._voice)
@@ -276,6 +283,11 @@ class Session:
         if phrases.is_thanks(text):
             self._port.say(phrases.WELCOME)
             return
+        told = told_of_me(text, self._now())
+        if told:
+            self._give_up()
+            self._tasks.tell(told)
+            return
         self._answer(text, was_heard=was_heard)
 
     def _answer(self, text: str, *, was_heard: bool) -> None:
@@ -345,6 +357,11 @@ class Session:
             self._resume()
         elif action is Action.HELP:
             self._help(with_examples=argument == EXAMPLES)
+        elif action in VOICE_STEPS and argument:
+            # "Say that slower": the voice changes, then the same is said in it.
+            self._give_up()
+            self._settings.follow(action, "")
+            self._tasks.follow(Action.REPEAT, "")
         elif self._settings.follow(action, argument):
             return
         elif self._tasks.is_opening and action is not Action.OPEN:

@@ -199,6 +199,11 @@ class Tasks:
         elif action in Notes.ACTIONS:
             self._remembering.follow(action, argument)
 
+    def tell(self, text: str) -> None:
+        """Say something that needs no picture, and keep it for `repeat`."""
+        self._remembering.leave()
+        self._answers.tell(lambda: self._port.say(text))
+
     def help(self) -> None:
         """Say ten things to ask, of the picture in view where one is known."""
         frame = self._eyes.picture or self._answers.seen
@@ -269,9 +274,13 @@ class Tasks:
                 self._port.emit(ReadingMoved(text, position))
                 self._port.say_answer(text, self._answers.quoted(text))
 
-            self._jobs.post(ticket, moved)
+            self._jobs.post(ticket, lambda: self._moved(moved))
 
         self._answering.begin(work, brief=True)
+
+    def _moved(self, say: Callable[[], None]) -> None:
+        self._remembering.leave()
+        self._answers.tell(say)
 
     def _watch(self) -> None:
         if not self._eyes.are_live:

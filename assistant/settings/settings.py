@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from assistant.errors import SettingsError
+from assistant.inference.server_address import ADDRESS_WORDS, is_server_address
 from models.plain_text import escaped
 
 SLOWEST_WPM, FASTEST_WPM = 80, 600
@@ -59,7 +60,13 @@ class Settings:
                    "en", whose voice reads all.
     speech_headphones: True if the microphone does not hear the loudspeaker, so that a spoken
                    "stop" can be listened for while Sightline speaks.
+    hearing_recognizer, hearing_language: as in `assistant.hearing.speech_models`; "" for the
+                   language of the speech model that was pulled last.
     verbosity:     0 short, 1 usual, 2 with all details.
+    server_answers: what a model server is asked about: "both", "pictures" or "texts".
+    server_elsewhere: True if it may be on another computer.
+    tesseract_packs: what Tesseract reads of other scripts: "all" that is installed, "none", or
+                   names of its packs, such as "rus heb".
     keys:          action to key, Textual's names; "" for an action that has none.
     """
 
@@ -74,7 +81,14 @@ class Settings:
     camera_mirrored: bool = False
     model_folder: str = ""
     text_model_folder: str = ""
+    server_address: str = ""
+    server_model: str = ""
+    server_answers: str = "both"
+    server_elsewhere: bool = False
     vosk_folder: str = ""
+    tesseract_packs: str = "all"
+    hearing_recognizer: str = "auto"
+    hearing_language: str = ""
     history_enabled: bool = False
     interface: str = "auto"
     keys: Mapping[str, str] = field(default_factory=lambda: DEFAULT_KEYS)
@@ -124,6 +138,14 @@ def _is_text(value: object) -> bool:
 
 def _is_voice(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"own|[a-z]{2}", value) is not None
+
+
+def _is_packs(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r" *\w+(?:[ ,+]+\w+)* *", value) is not None
+
+
+def _is_language(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"(?:[a-z]{2})?", value) is not None
 
 
 def _is_switch(value: object) -> bool:
@@ -194,10 +216,59 @@ KEYS: Mapping[str, Key] = MappingProxyType(
             ),
             _key("text_model.folder", "Model for summaries; empty: none.", TEXT, _is_text),
             _key(
-                "vosk.folder",
-                "Vosk model for speech; empty: PocketSphinx.",
+                "server.address",
+                "A model server that answers instead, on this computer; empty: none.",
+                f"empty, or {ADDRESS_WORDS}",
+                is_server_address,
+                at_start=True,
+            ),
+            _key(
+                "server.model",
+                "Which of the server's models; empty: the only one.",
                 TEXT,
                 _is_text,
+                at_start=True,
+            ),
+            _key(
+                "server.answers",
+                "What the server is asked about.",
+                '"both", "pictures" or "texts"',
+                _one_of("both", "pictures", "texts"),
+                at_start=True,
+            ),
+            _key(
+                "server.elsewhere",
+                "true: the server may be another computer, and gets your pictures and texts.",
+                SWITCH,
+                _is_switch,
+                at_start=True,
+            ),
+            _key(
+                "vosk.folder",
+                "Folder of a Vosk or Whisper model for speech; empty: one that was pulled.",
+                TEXT,
+                _is_text,
+                at_start=True,
+            ),
+            _key(
+                "tesseract.packs",
+                'Other scripts by Tesseract, where it is installed: "all", "none", or "rus heb".',
+                '"all", "none", or names of packs in quotes, such as "rus heb"',
+                _is_packs,
+                at_start=True,
+            ),
+            _key(
+                "hearing.recognizer",
+                'What hears you; "auto": Vosk or Whisper where pulled, else PocketSphinx.',
+                '"auto", "vosk", "whisper" or "pocketsphinx"',
+                _one_of("auto", "vosk", "whisper", "pocketsphinx"),
+                at_start=True,
+            ),
+            _key(
+                "hearing.language",
+                'Language that you speak, such as "en"; empty: of the speech model pulled last.',
+                'a language in two letters, such as "en", or ""',
+                _is_language,
                 at_start=True,
             ),
             _key("history.enabled", "true to let Sightline remember things.", SWITCH, _is_switch),

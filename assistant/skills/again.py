@@ -3,7 +3,7 @@
 import re
 
 from assistant.answers import Answer, Detail, Found
-from assistant.skills.quoting import listed
+from assistant.skills.quoting import lacks_a_cause, listed
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
@@ -45,7 +45,7 @@ class Again:
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """Figures one by one."""
-        if not answer.found and not answer.notes:
+        if lacks_a_cause(answer):
             return "I can't tell: I have not told you anything yet. Ask a question first."
         if not any(_is_figures(each.value) for each in answer.found):
             return listed(answer)

@@ -1,40 +1,31 @@
 """From a picture and a question to answers: quality gate, skill, then a model."""
 
 import dataclasses
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
-from assistant.answers import Answer, Basis, Cancelled, Found, Note, NoteKind, Piece
+from assistant.answers import Answer, Basis, Cancelled, NoteKind, Piece
 from assistant.errors import UsageError
 from assistant.frames import Sheet
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
-from assistant.inference.pocket import measured_accuracy, own_wording, refusal
-from assistant.inference.vision_model import Token, VisionLanguageModel, declines
-from assistant.seeing.framing import cut_off
 from assistant.seeing.layout import page_text, reading_order
-from assistant.seeing.quality import Cause, light_hint
-from assistant.seeing.text import TextLine, TextReader, never
-from assistant.skills import quote
+from assistant.seeing.text import TextReader, never
+from assistant.skills.caveats import careful, no_text, spoilt, with_edge
 from assistant.skills.evidence import weighed
-from assistant.skills.grounding import (
-    LEAST_ACCURACY,
-    digits_are_read,
-    ground_model,
-    words_are_read,
-)
+from assistant.skills.from_models import VisionAnswers, told_by_text_model
 from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
 from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
-from assistant.skills.subject import foreign, is_in_doubt
-from assistant.skills.unread import nothing_read, with_unread
+from assistant.skills.unread import with_unread
 from assistant.skills.way_on import with_way_on
+from assistant.skills.whole_question import about_the_subject
 from assistant.stopwatch import Stopwatch
 from assistant.text import languages
 from assistant.text.closeness import EmbedOpener
-from assistant.text.sentences import SentenceBuffer
 from models.pictures import RgbPicture
+
+__all__ = ["Answerer", "careful"]
 
 
 class Answerer:
@@ -57,11 +48,10 @@ class Answerer:
         """
         self._reader = reader
         self._open_embed = open_embed
-        self._open_model = open_model
         self._open_text_model = open_text_model
         self._mirrored = mirrored
         self._stopwatch = stopwatch
-        self._opened: VisionLanguageModel | None = None
+        self._vision = VisionAnswers(open_model, stopwatch)
 
     def answer(self, rgb: RgbPicture, question: str) -> Answer:
         """Answer a question about a picture (H, W, 3).
@@ -134,8 +124,8 @@ class Answerer:
         closeness = scene.closeness(page)
         if closeness is not None:
             closeness.learn(page.statements)
-        if self._opened is not None and not cancelled():
-            scene.look(self._opened)
+        if self._vision.opened is not None and not cancelled():
+            scene.look(self._vision.opened)
 
     def problem(self, scene: Scene, asked: Asked) -> Answer | None:
         """Why a picture tells nothing about a question; None if it does.
@@ -194,9 +184,9 @@ class Answerer:
 
     def _looked(self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
         if skill.traits.model is ModelUse.ALWAYS:
-            yield from self._from_looking(skill, asked, scene, two_speed)
+            yield from self._vision.from_looking(skill, asked, scene, two_speed)
         elif skill.traits.model is ModelUse.WHERE_GENERAL:
-            yield from self._from_pixels(skill, asked, scene, two_speed)
+            yield from self._vision.from_pixels(skill, asked, scene, two_speed)
         else:
             yield from self._from_text(skill, asked, scene)
 
@@ -205,8 +195,10 @@ class Answerer:
             lines = scene.lines(asked.cancelled)
             model = self._open_text_model() if lines and not asked.cancelled() else None
             if model is not None:
-                pieces = model.answer(_page(lines), asked.question, asked.cancelled)
-                yield from _told_by_text_model(skill, pieces, lines, model.name)
+                pieces = model.answer(
+                    page_text(reading_order(lines)), asked.for_model, asked.cancelled
+                )
+                yield from told_by_text_model(skill, pieces, lines, model.name)
                 return
         answer = skill.find(asked, scene)
         if asked.cancelled():
@@ -215,291 +207,18 @@ class Answerer:
             yield self._without_text(skill, asked, scene)
             return
         if skill.traits.text:
-            answer = _about_the_subject(answer, asked, scene)
+            answer = about_the_subject(answer, asked, scene)
         if answer.basis is Basis.UNKNOWN and skill.traits.model is ModelUse.WHERE_UNKNOWN:
-            answer = self._if_it_can(asked, scene) or answer
+            answer = self._vision.if_it_can(asked, scene) or answer
         if skill.traits.text:
-            answer = with_unread(_with_edge(answer, scene), scene)
+            answer = with_unread(with_edge(answer, scene), scene)
         yield answer
 
     def _without_text(self, skill: Skill, asked: Asked, scene: Scene) -> Answer:
         if skill.traits.model is not ModelUse.WITHOUT_TEXT:
             return no_text(skill.name, scene)
         # What only a model reads is never more than a guess.
-        answer = self._asked_at_once(asked, scene)
+        answer = self._vision.at_once(asked, scene)
         if answer.basis is not Basis.UNKNOWN:
             return answer
         return no_text(skill.name, scene, answer.model)
-
-    def _from_pixels(
-        self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool
-    ) -> Iterator[Piece]:
-        """What the pixels tell, and what a general model adds; a small one knows no better."""
-        found = skill.find(asked, scene)
-        if found is not None:
-            model = self._open_model()
-            if isinstance(model, str) or model.skills is not None:
-                yield found
-                return
-        yield from self._from_looking(skill, asked, scene, two_speed)
-
-    def _from_looking(
-        self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool
-    ) -> Iterator[Piece]:
-        known: list[str] = []
-        for look in (skill.traits.quick or (skill.find,)) if two_speed else ():
-            answer = look(asked, scene)
-            if asked.cancelled():
-                return
-            if answer is not None:
-                known += answer.values
-                yield answer
-        if asked.cancelled():
-            return
-        if skill.traits.counts and self._has_few_skills():
-            # "How many drops" over a label is asked of the label.
-            told = quote.SKILL.find(asked, scene) if scene.cause is None else None
-            if told is not None and quote.tells_a_number(told, scene.page(asked.cancelled)):
-                yield told
-                return
-        quoted = self._quoted_instead(skill, asked, scene)
-        if quoted is not None:
-            yield quoted
-            return
-        for piece in self._ask_model(skill, asked, scene, stream=two_speed):
-            if isinstance(piece, str):
-                # What is known from the picture is not said again in a model's words.
-                if not repeats(piece, known):
-                    yield piece
-            elif skill.traits.quick and _tells_nothing(piece):
-                # Asked for what is in view, it is told once what can be told without a model.
-                # Who wants it described wants a model, and is told that there is none.
-                lacks = piece.note(NoteKind.NO_MODEL) and "describe" in asked.words.split()
-                if not known:
-                    yield piece if lacks else skill.find(asked, scene) or piece
-                return
-            elif not (piece.found and repeats(" ".join(piece.values), known)):
-                yield piece
-
-    def _has_few_skills(self) -> bool:
-        model = self._open_model()
-        return isinstance(model, str) or model.skills is not None
-
-    def _quoted_instead(self, skill: Skill, asked: Asked, scene: Scene) -> Answer | None:
-        """What the text says, where no model may be asked and there is text in view."""
-        if skill.traits.quick or scene.cause is not None:
-            return None
-        model = self._open_model()
-        may_ask = not isinstance(model, str) and refusal(model, asked.words, asked.subject) is None
-        if may_ask:
-            return None
-        answer = quote.SKILL.find(asked, scene)
-        return None if asked.cancelled() else answer
-
-    def _if_it_can(self, asked: Asked, scene: Scene) -> Answer | None:
-        model = self._open_model()
-        if isinstance(model, str) or asked.cancelled():
-            return None
-        if model.skills is not None and scene.known_lines:
-            # A small model never guesses words where they can be read.
-            return None
-        if refusal(model, asked.words, asked.subject) is not None:
-            return None
-        answer = self._asked_at_once(asked, scene)
-        return None if answer.basis is Basis.UNKNOWN else answer
-
-    def _asked_at_once(self, asked: Asked, scene: Scene) -> Answer:
-        whole = dataclasses.replace(asked, cancelled=never)
-        pieces = self._ask_model(skill_named(asked.skill), whole, scene, stream=False)
-        return [piece for piece in pieces if isinstance(piece, Answer)][-1]
-
-    def _ask_model(
-        self, skill: Skill, asked: Asked, scene: Scene, *, stream: bool
-    ) -> Iterator[Piece]:
-        with self._stopwatch.stage("load_model"):
-            model = self._open_model()
-        if isinstance(model, str):
-            yield Answer(skill.name, notes=(Note(NoteKind.NO_MODEL, model),))
-            return
-        refused = refusal(model, asked.words, asked.subject)
-        if refused is not None:
-            note = Note(NoteKind.REFUSED, refused.value)
-            yield Answer(skill.name, notes=(note,), model=model.name)
-            return
-        self._opened = model
-        handle = scene.look(model)
-        own = None if model.skills is None else own_wording(asked.words)
-        # A small model knows its own wordings only; a large one gets the question as it is.
-        wording = asked.question if own is None else own.wording
-        tokens: list[Token] = []
-        sentences = SentenceBuffer()
-        with self._stopwatch.stage("answer"):
-            for token in model.answer(handle, wording):
-                if asked.cancelled():
-                    return
-                tokens.append(token)
-                for sentence in sentences.accept(token.text):
-                    # A model that begins by declining has nothing to say before its end.
-                    if stream and not declines(sentences.text):
-                        yield sentence
-        text = sentences.text.strip()
-        if declines(text):
-            yield Answer(skill.name, notes=(Note(NoteKind.DECLINED),), model=model.name)
-            return
-        if stream and sentences.has_given:
-            yield from sentences.rest()
-        traits = skill.traits
-        accuracy = None
-        if own is not None:
-            # What was not measured, or on other pictures, is no ground for more than a guess.
-            accuracy = measured_accuracy(model, own, max(scene.rgb.shape[:2]))
-            about_text = traits.text or own.skill in PRINTED
-            if about_text and accuracy < LEAST_ACCURACY and not words_are_read(text, scene.lines()):
-                # Letters and figures that such a model alone sees are mostly not there.
-                yield Answer(skill.name, notes=(Note(NoteKind.DECLINED),), model=model.name)
-                return
-        # A general model may state digits that it claims to see: only recognized ones count.
-        is_claim = model.skills is None and not traits.counts and any(map(str.isdigit, text))
-        needs_lines = is_claim or traits.model is ModelUse.WHERE_UNKNOWN
-        basis = ground_model(
-            text,
-            [token.probability for token in tokens],
-            scene.lines() if needs_lines else (),
-            accuracy,
-            quotes=traits.text,
-            counts=traits.counts,
-        )
-        yield Answer(skill.name, (Found(text),), basis, model=model.name)
-
-
-PRINTED = frozenset({"word", "lines", "title", "author", "field"})
-"""Skills of a small model whose answers are characters of the picture."""
-
-
-def _about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
-    """The answer, if it accounts for the whole question; else what the text says of the rest.
-
-    A value that answers another question is never told: where the text says nothing of the rest,
-    that is said.
-    """
-    if answer.skill in SUBJECT_FREE or answer.note(NoteKind.QUOTED):
-        return answer
-    if answer.basis is Basis.UNKNOWN and not answer.found:
-        near = _near_in_meaning(asked, scene)
-        if near is not None:
-            return near
-    rest = foreign(asked, answer, scene.page(asked.cancelled))
-    if not rest:
-        if answer.basis is Basis.READ and is_in_doubt(asked, answer, scene.page(asked.cancelled)):
-            # Something in the question might choose another value, or between these.
-            return dataclasses.replace(answer, basis=Basis.GUESS)
-        return answer
-    quoted = quote.SKILL.find(asked, scene)
-    if quoted is not None and quoted.basis is not Basis.UNKNOWN:
-        return quoted
-    if answer.basis is Basis.UNKNOWN:
-        # What a skill looked for in vain it names itself.
-        return answer
-    return Answer(quote.SKILL.name, notes=(Note(NoteKind.NOT_ABOUT, " ".join(rest[:3])),))
-
-
-def _near_in_meaning(asked: Asked, scene: Scene) -> Answer | None:
-    """What a model finds nearest where a skill found nothing; never more than a guess."""
-    if scene.closeness(scene.page(asked.cancelled)) is None:
-        return None
-    quoted = quote.SKILL.find(asked, scene)
-    if quoted is None or not quoted.found:
-        return None
-    return dataclasses.replace(quoted, basis=Basis.GUESS)
-
-
-SUBJECT_FREE = frozenset(
-    {
-        *(
-            "read",
-            "read_part",
-            "find_word",
-            "about",
-            "summary",
-            "any_text",
-            "blank",
-            "line",
-            "item",
-        ),
-        *("quote", "recipient", "letterhead", "again", "spell", "pick", "identify", "describe"),
-        *("superlative", "hours"),
-    }
-)
-"""Skills whose question is answered whatever its other words are."""
-
-
-def spoilt(skill: str, cause: Cause) -> Answer:
-    """An answer about a picture in which too little can be seen."""
-    return Answer(skill, notes=(Note(NoteKind.SPOILT, cause.value),))
-
-
-def no_text(skill: str, scene: Scene, model: str | None = None) -> Answer:
-    """An answer about a picture in which no text was read: what may be the matter, if anything.
-
-    model: the name of a model that was asked in vain.
-    """
-    unread = nothing_read(skill, scene)
-    if unread is not None:
-        return dataclasses.replace(unread, model=model)
-    hint = (Note(NoteKind.LIGHT_HINT),) if light_hint(scene.rgb) else ()
-    return Answer(skill, notes=(Note(NoteKind.NO_TEXT), *hint), model=model)
-
-
-def careful(answer: Answer) -> Answer:
-    """The answer; a guess about medicine or money notes that nothing confirms it."""
-    if answer.basis is not Basis.GUESS or not skill_named(answer.skill).traits.careful:
-        return answer
-    if answer.note(NoteKind.HARD_TO_READ) or answer.note(NoteKind.UNVERIFIED):
-        return answer
-    # What was read stands in the text; the doubt is whether it is what was asked for.
-    note = Note(NoteKind.UNVERIFIED, "read" if answer.evidence else "")
-    return dataclasses.replace(answer, notes=(*answer.notes, note))
-
-
-def _tells_nothing(piece: Answer) -> bool:
-    """True where the model was not asked, or told nothing."""
-    kinds = (NoteKind.REFUSED, NoteKind.NO_MODEL, NoteKind.DECLINED, NoteKind.EMPTY)
-    return any(piece.note(kind) for kind in kinds)
-
-
-def repeats(words: str, known: Sequence[str]) -> bool:
-    """True if every word stands in one of the values that are known."""
-    said = {word for value in known for word in re.findall(r"\w+", value.lower())}
-    return bool(said) and set(re.findall(r"\w+", words.lower())) <= said
-
-
-def _with_edge(answer: Answer, scene: Scene) -> Answer:
-    """Where a text lacks what was asked for, note that it is cut off, if it is."""
-    if answer.basis is not Basis.UNKNOWN:
-        return answer
-    height, width = scene.rgb.shape[:2]
-    edge = cut_off(scene.known_lines, width, height)
-    if edge is None:
-        return answer
-    return dataclasses.replace(answer, notes=(*answer.notes, Note(NoteKind.CUT_OFF, edge)))
-
-
-def _told_by_text_model(
-    skill: Skill, pieces: Iterator[str], lines: tuple[TextLine, ...], model: str
-) -> Iterator[Piece]:
-    """Sentences as they come, then the whole with its basis."""
-    sentences = SentenceBuffer()
-    for piece in pieces:
-        yield from sentences.accept(piece)
-    if sentences.has_given:
-        yield from sentences.rest()
-    text = sentences.text.strip()
-    if not text:
-        yield Answer(skill.name, notes=(Note(NoteKind.EMPTY),))
-        return
-    basis = Basis.SEEN if digits_are_read(text, lines) else Basis.GUESS
-    yield Answer(skill.name, (Found(text, None, lines),), basis, model=model)
-
-
-def _page(lines: Sequence[TextLine]) -> str:
-    return page_text(reading_order(lines))

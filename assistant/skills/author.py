@@ -1,11 +1,13 @@
-"""Who wrote a book."""
+"""Who wrote a book; of a letter, who signed it."""
 
 from assistant.answers import Answer, Detail
+from assistant.skills import letterhead
 from assistant.skills.quoting import READ_COVER, as_read, different, in_sentence, not_found, rows
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 from assistant.text.addresses import find_author
+from assistant.text.letters import is_letter
 
 
 class Author:
@@ -15,7 +17,7 @@ class Author:
     wordings = (
         Wording(
             typed=(
-                r"\bauthors?\b|\bwriter\b|\bwho (?:wrote|has written)\b"
+                r"\bauthors?\b|\bwriter\b|\bwho (?:wrote|has written|is writing|writes)\b"
                 r"|\bwho is \w+ book by\b"
             )
         ),
@@ -28,6 +30,8 @@ class Author:
         if not read:
             return None
         found = different(find_author(read))
+        if not found and is_letter(scene.page(asked.cancelled)):
+            return letterhead.SKILL.find(asked, scene)
         return (
             as_read(self.name, found)
             if found

@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from assistant.answers import Answer, Basis, Cancelled, Context, Note, NoteKind, Piece
+from assistant.answers import Answer, Basis, Cancelled, Context, Found, Note, NoteKind, Piece
 from assistant.errors import UsageError
 from assistant.frames import Frame, Sheet
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
@@ -15,13 +15,15 @@ from assistant.seeing.quality import check_quality
 from assistant.seeing.text import TextLine, TextReader, never
 from assistant.skills import read as reading
 from assistant.skills import saying
-from assistant.skills.answerer import Answerer, no_text, spoilt
+from assistant.skills.answerer import Answerer
+from assistant.skills.caveats import no_text, spoilt
 from assistant.skills.double_check import compared, other_view
 from assistant.skills.evidence import has_words, weighed
 from assistant.skills.examples import examples
 from assistant.skills.follow_ups import resolve
 from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
+from assistant.skills.rewording import reworded
 from assistant.skills.router import is_known, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
@@ -74,6 +76,8 @@ class Conversation:
         self._aloud = False
         self._told: Answer | None = None
         """What was answered last, until the listener moves on in the text."""
+        self._moved: Answer | None = None
+        """The line or word that the listener moved to since the last answer."""
         self._live = LiveText()
 
     def prepare(self, frame: Frame, cancelled: Cancelled = never) -> None:
@@ -123,7 +127,8 @@ class Conversation:
         """
         self._aloud = False
         before = context.question
-        last = context.answer
+        last = self._moved or context.answer
+        self._moved = None
         for part in parts(question, is_known):
             for piece in self._answer_one(frame, part, before, context, last, cancelled):
                 if isinstance(piece, Answer):
@@ -199,11 +204,13 @@ class Conversation:
         first = self._last(self._scene(frame), asked, cancelled)
         if cancelled() or first is None:
             return
-        again = dataclasses.replace(asked, words=other_wording(asked.words))
+        again = dataclasses.replace(
+            asked, words=other_wording(asked.words), rephrased=reworded(asked.question)
+        )
         other = self._answerer.scene(other_view(frame.rgb), frame.sheet)
         second = self._last(other, again, cancelled)
         if not cancelled() and second is not None:
-            yield compared(first, second)
+            yield compared(first, second, asked.question)
 
     def new_text(self, frame: Frame, cancelled: Cancelled = never) -> Answer | None:
         """The text of a frame that was not in the ones before; None if there is none.
@@ -231,13 +238,21 @@ class Conversation:
         Raises:
             UsageError: nothing was read, or there is nothing in that direction.
         """
-        value = spellable(self._told) if order == "spell" and self._told is not None else None
+        told = self._told if order == "spell" else None
+        if told is not None and not told.found:
+            raise UsageError(
+                "there is nothing to spell in my last answer",
+                "say what to spell, such as: spell the name",
+            )
+        value = spellable(told) if told is not None else None
         if value is not None:
             return spelled(value.value), value.value
         if self._reading is None:
             raise UsageError("there is no text yet; read something first")
         place = _moved(self._reading, order, argument)
         self._aloud, self._told = True, None
+        if order != "spell":
+            self._moved = Answer("line", (Found(place.text),), Basis.READ)
         return place.text, place.where
 
     def whole_text(self, frame: Frame, cancelled: Cancelled = never) -> str:
@@ -260,7 +275,7 @@ class Conversation:
     def leave_picture(self) -> None:
         """Another picture is looked at from now on: nothing moves in the text of this one."""
         self._reading, self._reading_of, self._aloud = None, (), False
-        self._told = None
+        self._told = self._moved = None
 
     def heard(self, sentence: str) -> None:
         """Note the sentence that was spoken last, so that `continue` goes on there."""

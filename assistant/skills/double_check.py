@@ -19,6 +19,9 @@ FIRST, NOW = "First", "Now"
 
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
+_IDLE = frozenset({"a", "an", "the", "is", "are", "it", "its", "this", "that", "there", "i", "see"})
+"""Words that make a sentence of an answer."""
+
 
 class DoubleCheck:
     """Says two answers that differ; asked for by an order, so that it has no wordings."""
@@ -54,14 +57,16 @@ def other_view(rgb: RgbPicture, *, margin: float = 0.03, longest: int = 1600) ->
     return resized(cut, round(columns * scale), round(rows * scale))
 
 
-def compared(first: Answer, second: Answer) -> Answer:
-    """One answer that says whether two agree."""
+def compared(first: Answer, second: Answer, question: str = "") -> Answer:
+    """One answer that says whether two answers to a question agree."""
     if Basis.UNKNOWN in (first.basis, second.basis):
         if first.basis is second.basis:
             return _noted(first, NoteKind.SAME_AGAIN, Basis.UNKNOWN)
         known = second if first.basis is Basis.UNKNOWN else first
         return _noted(known, NoteKind.ONE_LOOK, Basis.GUESS)
-    if agree("; ".join(first.values), "; ".join(second.values)):
+    # What is printed is compared as it stands: "12 A" is another seat than "12".
+    answered = question if first.model and second.model else ""
+    if agree("; ".join(first.values), "; ".join(second.values), answered):
         basis = first.basis if first.basis is second.basis else Basis.GUESS
         return _noted(first, NoteKind.AGREED, basis)
     found = (*_labelled(first, FIRST), *_labelled(second, NOW))
@@ -77,11 +82,22 @@ def _labelled(answer: Answer, label: str) -> tuple[Found, ...]:
     return tuple(dataclasses.replace(each, label=label) for each in answer.found)
 
 
-def agree(one: str, other: str) -> bool:
-    """True if two answers say the same: equal figures, and nearly equal words."""
+def agree(one: str, other: str, question: str = "") -> bool:
+    """True if two answers say the same: equal figures, and nearly equal words.
+
+    question: what two models answer: its words are no part of what is compared, so that "red" and
+        "the car is red" are the same colour of a car. "" where each word counts.
+    """
     first, second = _words(one), _words(other)
     if [word for word in first if word.isdigit()] != [word for word in second if word.isdigit()]:
         return False
+    if first[:1] != second[:1] and {*first[:1], *second[:1]} == {"yes", "no"}:
+        return False
+    idle = {*_IDLE, *_words(question)} if question else set[str]()
+    bare = [[word for word in words if word not in idle] for words in (first, second)]
+    if all(bare):
+        # Where nothing is left, the answer is in the question: "is it red or blue".
+        first, second = bare
     if len(first) <= 4 or len(second) <= 4:
         return first == second
     return difflib.SequenceMatcher(None, first, second).ratio() >= ALIKE

@@ -62,6 +62,8 @@ class Item:
         """The entry itself."""
         count = answer.note(NoteKind.LINES)
         if count is not None:
+            if count.detail == "1":
+                return "I can't tell: I find only one of them. Ask for the first one."
             return f"I can't tell: I find {count.detail} of them. Ask for one of those."
         if not answer.found:
             return ""

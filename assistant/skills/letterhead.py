@@ -10,7 +10,8 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.dates import find_dates
-from assistant.text.letters import sender, signature
+from assistant.text.letters import salutation, sender, signature
+from assistant.text.page import Page
 
 MOST_ROWS = 3
 
@@ -52,8 +53,10 @@ class Letterhead:
         page = scene.page(asked.cancelled)
         named = None
         if not re.search(r"\b(?:name|address) of\b|^what", asked.words):
-            wrote = re.search(r"\b(?:signed|wrote)\b", asked.words)
+            wrote = re.search(r"\b(?:signed|wrote|written|writing|writes)\b", asked.words)
             named = (signature(page) if wrote else sender(page)) or sender(page)
+            if named is None and _has_no_head(page):
+                named = signature(page)
         if named is not None:
             found = (Found(" ".join(named.text.split()), "From", named.lines),)
             return Answer(self.name, found, ground_read(found))
@@ -65,6 +68,14 @@ class Letterhead:
         if answer.found and answer.found[0].label and detail is not Detail.SHORT:
             return f"It is from: {answer.values[0]}."
         return in_sentence(answer, detail, "At the top I read: {}.")
+
+
+def _has_no_head(page: Page) -> bool:
+    """True for a letter that names nobody before it addresses its reader: only a day, if that."""
+    dear = salutation(page)
+    if dear is None:
+        return False
+    return all(find_dates(page.rows[row].text) for row in range(dear))
 
 
 def _head_rows(texts: Sequence[str]) -> int:

@@ -45,6 +45,8 @@ class Line:
         """The row itself."""
         lines = answer.note(NoteKind.LINES)
         if lines is not None:
+            if lines.detail == "1":
+                return "I can't tell: I read one line only. Ask for the first line."
             return f"I can't tell: I read {lines.detail} lines. Ask for one of those."
         return listed(answer)
 

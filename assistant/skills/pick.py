@@ -3,7 +3,7 @@
 import re
 
 from assistant.answers import Answer, Detail
-from assistant.skills.quoting import labelled
+from assistant.skills.quoting import labelled, lacks_a_cause
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
@@ -45,7 +45,7 @@ class Pick:
         if answer.found:
             told = re.sub(r"\.$", "", labelled(answer))
             return f"{told}."
-        if answer.notes:
+        if not lacks_a_cause(answer):
             return ""
         return "I can't tell which one you mean. Ask for it by its name."
 

@@ -14,6 +14,19 @@ from assistant.text.tokens import Kind
 MOST_NAMED = 5
 """Values that one sentence lists; more cannot be kept in mind by ear."""
 
+_OF_THE_VIEW = frozenset(
+    {
+        *(NoteKind.OF_FILE, NoteKind.CUT_OFF, NoteKind.UNREAD, NoteKind.NOT_READ),
+        *(NoteKind.FOREIGN, NoteKind.MIRRORED, NoteKind.FROM_BEFORE),
+    }
+)
+"""Notes on the picture, which say nothing of why an answer tells nothing."""
+
+
+def lacks_a_cause(answer: Answer) -> bool:
+    """True for an answer that tells nothing, and does not note why."""
+    return not answer.found and all(note.kind in _OF_THE_VIEW for note in answer.notes)
+
 
 def paragraphs(asked: Asked, scene: Scene) -> tuple[Paragraph, ...]:
     """The text in reading order; nothing where there is none, or nobody wants it any more.

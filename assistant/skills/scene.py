@@ -148,7 +148,8 @@ class Scene:
         unread = tuple(place for part in self._parts for place in part.unread)
         spot = self._spot()
         if spot is not None and any(map(spot.touches, self.known_lines)):
-            return (*unread, Unread(spot.box))
+            place = Unread(spot.box)
+            return unread if any(map(place.lies_in, unread)) else (*unread, place)
         return unread
 
     @property

@@ -31,6 +31,7 @@ class Asked:
     subject:   what is counted, found, or has the colour; the words to look for; or "".
     last:      what was answered before it, which "spell that" and "the second one" are about.
     today:     the day on which it is asked: what has expired depends on it.
+    rephrased: the question in other words, for a general model that is asked again; or "".
     cancelled: asked between the steps of a search; once it is true, nobody wants the answer.
     """
 
@@ -40,7 +41,13 @@ class Asked:
     subject: str = ""
     last: Answer | None = field(default=None, compare=False, repr=False)
     today: datetime.date = field(default_factory=datetime.date.today, compare=False)
+    rephrased: str = ""
     cancelled: Cancelled = field(default=never, compare=False, repr=False)
+
+    @property
+    def for_model(self) -> str:
+        """What a general model, or one of text, is asked."""
+        return self.rephrased or self.question
 
 
 class ModelUse(enum.Enum):

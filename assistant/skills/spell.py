@@ -1,8 +1,10 @@
 """A value letter by letter: "spell her last name", "spell the e-mail address"."""
 
+import re
+
 from assistant.answers import Answer, Basis, Detail, Found
 from assistant.skills import quote, router
-from assistant.skills.quoting import READ_TEXT, not_found
+from assistant.skills.quoting import READ_TEXT, lacks_a_cause, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
@@ -11,6 +13,17 @@ from assistant.text.tokens import Kind, tokens
 
 LONGEST = 60
 """Characters that can be followed letter by letter."""
+
+_OF_LAST = re.compile(
+    r"(?:(?:it|that|this|answer|again)(?: all| out)?"
+    r"|(?:that|this|last|same) (?:word|name|one|answer|number|code|thing|bit))?"
+)
+"""What is to be spelt is what was told last."""
+
+NOTHING_TO_SPELL = (
+    "I can't tell: there is nothing to spell in my last answer. Say what to spell, such as: spell "
+    "the name."
+)
 
 _ADDRESSES = (Kind.EMAIL, Kind.WEB, Kind.CODE, Kind.PHONE)
 
@@ -37,9 +50,8 @@ class Spell:
         """The value that is spelt."""
         subject = asked.subject
         last = asked.last
-        of_last = subject in ("", "it", "that", "this", "the answer", "again")
-        if of_last and last is not None and last.found:
-            return _spelling(last)
+        if _OF_LAST.fullmatch(subject):
+            return _spelling(last) if last is not None and last.found else Answer(self.name)
         question = f"what is the {subject}"
         inner = router.understand(question)
         skill = router.skill_named(inner.skill)
@@ -57,6 +69,8 @@ class Spell:
         if answer.found:
             letters = "; ".join(spelled(each.value) for each in answer.found)
             return letters if detail is Detail.SHORT else f"{answer.values[0]}: {letters}"
+        if lacks_a_cause(answer):
+            return NOTHING_TO_SPELL
         missing = "".join(note.detail for note in answer.notes if note.kind.value == "not_found")
         return f"I can't tell: I find no {missing} in the text. {READ_TEXT}" if missing else ""
 

@@ -1,15 +1,40 @@
-"""What a text is about, in few words: a text model tells it."""
+"""What a text is about, in few words: a text model tells it, or what is printed for that.
 
-from assistant.answers import Answer, Detail, Note, NoteKind
-from assistant.skills.quoting import rows
+Without a model it is quoted: the subject line of a letter, else how it begins; of another page the
+largest print.
+"""
+
+import re
+
+from assistant.answers import Answer, Detail, Found, Note, NoteKind
+from assistant.skills.grounding import ground_read
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
+from assistant.text.addresses import largest_text
+from assistant.text.letters import beginning, subject
+from assistant.text.page import Page, Passage
+from assistant.text.sections import is_heading
+
+_THIS = (
+    r"(?:it|this|that|these|(?:the|this|that|my) (?:\w+ )?(?:text|letters?|page|e ?mail|mail|note"
+    r"|message|notice|paper|document|memo|leaflet|flyer|bill|statement|thing|post))"
+)
 
 NO_SUMMARY = (
     "I can't tell: there is no model for summaries on this machine. Ask me to read the text, or "
     "set text_model.folder."
 )
+
+
+SUBJECT, BEGINS, LARGEST, TOP = "Subject", "Beginning", "Largest print", "Top"
+SAID = {
+    SUBJECT: "It is about: {}.",
+    BEGINS: "I find no subject line. It begins: {}.",
+    LARGEST: "The largest print says: {}. Ask me to read the text for more.",
+    TOP: "At the top I read: {}. Ask me to read the text for more.",
+}
+"""By what was found."""
 
 
 class Summary:
@@ -20,23 +45,54 @@ class Summary:
         Wording(
             heard="(summarize | sum up) (this | it | the text | the letter)",
             typed=(
-                r"\bsummar|\bsum (?:it|this|that) up\b|\bsum up\b|\bwhat (?:is|are) "
-                r"(?:it|this|that|the (?:text|letter|page)) (?:all )?about\b|\bgist\b"
-                r"|\bmain points?\b"
+                r"\bsummar|\bsum (?:it|this|that) up\b|\bsum up\b|\bgist\b|\bmain points?\b"
+                rf"|\bwhat (?:is|are|was) {_THIS} (?:all )?(?:about|regarding|concerning|in aid of)"
+                r"(?: please)?$"
+                rf"|\bwhat (?:is|was) {_THIS} (?:\w+ )?(?:saying|telling me)(?: please)?$"
+                rf"|\bwhat (?:is|was) the (?:subject|topic)(?: line)?(?: of {_THIS})?(?: please)?$"
+                rf"|^(?:so |and )*why (?:did|have|has|are|do|is) (?:they|he|she|{_THIS}) "
+                r"(?:been |be )?(?:writ\w+|sen[dt]\w*|contact\w*|wrote)(?: (?:it|this|that))?"
+                r"(?: to)?(?: me| us)?$"
+                rf"|^(?:so |and )*what (?:do|does|did) (?:they|he|she|{_THIS}) want"
+                r"(?: (?:from|of|with) (?:me|us)| me to do)?$"
             ),
         ),
     )
     traits = Traits(rank=52, text=True, model=ModelUse.OF_TEXT)
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
-        """Nothing without a model, where there is text."""
-        if not rows(asked, scene):
+        """What is printed for it; nothing without a model where nothing is, and there is text."""
+        page = scene.page(asked.cancelled)
+        if not page.rows:
             return None
-        return Answer(self.name, notes=(Note(NoteKind.NO_TEXT_MODEL),))
+        named = _named(page)
+        if named is None:
+            return Answer(self.name, notes=(Note(NoteKind.NO_TEXT_MODEL),))
+        label, passage = named
+        found = (Found(" ".join(passage.text.split()), label, passage.lines),)
+        return Answer(self.name, found, ground_read(found))
 
     def say(self, answer: Answer, detail: Detail) -> str:
-        """That there is no model for it."""
+        """What stands there, and where; or that there is no model for it."""
+        if answer.found:
+            told = re.sub(r"\.$", "", answer.values[0])
+            label = answer.found[0].label or ""
+            return next(said for name, said in SAID.items() if name in label).format(told)
         return NO_SUMMARY if answer.note(NoteKind.NO_TEXT_MODEL) else ""
+
+
+def _named(page: Page) -> tuple[str, Passage] | None:
+    """What a page says it is about, and what that is; None where nothing stands out."""
+    line = subject(page)
+    if line is not None:
+        return SUBJECT, line
+    begins = beginning(page)
+    if begins is not None:
+        return BEGINS, begins
+    largest = largest_text(page.paragraphs)
+    if largest is not None:
+        return LARGEST, Passage(largest.text, (), largest.row.pieces)
+    return (TOP, page.passage(0)) if is_heading(page, 0) else None
 
 
 SKILL = Summary()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from assistant.text.fitting import ADDRESS, NAME_ALONE, TITLED
 from assistant.text.meaning import words
@@ -50,6 +51,19 @@ _DEAR = re.compile(
     r"\s*[,:!]?$",
     re.IGNORECASE,
 )
+_SALUTATION = re.compile(
+    r"^(?:dear|hi|hello|liebe[r]?|sehr geehrte[r]?|ch[eè]re?s?|madame|monsieur|estimad[oa]s?"
+    r"|querid[oa]s?|gentile|egregi[oa]|car[oaie]|beste|geachte|prezad[oa]s?)\b[^.?]{0,60}[,:!]?$",
+    re.IGNORECASE,
+)
+"""A row by which somebody is addressed, by name or not: "Dear Sir or Madam"."""
+
+_SUBJECT = re.compile(
+    r"^(?:(?:our |your )?subject(?: line)?|re|regarding|concerning|topic|betreff|betrifft|betr\.?"
+    r"|objet|concerne|asunto|oggetto|betreft|onderwerp|assunto)\s*[:.]\s*(?P<subject>\S.*)$",
+    re.IGNORECASE,
+)
+
 _CLOSING = re.compile(
     r"^(?:(?:yours|kind|best|warm|many|with) .*|love|regards|sincerely|cheers"
     r"|mit freundlichen gr.*|"
@@ -61,6 +75,12 @@ _CLOSING = re.compile(
 )
 
 MOST_LINES = 5
+LONGEST_SUBJECT = 12
+"""Words of a subject line."""
+
+NARROW = 0.85
+"""Times the width of the widest row, up to which a row ended where its writer ended it."""
+
 """Rows of a name with its address."""
 
 
@@ -102,6 +122,69 @@ def signature(page: Page) -> Passage | None:
         if NAME_ALONE.fullmatch(text) or TITLED.match(text) and len(words(text)) <= 6:
             return page.passage(row)
     return None
+
+
+def salutation(page: Page) -> int | None:
+    """The row by which a letter addresses its reader; None where there is none."""
+    return next((n for n, row in enumerate(page.rows) if _SALUTATION.match(row.text.strip())), None)
+
+
+def is_letter(page: Page) -> bool:
+    """True for a page that addresses its reader, or closes as letters do."""
+    last = [row.text.strip() for row in page.rows[len(page.rows) // 2 : -1]]
+    closes = (len(words(text)) <= 4 and _CLOSING.match(text) is not None for text in last)
+    return salutation(page) is not None or any(closes)
+
+
+def subject(page: Page) -> Passage | None:
+    """The line that says what a letter is about: by its label, or by its place; or None.
+
+    Its place is right before or behind the salutation: a short row that ends before the others do
+    and is no sentence, name, address or date.
+    """
+    for number, row in enumerate(page.rows):
+        labelled = _SUBJECT.match(row.text.strip())
+        if labelled:
+            return Passage(labelled["subject"], (number,), row.pieces)
+    dear = salutation(page)
+    if dear is None:
+        return None
+    return next((page.passage(row) for row in (dear + 1, dear - 1) if _is_title(page, row)), None)
+
+
+def beginning(page: Page) -> Passage | None:
+    """The first sentence behind the salutation of a letter; None without either."""
+    dear = salutation(page)
+    if dear is None:
+        return None
+    called = page.rows[dear].text.strip()
+    after = (
+        replace(each, text=each.text.strip().removeprefix(called).lstrip(" ,:"))
+        for each in page.statements
+        if each.rows[-1] > dear
+    )
+    return next((each for each in after if len(words(each.text)) > 3), None)
+
+
+def _is_title(page: Page, row: int) -> bool:
+    """True for a row that stands over a letter as its title does."""
+    if not 0 < row < len(page.rows) - 1:
+        return False
+    text, following = page.rows[row].text.strip(), page.rows[row + 1].text.strip()
+    if not 1 < len(words(text)) <= LONGEST_SUBJECT or re.search(r"[.,;:!]$", text):
+        return False
+    if ADDRESS.search(text) or TITLED.match(text) or NAME_ALONE.fullmatch(text):
+        return False
+    if page.places_in(row) and len(words(text)) < 4:
+        # A date, a telephone number, a reference.
+        return False
+    is_narrow = _width(page, row) < NARROW * max(_width(page, n) for n in range(len(page.rows)))
+    return is_narrow and (following[:1].isupper() or following[:1].isdigit())
+
+
+def _width(page: Page, row: int) -> float:
+    across = [x for piece in page.rows[row].pieces for x, _ in piece.box]
+    return max(across) - min(across)
 
 
 def _labelled(page: Page, labels: str) -> Passage | None:

@@ -8,6 +8,7 @@ one from outside. The quantizer names no family.
 
 from models.families.cogvlm2 import COGVLM2_ARCHITECTURE, CogVLM2Family
 from models.families.family import Family
+from models.families.head import build_as_stored
 from models.families.llama import LLAMA_GROUPS, LlamaBlocks, LlamaFamily
 from models.families.opening import (
     OpenedModel,
@@ -49,6 +50,7 @@ __all__ = [
     "RotaryBlocks",
     "Terms",
     "TextLimits",
+    "build_as_stored",
     "family_of",
     "known_families",
     "open_blockwise",

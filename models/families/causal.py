@@ -52,6 +52,7 @@ def build_on_meta(
         ModelFolderError: config.json has values that transformers refuses.
     """
     from huggingface_hub.errors import StrictDataclassError
+    from transformers import DynamicCache
 
     settings = {key: value for key, value in config.items() if key not in _NOT_THE_MODEL}
     try:
@@ -61,6 +62,8 @@ def build_on_meta(
         with torch.device("meta"):
             module = module_class(parsed)
         restore_rotary(module, torch.device("cpu"))
+        # Some values are met only when the first token is computed, by what is remembered of it.
+        DynamicCache(config=parsed)
     except (*_REFUSALS, StrictDataclassError) as error:
         # Libraries put the names of their exceptions into the text, which nobody needs.
         reason = " ".join(re.sub(r"\b\w+Error: ", "", str(error)).split())

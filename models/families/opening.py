@@ -10,9 +10,11 @@ from torch import nn
 from models.blocks import BlockwiseModel
 from models.errors import CheckpointError, ModelFolderError
 from models.families.family import Family
+from models.families.head import build_as_stored
 from models.families.registry import SHIPPED, family_of
 from models.families.relatives import refuse_relative, refuse_relative_tensors
 from models.files.checkpoint import CheckpointReader, read_json
+from models.files.gguf import refuse_gguf
 from models.files.judging import judge_config, refuse
 from models.sequences import SequenceLayout
 
@@ -25,7 +27,8 @@ class OpenedModel:
 
     module:    on the meta device; computed tensors such as rotary frequencies on the CPU.
     blockwise: the same module as the quantizer walks it.
-    config:    config.json as it stands.
+    config:    config.json, with tie_word_embeddings as the weights have it.
+    notes:     what people must be told of it.
     """
 
     folder: Path
@@ -33,6 +36,7 @@ class OpenedModel:
     module: nn.Module
     blockwise: BlockwiseModel
     config: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     @property
     def layout(self) -> SequenceLayout:
@@ -48,6 +52,7 @@ def open_blockwise(folder: Path) -> OpenedModel:
             model is quantized already.
         CheckpointError: the weights are damaged, or named in a way that has to be converted.
     """
+    refuse_gguf(folder)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
     config = read_json(folder / "config.json")
@@ -57,9 +62,9 @@ def open_blockwise(folder: Path) -> OpenedModel:
         )
     family = family_of(config)
     reader = open_weights(folder, family, config)
-    module = family.build(config)
+    module, config, notes = build_as_stored(family, config, reader.entries())
     refuse_foreign_names(folder, family.expected_names(module), reader.names())
-    return OpenedModel(folder, family, module, family.blockwise(module), config)
+    return OpenedModel(folder, family, module, family.blockwise(module), config, notes)
 
 
 def open_weights(folder: Path, family: Family, config: Mapping[str, Any]) -> CheckpointReader:

@@ -6,12 +6,21 @@ from typing import Any
 from models.errors import ModelFolderError
 from models.families.cogvlm2 import CogVLM2Family
 from models.families.family import Family
+from models.families.idefics3 import Idefics3Family
 from models.families.llama import LlamaFamily
 from models.families.opt import OptFamily
 from models.families.qwen3 import Qwen3Family
+from models.families.qwen3_vl import Qwen3VLFamily
 from models.families.relatives import refuse_relative
 
-SHIPPED: tuple[Family, ...] = (LlamaFamily(), OptFamily(), Qwen3Family(), CogVLM2Family())
+SHIPPED: tuple[Family, ...] = (
+    LlamaFamily(),
+    OptFamily(),
+    Qwen3Family(),
+    CogVLM2Family(),
+    Idefics3Family(),
+    Qwen3VLFamily(),
+)
 
 # Filled by calls of `register` alone, never by importing a module.
 _added: list[Family] = []

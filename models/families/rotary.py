@@ -16,31 +16,33 @@ ROTARY_GROUPS = (
     ("mlp.down_proj",),
 )
 
-_LAYERS = "model.layers."
-
 
 class RotaryBlocks:
     """A rotary decoder of transformers one layer at a time.
 
     The state is ``hidden`` (1, T, hidden_size) alone: positions and the causal mask follow from
     its length and are cheaper to compute again than to keep for every sequence.
+
+    decoder: where the model holds it; other parts of the model are no blocks.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, decoder: str = "model") -> None:
         self.model = model
+        self.decoder: Any = model.get_submodule(decoder)
+        self._layers = f"{decoder}.layers."
 
     def blocks(self) -> Iterator[Block]:
         """Yield the decoder layers."""
-        for index, layer in enumerate(self.model.model.layers):
-            yield Block(f"{_LAYERS}{index}", layer, ROTARY_GROUPS)
+        for index, layer in enumerate(self.decoder.layers):
+            yield Block(f"{self._layers}{index}", layer, ROTARY_GROUPS)
 
     def outer_names(self) -> tuple[str, ...]:
-        """Name the embedding, the final norm and, where it is not tied, the head."""
-        return names_outside(self.model, _LAYERS)
+        """Name the embedding, the final norm, other parts and, where it is not tied, the head."""
+        return names_outside(self.model, self._layers)
 
     def start(self, sample: Sample) -> State:
         """Embed ``input_ids`` (1, T)."""
-        embed: nn.Embedding = self.model.model.embed_tokens
+        embed: nn.Embedding = self.decoder.embed_tokens
         ids: Tensor = sample["input_ids"]
         return {"hidden": embed(ids.to(embed.weight.device))}
 
@@ -48,13 +50,13 @@ class RotaryBlocks:
         """Run one decoder layer with causal attention over the whole sequence."""
         hidden = state["hidden"]
         positions = torch.arange(hidden.shape[1], device=hidden.device).unsqueeze(0)
-        rotary = self.model.model.rotary_emb(hidden, position_ids=positions)
+        rotary = self.decoder.rotary_emb(hidden, position_ids=positions)
         mask = window_mask(positions[0], _window_of(block.module))
         return {"hidden": block.module(hidden, attention_mask=mask, position_embeddings=rotary)}
 
     def finish(self, state: State) -> Tensor:
         """Turn the last block's state into logits (1, T, vocabulary)."""
-        return logits(self.model, self.model.model.norm(state["hidden"]))
+        return logits(self.model, self.decoder.norm(state["hidden"]))
 
 
 def window_mask(positions: Tensor, window: int | None) -> Tensor | None:

@@ -27,6 +27,7 @@ from models.files.tensor_files import (
     write_whole,
 )
 from models.files.weight_index import PICKLE_SUFFIXES, read_entries, read_json
+from models.plain_text import beginning
 
 __all__ = [
     "INDEX_FILE",
@@ -44,6 +45,8 @@ __all__ = [
 
 QUANTIZE_CONFIG_FILE = "quantize_config.json"
 MAX_SHARD_BYTES = 2 * 1024**3
+
+_MOST_INPUTS = 2**31  # of a layer; a larger group is no number that tensors count by
 
 _SAMPLE_BYTES = 4096  # of every tensor, to tell one model from another
 
@@ -129,7 +132,8 @@ class QuantizationConfig:
         method = values.get("quant_method", "gptq")
         if method != "gptq":
             raise CheckpointError(
-                f"quantization method {method!r} cannot be read: use a GPTQ v1 checkpoint"
+                f"quantization method {beginning(repr(method))} cannot be read: "
+                "use a GPTQ v1 checkpoint"
             )
         try:
             meta = dict(values.get("meta") or {})
@@ -163,7 +167,7 @@ def _check_readable(config: QuantizationConfig) -> None:
     _check_width(config.bits, config.group_size)
     if config.checkpoint_format not in ("gptq", "gptq_v2"):
         raise CheckpointError(
-            f"checkpoint format {config.checkpoint_format!r} cannot be read: "
+            f"checkpoint format {beginning(repr(config.checkpoint_format))} cannot be read: "
             "export it as GPTQ v1 (checkpoint_format gptq)"
         )
 
@@ -173,16 +177,18 @@ def _matches(pattern: str, name: str) -> bool:
         return re.match(pattern, name) is not None
     except re.error as error:
         raise CheckpointError(
-            f"the pattern {pattern!r} in dynamic cannot be read: restore {QUANTIZE_CONFIG_FILE}"
+            f"the pattern {beginning(repr(pattern))} in dynamic cannot be read: "
+            f"restore {QUANTIZE_CONFIG_FILE}"
         ) from error
 
 
 def _check_width(bits: object, group_size: object) -> None:
-    sound = isinstance(group_size, int) and (group_size > 0 or group_size == -1)
+    sound = isinstance(group_size, int) and (0 < group_size < _MOST_INPUTS or group_size == -1)
     if bits not in (4, 8) or not sound:
+        given = f"{beginning(str(bits))} bits with group size {beginning(str(group_size))}"
         raise CheckpointError(
-            f"{bits} bits with group size {group_size} cannot be read: use a checkpoint of 4 or 8 "
-            "bits with a positive group size, or -1 for whole rows"
+            f"{given} cannot be read: "
+            "use a checkpoint of 4 or 8 bits with a positive group size, or -1 for whole rows"
         )
 
 

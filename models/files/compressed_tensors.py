@@ -36,6 +36,7 @@ from models.int4.packing import (
     unpack_last,
 )
 from models.int4.weight import QuantizedWeight, group_count
+from models.plain_text import beginning
 
 METHOD = "compressed-tensors"
 FORMAT = "pack-quantized"
@@ -208,7 +209,8 @@ def read_compressed_config(values: Mapping[str, Any]) -> QuantizationConfig:
     groups = values.get("config_groups")
     if form != FORMAT:
         raise CheckpointError(
-            f"compressed-tensors format {form!r} cannot be read: use one in {FORMAT} (W4A16, W8A16)"
+            f"compressed-tensors format {beginning(repr(form))} cannot be read: "
+            f"use one in {FORMAT} (W4A16, W8A16)"
         )
     if not isinstance(groups, dict) or not groups:
         raise CheckpointError(

@@ -42,7 +42,7 @@ _LENGTHS = (
     "in_channels",
 )
 _LAYERS = "num_hidden_layers"  # every one of them has a tensor of its own
-_PARTS = ("vision_config",)
+_PARTS = ("vision_config", "text_config")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ from typing import Any
 
 from models.errors import CheckpointError, ModelFolderError
 from models.files import bounded
+from models.files.gguf import refuse_gguf
 from models.files.judging import judge_sets, refuse
 from models.files.tensor_files import INDEX_FILE, SINGLE_FILE, Entry, brief, read_header
+from models.plain_text import beginning
 
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
@@ -42,6 +44,7 @@ def read_entries(folder: Path) -> dict[str, Entry]:
         CheckpointError: a shard is missing, cut short, damaged, or lacks a tensor of the index;
             or the folder holds two sets of weights.
     """
+    refuse_gguf(folder)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
     index = folder / INDEX_FILE
@@ -108,8 +111,8 @@ def _require_shards(folder: Path, files: Iterable[object]) -> None:
         # A shard lies in the folder itself; anything else would read files of others.
         if not isinstance(file, str) or Path(file).name != file:
             raise CheckpointError(
-                f"{folder / INDEX_FILE} names the shard {file!r} outside its folder: copy the "
-                "index from the model's source again"
+                f"{folder / INDEX_FILE} names the shard {beginning(repr(file))} outside its "
+                "folder: copy the index from the model's source again"
             )
         if Path(file).suffix in PICKLE_SUFFIXES:
             raise CheckpointError(

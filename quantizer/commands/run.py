@@ -93,8 +93,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--calibration",
         type=Path,
         metavar="PATH",
-        help="text file, or for CogVLM2 pictures with questions: a folder with questions.jsonl, "
-        "CogVLM-SFT-311K's folders, or LLaVA's .json",
+        help="text file, or for models that see pictures with questions: a folder with "
+        "questions.jsonl, CogVLM-SFT-311K's folders, or LLaVA's .json",
     )
     parser.add_argument(
         "--text-calibration",

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from rapidfuzz.distance import Levenshtein
 
-from models.generate import PictureChat, SceneHandle
+from models.image_text.choosing import picture_chat
 from models.loading import LoadedModel
 from models.pictures import load_picture
 from quantizer.calibration.pictures import QUESTIONS_FILE, read_questions
@@ -35,8 +35,8 @@ class Asker:
     """
 
     def __init__(self, loaded: LoadedModel) -> None:
-        self._chat = PictureChat(loaded)
-        self._seen: tuple[Path, SceneHandle] | None = None
+        self._chat = picture_chat(loaded)
+        self._seen: tuple[Path, Any] | None = None
 
     def answer(self, picture: Path, question: str) -> str:
         """The answer to one question, of at most 72 tokens, without spaces at its ends.

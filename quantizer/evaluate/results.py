@@ -49,7 +49,7 @@ def read_result(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: cannot be read as a result ({error}); measure again") from error
     task = result.get("task") if isinstance(result, dict) else None
     each = _PER_ITEM.get(task) if isinstance(task, str) else None
-    needed = ("protocol", "value", "interval_95", "items", "model", each)
+    needed = ("protocol", "value", "interval_95", "items", "seconds", "model", each)
     if each is None or not all(name in result for name in needed) or not _is_sound(result):
         raise DataError(
             lambda name: (
@@ -66,7 +66,7 @@ def _is_sound(result: Mapping[str, Any]) -> bool:
     interval = result["interval_95"]
     if not (isinstance(interval, list) and len(interval) == 2 and all(map(_is_number, interval))):
         return False
-    if not _is_number(result["value"]) or not _is_number(result.get("seconds", 0.0)):
+    if not _is_number(result["value"]) or not _is_number(result["seconds"]):
         return False
     if type(result["items"]) is not int or not isinstance(result["model"], str):
         return False
@@ -78,6 +78,17 @@ def _is_sound(result: Mapping[str, Any]) -> bool:
         return False
     parts = [part for name in _PARTS for part in result.get(name, {}).values()]
     if not all(isinstance(part, dict) and _is_number(part.get("value")) for part in parts):
+        return False
+    if not all(type(part.get("items")) is int for part in parts):
+        return False
+    given = result.get("given", {})
+    if not isinstance(given, dict):
+        return False
+    if not all(type(given.get(label)) is int for label in result.get("labels", {})):
+        return False
+    if not _is_number(result.get("commonest", 0.0)):
+        return False
+    if type(result.get("missing_pictures", 0)) is not int:
         return False
     each = result[_PER_ITEM[result["task"]]]
     if not isinstance(each, list) or len(each) != result["items"] or not each:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from models.errors import ModelFolderError, ModelsError
-from models.families import Family, family_of
+from models.families import Family, build_as_stored, family_of
 from models.files.checkpoint import (
     INDEX_FILE,
     PICKLE_SUFFIXES,
@@ -26,6 +26,7 @@ from models.files.checkpoint import (
 )
 from models.files.compressed_tensors import TENSOR_NAMES as COMPRESSED_NAMES
 from models.files.formats import read_quantization
+from models.files.gguf import refuse_gguf
 from models.files.judging import judge_config, judge_fit, judge_sets, judge_values
 from models.files.tensor_files import Entry, read_header, read_tensor
 from models.int4.packing import TENSOR_NAMES as GPTQ_NAMES
@@ -81,6 +82,7 @@ def inspect_folder(
     Raises:
         ModelFolderError: there is no such folder, or not one tensor in it can be read.
     """
+    refuse_gguf(folder)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a checkpoint")
     found = Inspection(str(folder))
@@ -269,12 +271,13 @@ def _compare_model(
     stored = _Headers(Path(found.folder), entries)
     misfits = list(judge_config(raw, stored))
     found.suspicious += [f"config.json {finding.what}" for finding in misfits]
-    built = None if misfits else _build(raw)
+    built = None if misfits else _build(raw, entries)
     if built is None:
         matrices = [n for n in plain if n.endswith(".weight") and len(entries[n].shape) == 2]
         found.unquantized = [name.removesuffix(".weight") for name in matrices]
     else:
-        family, module = built
+        family, module, notes = built
+        found.suspicious += notes
         linears = {n for n, part in module.named_modules() if isinstance(part, nn.Linear)}
         expected = family.expected_names(module)
         found.unquantized = sorted(
@@ -315,11 +318,14 @@ class _Headers:
         return self.entries[name].dtype
 
 
-def _build(raw: Mapping[str, Any]) -> tuple[Family, nn.Module] | None:
+def _build(
+    raw: Mapping[str, Any], entries: Mapping[str, Entry]
+) -> tuple[Family, nn.Module, tuple[str, ...]] | None:
     """Build the model without weights; None for a family that is not known here."""
     try:
         family = family_of(raw)
-        return family, family.build(raw)
+        module, _, notes = build_as_stored(family, raw, entries)
+        return family, module, notes
     except ModelsError:
         return None
 

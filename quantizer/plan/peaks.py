@@ -113,7 +113,8 @@ class PlannedRun:
         """While a sequence becomes its first state: convolved, cut, joined, shifted."""
         state = max((s.state for s in self.calibration.all), default=0)
         sample = max((s.sample for s in self.calibration.all), default=0)
-        return Buffer(ACTIVATIONS, "a sequence before the first block", 4.0 * state + sample)
+        seen = max((s.start for s in self.calibration.all), default=0)
+        return Buffer(ACTIVATIONS, "a sequence before the first block", 4.0 * state + sample + seen)
 
 
 def host_peak(run: PlannedRun, machine: Machine, *, double: bool = False) -> Moment:

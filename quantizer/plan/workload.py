@@ -11,7 +11,7 @@ from torch import Tensor
 from models.blocks import Block, Sample
 from models.families import OpenedModel
 from models.files.checkpoint import CheckpointReader
-from models.sequences import ALL, Parts
+from models.sequences import ALL, Parts, StartsWide
 from quantizer.calibration.streams import CalibrationSet
 from quantizer.recipes.recipe import Recipe, Stream, feeds, stream_of
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for
@@ -167,6 +167,7 @@ class SequenceShape:
     sample: bytes before the first block; state: the most behind any block.
     stream: which layers it calibrates.
     parts:  the parts of the model.
+    start:  bytes that turning the sample into a state takes, where a picture passes a tower then.
     """
 
     tokens: Mapping[str, int]
@@ -174,6 +175,7 @@ class SequenceShape:
     state: int
     stream: Stream = "text"
     parts: Parts = field(default_factory=Parts)
+    start: int = 0
 
     def reaching(self, layer: str) -> int:
         """Positions that a layer computes, by its full name."""
@@ -189,8 +191,16 @@ def sequence_shape(opened: OpenedModel, sample: Sample) -> SequenceShape:
     """Count the tokens of a sequence as the model will see them."""
     layout = opened.layout
     held = sum(value.nbytes for value in sample.values() if isinstance(value, Tensor))
+    start = 0
+    if isinstance(layout, StartsWide) and sample.get("pixels") is not None:
+        start = layout.start_bytes
     return SequenceShape(
-        layout.tokens(sample), held, layout.state_bytes(sample), stream_of(sample), layout.parts
+        layout.tokens(sample),
+        held,
+        layout.state_bytes(sample),
+        stream_of(sample),
+        layout.parts,
+        start,
     )
 
 

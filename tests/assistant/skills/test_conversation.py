@@ -359,7 +359,7 @@ def test_summaries_by_a_text_model_or_none() -> None:
     assert pieces == [
         "A receipt of a shop.",
         "You paid 30.90.",
-        "seen: A receipt of a shop. You paid 30.90.",
+        "guess: A receipt of a shop. You paid 30.90.",
     ]
     assert "Total RM 30.90" in model.asked[0][0]
     liar = talk(open_text_model=lambda: FakeTextModel("You paid 99."))

@@ -214,7 +214,7 @@ def test_a_stored_copy_of_a_tied_head_changes_nothing(tmp_path: Path, variant: s
     tensors = load_file(path)
     embedding = next(t for name, t in tensors.items() if name.endswith("embed_tokens.weight"))
     assert "lm_head.weight" not in tensors
-    save_file(tensors | {"lm_head.weight": torch.zeros_like(embedding)}, path)
+    save_file(tensors | {"lm_head.weight": embedding.clone()}, path)
     loaded: Any = load_model(tmp_path, dtype=torch.float32).model
     assert loaded.lm_head.weight is loaded.get_input_embeddings().weight
     torch.testing.assert_close(loaded(IDS).logits, whole(IDS).logits, rtol=1e-5, atol=1e-5)

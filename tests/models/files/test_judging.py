@@ -257,6 +257,22 @@ def test_weights_that_are_finite_and_compute_no_numbers_answer_nothing(plain: Pa
         list(model.answer("some text", "what is it?"))
 
 
+def test_one_logit_below_all_numbers_is_enough_to_answer_nothing(plain: Path) -> None:
+    """The largest logit may be sound: what it is larger than is not."""
+    from models.generate import greedy_tokens
+
+    loaded = load_model(plain)
+    ids = torch.tensor([[1, 5, 9]])
+    list(greedy_tokens(loaded.model, ids, 2))
+    with torch.no_grad():
+        hidden = loaded.model.model(input_ids=ids).last_hidden_state[0, -1]
+        loaded.model.lm_head.weight[7] = -3e38 * hidden.sign()
+        logits = loaded.model(input_ids=ids).logits[0, -1]
+    assert logits[7] == -torch.inf and torch.isfinite(logits.max())
+    with pytest.raises(CheckpointError, match="computes NaN or infinity"):
+        list(greedy_tokens(loaded.model, ids, 2))
+
+
 @pytest.mark.parametrize(
     ("edit", "words"),
     [

@@ -1,5 +1,7 @@
 """Two models on the same items: differences, intervals, refusals, and the command line."""
 
+import contextlib
+import io
 import json
 import math
 import shutil
@@ -11,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from quantizer.cli import main
+from quantizer.commands.eval import _print_result
 from quantizer.errors import DataError, SettingsError
 from quantizer.evaluate.intervals import bootstrap
 from quantizer.evaluate.paired import check_same_items, in_words, paired, paired_perplexity
@@ -22,14 +25,15 @@ def losses(model: str, values: list[float], **other: Any) -> dict[str, Any]:
     fields = {"data_sha256": "d", "items_sha256": "i", "seq_len": 64, "limit": None, "data": "t"}
     return {
         "task": "perplexity", "protocol": "standard", "items": len(values), "value": value,
-        "interval_95": [value, value], "model": model, "losses": values, **fields, **other,
+        "interval_95": [value, value], "seconds": 1.0, "model": model,
+        "losses": values, **fields, **other,
     }  # fmt: skip
 
 
 def answers(model: str, right: list[bool], **other: Any) -> dict[str, Any]:
     return {
         "task": "sentiment", "protocol": "standard", "items": len(right),
-        "value": sum(right) / len(right), "interval_95": [0, 1], "model": model,
+        "value": sum(right) / len(right), "interval_95": [0, 1], "seconds": 1.0, "model": model,
         "answers": [{"right": one} for one in right], "data_sha256": "d", "items_sha256": "i",
         "limit": None, "data": "t", **other,
     }  # fmt: skip
@@ -142,6 +146,50 @@ def test_what_is_no_result(content: str, tmp_path: Path) -> None:
         read_result(path)
     with pytest.raises(DataError, match="no such file"):
         read_result(tmp_path / "none.json")
+
+
+SPOILT = ("x", None, [], {}, 1.5, True, -1)
+"""What a field of a result may hold instead, each of a kind of its own."""
+
+
+def shown(path: Path) -> str:
+    """How a result file is shown, or "" where it is refused."""
+    try:
+        result = read_result(path)
+    except DataError:
+        return ""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        _print_result(result)
+    return out.getvalue()
+
+
+def test_what_a_damaged_result_holds_is_refused_or_can_be_shown(tmp_path: Path) -> None:
+    part = {"value": 1.0, "items": 1, "interval_95": [0, 1]}
+    labels = {"labels": {"good": part}, "given": {"good": 1}, "commonest": 0.5}
+    others: list[dict[str, Any]] = [
+        losses("A", [1.0]),
+        answers("A", [True], **labels),
+        answers("A", [True], task="pictures", skills={"count": part}),
+        answers("A", [True], task="ocrvqa", categories={"Law": part}, missing_pictures=2),
+    ]
+    path = tmp_path / "result.json"
+    refused = 0
+    for whole in others:
+        path.write_text(json.dumps(whole))
+        assert shown(path), whole
+        for name in whole:
+            without = {key: value for key, value in whole.items() if key != name}
+            for spoilt in (without, *(whole | {name: value} for value in SPOILT)):
+                path.write_text(json.dumps(spoilt))
+                refused += not shown(path)
+        for name in ("skills", "categories", "labels"):
+            for inner in whole.get(name, {}).values():
+                for key in ("value", "items"):
+                    (label,) = whole[name]
+                    less = {name: {label: {k: v for k, v in inner.items() if k != key}}}
+                    path.write_text(json.dumps(whole | less))
+                    assert not shown(path), (name, key)
+    assert refused > 100, "most of this must not be believed"
 
 
 @pytest.fixture(scope="session")

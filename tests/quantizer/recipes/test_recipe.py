@@ -42,7 +42,7 @@ def job_of(model: Path, out: Path, recipe: Recipe, **changes: object) -> Job:
 
 
 def test_the_shipped_ones_can_be_read() -> None:
-    assert {"cmdq", "example", "language-only", "uniform"} == set(shipped())
+    assert {"cmdq", "example", "image-text", "language-only", "uniform"} == set(shipped())
     cmdq = read_recipe("cmdq")
     kinds = {
         "model.vision.transformer.layers.62.mlp.fc2": ("pictures", 0.05),
@@ -221,7 +221,7 @@ def test_command_line(
     argv = ["run", str(tiny_llama), "--out", str(tmp_path / "out"), "--recipe"]
     for extra, message in (
         (["cmdq"], "recipe cmdq: no layer of this model is called model.vision.transformer"),
-        (["none.toml"], "is no recipe; give cmdq, example, language-only, uniform or"),
+        (["none.toml"], "is no recipe; give cmdq, example, image-text, language-only, uniform or"),
         (["uniform", "--method", "rtn"], "--method and --recipe uniform exclude each other"),
         (["uniform"], "method rpiq needs --calibration"),
         (["uniform", "--text-calibration", "x"], "adds to calibration with pictures"),

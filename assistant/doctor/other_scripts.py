@@ -1,0 +1,72 @@
+"""What `assistant doctor` says of the second reader: Tesseract, its packs, and what they read."""
+
+import shutil
+
+from assistant.doctor.checks import Finding, State
+from assistant.seeing.tesseract import (
+    ALL,
+    COMMAND,
+    NONE,
+    PACKS,
+    chosen_of,
+    packs_of,
+    scripts_of,
+)
+
+INSTALL = (
+    "where you meet other scripts, install the package tesseract-ocr and a pack for each language,"
+    " such as tesseract-ocr-rus"
+)
+
+
+def look_at_tesseract(packs: str) -> Finding:
+    """Name what reads scripts that the built-in models cannot.
+
+    packs: the setting `tesseract.packs`.
+
+    Raises:
+        OcrError: it is installed, and does not work.
+    """
+    path = shutil.which(COMMAND)
+    if path is None:
+        return Finding(
+            State.LIMITED,
+            "they are named, not read",
+            "Tesseract is not installed",
+            INSTALL,
+        )
+    there = packs_of(path)
+    if packs.strip() == NONE:
+        return Finding(
+            State.LIMITED,
+            f"Tesseract is installed, with {_listed(there)}",
+            "the setting tesseract.packs is none",
+            'set tesseract.packs to "all" to use it',
+        )
+    chosen = chosen_of(packs)
+    missing = [pack for pack in chosen if pack not in there]
+    used = [pack for pack in (chosen or there) if pack in there]
+    scripts = scripts_of(used)
+    if missing:
+        return Finding(
+            State.LIMITED,
+            f"Tesseract, with {_listed(used)}",
+            f"{_listed(missing)} is not installed",
+            f"install its package, or set tesseract.packs to {ALL!r}".replace("'", '"'),
+        )
+    if not scripts:
+        return Finding(
+            State.LIMITED,
+            "they are named, not read",
+            f"Tesseract has no pack for any of them, only {_listed(used)}",
+            INSTALL,
+        )
+    # Packs of Latin letters are not used: those the built-in models read better.
+    mine = [pack for pack in used if any(pack in names for names in PACKS.values())]
+    return Finding(
+        State.OK, f"Tesseract reads {', '.join(scripts)}, as guesses, with {_listed(mine)}"
+    )
+
+
+def _listed(packs: list[str] | tuple[str, ...]) -> str:
+    return " ".join(packs) or "no packs"

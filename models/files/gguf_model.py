@@ -1,0 +1,232 @@
+"""What a GGUF file of LLaMA or Qwen3 is in a Transformers folder: its config.json, its tensors.
+
+Keys and names: https://github.com/ggml-org/llama.cpp (gguf-py/gguf/constants.py).
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.errors import CheckpointError
+from models.files.gguf import Gguf, GgufTensor, read_pieces
+from models.files.llama2c import split_halves
+
+ARCHITECTURES: Mapping[str, str] = MappingProxyType(
+    {"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
+)
+"""What a file calls an architecture that is known here, and what Transformers calls its class."""
+
+_OUTSIDE: Mapping[str, str] = MappingProxyType(
+    {
+        "token_embd.weight": "model.embed_tokens.weight",
+        "output_norm.weight": "model.norm.weight",
+        "output.weight": "lm_head.weight",
+    }
+)
+_LAYER: Mapping[str, str] = MappingProxyType(
+    {
+        "attn_norm": "input_layernorm",
+        "attn_q": "self_attn.q_proj",
+        "attn_k": "self_attn.k_proj",
+        "attn_v": "self_attn.v_proj",
+        "attn_output": "self_attn.o_proj",
+        "attn_q_norm": "self_attn.q_norm",
+        "attn_k_norm": "self_attn.k_norm",
+        "ffn_norm": "post_attention_layernorm",
+        "ffn_gate": "mlp.gate_proj",
+        "ffn_up": "mlp.up_proj",
+        "ffn_down": "mlp.down_proj",
+    }
+)
+_FACTORS = "rope_freqs.weight"
+_LLAMA_3_1 = MappingProxyType(
+    {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+)
+"""How all Llama 3.1 and 3.2 models stretch their positions, but for the factor."""
+
+_WAY_OUT = "get the model as a folder of safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A file as a Transformers folder has it.
+
+    config: config.json, without what the tokenizer says.
+    names:  of each tensor that is taken, llama.cpp's name by Transformers'.
+    """
+
+    config: Mapping[str, Any]
+    names: Mapping[str, str]
+
+
+def describe(file: Gguf) -> Described:
+    """Say what model a file holds.
+
+    Raises:
+        CheckpointError: it is of an architecture that is not known here, lacks a field, or has
+            something that its architecture has no place for.
+    """
+    name = file.fields.get("general.architecture")
+    if name not in ARCHITECTURES:
+        raise CheckpointError(
+            f"{file.path} holds a model of the architecture {name!r}, and "
+            f"{' and '.join(ARCHITECTURES)} are known here: {_WAY_OUT}"
+        )
+    config = _config(file, str(name))
+    return Described(config, _names(file))
+
+
+def tensor_of(file: Gguf, name: str, tensor: GgufTensor, config: Mapping[str, Any]) -> Tensor:
+    """Read one tensor as its folder has it.
+
+    name: Transformers'. Plain values keep their type; blocks of weights become float32.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    return torch.cat(list(converted_pieces(file, name, tensor, config))).reshape(tensor.shape)
+
+
+def converted_pieces(
+    file: Gguf, name: str, tensor: GgufTensor, config: Mapping[str, Any]
+) -> Iterator[Tensor]:
+    """The same as pieces of whole rows, (rows, columns), which joined are the tensor.
+
+    llama.cpp turns neighbouring channels of a LLaMA's queries and keys, Transformers turns halves,
+    so their rows are sorted otherwise; they are small enough to be held whole.
+    """
+    pieces = read_pieces(file.path, tensor)
+    heads = {"q_proj": "num_attention_heads", "k_proj": "num_key_value_heads"}
+    part = name.split(".")[-2]
+    if config["model_type"] == "llama" and part in heads:
+        yield split_halves(torch.cat(list(pieces)), config[heads[part]])
+        return
+    yield from pieces
+
+
+def _names(file: Gguf) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in file.tensors:
+        if name == _FACTORS:
+            continue
+        found[_new_name(file, name)] = name
+    return found
+
+
+def _new_name(file: Gguf, name: str) -> str:
+    if name in _OUTSIDE:
+        return _OUTSIDE[name]
+    layer = re.fullmatch(r"blk\.(\d{1,5})\.(\w+)\.weight", name)
+    if layer is None or layer[2] not in _LAYER:
+        raise CheckpointError(
+            f"{file.path} holds the tensor {name}, for which its architecture has no place here: "
+            f"{_WAY_OUT}"
+        )
+    return f"model.layers.{int(layer[1])}.{_LAYER[layer[2]]}.weight"
+
+
+def _config(file: Gguf, architecture: str) -> dict[str, Any]:
+    hidden = _count(file, f"{architecture}.embedding_length")
+    heads = _count(file, f"{architecture}.attention.head_count")
+    head = _count(file, f"{architecture}.attention.key_length", hidden // heads)
+    _refuse_strange(file, architecture, head)
+    embedding = file.tensors.get("token_embd.weight")
+    if embedding is None:
+        raise CheckpointError(f"{file.path} lacks token_embd.weight: copy the file again")
+    config: dict[str, Any] = {
+        "architectures": [ARCHITECTURES[architecture]],
+        "model_type": architecture,
+        "imported_from": "gguf",
+        "vocab_size": embedding.shape[0],
+        "hidden_size": hidden,
+        "intermediate_size": _count(file, f"{architecture}.feed_forward_length"),
+        "num_hidden_layers": _count(file, f"{architecture}.block_count"),
+        "num_attention_heads": heads,
+        "num_key_value_heads": _count(file, f"{architecture}.attention.head_count_kv", heads),
+        "head_dim": head,
+        "max_position_embeddings": _count(file, f"{architecture}.context_length"),
+        "hidden_act": "silu",
+        "rms_norm_eps": _fraction(file, f"{architecture}.attention.layer_norm_rms_epsilon"),
+        "rope_theta": _fraction(file, f"{architecture}.rope.freq_base", 10000.0),
+        "tie_word_embeddings": "output.weight" not in file.tensors,
+        "attention_bias": False,
+    }
+    if architecture == "llama":
+        config["mlp_bias"] = False
+    scaling = _scaling(file, architecture, config)
+    return config if scaling is None else config | {"rope_scaling": scaling}
+
+
+def _refuse_strange(file: Gguf, architecture: str, head: int) -> None:
+    """Refuse what would be computed otherwise than the file means."""
+    fields, strange = file.fields, ""
+    if fields.get(f"{architecture}.expert_count", 0):
+        strange = "a mixture of experts"
+    elif fields.get(f"{architecture}.rope.dimension_count", head) != head:
+        strange = "positions on a part of each head"
+    elif fields.get(f"{architecture}.attention.value_length", head) != head:
+        strange = "values of another width than keys"
+    elif fields.get(f"{architecture}.attention.sliding_window", 0):
+        strange = "a window that slides"
+    if strange:
+        raise CheckpointError(f"{file.path} has {strange}, which is not imported: {_WAY_OUT}")
+
+
+def _scaling(file: Gguf, architecture: str, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """How positions beyond the training's are reached; None where they are as they are."""
+    kind = file.fields.get(f"{architecture}.rope.scaling.type", "none")
+    factor = file.fields.get(f"{architecture}.rope.scaling.factor", 0.0)
+    if kind == "linear" and factor:
+        return {"rope_type": "linear", "factor": float(factor)}
+    if kind not in ("none", "linear"):
+        raise CheckpointError(
+            f"{file.path} scales positions by {kind!r}, which is not imported: {_WAY_OUT}"
+        )
+    factors = file.tensors.get(_FACTORS)
+    if factors is None:
+        return None
+    stored = torch.cat(list(read_pieces(file.path, factors))).flatten().double()
+    slowest = round(float(stored.max()), 3)  # the file's 32 bits have 8.000001
+    scaling = {"rope_type": "llama3", "factor": slowest, **_LLAMA_3_1}
+    expected = llama_3_1_factors(config["head_dim"], config["rope_theta"], slowest)
+    if stored.shape != expected.shape or not torch.allclose(stored, expected, rtol=1e-4):
+        raise CheckpointError(
+            f"{file.path} scales positions otherwise than Llama 3.1 does, which is not imported: "
+            f"{_WAY_OUT}"
+        )
+    return scaling
+
+
+def llama_3_1_factors(head: int, theta: float, factor: float) -> Tensor:
+    """By how much Llama 3.1 slows each of its rotary frequencies, (head / 2,).
+
+    Source: llama/model.py of https://github.com/meta-llama/llama-models, ``apply_scaling``.
+    """
+    low, high, original = (float(value) for value in _LLAMA_3_1.values())
+    lengths = 2 * math.pi * theta ** (torch.arange(0, head, 2, dtype=torch.float64) / head)
+    smooth = ((original / lengths - low) / (high - low)).clamp(0, 1)
+    return 1 / ((1 - smooth) / factor + smooth)
+
+
+def _count(file: Gguf, key: str, default: int | None = None) -> int:
+    value = file.fields.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise CheckpointError(
+            f"{file.path} says {value!r} for {key}, and a whole number is needed: {_WAY_OUT}"
+        )
+    return value
+
+
+def _fraction(file: Gguf, key: str, default: float | None = None) -> float:
+    value = file.fields.get(key, default)
+    if not isinstance(value, float) or value <= 0:
+        raise CheckpointError(f"{file.path} says {value!r} for {key}: {_WAY_OUT}")
+    # The file has 32 bits, of which 1e-05 comes back as 9.999999747378752e-06.
+    return float(str(np.float32(value)))

@@ -1,0 +1,1 @@
+"""Models in other forms made into model folders: GGUF files, alone or in a Python package."""

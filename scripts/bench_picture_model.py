@@ -1,0 +1,198 @@
+"""How long a picture model for a laptop takes: seconds to look, to the first word, words a second.
+
+Measured at SmolVLM-256M's real shapes (a SigLIP-B/16 tower for 512 pixels, SmolLM2-135M's
+decoder) with random weights, which take as long as trained ones. Each form of the weights has a
+process of its own, so that memory is its own, too:
+
+    .venv/bin/python scripts/bench_picture_model.py --json scripts/results/picture_model.json
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+TEXT = {
+    "model_type": "llama",
+    "vocab_size": 49280,
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "head_dim": 64,
+    "max_position_embeddings": 8192,
+    "rope_theta": 100000.0,
+    "rms_norm_eps": 1e-5,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "tie_word_embeddings": False,
+}
+VISION = {
+    "model_type": "idefics3_vision",
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "image_size": 512,
+    "patch_size": 16,
+}
+GROUP_SIZE = 64
+QUESTION = "What is on the table?"  # a token a byte here; SmolVLM's own has six
+ANSWER_TOKENS = 32
+MARKS = ("<|endoftext|>", "<|im_start|>", "<end_of_utterance>", "<fake_token_around_image>")
+MARKS += ("<image>", "<global-img>")
+MARKS += tuple(f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7))
+
+
+def main() -> int:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one is not None:
+        print(json.dumps(measure(options.one, options.threads, options.repeats)))
+        return 0
+    folder = Path(tempfile.mkdtemp(prefix="picture-model-"))
+    try:
+        result = compare(folder, options.threads, options.repeats)
+    finally:
+        shutil.rmtree(folder)
+    print(json.dumps(result, indent=1))
+    if options.json is not None:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0
+
+
+def compare(folder: Path, threads: int, repeats: int) -> dict[str, Any]:
+    """Figures of both forms, and the ratio of their words a second."""
+    full, small = folder / "bf16", folder / "int4"
+    write_model(full)
+    command = [sys.executable, "-m", "quantizer", "run", str(full), "--out", str(small)]
+    command += ["--method", "rtn", "--group-size", str(GROUP_SIZE)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    forms = {}
+    before = os.getloadavg()
+    for name, path in (("bf16", full), ("int4", small)):
+        command = [sys.executable, __file__, "--one", str(path)]
+        command += ["--threads", str(threads), "--repeats", str(repeats)]
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
+        forms[name] = json.loads(done.stdout.splitlines()[-1])
+        forms[name]["weights_mb"] = round(sum(f.stat().st_size for f in path.iterdir()) / 1e6)
+    speed = {name: form["tokens_per_s_1_tiles"]["best"] for name, form in forms.items()}
+    return {
+        "what": "SmolVLM-256M's shapes, random weights, group size 64 for int4",
+        "machine": {"cores": os.cpu_count(), "machine": platform.machine()},
+        "threads": threads,
+        "load_average": {"before": before, "after": os.getloadavg()},
+        "forms": forms,
+        "int4_times_bf16": round(speed["int4"] / speed["bf16"], 3),
+    }
+
+
+def write_model(folder: Path) -> None:
+    """A folder of SmolVLM-256M's shapes with random bf16 weights and a token for every byte."""
+    import torch
+    from safetensors.torch import save_file
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    from models.families import family_of
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(mark, special=True) for mark in MARKS])
+    # No end: a random model must not stop early.
+    text = TEXT | {"eos_token_id": None, "bos_token_id": tokenizer.token_to_id("<|im_start|>")}
+    config = {
+        "architectures": ["Idefics3ForConditionalGeneration"],
+        "model_type": "idefics3",
+        "text_config": text,
+        "vision_config": VISION,
+        "scale_factor": 4,
+        "image_token_id": tokenizer.token_to_id("<image>"),
+        "tie_word_embeddings": False,
+    }
+    folder.mkdir()
+    family = family_of(config)
+    generator = torch.Generator().manual_seed(0)
+    tensors = {}
+    for name, shape in ((n, t.shape) for n, t in family.build(config).state_dict().items()):
+        values = torch.ones(shape)
+        if len(shape) > 1:
+            values = torch.randn(shape, generator=generator) * shape[-1] ** -0.5
+        tensors[name] = values.to(torch.bfloat16)
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config))
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def measure(folder: Path, threads: int, repeats: int) -> dict[str, Any]:
+    """Figures of one folder, each a median and the best of some repeats."""
+    import torch
+
+    from models.image_text.chat import ImageTextChat
+    from models.loading import load_model
+
+    torch.set_num_threads(threads)
+    started = time.perf_counter()
+    chat = ImageTextChat(load_model(folder))
+    load_s = time.perf_counter() - started
+    rgb = np.random.default_rng(0).integers(0, 256, (768, 1024, 3), dtype=np.uint8)
+    kept: dict[str, list[float]] = {}
+    chat_answer(chat, chat.look(rgb[:64, :64]), detailed=False)  # everything was touched once
+    for _ in range(repeats):
+        for tiles, detailed in ((1, False), (5, True)):
+            begun, used = time.perf_counter(), time.process_time()
+            scene = chat.look(rgb, detailed=detailed)
+            looked = time.perf_counter()
+            first, last = chat_answer(chat, scene, detailed=detailed)
+            for name, value in {
+                f"look_{tiles}_tiles_s": looked - begun,
+                f"first_token_{tiles}_tiles_s": first - begun,
+                f"after_look_{tiles}_tiles_s": first - looked,
+                f"tokens_per_s_{tiles}_tiles": (ANSWER_TOKENS - 1) / (last - first),
+                f"cpu_{tiles}_tiles_s": time.process_time() - used,
+            }.items():
+                kept.setdefault(name, []).append(value)
+    return {
+        "load_s": round(load_s, 3),
+        **{
+            name: {
+                "median": round(statistics.median(values), 3),
+                "best": round(max(values) if "per_s" in name else min(values), 3),
+            }
+            for name, values in kept.items()
+        },
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def chat_answer(chat: Any, scene: Any, *, detailed: bool) -> tuple[float, float]:
+    """When the first token of an answer was there, and when the last."""
+    tokens = chat.answer(scene, QUESTION, max_new_tokens=ANSWER_TOKENS, detailed=detailed)
+    next(tokens)
+    first = time.perf_counter()
+    count = 1 + sum(1 for _ in tokens)
+    assert count == ANSWER_TOKENS, "a random model that stops has no speed"
+    return first, time.perf_counter()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,277 @@
+"""Whisper as a recognizer: what is read, what is believed, and what is taken instead."""
+
+import math
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from assistant.audio import QUESTION_RATE_HZ, AudioClip
+from assistant.hearing.recognizer import AudioChunk, Transcript
+from assistant.hearing.whisper_model import LONGEST_S, Reading, Score
+from assistant.hearing.whisper_recognizer import WhisperRecognizer, pieces
+from tests.assistant.fakes_sound import wait_until
+
+SOUNDS = {
+    "has": "HH AE Z", "as": "AE Z", "it": "IH T", "expired": "IH K S P AY ER D", "is": "IH Z",
+    "read": "R EH D", "red": "R EH D", "the": "DH AH", "letter": "L EH T ER", "wet": "W EH T",
+    "when": "W EH N", "do": "D UW", "i": "AY", "have": "HH AE V", "to": "T UW", "pay": "P EY",
+    "bill": "B IH L", "milk": "M IH L K", "mill": "M IH L", "still": "S T IH L", "good": "G UH D",
+}  # fmt: skip
+VOICED = 2000
+BLOCK = 512
+
+
+class Reader:
+    """A model that reads what the test says, and scores texts by a table."""
+
+    def __init__(self, *texts: str, logprob: float = -0.2, **more: float) -> None:
+        self.texts, self.logprob, self.more = list(texts), logprob, more
+        self.scores: dict[str, float] = {}
+        self.heard: list[NDArray[np.int16]] = []
+        self.scored: list[str] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def read(self, samples: NDArray[np.int16]) -> Reading:
+        self.heard.append(samples)
+        assert self.go_on.wait(5)
+        text = self.texts[min(len(self.heard), len(self.texts)) - 1]
+        no_speech, squeezed = self.more.get("no_speech", 0.1), self.more.get("squeezed", 1.0)
+        return Reading(text, self.logprob, no_speech, squeezed)
+
+    def score(self, reading: Reading, text: str) -> Score:
+        self.scored.append(text)
+        usual = -3.0 if text == reading.text else -50.0
+        return Score(self.scores.get(text, usual), 2 * len(text.split()))
+
+
+class Stops:
+    """Hears a stop in the loudest level only."""
+
+    def begin(self, *, stop_only: bool = False) -> None:
+        assert stop_only, "questions are not for it"
+        self.level = 0
+
+    def accept(self, chunk: AudioChunk) -> str:
+        self.level = max(self.level, int(chunk.samples.max(initial=0)))
+        return ""
+
+    def finish(self) -> Transcript | None:
+        return Transcript("stop", 1.0, "stops") if self.level == 9000 else None
+
+    def cancel(self) -> None:
+        pass
+
+    def phones(self, word: str) -> str | None:
+        return SOUNDS.get(word)
+
+
+class Activity:
+    """Speech is what is loud."""
+
+    def probability(self, samples: NDArray[np.int16]) -> float:
+        return float(samples.max(initial=0) >= VOICED)
+
+    def reset(self) -> None:
+        pass
+
+
+KNOWN = (
+    "has it expired", "read the letter", "when do i have to pay", "is it still good", "next line",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some known sentences are enough, and quickly there."""
+    known = {sentence: sentence for sentence in KNOWN}
+    monkeypatch.setattr("assistant.hearing.whisper_recognizer.known_sentences", lambda: known)
+
+
+def recognizer(reader: Reader, language: str = "en") -> WhisperRecognizer:
+    return WhisperRecognizer(
+        Path("anywhere"),
+        language,
+        load=lambda folder, spoken: reader,
+        stops=Stops(),
+        activity=Activity(),
+    )
+
+
+def sound(*parts: tuple[int, float]) -> NDArray[np.int16]:
+    """Parts of a level and seconds."""
+    return np.concatenate(
+        [np.full(round(s * QUESTION_RATE_HZ), level) for level, s in parts]
+    ).astype(np.int16)
+
+
+SPOKEN = AudioClip(sound((0, 1.0), (VOICED, 2.0), (0, 1.0)), QUESTION_RATE_HZ)
+
+
+def heard(reader: Reader, clip: AudioClip = SPOKEN, language: str = "en") -> Transcript | None:
+    return recognizer(reader, language).recognize(clip)
+
+
+def test_a_free_question_is_heard_as_it_is_read() -> None:
+    reader = Reader(" Who sent me 2.50 dollars, Anna\u2019s aunt?")
+    assert heard(reader) == Transcript(
+        "who sent me 2.50 dollars anna's aunt", pytest.approx(math.exp(-0.2)), "whisper"
+    )
+    # From before the first voiced step to behind the last, and no more of the silence.
+    assert 2.0 * QUESTION_RATE_HZ < len(reader.heard[0]) < 3.3 * QUESTION_RATE_HZ
+    assert (reader.heard[0] == VOICED).sum() == 2 * QUESTION_RATE_HZ
+
+
+@pytest.mark.parametrize("parts", [((0, 3.0),), ((0, 1.0), (VOICED, 0.1), (0, 1.0)), ((9, 0.0),)])
+def test_without_speech_nothing_is_read(parts: tuple[tuple[int, float], ...]) -> None:
+    reader = Reader("Thank you.")
+    one = recognizer(reader)
+    one.begin()
+    samples = sound(*parts)
+    for at in range(0, len(samples), BLOCK):
+        assert one.accept(AudioChunk(samples[at : at + BLOCK], 0.0)) == ""
+    assert one.finish() is None and reader.heard == []
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        Reader("Thank you.", logprob=-0.9),
+        Reader("Thank you.", no_speech=0.7),
+        Reader("You you you you you.", squeezed=3.0),
+        Reader("..."),
+        Reader(""),
+    ],
+)
+def test_what_cannot_be_believed_is_nothing(reader: Reader) -> None:
+    assert heard(reader) is None
+
+
+@pytest.mark.parametrize(
+    ("read", "logprob", "known", "worse", "taken"),
+    [
+        # About as good: it was the known sentence; sure readings need less mending.
+        ("As it expired.", -0.5, "Has it expired.", 7.0, "has it expired"),
+        ("As it expired.", -0.5, "Has it expired.", 9.0, None),
+        ("As it expired.", -0.2, "Has it expired.", 3.0, "has it expired"),
+        ("As it expired.", -0.2, "Has it expired.", 5.0, "as it expired"),
+        ("Red the letter.", -0.2, "Read the letter.", 3.0, "read the letter"),
+        # The beginning of a free question is a known one, and fits all that it says.
+        ("When do I have to pay the bill?", -0.2, "When do I have to pay?", 1.0,
+         "when do i have to pay the bill"),
+        # A known sentence that sounds otherwise is not even tried.
+        ("Is the milk still wet?", -0.2, "Is it still good?", -9.0, "is the milk still wet"),
+    ],
+)  # fmt: skip
+def test_a_known_sentence_is_taken_only_where_the_sound_allows_it(
+    read: str, logprob: float, known: str, worse: float, taken: str | None
+) -> None:
+    reader = Reader(read, logprob=logprob)
+    reader.scores = {read: -3.0, known: -3.0 - worse}
+    transcript = heard(reader)
+    if taken is None:
+        assert transcript is not None and transcript.doubt, "unsure, and nothing known: asked back"
+    else:
+        assert transcript is not None and (transcript.text, transcript.doubt) == (taken, "")
+
+
+def test_a_known_sentence_that_hardly_fits_is_not_believed() -> None:
+    reader = Reader("As it expired.", logprob=-1.5)
+    reader.scores = {"As it expired.": -14.0, "Has it expired.": -14.0}
+    assert heard(reader) is None
+
+
+def test_an_order_is_an_order_also_where_whisper_is_not_quite_sure() -> None:
+    transcript = heard(Reader("Next line.", logprob=-0.8))
+    assert transcript is not None and (transcript.text, transcript.doubt) == ("next line", "")
+    assert heard(Reader("Next line.", logprob=-1.2)) is None
+
+
+def test_between_sure_and_nothing_a_question_is_asked_back() -> None:
+    transcript = heard(Reader("Is this mill burning?", logprob=-0.5))
+    assert transcript is not None
+    assert transcript.doubt == (
+        "Did you say: is this mill burning? Press the talk key and say yes, or ask again."
+    )
+
+
+def test_a_short_stop_is_heard_by_the_grammar_and_long_speech_is_none() -> None:
+    reader = Reader("Top.")
+    stop = AudioClip(sound((0, 1.0), (9000, 0.5), (0, 1.0)), QUESTION_RATE_HZ)
+    transcript = heard(reader, stop)
+    assert transcript == Transcript("stop", 1.0, "whisper", is_command=True)
+    one = recognizer(reader)
+    one.begin()
+    told = [one.accept(AudioChunk(stop.samples[at : at + 512], 0.0)) for at in range(0, 40000, 512)]
+    assert told[-1] == "stop" and told[50] == "", "known as soon as a pause follows it"
+    long = AudioClip(sound((0, 1.0), (9000, 2.0), (0, 1.0)), QUESTION_RATE_HZ)
+    transcript = heard(reader, long)
+    assert transcript is not None and transcript.text == "top"
+    one = recognizer(reader)
+    one.begin(stop_only=True)
+    one.accept(AudioChunk(stop.samples, 0.0))
+    assert one.finish() == Transcript("stop", 1.0, "stops")
+
+
+def test_another_language_knows_no_english_sentences() -> None:
+    reader = Reader("As it expired.", logprob=-0.2)
+    reader.scores = {"As it expired.": -3.0, "Has it expired.": -3.0}
+    transcript = heard(reader, language="de")
+    assert transcript is not None and transcript.text == "as it expired" and reader.scored == []
+
+
+def test_the_end_is_read_while_it_is_still_waited_for() -> None:
+    reader = Reader("How many", "How many letters are wet?")
+    one = recognizer(reader)
+    one.begin()
+    samples = sound((0, 0.5), (VOICED, 1.0), (0, 0.5), (VOICED, 1.0), (0, 0.6))
+    told = []
+    for at in range(0, len(samples), BLOCK):
+        told.append(one.accept(AudioChunk(samples[at : at + BLOCK], 0.0)))
+        ahead = one._ahead
+        if ahead is not None:
+            ahead.join(5)
+    assert len(reader.heard) == 2, "once at each pause"
+    assert told[0] == "" and "how many" in told and told[-1] == "how many letters are wet"
+    transcript = one.finish()
+    assert transcript is not None and transcript.text == "how many letters are wet"
+    assert len(reader.heard) == 2, "nothing is left to read"
+
+
+def test_what_is_said_behind_a_pause_is_read_too() -> None:
+    reader = Reader("How many", "How many letters are wet?")
+    reader.go_on.clear()
+    one = recognizer(reader)
+    one.begin()
+    one.accept(AudioChunk(sound((0, 0.5), (VOICED, 1.0)), 0.0))
+    one.accept(AudioChunk(sound((0, 0.3)), 0.0))
+    wait_until(lambda: reader.heard)
+    one.accept(AudioChunk(sound((VOICED, 1.0)), 0.0))
+    reader.go_on.set()
+    transcript = one.finish()
+    assert transcript is not None and transcript.text == "how many letters are wet"
+    assert len(reader.heard[1]) > len(reader.heard[0])
+
+
+def test_what_is_given_up_is_nothing() -> None:
+    reader = Reader("Who is there?")
+    one = recognizer(reader)
+    one.begin()
+    one.accept(AudioChunk(SPOKEN.samples, 0.0))
+    one.cancel()
+    assert one.accept(AudioChunk(SPOKEN.samples, 0.0)) == "" and one.finish() is None
+    assert one.recognize(SPOKEN) is not None, "the next one is heard"
+
+
+def test_a_minute_of_speech_is_read_in_pieces_cut_where_it_is_soft() -> None:
+    minute = sound((VOICED, 27.0), (0, 0.3), (VOICED, 33.0))
+    found = pieces(minute)
+    assert np.array_equal(np.concatenate(found), minute)
+    assert all(len(piece) <= LONGEST_S * QUESTION_RATE_HZ for piece in found)
+    assert 27.0 <= len(found[0]) / QUESTION_RATE_HZ <= 27.3
+    reader = Reader("One.", "Two.", "Three.")
+    transcript = heard(reader, AudioClip(minute, QUESTION_RATE_HZ))
+    assert transcript is not None and transcript.text == "one two three"
