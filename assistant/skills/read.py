@@ -32,7 +32,8 @@ class Read:
         Wording(
             heard="[please] read <this> [aloud] [to me] [please]",
             typed=(
-                rf"\bread\b|{_NOT_A_VALUE}\b(?:it|this|that|sign|label|page|text|letter|package|words?"
+                rf"^(?!how (?:long|often|much|many)\b).*\bread\b"
+                rf"|{_NOT_A_VALUE}\b(?:it|this|that|sign|label|page|text|letter|package|words?"
                 r"|lines?|there|here|screen|display|box|card) says?\b"
                 rf"|\bwhat(?: is| does it show| is it showing| (?:message"
                 rf"|text) is(?: being)? (?:displayed"

@@ -25,7 +25,10 @@ _TOTAL = AmountSkill(
         (7, "amount due;balance due;total due;total payable;amount payable;payable;to pay;pay"),
         (
             7,
-            "total to pay;please pay;net payable;total amount due;new balance;amount to pay",
+            "balance owing;balance now owing;now owing;still owing;amount owing;total owing;"
+            "left to pay;still to pay;total outstanding;balance outstanding;amount outstanding;"
+            "gap payable;total to pay;please pay;net payable;total amount due;new balance;"
+            "amount to pay",
         ),
         (7, "total refund;refund total;refund;amount refunded"),
         (6, "total rounded;rounded total;total round;rounded;net total;nett total"),

@@ -19,6 +19,7 @@ TITLED = re.compile(rf"\b{_TITLE}\b\.? ?(?:{_CAPITAL}\.? ?)*{_CAPITAL}[\w'’-]*
 
 _NAME = re.compile(
     rf"{TITLED.pattern}|\b{_WORD} (?:{_CAPITAL}\.? )?{_WORD}|\b{_CAPITAL}\. ?{_WORD}"
+    rf"|\b(?:of|by|von|par|por|di|door) {_WORD}\b"
     r"|\b(?:Ltd|Limited|GmbH|Inc|LLC|PLC|plc|S\.A\.|AG|Bank|Council|Trust)\b"
 )
 

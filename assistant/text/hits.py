@@ -138,6 +138,8 @@ class Hits:
                 return Hit(score, page.passage(*passage.rows, following), value)
         told = here if wish.kinds else self._matching.places(passage)
         dated = bool(wish.kinds & {Kind.TIME, Kind.DATE})
+        if wish.form in (Form.WHO, Form.WHY, Form.TASK) and not wish.kinds:
+            return Hit(score, passage if here else _with_what_follows(page, passage))
         if len(told) > 1 and is_row and (not dated or are_labelled(told)):
             named = named_of(told, self._asked)
             if named is not None and not is_of_a_span(named):

@@ -276,6 +276,8 @@ def _sentences(paragraph: Paragraph, first_row: int) -> list[Passage]:
     for offset, row in enumerate(paragraph.rows):
         number = first_row + offset
         full = prose and offset > 0 and _is_full(paragraph.rows[offset - 1], widest)
+        # An entry of a table ends with its row, however wide that is.
+        full = full and len(paragraph.rows[offset - 1].pieces) == 1
         if joined and _goes_on(joined[-1][0], row.text, is_full=full):
             joined[-1] = (f"{joined[-1][0]} {row.text}", [*joined[-1][1], number])
         else:
@@ -381,6 +383,9 @@ def _goes_on(before: str, after: str, *, is_full: bool) -> bool:
     if is_full or _OPEN_END.search(before):
         return True
     if before[-1].isdigit() and _BEHIND_FIGURES.match(after):
+        return True
+    if re.search(r"[a-z] (?:[\d ]+)?\d{3,}$", before) and re.fullmatch(r"\d[\d ]{2,}\.", after):
+        # "My number is 020 7946 / 0812."
         return True
     if re.search(r"\b(?:every|second|other|next|last|this|each)$", before) and _is_day(after):
         # "Every second / Thursday": in English a day keeps its capital within a sentence.

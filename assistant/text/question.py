@@ -99,8 +99,8 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     ),
     (
         frozenset({Kind.MEASURE, Kind.NUMBER, Kind.PERCENT}),
-        r"\bhow (?:many|hot|big|heavy|strong|far|tall|wide|deep|high|old)\b|\bpercent\w*\b"
-        r"|\btemperature\b|\bsize\b|\bweigh\w*\b|\bvolume\b|\bcalories\b",
+        r"\bhow (?:many|hot|warm|cold|big|heavy|strong|far|tall|wide|deep|high|old)\b"
+        r"|\bpercent\w*\b|\btemperature\b|\bsize\b|\bweigh\w*\b|\bvolume\b|\bcalories\b",
     ),
     (
         frozenset({Kind.CODE, Kind.NUMBER, Kind.PHONE}),
@@ -157,7 +157,7 @@ def wish(question: str) -> Wish:
     text = plain(_without_excluded(question))
     if _AT_AN_HOUR.search(text):
         text = _AT_AN_HOUR.sub(r"\g<asks>", text)
-    right = _OF_A_SORT.sub(r"\1", english(text))
+    right = _IN_A_CONTAINER.sub("", _OF_A_SORT.sub(r"\1", english(text)))
     named = [word for word in words(_OF_THIS.sub(" ", right)) if word in _NOUNS]
     asked = tuple(dict.fromkeys((*content_words(right), *named)))
     is_leave = re.match(r"(?:(?:so|and|please) )*(?:can|could|may|must|should|am) i\b", text)
@@ -274,6 +274,13 @@ _WHETHER = re.compile(
 
 _OF_A_SORT = re.compile(r"\b(?:is|was) (?:it|this|that) an? (\w+) (?:place|one|thing|kind|sort)\b")
 """A noun that says nothing: "is it a vegetarian place"."""
+
+_IN_A_CONTAINER = re.compile(
+    r"\b(?:bars?|bottles?|tins?|cans?|jars?|boxe?s?|packs?|packets?|bags?|pieces?|slices?|cups?"
+    r"|glass(?:es)?|pints?|loa(?:f|ves)|tubs?|tubes?|pots?|cartons?|bunch(?:es)?|kilos?|loads?) of "
+    r"(?!the\b|this\b|it\b|my\b)"
+)
+"""What goods come in: "a bar of soap" is printed as soap."""
 
 _AT_AN_HOUR = re.compile(
     r"^(?P<asks>(?:so |and |please )*(?:can|could|may|is|are|will|do|does|should)\b.*?) (?:at|by"

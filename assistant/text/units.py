@@ -11,12 +11,14 @@ UNITS: Mapping[str, str] = MappingProxyType(
         "minutes": r"min\w*", "hours": r"h|hrs?|hours?", "days": r"days?",
         "weeks": r"weeks?", "months": r"months?", "years": r"years?",
         "degrees": r"°|°?[CF]|℃|℉", "temperature": r"°|°?[CF]|℃|℉", "hot": r"°|°?[CF]|℃|℉",
-        "watts": r"w|kw", "volts": r"v", "percent": r"%", "alcohol": r"%", "abv": r"%", "calories": r"kcal|cal|calories",
+        "watts": r"w|kw", "volts": r"v", "percent": r"%", "calories": r"kcal|cal|calories",
         "power": r"w|kw", "voltage": r"v", "kilowatt": r"kwh?", "gigabytes": r"gb", "amps": r"a",
         "size": r"g|kg|ml|cl|l|mm|cm|m|inch\w*", "weight": r"g|kg|lbs?|oz",
         "weigh": r"g|kg|lbs?|oz", "heavy": r"g|kg|lbs?|oz", "volume": r"ml|cl|l|litres?",
         "strength": r"mg|mcg|µg|g|iu|%", "strong": r"mg|mcg|µg|g|iu|%",
         "long": r"min\w*|s|secs?|seconds?|h|hrs?|hours?|days?|weeks?|months?|years?|m|cm|mm",
+        "alcohol": r"%", "far": r"km|miles?|m|cm|mm|ft|feet|yards?|inch\w*",
+        "distance": r"km|miles?|m|cm|mm|ft|feet|yards?|inch\w*",
         "people": r"people|pers\w*|servings?", "servings": r"servings?|portions?",
     }
 )  # fmt: skip
