@@ -55,7 +55,6 @@ class Letterhead:
         if not re.search(r"\b(?:name|address) of\b|^what", asked.words):
             wrote = re.search(r"\b(?:signed|wrote|written|writing|writes)\b", asked.words)
             named = (signature(page) if wrote else sender(page)) or sender(page)
-            named = named or signed_beside(page)
             if named is None and _has_no_head(page):
                 named = signature(page)
         if named is not None:

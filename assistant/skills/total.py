@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-from assistant.answers import Answer, Detail, Found, Note, NoteKind
+from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.skills import quote, vocabulary
 from assistant.skills.amounts import BESIDE, MOST_AMOUNTS, SUBTOTAL_RANK, AmountSkill, label_of
 from assistant.skills.grounding import ground_read
@@ -13,9 +13,9 @@ from assistant.skills.skill import Asked, Traits
 from assistant.skills.subject import own_words
 from assistant.skills.wording import Wording
 from assistant.text.amounts import named_amounts
-from assistant.text.meaning import best_match, is_telling
+from assistant.text.meaning import best_match, is_telling, words
 from assistant.text.page import Page, Place
-from assistant.text.question import wish
+from assistant.text.question import is_everyday, wish
 from assistant.text.tokens import Kind
 
 _TOTAL = AmountSkill(
@@ -83,7 +83,7 @@ class Total:
         if not places or len(places) > MOST_AMOUNTS:
             if is_of_another_row(asked, page):
                 return quote.SKILL.find(asked, scene)
-            return only_amount(self.name, page) or not_found(self.name, _TOTAL.called)
+            return only_amount(self.name, page, asked) or not_found(self.name, _TOTAL.called)
         answer = found_places(self.name, places)
         if not is_subtotal(page):
             return answer
@@ -127,15 +127,26 @@ def is_of_another_row(asked: Asked, page: Page) -> bool:
     return bool(rows) and money.isdisjoint(rows)
 
 
-def only_amount(skill: str, page: Page) -> Answer | None:
-    """The sentence with the only amount of a page: what it is the amount of, it says itself."""
+def only_amount(skill: str, page: Page, asked: Asked) -> Answer | None:
+    """The sentence with the only amount of a page: what it is the amount of, it says itself.
+
+    It is a guess where the question names what the sentence does not.
+    """
     money = [place for place in page.places_of(Kind.MONEY) if not place.token.needs_label]
     if len({place.token.text for place in money}) != 1:
         return None
     row = money[0].row
     sentence = next((each for each in page.sentences if row in each.rows), page.passage(row))
     found = (Found(sentence.text, None, sentence.lines),)
-    return Answer(skill, found, ground_read(found), (Note(NoteKind.QUOTED),))
+    own, printed = own_words(asked.skill), words(sentence.text)
+    named = [
+        word
+        for word in wish(asked.question).asked
+        if is_telling(word) and not is_everyday(word) and best_match(word, own) == 0
+    ]
+    is_named = all(best_match(word, printed) > 0 for word in named)
+    basis = ground_read(found) if is_named else Basis.GUESS
+    return Answer(skill, found, basis, (Note(NoteKind.QUOTED),))
 
 
 def sums(page: Page) -> list[Place]:

@@ -1,8 +1,9 @@
 """The year of a book, a coin, a bottle."""
 
+import dataclasses
 from collections.abc import Sequence
 
-from assistant.answers import Answer, Detail
+from assistant.answers import Answer, Basis, Detail
 from assistant.skills.quoting import READ_TEXT, as_read, different, in_sentence, not_found, rows
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
@@ -33,7 +34,11 @@ class Year:
         if not read:
             return None
         found = different(_named(find_years(read), asked))
-        return as_read(self.name, found) if found else not_found(self.name, "year")
+        if not found:
+            return not_found(self.name, "year")
+        told = as_read(self.name, found)
+        # Which of several years is asked for, nothing says.
+        return told if len(found) == 1 else dataclasses.replace(told, basis=Basis.GUESS)
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """One year, or all of them."""

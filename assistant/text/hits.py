@@ -21,6 +21,11 @@ _WHOLE = re.compile(
 )
 """Who eats or drinks everything."""
 
+_FIRST = frozenset(
+    ("first", "earliest", "erste", "erster", "premier", "primero", "primo", "eerste")
+)
+_LAST = frozenset(("last", "latest", "final", "letzte", "letzter", "dernier", "último", "ultimo"))
+
 LONGEST_ROW = 12
 """Words of a row that may hold several values, each with its label."""
 
@@ -130,6 +135,9 @@ class Hits:
             counted = self._counted(passage)
             if counted is not None:
                 return Hit(score, counted)
+        nth = self._at_an_end(here, passage) if is_row else None
+        if nth is not None:
+            return Hit(score, passage, nth, is_one_of_many=True)
         following = passage.rows[-1] + 1
         if not here and wish.kinds and not any(page.has_values(row) for row in passage.rows):
             below = [place for place in page.places_in(following) if is_of(place, wish)]
@@ -148,6 +156,16 @@ class Hits:
         if value is not None and is_row and self._is_one_of_a_row(value, passage):
             return Hit(score, passage, value, is_one_of_many=True)
         return Hit(score, passage if here else _with_what_follows(page, passage), value)
+
+    def _at_an_end(self, here: Sequence[Place], passage: Passage) -> Place | None:
+        """The first or the last time of a row of a timetable, where that is asked for."""
+        times = [place for place in here if place.token.kind is Kind.TIME or is_clock(place)]
+        if len(times) < 2 or any(is_of_a_span(place) or place.head for place in times):
+            return None
+        said, printed = frozenset(self._wish.said), frozenset(words(passage.text))
+        if said & _FIRST and not printed & _FIRST:
+            return times[0]
+        return times[-1] if said & _LAST and not printed & _LAST else None
 
     def _counted(self, passage: Passage) -> Passage | None:
         """An entry of a receipt without its price: "2 Caña"."""

@@ -43,8 +43,9 @@ at by for from with about into onto over under up down out off and or but if the
 ll ve d m don doesn isn aren wasn didn dont doesnt isnt arent wasnt didnt cant couldnt wouldnt wont
 thats theres whos hows gonna gotta wanna ain want need know like please thank thanks thankyou hi
 hello hey excuse sorry okay ok yes yeah well um uh oh sir maam advance kindly somebody someone
-able anybody anyone tell say says said read show shows give let see look looking find get help try trying
-figure using written stand stands standing print printed mention mentioned picture photo image
+able anybody anyone tell say says said read show shows give let see look looking find get help try
+trying figure using written stand stands standing print printed mention mentioned picture photo
+image
 camera screen page paper text line lines word words label letter sign front back side top bottom
 left right item thing something anything everything product object package packet packaging box
 bottle can jar bag container card document sheet bill receipt exactly actually currently now today
@@ -60,7 +61,8 @@ el los las una uno unos es son esta hay cual cuales cuanto cuanta cuando donde q
 il lo gli i e sono ha quale quali quanto quanta quando dove chi nel nella sul con per il mio
 het een is zijn heeft welke hoeveel wat waar wanneer wie op in met en mijn o os as um uma e sao tem
 qual quais quantos quanto onde quem no na em com
-habe hab haben hatte kann koennen konnen darf muss soll sollte wird werden wurde gibt dort dieser diese dieses welche
+habe hab haben hatte
+kann koennen konnen darf muss soll sollte wird werden wurde gibt dort dieser diese dieses welche
 welcher welches was warum wohin woher uns unser sie er mir mich dir ihr ihre sich noch mehr schon
 auch aber nur sehr man um bis nach vor fur uber ohne man's bitte danke ihn ihm ihnen euch wir du
 darfst kannst musst musste konnte konnen sollen durfen mussen wollen will worden sein seine diesen

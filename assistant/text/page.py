@@ -317,7 +317,10 @@ _LONGEST_END = 30
 _OPEN_END = re.compile(
     r"(?:,|;|\(|(?<!\d)[-–]|\b(?:a|an|the|to|of|in|on|at|by|for|from|with|and|or|not|every|each|per|than|"
     r"be|is|are|do|take|any|your|if|when|before|after|without|contains?|once|twice|times?|two|one|"
-    r"three|four|five|six|eight|der|die|das|den|und|oder|nicht|mit|de|la|le|et|ou|ne|y|o|no|e|il))$",
+    r"three|four|five|six|eight|der|die|das|den|und|oder|nicht|mit|de|la|le|et|ou|ne|y|o|no|e|il|"
+    r"dem|des|eine?[mnrs]?|[iI]hre?[mnrs]?|zu[mr]?|im|am|auf|für|von|vom|bei|nach|sowie|les|du|une?|aux?|sur|"
+    r"pour|vos|votre|del|los|las|una?|por|para|con|su|che|di|della|il|lo|een|het|met|van|voor|uw|"
+    r"your|my|our|their|its|this|that|these|will|must|should|can|cannot|has|have|than|as|via|per))$",
     re.IGNORECASE,
 )
 
