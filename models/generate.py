@@ -183,7 +183,8 @@ def greedy_tokens(
     Raises:
         CheckpointError: the model computes no numbers.
     """
-    past, pieces = None, list(ids.split(PIECE_TOKENS, dim=1))
+    starts = range(0, ids.shape[1], PIECE_TOKENS)
+    past, pieces = None, [ids[:, start : start + PIECE_TOKENS] for start in starts]
     for _ in range(max_new_tokens):
         for piece in pieces:
             if cancelled():

@@ -23,7 +23,7 @@ from models.files.checkpoint import (
     QUANTIZE_CONFIG_FILE,
     CheckpointReader,
     QuantizationConfig,
-    read_json,
+    read_config,
 )
 from models.files.formats import read_quantization
 from models.files.gguf import refuse_gguf
@@ -70,7 +70,7 @@ def load_model(
     refuse_gguf(folder)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
-    config = _with_end_marks(folder, read_json(folder / "config.json"))
+    config = _with_end_marks(folder, read_config(folder / "config.json"))
     family = family_of(config)
     quantization = _read_quantization(folder, config.get("quantization_config"))
     stored = open_weights(folder, family, config)
@@ -164,7 +164,7 @@ def _with_end_marks(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     Of its other fields none is used: answers are greedy, and how long they get is for the caller.
     """
     path = folder / GENERATION_CONFIG_FILE
-    ends = read_json(path).get("eos_token_id") if path.is_file() else None
+    ends = read_config(path).get("eos_token_id") if path.is_file() else None
     return config if ends is None else config | {"eos_token_id": ends}
 
 
@@ -173,7 +173,7 @@ def _read_quantization(folder: Path, inline: object) -> QuantizationConfig | Non
     path = folder / QUANTIZE_CONFIG_FILE
     if isinstance(inline, dict):
         return read_quantization(inline)
-    return read_quantization(read_json(path)) if path.is_file() else None
+    return read_quantization(read_config(path)) if path.is_file() else None
 
 
 def _open_source(

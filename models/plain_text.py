@@ -4,15 +4,15 @@ A tensor, a key or a file can have any name. Printed raw it could move the curso
 or hide what stands before it.
 """
 
-LONGEST = 2_000
-"""Characters of a message: more than two paths of the usual kind, and what can be listened to."""
+LONGEST = 12_000
+"""Characters of a message: more than any path, and far less than what a hostile name can have."""
 
 LONGEST_CAUSE = 400
-"""Characters of another library's message that are repeated: some repeat whole values of files."""
+"""Characters of a value of a file that are repeated, and of another library's message."""
 
 
 def beginning(text: str) -> str:
-    """What another library said, as far as anybody reads it."""
+    """A value of a file, or what another library said of it, as far as anybody reads it."""
     return text if len(text) <= LONGEST_CAUSE else f"{text[:LONGEST_CAUSE]}…"
 
 

@@ -42,6 +42,7 @@ OWNED = {
     "phonenumbers": {"assistant/text/tokens.py"},
     "py3langid": {"assistant/text/languages.py"},
     "platformdirs": {"models/own_folders.py"},
+    "gguf": {"models/files/gguf.py"},
     "matplotlib": {"quantizer/compare/plots.py"},
 }
 

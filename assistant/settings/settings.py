@@ -214,7 +214,7 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                 _is_text,
                 at_start=True,
             ),
-            _key("text_model.folder", "Model for summaries; empty: none.", TEXT, _is_text),
+            _key("text_model.folder", "Model that adds to summaries; empty: none.", TEXT, _is_text),
             _key(
                 "server.address",
                 "A model server that answers instead, on this computer; empty: none.",

@@ -1,14 +1,14 @@
-"""What a text says about something: a text model tells it, or where the word stands."""
+"""What a text says about something: where the word stands; else a text model may know."""
 
 from assistant.answers import Answer, Detail
 from assistant.skills.find_word import passages, say_passages
 from assistant.skills.scene import Scene
-from assistant.skills.skill import Asked, ModelUse, Traits
+from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 
 
 class About:
-    """Without a text model, the passages that hold the word."""
+    """The passages that hold the word."""
 
     name = "about"
     wordings = (
@@ -19,7 +19,7 @@ class About:
             )
         ),
     )
-    traits = Traits(rank=54, text=True, model=ModelUse.OF_TEXT)
+    traits = Traits(rank=54, text=True)
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
         """Where the word stands."""

@@ -11,9 +11,10 @@ from assistant.seeing.layout import page_text, reading_order
 from assistant.seeing.text import TextReader, never
 from assistant.skills.caveats import careful, no_text, spoilt, with_edge
 from assistant.skills.evidence import weighed
-from assistant.skills.from_models import VisionAnswers, told_by_text_model
+from assistant.skills.from_models import VisionAnswers
 from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
+from assistant.skills.prose import checked, is_open
 from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
@@ -23,6 +24,7 @@ from assistant.skills.whole_question import about_the_subject
 from assistant.stopwatch import Stopwatch
 from assistant.text import languages
 from assistant.text.closeness import EmbedOpener
+from assistant.text.question import Wish, wish
 from models.pictures import RgbPicture
 
 __all__ = ["Answerer", "careful"]
@@ -180,7 +182,47 @@ class Answerer:
             yield spoilt(skill.name, cause)
             return
         for piece in self._looked(skill, asked, scene, two_speed):
-            yield as_overruled(piece, skill, asked, scene)
+            if not isinstance(piece, Answer) or not is_open(piece):
+                yield as_overruled(piece, skill, asked, scene)
+                continue
+            told = False
+            for other in self._by_text_model(
+                piece, asked, scene, wish=wish(asked.words), stream=two_speed
+            ):
+                told = True
+                yield as_overruled(other, skill, asked, scene)
+            if not told:
+                yield as_overruled(piece, skill, asked, scene)
+
+    def _by_text_model(
+        self,
+        answer: Answer,
+        asked: Asked,
+        scene: Scene,
+        *,
+        wish: Wish | None = None,
+        known: tuple[str, ...] = (),
+        stream: bool = True,
+    ) -> Iterator[Piece]:
+        """What a text model, where one is installed, writes that stands in the text.
+
+        answer: what was found without it. wish, known, stream: as `prose.checked` has them.
+        """
+        lines = scene.lines(asked.cancelled)
+        if not lines or asked.cancelled():
+            return
+        model = self._open_text_model()
+        if model is None or asked.cancelled():
+            return
+        pieces = model.answer(page_text(reading_order(lines)), asked.for_model, asked.cancelled)
+        page = scene.page(asked.cancelled)
+        with self._stopwatch.stage("answer"):
+            for piece in checked(
+                answer.skill, pieces, page, model.name, wish=wish, known=known, stream=stream
+            ):
+                if asked.cancelled():
+                    return
+                yield piece
 
     def _looked(self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
         if skill.traits.model is ModelUse.ALWAYS:
@@ -188,18 +230,11 @@ class Answerer:
         elif skill.traits.model is ModelUse.WHERE_GENERAL:
             yield from self._vision.from_pixels(skill, asked, scene, two_speed)
         else:
-            yield from self._from_text(skill, asked, scene)
+            yield from self._from_text(skill, asked, scene, two_speed)
 
-    def _from_text(self, skill: Skill, asked: Asked, scene: Scene) -> Iterator[Piece]:
-        if skill.traits.model is ModelUse.OF_TEXT:
-            lines = scene.lines(asked.cancelled)
-            model = self._open_text_model() if lines and not asked.cancelled() else None
-            if model is not None:
-                pieces = model.answer(
-                    page_text(reading_order(lines)), asked.for_model, asked.cancelled
-                )
-                yield from told_by_text_model(skill, pieces, lines, model.name)
-                return
+    def _from_text(
+        self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool
+    ) -> Iterator[Piece]:
         answer = skill.find(asked, scene)
         if asked.cancelled():
             return
@@ -213,6 +248,10 @@ class Answerer:
         if skill.traits.text:
             answer = with_unread(with_edge(answer, scene), scene)
         yield answer
+        if skill.traits.model is ModelUse.OF_TEXT:
+            # Who hears one answer only is not to miss what both would tell.
+            known = answer.values if two_speed else ()
+            yield from self._by_text_model(answer, asked, scene, known=known, stream=two_speed)
 
     def _without_text(self, skill: Skill, asked: Asked, scene: Scene) -> Answer:
         if skill.traits.model is not ModelUse.WITHOUT_TEXT:

@@ -1,4 +1,4 @@
-"""What a vision model, or a model of text, is asked, and what its words are worth."""
+"""What a vision model is asked, and what its words are worth."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,6 @@ from assistant.inference.vision_model import (
     photograph_accuracy,
 )
 from assistant.seeing.drawn import looks_drawn
-from assistant.seeing.text import TextLine
 from assistant.skills import quote
 from assistant.skills.grounding import LEAST_ACCURACY, ground_model, words_are_read
 from assistant.skills.router import skill_named
@@ -178,23 +177,6 @@ class VisionAnswers:
             counts=traits.counts,
         )
         yield Answer(skill.name, (Found(text),), basis, model=model.name)
-
-
-def told_by_text_model(
-    skill: Skill, pieces: Iterator[str], lines: tuple[TextLine, ...], model: str
-) -> Iterator[Piece]:
-    """Sentences as they come, then the whole with its basis."""
-    sentences = SentenceBuffer()
-    for piece in pieces:
-        yield from sentences.accept(piece)
-    if sentences.has_given:
-        yield from sentences.rest()
-    text = sentences.text.strip()
-    if not text:
-        yield Answer(skill.name, notes=(Note(NoteKind.EMPTY),))
-        return
-    # Also where its figures stand in the text: what it says of them may be made up.
-    yield Answer(skill.name, (Found(text, None, lines),), Basis.GUESS, model=model)
 
 
 def tells_nothing(piece: Answer) -> bool:

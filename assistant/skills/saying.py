@@ -13,6 +13,7 @@ from assistant.skills.way_on import (
     SPOILT_FILES,
     TRY_ANOTHER,
 )
+from assistant.text.meaning import words
 
 MOST_QUOTED = 3
 """Lines that are quoted as evidence; more cannot be kept in mind by ear."""
@@ -129,6 +130,8 @@ def _sentence(note: Note, answer: Answer) -> str:
             return EMPTY
         case Note(NoteKind.AMBIGUOUS, what):
             return f"I read it as it stands: {AMBIGUOUS[what]}."
+        case Note(NoteKind.RESTS_ON):
+            return resting(answer)
         case Note(NoteKind.UNVERIFIED, where):
             return TO_BE_CHECKED if where else UNVERIFIED
         case Note(NoteKind.HARD_TO_READ, count):
@@ -137,6 +140,15 @@ def _sentence(note: Note, answer: Answer) -> str:
             return FIXES[edge]
         case _:
             return ""
+
+
+def resting(answer: Answer) -> str:
+    """The printed lines that hold what a model's words claim; "" where they are the same words."""
+    lines = [line.text for line in answer.evidence]
+    said = set(words(" ".join(answer.values)))
+    if set(words(" ".join(lines))) <= said:
+        return ""
+    return f"I read: {'; '.join(lines)}"
 
 
 def not_read(answer: Answer, where: str) -> str:

@@ -55,7 +55,7 @@ class ModelUse(enum.Enum):
 
     NEVER = enum.auto()
     OF_TEXT = enum.auto()
-    """A text model, where one is installed."""
+    """A text model, where one is installed, adds to what is quoted."""
     WITHOUT_TEXT = enum.auto()
     """A vision model, where no text is found; what it reads is a guess."""
     WHERE_UNKNOWN = enum.auto()

@@ -1,17 +1,20 @@
-"""What a text is about, in few words: a text model tells it, or what is printed for that.
+"""What a text is about: what is printed for that, and what says most, quoted.
 
-Without a model it is quoted: the subject line of a letter, else how it begins; of another page the
-largest print.
+Asked what it is about: the subject line of a letter, else how it begins; of another page the
+largest print. Asked to sum it up: its title and the places that say most. A text model, where one
+is installed, adds to it in its own words.
 """
 
 import re
 
 from assistant.answers import Answer, Detail, Found, Note, NoteKind
 from assistant.skills.grounding import ground_read
+from assistant.skills.quoting import ended
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.wording import Wording
 from assistant.text.addresses import largest_text
+from assistant.text.gist import gist
 from assistant.text.letters import beginning, subject
 from assistant.text.page import Page, Passage
 from assistant.text.sections import is_heading
@@ -20,12 +23,6 @@ _THIS = (
     r"(?:it|this|that|these|(?:the|this|that|my) (?:\w+ )?(?:text|letters?|page|e ?mail|mail|note"
     r"|message|notice|paper|document|memo|leaflet|flyer|bill|statement|thing|post))"
 )
-
-NO_SUMMARY = (
-    "I can't tell: there is no model for summaries on this machine. Ask me to read the text, or "
-    "set text_model.folder."
-)
-
 
 SUBJECT, BEGINS, LARGEST, TOP = "Subject", "Beginning", "Largest print", "Top"
 SAID = {
@@ -38,7 +35,7 @@ SAID = {
 
 
 class Summary:
-    """Left to a text model."""
+    """Quotes the text: nothing is told that does not stand there."""
 
     name = "summary"
     wordings = (
@@ -61,24 +58,44 @@ class Summary:
     traits = Traits(rank=52, text=True, model=ModelUse.OF_TEXT)
 
     def find(self, asked: Asked, scene: Scene) -> Answer | None:
-        """What is printed for it; nothing without a model where nothing is, and there is text."""
+        """What is printed for it, else the places that say most."""
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
-        named = _named(page)
+        named = None if _SUM.search(asked.words) else _named(page)
         if named is None:
-            return Answer(self.name, notes=(Note(NoteKind.NO_TEXT_MODEL),))
+            return self._summed_up(page)
         label, passage = named
         found = (Found(" ".join(passage.text.split()), label, passage.lines),)
         return Answer(self.name, found, ground_read(found))
 
+    def _summed_up(self, page: Page) -> Answer | None:
+        """The subject or the title, and what says most."""
+        places = gist(page, subject(page))
+        if not places:
+            return None
+        found = tuple(Found(" ".join(place.text.split()), None, place.lines) for place in places)
+        told = {line for place in places for line in place.lines}
+        rest = any(piece not in told for row in page.rows for piece in row.pieces)
+        return Answer(self.name, found, ground_read(found), (Note(NoteKind.MORE),) if rest else ())
+
     def say(self, answer: Answer, detail: Detail) -> str:
-        """What stands there, and where; or that there is no model for it."""
-        if answer.found:
+        """What stands there, and where."""
+        if not answer.found:
+            return ""
+        label = answer.found[0].label
+        if label is not None:
             told = re.sub(r"\.$", "", answer.values[0])
-            label = answer.found[0].label or ""
             return next(said for name, said in SAID.items() if name in label).format(told)
-        return NO_SUMMARY if answer.note(NoteKind.NO_TEXT_MODEL) else ""
+        quoted = "; ".join(answer.values)
+        if detail is Detail.SHORT:
+            return ended(quoted)
+        more = f" {MORE}" if answer.note(NoteKind.MORE) else ""
+        return f"{ended(f'In its own words: {quoted}')}{more}"
+
+
+MORE = "There is more; ask me to read the text."
+_SUM = re.compile(r"\bsum|\bgist\b|\bmain points?\b")
 
 
 def _named(page: Page) -> tuple[str, Passage] | None:

@@ -111,9 +111,7 @@ def told(answer: Answer, word: Word, frames: Frames = ENGLISH) -> tuple[Said, ..
         pieces = word(marks.marked(answer, with_labels))
         # A skill that looks into its values may see the marks: it shall say the same.
         if not marks.too_many and _unmarked("".join(pieces)) == plain:
-            return tuple(
-                said for piece in pieces for said in _parts(piece, answer.skill, marks, frames)
-            )
+            return tuple(said for piece in pieces for said in _parts(piece, answer, marks, frames))
     return (Said(plain),)
 
 
@@ -174,9 +172,9 @@ def _unmarked(text: str) -> str:
     return _PRIVATE.sub("", text)
 
 
-def _parts(piece: str, skill: str, marks: _Marks, frames: Frames) -> Iterator[Said]:
+def _parts(piece: str, answer: Answer, marks: _Marks, frames: Frames) -> Iterator[Said]:
     """A piece of marked text as what is quoted and what stands around it."""
-    for text, replaced in _sentences(piece, skill, frames):
+    for text, replaced in _sentences(piece, answer.skill, frames):
         language = frames.language if replaced else None
         at = 0
         for match in _MARKED.finditer(text):
@@ -184,6 +182,8 @@ def _parts(piece: str, skill: str, marks: _Marks, frames: Frames) -> Iterator[Sa
             owner = marks.owner(match[1])
             if owner is None:
                 yield from _own(match[2], language)
+            elif answer.model is not None and marks.is_value(match[1]):
+                yield Said(match[2])  # a model's words, whatever lines they rest on
             else:
                 whole = marks.is_value(match[1]) and match[2] == owner.value
                 yield from _quoted(match[2], owner, whole=whole)

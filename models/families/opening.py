@@ -13,7 +13,7 @@ from models.families.family import Family
 from models.families.head import build_as_stored
 from models.families.registry import SHIPPED, family_of
 from models.families.relatives import refuse_relative, refuse_relative_tensors
-from models.files.checkpoint import CheckpointReader, read_json
+from models.files.checkpoint import CheckpointReader, read_config
 from models.files.gguf import refuse_gguf
 from models.files.judging import judge_config, refuse
 from models.sequences import SequenceLayout
@@ -55,7 +55,7 @@ def open_blockwise(folder: Path) -> OpenedModel:
     refuse_gguf(folder)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
-    config = read_json(folder / "config.json")
+    config = read_config(folder / "config.json")
     if config.get("quantization_config"):
         raise ModelFolderError(
             f"{folder} is quantized already: give the full-precision model it was made from"

@@ -33,6 +33,9 @@ ANY_VALUES = 10**12
 MOST_VALUES = 4_000_000
 """Brackets and commas of a file that describes something; each costs up to a hundred bytes."""
 
+LONGEST_SETTING = 2000
+"""Characters of any one text in a file of settings, such as config.json, for who asks for that."""
+
 DEEPEST = 100
 LONGEST_KEY = 1000
 MOST_DIGITS = 40
@@ -73,6 +76,23 @@ def shown(value: object) -> str:
     """A value as a message repeats it: one line, without control characters, not too long."""
     text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+def refuse_long_texts(value: Any, longest: int = LONGEST_SETTING) -> None:
+    """Refuse a value that holds a text longer than any setting: messages repeat settings.
+
+    Raises:
+        BoundError: it holds one.
+    """
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+        elif isinstance(one, str) and len(one) > longest:
+            raise BoundError(f"has a text of {len(one)} characters, more than {longest}")
 
 
 def open_regular(path: Path, most_bytes: int = MOST_BYTES) -> BinaryIO:

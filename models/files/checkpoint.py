@@ -26,7 +26,7 @@ from models.files.tensor_files import (
     write_tensors,
     write_whole,
 )
-from models.files.weight_index import PICKLE_SUFFIXES, read_entries, read_json
+from models.files.weight_index import PICKLE_SUFFIXES, read_config, read_entries, read_json
 from models.plain_text import beginning
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "QuantizationConfig",
     "ShardWriter",
     "check_scales",
+    "read_config",
     "read_json",
     "write_json",
 ]

@@ -30,13 +30,21 @@ def wrong_values(
 
 
 def wrong_ids(ids: Mapping[str, Any], vocab_size: int) -> list[str]:
-    """Describe every token id, or list of ids, that is not in 0 .. ``vocab_size`` - 1."""
+    """Describe every token id that is not in 0 .. ``vocab_size`` - 1; of ends there may be several.
+
+    ids: by their names in config.json; ``eos_token_id`` may be a list.
+    """
     return [
         f"{name}={_shown(value)} (an id of 0 to {vocab_size - 1})"
         for name, value in ids.items()
-        for one in (value if isinstance(value, list | tuple) else [value])
-        if not (_is_int(one) and 0 <= one < vocab_size)
+        if not all(
+            _is_int(one) and 0 <= one < vocab_size
+            for one in (value if name == _ENDS and isinstance(value, list | tuple) else [value])
+        )
     ]
+
+
+_ENDS = "eos_token_id"
 
 
 def _is_int(value: object) -> bool:

@@ -30,10 +30,28 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path} is missing: give a model folder with all its files"
         ) from error
     except (OSError, ValueError) as error:
-        raise ModelFolderError(f"{path} cannot be read ({brief(error)}): copy it again") from error
+        raise _unreadable(path, error) from error
     if not isinstance(value, dict):
         raise ModelFolderError(f"{path} holds no JSON object: copy it again")
     return value
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a JSON object of settings, none of which is a long text.
+
+    Raises:
+        ModelFolderError: as `read_json`; or a text in it is longer than any setting.
+    """
+    value = read_json(path)
+    try:
+        bounded.refuse_long_texts(value)
+    except bounded.BoundError as error:
+        raise _unreadable(path, error) from error
+    return value
+
+
+def _unreadable(path: Path, error: Exception) -> ModelFolderError:
+    return ModelFolderError(f"{path} cannot be read ({brief(error)}): copy it again")
 
 
 def read_entries(folder: Path) -> dict[str, Entry]:

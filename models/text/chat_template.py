@@ -62,21 +62,21 @@ class ChatTemplate:
     def _filled(self, turns: Sequence[Turn]) -> str:
         from transformers.utils.chat_template_utils import render_jinja_template
 
+        named: dict[str, Any] = {"enable_thinking": False, **self.pieces}
         messages = [{"role": turn.role, "content": turn.text} for turn in turns]
         try:
-            rendered, _ = render_jinja_template(
+            filled: Any = render_jinja_template(
                 conversations=[messages],
                 chat_template=self.source,
                 add_generation_prompt=True,
-                enable_thinking=False,
-                **self.pieces,
+                **named,
             )
         except Exception as error:  # a template is a program, and may raise what it likes
             reason = beginning((str(error) or type(error).__name__).splitlines()[0])
             raise ModelFolderError(
                 f"{self.path}: the chat template cannot be filled in ({reason}): restore the file"
             ) from error
-        return str(rendered[0])
+        return str(filled[0][0])
 
 
 def read_chat_template(folder: Path) -> ChatTemplate | None:

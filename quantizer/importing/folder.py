@@ -16,6 +16,7 @@ from models.files.gguf import Gguf, GgufTensor, read_gguf
 from models.files.gguf_model import Described, converted_pieces, describe
 from models.text.gguf_tokenizer import TokenizerFacts, tokenizer_of
 from models.text.tokenization import TOKENIZER_FILE
+from quantizer.errors import WeightError
 from quantizer.run.output import atomic_folder
 
 DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
@@ -64,6 +65,7 @@ def import_gguf(
 
     Raises:
         CheckpointError, ModelFolderError: the file is damaged, or of a kind that is not imported.
+        WeightError: the type that was chosen cannot hold a weight.
         OutputError: ``out`` holds anything.
         OSError: it cannot be written.
     """
@@ -114,9 +116,11 @@ def _whole(
     for piece in converted_pieces(file, name, tensor, config):
         part = piece.to(stored)
         if not bool(torch.isfinite(part).all()):
-            raise CheckpointError(
-                f"{tensor.name} in {file.path} has weights beyond what {stored} holds: give "
-                "--dtype bfloat16"
+            raise WeightError(
+                lambda setting: (
+                    f"{tensor.name} in {file.path} has weights beyond what {stored} holds: give "
+                    f"{setting('dtype')} bfloat16"
+                )
             )
         whole[row : row + len(part)] = part
         row += len(part)

@@ -22,6 +22,7 @@ from models.files.checkpoint import (
     PICKLE_SUFFIXES,
     QUANTIZE_CONFIG_FILE,
     QuantizationConfig,
+    read_config,
     read_json,
 )
 from models.files.compressed_tensors import TENSOR_NAMES as COMPRESSED_NAMES
@@ -183,7 +184,7 @@ def _configs(
     raw: dict[str, Any] = {}
     found: dict[str, dict[str, Any]] = {}
     try:
-        raw = read_json(folder / "config.json")
+        raw = read_config(folder / "config.json")
         inline = raw.get("quantization_config")
         if isinstance(inline, dict):
             found["config.json"] = inline
@@ -193,7 +194,7 @@ def _configs(
         suspicious.append(str(error))
     if (folder / QUANTIZE_CONFIG_FILE).exists():
         try:
-            found[QUANTIZE_CONFIG_FILE] = read_json(folder / QUANTIZE_CONFIG_FILE)
+            found[QUANTIZE_CONFIG_FILE] = read_config(folder / QUANTIZE_CONFIG_FILE)
         except ModelsError as error:
             suspicious.append(str(error))
     if len(found) == 2:

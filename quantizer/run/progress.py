@@ -33,6 +33,7 @@ from typing import IO, Any
 from models.files.bounded import MOST_DATA_BYTES, parse_json, read_bytes, read_json
 from models.files.checkpoint import INDEX_FILE, SINGLE_FILE, write_json
 from models.files.tensor_files import sync_folder, write_whole
+from models.plain_text import beginning
 from quantizer.errors import Naming, OutputError
 from quantizer.report.report import WRITTEN_BY, module_from_dict
 
@@ -409,7 +410,7 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def _told(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    return "not given" if value is None else str(value)
+    return "not given" if value is None else beginning(str(value))
 
 
 def write_index(folder: Path, weight_map: Mapping[str, str], total_bytes: int) -> None:

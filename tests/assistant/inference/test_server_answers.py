@@ -42,6 +42,8 @@ from tests.assistant.inference.fake_model_server import (
 class NoText:
     """Finds no text."""
 
+    def __init__(self, **_: Any) -> None: ...
+
     def load(self) -> None: ...
 
     def read(self, rgb: Any) -> tuple[()]:

@@ -350,22 +350,56 @@ def test_text_that_is_cut_off_names_the_way_to_move() -> None:
     assert told.endswith("The text seems cut off at the right; move the page to the left.")
 
 
-def test_summaries_by_a_text_model_or_none() -> None:
-    (told,) = said(talk().answer(frame(), "summarize this", Context()))
-    assert told.startswith("unknown: I can't tell: there is no model for summaries")
-    model = FakeTextModel("A receipt of a shop. You paid 30.90.")
+def test_a_summary_quotes_and_a_text_model_adds_what_stands_there() -> None:
+    quoted = (
+        "read: In its own words: CORNER SHOP; Date: 13/04/2025; Total RM 30.90. There is more; "
+        "ask me to read the text."
+    )
+    assert said(talk().answer(frame(), "summarize this", Context())) == [quoted]
+    model = FakeTextModel("A receipt of a shop. You paid 30.90. The Tel is 07-355 2616. Enjoy!")
     conversation = talk(open_text_model=lambda: model)
     pieces = said(conversation.answer(frame(), "summarize this", Context()))
-    assert pieces == [
-        "A receipt of a shop.",
-        "You paid 30.90.",
-        "guess: A receipt of a shop. You paid 30.90.",
-    ]
+    assert pieces == [quoted, "The Tel is 07-355 2616.", "guess: The Tel is 07-355 2616."]
     assert "Total RM 30.90" in model.asked[0][0]
-    liar = talk(open_text_model=lambda: FakeTextModel("You paid 99."))
-    assert said(liar.answer(frame(), "what is it about", Context())) == ["guess: You paid 99."]
+    liar = talk(open_text_model=lambda: FakeTextModel("You paid 99. The total is RM 30.99."))
+    assert said(liar.answer(frame(), "give me the gist", Context())) == [quoted]
+    (told,) = said(liar.answer(frame(), "what is it about", Context()))
+    assert told == "read: At the top I read: CORNER SHOP. Ask me to read the text for more."
+    parrot = talk(open_text_model=lambda: FakeTextModel("The total is RM 30.90."))
+    assert said(parrot.answer(frame(), "sum it up", Context())) == [quoted]
     (told,) = said(talk().answer(frame(), "what does it say about shop", Context()))
     assert told == "read: I read: CORNER SHOP"
+
+
+LETTER = (
+    line("Riverside Library", 10),
+    line("Your reservation is waiting at the front desk.", 40),
+    line("It is kept until Friday, then it goes back.", 70),
+)
+
+
+def test_a_free_question_reaches_a_text_model_where_nothing_close_is_found() -> None:
+    def asked(question: str, model: FakeTextModel) -> list[str]:
+        conversation = talk(FakeReader(LETTER), open_text_model=lambda: model)
+        return said(conversation.answer(frame(), question, Context()))
+
+    question = "by when should I fetch the novel"
+    knows = FakeTextModel("It is kept until Friday. They will call you.")
+    assert asked(question, knows) == [
+        "It is kept until Friday.",
+        "I read: It is kept until Friday, then it goes back.",
+        "guess: It is kept until Friday. I read: It is kept until Friday, then it goes back.",
+    ]
+    assert knows.asked[0][1] == question
+    # What is not in the text is not told, nor what answers another question; then all is as before.
+    without = said(talk(FakeReader(LETTER)).answer(frame(), question, Context()))
+    for says in ("They keep it until Monday.", "The text does not say.", "It is waiting.", ""):
+        assert asked(question, FakeTextModel(says)) == without
+    assert without[-1].startswith("unknown: ")
+    # What is found is quoted, and no model is asked.
+    unasked = FakeTextModel("It is kept until Friday.")
+    assert asked("where is my reservation waiting", unasked)[0].startswith(("read:", "guess:"))
+    assert unasked.asked == []
 
 
 def test_double_checks_agree_or_differ() -> None:

@@ -75,6 +75,7 @@ def test_cogvlm2_numbers_are_checked(value: object) -> None:
         ({"bos_token_id": -1}, "bos_token_id=-1"),
         ({"pad_token_id": 128256}, "pad_token_id=128256 (an id of 0 to 128255)"),
         ({"bos_token_id": None}, "bos_token_id=None"),
+        ({"pad_token_id": [1]}, "pad_token_id=[1]"),
         ({"eos_token_id": None}, "eos_token_id=(None,)"),
         ({"eos_token_id": [1, "two"]}, "eos_token_id=(1, 'two')"),
         ({"template_version": ["chat"]}, "template_version=['chat']"),
