@@ -96,7 +96,11 @@ while first second third last next latest previous main exact
 """
 """Words that narrow a question down, but answer it nowhere."""
 
-_EMPTY = frozenset((*_EMPTY_WORDS.split(), *_EMPTY_ELSEWHERE.split(), "plz", "pls", "im", "ive"))
+_CONTRACTED = """
+don't doesn't didn't isn't aren't wasn't weren't won't wouldn't can't couldn't shouldn't mustn't
+haven't hasn't hadn't i'd we'd they'd he'd she'd rather plz pls im ive
+"""
+_EMPTY = frozenset((*_EMPTY_WORDS.split(), *_EMPTY_ELSEWHERE.split(), *_CONTRACTED.split()))
 _WEAK = frozenset(_WEAK_WORDS.split())
 """Words without a subject of their own: a question about "the price on this label, please" is
 about the price."""
