@@ -44,6 +44,7 @@ class Dose:
                 r".*\b(?:take|have)\b"
                 r"|\bmost (?:i|we|you) (?:can|may|should) (?:take|have|use)\b|\bmaximum dose\b"
                 r"|\b(?:what is|is there) (?:the |a )?(?:maximum|limit)\b.*\b(?:day|hours|take)\b"
+                r"|\bhow much (?:do|should|must|can) (?:i|we|you) give\b"
                 r"|\bshould i take\b|\bcan i take\b"
                 r"|\bhow (?:many|much) (?:\w+ )?(?:do|does|should|can|may|must) (?:an? )?(?:adults?"
                 r"|children|kids|grown ups|he|she|they|we|you|people) take\b"

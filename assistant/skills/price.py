@@ -73,7 +73,7 @@ class Price:
             return quote.SKILL.find(asked, scene)
         if total.total_places(page):
             return total.SKILL.find(asked, scene)
-        alone = total.only_amount(self.name, page)
+        alone = total.only_amount(self.name, page, asked)
         if alone is not None:
             return alone
         # Without label and currency, 9.04 may be a time of the day.
