@@ -66,7 +66,9 @@ def build_on_meta(
         DynamicCache(config=parsed)
     except (*_REFUSALS, StrictDataclassError) as error:
         # Libraries put the names of their exceptions into the text, which nobody needs.
-        reason = " ".join(re.sub(r"\b\w+Error: ", "", str(error)).split())
+        # Those of torch go on with the functions that they came through.
+        said, *_ = str(error).split("Exception raised from")
+        reason = " ".join(re.sub(r"\b\w+Error: ", "", said).split())
         reason = reason or type(error).__name__
         raise not_described(title, reason) from error
     module.requires_grad_(False)

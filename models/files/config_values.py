@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+_NO_COUNT = 2**31  # nothing of a model is so many; sizes beyond it overflow in the libraries
 _LONGEST_SHOWN = 40  # characters of a wrong value that a message repeats
 
 
@@ -19,7 +20,7 @@ def wrong_values(
     wrong = [
         f"{prefix}{name}={_shown(values[name])} (a positive whole number)"
         for name in counts
-        if name in values and not (_is_int(values[name]) and values[name] > 0)
+        if name in values and not (_is_int(values[name]) and 0 < values[name] < _NO_COUNT)
     ]
     wrong += [
         f"{prefix}{name}={_shown(values[name])} (a positive number)"

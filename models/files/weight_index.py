@@ -3,6 +3,7 @@
 Only safetensors files are read: a pickle can run code when it is opened.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from models.files.gguf import refuse_gguf
 from models.files.judging import judge_sets, refuse
 from models.files.tensor_files import INDEX_FILE, SINGLE_FILE, Entry, brief, read_header
 from models.plain_text import beginning
+
+_LONGEST_NAME = 255  # bytes, on every usual file system
 
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
@@ -131,6 +134,11 @@ def _require_shards(folder: Path, files: Iterable[object]) -> None:
             raise CheckpointError(
                 f"{folder / INDEX_FILE} names the shard {beginning(repr(file))} outside its "
                 "folder: copy the index from the model's source again"
+            )
+        if len(os.fsencode(file)) > _LONGEST_NAME:
+            raise CheckpointError(
+                f"{folder / INDEX_FILE} names the shard {beginning(repr(file))}, and no file can "
+                "have that name: copy the index from the model's source again"
             )
         if Path(file).suffix in PICKLE_SUFFIXES:
             raise CheckpointError(

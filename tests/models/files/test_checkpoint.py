@@ -185,6 +185,14 @@ def test_an_index_does_not_lead_out_of_its_folder(tmp_path: Path, file: object) 
         CheckpointReader(tmp_path)
 
 
+def test_a_shard_whose_name_no_file_can_have_is_refused_briefly(tmp_path: Path) -> None:
+    index = {"weight_map": {"a": "a" * 5000}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match="no file can have that name") as refused:
+        CheckpointReader(tmp_path)
+    assert len(str(refused.value)) < 1000
+
+
 def test_pickles_are_refused(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(ModelFolderError, match=r"pickles \(pytorch_model.bin\)"):

@@ -166,6 +166,7 @@ def test_opt_and_qwen3_counts_are_checked(
     [
         ({"bos_token_id": 32}, "bos_token_id=32"),
         ({"eos_token_id": "</s>"}, "eos_token_id='</s>'"),
+        ({"max_position_embeddings": 10**30}, "max_position_embeddings=1000"),
         ({"num_attention_heads": 3}, "embed_dim"),
         ({"activation_function": "magic"}, "an OPT model"),
         ({"activation_function": 7}, "activation_function"),
