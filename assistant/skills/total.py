@@ -7,7 +7,7 @@ from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.skills import quote, vocabulary
 from assistant.skills.amounts import BESIDE, MOST_AMOUNTS, SUBTOTAL_RANK, AmountSkill, label_of
 from assistant.skills.grounding import ground_read
-from assistant.skills.quoting import found_places, listed, not_found
+from assistant.skills.quoting import ended, found_places, labelled, listed, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.subject import own_words
@@ -93,6 +93,9 @@ class Total:
         """The amount, or that there is none."""
         if answer.note(NoteKind.QUOTED):
             return f"I read: {listed(answer)}"
+        if any(_PAID_BACK.search(each.label or "") for each in answer.found):
+            # Money that comes back is not to be paid.
+            return ended(f"I read: {labelled(answer)}")
         return _TOTAL.say(answer, detail)
 
 
@@ -108,6 +111,11 @@ def total_places(page: Page) -> list[Place]:
     return places
 
 
+_PAID_BACK = re.compile(
+    r"\brefund|\bcredit\b|gutschrift|erstattung|\brembours|\breembols|\brimbors|\bterugbet"
+    r"|\brestitu",
+    re.IGNORECASE,
+)
 _ROUNDING = re.compile(r"\bround|\brundung|\barrondi|\bredonde|\barroton|\bafrond", re.IGNORECASE)
 _SUMMARY = re.compile(r"\b(?:summary|analysis|breakdown)\b", re.IGNORECASE)
 

@@ -43,7 +43,7 @@ SPAN = re.compile(rf"(?<![\w:.]){_COUNT}(?: ?(?:-|–|to|bis|à|or) ?\d+)?[ -]?{
 
 _LONG = re.compile(r"\d ?(?:mm|cm|m|km|in|inch\w*|ft|feet|miles?|pages?|seiten)\b", re.I)
 _NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|no|none|half)\b",
+    r"(?<![\d.,])\d+(?![\d]|[.,]\d\d(?!\d))|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|no|none|half)\b",
     re.I,
 )
 
@@ -131,6 +131,13 @@ _LOOKS = {
 def is_of(place: Place, wish: Wish) -> bool:
     """True for a value of a wanted kind; a bare figure is a number, whatever its marks say."""
     grouped = place.token.kind is Kind.MONEY and place.token.needs_label
+    if (
+        wish.form is Form.MANY
+        and "many" in wish.said
+        and re.search(r"[.,]\d\d-?$", place.token.text)
+    ):
+        # "How many": an amount with its cents counts nothing.
+        return place.token.kind is Kind.MEASURE
     if place.token.kind in wish.kinds and not grouped:
         if wish.form is Form.DURATION:
             return _is_span(place)
