@@ -4,6 +4,7 @@ import pytest
 
 from assistant.answers import Basis
 from assistant.skills.router import say, understand
+from assistant.text.page import Page
 from tests.assistant.skills.talking import Talk
 from tests.assistant.text.pages import page
 
@@ -37,8 +38,8 @@ NOTE = page(
         (NOTE, "who wrote this", "Karl and Mia"),
     ],
 )
-def test_an_idiom_asks_for_the_value(paper: object, question: str, value: str) -> None:
-    assert value in say(Talk(paper).ask(question))  # type: ignore[arg-type]
+def test_an_idiom_asks_for_the_value(paper: Page, question: str, value: str) -> None:
+    assert value in say(Talk(paper).ask(question))
 
 
 def test_what_a_visitor_pays_is_not_told_of_the_carer() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from assistant.text.meaning import likeness, stem, weekdays
+from assistant.text.page import Page
 from assistant.text.question import Form, form, wish
 from assistant.text.retrieval import Hit, places_for
 from assistant.text.sentences import sentence_spans
@@ -86,8 +87,8 @@ SOUP = page(
         (SOUP, "how much salt if I have the whole can", "3.2"),
     ],
 )
-def test_what_is_asked_in_other_words_is_found(paper: object, question: str, answer: str) -> None:
-    assert answer in told(places_for(paper, question))  # type: ignore[arg-type]
+def test_what_is_asked_in_other_words_is_found(paper: Page, question: str, answer: str) -> None:
+    assert answer in told(places_for(paper, question))
 
 
 def test_a_count_is_told_without_the_price_beside_it() -> None:
