@@ -137,7 +137,7 @@ def report(kept: Path) -> dict[str, Any]:
                 kind = {True: f"true_{passes}", False: f"invented_{passes}", None: "unjudged"}
                 counts[kind[truth]] += 1
         kinds: dict[str, list[int]] = {}
-        for text in own:
+        for text in (text for text in texts() if text.half == half):
             page = Page(text.lines)
             for kind_of, sentence in made[text.name]:
                 passed, all_of = kinds.setdefault(kind_of, [0, 0])
