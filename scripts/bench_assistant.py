@@ -49,6 +49,11 @@ PARTS: dict[str, Part] = {
         ("bench_assistant_session.py", "{data}", "--limit-s", "{limit_s}"), data="vision/sroie"
     ),
     "orders": Part(("bench_assistant_orders.py", "{data}"), data="speech/picovoice"),
+    "hearing": Part(
+        ("bench_assistant_hearing.py", "{data}", "--limit-s", "{limit_s}"),
+        ("flite",),
+        "speech/picovoice",
+    ),
     "latency": Part(
         ("bench_assistant_latency.py", "{data}"), ("flite", "espeak-ng"), "vision/sroie"
     ),
@@ -76,6 +81,17 @@ BARS: tuple[tuple[str, str, str, Compare, float], ...] = (
     ("plain", "state lines repeated, pipe", "pipe.states_repeated", operator.eq, 0),
     ("plain", "state lines repeated, terminal", "terminal.states_repeated", operator.eq, 0),
     ("orders", "orders heard as something else", "heard_as_something_else", operator.eq, 0),
+    ("hearing", "known wordings right", "known.right_share", operator.ge, 0.97),
+    ("hearing", "free questions right", "free.right_share", operator.ge, 0.85),
+    ("hearing", "free questions taken for another one",
+     "free.another_share", operator.le, 0.01),
+    ("hearing", "other people answered with something else",
+     "others.something_else", operator.eq, 0),
+    ("hearing", "questions where nobody speaks", "no_speech.questions", operator.eq, 0),
+    ("hearing", "end of speech to its words, median s",
+     "seconds.questions.last_voiced_sample_to_text_s", operator.le, 0.9),
+    ("hearing", "the same for orders, median s",
+     "seconds.orders.last_voiced_sample_to_text_s", operator.le, 0.4),
     ("latency", "talk key to first word, fast tier, median s",
      "fast_tier.from_talk_key_s.median", operator.le, 1.0),
     ("receipts", "totals read and right", "receipts.fields.total.right_of_all", operator.ge, 0.95),

@@ -16,7 +16,8 @@ from models.files.bounded import parse_json
 MODEL_VARIABLE = "SIGHTLINE_VOSK_MODEL"
 
 UNKNOWN = "[unk]"
-"""Vosk's word for whatever its grammar does not hold; without it, it bends all into a command."""
+"""Vosk's word for whatever its grammar does not hold. Some models lack it, and with them a grammar
+bends all that is said into one of its sentences."""
 
 SURE_COMMAND = 0.8
 """Mean confidence from which a command is believed: stopping by mistake loses an answer."""
@@ -71,12 +72,18 @@ class KaldiModel(Protocol):
         """
         ...
 
+    def knows(self, word: str) -> bool:
+        """True for a word that the model can hear."""
+        ...
+
 
 class VoskRecognizer:
     """Open-vocabulary recognition, and beside it a small grammar of commands on the same model.
 
     Both hear the same sound. What the grammar hears whole and clearly is a command, anything
     else a question in the open recognizer's words. The confidence is the mean of the words'.
+    Of the commands, those are in the grammar whose words the model knows; where it does not know
+    `UNKNOWN`, none is believed that the open recognizer has not heard too.
     """
 
     name = "vosk"
@@ -91,12 +98,20 @@ class VoskRecognizer:
         """
         path = check_model_folder(folder)
         self._model = _VoskModel(path) if load is None else load(path)
-        self._commands = command_sentences()
-        self._stops = stop_sentences()
-        self._known_commands = frozenset(self._commands)
+        self._hears_others = self._model.knows(UNKNOWN)
+        self.set_commands(command_sentences(), stop_sentences())
         self._open: _Hearing | None = None
         self._limited: _Hearing | None = None
+        self._stop_only = self._begun = False
         self._cancelled = threading.Event()
+
+    def set_commands(self, commands: Sequence[str], stops: Sequence[str]) -> None:
+        """Hear these commands, and these ways to say stop, from the next question on."""
+        self._commands, self._stops = (
+            [each for each in sentences if all(map(self._model.knows, each.split()))]
+            for sentences in (commands, stops)
+        )
+        self._known_commands = frozenset(self._commands)
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
         """Return what was said in a 16 kHz clip, or None if nothing was."""
@@ -107,41 +122,48 @@ class VoskRecognizer:
     def begin(self, *, stop_only: bool = False) -> None:
         """Begin to hear a question, or only a stop, and forget an unfinished one."""
         self._cancelled.clear()
-        phrases = self._stops if stop_only else self._commands
-        self._open = None if stop_only else _Hearing(self._model.recognizer(None))
-        self._limited = _Hearing(self._model.recognizer([*phrases, UNKNOWN]))
+        phrases = list(self._stops if stop_only else self._commands)
+        self._open = self._limited = None
+        if not stop_only or not self._hears_others:
+            self._open = _Hearing(self._model.recognizer(None))
+        if phrases:
+            more = [UNKNOWN] if self._hears_others else []
+            self._limited = _Hearing(self._model.recognizer([*phrases, *more]))
+        self._stop_only, self._begun = stop_only, True
 
     def accept(self, chunk: AudioChunk) -> str:
         """Take the next piece, and return the words so far."""
         if self._cancelled.is_set():
             return ""
-        if self._limited is None:
+        if not self._begun:
             self.begin()
-        assert self._limited is not None
         content = chunk.samples.tobytes()
-        self._limited.accept(content)
-        if self._open is None:
-            return ""
-        self._open.accept(content)
-        return self._open.so_far()
+        for hearing in (self._limited, self._open):
+            if hearing is not None:
+                hearing.accept(content)
+        return "" if self._open is None or self._stop_only else self._open.so_far()
 
     def finish(self) -> Transcript | None:
         """Return what was said, or None if nothing was."""
         heard, limited = self._open, self._limited
         self._open = self._limited = None
-        if limited is None or self._cancelled.is_set():
+        begun, self._begun = self._begun, False
+        if not begun or self._cancelled.is_set():
             return None
-        command = self._transcript(limited.finish(), is_command=True)
-        question = None
+        command = question = None
+        if limited is not None:
+            command = self._transcript(limited.finish(), is_command=True)
         if heard is not None:
             question = self._transcript(heard.finish(), is_command=False)
-        if (
-            command is not None
-            and command.text in self._known_commands
-            and command.confidence >= SURE_COMMAND
-        ):
+        if command is not None and self._is_believed(command, question):
             return command
-        return None if self._cancelled.is_set() else question
+        return None if self._cancelled.is_set() or self._stop_only else question
+
+    def _is_believed(self, command: Transcript, question: Transcript | None) -> bool:
+        wanted = self._stops if self._stop_only else self._known_commands
+        if command.text not in wanted or command.confidence < SURE_COMMAND:
+            return False
+        return self._hears_others or (question is not None and question.text == command.text)
 
     def cancel(self) -> None:
         """Decode no further than the present piece."""
@@ -207,4 +229,9 @@ class _VoskModel:
     def recognizer(self, phrases: Sequence[str] | None) -> Any:
         if phrases is None:
             return self._vosk.KaldiRecognizer(self._model, QUESTION_RATE_HZ)
-        return self._vosk.KaldiRecognizer(self._model, QUESTION_RATE_HZ, json.dumps([*phrases]))
+        # Vosk reads no escapes: with them every word of another alphabet would be unknown.
+        grammar = json.dumps([*phrases], ensure_ascii=False)
+        return self._vosk.KaldiRecognizer(self._model, QUESTION_RATE_HZ, grammar)
+
+    def knows(self, word: str) -> bool:
+        return int(self._model.vosk_model_find_word(word)) >= 0

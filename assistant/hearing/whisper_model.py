@@ -170,15 +170,15 @@ class WhisperModel:
     def read(self, samples: NDArray[np.int16]) -> Reading:
         """Read what is said in (n,) samples at 16 kHz, of at most `LONGEST_S`; the rest is cut.
 
-        A short window now and then makes the model say the same again and again; then a longer
-        one, which it was trained with, is tried.
+        A short window now and then makes the model say the same twice, or again and again; then a
+        longer one, such as it was trained with, is tried. What is said twice there, was.
         """
         reading: Reading | None = None
         for window_s in WINDOWS_S:
             if _is_long(samples, window_s) and window_s != WINDOWS_S[-1]:
                 continue
             reading = self._read(samples, window_s)
-            if reading.squeezed <= MOST_SQUEEZED:
+            if reading.squeezed <= MOST_SQUEEZED and not is_repeated(reading.text):
                 break
         assert reading is not None
         return reading
@@ -218,6 +218,16 @@ class WhisperModel:
             encoded=encoded,
             frames=frames,
         )
+
+
+def is_repeated(text: str) -> bool:
+    """True for a text that is another one twice, or several times."""
+    words = re.findall(r"[\w']+", text.lower())
+    return any(
+        words == words[:length] * (len(words) // length)
+        for length in range(1, len(words) // 2 + 1)
+        if len(words) % length == 0
+    )
 
 
 def _is_long(samples: NDArray[np.int16], window_s: int) -> bool:

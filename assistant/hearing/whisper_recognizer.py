@@ -132,6 +132,8 @@ class WhisperRecognizer:
         )
         self._cancelled = threading.Event()
         self._stop_only = False
+        self._stop_until = 0
+        self._heard_stop: Transcript | None = None
         self._forget()
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
@@ -257,7 +259,7 @@ class WhisperRecognizer:
         self._samples = self._voiced = self._voiced_from = self._voiced_until = 0
         self._words = ""
         self._ahead: _Ahead | None = None
-        self._stop_until, self._heard_stop = 0, _NO_STOP
+        self._stop_until, self._heard_stop = 0, None
 
     def _take(self, chunk: AudioChunk) -> None:
         """Keep a piece, let the grammar hear it, and say where in it speech is."""
@@ -300,9 +302,6 @@ class WhisperRecognizer:
                 break
             readings.append(self._model.read(piece))
         return readings
-
-
-_NO_STOP: Transcript | None = None
 
 
 class _Ahead(threading.Thread):

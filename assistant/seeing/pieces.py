@@ -135,7 +135,7 @@ class PieceReader:
         ink = ink_of(crop)
         box = _named(box, 1 + turns if tall else turns)
         if is_foreign(text, ink):
-            name = script_name(text, ink, crop.shape[1] / max(crop.shape[0], 1))
+            name = script_name(text, crop)
             return Reading(box, "", 0.0, True, name, letters_of(ink))
         broken = is_broken(text, ink) and not (score >= MIXED and is_chinese(text))
         if broken:

@@ -221,7 +221,7 @@ class SecondLook:
         ink = ink_of(crop)
         plain, score = self._pieces.recognize([crop])[0]
         if is_foreign(plain, ink):
-            name = script_name(plain, ink, crop.shape[1] / max(crop.shape[0], 1))
+            name = script_name(plain, crop)
             return Reading(place.box, "", 0.0, True, name, letters_of(ink))
         text, confidence = self._pieces.voted(crop, ink, [(plain, score)])
         if confidence < LEAST_SURE or not any(map(str.isalnum, text)):

@@ -101,6 +101,10 @@ class FakeModel:
     def __init__(self, said: list[str], command: str, confidence: float = 0.9) -> None:
         self.said, self.command, self.confidence = said, command, confidence
         self.phrases: list[str] = []
+        self.unknown: set[str] = set()
+
+    def knows(self, word: str) -> bool:
+        return word not in self.unknown
 
     def recognizer(self, phrases: Sequence[str] | None) -> FakeKaldi:
         if phrases is None:
@@ -190,3 +194,38 @@ def test_words_come_as_they_are_said_and_pauses_do_not_split(tmp_path: Path) -> 
     assert heard is not None and heard.text == "how many circles are there"
     recognizer.begin()
     assert recognizer.accept(AudioChunk(np.zeros(4, np.int16), 0.0)) == "how many"
+
+
+def test_a_model_without_a_word_for_others_takes_no_command_that_it_did_not_hear_openly(
+    tmp_path: Path,
+) -> None:
+    for openly, heard in (("stock prices", "stock prices"), ("stop", "stop")):
+        model = FakeModel([openly], "stop", 1.0)
+        model.unknown = {UNKNOWN}
+        transcript = hear(tmp_path / openly.split()[0], model)
+        assert transcript is not None and transcript.text == heard
+        assert transcript.is_command == (heard == "stop")
+        assert UNKNOWN not in model.phrases
+    for openly, heard_stop in (("never mine", False), ("never mind", True)):
+        model = FakeModel([openly], "never mind", 1.0)
+        model.unknown = {UNKNOWN}
+        folder = model_folder(tmp_path / openly)
+        recognizer = VoskRecognizer(folder, load=lambda path, model=model: model)
+        recognizer.begin(stop_only=True)
+        assert recognizer.accept(AudioChunk(CLIP.samples, 0.0)) == ""
+        assert (recognizer.finish() is not None) == heard_stop
+
+
+def test_words_that_a_model_does_not_know_are_not_given_to_it(tmp_path: Path) -> None:
+    model = FakeModel(["stock"], "louder")
+    model.unknown = {"stop"}
+    heard = hear(tmp_path / "some", model)
+    assert heard is not None and heard.text == "louder"
+    assert "louder" in model.phrases and not any("stop" in each.split() for each in model.phrases)
+    silent = VoskRecognizer(model_folder(tmp_path / "none"), load=lambda path: model)
+    silent.set_commands(["stop"], ["stop that"])
+    transcript = silent.recognize(CLIP)
+    assert transcript is not None and (transcript.text, transcript.is_command) == ("stock", False)
+    silent.begin(stop_only=True)
+    silent.accept(AudioChunk(CLIP.samples, 0.0))
+    assert silent.finish() is None, "no stop can be heard"

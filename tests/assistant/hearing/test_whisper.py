@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from assistant.audio import QUESTION_RATE_HZ, AudioClip
 from assistant.hearing.recognizer import AudioChunk, Transcript
-from assistant.hearing.whisper_model import LONGEST_S, Reading, Score
+from assistant.hearing.whisper_model import LONGEST_S, Reading, Score, is_repeated
 from assistant.hearing.whisper_recognizer import WhisperRecognizer, pieces
 from tests.assistant.fakes_sound import wait_until
 
@@ -275,3 +275,10 @@ def test_a_minute_of_speech_is_read_in_pieces_cut_where_it_is_soft() -> None:
     reader = Reader("One.", "Two.", "Three.")
     transcript = heard(reader, AudioClip(minute, QUESTION_RATE_HZ))
     assert transcript is not None and transcript.text == "one two three"
+
+
+def test_a_text_that_is_said_twice_is_one_that_repeats_itself() -> None:
+    for text in ("What is it? What is it?", "you you you", "Stop. Stop."):
+        assert is_repeated(text), text
+    for text in ("What is it?", "what is what", "stop", "", "no no it is not no no"):
+        assert not is_repeated(text), text
