@@ -163,7 +163,7 @@ def test_letters_beside_what_was_read_are_read_or_said_to_be_there() -> None:
         assert [each.text for each in added] == (["9-17"] if score > 0.9 else [])
         [found] = [*added, *unread]
         (left, top), (right, bottom) = found.box.min(axis=0), found.box.max(axis=0)
-        assert 285 < left < 300 and 386 < right < 402 and 100 < top < 110 and 130 < bottom < 140
+        assert 285 < left < 300 and 386 < right < 402 and 100 < top < 110 and 130 < bottom < 144
 
 
 def test_what_there_was_no_time_for_is_unread() -> None:
