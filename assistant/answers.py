@@ -77,6 +77,8 @@ class NoteKind(enum.Enum):
     """What a number says if it is upside down."""
     NOT_READ = "not_read"
     """Where text stands that could not be read, such as "at the bottom right"; "" if all over."""
+    MARKS = "marks"
+    """Letters that may have lost their marks, and what they may be, such as "L Ľ, D Ď"."""
     FOREIGN = "foreign"
     """The script of text that cannot be read, or ""; then, behind a bar, where it stands."""
     ANYWAY = "anyway"

@@ -74,6 +74,10 @@ def read_question(path: Path) -> AudioClip:
     return AudioClip(samples, QUESTION_RATE_HZ)
 
 
+HIGHEST_RATE_HZ = 768_000
+"""Of any recorder or voice; the header has room for 4,294,967,295."""
+
+
 def read_clip(path: Path) -> AudioClip:
     """Read any mono 16-bit PCM WAV file, at whatever rate it has.
 
@@ -84,6 +88,8 @@ def read_clip(path: Path) -> AudioClip:
         with wave.open(str(path), "rb") as recording:
             if recording.getnchannels() != 1 or recording.getsampwidth() != 2:
                 raise AudioFileError(f"{path}: is {_form(recording)}, not mono 16 bit")
+            if not 0 < recording.getframerate() <= HIGHEST_RATE_HZ:
+                raise AudioFileError(f"{path}: is {_form(recording)}, which no sound has")
             # The header may promise more than there is, and memory for it would be set aside.
             most = path.stat().st_size // 2
             content = recording.readframes(min(recording.getnframes(), most))

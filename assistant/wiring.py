@@ -407,13 +407,16 @@ class Live:
             self._listener.ready(lambda: open_listener(self._settings), at_once=is_there)
 
     def _open_memory(self) -> None:
+        from assistant.memory import trouble_told
         from assistant.memory.notebook import open_notebook
 
         try:
             notebook = open_notebook(embed=self._models.embed, model=self._models.name)
         except AssistantError as error:
-            self.session.without_memory(f"Nothing can be saved: {error}")
+            why = f"Nothing can be saved: {error}"
+            self.session.without_memory(why, is_known=trouble_told.was_told(why))
             return
+        trouble_told.forget()
         self.session.attach(memory=notebook)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench_reading import LIMIT_S
 from rapidfuzz.distance import LCSseq
 from twins.laid_out import KINDS, LaidOut, laid_out
 
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     """Measure and write; returns 0."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10, help="pages of each kind")
+    parser.add_argument("--half", choices=("choose", "report"), help="only this half of them")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     parser.add_argument("--lines", type=Path, help="folder where recognized lines are kept")
     parser.add_argument("--out", type=Path, help="JSON file")
@@ -38,6 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     for kind in options.kinds:
         marks: dict[str, list[dict[str, float]]] = {half: [] for half in halves}
         for seed in range(options.seeds):
+            if options.half and (options.half == "report") != bool(seed % 2):
+                continue
             path = options.lines and options.lines / f"{kind}_{seed}.json"
             if options.known_only and not (path and path.exists()):
                 continue
@@ -66,7 +70,7 @@ def _read(
     else:
         reader.load()
         began = time.process_time()
-        found = reader.read(page.rgb)
+        found = [line for part in reader.parts(page.rgb, limit_s=LIMIT_S) for line in part.lines]
         kept = {
             "cpu_s": time.process_time() - began,
             "lines": [[line.text, line.box, line.confidence] for line in found],

@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -62,16 +61,17 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="make the models here, and keep them")
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one is not None:
         print(json.dumps(measure(options.one, options.threads, options.repeats)))
         return 0
-    folder = Path(tempfile.mkdtemp(prefix="picture-model-"))
-    try:
-        result = compare(folder, options.threads, options.repeats)
-    finally:
-        shutil.rmtree(folder)
+    if options.folder is not None:
+        result = compare(options.folder, options.threads, options.repeats)
+    else:
+        with tempfile.TemporaryDirectory(prefix="picture-model-") as folder:
+            result = compare(Path(folder), options.threads, options.repeats)
     print(json.dumps(result, indent=1))
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
@@ -81,16 +81,20 @@ def main() -> int:
 def compare(folder: Path, threads: int, repeats: int) -> dict[str, Any]:
     """Figures of both forms, and the ratio of their words a second."""
     full, small = folder / "bf16", folder / "int4"
-    write_model(full)
-    command = [sys.executable, "-m", "quantizer", "run", str(full), "--out", str(small)]
-    command += ["--method", "rtn", "--group-size", str(GROUP_SIZE)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    if not full.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_model(full)
+    if not small.is_dir():
+        command = [sys.executable, "-m", "quantizer", "run", str(full), "--out", str(small)]
+        command += ["--method", "rtn", "--group-size", str(GROUP_SIZE)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     forms = {}
     before = os.getloadavg()
     for name, path in (("bf16", full), ("int4", small)):
         command = [sys.executable, __file__, "--one", str(path)]
         command += ["--threads", str(threads), "--repeats", str(repeats)]
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        # Threads that wait give way to others: on a busy machine they would only be in the way.
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
         forms[name] = json.loads(done.stdout.splitlines()[-1])
         forms[name]["weights_mb"] = round(sum(f.stat().st_size for f in path.iterdir()) / 1e6)

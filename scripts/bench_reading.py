@@ -27,6 +27,9 @@ from models.pictures import load_picture
 SURE = 0.75
 """The confidence from which a line counts as read, for checkouts that do not say so."""
 
+LIMIT_S = 3600.0
+"""On a busy machine seconds pass that are not those of the processor."""
+
 WITHOUT_TEXT = ("darknet", "fsc147", "mmpose_coco", "llava")
 """Folders of photographs in which next to no text stands."""
 
@@ -97,7 +100,7 @@ def looked_at(reader: RapidOcrReader, rgb: Any) -> tuple[list[Any], list[Any], b
     lines: list[Any] = []
     unread: list[Any] = []
     mirrored = False
-    for part in reader.parts(rgb, limit_s=120):
+    for part in reader.parts(rgb, limit_s=LIMIT_S):
         lines += part.lines
         if lines:
             first_s = first_s or time.process_time() - began

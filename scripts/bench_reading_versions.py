@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("data", type=Path, nargs="?", help="the folder that holds vision/")
     parser.add_argument("--before", type=Path, help="the older checkout")
     parser.add_argument("--sets", nargs="+", help="only these")
+    parser.add_argument("--every", type=int, default=1, help="only every nth picture of a set")
     parser.add_argument("--out", type=Path, help="JSON file; other parts that it holds stay")
     parser.add_argument("--show", action="store_true", help="each picture, too")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
@@ -46,9 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     here = Path(__file__).resolve().parents[1]
     servers = {"before": started(options.before), "now": started(here)}
     sets: dict[str, list[dict[str, Any]]] = {}
+    met: Counter[str] = Counter()
     for number, path in enumerate(photographs(options.data / "vision")):
         name = set_of(path)
         if options.sets and name not in options.sets:
+            continue
+        met[name] += 1
+        if (met[name] - 1) % options.every:
             continue
         order = ["before", "now"] if number % 2 else ["now", "before"]
         found = {which: asked(servers[which], path) for which in order}
@@ -124,7 +129,10 @@ def marked(path: Path, found: dict[str, Any]) -> dict[str, Any]:
 
 def summed(marks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Both checkouts on one set."""
-    report: dict[str, Any] = {"pictures": len(marks), "words_of_both": sum(m["both"] for m in marks)}
+    report: dict[str, Any] = {
+        "pictures": len(marks),
+        "words_of_both": sum(m["both"] for m in marks),
+    }
     for which in ("before", "now"):
         own = [mark[which] for mark in marks]
         truth = sum(each["truth"] for each in own)

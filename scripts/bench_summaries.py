@@ -93,15 +93,18 @@ def _lines(document: Document) -> tuple[TextLine, ...]:
     return tuple(found)
 
 
-def ask(folder: Path, kept: Path) -> None:
-    """Let a model summarize every text; what is kept is not asked again."""
+def ask(folder: Path, kept: Path, most: int) -> None:
+    """Let a model summarize texts, both halves in turn; what is kept is not asked again."""
     from assistant.inference.text_model import LocalTextModel
 
     done: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
     model: LocalTextModel | None = None
-    for text in texts():
+    halves = [[text for text in texts() if text.half == half] for half in ("choose", "report")]
+    for text in [text for pair in zip(*halves, strict=True) for text in pair]:
         if text.name in done:
             continue
+        if len(done) >= most:
+            break
         model = model or LocalTextModel(folder)
         begun = time.process_time()
         told = "".join(model.answer(text.whole, QUESTION))
@@ -201,12 +204,13 @@ def main() -> int:
     parser.add_argument("what", choices=("ask", "report"))
     parser.add_argument("model", type=Path, nargs="?", help="folder of a text model")
     parser.add_argument("--kept", type=Path, default=Path("runs/summaries.json"))
+    parser.add_argument("--most", type=int, default=TEXTS, help="texts to ask about")
     parser.add_argument("--json", type=Path, default=RESULT)
     options = parser.parse_args()
     if options.what == "ask":
         if options.model is None:
             parser.error("give the folder of a text model")
-        ask(options.model, options.kept)
+        ask(options.model, options.kept, options.most)
         return 0
     found = report(options.kept)
     options.json.write_text(json.dumps(found, indent=1) + "\n")

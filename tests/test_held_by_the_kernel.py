@@ -194,10 +194,9 @@ def test_a_conversation_with_a_server_of_the_users_own(tmp_path: Path) -> None:
     picture = tmp_path / "scene.png"
     Image.fromarray(np.kron(drawn, np.ones((20, 20, 1), np.uint8))).save(picture)
     with serving(manner=says("A red ", "cup. ", "It is full.")) as server:
-        program = Program(
-            tmp_path / "home", "--camera", "none", "--picture", str(picture),
-            settings=f'[server]\naddress = "{server.address}"\n',
-        )  # fmt: skip
+        settings = f'[server]\naddress = "{server.address}"\n[model]\nfolder = "{tmp_path}/none"\n'
+        options = ("--camera", "none", "--picture", str(picture))
+        program = Program(tmp_path / "home", *options, settings=settings)
         try:
             where = f"the server at 127.0.0.1:{server.port}"
             said = program.wait("status_said")["text"]

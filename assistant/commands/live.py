@@ -49,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
         live.start(ask_how_to_speak=is_asked, has_picture=options.picture is not None)
         if of_server:
             session.report(of_server)
-        if is_asked and settings.speech_mode == "ask" and not settings.model_folder:
+        has_model = settings.model_folder or (server is not None and server.pictures is not None)
+        if is_asked and settings.speech_mode == "ask" and not has_model:
             offer_pictures(session)
         if options.picture is not None:
             session.open_picture(options.picture)

@@ -243,7 +243,10 @@ def as_error(fault: Fault, named: str, takes_pictures: bool = False) -> VisionEr
                 "ask something shorter, or give it another model",
             )
         case FaultKind.BROKE_OFF:
-            return VisionError(f"{server} broke off", "look whether it still runs, and ask again")
+            way_out = "look whether it still runs, and ask again"
+            if takes_pictures:
+                way_out += "; or, if its model takes no pictures, set server.answers to texts"
+            return VisionError(f"{server} broke off", way_out)
         case FaultKind.OTHER_FORM:
             return VisionError(
                 f"what answers at {named} is no server for models, or a faulty one{said}",

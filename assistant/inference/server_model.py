@@ -229,6 +229,7 @@ class ServerTextModel:
             VisionError: the server gives no answer, or breaks it off.
         """
         text, question = _harmless(text)[:MOST_TEXT_CHARACTERS], _harmless(question)
+        begun = False
         while True:
             asked = f"Text:\n{text}\n\nQuestion: {question}"
             messages: Messages = [
@@ -239,10 +240,11 @@ class ServerTextModel:
                 for words in self._server.words(messages, cancelled):
                     self.name = self._server.name
                     if words:
+                        begun = True
                         yield words
                 return
             except Fault as fault:
-                if not _is_too_long(fault) or len(text) <= LEAST_TEXT_CHARACTERS:
+                if begun or not _may_be_too_long(fault) or len(text) <= LEAST_TEXT_CHARACTERS:
                     raise as_error(fault, self._server.named) from fault
             text = text[: int(len(text) * SHORTER)]
 
@@ -251,9 +253,13 @@ def _harmless(text: str) -> str:
     return _MARKS.sub(" ", text)
 
 
-def _is_too_long(fault: Fault) -> bool:
-    """True where a server says that the question does not fit; it has sent no word then."""
-    return fault.kind is FaultKind.REFUSES and "context" in fault.detail.lower()
+def _may_be_too_long(fault: Fault) -> bool:
+    """True where a server says that a text does not fit, or begins an answer and gives up.
+
+    llama-cpp-python's server does the latter: it promises a stream before it counts.
+    """
+    says_so = fault.kind is FaultKind.REFUSES and "context" in fault.detail.lower()
+    return says_so or fault.kind is FaultKind.BROKE_OFF
 
 
 def as_data_url(rgb: RgbPicture) -> str:

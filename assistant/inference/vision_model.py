@@ -33,6 +33,9 @@ class VisionLanguageModel(Protocol):
     skills: Mapping[str, float | None] | None
     """Accuracy by skill ("colour", "count", "word") of a model that has no others, None where it
     was not measured; or None for a general model."""
+    photographs: Mapping[str, float]
+    """How often a general model was right about real photographs, 0 to 1, by Sightline's skill; a
+    skill that nobody measured is not in it, and what the model says there is a guess."""
 
     def look(self, rgb: RgbPicture) -> Any:
         """Encode a picture (H, W, 3); the handle serves any number of questions."""
@@ -131,13 +134,9 @@ def read_photographs(folder: Path) -> dict[str, float]:
     return {skill: share for skill, share in shares.items() if share is not None}
 
 
-def photograph_accuracy(model: VisionLanguageModel, skill: str) -> float | None:
-    """How often a general model was right about photographs at a skill, 0 where nobody measured.
-
-    None for a model that keeps no such record.
-    """
-    record: Mapping[str, float] | None = getattr(model, "photographs", None)
-    return None if record is None else record.get(skill, 0.0)
+def photograph_accuracy(model: VisionLanguageModel, skill: str) -> float:
+    """How often a general model was right about photographs at a skill, 0 where nobody measured."""
+    return model.photographs.get(skill, 0.0)
 
 
 _DETAILS = re.compile(

@@ -211,6 +211,10 @@ class EncryptedFile:
 
     def _prepare(self, connection: Any) -> None:
         if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
+            if self._path.with_name(f"{FILE_NAME}-journal").exists():
+                # What was interrupted has been undone by now. A journal that is still there was
+                # begun and never relied on; a change of nothing ends it.
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             return
         with self._alone():
             self._bring_up(connection)

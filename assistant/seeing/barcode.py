@@ -19,6 +19,10 @@ LOCATED_SIDE = 1280
 THIN = 0.05
 """Thickness in parts of its length below which stripes were read on a line or two."""
 
+SLIM = 0.1
+"""Thickness in parts of its length below which a code that fills a place is doubted: few are
+flatter."""
+
 AGAIN, LEAST_VIEWS = (0.5, 0.75, 1.5, 2.0), 2
 """Sizes in which a doubtful code is looked for again, and in how many views it must be read."""
 
@@ -98,7 +102,9 @@ def _read_in(rgb: RgbPicture, scale: float) -> list[Barcode]:
 
 def _is_sure(code: Barcode, codes: Collection[Barcode], views: Sequence[Sequence[Barcode]]) -> bool:
     """True for a plausible code; for others, if two views agree and nothing else stands there."""
-    others = [other for other in codes if other.text != code.text and other.is_striped]
+    others = [
+        other for other in codes if other.text != code.text and other.is_striped == code.is_striped
+    ]
     if _is_plausible(code):
         # Of two readings of the same stripes, the one on far more lines is right.
         return not code.is_striped or not any(
@@ -111,8 +117,9 @@ def _is_sure(code: Barcode, codes: Collection[Barcode], views: Sequence[Sequence
 
 
 def _is_plausible(code: Barcode) -> bool:
-    """False for stripes that were read on a line or two of their length."""
-    return not code.is_striped or _thickness(code.box) >= THIN * _length(code.box)
+    """False for stripes read on a line or two of their length, and for squares that are none."""
+    least = THIN if code.is_striped else SLIM
+    return _thickness(code.box) >= least * _length(code.box)
 
 
 def _thickness(box: Box) -> float:

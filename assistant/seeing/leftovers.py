@@ -51,7 +51,7 @@ MOST_KNOWN = 0.3
 MARGIN = 0.22
 """Heights of a line around the letters of a place."""
 
-MOST_PLACES = 16
+MOST_PLACES, MOST_LETTERS = 16, 400
 """More of them are no leftovers but a texture."""
 
 LEFT, TOP, WIDE, TALL, AREA = range(5)
@@ -100,14 +100,14 @@ def _of_size(
     ink = inked(levels if dark else 255 - levels, DARKER, round(AROUND * line))
     known = covered(levels.shape, [box * scale for box in boxes])
     near = covered(levels.shape, [_grown(box * scale, NEAR * line) for box in alike])
-    letters = _letters(pieces(ink.astype(bool)), line, known, near)
-    return [place / scale for place in _words(letters, line)]
+    letters = _letters(pieces(ink.astype(bool)), line, known)
+    if len(letters) > MOST_LETTERS:
+        return []
+    return [place / scale for place in _words(letters, line, near)]
 
 
-def _letters(
-    found: Places, line: float, known: NDArray[np.uint8], near: NDArray[np.uint8]
-) -> Places:
-    """The pieces that may be letters, lie in nothing that was read, and near to it."""
+def _letters(found: Places, line: float, known: NDArray[np.uint8]) -> Places:
+    """The pieces that may be letters, and lie in nothing that was read."""
     tall, wide = found[:, TALL] / line, found[:, WIDE] / line
     full = found[:, AREA] / np.maximum(found[:, WIDE] * found[:, TALL], 1)
     fits = (tall >= LETTER[0]) & (tall <= LETTER[1]) & (wide <= MOST_WIDE)
@@ -116,14 +116,13 @@ def _letters(
     for each in found[fits]:
         rows = slice(each[TOP], each[TOP] + each[TALL])
         columns = slice(each[LEFT], each[LEFT] + each[WIDE])
-        middle = each[TOP] + each[TALL] // 2, each[LEFT] + each[WIDE] // 2
-        if near[middle] and known[rows, columns].mean() <= MOST_KNOWN:
+        if known[rows, columns].mean() <= MOST_KNOWN:
             kept.append(each)
     return np.array(kept, np.int32).reshape(-1, found.shape[1])
 
 
-def _words(letters: Places, line: float) -> Iterator[Box]:
-    """Letters that stand side by side, as places."""
+def _words(letters: Places, line: float, near: NDArray[np.uint8]) -> Iterator[Box]:
+    """Letters that stand side by side, as places; one of them at least stands near to text."""
     words: list[list[NDArray[np.int32]]] = []
     for letter in letters[np.argsort(letters[:, LEFT], kind="stable")]:
         word = next((word for word in words if _goes_on(word[-1], letter, line)), None)
@@ -135,6 +134,9 @@ def _words(letters: Places, line: float) -> Iterator[Box]:
         if len(word) < LEAST_PIECES:
             continue
         all_of = np.array(word)
+        middles = all_of[:, [TOP, LEFT]] + all_of[:, [TALL, WIDE]] // 2
+        if not near[tuple(middles.T)].any():
+            continue
         low = all_of[:, [LEFT, TOP]].min(axis=0) - MARGIN * line
         high = (all_of[:, [LEFT, TOP]] + all_of[:, [WIDE, TALL]]).max(axis=0) + MARGIN * line
         (left, top), (right, bottom) = low, high

@@ -53,6 +53,9 @@ too seldom to turn any of them alone; two doubts are reason to look closer."""
 LONE, LONE_MARGIN = 2, 0.2
 """So few places are a sign, which hangs upright unless it is read so much better turned over."""
 
+LEAST_OVER = 0.7
+"""How surely lines are read upside down, from which a page stands on its head; dots are neither."""
+
 MIRROR_DOUBT, MIRROR_SURE, MIRROR_MARGIN, MIRROR_LETTERS = 0.9, 0.9, 0.08, 6
 """Mean confidence of the first lines below which they may be seen in a mirror; how sure they must
 then be flipped, and how much surer; and how many letters tell it."""
@@ -144,7 +147,7 @@ class RapidOcrReader:
     ) -> Iterator[TextPart]:
         began = time.monotonic()
         bgr = np.ascontiguousarray(rgb[:, :, ::-1])  # RapidOCR expects OpenCV's order
-        boxes = self._find_all(bgr, until, cancelled)
+        boxes, unseen = self._find_all(bgr, until, cancelled)
         if cancelled():
             return
         pieces = PieceReader(self._engine)
@@ -157,7 +160,7 @@ class RapidOcrReader:
             if left < len(placed) and time.monotonic() > until:
                 weak = [each for each in known if each.is_weak] if self._second_look else []
                 lines = _lines(weak, quarters, width, height)
-                yield TextPart(lines, left, late=True, mirrored=mirrored)
+                yield TextPart(lines, left, late=True, unread=unseen, mirrored=mirrored)
                 return
             chosen = [placed[number] for number in batch]
             readings = pieces.read(upright, chosen)
@@ -184,7 +187,7 @@ class RapidOcrReader:
         yield TextPart(
             _lines(added, quarters, width, height),
             0,
-            unread=_unread(unread, quarters, width, height),
+            unread=(*_unread(unread, quarters, width, height), *unseen),
             mirrored=mirrored,
         )
 
@@ -203,18 +206,23 @@ class RapidOcrReader:
             upright = self._turn(bgr, quarters)
         return upright, placed, quarters
 
-    def _find_all(self, bgr: Any, until: float, cancelled: Callable[[], bool]) -> list[Box]:
+    def _find_all(
+        self, bgr: Any, until: float, cancelled: Callable[[], bool]
+    ) -> tuple[list[Box], tuple[Unread, ...]]:
+        """The places of text, and those parts of a large picture for which there was no time."""
         whole = self._find(bgr)
         height, width = bgr.shape[:2]
         if not needs_tiles(whole, max(height, width), LONGEST_SIDE):
-            return whole
+            return whole, ()
         found: list[Box] = []
+        unseen: list[Unread] = []
         for left, top, right, bottom in tiles(width, height):
             if cancelled() or time.monotonic() > until:
-                break
+                unseen.append(Unread((float(left), float(top), float(right), float(bottom))))
+                continue
             part = np.ascontiguousarray(bgr[top:bottom, left:right])
             found += [box + (left, top) for box in self._find(part)]
-        return joined(whole, found)
+        return joined(whole, found), tuple(unseen)
 
     def _find(self, bgr: Any) -> list[Box]:
         found = self._engine(bgr, use_det=True, use_cls=False, use_rec=False)
@@ -232,9 +240,9 @@ class RapidOcrReader:
         if doubts < min(DOUBTS, len(crops)):
             return False
         upright = sum(score for _, score in pieces.recognize(crops))
-        over = pieces.recognize([np.rot90(crop, 2).copy() for crop in crops])
+        over = sum(score for _, score in pieces.recognize([np.rot90(c, 2).copy() for c in crops]))
         margin = LONE_MARGIN * len(crops) if len(crops) <= LONE else 0.0
-        return sum(score for _, score in over) > upright + margin
+        return over > max(upright + margin, LEAST_OVER * len(crops))
 
     def _read_crops(self, crops: Sequence[Any]) -> list[tuple[str, float]]:
         bgr = [np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from assistant.seeing.ink import ink_of
+from assistant.seeing.ink import closed, ink_of
 from assistant.seeing.leftovers import leftovers
 from assistant.seeing.page_boxes import Box
 from assistant.seeing.pieces import (
@@ -36,13 +36,17 @@ VIEWS: tuple[tuple[str, int], ...] = (("dark", 5), ("light", 5), ("plain", 0), (
 """Copies that are looked at: with the gaps of dark or light ink closed, in pixels."""
 
 FIRST_VIEWS = 2
-"""Of a picture in which neither these nor the first look show anything the others do not, either."""
+"""Where neither these nor the first look show anything, the others are left out."""
 
 LEAST_FOUND = 0.6
 """How sure the detector is, 0 to 1, of a place that is called text though nothing can be read."""
 
 LEAST_HEIGHT = 10
 """Pixels: what is lower was never meant to be read from here."""
+
+SURELY_TEXT, CLOSED = 0.8, 0.1
+"""Where the detector is so sure, dots and segments count as letters after their gaps, so wide in
+parts of the height, are closed."""
 
 MOST_HEIGHT = 0.5
 """Of the picture's height: a place that is higher is a fence rather than a line."""
@@ -105,6 +109,7 @@ class SecondLook:
         weak = [each for each in known if each.text and each.is_weak]
         blank = [each for each in known if not each.text]
         settled = [each.box for each in known if each.foreign or (each.text and not each.is_weak)]
+        lines = [each.box for each in known if each.text and not each.is_weak]
         seen = self._seen(bgr, bool(known), until, cancelled)
         added: list[Reading] = []
         unread: list[Reading] = []
@@ -114,7 +119,7 @@ class SecondLook:
             taken = [*settled, *(each.box for each in (*added, *unread))]
             if any(_overlap(place.box, other) > COVERED for other in taken):
                 continue
-            if sum(_overlap(other, place.box) > SAME for other in settled) >= SEVERAL:
+            if sum(_overlap(other, place.box) > SAME for other in lines) >= SEVERAL:
                 continue  # a block of lines that have been read
             reading = self._reading(bgr, place)
             if reading.text and _is_worth_adding(place, reading, len(settled)):
@@ -132,6 +137,11 @@ class SecondLook:
         alone = [
             each for each in weak if not any(_overlap(each.box, o.box) > COVERED for o in added)
         ]
+        # Several lines that were read as one, of which some are known now.
+        mixed = [each for each in alone if each.confidence < LEAST_SURE
+                 and any(_overlap(o.box, each.box) > SAME for o in added)]  # fmt: skip
+        alone = [each for each in alone if not any(each is other for other in mixed)]
+        unread += [replace(each, text="") for each in mixed]
         foreign = [each for each in blank if each.foreign and each.letters >= LEAST_LETTERS]
         left = [
             each
@@ -211,12 +221,15 @@ class SecondLook:
         ink = ink_of(crop)
         plain, score = self._pieces.recognize([crop])[0]
         if is_foreign(plain, ink):
-            name = script_name(plain, ink, crop.shape[1] / max(crop.shape[0], 1))
+            name = script_name(plain, crop)
             return Reading(place.box, "", 0.0, True, name, letters_of(ink))
         text, confidence = self._pieces.voted(crop, ink, [(plain, score)])
         if confidence < LEAST_SURE or not any(map(str.isalnum, text)):
             text = ""
-        return Reading(place.box, text.strip(), confidence, letters=letters_of(ink))
+        letters = letters_of(ink)
+        if place.sureness >= SURELY_TEXT and is_broken(plain, ink):
+            letters = max(letters, letters_of(ink_of(closed(crop, CLOSED, dark=ink.dark))))
+        return Reading(place.box, text.strip(), confidence, letters=letters)
 
 
 def _is_worth_adding(place: Seen, reading: Reading, known: int) -> bool:

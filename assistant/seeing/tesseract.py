@@ -199,9 +199,9 @@ def _row_of(crop: Crop) -> NDArray[np.uint8]:
     height, width = crop.shape[:2]
     grey = luminance(np.ascontiguousarray(crop[:, :, ::-1]))
     wide = min(MOST_WIDTH, max(1, round(width * LINE_HEIGHT / max(height, 1))))
-    grey = np.asarray(refitted(grey, wide, LINE_HEIGHT), np.float32)
-    low, high = (float(level) for level in np.percentile(grey, (1, 99)))
-    spread = (grey - low) / max(high - low, 1.0)
+    levels = np.asarray(refitted(grey, wide, LINE_HEIGHT), np.float32)
+    low, high = (float(level) for level in np.percentile(levels, (1, 99)))
+    spread = (levels - low) / max(high - low, 1.0)
     # Of print there is less than of its ground.
     if np.median(spread) < 0.5:
         spread = 1 - spread

@@ -9,6 +9,7 @@ from assistant.session import phrases
 from assistant.session.events import AnswerGiven, AnswerPart
 from assistant.session.port import Port
 from assistant.skills import read, router
+from assistant.skills.again import has_figures
 from assistant.skills.way_on import offers_reading
 from assistant.speech.rendering import (
     LABELS,
@@ -70,6 +71,16 @@ class Answers:
     def use_voice(self, voice: str) -> None:
         """Read what is quoted in one language, or each text in its own, until the next question."""
         self._voice = voice
+
+    @property
+    def has_told(self) -> bool:
+        """True if something was told since the last answer."""
+        return self._told is not None
+
+    @property
+    def has_figures(self) -> bool:
+        """True if the last answer holds figures that can be said one by one."""
+        return bool(self._given) and has_figures(self._given[-1].answer)
 
     def tell(self, say: Callable[[], None]) -> None:
         """Say what is no answer about the picture, such as the next line; `repeat` says it again.

@@ -177,10 +177,14 @@ class Session:
         """Give the session devices that took longer to open, or came back."""
         self.post(lambda: self._attach(speaker, listener, frames, memory))
 
-    def without_memory(self, why: str) -> None:
-        """The memory was switched on and cannot be opened."""
+    def without_memory(self, why: str, *, is_known: bool = False) -> None:
+        """The memory was switched on and cannot be opened; orders about it say why.
+
+        is_known: True if the user was told at an earlier start, and need not hear it again.
+        """
         self._notes.cannot_open(why)
-        self.fail(why)
+        if not is_known:
+            self.fail(why)
 
     def heard(self, heard: Heard) -> None:
         """What the listener heard."""
@@ -360,8 +364,9 @@ class Session:
         elif action in VOICE_STEPS and argument:
             # "Say that slower": the voice changes, then the same is said in it.
             self._give_up()
-            self._settings.follow(action, "")
-            self._tasks.follow(Action.REPEAT, "")
+            if action is not Action.SLOWER or not self._tasks.say_slowly():
+                self._settings.follow(action, "")
+                self._tasks.follow(Action.REPEAT, "")
         elif self._settings.follow(action, argument):
             return
         elif self._tasks.is_opening and action is not Action.OPEN:

@@ -27,6 +27,9 @@ NAVIGATION = (
     Action.NEXT, Action.PREVIOUS, Action.CONTINUE, Action.SPELL, Action.FIND, Action.HEADING,
 )  # fmt: skip
 
+SLOWLY = "say that slowly"
+"""What the skill that says figures one by one is asked."""
+
 
 class Tasks:
     """Owned by the session's thread; what runs in the worker's thread is named `work`."""
@@ -203,6 +206,13 @@ class Tasks:
         """Say something that needs no picture, and keep it for `repeat`."""
         self._remembering.leave()
         self._answers.tell(lambda: self._port.say(text))
+
+    def say_slowly(self) -> bool:
+        """Say the figures of the last answer one by one; False if it has none."""
+        if self._answers.has_told or not self._answers.has_figures:
+            return False
+        self.ask(SLOWLY)
+        return True
 
     def help(self) -> None:
         """Say ten things to ask, of the picture in view where one is known."""

@@ -52,6 +52,11 @@ class Again:
         return "; ".join(_one_by_one(each.value) for each in answer.found)
 
 
+def has_figures(answer: Answer) -> bool:
+    """True for an answer that is said figure by figure, such as a telephone number."""
+    return any(_is_figures(_figures(each).value) for each in answer.found)
+
+
 def _figures(found: Found) -> Found:
     """The number in a longer text; the text itself if it holds none."""
     inside = [each for each in tokens(found.value) if each.kind in _FIGURES]

@@ -16,7 +16,8 @@ SKILL = AmountSkill(
             heard="how much (is the change | change did i get)",
             typed=(
                 r"\bchange (?:did|do|was|is|due)\b|\b(?:the|my) change\b|\bchange$"
-                r"|\bget back\b|\bgive me back\b"
+                r"|\bget back\b|\bgive me back\b|\b(?:get|got|given|have) back (?:from|out of|for) "
+                r"(?:the|my|a|that) (?:five|ten|twenty|fifty|hundred|note|bill|\d+)"
             ),
         ),
         Wording(typed=vocabulary.typed("change")),

@@ -25,9 +25,10 @@ from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
 from assistant.skills.rewording import reworded
 from assistant.skills.router import is_known, understand
+from assistant.skills.saying import marks
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
-from assistant.skills.spell import spellable
+from assistant.skills.spell import marks_of, spellable
 from assistant.skills.unread import doubts
 from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
@@ -246,7 +247,10 @@ class Conversation:
             )
         value = spellable(told) if told is not None else None
         if value is not None:
-            return spelled(value.value), value.value
+            lines = self._scenes[0].known_lines if self._scenes else ()
+            note = marks_of(value.value, lines)
+            doubt = "" if note is None else f". {marks(note.detail)}"
+            return f"{spelled(value.value)}{doubt}", value.value
         if self._reading is None:
             raise UsageError("there is no text yet; read something first")
         place = _moved(self._reading, order, argument)

@@ -14,7 +14,8 @@ MOST_DATES = 3
 
 _EXPIRY = (
     "exp(?:iry|ires?|iration)?|best (?:before|by)|use[ -]?(?:by|before)|bbe?"
-    "|consume (?:before|by)|good (?:until|thru|through)|valid (?:until|thru|to)"
+    "|consume (?:before|by)|good (?:until|thru|through|for)"
+    "|valid(?: until| thru| to| on| for)?(?! ?from)"
 )
 _PRODUCTION = (
     "m(?:fg|fd)|manufactur[a-z]*|prod(?:uced|uction)?|packed|pkd|sell[ -]?by|display until"

@@ -1,6 +1,7 @@
 """How much of a medicine to take, as its label says."""
 
 import re
+from collections.abc import Sequence
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.skills import quote
@@ -9,6 +10,7 @@ from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import TURN_PACKAGE, in_sentence, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
+from assistant.skills.thing_kind import thing_kind
 from assistant.skills.wording import Wording
 from assistant.text.meaning import best_match, content_words, is_telling, words
 from assistant.text.page import Page, Passage
@@ -42,7 +44,11 @@ class Dose:
                 r".*\b(?:take|have)\b"
                 r"|\bmost (?:i|we|you) (?:can|may|should) (?:take|have|use)\b|\bmaximum dose\b"
                 r"|\b(?:what is|is there) (?:the |a )?(?:maximum|limit)\b.*\b(?:day|hours|take)\b"
-                r"|\bshould i take\b|\bcan i take\b|\bhow many milligrams|\bhow often\b.*\btake\b"
+                r"|\bhow much (?:do|should|must|can) (?:i|we|you) give\b"
+                r"|\bshould i take\b|\bcan i take\b"
+                r"|\bhow (?:many|much) (?:\w+ )?(?:do|does|should|can|may|must) (?:an? )?(?:adults?"
+                r"|children|kids|grown ups|he|she|they|we|you|people) take\b"
+                r"|\bhow many milligrams|\bhow often\b.*\btake\b"
             ),
         ),
         Wording(
@@ -72,8 +78,10 @@ class Dose:
         age = age_in(asked.words)
         of_age = [each for each in page.statements if age and is_meant_for(each.text, age)]
         if of_age:
-            found = tuple(Found(e.text, None, e.lines) for e in of_age[:MOST_NAMED])
-            basis = ground_read(found) if len(found) == 1 else Basis.GUESS
+            of_age = _with_the_most(of_age[:MOST_NAMED], page, age)
+            found = tuple(Found(e.text, None, e.lines) for e in of_age)
+            ages = [e for e in of_age if is_meant_for(e.text, age)] if age else []
+            basis = ground_read(found) if len(ages) == 1 else Basis.GUESS
             return Answer(self.name, found, basis, (Note(NoteKind.QUOTED),))
         told = _narrowed(_instructions(page), asked)
         if not told:
@@ -81,10 +89,11 @@ class Dose:
                 quote.SKILL.find(asked, scene) if age or _FOR_OTHERS.search(asked.words) else None
             )
             return quoted or not_found(self.name, "dose")
-        found = tuple(Found(each.text, None, each.lines) for each in told[:MOST_SENTENCES])
+        told = _with_the_most(told[:MOST_SENTENCES], page, age)
+        found = tuple(Found(each.text, None, each.lines) for each in told)
         basis = ground_read(found) if _covers(told, asked) else Basis.GUESS
         chosen = any(re.search(said, asked.words) for said, _ in _TIMES_OF_DAY)
-        chosen = chosen or re.search(_AT_MOST, asked.words) is not None
+        chosen = chosen or re.search(rf"{_AT_MOST}|\bat once\b", asked.words) is not None
         return Answer(self.name, found, basis, (Note(NoteKind.QUOTED),) if chosen else ())
 
     def say(self, answer: Answer, detail: Detail) -> str:
@@ -97,6 +106,25 @@ class Dose:
             return f"The label says, and I cannot check it: {told}."
         sentence = "The label says, and I cannot check it: {}."
         return in_sentence(answer, detail, sentence, missing=TURN_PACKAGE)
+
+
+def _with_the_most(told: Sequence[Passage], page: Page, age: float | None) -> list[Passage]:
+    """What is told, with how much is the most in a day where it says how much: never without.
+
+    age: in months, where a dose for an age was asked; what holds for other ages is not told.
+    """
+    if not any(re.search(_HOW_MUCH, each.text, re.IGNORECASE) for each in told):
+        return list(told)
+    most = [
+        each
+        for each in _instructions(page)
+        if re.search(_MOST, each.text, re.IGNORECASE)
+        and re.search(_A_DAY, each.text, re.IGNORECASE)
+        and (age is None or not re.search(_OF_AN_AGE, each.text, re.IGNORECASE))
+    ]
+    rows = {row for each in told for row in each.rows}
+    new = [each for each in most if each not in told and not rows & set(each.rows)]
+    return [*told, *new[:MOST_MAXIMA]]
 
 
 def _covers(told: list[Passage], asked: Asked) -> bool:
@@ -141,7 +169,7 @@ def _narrowed(told: list[Passage], asked: Asked) -> list[Passage]:
 
 MOST_NAMED = 3
 _FOR_OTHERS = re.compile(r"\b(?:child|boy|girl|son|daughter|kid|baby|toddler|children|kids)\b")
-_AT_MOST = r"\bmost\b|\bmaximum\b|\bat once\b|\blimit\b"
+_AT_MOST = r"\bmost\b|\bmaximum\b|\blimit\b"
 _TIMES_OF_DAY = (
     (r"\bmornings?\b", r"\bmorning|\bbreakfast\b|\bon (?:waking|rising)\b|morgens|fr[üu]h|matin"),
     (r"\b(?:lunch|noon|midday)\b", r"\blunch|\bnoon|\bmidday|mittags|midi"),
@@ -151,7 +179,15 @@ _TIMES_OF_DAY = (
 """When something is taken, as it is asked and as a label says it."""
 
 _YOUNG = r"\bchild|\binfant|\bbab(?:y|ies)\b|\bunder \d|\byears\b"
-_MOST = r"\b(?:not|never)\b.*\bmore than\b|\bexceed|\bmaximum\b"
+_MOST = (
+    r"\b(?:not|never|no)\b.*\bmore than\b(?! \w+ (?:days?|weeks?)\b)|\bexceed|\bmaximum\b"
+    r"|\bmax\b|\bat most\b|\bh(?:ö|oe)chst|\bmaximal"
+)
+_A_DAY = (
+    r"\b24 ?(?:hours|h|stunden|heures|horas|ore|uur)\b|\bday\b|\bdaily\b|\bt(?:ä|ae)glich|\btag\b"
+)
+_OF_AN_AGE = r"\badults?\b|\bchild|\byears?\b|\binfant|\bbab(?:y|ies)\b"
+MOST_MAXIMA = 2
 _ASKED = r"^(?:dos\w*|strength|strong|tak\w+|often|many|much|milligrams|tablets?|pills?|capsules?)$"
 _HOW_MUCH = (
     r"\b(?:take|swallow|chew|apply|inhale|dose|dosage|adults?|one|two|three|\d+)\b.*"
@@ -160,8 +196,40 @@ _HOW_MUCH = (
 
 
 def _instructions(page: Page) -> list[Passage]:
-    """The sentences that say how to take something, and those that name a strength, in order."""
+    """The sentences that say how to take something, and those that name a strength, in order.
+
+    None on a paper that is of no medicine: the grams of a bar of chocolate are no dose.
+    """
+    if not _is_of_a_medicine(page):
+        return []
     return [each for each in page.statements if _tells(each, page)]
+
+
+def _is_of_a_medicine(page: Page) -> bool:
+    kind = thing_kind(page)
+    if kind is not None and kind[0] in _NO_MEDICINE:
+        return False
+    texts = [row.text for row in page.rows]
+    if any(re.search(_FORM, text, re.IGNORECASE) for text in texts):
+        return True
+    is_food = kind is not None and kind[0] == FOOD
+    return not is_food and any(re.search(_SMALL, text, re.IGNORECASE) for text in texts)
+
+
+_NO_MEDICINE = frozenset(("a receipt", "a bill", "a menu", "a timetable"))
+FOOD = "a food label"
+_FORM = (
+    r"\b(?:tablets?|capsules?|caplets?|pills?|softgels?|lozenges?|gummies|drops|puffs?|patch(?:es)?"
+    r"|spoonfuls?|doses?|dosage|ointment|cream|gel|lotion|syrup|suspension|injection|inhaler|inhale"
+    r"|swallow|medicines?|medication|pharmacist|doctor|prescri\w+|apply|adults"
+    r"|tabletten?|kapseln?|tropfen|salbe|dosis|einnehmen|arzt|apotheke\w*|comprim[ée]s?|g[ée]lules?"
+    r"|gouttes|m[ée]dicament\w*|comprimid[oa]s?|c[áa]psulas?|gotas|compress[ae]|capsule|gocce"
+    r"|medicin\w+|druppels|pillen)\b"
+)
+"""Words of medicines, their forms, and how they are taken."""
+
+_SMALL = r"\d ?(?:mg|mcg|µg|μg|micrograms?|milligrams?|iu|i\.u\.)(?!\w)"
+"""A strength, which other things than medicine and food do not print."""
 
 
 def _tells(sentence: Passage, page: Page) -> bool:

@@ -42,7 +42,9 @@ class Due:
         Wording(
             heard="when (is it due | do i have to pay | is the payment due)",
             typed=(
-                r"\bdue (?:date|by|on)\b|\bdue$|\bdeadline\b"
+                r"\bdue (?:date|by|on)\b"
+                r"|^(?!.*\b(?:amount|total|balance|payment|sum|much)\b).*\bdue$"
+                r"|\b(?:when|what (?:day|date))\b.*\bdue$|\bdeadline\b"
                 r"|\b(?:when|what (?:day|date)|how long)\b.*\b(?:have|need|got|must|should|do) "
                 r"(?:i |we |to )*(?:have |need |got )?(?:to )?pay\b"
                 r"|\bwhen\b.*\b(?:be|is|being) (?:paid|due)\b|\bpay (?:it |this |that )?by$"

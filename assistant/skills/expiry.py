@@ -28,7 +28,7 @@ class Expiry:
                 r"\bexpir|\bbest before|\buse by\b|\bstill good\b|\b(?:go(?:es|ne)?|went) off\b"
                 r"|\bruns? out\b(?! of)|\bgood (?:till|until)\b|\buntil when\b.*\b"
                 r"(?:good|valid|ok|used?|eaten?|eat|consumed?|keeps?)\b|\bout of date\b"
-                r"|\bpast (?:its|the) date\b|\bgood for\b"
+                r"|\bpast (?:its|the) date\b|^(?!what (?:is|are) .*\bgood for$).*\bgood for\b"
                 r"|\bstill (?:running|valid|in date|in force)\b"
                 r"|\b(?:is|are) (?:it|this|they|these|my \w+) (?:in|out of) date\b"
                 r"|\bsell by\b|\bstill (?:ok|okay|fresh|safe)\b"

@@ -37,7 +37,7 @@ class FindWord:
                 r"|\bfree (?:of|from) (?P<without>.+)$"
                 r"|\ballergic to (?P<allergen>.+?)"
                 r"(?: (?:can|may|is|are|should|could|do|does|so|and|what)\b.*)?$"
-                r"|\b(?P<reaction>\w+) (?:allergy|allergies|intolerance)\b"
+                r"|\b(?P<reaction>\w+) (?:allergy|allergies|intoleran(?:ce|t))\b"
                 r"|\bis (?:it|this) (?P<free>[\w ]+) free\b"
             ),
         ),

@@ -29,8 +29,8 @@ _PLACED = re.compile(
     rf"|\b(?P<noun2>{_NOUN}) (?:is |comes )?(?:the )?(?P<which2>first|last)\b(?P<rest2>.*)$"
     r"|\bwhat (?:comes?|do i do|should i do|must i do|have i got to do|do i have to do|happens)"
     r" (?:at )?(?P<which4>first|last)\b(?P<rest4>)$"
-    rf"|\b(?P<noun3>steps?|item|entry|article|point) (?:number )?(?P<which3>\d+|one|two|three|four|"
-    rf"five|six|seven|eight|nine|ten)\b(?P<rest3>.*)$"
+    rf"|\b(?P<noun3>steps?|item|entry|article|point|paragraph|sentence) (?:number )?"
+    rf"(?P<which3>\d+|one|two|three|four|five|six|seven|eight|nine|ten)\b(?P<rest3>.*)$"
 )
 _UNDER = re.compile(r"\b(?:under|in|on|of|from|below) (?:the |my |this |these )?(?P<place>.+)$")
 _ANYWHERE = re.compile(r"\b(?:list|receipt|menu|bill|page|recipe|it|this|we|i)\b")

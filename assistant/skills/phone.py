@@ -60,6 +60,8 @@ class Phone:
                 r"|\bnumber to (?:text|sms|whatsapp|contact)\b"
                 r"|\b(?:emergency|fault|hotline|helpline|support) (?:\w+ )?number\b"
                 r"|\b(?:which|what) number (?:is )?(?:for|in case|if)\b"
+                r"|\b(?:what|which)(?: is)? (?:his|her|their) number\b"
+                r"|^(?:\S+ ){4,}(?:which|what)(?: is)?(?: the| their| his| her)? number$"
             ),
             sure=True,
         ),

@@ -15,6 +15,7 @@ from assistant.text.amounts import best, named_amounts
 from assistant.text.matching import accounts_for
 from assistant.text.meaning import best_match, is_telling, words
 from assistant.text.page import Page, Place
+from assistant.text.quantities import quantities
 from assistant.text.question import wish
 from assistant.text.tokens import Kind, Token
 
@@ -58,6 +59,12 @@ class Price:
             return None
         named = best(named_amounts(page, label_of(self.name, ENGLISH, BESIDE)))
         called = self._called(asked, page)
+        if _OF_ONE.search(asked.words):
+            one = _of_one(called, page)
+            if one:
+                return found_places(self.name, one[:MOST_AMOUNTS])
+            if re.search(_BARE_ONE, asked.words):
+                return not_found(self.name, "price of a single one")
         if called:
             return found_places(self.name, called[:MOST_AMOUNTS])
         if named:
@@ -66,7 +73,7 @@ class Price:
             return quote.SKILL.find(asked, scene)
         if total.total_places(page):
             return total.SKILL.find(asked, scene)
-        alone = total.only_amount(self.name, page)
+        alone = total.only_amount(self.name, page, asked)
         if alone is not None:
             return alone
         # Without label and currency, 9.04 may be a time of the day.
@@ -98,7 +105,7 @@ class Price:
         named = [
             word
             for word in wish(asked.question).asked
-            if is_telling(word) and best_match(word, own) == 0
+            if is_telling(word) and best_match(word, own) == 0 and not _OF_ONE.fullmatch(word)
         ]
         money = [each for each in page.places_of(Kind.MONEY) if not each.token.needs_label]
         called = [each for each in money if named and accounts_for(named, each.left)]
@@ -118,6 +125,9 @@ class Price:
         """The price, or several amounts with their labels."""
         if answer.note(NoteKind.QUOTED):
             return f"I read: {listed(answer)}"
+        if any(each.value[:1] in "-−–(" for each in answer.found) and detail is not Detail.SHORT:
+            # What is taken off is no price: its label says what it is.
+            return ended(f"I read: {labelled(answer)}")
         if len(answer.found) > 1 and detail is not Detail.SHORT:
             return ended(f"I read several amounts: {labelled(answer)}")
         return in_sentence(
@@ -126,6 +136,25 @@ class Price:
             "The price is {}.",
             missing="Ask me to read the text, or show the price tag.",
         )
+
+
+_OF_ONE = re.compile(
+    r"\b(?:one|each|apiece|a piece|unit|individual(?:ly)?|per (?:piece|item|unit))\b"
+)
+_BARE_ONE = (
+    r"^(?:(?:what is|how much is|and|so|the|a|unit|single) )*(?:price (?:of|for|per) )?"
+    r"(?:one|each|a single one|unit|unit price|price each)$"
+)
+
+
+def _of_one(called: Sequence[Place], page: Page) -> list[Place]:
+    """What one costs of what is named; of anything, where nothing is named and few are bought."""
+    entries = [each for each in quantities(page) if each.each is not None]
+    rows = {place.row for place in called}
+    held = [each for each in entries if each.row in rows] if rows else entries
+    if not rows and len(held) > MOST_AMOUNTS:
+        return []
+    return [each.each for each in held if each.each is not None]
 
 
 def _under_named_heads(places: list[Place], said: Sequence[str]) -> list[Place]:

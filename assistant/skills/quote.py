@@ -1,13 +1,17 @@
 """Any other question about a text: the lines that hold its words, quoted."""
 
+import dataclasses
+
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import ended, listed
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
-from assistant.text.meaning import best_match, content_words, words
+from assistant.text.meaning import best_match, content_words, is_telling, words
 from assistant.text.page import Page
+from assistant.text.quantities import named, quantities
+from assistant.text.question import Form, is_everyday, wish
 from assistant.text.retrieval import Hit, confirmed, places_for, places_near
 from assistant.text.tokens import Kind
 
@@ -27,6 +31,9 @@ class Quote:
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
+        counted = _counted(page, asked.words)
+        if counted is not None:
+            return Answer(self.name, (counted,), ground_read((counted,)))
         hits = places_for(page, asked.words)
         closeness = scene.closeness(page)
         if closeness is not None and hits:
@@ -35,7 +42,7 @@ class Quote:
             hits = places_near(page, asked.words, closeness)
         if not hits:
             return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked, page)),))
-        found = tuple(as_found(hit) for hit in hits)
+        found = tuple(as_found(_without_foreign_head(hit, asked.words)) for hit in hits)
         # What accounts for a part of the question stands there, and may answer something else.
         sure = len(hits) == 1 and hits[0].is_literal and hits[0].score >= SURE
         basis = ground_read(found) if sure else Basis.GUESS
@@ -54,6 +61,20 @@ class Quote:
         return f"I read: {'; '.join(map(_quoted, answer.found))}"
 
 
+def _counted(page: Page, question: str) -> Found | None:
+    """How many of a thing were bought, where one entry of a receipt names it and says so."""
+    wanted = wish(question)
+    if wanted.form is not Form.MANY:
+        return None
+    telling = [word for word in wanted.asked if is_telling(word) and not is_everyday(word)]
+    held = [each for each in named(wanted.asked, quantities(page)) if each.count]
+    if len(held) != 1 or not all(best_match(word, words(held[0].name)) > 0 for word in telling):
+        return None
+    entry = held[0]
+    lines = page.rows[entry.row].pieces
+    return Found(entry.count, entry.name, lines, Kind.NUMBER)
+
+
 def as_found(hit: Hit) -> Found:
     """A place as what is told of it: one value with its label, or all of it."""
     value = hit.value
@@ -65,6 +86,17 @@ def as_found(hit: Hit) -> Found:
         return Found(value.token.text, label or None, value.lines, value.token.kind)
     label = value.label if value is not None else ""
     return Found(" ".join(hit.passage.text.split()), label or None, hit.passage.lines)
+
+
+def _without_foreign_head(hit: Hit, question: str) -> Hit:
+    """A value that its own row names is not told under a head that nobody asked for."""
+    value = hit.value
+    if value is None or not value.left or not value.head:
+        return hit
+    asked = words(question)
+    if any(best_match(word, asked) > 0 for word in words(value.head)):
+        return hit
+    return dataclasses.replace(hit, value=dataclasses.replace(value, head=""))
 
 
 def _quoted(found: Found) -> str:

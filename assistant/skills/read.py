@@ -11,7 +11,10 @@ from assistant.skills.skill import Asked, ModelUse, Traits
 from assistant.skills.unread import other_way_up, page_basis
 from assistant.skills.wording import Wording
 
-_NOT_A_VALUE = r"^(?!.*\bwhat (?:time|date|day|number|price|temperature|year) )(?:.*?)"
+_NOT_A_VALUE = (
+    r"^(?!.*\bwhat (?:time|date|day|number|price|temperature|year) )"
+    r"(?!(?:(?:so|and) )?(?:do|does|is|are|can|will|has|have|did)\b.{9,}\bdoes it say$)(?:.*?)"
+)
 """ "What time does it say" asks for the time, not for all of it."""
 
 _WRITTEN_ON = (
@@ -29,7 +32,8 @@ class Read:
         Wording(
             heard="[please] read <this> [aloud] [to me] [please]",
             typed=(
-                rf"\bread\b|{_NOT_A_VALUE}\b(?:it|this|that|sign|label|page|text|letter|package|words?"
+                rf"^(?!how (?:long|often|much|many)\b).*\bread\b"
+                rf"|{_NOT_A_VALUE}\b(?:it|this|that|sign|label|page|text|letter|package|words?"
                 r"|lines?|there|here|screen|display|box|card) says?\b"
                 rf"|\bwhat(?: is| does it show| is it showing| (?:message"
                 rf"|text) is(?: being)? (?:displayed"

@@ -10,7 +10,7 @@ from assistant.answers import Answer, Basis, Detail, Said
 from assistant.skills import saying, telling
 from assistant.skills.skill import Asked, Skill
 from assistant.text.question import Form, form, wanted
-from assistant.text.words import bare_words
+from assistant.text.words import asked_plainly, bare_words
 
 OTHER = "other"
 """The skill of questions that no wording fits: a model is asked as the user asked."""
@@ -44,6 +44,7 @@ def understand(question: str) -> Asked:
     A sentence that the recognizer can hear belongs to the skill in whose file it stands. Of other
     words, the first skill whose `typed` is found in them decides.
     """
+    question = asked_plainly(question)
     words = bare_words(question)
     for skill in skills():
         for wording in skill.wordings:

@@ -112,6 +112,8 @@ def _sentence(note: Note, answer: Answer) -> str:
             return f"If it is upside down, it says {other}."
         case Note(NoteKind.NOT_READ, where):
             return not_read(answer, where)
+        case Note(NoteKind.MARKS, detail):
+            return marks(detail)
         case Note(NoteKind.FOREIGN, detail):
             return foreign(answer, *detail.split("|", 1))
         case Note(NoteKind.ANYWAY, cause):
@@ -140,6 +142,12 @@ def _sentence(note: Note, answer: Answer) -> str:
             return FIXES[edge]
         case _:
             return ""
+
+
+def marks(detail: str) -> str:
+    """That letters may have lost their marks; detail: pairs such as "L Ľ, D Ď"."""
+    pairs = (pair.split(" ") for pair in detail.split(", "))
+    return f"Marks get lost: {', '.join(f'{read} may be {own}' for read, own in pairs)}."
 
 
 def resting(answer: Answer) -> str:

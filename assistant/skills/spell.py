@@ -1,13 +1,17 @@
 """A value letter by letter: "spell her last name", "spell the e-mail address"."""
 
 import re
+from collections.abc import Sequence
 
-from assistant.answers import Answer, Basis, Detail, Found
+from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
+from assistant.seeing.accents import lost_marks
+from assistant.seeing.text import TextLine
 from assistant.skills import quote, router
 from assistant.skills.quoting import READ_TEXT, lacks_a_cause, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
+from assistant.text.languages import page_language
 from assistant.text.reading import spelled
 from assistant.text.tokens import Kind, tokens
 
@@ -51,7 +55,7 @@ class Spell:
         subject = asked.subject
         last = asked.last
         if _OF_LAST.fullmatch(subject):
-            return _spelling(last) if last is not None and last.found else Answer(self.name)
+            return _spelling(last, scene) if last is not None and last.found else Answer(self.name)
         question = f"what is the {subject}"
         inner = router.understand(question)
         skill = router.skill_named(inner.skill)
@@ -62,7 +66,7 @@ class Spell:
             answer = quote.SKILL.find(inner, scene)
         if answer is None:
             return None
-        return _spelling(answer) if answer.found else not_found(self.name, subject)
+        return _spelling(answer, scene) if answer.found else not_found(self.name, subject)
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """Letter by letter, capitals and signs named."""
@@ -87,12 +91,25 @@ def spellable(answer: Answer) -> Found | None:
     return Found(found[0].text, first.label, first.lines) if found else None
 
 
-def _spelling(answer: Answer) -> Answer:
+def marks_of(value: str, lines: Sequence[TextLine]) -> Note | None:
+    """That letters of a value may have lost their marks; None where the built-in reader is good.
+
+    lines: of its page, which show the language.
+    """
+    if not any(map(str.isalpha, value)):
+        return None
+    lost = lost_marks(value, page_language(line.text for line in lines))
+    pairs = ", ".join(f"{read} {letter}" for read, letter in lost)
+    return Note(NoteKind.MARKS, pairs) if pairs else None
+
+
+def _spelling(answer: Answer, scene: Scene) -> Answer:
     value = spellable(answer)
     if value is None:
         return not_found(SKILL.name, "single word to spell")
     basis = answer.basis if answer.basis is not Basis.UNKNOWN else Basis.GUESS
-    return Answer(SKILL.name, (value,), basis)
+    note = marks_of(value.value, scene.known_lines)
+    return Answer(SKILL.name, (value,), basis, notes=(note,) if note is not None else ())
 
 
 SKILL = Spell()

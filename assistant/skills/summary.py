@@ -86,7 +86,8 @@ class Summary:
         label = answer.found[0].label
         if label is not None:
             told = re.sub(r"\.$", "", answer.values[0])
-            return next(said for name, said in SAID.items() if name in label).format(told)
+            said = (words for name, words in SAID.items() if name in label)
+            return next(said, "I read: {}.").format(told)
         quoted = "; ".join(answer.values)
         if detail is Detail.SHORT:
             return ended(quoted)

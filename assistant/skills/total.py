@@ -3,16 +3,19 @@
 import dataclasses
 import re
 
-from assistant.answers import Answer, Detail, Found, Note, NoteKind
-from assistant.skills import vocabulary
+from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
+from assistant.skills import quote, vocabulary
 from assistant.skills.amounts import BESIDE, MOST_AMOUNTS, SUBTOTAL_RANK, AmountSkill, label_of
 from assistant.skills.grounding import ground_read
-from assistant.skills.quoting import found_places, listed, not_found
+from assistant.skills.quoting import ended, found_places, labelled, listed, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
+from assistant.skills.subject import own_words
 from assistant.skills.wording import Wording
 from assistant.text.amounts import named_amounts
+from assistant.text.meaning import best_match, is_telling, words
 from assistant.text.page import Page, Place
+from assistant.text.question import is_everyday, wish
 from assistant.text.tokens import Kind
 
 _TOTAL = AmountSkill(
@@ -22,7 +25,10 @@ _TOTAL = AmountSkill(
         (7, "amount due;balance due;total due;total payable;amount payable;payable;to pay;pay"),
         (
             7,
-            "total to pay;please pay;net payable;total amount due;new balance;amount to pay",
+            "balance owing;balance now owing;now owing;still owing;amount owing;total owing;"
+            "left to pay;still to pay;total outstanding;balance outstanding;amount outstanding;"
+            "gap payable;total to pay;please pay;net payable;total amount due;new balance;"
+            "amount to pay",
         ),
         (7, "total refund;refund total;refund;amount refunded"),
         (6, "total rounded;rounded total;total round;rounded;net total;nett total"),
@@ -37,7 +43,9 @@ _TOTAL = AmountSkill(
             heard="<is> the (total | sum | amount) [of this | of the bill | on the receipt]",
             typed=(
                 # What is paid first, or each month, is no total.
-                r"^(?!.*\b(?:up ?front|in advance|deposit|down|first|now|today|monthly|later|extra"
+                # What others have to pay is asked about them.
+                r"^(?!(?:(?:so|and) )?(?:do|does|did|will) (?!i\b|we\b).*\bpay$)"
+                r"(?!.*\b(?:up ?front|in advance|deposit|down|first|now|today|monthly|later|extra"
                 r"|more|late|(?:a|per|each|every) (?:month|week|year|day|person|night|hour))\b)"
                 r".*(?:\b(?:have|need|got|supposed) to pay\b|\b(?:must|should|do) i pay\b"
                 r"|\bdid i pay\b)"
@@ -48,6 +56,9 @@ _TOTAL = AmountSkill(
                 r"|\bamount\b|\bthe bill\b|\bcomes? to\b|\bal(?:together|l together)\b"
                 r"|\bin all\b|\ball in\b"
                 r"|\b(?:do|did) (?:i|we) owe\b"
+                r"|\bhow much (?:do|does|did|are|is) (?:they|he|she|it) (?:wants?|ask|asking"
+                r"|after|wanting)(?: for)?(?: (?:from|off|of) (?:me|us))?(?: for (?:it|the) ?\w*)?$"
+                r"|\b(?:for|was|is|of) (?:the (?:whole )?lot|everything)$|\ball up$"
             ),
         ),
         Wording(heard="<is> the total (amount | price | cost)"),
@@ -70,7 +81,9 @@ class Total:
             return None
         places = total_places(page)
         if not places or len(places) > MOST_AMOUNTS:
-            return only_amount(self.name, page) or not_found(self.name, _TOTAL.called)
+            if is_of_another_row(asked, page):
+                return quote.SKILL.find(asked, scene)
+            return only_amount(self.name, page, asked) or not_found(self.name, _TOTAL.called)
         answer = found_places(self.name, places)
         if not is_subtotal(page):
             return answer
@@ -80,6 +93,9 @@ class Total:
         """The amount, or that there is none."""
         if answer.note(NoteKind.QUOTED):
             return f"I read: {listed(answer)}"
+        if any(_PAID_BACK.search(each.label or "") for each in answer.found):
+            # Money that comes back is not to be paid.
+            return ended(f"I read: {labelled(answer)}")
         return _TOTAL.say(answer, detail)
 
 
@@ -95,6 +111,11 @@ def total_places(page: Page) -> list[Place]:
     return places
 
 
+_PAID_BACK = re.compile(
+    r"\brefund|\bcredit\b|gutschrift|erstattung|\brembours|\breembols|\brimbors|\bterugbet"
+    r"|\brestitu",
+    re.IGNORECASE,
+)
 _ROUNDING = re.compile(r"\bround|\brundung|\barrondi|\bredonde|\barroton|\bafrond", re.IGNORECASE)
 _SUMMARY = re.compile(r"\b(?:summary|analysis|breakdown)\b", re.IGNORECASE)
 
@@ -105,15 +126,35 @@ def _summary_row(page: Page) -> int:
     return next(rows, len(page.rows))
 
 
-def only_amount(skill: str, page: Page) -> Answer | None:
-    """The sentence with the only amount of a page: what it is the amount of, it says itself."""
+def is_of_another_row(asked: Asked, page: Page) -> bool:
+    """True if what a question names stands on a row without an amount: "Companion  free"."""
+    own = own_words(asked.skill)
+    named = [w for w in wish(asked.question).asked if is_telling(w) and best_match(w, own) == 0]
+    money = {place.row for place in page.places_of(Kind.MONEY)}
+    rows = [n for n in range(len(page.rows)) if any(best_match(w, page.words(n)) for w in named)]
+    return bool(rows) and money.isdisjoint(rows)
+
+
+def only_amount(skill: str, page: Page, asked: Asked) -> Answer | None:
+    """The sentence with the only amount of a page: what it is the amount of, it says itself.
+
+    It is a guess where the question names what the sentence does not.
+    """
     money = [place for place in page.places_of(Kind.MONEY) if not place.token.needs_label]
     if len({place.token.text for place in money}) != 1:
         return None
     row = money[0].row
     sentence = next((each for each in page.sentences if row in each.rows), page.passage(row))
     found = (Found(sentence.text, None, sentence.lines),)
-    return Answer(skill, found, ground_read(found), (Note(NoteKind.QUOTED),))
+    own, printed = own_words(asked.skill), words(sentence.text)
+    named = [
+        word
+        for word in wish(asked.question).asked
+        if is_telling(word) and not is_everyday(word) and best_match(word, own) == 0
+    ]
+    is_named = all(best_match(word, printed) > 0 for word in named)
+    basis = ground_read(found) if is_named else Basis.GUESS
+    return Answer(skill, found, basis, (Note(NoteKind.QUOTED),))
 
 
 def sums(page: Page) -> list[Place]:

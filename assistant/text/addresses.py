@@ -36,7 +36,7 @@ class Value:
 _EMAIL = r"[\w.+-]+ ?@ ?[\w-]+(?:\.[\w-]+)+"
 _TOP = r"com|org|net|info|edu|gov|io|eu|uk|de|fr|es|it|nl|at|ch|us|ca|au|in|my|sg|jp|cn|co"
 _WEB = rf"(?:https?://|www\.)[\w./~%?=&#-]*[\w/]|(?<![@\w.-])(?:[\w-]+\.)+(?:{_TOP})(?:/[\w./-]*)?(?![\w@])"
-_YEAR = r"(?<![\d.,/-])(?:1[5-9]|20)\d\d(?![\d.,]\d|\d|[/-]\d)"
+_YEAR = r"(?<![\d.,/-])(?<!\d )(?:1[5-9]|20)\d\d(?![\d.,]\d|\d|[/-]\d| \d)"
 _BY = (
     r"^(?:written |edited |translated )?by[: ]+(?P<name>[^\d]{3,})$|^authors?[: ]+(?P<named>.{3,})$"
 )

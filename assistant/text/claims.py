@@ -8,6 +8,7 @@ passes is still the model's choice, and may leave out what matters; what fails i
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from assistant.text.meaning import number, stem, unaccented, weekday, words
@@ -54,6 +55,9 @@ MOST_APART = 1
 LONGEST_HEADING = 5
 """Words. Two sentences never prove a third: each says something of its own."""
 
+MOST_REPEATED = 3
+"""Times that a sentence says one word; small models get caught in one, and then say nothing."""
+
 LONGEST_STATEMENT = 60
 """Words of one place; in more than that, words stand together that have nothing to do with each
 other."""
@@ -68,10 +72,14 @@ def rests_on(sentence: str, page: Page) -> tuple[Passage, ...]:
     claims = claimed(sentence)
     if not any(any(map(str.isalpha, word)) for word in claims):
         return ()
+    counts = Counter(words(sentence))
     denies = denial(sentence)
     for places in _places(page):
         text = "\n".join(place.text for place in places)
-        if denial(text) == denies and not missing(claims, text):
+        if denial(text) != denies or missing(claims, text):
+            continue
+        printed = Counter(words(text))
+        if all(count <= max(MOST_REPEATED, printed[word]) for word, count in counts.items()):
             return places
     return ()
 

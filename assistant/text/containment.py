@@ -65,7 +65,7 @@ def kind_of(subject: str) -> Kind | None:
 
 
 def mentions(page: Page, subject: str, language: str = "en") -> list[Mention]:
-    """The sentences of a page that hold a subject or a member of its class, in reading order."""
+    """The sentences of a page that hold a subject, then those that hold a member of its class."""
     kind = kind_of(subject)
     found = []
     for sentence in page.sentences:
@@ -75,7 +75,8 @@ def mentions(page: Page, subject: str, language: str = "en") -> list[Mention]:
             hits = _phrase(subject, sentence.text, language)
         if hits:
             found.append(Mention(_short(page, sentence, hits), hits))
-    return found
+    # Who asks about lactose hears of "lactose free" before the butter of the next line.
+    return sorted(found, key=lambda each: not _phrase(subject, each.passage.text, language))
 
 
 def _members(kind: Kind, text: str) -> tuple[str, ...]:

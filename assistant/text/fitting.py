@@ -19,6 +19,7 @@ TITLED = re.compile(rf"\b{_TITLE}\b\.? ?(?:{_CAPITAL}\.? ?)*{_CAPITAL}[\w'’-]*
 
 _NAME = re.compile(
     rf"{TITLED.pattern}|\b{_WORD} (?:{_CAPITAL}\.? )?{_WORD}|\b{_CAPITAL}\. ?{_WORD}"
+    rf"|\b(?:of|by|von|par|por|di|door) {_WORD}\b"
     r"|\b(?:Ltd|Limited|GmbH|Inc|LLC|PLC|plc|S\.A\.|AG|Bank|Council|Trust)\b"
 )
 
@@ -42,7 +43,7 @@ SPAN = re.compile(rf"(?<![\w:.]){_COUNT}(?: ?(?:-|–|to|bis|à|or) ?\d+)?[ -]?{
 
 _LONG = re.compile(r"\d ?(?:mm|cm|m|km|in|inch\w*|ft|feet|miles?|pages?|seiten)\b", re.I)
 _NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|no|none|half)\b",
+    r"(?<![\d.,])\d+(?![\d]|[.,]\d\d(?!\d))|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|no|none|half)\b",
     re.I,
 )
 
@@ -70,8 +71,10 @@ ADDRESS = re.compile(
 VENUE = re.compile(
     rf"{ADDRESS.pattern}|, [A-Z][\w' -]* (?i:{_STREET})"
     rf"|[A-Z][\w.']* (?:Hall|Centre|Center|Church|School|Library|Theatre|Theater|Museum|Exchange|"
-    r"Club|Arena|Stadium|Gallery|Pavilion|Hotel|Inn|Room|Park|College|University|Saal|Halle|Museum|"
-    r"Kirche)\b|\b(?i:room|gate|platform|zimmer|raum|gleis|saal|salle|sala) [A-Z]?\d+"
+    r"Club|Arena|Stadium|Gallery|Pavilion|Hotel|Inn|Rooms?|Park|College|University|Saal|Halle|"
+    r"Minster|Cathedral|Abbey|Chapel|Temple|Mosque|Synagogue|Castle|Palace|Priory|Barn|Playhouse|"
+    r"Cinema|Opera|Forum|Institute|Lido|Kirche)\b|"
+    r"\b(?i:room|gate|platform|zimmer|raum|gleis|saal|salle|sala) [A-Z]?\d+"
 )
 """An address, or a place where people meet."""
 
@@ -91,14 +94,32 @@ _CLOCK = r"(?:[01]?\d|2[0-4])[.:h][0-5]\d"
 _HOURS = re.compile(rf"{_CLOCK} ?(?:-|–|—|to|bis|à|a|tot|until) ?{_CLOCK}", re.I)
 _TIMED = re.compile(
     r"\b(?:time|uhr|uhrzeit|heure|hora|ora|tijd|at|departs?|departure|arrives?|arrival|abfahrt|ankunft|"
-    r"ab|an|leaves?|opens?|closes?|doors|start|end)\b",
+    r"ab|an|leaves?|opens?|closes?|doors|start|end|check ?-?(?:in|out)|boarding|arrival)\b",
     re.I,
 )
 
 _WITHIN = re.compile(rf"\b(?:within|in|after) {_COUNT} (?:working |business )?{_UNITS}\b", re.I)
 """When something is, told by how long it takes."""
 
+WHY = re.compile(
+    r"\b(?:because|due to|owing to|on account of|reasons?|as a result|in order to|so that|to allow|"
+    r"needs?|needed|wegen|weil|aufgrund|en raison|parce|pour cause|por|debido|porque|a causa|"
+    r"perch[ée]|vanwege|omdat|wegens|devido|couldn['’]?t|could not|unable)\b"
+    r"|\b(?:while|whilst) .*\b\w+ed\b",
+    re.I,
+)
+"""Why something is: a cause, or what is in the way."""
+
+TASK = re.compile(
+    r"^\W*(?:please|bitte|veuillez|por favor|si prega|gelieve)\b|\b(?:please|bitte|veuillez|must|"
+    r"need to|have to|should|müssen|devez|deben?|dovete)\b",
+    re.I,
+)
+"""What somebody is asked to do."""
+
 _LOOKS = {
+    Form.WHY: WHY,
+    Form.TASK: TASK,
     Form.OFTEN: OFTEN,
     Form.WHO: _NAME,
     Form.WHERE: _SOMEWHERE,
@@ -110,6 +131,13 @@ _LOOKS = {
 def is_of(place: Place, wish: Wish) -> bool:
     """True for a value of a wanted kind; a bare figure is a number, whatever its marks say."""
     grouped = place.token.kind is Kind.MONEY and place.token.needs_label
+    if (
+        wish.form is Form.MANY
+        and "many" in wish.said
+        and re.search(r"[.,]\d\d-?$", place.token.text)
+    ):
+        # "How many": an amount with its cents counts nothing.
+        return place.token.kind is Kind.MEASURE
     if place.token.kind in wish.kinds and not grouped:
         if wish.form is Form.DURATION:
             return _is_span(place)
@@ -117,7 +145,13 @@ def is_of(place: Place, wish: Wish) -> bool:
     if Kind.TIME in wish.kinds and is_clock(place):
         return True
     bare = place.token.kind is Kind.MONEY and not place.token.currency
+    if bare and wish.form is Form.DURATION and _CENTS.search(place.token.text):
+        # "How many days" is not told a price.
+        return False
     return bare and Kind.NUMBER in wish.kinds
+
+
+_CENTS = re.compile(r"[.,]\d\d$")
 
 
 def is_clock(place: Place) -> bool:
@@ -135,6 +169,8 @@ def _is_span(place: Place) -> bool:
     text = place.token.text
     if place.token.kind is Kind.MEASURE:
         return SPAN.search(text) is not None or _LONG.search(text) is not None
+    if re.search(rf"\b(?:{_UNITS}|std)\.?$", place.left, re.I):
+        return True
     return SPAN.match(place.line.text, place.token.start) is not None
 
 

@@ -16,6 +16,16 @@ from assistant.text.tables import Cell
 from assistant.text.tokens import Kind
 from assistant.text.units import UNITS
 
+_WHOLE = re.compile(
+    r"\b(?:the|this|a) (?:whole|entire|full) \w+|\ball of (?:it|this)\b|\bthe (?:whole )?lot\b"
+)
+"""Who eats or drinks everything."""
+
+_FIRST = frozenset(
+    ("first", "earliest", "erste", "erster", "premier", "primero", "primo", "eerste")
+)
+_LAST = frozenset(("last", "latest", "final", "letzte", "letzter", "dernier", "último", "ultimo"))
+
 LONGEST_ROW = 12
 """Words of a row that may hold several values, each with its label."""
 
@@ -68,6 +78,9 @@ class Hits:
             return hit
         scored = []
         for row in hit.passage.rows:
+            if len(self._tables.cells(row)) > 2:
+                # A row under heads is one entry.
+                continue
             for each in fields(self._page.rows[row].text):
                 held = [best_match(word, words(each.label), self._language) for word in self._asked]
                 scored.append((held, row, each))
@@ -89,8 +102,24 @@ class Hits:
             hit, passage=replace(found, text=field.text), value=None, is_one_of_many=False
         )
 
+    def _row_that_names(self, passage: Passage) -> Passage:
+        """Of rows without a sentence the one that names who is asked for, if it alone does."""
+        if self._wish.form is not Form.WHO or len(passage.rows) == 1 or "." in passage.text[-1:]:
+            return passage
+        held = self._matching.held(passage)
+        rows = [self._page.passage(row) for row in passage.rows]
+        named = [
+            each
+            for each in rows
+            if self._matching.held(each) == held
+            and re.match(r"\W*[A-ZÀ-Þ]", each.text)
+            and looks_right(each.text, (), self._wish)
+        ]
+        return named[0] if len(named) == 1 else passage
+
     def _uncut_hit(self, passage: Passage, score: float, *, is_first: bool) -> Hit:
         page, wish = self._page, self._wish
+        passage = self._row_that_names(passage)
         here = [place for place in self._matching.places(passage) if is_of(place, wish)]
         units = "|".join(UNITS[word] for word in self._asked if word in UNITS)
         here = [place for place in here if units and has_unit(place, units)] or here
@@ -102,6 +131,13 @@ class Hits:
             listed = self._section(passage.rows[0]) if is_first else None
             if listed is not None:
                 return Hit(score, listed)
+        if is_row and wish.form is Form.MANY:
+            counted = self._counted(passage)
+            if counted is not None:
+                return Hit(score, counted)
+        nth = self._at_an_end(here, passage) if is_row else None
+        if nth is not None:
+            return Hit(score, passage, nth, is_one_of_many=True)
         following = passage.rows[-1] + 1
         if not here and wish.kinds and not any(page.has_values(row) for row in passage.rows):
             below = [place for place in page.places_in(following) if is_of(place, wish)]
@@ -110,6 +146,8 @@ class Hits:
                 return Hit(score, page.passage(*passage.rows, following), value)
         told = here if wish.kinds else self._matching.places(passage)
         dated = bool(wish.kinds & {Kind.TIME, Kind.DATE})
+        if wish.form in (Form.WHO, Form.WHY, Form.TASK) and not wish.kinds:
+            return Hit(score, passage if here else _with_what_follows(page, passage))
         if len(told) > 1 and is_row and (not dated or are_labelled(told)):
             named = named_of(told, self._asked)
             if named is not None and not is_of_a_span(named):
@@ -118,6 +156,26 @@ class Hits:
         if value is not None and is_row and self._is_one_of_a_row(value, passage):
             return Hit(score, passage, value, is_one_of_many=True)
         return Hit(score, passage if here else _with_what_follows(page, passage), value)
+
+    def _at_an_end(self, here: Sequence[Place], passage: Passage) -> Place | None:
+        """The first or the last time of a row of a timetable, where that is asked for."""
+        times = [place for place in here if place.token.kind is Kind.TIME or is_clock(place)]
+        if len(times) < 2 or any(is_of_a_span(place) or place.head for place in times):
+            return None
+        said, printed = frozenset(self._wish.said), frozenset(words(passage.text))
+        if said & _FIRST and not printed & _FIRST:
+            return times[0]
+        return times[-1] if said & _LAST and not printed & _LAST else None
+
+    def _counted(self, passage: Passage) -> Passage | None:
+        """An entry of a receipt without its price: "2 Caña"."""
+        first, *others = self._page.rows[passage.rows[0]].pieces
+        prices = all(
+            re.fullmatch(r"[-−]?[£$€]? ?\d+[.,]\d\d ?[£$€]?", each.text) for each in others
+        )
+        if not others or not prices or not re.match(r"\d+ ?x? ?[^\W\d_]", first.text):
+            return None
+        return replace(passage, text=first.text, lines=(first,))
 
     def _is_one_of_a_row(self, value: Place, passage: Passage) -> bool:
         """True for the time in "Date 11/02/2027  Time 10.52": each value has a label of its own."""
@@ -152,6 +210,10 @@ class Hits:
             if word not in named
         ]
         scores = [sum(named_by(word, cell.head) for word in rest) for cell in cells]
+        if _WHOLE.search(" ".join(self._wish.said)):
+            # Who eats all of it asks for what is in the pot, not in 100 g.
+            held = [any(is_container(word) for word in words(cell.head)) for cell in cells]
+            scores = [score + of_all for score, of_all in zip(scores, held, strict=True)]
         best = max(scores, default=0.0)
         if best == 0 or scores.count(best) > 1 or not (named or self._wish.form is Form.OFTEN):
             return None

@@ -1,6 +1,6 @@
 """Where a question only says what kind of thing it wants: the few things of that kind on a page."""
 
-from assistant.text.fitting import NAME_ALONE, OFTEN, SPAN, TITLED, VENUE, is_of
+from assistant.text.fitting import NAME_ALONE, OFTEN, SPAN, TASK, TITLED, VENUE, WHY, is_of
 from assistant.text.hits import Hit
 from assistant.text.matching import MOST_QUOTED_WORDS, Matching, accounts_for
 from assistant.text.meaning import weekdays, words
@@ -58,6 +58,10 @@ class _KindAlone:
             return [Hit(LEAST, self._whole(row)) for row in rows[:MOST_PLACES]]
         if self._wish.form is Form.OFTEN:
             return self._spans_alone()
+        if self._wish.form in (Form.WHY, Form.TASK):
+            pattern = WHY if self._wish.form is Form.WHY else TASK
+            told = [each for each in self._page.statements if pattern.search(each.text)]
+            return [Hit(LEAST, each) for each in told] if len(told) <= MOST_OF_KIND else []
         patterns = {Form.WHO: TITLED, Form.WHERE: VENUE}
         if self._wish.form not in patterns:
             return []

@@ -74,6 +74,14 @@ _CLOSING = re.compile(
     re.IGNORECASE,
 )
 
+_CLOSED = re.compile(
+    r"^(?:yours(?: \w+)?|(?:lots of |with |all my )?love|(?:kind |warm |best )?regards|best wishes"
+    r"|(?:many )?thanks|cheers|liebe grüße|bises|un abrazo|baci|liefs)(?:,? from|,)\s+"
+    r"(?P<name>[A-ZÀ-Þ][^.:!?]*)$",
+    re.IGNORECASE,
+)
+"""The closing words with the name beside them."""
+
 MOST_LINES = 5
 LONGEST_SUBJECT = 12
 """Words of a subject line."""
@@ -109,8 +117,20 @@ def sender(page: Page) -> Passage | None:
     return _labelled(page, _FROM)
 
 
+def signed_beside(page: Page) -> Passage | None:
+    """The name in the row of the closing words: "Yours, Desmond and Ruth"; or None."""
+    for row, each in enumerate(page.rows):
+        closed = _CLOSED.match(each.text.strip())
+        if closed and row:
+            return Passage(closed["name"], (row,), each.pieces)
+    return None
+
+
 def signature(page: Page) -> Passage | None:
     """The rows behind the closing words of a letter; or None."""
+    beside = signed_beside(page)
+    if beside is not None:
+        return beside
     for row, text in enumerate(row.text for row in page.rows[:-1]):
         if _CLOSING.match(text.strip()):
             return page.passage(*range(row + 1, min(row + 3, len(page.rows))))

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from importlib import resources
+from typing import Any
 
 import snowballstemmer
 from babel.dates import get_day_names
@@ -42,8 +43,9 @@ at by for from with about into onto over under up down out off and or but if the
 ll ve d m don doesn isn aren wasn didn dont doesnt isnt arent wasnt didnt cant couldnt wouldnt wont
 thats theres whos hows gonna gotta wanna ain want need know like please thank thanks thankyou hi
 hello hey excuse sorry okay ok yes yeah well um uh oh sir maam advance kindly somebody someone
-anybody anyone tell say says said read show shows give let see look looking find get help try trying
-figure using written stand stands standing print printed mention mentioned picture photo image
+able anybody anyone tell say says said read show shows give let see look looking find get help try
+trying figure using written stand stands standing print printed mention mentioned picture photo
+image
 camera screen page paper text line lines word words label letter sign front back side top bottom
 left right item thing something anything everything product object package packet packaging box
 bottle can jar bag container card document sheet bill receipt exactly actually currently now today
@@ -59,15 +61,23 @@ el los las una uno unos es son esta hay cual cuales cuanto cuanta cuando donde q
 il lo gli i e sono ha quale quali quanto quanta quando dove chi nel nella sul con per il mio
 het een is zijn heeft welke hoeveel wat waar wanneer wie op in met en mijn o os as um uma e sao tem
 qual quais quantos quanto onde quem no na em com
+habe hab haben hatte
 kann koennen konnen darf muss soll sollte wird werden wurde gibt dort dieser diese dieses welche
 welcher welches was warum wohin woher uns unser sie er mir mich dir ihr ihre sich noch mehr schon
-auch aber nur sehr man um bis nach vor fur uber ohne man's bitte danke
+auch aber nur sehr man um bis nach vor fur uber ohne man's bitte danke ihn ihm ihnen euch wir du
+darfst kannst musst musste konnte konnen sollen durfen mussen wollen will worden sein seine diesen
 peut puis dois doit faut il elle on ils elles y se ca cela cet leur leurs votre vos notre nos ma
 combien est-ce qu quand comment pourquoi lequel laquelle merci bonjour avez avoir etre fait faire
 puede puedo debo tiene tengo lleva este esto estos estas ese eso esa su sus mi tu hay ser estar
 como cuales porque gracias favor
 posso puo devo deve quando come perche questo questa questi queste quello si suo sua c'e grazie
 prego mi ci
+moeten moest mogen zal zullen zou ze zij hij hun haar ons onze jullie gaat gaan heb hebben ben jij
+je
+doivent peuvent pouvons ils elles lui leur celle celui quelle faudra suis etes
+deben debe pueden podemos tengo tenemos tienen ellos ellas les nos algun alguna
+devono possono abbiamo hanno loro gli ci essere
+devem podem temos eles elas lhe
 kan kunnen mag moet hoe waarom dit dat deze die er naar van voor bij dan ook nog graag dank wordt
 kost
 pode posso devo tem tenho esta este isso isto quando como porque por obrigado obrigada favor seu sua
@@ -86,7 +96,11 @@ while first second third last next latest previous main exact
 """
 """Words that narrow a question down, but answer it nowhere."""
 
-_EMPTY = frozenset((*_EMPTY_WORDS.split(), *_EMPTY_ELSEWHERE.split(), "plz", "pls", "im", "ive"))
+_CONTRACTED = """
+don't doesn't didn't isn't aren't wasn't weren't won't wouldn't can't couldn't shouldn't mustn't
+haven't hasn't hadn't i'd we'd they'd he'd she'd rather plz pls im ive
+"""
+_EMPTY = frozenset((*_EMPTY_WORDS.split(), *_EMPTY_ELSEWHERE.split(), *_CONTRACTED.split()))
 _WEAK = frozenset(_WEAK_WORDS.split())
 """Words without a subject of their own: a question about "the price on this label, please" is
 about the price."""
@@ -153,8 +167,16 @@ def _stemmer(language: str) -> "snowballstemmer.stemmer":
 @functools.lru_cache(maxsize=20_000)
 def stem(word: str, language: str = "en") -> str:
     """The stem of a word in lower case, without accents."""
-    stemmed: str = _stemmer(language).stemWord(unaccented(word))
+    plain = unaccented(word)
+    if language == "en" and plain in _unstemmed():
+        return plain
+    stemmed: str = _stemmer(language).stemWord(plain)
     return stemmed
+
+
+@functools.cache
+def _unstemmed() -> frozenset[str]:
+    return frozenset(_file("dictionary.toml")["unstemmed"].split())
 
 
 def unaccented(word: str) -> str:
@@ -165,17 +187,26 @@ def unaccented(word: str) -> str:
 
 @functools.cache
 def _senses() -> dict[str, set[int]]:
+    """The meanings of each stem, by number: those of a language, then those across languages."""
     senses: dict[str, set[int]] = {}
-    text = resources.files("assistant.text").joinpath("synonyms.toml").read_text("utf-8")
-    for number, group in enumerate(parse_toml(text)["groups"]):
+    groups = [group for name in _MEANINGS for group in _file(name)["groups"]]
+    for number, group in enumerate(groups):
         for word in group.split():
             senses.setdefault(stem(word), set()).add(number)
     return senses
 
 
+_MEANINGS = ("synonyms.toml", "dictionary.toml")
+
+
+@functools.cache
+def _file(name: str) -> dict[str, Any]:
+    return parse_toml(resources.files("assistant.text").joinpath(name).read_text("utf-8"))
+
+
 @functools.lru_cache(maxsize=5_000)
 def _mates(stemmed: str) -> tuple[str, ...]:
-    """The longer words of the same sense as a stem: a compound may end in one (Seiteneingang)."""
+    """The longer words of the same sense as a stem, of which a compound may be made."""
     senses = _senses()
     mine = senses.get(stemmed, set())
     return tuple(
@@ -196,10 +227,13 @@ def likeness(asked: str, printed: str, language: str = "en") -> float:
         return SAME if day == weekday(printed) else 0.0
     if _senses().get(one, set()) & _senses().get(other, set()):
         return SYNONYM
-    if len(one) >= LEAST_COMPOUND and len(other) > len(one) and _is_part(one, other):
+    longer = len(other) > len(one) >= LEAST_COMPOUND and other not in _unstemmed()
+    if longer and _is_part(one, other):
         return COMPOUND
     if len(other) > LEAST_FUZZY + 2 and any(other.endswith(mate) for mate in _mates(one)):
         return SYNONYM
+    if len(other) > LEAST_FUZZY + 2 and any(_begins(other, mate) for mate in _mates(one)):
+        return MISSPELT
     if len(other) >= LEAST_COMPOUND and len(one) > len(other) + 2 and _is_part(other, one):
         return MISSPELT
     if len(asked) >= LEAST_FUZZY and _is_swapped(asked, printed):
@@ -207,6 +241,11 @@ def likeness(asked: str, printed: str, language: str = "en") -> float:
     if min(len(asked), len(printed)) >= LEAST_FUZZY and fuzz.ratio(asked, printed) >= NEAR:
         return MISSPELT
     return 0.0
+
+
+def _begins(whole: str, part: str) -> bool:
+    """True for a compound that begins with a word, as Steuerklasse does with Steuer."""
+    return len(part) >= LEAST_FUZZY and len(whole) >= len(part) + 4 and whole.startswith(part)
 
 
 def _is_swapped(one: str, other: str) -> bool:
@@ -232,8 +271,9 @@ def best_match(asked: str, printed: Iterable[str], language: str = "en") -> floa
 
 @functools.cache
 def _opposites() -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
-    text = resources.files("assistant.text").joinpath("synonyms.toml").read_text("utf-8")
-    pairs = ([frozenset(side.split()) for side in pair] for pair in parse_toml(text)["opposites"])
+    pairs = (
+        [frozenset(side.split()) for side in pair] for pair in _file("synonyms.toml")["opposites"]
+    )
     return tuple((one, other) for one, other in pairs)
 
 
@@ -330,4 +370,20 @@ def weekdays(text: str) -> frozenset[int]:
         if first is not None and last is not None:
             found |= {(first + step) % 7 for step in range((last - first) % 7 + 1)}
         found |= {day for day in (first, last) if day is not None}
+    for named, days in _PARTS_OF_WEEKS:
+        if named.search(text):
+            found |= days
     return frozenset(found)
+
+
+_PARTS_OF_WEEKS = (
+    (
+        re.compile(r"\b(?:week-?ends?|wochenenden?|fins? de semana|fine ?settimana)\b", re.I),
+        frozenset({5, 6}),
+    ),
+    (
+        re.compile(r"\b(?:weekdays|werktags|wochentags|en semaine|feriali|laborables)\b", re.I),
+        frozenset(range(5)),
+    ),
+)
+"""Names of several days at once."""

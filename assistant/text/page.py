@@ -276,6 +276,8 @@ def _sentences(paragraph: Paragraph, first_row: int) -> list[Passage]:
     for offset, row in enumerate(paragraph.rows):
         number = first_row + offset
         full = prose and offset > 0 and _is_full(paragraph.rows[offset - 1], widest)
+        # An entry of a table ends with its row, however wide that is.
+        full = full and len(paragraph.rows[offset - 1].pieces) == 1
         if joined and _goes_on(joined[-1][0], row.text, is_full=full):
             joined[-1] = (f"{joined[-1][0]} {row.text}", [*joined[-1][1], number])
         else:
@@ -315,7 +317,10 @@ _LONGEST_END = 30
 _OPEN_END = re.compile(
     r"(?:,|;|\(|(?<!\d)[-–]|\b(?:a|an|the|to|of|in|on|at|by|for|from|with|and|or|not|every|each|per|than|"
     r"be|is|are|do|take|any|your|if|when|before|after|without|contains?|once|twice|times?|two|one|"
-    r"three|four|five|six|eight|der|die|das|den|und|oder|nicht|mit|de|la|le|et|ou|ne|y|o|no|e|il))$",
+    r"three|four|five|six|eight|der|die|das|den|und|oder|nicht|mit|de|la|le|et|ou|ne|y|o|no|e|il|"
+    r"dem|des|eine?[mnrs]?|[iI]hre?[mnrs]?|zu[mr]?|im|am|auf|für|von|vom|bei|nach|sowie|les|du|une?|aux?|sur|"
+    r"pour|vos|votre|del|los|las|una?|por|para|con|su|che|di|della|il|lo|een|het|met|van|voor|uw|"
+    r"your|my|our|their|its|this|that|these|will|must|should|can|cannot|has|have|than|as|via|per))$",
     re.IGNORECASE,
 )
 
@@ -381,6 +386,9 @@ def _goes_on(before: str, after: str, *, is_full: bool) -> bool:
     if is_full or _OPEN_END.search(before):
         return True
     if before[-1].isdigit() and _BEHIND_FIGURES.match(after):
+        return True
+    if re.search(r"[a-z] (?:[\d ]+)?\d{3,}$", before) and re.fullmatch(r"\d[\d ]{2,}\.", after):
+        # "My number is 020 7946 / 0812."
         return True
     if re.search(r"\b(?:every|second|other|next|last|this|each)$", before) and _is_day(after):
         # "Every second / Thursday": in English a day keeps its capital within a sentence.

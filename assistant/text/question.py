@@ -27,6 +27,8 @@ class Form(enum.Enum):
     OFTEN = "how often"
     WHO = "who"
     WHERE = "where"
+    WHY = "why"
+    TASK = "what to do"
     OTHER = ""
 
 
@@ -55,7 +57,11 @@ class Wish:
 
 
 _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
-    (frozenset({Kind.TIME}), r"\bwhat time\b|\bwhen does it (?:open|close|start|end|leave)\b"),
+    (
+        frozenset({Kind.TIME}),
+        r"\bhow (?:late|early) (?:can|may|could|are|is|will|does|do they)\b|\bwhat time\b"
+        r"|\bwhen does it (?:open|close|start|end|leave)\b",
+    ),
     (
         frozenset({Kind.DATE, Kind.TIME, Kind.MEASURE, Kind.NUMBER}),
         r"\bhow long (?:is|are|does|do|will|can|has|have)\b.*\b(?:good|keep|keeps|valid|fresh"
@@ -75,8 +81,8 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
         r"\bhow much (?:is|are|was|were|does|do|did|for|money|would|will|to)\b(?! (?:in|left"
         r"|there|of)\b"
         r"|.*\b(?:weigh|hold|contain)\b)|\bprices?\b"
-        r"|\bcosts?\b|\bfee\b|\bwhat (?:do|did|does|will|must|should) (?:i|we|it|they) (?:pay"
-        r"|owe)\b"
+        r"|\bcosts?\b|\bfee\b|\bwhat (?:do|did|does|will|would|must|should) (?:i|we|it|they) "
+        r"(?:have to |need to |get to )?(?:pay|owe)\b"
         r"|\bpayment\b|\bbalance\b|\bowe\b|\bpremium\b|\brent\b|\bfare\b|\bcharged?\b",
     ),
     (frozenset({Kind.PHONE, Kind.NUMBER}), r"\bwho\b.*\b(?:call|ring|phone)\b"),
@@ -93,8 +99,8 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     ),
     (
         frozenset({Kind.MEASURE, Kind.NUMBER, Kind.PERCENT}),
-        r"\bhow (?:many|hot|big|heavy|strong|far|tall|wide|deep|high|old)\b|\bpercent\w*\b"
-        r"|\btemperature\b|\bsize\b|\bweigh\w*\b|\bvolume\b|\bcalories\b",
+        r"\bhow (?:many|hot|warm|cold|big|heavy|strong|far|tall|wide|deep|high|old)\b"
+        r"|\bpercent\w*\b|\btemperature\b|\bsize\b|\bweigh\w*\b|\bvolume\b|\bcalories\b",
     ),
     (
         frozenset({Kind.CODE, Kind.NUMBER, Kind.PHONE}),
@@ -117,6 +123,16 @@ _PLACE_WORDS = frozenset(
 )
 
 _FORMS: tuple[tuple[Form, str], ...] = (
+    (
+        Form.WHY,
+        r"^(?:\w+ ){0,2}why\b|\bhow come\b|\bwhat is the reason\b|\bfor what reason\b"
+        r"|\bwhat are they \w+ (?:it|this|that) for$",
+    ),
+    (
+        Form.TASK,
+        r"\bwhat (?:do|should|must|can|am|are) (?:i|we) (?:have to |need to |supposed to |meant to "
+        r"|to |got to )?do\b(?! (?:with|to|if|for|about|when|after|before|at)\b)",
+    ),
     (Form.DURATION, r"\bhow long\b|\bhow many (?:days|weeks|months|years|hours|minutes)\b"),
     (Form.OFTEN, r"\bhow (?:often|frequently)\b"),
     (Form.MANY, r"\bhow many\b"),
@@ -141,7 +157,7 @@ def wish(question: str) -> Wish:
     text = plain(_without_excluded(question))
     if _AT_AN_HOUR.search(text):
         text = _AT_AN_HOUR.sub(r"\g<asks>", text)
-    right = _OF_A_SORT.sub(r"\1", english(text))
+    right = _IN_A_CONTAINER.sub("", _OF_A_SORT.sub(r"\1", english(text)))
     named = [word for word in words(_OF_THIS.sub(" ", right)) if word in _NOUNS]
     asked = tuple(dict.fromkeys((*content_words(right), *named)))
     is_leave = re.match(r"(?:(?:so|and|please) )*(?:can|could|may|must|should|am) i\b", text)
@@ -258,6 +274,13 @@ _WHETHER = re.compile(
 
 _OF_A_SORT = re.compile(r"\b(?:is|was) (?:it|this|that) an? (\w+) (?:place|one|thing|kind|sort)\b")
 """A noun that says nothing: "is it a vegetarian place"."""
+
+_IN_A_CONTAINER = re.compile(
+    r"\b(?:bars?|bottles?|tins?|cans?|jars?|boxe?s?|packs?|packets?|bags?|pieces?|slices?|cups?"
+    r"|glass(?:es)?|pints?|loa(?:f|ves)|tubs?|tubes?|pots?|cartons?|bunch(?:es)?|kilos?|loads?) of "
+    r"(?!the\b|this\b|it\b|my\b)"
+)
+"""What goods come in: "a bar of soap" is printed as soap."""
 
 _AT_AN_HOUR = re.compile(
     r"^(?P<asks>(?:so |and |please )*(?:can|could|may|is|are|will|do|does|should)\b.*?) (?:at|by"

@@ -34,6 +34,9 @@ COUNT = r"\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelv
 
 _SIZES = frozenset(("size", "weight", "weigh", "heavy", "volume", "big", "content", "contents"))
 
+_UNTICKED = re.compile(r"\s*(?:\[ ?\]|☐|□)")
+"""A choice of a form that nobody made."""
+
 _REFERENCE = re.compile(r"\b(?:per|pro|je|pour|por|par) 100 ?(?:g|ml)\b", re.IGNORECASE)
 """What a table of nutrients is counted for: not how much is in the bag."""
 
@@ -74,6 +77,8 @@ class Scoring:
     def fit(self, passage: Passage) -> float:
         """A bonus for a place, or the next row, that looks like the answer; a malus for others."""
         page = self._page
+        if _UNTICKED.match(passage.text):
+            return NO_VALUE
         looks = looks_right(passage.text, self._matching.places(passage), self._wish)
         if looks is None:
             return FOR_ANOTHER if self._is_only_priced(passage) else 0.0

@@ -18,6 +18,8 @@ _ABBREVIATIONS = frozenset({
     "mr", "mrs", "ms", "dr", "prof", "rev", "st", "ste", "ave", "rd", "blvd", "apt", "no", "nr",
     "nos", "vs", "etc", "approx", "tel", "fig", "p", "pp", "vol", "ed", "inc", "ltd", "co", "corp",
     "ext", "art", "ref", "min", "max", "hrs", "str", "bzw", "ca", "inh", "dept", "est", "std",
+    "med", "dipl", "ing", "hr", "fr", "frl", "geb", "verw", "mind", "inkl", "exkl", "zzgl", "evtl",
+    "ggf", "tgl", "abs", "bd", "hbf", "env", "réf", "núm", "dña", "sig", "dott", "avv", "mevr",
     "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
 })  # fmt: skip
 """Words that end in a full stop in the middle of a sentence."""
@@ -29,6 +31,9 @@ _MARK = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)")
 _LAST_MARK = re.compile(r"[.!?…]+[\"'”’)\]]*$")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 """Such as e.g, a.m, S.H.H: single letters with full stops between them."""
+
+_SHORTENED = re.compile(r"[A-Z][a-z]{0,3}\.-[A-Z]")
+"""Such as Ch.-B, Art.-N."""
 
 _ENTRY = re.compile(r"(?:^|[!?:\n]|[a-z]{3}\.)\s*\d{1,2}\.$")
 """The number of a list's entry, which begins a sentence."""
@@ -127,6 +132,8 @@ def _goes_on(before: str, following: str) -> bool:
     last = before[:-1].rsplit(maxsplit=1)[-1:] or [""]
     word = last[0].strip("(\"'[")
     if word.lower() in _ABBREVIATIONS or _INITIALS.fullmatch(word):
+        return True
+    if _SHORTENED.fullmatch(word) or word.endswith("str") and following[0].isdigit():
         return True
     return len(word) == 1 and word.isupper() and word != "I"
 

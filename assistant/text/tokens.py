@@ -69,6 +69,8 @@ _EXACT = (
 _WHOLE = rf"(?:{_GROUPED}|\d+)"
 _ANY_NUMBER = rf"(?:{_GROUPED}|\d+)(?:[.,]\d+)?"
 _SIGN = r"[-−–+]? ?"
+_BEHIND = r"(?:-| ?CR(?!\w))?"
+"""A sign behind an amount: statements print a credit as "7.00 CR"."""
 
 _UNITS = (
     "kg|g|mg|mcg|µg|μg|ug|micrograms?|milligrams?|grams?|kilograms?|kilos?|lbs?|oz|fl\\.? ?oz|"
@@ -123,7 +125,7 @@ def _patterns() -> tuple[tuple[Kind, re.Pattern[str], bool, bool], ...]:
         (Kind.TIME, r"(?:1[0-2]|0?\d) ?[ap]\.?m\b\.?", False, False),
         (Kind.TIME, r"(?:[01]?\d|2[0-4]) ?Uhr\b", False, False),
         (Kind.TIME, r"(?:[01]?\d|2[0-4])h[0-5]\d\b", False, False),
-        (Kind.MONEY, rf"\(?{_SIGN}{_BEFORE} ?{_SIGN}{_EXACT}-?\)?{money_end}", True, False),
+        (Kind.MONEY, rf"\(?{_SIGN}{_BEFORE} ?{_SIGN}{_EXACT}{_BEHIND}\)?{money_end}", True, False),
         (Kind.MONEY, rf"\(?{_SIGN}{_EXACT}-? ?{_AFTER}(?!\w)", True, False),
         # A worn decimal point is taken for a colon; behind a currency it is no clock.
         (Kind.MONEY, rf"{_SIGN}{_BEFORE} ?\d+:\d\d(?!\d)", True, False),
@@ -134,7 +136,7 @@ def _patterns() -> tuple[tuple[Kind, re.Pattern[str], bool, bool], ...]:
         (Kind.MEASURE, rf"{_QUANTITY} ?(?:{_UNITS})(?!\w)", False, False),
         (Kind.MEASURE, rf"{_FRACTION}(?!\w|/)", False, False),
         (Kind.TIME, rf"{_CLOCK.replace('[:.]', ':')}{_NO_MORE}", False, False),
-        (Kind.MONEY, rf"\(?{_SIGN}{_EXACT}-?\)?{money_end}", False, False),
+        (Kind.MONEY, rf"\(?{_SIGN}{_EXACT}{_BEHIND}\)?{money_end}", False, False),
         (Kind.MONEY, rf"{_SIGN}\d+[.,][-–—]{{1,2}}(?!\d)", False, False),
         (Kind.MONEY, rf"{_SIGN}{_GROUPED}{_NO_MORE}", False, True),
         (Kind.CODE, _IBAN, False, False),

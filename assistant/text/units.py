@@ -17,6 +17,8 @@ UNITS: Mapping[str, str] = MappingProxyType(
         "weigh": r"g|kg|lbs?|oz", "heavy": r"g|kg|lbs?|oz", "volume": r"ml|cl|l|litres?",
         "strength": r"mg|mcg|µg|g|iu|%", "strong": r"mg|mcg|µg|g|iu|%",
         "long": r"min\w*|s|secs?|seconds?|h|hrs?|hours?|days?|weeks?|months?|years?|m|cm|mm",
+        "alcohol": r"%", "far": r"km|miles?|m|cm|mm|ft|feet|yards?|inch\w*",
+        "distance": r"km|miles?|m|cm|mm|ft|feet|yards?|inch\w*",
         "people": r"people|pers\w*|servings?", "servings": r"servings?|portions?",
     }
 )  # fmt: skip

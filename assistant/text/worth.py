@@ -11,7 +11,7 @@ def worth(printed: str) -> Decimal | None:
     """The number that an amount prints, None where it prints none.
 
     A mark before the last one or two figures parts the fraction; all others part thousands. The
-    sign may stand before or behind.
+    sign may stand before or behind, where a statement prints CR for it, too.
     """
     found = _FIGURES.search(printed)
     if found is None:
@@ -21,4 +21,4 @@ def worth(printed: str) -> Decimal | None:
     digits = re.sub(r"\D", "", whole)
     value = Decimal(f"{digits or 0}.{fraction[1] if fraction else 0}")
     signed = printed[: found.start()] + printed[found.end() :]
-    return -value if re.search(r"[-−–]", signed) else value
+    return -value if re.search(r"[-−–]|\bCR\b", signed) else value

@@ -15,9 +15,9 @@ from models.families.image_text import put_features
 from models.families.text import text_ends, text_limits
 from models.generate import GeneratedToken, StreamingText
 from models.image_text.decoder import KeptStates, next_token, run_decoder
-from models.image_text.eye import Eye
+from models.image_text.eye import Eye, Seen
 from models.image_text.idefics3 import Idefics3Eye
-from models.image_text.prompts import Turn, folder_template, picture_settings, plain, render
+from models.image_text.prompts import PictureTemplate, Turn, picture_settings, plain
 from models.image_text.qwen3_vl import Qwen3VLEye
 from models.loading import LoadedModel
 
@@ -68,7 +68,7 @@ class ImageTextChat:
         self.model: Any = loaded.model
         self.tokenizer = loaded.tokenizer
         self._eye: Eye = EYES[loaded.family](loaded.model, picture_settings(loaded.folder))
-        self._template = folder_template(loaded.folder, self._eye.template)
+        self._template = PictureTemplate.of(loaded.folder, self._eye.template)
         self._context = text_limits(loaded.model).context
         self._ends = text_ends(loaded.model)
 
@@ -81,7 +81,8 @@ class ImageTextChat:
             ModelFolderError: the folder's template or tokenizer does not belong to the model.
         """
         scene = PictureScene(rgb)
-        self._look(scene, detailed)
+        for _ in self._looking(scene, detailed):
+            pass
         return scene
 
     @torch.inference_mode()
@@ -92,7 +93,7 @@ class ImageTextChat:
             PictureError: that is no picture.
             CheckpointError: the model computes no numbers.
         """
-        seen = self._eye.see(self._eye.prepare(rgb, detailed=False))
+        seen = Seen.joined(list(self._eye.see(self._eye.prepare(rgb, detailed=False))))
         mean: NDArray[np.float32] = seen.features.float().mean(0).cpu().numpy()
         if not np.isfinite(mean).all():
             raise CheckpointError(
@@ -114,6 +115,8 @@ class ImageTextChat:
 
         history:  earlier (question, answer) pairs about this picture, oldest first.
         detailed: look at the picture in more pixels first, where that has not been done yet.
+            That takes seconds, so for each part of it comes a token that says nothing, of
+            probability 1, at which listening can be stopped too.
 
         Raises:
             PromptError: the question is empty or longer than the context.
@@ -121,7 +124,9 @@ class ImageTextChat:
         """
         if not question.strip():
             raise PromptError("the question is empty; ask something about the picture")
-        look = self._look(scene, detailed)
+        for _ in self._looking(scene, detailed):
+            yield GeneratedToken("", 1.0)
+        look = scene.looks[detailed]
         ids = self._encode(look.marks, question, history)
         if ids[: len(look.ids)] != look.ids:
             raise ModelFolderError(
@@ -153,20 +158,22 @@ class ImageTextChat:
             yield GeneratedToken(text.add(best), probability)
             fed = [best]
 
-    def _look(self, scene: PictureScene, detailed: bool) -> _Look:
-        """What the model has seen, looking now if it has not yet."""
-        if detailed not in scene.looks:
-            prepared = self._eye.prepare(scene.rgb, detailed=detailed)
-            before = self._before(self._encode(prepared.marks, _ANY, ()))
-            ids = self._ids(before)
-            seen = self._eye.see(prepared)
-            hidden = put_features(self._embedded(ids), ids, self._eye.token_id, seen.features)
-            positions, following = self._eye.positions(ids, prepared)
-            kept = KeptStates()
-            places = (ids[0] == self._eye.token_id).nonzero().squeeze(1)
-            run_decoder(self._eye.decoder, hidden, positions, kept, added=seen.added, places=places)
-            scene.looks[detailed] = _Look(before, prepared.marks, kept, following)
-        return scene.looks[detailed]
+    def _looking(self, scene: PictureScene, detailed: bool) -> Iterator[None]:
+        """Look, if that has not been done yet, with a pause behind each part."""
+        if detailed in scene.looks:
+            return
+        prepared = self._eye.prepare(scene.rgb, detailed=detailed)
+        before = self._before(self._encode(prepared.marks, _ANY, ()))
+        parts: list[Seen] = []
+        for part in self._eye.see(prepared):
+            parts.append(part)
+            yield
+        ids, seen, kept = self._ids(before), Seen.joined(parts), KeptStates()
+        hidden = put_features(self._embedded(ids), ids, self._eye.token_id, seen.features)
+        positions, following = self._eye.positions(ids, prepared)
+        places = (ids[0] == self._eye.token_id).nonzero().squeeze(1)
+        run_decoder(self._eye.decoder, hidden, positions, kept, added=seen.added, places=places)
+        scene.looks[detailed] = _Look(before, prepared.marks, kept, following)
 
     def _before(self, ids: list[int]) -> list[int]:
         """A prompt's ids up to the picture's last token."""
@@ -180,7 +187,7 @@ class ImageTextChat:
     def _encode(self, marks: str, question: str, history: Sequence[Turn]) -> list[int]:
         """The ids of a whole prompt."""
         clean = [(plain(q, self.tokenizer), plain(a, self.tokenizer)) for q, a in history]
-        prompt = render(self._template, plain(question, self.tokenizer), clean)
+        prompt = self._template.prompt(plain(question, self.tokenizer), clean)
         ids: list[int] = self.tokenizer.encode(prompt.replace(self._eye.mark, marks, 1)).ids
         return ids
 

@@ -1,8 +1,10 @@
 """What answering asks of a family's picture side: pixels, features, places in the prompt."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from numpy import uint8
 from numpy.typing import NDArray
 from torch import Tensor
@@ -33,6 +35,13 @@ class Seen:
     features: Tensor
     added: tuple[Tensor, ...] = ()
 
+    @classmethod
+    def joined(cls, parts: Sequence["Seen"]) -> "Seen":
+        """One of several, one or more, in their order."""
+        layers = zip(*(part.added for part in parts), strict=True)
+        features = torch.cat([part.features for part in parts])
+        return cls(features, tuple(torch.cat(layer) for layer in layers))
+
 
 class Eye(Protocol):
     """The picture side of one loaded model.
@@ -56,8 +65,8 @@ class Eye(Protocol):
         """
         ...
 
-    def see(self, prepared: Prepared) -> Seen:
-        """Run tower and connector."""
+    def see(self, prepared: Prepared) -> Iterator[Seen]:
+        """Run tower and connector, part after part in the order of the picture's tokens."""
         ...
 
     def positions(self, ids: Tensor, prepared: Prepared) -> tuple[Tensor, int]:

@@ -5,7 +5,7 @@ tiles of that size cut from it. Source: transformers' Idefics3ImageProcessorPil,
 here, and Idefics3Processor, which would need torchvision for some installations.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,11 +164,11 @@ class Idefics3Eye:
         tiles, grid = self._tiles.cut(rgb, along=DETAILED_TILES if detailed else 1)
         return Prepared(tiles, self._tiles.marks(grid), grid)
 
-    def see(self, prepared: Prepared) -> Seen:
-        """Run tower and connector on every tile."""
-        return Seen(
-            tower_features(self._module, prepared.pixels.to(self.decoder.embed_tokens.weight))
-        )
+    def see(self, prepared: Prepared) -> Iterator[Seen]:
+        """Run tower and connector on one tile after the other."""
+        tiles = prepared.pixels.to(self.decoder.embed_tokens.weight)
+        for index in range(len(tiles)):
+            yield Seen(tower_features(self._module, tiles[index : index + 1]))
 
     def positions(self, ids: Tensor, prepared: Prepared) -> tuple[Tensor, int]:
         """One after the other, whatever the tokens are: (1, T)."""

@@ -4,6 +4,7 @@ Templates are Jinja, which transformers renders in a sandbox of its own.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +12,13 @@ from tokenizers import Tokenizer
 
 from models.errors import ModelFolderError
 from models.files.checkpoint import read_json
+from models.plain_text import beginning
+from models.text.chat_template import read_chat_template
 
-TEMPLATE_FILE = "chat_template.jinja"
-_OTHER_FILES = ("chat_template.json", "processor_config.json", "tokenizer_config.json")
 _PICTURE_FILES = ("preprocessor_config.json", "processor_config.json")
-_MOST_BYTES = 200_000  # of a template; published ones have some thousands
 
 Turn = tuple[str, str]
 """A question and its answer."""
-
-
-def folder_template(folder: Path, default: str) -> str:
-    """The chat template that a folder comes with; ``default`` where it has none.
-
-    Raises:
-        ModelFolderError: a file cannot be read, or a template is far too long.
-    """
-    path = folder / TEMPLATE_FILE
-    found: Any = None
-    if path.is_file():
-        if path.stat().st_size > _MOST_BYTES:
-            raise ModelFolderError(f"{path} is no chat template: restore the file")
-        found = path.read_text(encoding="utf-8", errors="replace")
-    for name in _OTHER_FILES:
-        if found is None and (folder / name).is_file():
-            found = read_json(folder / name).get("chat_template")
-    if found is None:
-        return default
-    if not isinstance(found, str) or len(found) > _MOST_BYTES:
-        raise ModelFolderError(f"{folder} has no usable chat template: restore its files")
-    return found
 
 
 def picture_settings(folder: Path) -> Mapping[str, Any]:
@@ -79,32 +57,53 @@ def _three_numbers(value: object, *, least: float) -> bool:
     )
 
 
-def render(template: str, question: str, history: Sequence[Turn] = ()) -> str:
-    """The prompt of a question about a picture, which stands in front of the first one.
+@dataclass(frozen=True, slots=True)
+class PictureTemplate:
+    """A chat template that takes pictures; pieces: the special tokens that it may name."""
 
-    Raises:
-        ModelFolderError: the template cannot be rendered.
-    """
-    from jinja2 import TemplateError
-    from transformers.utils.chat_template_utils import render_jinja_template
+    source: str
+    pieces: Mapping[str, str] = field(default_factory=dict)
 
-    said = [*history, (question, "")]
-    messages: list[dict[str, Any]] = []
-    for asked, answered in said:
-        picture = [] if messages else [{"type": "image"}]
-        content = [*picture, {"type": "text", "text": asked}]
-        messages.append({"role": "user", "content": content})
-        answer = [{"type": "text", "text": answered}]
-        messages.append({"role": "assistant", "content": answer})
-    try:
-        rendered: Any = render_jinja_template(
-            [messages[:-1]], chat_template=template, add_generation_prompt=True
-        )
-    except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
-        raise ModelFolderError(
-            f"the folder's chat template cannot be used ({error}): restore the file"
-        ) from error
-    return str(rendered[0][0])  # of one conversation; what follows tells where answers stand
+    @classmethod
+    def of(cls, folder: Path, default: str) -> "PictureTemplate":
+        """That of a folder; ``default`` where it has none.
+
+        Raises:
+            ModelFolderError: a file of the folder is damaged.
+        """
+        found = read_chat_template(folder)
+        return cls(default) if found is None else cls(found.source, found.pieces)
+
+    def prompt(self, question: str, history: Sequence[Turn] = ()) -> str:
+        """The prompt of a question about a picture, which stands in front of the first one.
+
+        Raises:
+            ModelFolderError: the template cannot be filled in.
+        """
+        from transformers.utils.chat_template_utils import render_jinja_template
+
+        messages: list[dict[str, Any]] = []
+        for asked, answered in (*history, (question, "")):
+            picture = [] if messages else [{"type": "image"}]
+            content = [*picture, {"type": "text", "text": asked}]
+            messages.append({"role": "user", "content": content})
+            answer = [{"type": "text", "text": answered}]
+            messages.append({"role": "assistant", "content": answer})
+        pieces: Any = dict(self.pieces)
+        try:
+            filled: Any = render_jinja_template(
+                [messages[:-1]],
+                chat_template=self.source,
+                add_generation_prompt=True,
+                enable_thinking=False,
+                **pieces,
+            )
+        except Exception as error:  # a template is a program, and may raise what it likes
+            reason = beginning((str(error) or type(error).__name__).splitlines()[0])
+            raise ModelFolderError(
+                f"the folder's chat template cannot be filled in ({reason}): restore the file"
+            ) from error
+        return str(filled[0][0])  # of one conversation; the rest tells where answers stand
 
 
 def plain(words: str, tokenizer: Tokenizer) -> str:

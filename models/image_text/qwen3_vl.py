@@ -5,7 +5,7 @@ too; the processor around it would need torchvision, which its videos are read w
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ DECODER = "model.language_model"
 QUICK_FEATURES, DETAILED_FEATURES = 256, 1024
 """Most features of a picture, each 32 pixels square at the published sizes: about 512 x 512
 pixels for a quick look, 1,024 x 1,024 for details."""
+
+LEAST_FEATURES = 64
+"""Smaller pictures are enlarged, as the published settings do."""
 
 CALIBRATION_FEATURES = 196
 """Features of a picture in calibration, all of one square size."""
@@ -67,7 +70,7 @@ class Patches:
         sizes = vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size
         return cls(*sizes, mean, std)
 
-    def cut(self, rgb: NDArray[np.uint8], *, most: int, least: int = 4) -> Prepared:
+    def cut(self, rgb: NDArray[np.uint8], *, most: int, least: int = LEAST_FEATURES) -> Prepared:
         """Cut a picture (H, W, 3) into patches of at most ``most`` and about ``least`` features.
 
         The pixels are (patches, numbers of a patch) float32, the four patches of a feature one
@@ -191,10 +194,10 @@ class Qwen3VLEye:
         """
         return self._patches.cut(rgb, most=DETAILED_FEATURES if detailed else QUICK_FEATURES)
 
-    def see(self, prepared: Prepared) -> Seen:
-        """Run the tower; the decoder's first layers get what its inner layers saw."""
+    def see(self, prepared: Prepared) -> Iterator[Seen]:
+        """Run the tower, at once; the decoder's first layers get what its inner layers saw."""
         like: Tensor = self.decoder.embed_tokens.weight
-        return tower_features(self._module, prepared.pixels.to(like), prepared.grid)
+        yield tower_features(self._module, prepared.pixels.to(like), prepared.grid)
 
     def positions(self, ids: Tensor, prepared: Prepared) -> tuple[Tensor, int]:
         """In time, down and across: (3, 1, T)."""

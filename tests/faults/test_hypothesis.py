@@ -196,7 +196,8 @@ def test_no_result_is_read_that_cannot_be_compared(value: dict[str, Any], field:
 
     sound: dict[str, Any] = {
         "task": "perplexity", "protocol": "standard", "items": 2, "value": 4.2,
-        "interval_95": [4.0, 4.4], "model": "m", "losses": [1.0, 1.2], "items_sha256": "0",
+        "interval_95": [4.0, 4.4], "seconds": 1.0, "model": "m", "losses": [1.0, 1.2],
+        "items_sha256": "0",
     }  # fmt: skip
     names = sorted(sound)
     damaged = sound | {names[len(field) % len(names)]: value.get(field, value)} | value

@@ -328,6 +328,7 @@ class FakeModel:
 
     name = "fake/int4"
     skills: dict[str, float | None] | None = None
+    photographs = {"colour": 0.95, "count": 0.95, "describe": 0.95}
 
     def __init__(self, folder: Path) -> None:
         pass

@@ -136,3 +136,13 @@ def test_join_puts_a_pause_between() -> None:
     assert not joined.samples[1600:1760].any()
     with pytest.raises(ValueError, match="different rates"):
         join_clips([AudioClip(TONE, 16000), AudioClip(TONE, 22050)])
+
+
+@pytest.mark.parametrize("rate_hz", [0, 768_001, 2**32 - 1])
+def test_a_rate_that_no_sound_has_is_refused(tmp_path: Path, rate_hz: int) -> None:
+    path = write(tmp_path / "odd.wav")
+    content = bytearray(path.read_bytes())
+    content[24:28] = rate_hz.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(AudioFileError, match=f"{rate_hz} Hz mono 16 bit"):
+        read_clip(path)

@@ -113,7 +113,15 @@ def test_a_picture_goes_as_a_small_jpeg_without_anything_else() -> None:
     assert abs(small - RGB).mean() < 12
 
 
-def test_a_text_that_is_too_long_for_the_server_loses_its_end() -> None:
+@pytest.mark.parametrize(
+    "refuses",
+    [
+        [plain("400 Bad Request", b'{"error": {"message": "maximum context length is 2048"}}')],
+        # A stream that was promised, and that ends before a word.
+        [STREAM, event(role="assistant")],
+    ],
+)
+def test_a_text_that_is_too_long_for_the_server_loses_its_end(refuses: list[bytes]) -> None:
     lengths: list[int] = []
     with serving() as fake:
 
@@ -121,8 +129,7 @@ def test_a_text_that_is_too_long_for_the_server_loses_its_end() -> None:
             asked = str(fake.asked[-1].chat["messages"][1]["content"])  # type: ignore[index]
             lengths.append(len(asked))
             if len(asked) > 3000:
-                said = b'{"error": {"message": "maximum context length is 2048 tokens"}}'
-                caller.send(plain("400 Bad Request", said))
+                caller.send(*refuses)
             else:
                 says("Short.")(caller)
 

@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from assistant.inference.server_address import is_server_address, parse_address
 from assistant.inference.server_link import ServerThreads
 from assistant.inference.server_model import Server
 from assistant.inference.server_opening import may_ask, own_server
+from assistant.session.phrases import SERVER_OFF, setting_words
+from assistant.settings.file import load_settings
 from assistant.settings.settings import Settings
 from tests.assistant.inference.asking_servers import text
 from tests.assistant.inference.fake_model_server import serving
@@ -125,3 +128,30 @@ def test_what_is_said_aloud(
     assert may_ask(settings) and not may_ask(Settings())
     alone = Settings(server_address=settings.server_address)
     assert may_ask(alone) is ("127.0.0.1" in settings.server_address)
+
+
+def test_what_a_change_says() -> None:
+    """Off is off at once; on is on at the next start, before which nobody may call it."""
+    on = Settings(server_address="http://127.0.0.1:9")
+    assert setting_words(on, "server.address") == (
+        "server.address is http://127.0.0.1:9. It is used from the next start."
+    )
+    assert setting_words(Settings(), "server.address") == SERVER_OFF
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('address = "127.0.0.1:8080"', "it must be empty, or an address such as http://127.0.0.1"),
+        ('address = "http://me:secret@127.0.0.1"', "without name and password"),
+        ("address = 8080", "it must be empty, or an address"),
+        ('answers = "all"', 'it must be "both", "pictures" or "texts"'),
+        ("elsewhere = 1", "it must be true or false"),
+    ],
+)
+def test_a_wrong_setting_switches_nothing_on(tmp_path: Path, line: str, told: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(f"[server]\n{line}\n")
+    settings, wrong = load_settings(path)
+    assert settings == Settings() and own_server(settings) is None
+    assert told in str(wrong[0])

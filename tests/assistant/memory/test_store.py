@@ -179,6 +179,19 @@ def test_journal_files_are_private_too(memory: Memory, folder: Path) -> None:
         connection.rollback()
 
 
+@pytest.mark.parametrize("begun", [b"", bytes(512)])
+def test_a_journal_that_was_only_begun_is_gone_after_the_next_start(
+    memory: Memory, folder: Path, begun: bytes
+) -> None:
+    memory.remember("doctor", "Thursday at ten")
+    memory.close()
+    journal = folder / "memory.db-journal"
+    assert not journal.exists()
+    journal.write_bytes(begun)
+    assert names(again(folder), "Thursday") == ["doctor"]
+    assert not journal.exists()
+
+
 def test_wrong_passphrase_is_told_from_a_damaged_file(memory: Memory, folder: Path) -> None:
     memory.remember("keys", "on the table " * 400)
     memory.close()

@@ -82,7 +82,7 @@ def test_public_samples_are_read_right_in_every_direction(data_dir: Path) -> Non
             assert [code.text for code in found] == [expected]
 
 
-def hit(text: str, top: int, bottom: int) -> Any:
+def hit(text: str, top: int, bottom: int, kind: str = "EAN-13") -> Any:
     """What the library reports of a code between two rows of the picture."""
 
     def corner(x: int, y: int) -> Any:
@@ -92,7 +92,7 @@ def hit(text: str, top: int, bottom: int) -> Any:
         top_left=corner(10, top), top_right=corner(210, top),
         bottom_right=corner(210, bottom), bottom_left=corner(10, bottom),
     )  # fmt: skip
-    return SimpleNamespace(format="EAN-13", text=text, valid=True, position=place)
+    return SimpleNamespace(format=kind, text=text, valid=True, position=place)
 
 
 def read_of(monkeypatch: pytest.MonkeyPatch, views: dict[int, list[Any]]) -> list[str]:
@@ -111,6 +111,14 @@ def test_a_hit_on_one_line_alone_must_be_seen_twice(monkeypatch: pytest.MonkeyPa
     assert read_of(monkeypatch, {400: [thin]}) == []
     assert read_of(monkeypatch, {400: [thin], 600: [thin]}) == ["5030159003930"]
     assert read_of(monkeypatch, {400: [hit("5030159003930", 5, 60)]}) == ["5030159003930"]
+
+
+def test_a_square_code_with_a_line_for_its_place_loses(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong, right = hit("x1", 20, 26, "Data Matrix"), hit("LOT 12", 5, 160, "Data Matrix")
+    assert read_of(monkeypatch, {400: [wrong], 600: [wrong], 800: [right]}) == ["LOT 12"]
+    assert read_of(monkeypatch, {400: [wrong]}) == []
+    # Flat kinds are printed.
+    assert read_of(monkeypatch, {400: [hit("x1", 20, 46, "PDF417")]}) == ["x1"]
 
 
 def test_no_code() -> None:

@@ -74,3 +74,19 @@ def test_what_cannot_be_read_again_stays() -> None:
     rgb, (line,), _ = drawn(["1250", "3480"], gap_px=40)
     fused = replace(line, text="12503480")
     assert list(read_apart(rgb, [fused], lambda crops: [("", 0.0)] * len(crops))) == [fused]
+
+
+def test_the_edge_of_a_neighbour_is_no_figure_of_a_cell() -> None:
+    rgb, (line,), begins = drawn(["5", "1140"], gap_px=40)
+    seen = replace(line, text="1140")
+    [found] = read_apart(rgb, [seen], lambda crops: [("5", 0.99), ("1140", 0.97)])
+    assert found.text == "1140" and found.confidence == 0.97
+    assert begins[0] + 10 < found.box[0][0] < begins[1]
+
+
+def test_parts_that_say_something_else_than_the_whole_are_not_sure() -> None:
+    rgb, (line,), _ = drawn(["1250", "3480"], gap_px=40)
+    fused = replace(line, text="12503480")
+    found = list(read_apart(rgb, [fused], lambda crops: [("1250", 0.99), ("3430", 0.99)]))
+    assert [each.text for each in found] == ["1250", "3430"]
+    assert not any(each.is_sure for each in found)

@@ -10,6 +10,7 @@ import pytest
 
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.seeing.text import TextPart
+from assistant.skills.unread import script_of
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
@@ -69,6 +70,20 @@ def test_cyrillic_is_said_to_be_there_and_not_read(reader: RapidOcrReader, draw:
     assert found == []
     unread = [place for part in parts for place in part.unread]
     assert len(unread) == 3 and all(place.foreign for place in unread)
+
+
+def test_hebrew_is_named(reader: RapidOcrReader, draw: Any) -> None:
+    lines = draw.SCRIPTS["Hebrew"][1:4]
+    font = draw.ImageFont.truetype(draw.FONTS[0], 36)
+    rng = np.random.default_rng(1)
+    ink, _ = draw.text_mask((700, 260), lines, (50, 40), font)
+    found, parts = read(
+        reader, draw.finished(draw.inked(draw.paper(rng, 700, 260), ink, (30,) * 3), rng)
+    )
+    assert found == []
+    unread = [place for part in parts for place in part.unread]
+    assert len(unread) == 3 and all(place.foreign for place in unread)
+    assert script_of(unread) == "Hebrew"
 
 
 @pytest.mark.parametrize("seed", range(8))

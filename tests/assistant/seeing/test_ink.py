@@ -66,9 +66,9 @@ def test_letters_that_are_left_out_belong_to_another_script() -> None:
 
 
 def test_greek_and_capitals_that_look_latin() -> None:
-    assert is_greek("Φαρακε") and script_name("Φαρακε", Ink(9, 0, 0, True), 5) == "Greek"
+    assert is_greek("Φαρακε") and script_name("Φαρακε", drawn("x")) == "Greek"
     assert not is_greek("5 μg of β-carotene")
     assert is_foreign("PECTOPAH", Ink(8, 0, 0, True))
-    assert script_name("PECTOPAH", Ink(8, 0, 0, True), 5) == "Cyrillic"
+    assert script_name("PECTOPAH", drawn("x")) == "Cyrillic"
     assert not is_foreign("RESTAURANT", Ink(10, 0, 0, True))
     assert is_mixed("3T9向卯") and not is_mixed("向卯") and not is_mixed("3T9")

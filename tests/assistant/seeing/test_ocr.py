@@ -146,6 +146,13 @@ def test_tiles_cover_a_page_and_lose_no_line() -> None:
     assert len(joined([], [left, box(0, 40, 210, 18)])) == 2
 
 
+def test_a_long_line_that_leans_takes_no_word_of_the_next_row() -> None:
+    leaning = np.array([(100, 100), (1100, 130), (1099, 160), (99, 130)], float)
+    below, within = box(120, 138, 50, 24), box(600, 120, 50, 20)
+    kept = joined([leaning], [below, within])
+    assert [each.tolist() for each in kept] == [leaning.tolist(), below.tolist()]
+
+
 def test_a_label_and_its_figure_come_in_one_part() -> None:
     rows = [[0, 1], [2, 3], [4, 5], [6]]
     assert list(in_batches(rows, 3)) == [[0, 1, 2, 3], [4, 5, 6]]
@@ -157,6 +164,17 @@ def test_tiles_are_for_small_letters_on_large_pages() -> None:
     assert not needs_tiles([box(0, 0, 300, 90)], 3000, 960)
     assert not needs_tiles([box(0, 0, 300, 5)], 900, 960)
     assert needs_tiles([], 3000, 960)
+
+
+def test_parts_of_a_large_page_for_which_there_was_no_time_are_unread() -> None:
+    picture = np.zeros((1500, 2600, 3), np.uint8)
+    boxes = [box(20, 20 + 30 * number, 260, 12) for number in range(20)]
+    *_, last = reader(FakeEngine(boxes)).parts(picture, limit_s=0)
+    assert last.late and last.remaining == 12
+    seen = np.zeros(picture.shape[:2], bool)
+    for left, top, right, bottom in (tuple(map(int, each.box)) for each in last.unread):
+        seen[top:bottom, left:right] = True
+    assert seen.all()
 
 
 def test_no_text_and_a_failing_engine() -> None:

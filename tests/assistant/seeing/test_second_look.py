@@ -61,6 +61,11 @@ def test_what_most_readings_say_is_sure_and_what_they_dispute_is_not() -> None:
     # Points are lost where gaps are closed: the first reading with most marks counts.
     assert vote([("31.00", 0.92), ("3100", 0.98), ("3100", 0.98), ("3100", 0.97)])[0] == "31.00"
     assert vote([("a", 0.3), ("", 0.9)]) == ("", 0.0)
+    # A mark that one look of many has seen is told, but not surely; so is what is read less well.
+    text, confidence = vote([("8:8", 0.99), ("88", 1.0), ("88", 1.0), ("88", 0.99)])
+    assert text == "8:8" and confidence < LEAST_SURE
+    text, confidence = vote([("C84302", 0.93), ("C84302", 0.92), ("C84302", 0.92)])
+    assert text == "C84302" and confidence < LEAST_SURE
 
 
 def test_many_pieces_for_a_character_are_broken_ink() -> None:
@@ -132,3 +137,36 @@ def test_a_second_look_ends_in_time_and_when_nobody_wants_it() -> None:
     assert look.look(picture(), [], -math.inf, never) == ([], [])
     assert look.look(picture(), [], math.inf, lambda: True) == ([], [])
     assert engine.sizes == []
+
+
+def test_what_is_not_sure_is_left_to_those_parts_of_it_that_are() -> None:
+    both = Reading(box(250, 180, 400, 400), "15.1007", 0.6)
+    assert both.is_weak and not Reading(box(0, 0, 90, 30), "15.1007", 0.8).is_weak
+    engine = FakeEngine({200: ("105", 0.98)}, (box(300, 200, 300, 120),))
+    added, unread = SecondLook(engine, PieceReader(engine)).look(picture(), [both], math.inf, never)
+    # The rest of it is said to be unread.
+    assert [each.text for each in added] == ["105"]
+    assert [each.box.tolist() for each in unread] == [both.box.tolist()]
+
+
+def test_letters_beside_what_was_read_are_read_or_said_to_be_there() -> None:
+    rgb = picture()
+    for left in range(300, 396, 24):
+        rgb[110:130, left : left + 14] = 20
+        rgb[113:127, left + 3 : left + 11] = 200
+    known = [Reading(box(50, 100, 220, 40), "opening hours", 1.0)]
+    engine = FakeEngine({})
+    for text, score in (("9-17", 0.98), ("9-17", 0.6)):
+        engine.says[200] = (text, score)
+        look = SecondLook(engine, PieceReader(engine))
+        added, unread = look.look(rgb, known, math.inf, never)
+        assert [each.text for each in added] == (["9-17"] if score > 0.9 else [])
+        [found] = [*added, *unread]
+        (left, top), (right, bottom) = found.box.min(axis=0), found.box.max(axis=0)
+        assert 285 < left < 300 and 386 < right < 402 and 100 < top < 110 and 130 < bottom < 140
+
+
+def test_what_there_was_no_time_for_is_unread() -> None:
+    blank = Reading(box(300, 200, 300, 60), "", 0.2, letters=6)
+    look = SecondLook(FakeEngine({}), PieceReader(FakeEngine({})))
+    assert look.look(picture(), [blank], -math.inf, never) == ([], [blank])

@@ -9,9 +9,12 @@ from assistant.session.events import AnswerGiven, ErrorSaid, Event, ReadingMoved
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
 from assistant.skills.conversation import Conversation
-from tests.assistant.fakes_session import PATIENCE_S, FakeNotebook
+from tests.assistant.fakes_session import FakeNotebook
 from tests.assistant.skills.talking import PageReader, Talk
 from tests.assistant.text.pages import page
+
+PATIENCE_S = 60.0
+"""A machine with much to do answers late."""
 
 NOW = datetime.datetime(2027, 3, 14, 18, 5)
 

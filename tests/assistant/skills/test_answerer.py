@@ -12,6 +12,7 @@ from assistant.errors import UsageError
 from assistant.seeing.text import TextLine, TextPart, never
 from assistant.skills.answerer import Answerer
 from assistant.skills.router import say
+from assistant.skills.router import skills as every_skill
 from assistant.skills.way_on import OFFERS, PIXELS
 from assistant.stopwatch import Stopwatch
 from models.pocket.training.pictures import SIZE
@@ -65,6 +66,8 @@ class FakeModel:
         self, says: str, probability: float = 0.9, skills: Mapping[str, float | None] | None = None
     ) -> None:
         self.says, self.probability, self.skills = says, probability, skills
+        # Measured in everything: what it says is judged by how sure it is.
+        self.photographs = {each.name: 0.95 for each in every_skill()}
         self.asked: list[str] = []
 
     def look(self, rgb: Any) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from assistant.skills.conversation import Conversation
 from assistant.skills.double_check import agree, other_view
 from assistant.skills.follow_ups import resolve
 from assistant.skills.router import say
+from assistant.skills.router import skills as every_skill
 from assistant.skills.saying import OPENINGS, UNVERIFIED
 from assistant.text.sentences import SentenceBuffer
 from tests.assistant.made_answers import answered, said
@@ -73,6 +74,8 @@ class FakeReader:
 class FakeModel:
     name = "fake/int4"
     skills = None
+    photographs = {each.name: 0.95 for each in every_skill()}
+    """Measured in everything: what it says is judged by how sure it is."""
 
     def __init__(self, *says: str) -> None:
         self.says, self.asked, self.looks = list(says), list[str](), 0

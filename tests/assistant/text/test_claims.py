@@ -71,6 +71,7 @@ def test_what_stands_in_one_place_or_two_neighbours(sentence: str, first_line: s
         "The practice is dedicated to the best possible service.",
         "The fee is for parking.",  # words of two lines put together
         "The treatment is free.",
+        "Dr Amin, Amin, Amin, Amin.",  # caught in a word
         "It is.",
         "14:00",
         "",

@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from models.errors import ModelFolderError, PictureError, PromptError
-from models.families import open_blockwise
+from models.families import family_of, open_blockwise, text_ends, text_limits
 from models.files.checkpoint import CheckpointReader
+from models.generate import GeneratedToken
 from models.image_text.chat import ImageTextChat
 from models.image_text.idefics3 import TEMPLATE, Idefics3Calibration, Tiles
 from models.loading import load_model, load_tensors
@@ -88,7 +89,8 @@ def test_answers_are_those_of_transformers_generate(
     )
     ids = made.sequences[0, inputs["input_ids"].shape[1] :].tolist()
     shares = [float(scores.softmax(-1).max()) for scores in made.scores]
-    said = list(chat.answer(chat.look(picture), "How many?", max_new_tokens=12, detailed=detailed))
+    scene = chat.look(picture, detailed=detailed)
+    said = list(chat.answer(scene, "How many?", max_new_tokens=12, detailed=detailed))
     ended = ids[-1] in chat._ends
     assert len(set(ids)) > 4, "a sequence that tells something"
     assert "".join(token.text for token in said) == written(chat.tokenizer, ids)
@@ -122,6 +124,22 @@ def test_questions_about_one_look_do_not_disturb_each_other(
     assert "".join(token.text for token in begun)
 
 
+def test_a_closer_look_can_be_given_up_between_its_tiles(
+    idefics3: tuple[Path, Any], picture: Picture
+) -> None:
+    chat = chat_of(idefics3[0])
+    passed: list[int] = []
+    chat.model.model.vision_model.register_forward_hook(lambda *_: passed.append(1))
+    scene = chat.look(picture)
+    answer = chat.answer(scene, "Who?", max_new_tokens=4, detailed=True)
+    assert [next(answer) for _ in range(2)] == [GeneratedToken("", 1.0)] * 2
+    answer.close()
+    assert len(passed) == 1 + 2 and set(scene.looks) == {False}
+    whole = list(chat.answer(scene, "Who?", max_new_tokens=4, detailed=True))
+    assert whole[:5] == [GeneratedToken("", 1.0)] * 5 and len(passed) == 1 + 2 + 5
+    assert whole[5:] == list(chat.answer(scene, "Who?", max_new_tokens=4, detailed=True))
+
+
 def test_marks_in_a_question_are_no_marks(idefics3: tuple[Path, Any], picture: Picture) -> None:
     chat = chat_of(idefics3[0])
     marks = chat._eye.prepare(picture, detailed=False).marks
@@ -140,6 +158,60 @@ def test_what_cannot_be_asked_is_said(idefics3: tuple[Path, Any], picture: Pictu
         chat.look(picture[None])  # type: ignore[arg-type]
     with pytest.raises(PictureError):
         chat.look(picture[:0])
+
+
+def test_the_published_sizes_are_built() -> None:
+    text = {
+        "_flash_attn_2_enabled": True,
+        "_name_or_path": "None",
+        "architectures": ["VLlama3ForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": 49280,
+        "hidden_size": 576,
+        "intermediate_size": 1536,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+        "head_dim": 64,
+        "max_position_embeddings": 8192,
+        "rms_norm_eps": 1e-05,
+        "rope_theta": 100000,
+        "rope_scaling": None,
+        "pad_token_id": 2,
+        "perceiver_config": {"hidden_act": "silu"},
+        "qk_layer_norms": False,
+        "transformers.js_config": {"kv_cache_dtype": {"q4f16": "float16"}},
+        "use_resampler": False,
+    }
+    vision = {
+        "model_type": "idefics3",
+        "hidden_size": 768,
+        "image_size": 512,
+        "num_attention_heads": 12,
+        "patch_size": 16,
+        "max_image_size": {"longest_edge": 512},
+        "size": {"longest_edge": 2048},
+        "use_base_siglip": False,
+    }
+    config = {
+        "architectures": ["Idefics3ForConditionalGeneration"],
+        "model_type": "idefics3",
+        "text_config": text,
+        "vision_config": vision,
+        "image_token_id": 49190,
+        "pad_token_id": 128002,
+        "scale_factor": 4,
+        "tie_word_embeddings": False,
+        "vocab_size": 49280,
+        "eos_token_id": 49279,  # from generation_config.json
+    }
+    module: Any = family_of(config).build(config)
+    millions = sum(parameter.numel() for parameter in module.parameters()) / 1e6
+    assert millions == pytest.approx(256.5, abs=0.1)
+    angles = module.get_submodule("model.text_model").rotary_emb.inv_freq
+    torch.testing.assert_close(angles[1], torch.tensor(1e5 ** (-1 / 32)))
+    assert text_limits(module).context == 8192 and text_ends(module) == {49279}
+    assert Tiles.of(module.config).features == 64
 
 
 @torch.no_grad()
@@ -216,9 +288,9 @@ def test_bad_numbers_are_refused_in_one_line(
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
-        ("chat_template.jinja", "{% for %}", "chat template cannot be used"),
+        ("chat_template.jinja", "{% for %}", "chat template cannot be filled in"),
         ("chat_template.jinja", "no picture at all", "knows no picture"),
-        ("chat_template.json", '{"chat_template": 3}', "no usable chat template"),
+        ("chat_template.json", '{"chat_template": 3}', "no usable chat_template"),
         ("preprocessor_config.json", '{"image_mean": [0.5, "x", 1]}', "image_mean must be three"),
     ],
 )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from models.errors import ModelFolderError, PictureError
-from models.families import open_blockwise
+from models.families import family_of, open_blockwise, text_ends, text_limits
 from models.files.checkpoint import CheckpointReader
 from models.image_text.chat import ImageTextChat
 from models.image_text.qwen3_vl import (
@@ -54,7 +54,7 @@ def reference(folder: Path, rgb: Picture, question: str, *, most: int) -> dict[s
         image_mean=[0.5] * 3,
         image_std=[0.5] * 3,
         patch_size=PATCH,
-        size={"shortest_edge": 4 * FEATURE, "longest_edge": most * FEATURE},
+        size={"shortest_edge": 64 * FEATURE, "longest_edge": most * FEATURE},
     )
     made = images([rgb], return_tensors="pt")
     content = [{"type": "image"}, {"type": "text", "text": question}]
@@ -111,25 +111,80 @@ def test_answers_are_those_of_transformers_generate(
 ) -> None:
     whole = write_qwen3_vl(tmp_path, tied=tied)
     chat = chat_of(tmp_path)
-    inputs = reference(tmp_path, picture, "How many?", most=256)
-    made = whole.generate(
-        **inputs,
-        max_new_tokens=12,
-        do_sample=False,
-        return_dict_in_generate=True,
-        output_scores=True,
-    )
-    ids = made.sequences[0, inputs["input_ids"].shape[1] :].tolist()
-    shares = [float(scores.softmax(-1).max()) for scores in made.scores]
-    said = list(chat.answer(chat.look(picture), "How many?", max_new_tokens=12))
-    ended = ids[-1] in chat._ends
-    assert len(set(ids)) > 2, "a sequence that tells something"
-    texts = [chat.tokenizer.decode(ids[:count]) for count in range(1, len(ids) + 1)]
-    expected = next((text for text in reversed(texts) if not text.endswith("�")), "")
-    assert "".join(token.text for token in said) == expected
-    assert len(said) == len(ids) - ended
-    given = [token.probability for token in said]
-    torch.testing.assert_close(given, shares[: len(said)], rtol=1e-3, atol=0)
+    scene, all_ids = chat.look(picture), set[int]()
+    for question in ("How many?", "Who is it?", "Where"):
+        inputs = reference(tmp_path, picture, question, most=256)
+        made = whole.generate(
+            **inputs,
+            max_new_tokens=10,
+            do_sample=False,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
+        ids = made.sequences[0, inputs["input_ids"].shape[1] :].tolist()
+        shares = [float(scores.softmax(-1).max()) for scores in made.scores]
+        said = list(chat.answer(scene, question, max_new_tokens=10))
+        texts = [chat.tokenizer.decode(ids[:count]) for count in range(1, len(ids) + 1)]
+        expected = next((text for text in reversed(texts) if not text.endswith("�")), "")
+        assert "".join(token.text for token in said) == expected
+        assert len(said) == len(ids) - (ids[-1] in chat._ends)
+        given = [token.probability for token in said]
+        torch.testing.assert_close(given, shares[: len(said)], rtol=1e-3, atol=0)
+        all_ids |= set(ids)
+    assert len(all_ids) > 4, "sequences that tell something"
+
+
+def test_the_published_sizes_are_built() -> None:
+    text = {
+        "model_type": "qwen3_vl_text",
+        "vocab_size": 151936,
+        "hidden_size": 2048,
+        "intermediate_size": 6144,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "max_position_embeddings": 262144,
+        "rms_norm_eps": 1e-06,
+        "rope_theta": 5000000,
+        "rope_scaling": {
+            "mrope_interleaved": True,
+            "mrope_section": [24, 20, 20],
+            "rope_type": "default",
+        },
+        "bos_token_id": 151643,
+        "eos_token_id": 151645,
+        "tie_word_embeddings": True,
+    }
+    vision = {
+        "model_type": "qwen3_vl",
+        "depth": 24,
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "num_heads": 16,
+        "in_channels": 3,
+        "out_hidden_size": 2048,
+        "patch_size": 16,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        "num_position_embeddings": 2304,
+        "deepstack_visual_indexes": [5, 11, 17],
+    }
+    config = {
+        "architectures": ["Qwen3VLForConditionalGeneration"],
+        "model_type": "qwen3_vl",
+        "text_config": text,
+        "vision_config": vision,
+        "image_token_id": 151655,
+        "video_token_id": 151656,
+        "tie_word_embeddings": True,
+    }
+    module: Any = family_of(config).build(config)
+    billions = sum(parameter.numel() for parameter in module.parameters()) / 1e9
+    assert 2.1 < billions < 2.2, "2B, its head tied"
+    angles = module.get_submodule("model.language_model").rotary_emb.inv_freq
+    torch.testing.assert_close(angles[1], torch.tensor(5e6 ** (-1 / 64)))
+    assert text_limits(module).context == 262144 and text_ends(module) == {151645}
 
 
 @torch.no_grad()

@@ -21,6 +21,7 @@ from quantizer.run.pipeline import Job, plan_job, prepare, run
 from quantizer.solvers.gptq import LayerProblem
 from quantizer.solvers.methods import Method, Settings
 from quantizer.solvers.solver import propose, solve
+from tests.image_text_models import write_idefics3, write_qwen3_vl
 
 METHODS: tuple[Method, ...] = ("rtn", "gptq", "rpiq", "rpiq-paper")
 
@@ -269,3 +270,16 @@ def test_a_run_over_pictures_allocates_at_most_what_is_planned(
         small_cogvlm2, tmp_path / "out", settings, calibration=picture_folder, samples=samples
     )
     check_run(job, 1.25)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("write", [write_idefics3, write_qwen3_vl])
+@pytest.mark.parametrize("method", ["gptq", "rpiq"])
+def test_what_passes_a_tower_before_the_first_block_is_planned(
+    method: Method, write: Callable[[Path], object], picture_folder: Path, tmp_path: Path
+) -> None:
+    write(tmp_path / "model")
+    settings = Settings(method, group_size=32, rounds=1)
+    job = Job(tmp_path / "model", tmp_path / "out", settings, calibration=picture_folder, samples=4)
+    # Of a few megabytes, pictures are most, which NumPy has allocated and is not asked.
+    check_run(job, 4.0)
