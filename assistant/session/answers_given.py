@@ -156,7 +156,11 @@ class Answers:
         """Show and say again what was said last: the answers, or what was told since."""
         if self._told is not None:
             self._told()
-            return
+        else:
+            self.repeat_answers()
+
+    def repeat_answers(self) -> None:
+        """Show and say the last answers again, whatever was told since."""
         if not self._given:
             self._port.fail(phrases.NOTHING_TO_REPEAT)
         for each in self._given:

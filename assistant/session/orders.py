@@ -99,6 +99,9 @@ SWITCH = ("on", "off")
 TOGGLE = "toggle"
 """Argument of PAUSE for a key that pauses, and goes on when it is pressed again."""
 
+ANSWER = "answer"
+"""Argument of REPEAT for the last answer; without it, what was said last, be it a line."""
+
 EXAMPLES = "examples"
 """Argument of HELP for things to say, instead of the commands."""
 
@@ -128,6 +131,8 @@ def parse_command(line: str) -> Order:
         raise UsageError(f"/{name}: no such command", f"{hint}/help lists them") from None
     if action in _NEED_ARGUMENT and not argument:
         raise UsageError(f"/{name} needs more", _usage(action))
+    if action is Action.REPEAT:
+        return Order(action, ANSWER)
     if action in (Action.NEXT, Action.PREVIOUS) and argument == "page":
         return Order(Action.PAGE, action.value)
     if action in (Action.NEXT, Action.PREVIOUS) and argument not in ("", *STEPS):

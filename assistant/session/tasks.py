@@ -14,7 +14,7 @@ from assistant.session.jobs import Jobs, Ticket
 from assistant.session.looking import LOOK_EVERY_S, MOST_KEPT_S, Eyes
 from assistant.session.notes import Notes, asked_by_name
 from assistant.session.opening import Opening
-from assistant.session.orders import Action
+from assistant.session.orders import ANSWER, Action
 from assistant.session.port import Port
 from assistant.session.protocols import Answering
 from assistant.session.remembering import Remembering
@@ -183,7 +183,7 @@ class Tasks:
         """Follow an order that needs a picture, an answer, or the memory."""
         simple: dict[Action, Callable[[], None]] = {
             Action.READ: self._read,
-            Action.REPEAT: self._repeat,
+            Action.REPEAT: lambda: self._repeat(argument == ANSWER),
             Action.DOUBLE_CHECK: self._double_check,
             Action.KEEP_READING: self._watch,
         }
@@ -240,10 +240,13 @@ class Tasks:
         self._remembering.leave()
         self._answers.begin(question)
 
-    def _repeat(self) -> None:
+    def _repeat(self, answer: bool) -> None:
+        """Say again what was said last, or the last answer, whatever was said since."""
         told = self._remembering.last_told
         if told:
             self._port.say(told)
+        elif answer:
+            self._answers.repeat_answers()
         else:
             self._answers.repeat()
 

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from assistant.session.orders import Action, Order
+from assistant.session.orders import ANSWER, Action, Order
 
 ORDER_OF: Mapping[str, Order] = MappingProxyType(
     {
         "talk": Order(Action.TALK),
         "stop": Order(Action.STOP),
         "read": Order(Action.READ),
-        "repeat": Order(Action.REPEAT),
+        "repeat": Order(Action.REPEAT, ANSWER),
         "double_check": Order(Action.DOUBLE_CHECK),
         "keep_reading": Order(Action.KEEP_READING),
         "next": Order(Action.NEXT),
