@@ -1,10 +1,12 @@
 """Whisper as a recognizer: free wording, held to what can be believed.
 
 Three hear the same sound. Silero's detector says where speech is: without it nothing is read, as
-Whisper writes "Thank you." of silence. PocketSphinx's grammar hears a stop, which is there at
-once. Whisper hears the rest. Where what it reads is no known sentence, those that sound like it
-are held against the sound itself, by Whisper's own measure: "as it expired" was "has it expired" if
-that fits nearly as well. So a free question is not bent into a known one that was not said.
+Whisper writes "Thank you." of silence. Whisper reads. A short sound in which it reads no order is
+held against PocketSphinx's grammar of stops, which listens alone while only a stop is wanted.
+
+Where what Whisper reads is no known sentence, those that sound like it are held against the sound
+itself, by Whisper's own measure: "as it expired" was "has it expired" if that fits nearly as well.
+So a free question is not bent into a known one that was not said.
 """
 
 import math
@@ -33,7 +35,7 @@ from assistant.hearing.whisper_model import (
 from assistant.text.words import bare_words
 
 BLOCK = 512
-"""Samples of a whole recording that the detector is asked about at once, as of a microphone's."""
+"""Samples that the detector is asked about at once, as those of a microphone come."""
 
 VOICED = 0.5
 """Probability from which the detector's step counts as speech."""
@@ -132,15 +134,12 @@ class WhisperRecognizer:
         )
         self._cancelled = threading.Event()
         self._stop_only = False
-        self._stop_until = 0
-        self._heard_stop: Transcript | None = None
         self._forget()
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
         """Return what was said in a 16 kHz clip, or None if nothing was understood."""
         self.begin()
-        for start in range(0, len(clip.samples), BLOCK):
-            self._take(AudioChunk(clip.samples[start : start + BLOCK], 0.0))
+        self._take(clip.samples)
         return self.finish()
 
     def begin(self, *, stop_only: bool = False) -> None:
@@ -158,13 +157,10 @@ class WhisperRecognizer:
             return ""
         if self._stop_only:
             return self._stops.accept(chunk)
-        self._take(chunk)
+        self._take(chunk.samples)
         pause = self._samples - self._voiced_until
         if self._is_spoken and pause >= PAUSE_S * QUESTION_RATE_HZ:
             self._read_ahead()
-            stop = self._stop()
-            if stop is not None:
-                return stop.text
         ahead = self._ahead
         if ahead is not None and ahead.reading is not None and is_speech(ahead.reading):
             self._words = plain(ahead.reading.text)
@@ -176,12 +172,11 @@ class WhisperRecognizer:
             return self._stops.finish()
         if self._cancelled.is_set() or not self._is_spoken:
             return None
-        # The model reads on another core meanwhile.
-        self._read_ahead()
-        stop = self._stop()
+        readings = self._readings()
+        # Where an order was read, the grammar need not be asked: that takes as long again.
+        stop = None if self._is_order(readings) else self._stop()
         if stop is not None:
             return Transcript(stop.text, stop.confidence, self.name, is_command=True)
-        readings = self._readings()
         if self._cancelled.is_set() or not all(map(is_speech, readings)):
             return None
         if len(readings) == 1:
@@ -247,30 +242,38 @@ class WhisperRecognizer:
         """What was said as a stop, if it is one; long speech is none."""
         if not self._is_english or self._voiced > LONGEST_STOP_S * QUESTION_RATE_HZ:
             return None
-        if self._stop_until != self._voiced_until:
-            self._stop_until = self._voiced_until
-            self._stops.begin(stop_only=True)
-            self._stops.accept(AudioChunk(self._said(), 0.0))
-            self._heard_stop = self._stops.finish()
-        return self._heard_stop
+        self._stops.begin(stop_only=True)
+        self._stops.accept(AudioChunk(self._said(), 0.0))
+        return self._stops.finish()
+
+    def _is_order(self, readings: list[Reading]) -> bool:
+        return (
+            self._is_english
+            and len(readings) == 1
+            and is_speech(readings[0])
+            and readings[0].logprob >= LEAST_READ_LOGPROB
+            and order_in(bare_words(plain(readings[0].text))) is not None
+        )
 
     def _forget(self) -> None:
         self._sound: list[NDArray[np.int16]] = []
         self._samples = self._voiced = self._voiced_from = self._voiced_until = 0
         self._words = ""
         self._ahead: _Ahead | None = None
-        self._stop_until, self._heard_stop = 0, None
 
-    def _take(self, chunk: AudioChunk) -> None:
-        """Keep a piece, let the grammar hear it, and say where in it speech is."""
-        start, self._samples = self._samples, self._samples + len(chunk.samples)
-        self._sound.append(chunk.samples)
-        if self._activity.probability(chunk.samples) < VOICED:
-            return
-        if not self._voiced:
-            self._voiced_from = start
-        self._voiced += len(chunk.samples)
-        self._voiced_until = self._samples
+    def _take(self, samples: NDArray[np.int16]) -> None:
+        """Keep a piece, and say where in it speech is."""
+        for at in range(0, len(samples), BLOCK):
+            # A whole recording may come as one piece.
+            block = samples[at : at + BLOCK]
+            start, self._samples = self._samples, self._samples + len(block)
+            self._sound.append(block)
+            if self._activity.probability(block) < VOICED:
+                continue
+            if not self._voiced:
+                self._voiced_from = start
+            self._voiced += len(block)
+            self._voiced_until = self._samples
 
     def _said(self) -> NDArray[np.int16]:
         """The sound from a little before the first voiced step to a little behind the last."""
