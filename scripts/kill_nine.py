@@ -278,8 +278,10 @@ def kill_the_assistant(moments: int, scratch: Path) -> Counts:
         }
         rates = [event["value"] for event in said if event.get("name") == "speech.rate"]
         after = Conversation(home, ["/saved", "/quit"])
-        if ended(after.child, LONGEST_S) != 0:
-            counts.differs(f"{where}, the next start fails")
+        code = ended(after.child, LONGEST_S)
+        if code != 0:
+            said_last = [event.get("text", event["event"]) for event in after.events()][-2:]
+            counts.differs(f"{where}, the next start ends with {code} after saying {said_last}")
         errors = [event["text"] for event in after.events() if event["event"] == "error_said"]
         # On a busy machine it may be asked before it has opened what was saved.
         wrong = [text for text in errors if "still being opened" not in text]
