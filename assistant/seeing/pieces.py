@@ -39,6 +39,9 @@ LEAST_MEAN = 0.95
 """Mean confidence of the readings that agree, from which they are sure: of dots and segments those
 that were cut out well have 0.97 and more, those that agree in a wrong letter 0.92 at most."""
 
+NEARLY_ALL, SUREST = 4, 0.99
+"""So many that agree, one of them so surely, are told with their mean, too: as a guess."""
+
 LEAST_SEEN = 2
 """So many readings must have the marks between letters that are told."""
 
@@ -208,7 +211,8 @@ def vote(readings: Sequence[tuple[str, float]]) -> tuple[str, float]:
     # What is read with less was spoilt by the closing of gaps that are none.
     rivals = (sum(score for _, score in groups[key] if score >= SURE_VOTE) for key in ranked[1:])
     rival = max(rivals, default=0.0)
-    sure = len(best) >= LEAST_VOTES and mean >= LEAST_MEAN
+    nearly_all = len(best) >= NEARLY_ALL and max(score for _, score in best) >= SUREST
+    sure = len(best) >= LEAST_VOTES and (mean >= LEAST_MEAN or nearly_all)
     # Of several such the first, with the least of its gaps closed.
     text = max(best, key=lambda each: len(_between(each[0])))[0]
     marks = {_between(each) for each, _ in best if len(_between(each)) == len(_between(text))}
