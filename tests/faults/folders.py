@@ -73,6 +73,8 @@ def damage_folder(rng: random.Random, folder: Path) -> None:
         # What a first change broke may have no grammar left that a second one could work on.
         with contextlib.suppress(Exception):
             change(rng, folder)
+        if not all(path.is_file() or path.is_dir() for path in folder.rglob("*")):
+            break  # a second change would wait for somebody who writes into a pipe
 
 
 def use_quantized(folder: Path) -> None:
