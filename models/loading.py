@@ -17,22 +17,20 @@ from models.families import (
     family_of,
     open_weights,
     refuse_foreign_names,
-    text_limits,
 )
+from models.families.validity import GENERATION_CONFIG_FILE, OpenedFolder, check_folder
 from models.files.checkpoint import (
     QUANTIZE_CONFIG_FILE,
     CheckpointReader,
     QuantizationConfig,
     read_config,
 )
+from models.files.config_values import wrong_ids
 from models.files.formats import read_quantization
 from models.files.gguf import refuse_gguf
 from models.files.judging import judge_fit, judge_tensor, pieces_of, refuse
 from models.files.quantized_source import QuantizedSource, TensorSource
 from models.int4 import Int4Linear, replace_linear
-from models.text.tokenization import load_tokenizer
-
-GENERATION_CONFIG_FILE = "generation_config.json"
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +75,11 @@ def load_model(
     module, config, notes = build_as_stored(family, config, stored.entries())
     for note in notes:
         log.warning("%s: %s", folder, note)
+    refuse_foreign_names(folder, family.expected_names(module), stored.names())
     reader = _open_source(stored, quantization)
-    tokenizer = load_tokenizer(folder, text_limits(module).vocab_size, family.byte_level)
     if isinstance(reader, QuantizedSource):
         _insert_int4_layers(family, module, reader)
-    _check_names(family, module, reader)
+    tokenizer = check_folder(OpenedFolder(folder, config, family, module, reader))
     used = [name for name in reader.names() if name in module.state_dict()]
     target = torch.device(device)
     load_tensors(module, _Judged(reader), used, device=target, dtype=dtype)
@@ -165,7 +163,15 @@ def _with_end_marks(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     """
     path = folder / GENERATION_CONFIG_FILE
     ends = read_config(path).get("eos_token_id") if path.is_file() else None
-    return config if ends is None else config | {"eos_token_id": ends}
+    if ends is None:
+        return config
+    words = config.get("vocab_size")
+    wrong = wrong_ids({"eos_token_id": ends}, words) if type(words) is int else []
+    if wrong:  # before the family meets it, which would blame config.json
+        raise ModelFolderError(
+            f"{path} names an end mark that the vocabulary lacks ({wrong[0]}): restore the file"
+        )
+    return config | {"eos_token_id": ends}
 
 
 def _read_quantization(folder: Path, inline: object) -> QuantizationConfig | None:
@@ -216,21 +222,3 @@ def _insert_int4_layers(family: Family, module: nn.Module, source: QuantizedSour
                 ordered=stored.input_order is not None,
             )
         replace_linear(module, name, layer)
-
-
-def _check_names(family: Family, module: nn.Module, reader: TensorSource) -> None:
-    expected = family.expected_names(module)
-    refuse_foreign_names(reader.folder, expected, reader.names())
-    missing = sorted(expected - set(reader.names()))
-    if missing:
-        raise CheckpointError(
-            f"{reader.folder} lacks {len(missing)} of {len(expected)} tensors, first {missing[0]}: "
-            "copy the folder again"
-        )
-    own = set(module.state_dict())
-    strange = sorted(n for n in reader.names() if n not in own and not family.may_ignore(n))
-    if strange:
-        raise CheckpointError(
-            f"{reader.folder} holds {len(strange)} tensors that config.json does not know, first "
-            f"{strange[0]}: restore the config.json that belongs to these weights"
-        )

@@ -16,6 +16,8 @@ from models.families.relatives import refuse_relative, refuse_relative_tensors
 from models.files.checkpoint import CheckpointReader, read_config
 from models.files.gguf import refuse_gguf
 from models.files.judging import judge_config, refuse
+from models.files.wrapped_names import plain_names
+from models.plain_text import beginning
 from models.sequences import SequenceLayout
 
 _PREFIX = "model."
@@ -90,12 +92,13 @@ def refuse_foreign_names(folder: Path, expected: set[str], found: Collection[str
     """Refuse a checkpoint whose missing tensors show that it is another model's.
 
     Raises:
-        CheckpointError: it was saved without the language model around it, or is of a model
-            that is taken for CogVLM2.
+        CheckpointError: it was saved without the language model around it, with what a training
+            tool put in front, or is of a model that is taken for CogVLM2.
     """
     if expected <= set(found):
         return
     _refuse_bare_names(folder, expected, found)
+    _refuse_wrapped_names(folder, expected, found)
     refuse_relative_tensors(folder, found)
 
 
@@ -116,4 +119,21 @@ def _refuse_bare_names(folder: Path, expected: set[str], found: Collection[str])
             f"{folder} names its tensors {example.removeprefix(_PREFIX)} and so on, without the "
             f"{_PREFIX[:-1]} in front that others expect: load it with transformers' "
             "AutoModelForCausalLM.from_pretrained and write it again with save_pretrained"
+        )
+
+
+def _refuse_wrapped_names(folder: Path, expected: set[str], found: Collection[str]) -> None:
+    """Refuse a checkpoint that is whole, under names that a training tool has changed.
+
+    Raises:
+        CheckpointError: it is such a checkpoint.
+    """
+    names = plain_names(expected, found)
+    changed = sorted(name for name, plain in names.items() if name != plain)
+    if changed:
+        first = changed[0]
+        raise CheckpointError(
+            f"{folder} calls a tensor {beginning(first)} where others expect "
+            f"{beginning(names[first])}, and so on: quantizer repair {folder} OUT writes a copy "
+            "with the names that they expect"
         )

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from models.errors import CheckpointError
+from models.files.auto_round import as_gptq, is_auto_round
 from models.files.judging import judge_tensor, pieces_of, refuse
 from models.files.tensor_files import (
     INDEX_FILE,
@@ -131,7 +132,9 @@ class QuantizationConfig:
             CheckpointError: a field is missing or says what `Int4Linear` cannot read.
         """
         method = values.get("quant_method", "gptq")
-        if method != "gptq":
+        if is_auto_round(method):
+            values = as_gptq(values)
+        elif method != "gptq":
             raise CheckpointError(
                 f"quantization method {beginning(repr(method))} cannot be read: "
                 "use a GPTQ v1 checkpoint"

@@ -4,7 +4,7 @@ Only safetensors files are read: a pickle can run code when it is opened.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,10 @@ from models.files.judging import judge_sets, refuse
 from models.files.tensor_files import INDEX_FILE, SINGLE_FILE, Entry, brief, read_header
 from models.plain_text import beginning
 
+ADAPTER_FILE = "adapter_model.safetensors"
+"""What PEFT calls the weights of an adapter, which are those of no model."""
+
+_MAKERS_OWN = "consolidated"
 _LONGEST_NAME = 255  # bytes, on every usual file system
 
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
@@ -74,7 +78,15 @@ def read_entries(folder: Path) -> dict[str, Entry]:
     single = folder / SINGLE_FILE
     if single.is_file():
         refuse(judge_sets(folder, {}))
-        return read_header(single)
+        entries = read_header(single)
+        _refuse_second_set(folder, {SINGLE_FILE}, entries)
+        return entries
+    shards = unlisted_shards(folder)
+    if shards:
+        raise ModelFolderError(
+            f"{folder} {without_index(shards)}: copy it from the model's source, or let quantizer "
+            f"repair {folder} OUT write it"
+        )
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES)
     if pickles:
         raise ModelFolderError(
@@ -85,6 +97,47 @@ def read_entries(folder: Path) -> dict[str, Entry]:
     raise ModelFolderError(
         f"{folder} holds neither {SINGLE_FILE} nor {INDEX_FILE}: give a complete model folder"
     )
+
+
+def unlisted_shards(folder: Path) -> list[Path]:
+    """The weight files of a folder that has neither an index nor the one usual file.
+
+    An adapter's file is none: it holds no model.
+    """
+    if (folder / INDEX_FILE).exists() or (folder / SINGLE_FILE).exists():
+        return []
+    return sorted(path for path in folder.glob("*.safetensors") if path.name != ADAPTER_FILE)
+
+
+def without_index(shards: Sequence[Path]) -> str:
+    """Say of a folder that it has weight files and nothing that names them."""
+    files = f"the weight file {shards[0].name}" if len(shards) == 1 else f"{len(shards)} shards"
+    return f"holds {files} but no {INDEX_FILE}, without which nothing reads them"
+
+
+def _refuse_second_set(folder: Path, used: Collection[str], names: Collection[str]) -> None:
+    """Refuse weights under any other file name that repeat tensors of those that are read.
+
+    A file that cannot be read is taken by nobody for the model, and ``consolidated`` is the form
+    of its makers that some publish beside the usual files; Transformers passes over both.
+
+    Raises:
+        CheckpointError: there are such weights.
+    """
+    known = set(names)
+    for path in sorted(folder.glob("*.safetensors")):
+        if path.name in used or path.name.startswith(_MAKERS_OWN):
+            continue
+        try:
+            repeated = known.intersection(read_header(path))
+        except CheckpointError:
+            continue
+        if repeated:
+            raise CheckpointError(
+                f"{folder} holds two sets of weights: {path.name} repeats {len(repeated)} tensors, "
+                f"such as {beginning(min(repeated))}: move the one that is not meant out of the "
+                "folder"
+            )
 
 
 def _read_indexed(folder: Path, index: Path) -> dict[str, Entry]:
@@ -105,6 +158,7 @@ def _read_indexed(folder: Path, index: Path) -> dict[str, Entry]:
             )
         entries[name] = headers[file][name]
     _refuse_unlisted(folder, weight_map, headers)
+    _refuse_second_set(folder, set(headers), entries)
     return entries
 
 

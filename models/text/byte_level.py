@@ -69,7 +69,7 @@ def read_byte_level(folder: Path, rules: ByteLevelRules) -> Tokenizer:
         tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = _pre_tokenizer(rules.split)
     tokenizer.decoder = decoders.ByteLevel()
-    _add_published_tokens(tokenizer, folder / TOKENIZER_CONFIG_FILE)
+    add_published_tokens(tokenizer, folder / TOKENIZER_CONFIG_FILE)
     tokenizer.add_special_tokens(
         [AddedToken(token, special=True, normalized=False) for token in rules.special_tokens]
     )
@@ -95,7 +95,7 @@ def _pre_tokenizer(split: str | None) -> pre_tokenizers.PreTokenizer:
     )
 
 
-def _add_published_tokens(tokenizer: Tokenizer, path: Path) -> None:
+def add_published_tokens(tokenizer: Tokenizer, path: Path) -> None:
     published = read_json(path).get("added_tokens_decoder") if path.is_file() else None
     if not published:
         return

@@ -14,6 +14,7 @@ from models.text.byte_level import (
     read_byte_level,
 )
 from models.text.rank_tokenizer import RANK_FILE, has_ranks, read_ranks
+from models.text.sentencepiece_tokenizer import has_pieces, read_pieces
 
 TOKENIZER_FILE = "tokenizer.json"
 
@@ -23,7 +24,8 @@ def load_tokenizer(
 ) -> Tokenizer:
     """Read a tokenizer for a model of ``vocab_size`` ids.
 
-    tokenizer.json comes first, then vocab.json with merges.txt, then Llama 3's tokenizer.model.
+    tokenizer.json comes first, then vocab.json with merges.txt, then tokenizer.model: Llama 3's, or
+    SentencePiece's.
 
     byte_level: the family's rules for vocab.json and merges.txt; None where they are not known.
 
@@ -39,6 +41,9 @@ def load_tokenizer(
     elif has_ranks(folder):
         path = folder / RANK_FILE
         tokenizer = read_ranks(path)
+    elif has_pieces(folder):
+        path = folder / RANK_FILE
+        tokenizer = read_pieces(folder)
     else:
         other = f", and {VOCABULARY_FILE} with {MERGES_FILE} too" if byte_level else ""
         raise ModelFolderError(f"{path} is missing{other}: give a model folder with all its files")

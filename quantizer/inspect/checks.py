@@ -36,6 +36,7 @@ class LayerFacts:
     zeros:       smallest and largest zero-point.
     scales:      smallest, median and largest of the finite scales.
     at_ends:     share of the codes that are 0 or 2**bits - 1.
+    offset:      mean of code - zero-point, in steps of the grid.
     size_bytes:  of all its packed tensors.
     suspicious:  one short text for everything that looks wrong.
     """
@@ -48,6 +49,7 @@ class LayerFacts:
     zeros: tuple[int, int] | None = None
     scales: tuple[float, float, float] | None = None
     at_ends: float | None = None
+    offset: float | None = None
     size_bytes: int = 0
     suspicious: list[str] = field(default_factory=list)
 
@@ -242,6 +244,10 @@ class LayerChecks:
                 part = group[start:stop]
                 used.index_add_(1, part, (codes != zero[:, part]).to(torch.int32))
         self.facts.at_ends = float(counts[0] + counts[-1]) / float(counts.sum())
+        if zero is not None:
+            mean = float((counts * torch.arange(2**bits)).sum()) / float(counts.sum())
+            members = torch.bincount(group, minlength=zero.shape[1]).double()
+            self.facts.offset = mean - float((zero.double() * members).sum(1).mean()) / in_features
         self._judge_codes(counts, used)
         return used
 

@@ -6,7 +6,7 @@ Nothing stops at the first error: what cannot be read is noted and the rest is l
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,6 +17,7 @@ from torch import nn
 
 from models.errors import ModelFolderError, ModelsError
 from models.families import Family, build_as_stored, family_of
+from models.families.validity import TEXT_CHECKS, OpenedFolder, problems
 from models.files.checkpoint import (
     INDEX_FILE,
     PICKLE_SUFFIXES,
@@ -27,9 +28,13 @@ from models.files.checkpoint import (
 )
 from models.files.compressed_tensors import TENSOR_NAMES as COMPRESSED_NAMES
 from models.files.formats import read_quantization
+from models.files.function_fields import function_fields
 from models.files.gguf import refuse_gguf
 from models.files.judging import judge_config, judge_fit, judge_sets, judge_values
 from models.files.tensor_files import Entry, read_header, read_tensor
+from models.files.weight_index import unlisted_shards, without_index
+from models.files.wrapped_names import plain_names
+from models.files.zero_labels import right_label, wrong_label
 from models.int4.packing import TENSOR_NAMES as GPTQ_NAMES
 from quantizer.inspect.checks import LayerFacts
 from quantizer.inspect.layer import inspect_layer
@@ -105,6 +110,7 @@ def inspect_folder(
         facts = inspect_layer(name, shapes, _reader(entries, name), config)
         facts.size_bytes = sum(entries[f"{name}.{part}"].size for part in shapes)
         found.layers.append(facts)
+    _judge_labels(found, config)
     plain = [name for name in entries if name.rpartition(".")[0] not in parts]
     _judge_values(entries, found.suspicious)
     _compare_model(found, entries, plain, raw, config)
@@ -123,6 +129,9 @@ def _entries(folder: Path, suspicious: list[str]) -> dict[str, Entry]:
     """Read every header that can be read, and compare them with the index."""
     promised = _index(folder, suspicious)
     suspicious += [finding.what for finding in judge_sets(folder, promised)]
+    shards = unlisted_shards(folder)
+    if shards:
+        suspicious.append(f"{without_index(shards)}: quantizer repair writes it")
     files = {path.name for path in folder.glob("*.safetensors")} | set(promised.values())
     entries: dict[str, Entry] = {}
     broken = set()
@@ -135,7 +144,8 @@ def _entries(folder: Path, suspicious: list[str]) -> dict[str, Entry]:
             continue
         twice = sorted(set(header) & set(entries))
         if twice:
-            suspicious.append(f"{name} repeats tensors of another file: {_list(twice)}")
+            first = entries[twice[0]].file.name
+            suspicious.append(f"{name} repeats tensors of another file, {first}: {_list(twice)}")
         entries |= header
     if not entries:
         pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
@@ -260,6 +270,18 @@ def _judge_values(entries: Mapping[str, Entry], suspicious: list[str]) -> None:
             suspicious.append(str(error))
 
 
+def _judge_labels(found: Inspection, config: QuantizationConfig | None) -> None:
+    """Name zero-points that are not what the configuration calls them."""
+    if found.form == "compressed-tensors" or config is None:
+        return
+    offsets = [layer.offset for layer in found.layers if layer.offset is not None]
+    label = right_label(offsets, config.zero_offset)
+    if label is not None:
+        found.suspicious.append(
+            f"{wrong_label(label)}: quantizer repair writes a copy with the right label"
+        )
+
+
 def _compare_model(
     found: Inspection,
     entries: Mapping[str, Entry],
@@ -270,6 +292,8 @@ def _compare_model(
     """Find linear layers left alone, and tensors that the model lacks or does not know."""
     quantized = {layer.name for layer in found.layers}
     stored = _Headers(Path(found.folder), entries)
+    if raw:
+        found.suspicious += _texts(found.folder, function_fields(Path(found.folder), raw))
     misfits = list(judge_config(raw, stored))
     found.suspicious += [f"config.json {finding.what}" for finding in misfits]
     built = None if misfits else _build(raw, entries)
@@ -279,6 +303,15 @@ def _compare_model(
     else:
         family, module, notes = built
         found.suspicious += notes
+        names = plain_names(family.expected_names(module), entries)
+        if any(name != plain for name, plain in names.items()):
+            first = min(name for name, plain in names.items() if name != plain)
+            found.suspicious.append(
+                f"calls a tensor {first} where others expect {names[first]}, and so on: quantizer "
+                "repair writes a copy with the names that they expect"
+            )
+        opened = OpenedFolder(Path(found.folder), raw, family, module, stored)
+        found.suspicious += problems(opened, TEXT_CHECKS)
         linears = {n for n, part in module.named_modules() if isinstance(part, nn.Linear)}
         expected = family.expected_names(module)
         found.unquantized = sorted(
@@ -302,6 +335,14 @@ def _compare_model(
     _judge_unquantized(found, raw, config)
 
 
+def _texts(folder: str, errors: Iterator[ModelFolderError]) -> Iterator[str]:
+    """What errors say, the last of them being that a file cannot be read."""
+    try:
+        yield from map(str, errors)
+    except ModelFolderError as error:
+        yield str(error)
+
+
 @dataclass(frozen=True, slots=True)
 class _Headers:
     """What the headers that could be read say; see `models.files.judging.Shaped`."""
@@ -311,6 +352,12 @@ class _Headers:
 
     def names(self) -> tuple[str, ...]:
         return tuple(self.entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.entries
+
+    def read(self, name: str) -> torch.Tensor:
+        return read_tensor(name, self.entries[name])
 
     def shape(self, name: str) -> tuple[int, ...]:
         return self.entries[name].shape

@@ -8,6 +8,7 @@ import torch
 
 from models.errors import CheckpointError
 from models.families import OpenedModel, open_blockwise
+from models.families.validity import OpenedFolder, check_folder
 from models.files.checkpoint import CheckpointReader
 from models.files.formats import FORMATS, OutputFormat
 from models.files.judging import judge_values, refuse
@@ -168,14 +169,8 @@ def _check(prepared: Prepared, job: Job) -> None:
                 f"give text to {name('calibration')}"
             )
         )
-    expected = opened.family.expected_names(opened.module)
-    missing = expected.difference(reader.names())
-    if missing:
-        raise CheckpointError(
-            f"{opened.folder}: lacks {len(missing)} tensors of its config.json, such as "
-            f"{min(missing)}; give a complete model folder"
-        )
-    check_shapes(opened.module, reader, sorted(expected))
+    check_folder(OpenedFolder(opened.folder, opened.config, opened.family, opened.module, reader))
+    check_shapes(opened.module, reader, sorted(opened.family.expected_names(opened.module)))
     for one in (rule.settings for rule in job.rules.rules if rule.settings is not None):
         if not calibrated:
             _check_uncalibrated(one)

@@ -10,18 +10,30 @@ from pathlib import Path
 from quantizer.errors import OutputError
 from quantizer.report.report import REPORT_FILE, REPORT_TEXT, files_of_report
 
+# Tokenizers of every form, chat templates, processors, code that config.json's auto_map names,
+# licences and notes.
 _SMALL_PATTERNS = (
     "*.json",
+    "*.jinja",
+    "*.model",
+    "*.tiktoken",
+    "*.py",
     "merges.txt",
+    "vocab.txt",
     "tokenizer.*",
     "*LICENSE*",
+    "*LICENCE*",
+    "*license*",
+    "*licence*",
+    "COPYING*",
     "NOTICE*",
     "Notice*",
     "USE_POLICY*",
     "README*",
     "*.md",
-    "*.jinja",
 )
+_SMALL_FOLDERS = ("additional_chat_templates",)
+_LARGEST_BYTES = 256 * 2**20  # of such a file; a larger one is no setting, vocabulary or note
 _NOT_COPIED = ("config.json", "quantize_config.json", REPORT_FILE, REPORT_TEXT)
 _OF_ANOTHER_MODEL = ("skills.json", "CARD.md")  # what was measured on the source
 
@@ -55,7 +67,8 @@ def check_output(out: Path) -> None:
 
 
 def copy_small_files(source: Path, target: Path) -> None:
-    """Copy tokenizer, generation settings, licence and notes.
+    """Copy what belongs to a model beside its weights: tokenizer, chat templates, processors,
+    generation settings, code, licence and notes.
 
     Weights, their index and figures that were measured on the source stay behind.
     """
@@ -63,8 +76,13 @@ def copy_small_files(source: Path, target: Path) -> None:
         for path in sorted(source.glob(pattern)):
             skipped = path.name in (*_NOT_COPIED, *_OF_ANOTHER_MODEL)
             skipped = skipped or path.name.endswith(".index.json")
-            if path.is_file() and not skipped:
+            if path.is_file() and not skipped and path.stat().st_size <= _LARGEST_BYTES:
                 shutil.copyfile(path, target / path.name)
+    for name in _SMALL_FOLDERS:
+        for path in sorted((source / name).glob("*.jinja")):
+            if path.is_file():
+                (target / name).mkdir(exist_ok=True)
+                shutil.copyfile(path, target / name / path.name)
 
 
 @contextmanager

@@ -194,10 +194,7 @@ class Work:
         for path in sorted(self.folder.iterdir()):
             if path.name == _LOCK:
                 continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            _remove(path)
 
     def _put_back(self) -> None:
         """Give an earlier result its name back, which a run was about to replace when killed."""
@@ -271,7 +268,7 @@ class Work:
         for name in (_OUTPUT, _PARTS):
             for path in (self.folder / name).iterdir():
                 if path not in kept:
-                    path.unlink()
+                    _remove(path)
 
     def leave(self) -> None:
         """Remove the folder unless it holds finished blocks that a later run can continue."""
@@ -280,6 +277,13 @@ class Work:
         if {path.name for path in self.folder.iterdir()} == {_LOCK}:
             (self.folder / _LOCK).unlink()
             self.folder.rmdir()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _line(record: FinishedRecord) -> bytes:

@@ -189,6 +189,66 @@ def test_other_safetensors_files_are_no_second_set(plain: Path) -> None:
     assert load_model(plain)
 
 
+@pytest.mark.parametrize("name", ["weights.safetensors", "model-fixed.safetensors"])
+def test_weights_under_any_other_name_are_a_second_set(
+    plain: Path, name: str, text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(plain / "model.safetensors", plain / name)
+    told = said(capsys, "run", plain, "--out", tmp_path / "out", "--method", "rtn")
+    assert f"holds two sets of weights: {name} repeats 21 tensors" in told
+    assert said(capsys, "eval", plain, "--task", "perplexity", "--data", text_file) == told
+    assert any(name in text for text in inspect_folder(plain).findings())
+
+
+def test_an_adapter_is_refused_beside_a_model_and_in_it(
+    plain: Path, text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ("run", plain, "--out", tmp_path / "out", "--method", "rtn", "--group-size", 16)
+    (plain / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    told = said(capsys, *run)
+    assert "the folder has an adapter" in told
+    assert said(capsys, "eval", plain, "--task", "perplexity", "--data", text_file) == told
+    assert any("has an adapter" in text for text in inspect_folder(plain).findings())
+    (plain / "adapter_config.json").unlink()
+    name = "model.layers.0.self_attn.q_proj.lora_A.weight"
+    change(plain, lambda tensors: tensors.update({name: torch.zeros(4, 32)}))
+    assert f"an adapter that was not merged, such as {name}" in said(capsys, *run)
+    assert not (tmp_path / "out").exists()
+
+
+Folder = Callable[[Path], object]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda f: (f / "tokenizer.json").unlink(), "tokenizer.json is missing"),
+        (lambda f: (f / "tokenizer.json").write_text("{}"), "tokenizer.json cannot be read"),
+        (
+            lambda f: (f / "generation_config.json").write_text('{"eos_token_id": [2, 99]}'),
+            "generation_config.json names an end mark that the vocabulary lacks",
+        ),
+        (
+            lambda f: change(f, lambda t: t.update({"model.layers.0.x": torch.ones(1)})),
+            "model.layers.0.x",
+        ),
+    ],
+)
+def test_run_eval_and_inspect_find_the_same(
+    spoil: Folder,
+    words: str,
+    plain: Path,
+    text_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spoil(plain)
+    told = said(capsys, "run", plain, "--out", tmp_path / "out", "--method", "rtn")
+    assert words in told
+    assert said(capsys, "eval", plain, "--task", "perplexity", "--data", text_file) == told
+    assert any(words in text for text in inspect_folder(plain).findings())
+
+
 def test_a_tensor_that_the_index_does_not_know_is_named(plain: Path, tmp_path: Path) -> None:
     tensors = load_file(plain / "model.safetensors")
     with ShardWriter(tmp_path / "x", max_shard_bytes=9000) as writer:

@@ -46,6 +46,7 @@ def write(source: Path, target: Path, form_name: str) -> Path:
     values = form.config(QuantizationConfig(group_size=GROUP), unquantized=["lm_head"])
     raw = json.loads((source / "config.json").read_text()) | {"quantization_config": values}
     (target / "config.json").write_text(json.dumps(raw))
+    shutil.copyfile(source / "tokenizer.json", target / "tokenizer.json")
     for file in form.config_files:
         (target / file).write_text(json.dumps(values))
     return target

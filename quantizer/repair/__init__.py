@@ -1,0 +1,1 @@
+"""Setting right what keeps others from reading a model folder."""

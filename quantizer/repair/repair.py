@@ -1,0 +1,179 @@
+"""Write a copy of a model folder in which what can be set right is set right.
+
+What can be told from the weights alone: under which names others expect them, which file holds
+which, whether the head is the embedding, and which version of GPTQ the zero-points are stored in.
+No value of any tensor is changed, and nothing in the folder itself.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models.errors import CheckpointError, ModelFolderError, ModelsError
+from models.families import build_as_stored, family_of
+from models.files.checkpoint import (
+    INDEX_FILE,
+    QUANTIZE_CONFIG_FILE,
+    SINGLE_FILE,
+    CheckpointReader,
+    read_config,
+    write_json,
+)
+from models.files.formats import read_quantization
+from models.files.gguf import refuse_gguf
+from models.files.quantized_source import QuantizedSource
+from models.files.tensor_files import Entry, copy_tensors, join_headers
+from models.files.weight_index import read_entries, unlisted_shards
+from models.files.wrapped_names import plain_names
+from models.files.zero_labels import right_label, sampled_offsets
+from quantizer.errors import OutputError
+from quantizer.run.output import atomic_folder, copy_small_files
+from quantizer.run.progress import write_index
+
+OnProgress = Callable[[str, int, int], None]
+
+_SHARD = re.compile(r"model-(\d+)-of-(\d+)\.safetensors")
+
+
+@dataclass(slots=True)
+class Repaired:
+    """What was set right, one sentence each; empty where there was nothing and nothing written."""
+
+    folder: str
+    out: str
+    done: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Copy:
+    """What the copy will hold. tensors: by the names that they get; config, packed: as read."""
+
+    tensors: dict[str, Entry]
+    config: dict[str, Any]
+    packed: dict[str, Any] | None
+    done: list[str]
+
+
+def repair(
+    folder: Path, out: Path, on_progress: OnProgress = lambda text, done, total: None
+) -> Repaired:
+    """Write a repaired copy; where there is nothing to repair, nothing is written.
+
+    Raises:
+        ModelFolderError, CheckpointError: the folder cannot be read even so: a shard or
+            config.json is missing or damaged, or the family is not known.
+        OutputError: ``out`` is in the folder, or holds files that are not ours.
+    """
+    refuse_gguf(folder)
+    if not folder.is_dir():
+        raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
+    if folder.resolve() in (out.resolve(), *out.resolve().parents):
+        raise OutputError(f"{out}: lies in the folder that it is a copy of; give another place")
+    copy = _planned(folder)
+    if copy.done:
+        with atomic_folder(out) as target:
+            _write(copy, target, on_progress)
+            copy_small_files(folder, target)
+    return Repaired(str(folder), str(out), copy.done)
+
+
+def _planned(folder: Path) -> _Copy:
+    config = read_config(folder / "config.json")
+    path = folder / QUANTIZE_CONFIG_FILE
+    packed = read_config(path) if path.is_file() else None
+    entries, done = _entries(folder)
+    family = family_of(config)
+    names = plain_names(family.expected_names(family.build(config)), entries)
+    changed = sorted(name for name, plain in names.items() if name != plain)
+    if changed:
+        entries = {names[name]: entry for name, entry in entries.items()}
+        done.append(
+            f"{len(changed)} tensors have the names that others expect: {changed[0]} is "
+            f"{names[changed[0]]}, and so on"
+        )
+    _, untied, notes = build_as_stored(family, config, entries)
+    if notes:
+        done.append(
+            "tie_word_embeddings of config.json is false: lm_head.weight is stored with values of "
+            "its own"
+        )
+    copy = _Copy(entries, untied, packed, done)
+    _set_label(copy, folder)
+    return copy
+
+
+def _entries(folder: Path) -> tuple[dict[str, Entry], list[str]]:
+    """Find every tensor, by the index or, where that is missing or wrong, in all shards."""
+    try:
+        return read_entries(folder), []
+    except ModelsError:
+        shards = unlisted_shards(folder)
+        if not shards and (folder / INDEX_FILE).exists():
+            shards = sorted(p for p in folder.glob("*.safetensors") if _SHARD.fullmatch(p.name))
+        if not shards or not _is_complete(shards):
+            raise
+    entries = join_headers(shards)
+    if len(shards) == 1:
+        return entries, [f"{shards[0].name} is called {SINGLE_FILE}"]
+    return entries, [f"{INDEX_FILE} names the {len(entries)} tensors of {len(shards)} shards"]
+
+
+def _is_complete(shards: list[Path]) -> bool:
+    """Whether no shard is missing, by the count in their names where they have one."""
+    found = [_SHARD.fullmatch(path.name) for path in shards]
+    if not any(found):
+        return True
+    counts = {int(match[2]) for match in found if match}
+    numbers = [int(match[1]) for match in found if match]
+    return all(found) and counts == {len(shards)} and numbers == list(range(1, len(shards) + 1))
+
+
+def _set_label(copy: _Copy, folder: Path) -> None:
+    """Let both configurations say in which version of GPTQ the zero-points are stored."""
+    inline = copy.config.get("quantization_config")
+    said = inline if isinstance(inline, dict) else copy.packed
+    if said is None:
+        return
+    config = read_quantization(said)
+    offsets = sampled_offsets(QuantizedSource(_Renamed(folder, copy.tensors), config))
+    label = right_label(offsets, config.zero_offset)
+    if label is None:
+        return
+    changed = {"checkpoint_format": label}
+    if isinstance(inline, dict):
+        copy.config = copy.config | {"quantization_config": inline | changed}
+    if copy.packed is not None:
+        copy.packed = copy.packed | changed
+    copy.done.append(f"checkpoint_format is {label}, in which the zero-points are stored")
+
+
+class _Renamed(CheckpointReader):
+    """The tensors that a copy will hold, read from where they are now."""
+
+    def __init__(self, folder: Path, entries: Mapping[str, Entry]) -> None:
+        self.folder = folder
+        self._entries = dict(entries)
+
+
+def _write(copy: _Copy, target: Path, on_progress: OnProgress) -> None:
+    """Write the tensors file by file, as they were divided, with the index that belongs to them."""
+    files: dict[Path, dict[str, Entry]] = {}
+    for name, entry in copy.tensors.items():
+        files.setdefault(entry.file, {})[name] = entry
+    weight_map: dict[str, str] = {}
+    for number, (file, entries) in enumerate(sorted(files.items()), start=1):
+        on_progress(file.name, number - 1, len(files))
+        name = SINGLE_FILE
+        if len(files) > 1:
+            name = f"model-{number:05d}-of-{len(files):05d}.safetensors"
+        copy_tensors(entries, target / name)
+        weight_map |= dict.fromkeys(entries, name)
+    if len(files) > 1:
+        write_index(target, weight_map, sum(entry.size for entry in copy.tensors.values()))
+    write_json(target / "config.json", copy.config)
+    if copy.packed is not None:
+        write_json(target / QUANTIZE_CONFIG_FILE, copy.packed)
+    if {*weight_map} != set(join_headers(target.glob("*.safetensors"))):
+        raise CheckpointError(f"{target}: tensors were lost while writing: check the disk")
