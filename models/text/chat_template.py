@@ -59,7 +59,15 @@ class ChatTemplate:
             told = Turn(turns[1].role, f"{turns[0].text}\n\n{turns[1].text}")
             return self._filled((told, *turns[2:]))
 
-    def _filled(self, turns: Sequence[Turn]) -> str:
+    def whole(self, turns: Sequence[Turn]) -> str:
+        """A finished conversation, as the model was trained on it.
+
+        Raises:
+            ModelFolderError: the template fails.
+        """
+        return self._filled(turns, answered=True)
+
+    def _filled(self, turns: Sequence[Turn], *, answered: bool = False) -> str:
         from transformers.utils.chat_template_utils import render_jinja_template
 
         named: dict[str, Any] = {"enable_thinking": False, **self.pieces}
@@ -68,7 +76,7 @@ class ChatTemplate:
             filled: Any = render_jinja_template(
                 conversations=[messages],
                 chat_template=self.source,
-                add_generation_prompt=True,
+                add_generation_prompt=not answered,
                 **named,
             )
         except Exception as error:  # a template is a program, and may raise what it likes

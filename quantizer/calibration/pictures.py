@@ -13,6 +13,7 @@ The layout is told by what is there, not by names: roles and fields of both kind
 of either form.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ CAPTION_QUESTION = "Describe this picture."
 _WANTED = "pictures with questions, or text"
 _SUFFIXES = (".json", ".jsonl")
 _LABELS = ("labels_en", "labels")
+_LOOKED_AT = 100  # records, to tell pictures from text
 _PICTURE_MARK = "<image>"
 _ASKING = ("human", "user")
 _ANSWERING = ("gpt", "assistant")
@@ -62,8 +64,24 @@ class PictureRecord:
 
 
 def is_picture_data(path: Path) -> bool:
-    """Whether a path given as calibration data holds pictures rather than text."""
-    return path.is_dir() or path.suffix.lower() in _SUFFIXES
+    """Whether a path given as calibration data holds pictures rather than text.
+
+    A file that cannot be read counts by its name; who reads it says what is wrong with it.
+    """
+    if path.is_dir():
+        return True
+    if path.suffix.lower() not in _SUFFIXES:
+        return False
+    try:
+        records = _raw_records(path)
+        looked_at = [raw for _, raw in itertools.islice(records, _LOOKED_AT)]
+        objects = [raw for raw in looked_at if isinstance(raw, Mapping)]
+        if any(raw.get(name) is not None for raw in objects for name in ("image", "picture")):
+            return True
+        # LLaVA's data has some conversations without a picture, and others with one behind them.
+        return not all("text" in raw or "messages" in raw for raw in objects)
+    except (DataError, OSError):
+        return True
 
 
 def read_records(path: Path) -> list[PictureRecord]:
@@ -174,12 +192,7 @@ def _file_records(path: Path) -> Iterator[PictureRecord]:
 
     A list is one JSON value; anything else is one object a line.
     """
-    text = read_text(path, _WANTED)
-    if text.lstrip().startswith("["):
-        records = [(f"{path}: record {n}", raw) for n, raw in enumerate(_parsed(text, str(path)))]
-    else:
-        records = [(f"{path}:{n}", _parsed(line, f"{path}:{n}")) for n, line in json_lines(text)]
-    for where, raw in records:
+    for where, raw in _raw_records(path):
         if not isinstance(raw, Mapping):
             raise DataError(f"{where}: is no JSON object; write one for every picture")
         name = raw.get("image", raw.get("picture"))
@@ -188,6 +201,14 @@ def _file_records(path: Path) -> Iterator[PictureRecord]:
         if not isinstance(name, str):
             raise DataError(f"{where}: image is {shown(name)}; give the path of one picture")
         yield PictureRecord(_picture(path.parent, name, where), _fixed(_turns(raw, where)))
+
+
+def _raw_records(path: Path) -> Iterator[tuple[str, Any]]:
+    text = read_text(path, _WANTED)
+    if text.lstrip().startswith("["):
+        yield from ((f"{path}: record {n}", raw) for n, raw in enumerate(_parsed(text, str(path))))
+    else:
+        yield from ((f"{path}:{n}", _parsed(line, f"{path}:{n}")) for n, line in json_lines(text))
 
 
 def _picture(folder: Path, name: str, where: str) -> Path:

@@ -14,8 +14,9 @@ from models.families import OpenedModel, text_limits
 from models.pictures import load_picture
 from models.sequences import PictureLayout
 from models.text.tokenization import load_tokenizer
+from quantizer.calibration.marking import DOCUMENT_CHOICES, Marks, Rows, windows_of
 from quantizer.calibration.pictures import PictureRecord, is_picture_data, read_records
-from quantizer.calibration.texts import sequence_length, tokenize_file
+from quantizer.calibration.texts import read_for, sequence_length, tokenize_file
 from quantizer.errors import CalibrationError, DataError, SettingsError
 
 PICTURE_SAMPLES, TEXT_SAMPLES = 64, 128
@@ -25,7 +26,7 @@ _HELD_OUT_SHARE = 0.1
 _SEEDS = 2**63  # what torch's generator takes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CalibrationSet:
     """Sequences that build every H, and sequences kept out of it that only build H_val.
 
@@ -33,12 +34,14 @@ class CalibrationSet:
 
     skipped: why each picture that was drawn could not be read.
     notes:   what to warn of.
+    marks:   what stands between documents of text; empty without text.
     """
 
     fitting: list[Sample]
     held_out: list[Sample]
     skipped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    marks: str = ""
 
     def __len__(self) -> int:
         return len(self.fitting) + len(self.held_out)
@@ -52,12 +55,16 @@ def draw_calibration(
     samples: int | None,
     seq_len: int | None,
     seed: int,
+    bos: str = "auto",
+    documents: str = "auto",
 ) -> CalibrationSet:
     """Draw calibration sequences for a model: from a text file, or from pictures with questions.
 
     text:    a further text file, whose sequences follow those with pictures.
     samples: from each of them; None for 64 with pictures and 128 of text.
     seq_len: tokens of a text sequence; None for the model's context, at most 2048.
+    bos:     where BOS stands in text, see `quantizer.calibration.marking`.
+    documents: what a document of plain text is; auto: what blank lines part.
 
     Raises:
         DataError: the data cannot be used, or the model cannot read pictures.
@@ -79,17 +86,28 @@ def draw_calibration(
 
     def of_text(file: Path) -> CalibrationSet:
         wanted = TEXT_SAMPLES if samples is None else samples
-        windows = text_windows(
+        length = sequence_length(opened.module, seq_len)
+        read = read_for(
             file,
+            opened.folder,
             tokenizer,
-            bos_token_id=limits.bos_token_id,
-            samples=wanted,
-            seq_len=sequence_length(opened.module, seq_len),
-            seed=seed,
+            limits.bos_token_id,
+            bos=bos,
+            documents="blank-lines" if documents == "auto" else documents,
         )
-        return _with_note(hold_out([layout.text(window) for window in windows]), file, wanted)
+        rows = _drawn_rows(file, read.windows(length), length, wanted, seed)
+        drawn = hold_out([layout.text(row[None]) for row in rows])
+        drawn.marks = read.marks.in_words(tokenizer)
+        return _with_note(drawn, file, wanted)
 
-    if not is_picture_data(path):
+    if documents not in DOCUMENT_CHOICES:
+        raise SettingsError(
+            lambda name: (
+                f"{name('documents')} {documents} is unknown; give one of "
+                f"{', '.join(DOCUMENT_CHOICES)}"
+            )
+        )
+    if not path.is_dir() and (layout.pictures is None or not is_picture_data(path)):
         if text is not None:
             raise SettingsError(
                 lambda name: (
@@ -99,8 +117,7 @@ def draw_calibration(
             )
         return of_text(path)
     if layout.pictures is None:
-        kind = "is a folder" if path.is_dir() else "holds pictures"
-        raise DataError(f"{path}: {kind}, but the model reads text only; give a text file")
+        raise DataError(f"{path}: is a folder, but the model reads text only; give a text file")
     wanted = PICTURE_SAMPLES if samples is None else samples
     drawn = picture_samples(path, tokenizer, layout.pictures, samples=wanted, seed=seed)
     drawn = _with_note(drawn, path, wanted)
@@ -131,6 +148,7 @@ def _joined(one: CalibrationSet, other: CalibrationSet) -> CalibrationSet:
         one.held_out + other.held_out,
         one.skipped + other.skipped,
         one.notes + other.notes,
+        other.marks or one.marks,
     )
 
 
@@ -162,16 +180,19 @@ def text_windows(
         DataError: the file cannot be used, or is too short for one window.
     """
     ids = tokenize_file(path, tokenizer, bos_token_id)
-    count = len(ids) // seq_len
-    if count == 0:
+    rows = windows_of(ids, torch.zeros(len(ids), dtype=torch.bool), seq_len, Marks())
+    return [row[None] for row in _drawn_rows(path, rows, seq_len, samples, seed)]
+
+
+def _drawn_rows(path: Path, rows: Rows, seq_len: int, samples: int, seed: int) -> list[Tensor]:
+    if len(rows.ids[0]) < seq_len:
         raise DataError(
             lambda name: (
-                f"{path}: has {len(ids)} tokens, fewer than one sequence of {seq_len}; "
+                f"{path}: has {len(rows.ids[0])} tokens, fewer than one sequence of {seq_len}; "
                 f"give more text or a smaller {name('seq_len')}"
             )
         )
-    windows = ids[: count * seq_len].view(count, 1, seq_len)
-    return [windows[index] for index in _draw(count, samples, seed)]
+    return [rows.ids[index] for index in _draw(len(rows.ids), samples, seed)]
 
 
 def picture_samples(

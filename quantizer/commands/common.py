@@ -1,5 +1,6 @@
 """What several commands share: the device option, the progress bar, result files."""
 
+import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +11,31 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from models.files.bounded import MOST_DATA_BYTES, read_json
+from quantizer.calibration.marking import BOS_CHOICES, DOCUMENT_CHOICES
 from quantizer.errors import OutputError, SettingsError
 
 
 def option_of(setting: str) -> str:
     """What the command line calls a setting."""
     return f"--{setting.replace('_', '-')}"
+
+
+def add_text_options(parser: argparse.ArgumentParser, default: str) -> None:
+    """Declare how text is read. default: what --documents stands for unless it is given."""
+    parser.add_argument(
+        "--bos",
+        choices=BOS_CHOICES,
+        default="auto",
+        help="where BOS stands in text: before each document, before each sequence, or nowhere; "
+        "auto, the default: where the tokenizer puts it by itself",
+    )
+    parser.add_argument(
+        "--documents",
+        choices=DOCUMENT_CHOICES,
+        default="auto",
+        help="what a document of plain text is where no <|endoftext|> parts them: the whole file, "
+        f"or what blank lines part; auto, the default: {default}",
+    )
 
 
 def device_of(name: str) -> torch.device:

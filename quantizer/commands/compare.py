@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from quantizer.commands.common import device_of, progress_bar
+from quantizer.commands.common import add_text_options, device_of, progress_bar
 from quantizer.compare.compare import compare
 from quantizer.compare.comparison import DRIVING, CompareJob, Comparison
 from quantizer.compare.methods import MEANINGS
@@ -29,7 +29,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="PATH",
-        help="text file, or for CogVLM2 a folder with pictures and questions.jsonl",
+        help="text: plain, .jsonl with text or messages, or .csv with text; or for models that see "
+        "pictures a folder with questions.jsonl",
     )
     parser.add_argument(
         "--data", type=Path, required=True, metavar="FILE", help="text to measure perplexity on"
@@ -65,8 +66,17 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--samples", type=int, default=128, help="calibration sequences; default: %(default)s"
     )
     parser.add_argument(
-        "--seq-len", type=int, help="tokens of a text sequence; default: the context, at most 2048"
+        "--seq-len",
+        type=int,
+        help="tokens of a calibration sequence, not of the windows that are measured; default: the "
+        "context, at most 2048",
     )
+    parser.add_argument(
+        "--eval-seq-len",
+        type=int,
+        help="tokens of a window that is measured; default: the context, at most 2048",
+    )
+    add_text_options(parser, "blank lines in --calibration, the whole file of --data")
     parser.add_argument(
         "--seed", type=int, default=0, help="draws the calibration sequences; default: %(default)s"
     )
@@ -104,6 +114,9 @@ def _compare(options: argparse.Namespace) -> int:
         seq_len=options.seq_len,
         seed=options.seed,
         limit=options.limit,
+        eval_seq_len=options.eval_seq_len,
+        bos=options.bos,
+        documents=options.documents,
         paper_rounds=_numbers("--paper-rounds", options.paper_rounds),
         device=device,
         dtype=_dtype(options.dtype, device),

@@ -9,7 +9,8 @@ import torch
 
 from models.files.checkpoint import CheckpointReader
 from models.loading import load_model
-from quantizer.commands.common import check_result_file, device_of, progress_bar
+from models.plain_text import escaped
+from quantizer.commands.common import add_text_options, check_result_file, device_of, progress_bar
 from quantizer.errors import SettingsError
 from quantizer.evaluate.ocrvqa import SUBSETS, ocrvqa, protocol_of
 from quantizer.evaluate.paired import check_same_method, in_words, paired
@@ -34,9 +35,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="PATH",
-        help="perplexity: text file; sentiment: folder with mapping.txt, val_text.txt and "
-        "val_labels.txt, or .jsonl or .csv with text and label; pictures: folder with pictures "
-        "and questions.jsonl; ocrvqa: folder with dataset.json and images/",
+        help="perplexity: text, plain, .jsonl with text or messages, or .csv with text; sentiment: "
+        "folder with mapping.txt, val_text.txt and val_labels.txt, or .jsonl or .csv with text and "
+        "label; pictures: folder with pictures and questions.jsonl; ocrvqa: folder with "
+        "dataset.json and images/",
     )
     parser.add_argument(
         "--subset",
@@ -66,6 +68,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="perplexity: tokens of a window; default: the context, at most 2048 (autogptq: "
         "tokens kept of a document, at most 1024)",
     )
+    add_text_options(parser, "the whole file; for autogptq blank lines")
     parser.add_argument(
         "--batch-size",
         type=int,
@@ -117,6 +120,9 @@ def _check(options: argparse.Namespace) -> None:
         raise SettingsError(f"--batch-size {options.batch_size} is no batch; give 1 or more")
     if options.seq_len is not None and options.task != "perplexity":
         raise SettingsError(f"--seq-len means nothing to {options.task}; leave it out")
+    for name in ("bos", "documents"):
+        if getattr(options, name) != "auto" and options.task != "perplexity":
+            raise SettingsError(f"--{name} means nothing to {options.task}; leave it out")
     if options.task in _ABOUT_PICTURES and options.batch_size is not None:
         raise SettingsError(
             f"--batch-size means nothing to {options.task}, asked singly; leave it out"
@@ -161,6 +167,8 @@ def _measure(options: argparse.Namespace, folder: Path, device: torch.device) ->
                 limit=options.limit,
                 seq_len=options.seq_len,
                 batch_size=options.batch_size,
+                bos=options.bos,
+                documents=options.documents,
                 on_progress=on_progress,
             )
         elif options.task == "sentiment":
@@ -188,9 +196,10 @@ def _measure(options: argparse.Namespace, folder: Path, device: torch.device) ->
 def _print_result(result: Mapping[str, Any]) -> None:
     low, high = result["interval_95"]
     protocol = " by AutoGPTQ's protocol" if result["protocol"] == "autogptq" else ""
+    bos = f", BOS: {escaped(str(result['bos']))}" if "bos" in result else ""
     print(
         f"{result['task']} {result['value']:.4f}{protocol} (95 % {low:.4f} to {high:.4f}), "
-        f"{result['items']} items, {result['seconds']:.1f} s: {result['model']}"
+        f"{result['items']} items{bos}, {result['seconds']:.1f} s: {result['model']}"
     )
     for name, part in (*result.get("skills", {}).items(), *result.get("categories", {}).items()):
         print(f"  {name}: {part['value']:.3f} of {part['items']}")

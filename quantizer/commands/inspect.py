@@ -5,11 +5,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+from models.errors import ModelsError
+from models.files.checkpoint import read_config
 from models.plain_text import escaped
 from quantizer.commands.common import progress_bar
 from quantizer.inspect.checks import LayerFacts
-from quantizer.inspect.folder import Inspection, as_json, inspect_folder, kind_of
+from quantizer.inspect.folder import PLAIN, Inspection, as_json, inspect_folder, kind_of
+from quantizer.inspect.loaders import LoaderVerdict, loader_verdicts
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -29,15 +33,34 @@ def add(parser: argparse.ArgumentParser) -> None:
 def _inspect(options: argparse.Namespace) -> int:
     with progress_bar() as show:
         found = inspect_folder(options.folder, show)
+    loaders = loader_verdicts(found, _config(options.folder))
     if options.json:
-        print(as_json(found))
+        print(as_json(found, loaders=[verdict.to_dict() for verdict in loaders]))
     else:
         # Layers have the names that the folder gives them.
-        print("\n".join(escaped(line) for line in lines(found, verbose=options.verbose)))
+        told = lines(found, loaders, verbose=options.verbose)
+        print("\n".join(escaped(line) for line in told))
     return 1 if found.findings() else 0
 
 
-def lines(found: Inspection, *, verbose: bool = False) -> Iterator[str]:
+def _config(folder: Path) -> dict[str, Any]:
+    """config.json; what is wrong with it is among the findings already."""
+    try:
+        return read_config(folder / "config.json")
+    except ModelsError:
+        return {}
+
+
+def _loading(found: Inspection, loaders: Sequence[LoaderVerdict]) -> Iterator[str]:
+    """Who loads the folder by the loaders' rules, which know nothing of damage."""
+    if loaders and found.findings() not in ([], [PLAIN]):
+        yield "By the rules of the loaders, which do not look for what is suspicious above:"
+    yield from map(str, loaders)
+
+
+def lines(
+    found: Inspection, loaders: Sequence[LoaderVerdict] = (), *, verbose: bool = False
+) -> Iterator[str]:
     """Tell everything in lines that stand on their own, the total last."""
     yield f"{found.folder}: {_headline(found)}"
     if verbose:
@@ -54,6 +77,7 @@ def lines(found: Inspection, *, verbose: bool = False) -> Iterator[str]:
     findings = found.findings()
     told = findings if verbose else _alike(found)
     yield from (f"Suspicious: {text}" for text in told)
+    yield from _loading(found, loaders)
     packed = sum(layer.size_bytes for layer in found.layers)
     number = "nothing" if not findings else f"{len(findings)} findings"
     number = "1 finding" if len(findings) == 1 else number

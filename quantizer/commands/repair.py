@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.plain_text import escaped
 from quantizer.commands.common import progress_bar
-from quantizer.inspect.folder import inspect_folder
+from quantizer.inspect.folder import PLAIN, inspect_folder
 from quantizer.repair.repair import repair
 
 
@@ -34,7 +34,7 @@ def _repair(options: argparse.Namespace) -> int:
             else f"{options.folder}: nothing to repair, {options.out} was not written"
         )
         return 0
-    left = [text for text in inspect_folder(options.out).findings() if text != _PLAIN]
+    left = [text for text in inspect_folder(options.out).findings() if text != PLAIN]
     if options.json:
         print(json.dumps(asdict(repaired) | {"left": left}))
         return 0
@@ -42,6 +42,3 @@ def _repair(options: argparse.Namespace) -> int:
     lines += [f"  still suspicious: {text}" for text in left]
     print("\n".join(escaped(line) for line in lines))
     return 0
-
-
-_PLAIN = "holds no quantized layer"  # which is all that inspect finds in a sound plain folder

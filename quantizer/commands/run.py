@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from models.files.formats import FORMATS
-from quantizer.commands.common import device_of, option_of, progress_bar
+from quantizer.commands.common import add_text_options, device_of, option_of, progress_bar
 from quantizer.errors import SettingsError
 from quantizer.plan.machine import return_freed_memory
 from quantizer.plan.text import plan_text
@@ -93,8 +93,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--calibration",
         type=Path,
         metavar="PATH",
-        help="text file, or for models that see pictures with questions: a folder with "
-        "questions.jsonl, CogVLM-SFT-311K's folders, or LLaVA's .json",
+        help="text: plain, .jsonl with text or messages, or .csv with text; or for models that see "
+        "pictures with questions: a folder with questions.jsonl, CogVLM-SFT-311K's folders, or "
+        "LLaVA's .json",
     )
     parser.add_argument(
         "--text-calibration",
@@ -110,6 +111,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seq-len", type=int, help="tokens of a text sequence; default: the context, at most 2048"
     )
+    add_text_options(parser, "blank lines")
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda or cuda:N; default: %(default)s"
     )
@@ -147,6 +149,8 @@ def _run(options: argparse.Namespace) -> int:
         samples=options.samples,
         seq_len=options.seq_len,
         seed=options.seed,
+        bos=options.bos,
+        documents=options.documents,
         device=device_of(options.device),
         allow_uncalibrated=options.allow_uncalibrated,
         restart=options.restart,
@@ -224,7 +228,18 @@ def _summary(out: Path, report: Report) -> str:
         f"{_megabytes(totals['bytes_before'])} to {_megabytes(totals['bytes'])} MB, "
         f"{totals['seconds']:.1f} s{error}"
     )
-    return "\n".join((first, *lines))
+    return "\n".join((first, *lines, *_loading(report)))
+
+
+def _loading(report: Report) -> list[str]:
+    """Name the loaders that the output is for, and those that a switch would add."""
+    able = [one["loader"] for one in report.loaders if one["verdict"] == "yes"]
+    others = [one for one in report.loaders if one["verdict"] != "yes"]
+    lines = [f"  loads in {', '.join(able)}"] if able else []
+    for one in others:
+        mend = f"; mended by {one['mend']}" if one["mend"] else ""
+        lines.append(f"  not in {one['loader']}: {one['text']}{mend}")
+    return lines
 
 
 def _part(name: str, part: Mapping[str, Any]) -> str:

@@ -112,6 +112,8 @@ def _prepare(job: CompareJob, bits: int) -> Prepared:
             samples=job.samples,
             seq_len=job.seq_len,
             seed=job.seed,
+            bos=job.bos,
+            documents=job.documents,
             device=job.device,
             allow_uncalibrated=job.allow_uncalibrated,
         )
@@ -242,6 +244,9 @@ def _measure(
         loaded,
         job.data,
         limit=job.limit,
+        seq_len=job.eval_seq_len,
+        bos=job.bos,
+        documents=job.documents,
         on_progress=lambda done, total: on_progress(f"measuring {label}", done, total),
     )
     return Measured(result | {"model": label})

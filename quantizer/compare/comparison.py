@@ -30,6 +30,9 @@ class CompareJob:
     calibration: a text file, or pictures with questions for a model that reads them.
     data:        a text file to measure perplexity on, by its first ``limit`` windows or all.
     dtype:       in which models are measured.
+    seq_len:     tokens of a calibration sequence; eval_seq_len: of a window that is measured. None
+                 for the model's context, at most 2048.
+    bos, documents: how text is read, see ``quantizer.calibration.marking``.
     paper_rounds: counts of rounds that ``rpiq-paper`` is run for.
     walk_per_width: walk the model once for every width, quantizing the prefix to that width.
     keep:        keep the dequantized models in the output folder.
@@ -46,6 +49,9 @@ class CompareJob:
     seq_len: int | None = None
     seed: int = 0
     limit: int | None = None
+    eval_seq_len: int | None = None
+    bos: str = "auto"
+    documents: str = "auto"
     paper_rounds: Sequence[int] = field(default_factory=lambda: (DEFAULTS["rpiq-paper"].rounds,))
     device: torch.device = torch.device("cpu")
     dtype: torch.dtype = torch.float32

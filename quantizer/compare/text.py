@@ -35,8 +35,8 @@ def markdown(comparison: Comparison, drawn: Sequence[Plot]) -> str:
         "## Perplexity",
         f"The full-precision model has perplexity {exact['value']:.4f} (95 % interval "
         f"{low:.4f} to {high:.4f}) on {exact['items']} windows of {exact['seq_len']} tokens of "
-        f"{job.data}. The gap is what a method loses to it. Changes against gptq are paired: both "
-        "models read the same windows, and windows are resampled together.",
+        f"{job.data}, BOS: {exact['bos']}. The gap is what a method loses to it. Changes against "
+        "gptq are paired: both models read the same windows, and windows are resampled together.",
     ]
     for bits in job.bits:
         unstored = "" if bits in STORED_BITS else _UNSTORED_NOTE

@@ -19,6 +19,7 @@ Progress = Callable[[int, int], None]
 
 _LARGEST_LOSS = 700.0  # nats; the exponential of more overflows
 _MOST_LOGITS = 1 << 26  # of one batch: 256 MiB in float32, which a CPU still finds in memory
+_NOT_PREDICTED = -100
 _MOST_ROWS = 32  # more rows gain no more speed
 
 
@@ -74,10 +75,13 @@ def row_losses(
     loaded: LoadedModel,
     rows: Sequence[Tensor],
     *,
+    put_in: Sequence[Tensor] | None = None,
     batch_size: int | None = None,
     on_progress: Progress = lambda done, total: None,
 ) -> Tensor:
     """Sum each row's cross-entropy, in nats, of tokens 1 .. n-1 given those before: (rows,).
+
+    put_in: (n,) bool each, which tokens are no text and not predicted; None for none of them.
 
     Raises:
         CheckpointError: a loss is not finite, or too large to be of any model.
@@ -85,8 +89,15 @@ def row_losses(
     """
     sums = torch.zeros(len(rows), dtype=torch.float64)
     for index, logits in row_logits(loaded, rows, batch_size=batch_size, on_progress=on_progress):
-        targets = rows[index][1:].to(logits.device)
-        loss = float(functional.cross_entropy(logits[:-1], targets, reduction="sum"))
+        targets = rows[index][1:]
+        if put_in is not None:
+            targets = targets.masked_fill(put_in[index][1:], _NOT_PREDICTED)
+        targets = targets.to(logits.device)
+        loss = float(
+            functional.cross_entropy(
+                logits[:-1], targets, reduction="sum", ignore_index=_NOT_PREDICTED
+            )
+        )
         if not loss / len(targets) < _LARGEST_LOSS:  # also true of NaN
             raise not_finite(loaded)
         sums[index] = loss

@@ -46,6 +46,9 @@ _COMPARED = (
 )  # fmt: skip
 _SHOWN_NAMES = 5  # of a longer list
 
+PLAIN = "holds no quantized layer"
+"""All that is found in a sound folder of full precision."""
+
 OnProgress = Callable[[str, int, int], None]
 
 
@@ -246,7 +249,7 @@ def _form(parts: Mapping[str, Iterable[str]], config: QuantizationConfig | None)
 def _compare_form(found: Inspection, config: QuantizationConfig | None) -> None:
     if found.form is None:
         said = " although its configuration says so" if config is not None else ""
-        found.suspicious.append(f"holds no quantized layer{said}")
+        found.suspicious.append(f"{PLAIN}{said}")
     elif config is None:
         found.suspicious.append(
             "no configuration that can be read says how the layers are quantized; "
@@ -428,6 +431,6 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(ordered[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def as_json(found: Inspection) -> str:
-    """The inspection as JSON text."""
-    return json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+def as_json(found: Inspection, **more: Any) -> str:
+    """The inspection as JSON text, with further fields."""
+    return json.dumps(found.to_dict() | more, indent=2, ensure_ascii=False, allow_nan=False)

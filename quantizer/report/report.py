@@ -123,6 +123,7 @@ class Report:
 
     calibration: facts about the sequences, empty without calibration.
     notes: warnings that concern no single module.
+    loaders: which programs load the output, see `quantizer.inspect.loaders.LoaderVerdict`.
     statements: what whoever gets the output must be told, such as what it is built on.
     files: names of everything in the output folder, so that a later run knows what is ours.
     """
@@ -133,6 +134,7 @@ class Report:
     modules: list[ModuleReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
+    loaders: list[Mapping[str, Any]] = field(default_factory=list)
     files: tuple[str, ...] = ()
     seconds: float = 0.0
     bytes_before: int = 0
@@ -186,6 +188,7 @@ class Report:
             "totals": self.totals(),
             "notes": list(self.notes),
             "statements": list(self.statements),
+            "loaders": [dict(one) for one in self.loaders],
             "warnings": self.warnings(),
             "modules": [asdict(module) for module in self.modules],
             "files": sorted({*self.files, REPORT_FILE, REPORT_TEXT}),
@@ -202,6 +205,7 @@ class Report:
             modules=[module_from_dict(module) for module in raw["modules"]],
             notes=list(raw["notes"]),
             statements=list(raw.get("statements", [])),
+            loaders=list(raw.get("loaders", [])),
             files=tuple(raw["files"]),
             seconds=totals["seconds"],
             bytes_before=totals["bytes_before"],

@@ -67,6 +67,7 @@ def markdown(report: Report) -> str:
         *_parts(totals["parts"]),
         "## Warnings",
         "\n".join(f"- {text}" for text in report.warnings()) or "None.",
+        *_loaders(report),
         "## Layers",
         _NOTE + (_GAMMA_NOTE if any(module.gamma for module in report.modules) else ""),
         table(_COLUMNS, map(_row, report.modules)),
@@ -129,6 +130,24 @@ def _ratio(value: float | None, reference: float | None) -> str:
 
 def _share(value: float | None) -> str:
     return "not measured" if value is None else f"{value:.4f}"
+
+
+def _loaders(report: Report) -> list[str]:
+    """Which programs load the output; nothing in reports of earlier versions."""
+    rows = [
+        (
+            one["loader"],
+            one["verdict"],
+            one["text"] or "nothing more",
+            one["mend"] or "nothing",
+            one["tried"] or "not tried",
+        )
+        for one in report.loaders
+    ]
+    if not rows:
+        return []
+    header = ("Loader", "Loads it", "How, or why not", "Mended by", "Tried with version")
+    return ["## Who loads it", table(header, rows)]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

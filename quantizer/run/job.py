@@ -34,6 +34,7 @@ class Job:
     text_calibration: a further text file beside pictures.
     samples: sequences to draw from each; None for 64 of pictures and 128 of text.
     seq_len: tokens of a text sequence; None for the model's context, at most 2048.
+    bos, documents: how calibration text is read, see ``quantizer.calibration.marking``.
     allow_uncalibrated: round layers that no token reaches, instead of refusing them.
     restart: throw away what an interrupted run left, instead of continuing it.
     """
@@ -48,6 +49,8 @@ class Job:
     samples: int | None = None
     seq_len: int | None = None
     seed: int = 0
+    bos: str = "auto"
+    documents: str = "auto"
     device: torch.device = torch.device("cpu")
     allow_uncalibrated: bool = False
     restart: bool = False
@@ -110,6 +113,8 @@ def prepare(job: Job) -> Prepared:
         samples=job.samples,
         seq_len=job.seq_len,
         seed=job.seed,
+        bos=job.bos,
+        documents=job.documents,
     )
     _check_reach(prepared, job, drawn)
     tokens = [sample["input_ids"].numel() for sample in (*drawn.fitting, *drawn.held_out)]
@@ -121,6 +126,7 @@ def prepare(job: Job) -> Prepared:
         "tokens": sum(tokens),
         "samples": len(drawn),
         "held_out": len(drawn.held_out),
+        **({"bos": drawn.marks} if drawn.marks else {}),
         "asked": {"samples": job.samples, "seq_len": job.seq_len},
         "seq_len": max(tokens),
         "skipped_pictures": len(drawn.skipped),

@@ -30,6 +30,8 @@ from models.files.tensor_files import (
 )
 from models.int4.weight import QuantizedWeight
 from quantizer.errors import OutputError, QuantizerError
+from quantizer.inspect.folder import Inspection, inspect_folder
+from quantizer.inspect.loaders import loader_verdicts
 from quantizer.plan.machine import exact_float32, look_at_machine, trim_heap
 from quantizer.plan.plan import SPARE_BYTES, Plan, make_plan, megabytes, state_dtype_of
 from quantizer.plan.workload import block_shapes, shard_size
@@ -132,7 +134,7 @@ class _Run:
         write_notices(self.opened, self.work.output, self.job.form)
         digests = {name: d for record in self.work.records for name, d in record.digests.items()}
         verify(self.reader, self.work.output, digests, self.settings, self.form)
-        report = self._report()
+        report = self._report(inspect_folder(self.work.output))
         write_json(self.work.output / REPORT_FILE, report.to_dict())
         text = markdown(report).encode()
         write_whole(self.work.output / REPORT_TEXT, lambda file: file.write(text))
@@ -282,8 +284,13 @@ class _Run:
         for file in self.form.config_files:
             write_json(self.work.output / file, quantization)
 
-    def _report(self) -> Report:
+    def _report(self, found: Inspection) -> Report:
+        """Report the run and what was found in what it has written."""
         folder = self.work.output
+        suspicious = [text for text in found.findings() if text not in self.prepared.notes]
+        for text in suspicious:
+            logger.warning("%s", text)
+        config = read_json(folder / "config.json")
         return Report(
             source=str(self.opened.folder),
             settings=self.job.described()
@@ -298,7 +305,8 @@ class _Run:
                 for record in self.work.records
                 for module in record.modules
             ],
-            notes=[*self.prepared.notes, *missing_texts(self.opened)],
+            notes=[*self.prepared.notes, *suspicious, *missing_texts(self.opened)],
+            loaders=[verdict.to_dict() for verdict in loader_verdicts(found, config)],
             statements=statements(self.opened, self.job.form),
             files=tuple(path.name for path in folder.iterdir()),
             seconds=self._seconds(),

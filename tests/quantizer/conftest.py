@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor
 
 from models.cogvlm2.config import CogVLM2Config, VisionConfig
@@ -47,12 +47,15 @@ def make_problem() -> MakeProblem:
 
 @pytest.fixture(scope="session")
 def letter_tokenizer() -> Tokenizer:
-    """One token per printable character; ids 0 to 2 are <unk>, <s> and </s>."""
+    """One token per printable character; ids 0 to 2 are <unk>, <s> and </s>; <s> starts a text."""
     characters = [chr(code) for code in range(32, 127)] + ["\n"]
     vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
     vocabulary |= {character: 3 + index for index, character in enumerate(characters)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)]
+    )
     return tokenizer
 
 

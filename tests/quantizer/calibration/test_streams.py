@@ -175,6 +175,8 @@ def test_a_model_without_a_begin_mark_is_refused(
     shutil.copytree(tiny_llama, folder)
     raw = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(raw | {"bos_token_id": None}))
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer | {"post_processor": None}))
     with pytest.raises(ModelFolderError, match="no bos_token_id"):
         draw_calibration(open_blockwise(folder), text_file, samples=1, seq_len=None, seed=0)
 

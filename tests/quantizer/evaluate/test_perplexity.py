@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, processors
 from torch import Tensor, nn
 
 from models.loading import LoadedModel, load_model
@@ -25,6 +25,9 @@ BITS = {
     ("b", "a"): 2,
     ("b", "b"): 4,
 }
+
+
+WITHOUT_BOS = processors.TemplateProcessing(single="$A", pair="$A $B", special_tokens=[])
 
 
 class LetterPairs(nn.Module):
@@ -208,6 +211,7 @@ def test_wrong_settings(
 def test_a_document_needs_a_token_to_predict(letter_pairs: LoadedModel, tmp_path: Path) -> None:
     """Without BOS a document of one letter predicts nothing and is left out."""
     letter_pairs.model.config.bos_token_id = None
+    letter_pairs.tokenizer.post_processor = WITHOUT_BOS
     letter_pairs.tokenizer.add_special_tokens(["<|endoftext|>"])
     text = write(tmp_path / "text.txt", "a", "ab", "b")
     result = perplexity(letter_pairs, text, protocol="autogptq")

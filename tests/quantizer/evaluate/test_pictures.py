@@ -30,7 +30,7 @@ def test_interval_of_a_share_agrees_with_the_binomial() -> None:
 def test_perplexity_is_the_token_mean_over_windows(
     tiny_llama: Path, tmp_path: Path, letter_tokenizer: Tokenizer
 ) -> None:
-    """Oracle: transformers' own loss on windows cut by hand."""
+    """Oracle: transformers' own loss on windows cut by hand, BOS read and not predicted."""
     from transformers import LlamaForCausalLM
 
     documents = ["abcdefgh" * 4, "The sun is up.", "xyz" * 9]
@@ -46,11 +46,14 @@ def test_perplexity_is_the_token_mean_over_windows(
     losses = []
     for start in (0, 20, 40):
         ids = torch.tensor([stream[start : start + 20]])
+        labels = ids.masked_fill(ids == 1, -100)
         with torch.no_grad():
-            losses.append(float(model(ids, labels=ids).loss))
+            losses.append(float(model(ids, labels=labels).loss))
     assert result["value"] == pytest.approx(math.exp(sum(losses) / 3), rel=1e-4)
     assert result["losses"] == pytest.approx(losses, rel=1e-4)
-    assert (result["items"], result["tokens"], result["protocol"]) == (3, 57, "standard")
+    tokens = 3 * 19 - 2  # one BOS in the second window, one in the third
+    assert (result["items"], result["tokens"], result["protocol"]) == (3, tokens, "standard")
+    assert (result["bos"], result["documents"]) == ("<s> before each document", 3)
     low, high = result["interval_95"]
     assert low <= result["value"] <= high
     assert result["model"] == str(tiny_llama)
