@@ -5,11 +5,9 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from models.errors import ModelFolderError
-from models.files.checkpoint import read_json
 from models.plain_text import beginning
 from models.text.byte_level import (
     MERGES_FILE,
-    TOKENIZER_CONFIG_FILE,
     VOCABULARY_FILE,
     ByteLevelRules,
     has_byte_level_files,
@@ -58,25 +56,12 @@ def load_tokenizer(
     return tokenizer
 
 
-def text_start(folder: Path, tokenizer: Tokenizer) -> int | None:
+def text_start(tokenizer: Tokenizer) -> int | None:
     """The token that a tokenizer puts before every text by itself; None where it puts none.
 
-    As in Transformers, ``add_bos_token`` of tokenizer_config.json decides where it stands there,
-    and otherwise what the tokenizer's own file does.
-
-    Raises:
-        ModelFolderError: tokenizer_config.json is damaged.
+    Its own file decides; ``add_bos_token`` of tokenizer_config.json does not, in Transformers 5
+    either.
     """
-    path = folder / TOKENIZER_CONFIG_FILE
-    config = read_json(path) if path.is_file() else {}
-    asked, piece = config.get("add_bos_token"), config.get("bos_token")
-    if asked is False:
-        return None
-    if asked is True:
-        text = piece.get("content") if isinstance(piece, dict) else piece
-        named: int | None = tokenizer.token_to_id(text) if isinstance(text, str) else None
-        if named is not None:
-            return named
     bare = tokenizer.encode("a", add_special_tokens=False).ids
     marked: list[int] = tokenizer.encode("a").ids
     starts = len(marked) > len(bare) and marked[1 : 1 + len(bare)] == bare

@@ -7,7 +7,6 @@ and never predicted.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
 import torch
@@ -63,15 +62,12 @@ class Rows:
         return Rows(self.ids[:limit], self.put_in[:limit])
 
 
-def marks_for(
-    asked: str, tokenizer: Tokenizer, folder: Path, bos_token_id: int | None, documents: int
-) -> Marks:
+def marks_for(asked: str, tokenizer: Tokenizer, bos_token_id: int | None, documents: int) -> Marks:
     """Choose the marks.
 
     asked:        one of `BOS_CHOICES`. ``auto`` is BOS before each document where the tokenizer
         puts one before a text by itself; else ``<|endoftext|>`` after each of several documents,
         where the tokenizer has that mark; else none.
-    folder:       the model's, whose tokenizer_config.json has a say in the tokenizer's rule.
     bos_token_id: what config.json names, for who asks for marks of a tokenizer that puts none.
     documents:    how many there are.
 
@@ -79,7 +75,7 @@ def marks_for(
         SettingsError: ``asked`` is no such choice, or asks for a mark that the model has not.
         ModelFolderError: several documents, and neither tokenizer nor config.json has any mark.
     """
-    start, end = text_start(folder, tokenizer), tokenizer.token_to_id(END_OF_TEXT)
+    start, end = text_start(tokenizer), tokenizer.token_to_id(END_OF_TEXT)
     if asked == "none":
         return Marks()
     if asked == "auto":

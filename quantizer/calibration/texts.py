@@ -202,7 +202,7 @@ def read_for(
 ) -> ReadText:
     """Read a file for one model.
 
-    folder:       of the model: its chat template, and its tokenizer's rule for BOS.
+    folder:       of the model, which may have a chat template.
     bos_token_id: what config.json names.
     bos:          see `marks_for`.
     documents:    see ``choice`` of `read_documents`.
@@ -212,7 +212,7 @@ def read_for(
         SettingsError, ModelsError: see `marks_for`.
     """
     texts = read_documents(path, lambda: read_chat_template(folder), choice=documents)
-    marks = marks_for(bos, tokenizer, folder, bos_token_id, len(texts))
+    marks = marks_for(bos, tokenizer, bos_token_id, len(texts))
     if marks.each == "document" and marks.before:
         # A chat template may have written the mark already.
         piece = str(tokenizer.id_to_token(marks.before[0]))

@@ -19,7 +19,7 @@ FEWEST = 6
 that is more than 5 %, and no interval from so few can exclude zero."""
 
 # In this order the first that differs is the one named; a new file brings new items with it.
-_CAUSES = ("data_sha256", "seq_len", "limit")
+_CAUSES = ("data_sha256", "bos", "documents", "seq_len", "limit")
 _OTHERWISE = "the same file read by another tokenizer"
 
 Result = Mapping[str, Any]
