@@ -151,6 +151,8 @@ def _summary(comparison: Comparison) -> str:
     for variant in comparison.variants():
         note = "" if variant.on_grid else f", not {variant.bits}-bit"
         value = comparison.measured[variant].value
-        lines.append(f"{variant.bits} bits, {variant.label}: perplexity {value:.4f}{note}")
+        shared = comparison.statistics_of(variant)
+        shared = f", Hessians {shared}" if shared.startswith("shared") else ""
+        lines.append(f"{variant.bits} bits, {variant.label}: perplexity {value:.4f}{note}{shared}")
     lines.append(f"report: {comparison.job.out / 'report.md'}")
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from models.files.formats import FORMATS
+from models.int4.packing import STORED_BITS
 from quantizer.commands.common import add_text_options, device_of, option_of, progress_bar
 from quantizer.errors import SettingsError
 from quantizer.plan.machine import return_freed_memory
@@ -56,7 +57,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="gptq",
         help="form of the written layers; default: %(default)s",
     )
-    parser.add_argument("--bits", type=int, choices=(4, 8), help=f"of a weight; {_default('bits')}")
+    parser.add_argument(
+        "--bits",
+        type=int,
+        help=f"of a weight: {' or '.join(map(str, STORED_BITS))}, which the formats store; "
+        f"{_default('bits')}; quantizer compare measures 2 to 8",
+    )
     parser.add_argument(
         "--group-size",
         type=int,

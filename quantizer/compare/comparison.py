@@ -11,6 +11,7 @@ from quantizer.compare.costs import Cost
 from quantizer.compare.methods import (
     GPTQ,
     MEANINGS,
+    RTN,
     ComparedMethod,
     LayerRow,
     Variant,
@@ -117,24 +118,33 @@ class Comparison:
         """The variants of one width."""
         return [variant for variant in self.variants() if variant.bits == bits]
 
-    def reference(self, bits: int) -> Variant | None:
-        """Plain GPTQ at a width, where it was asked for."""
-        return next((variant for variant in self.at(bits) if variant.method == GPTQ), None)
+    def reference(self, bits: int, method: str = GPTQ) -> Variant | None:
+        """Plain GPTQ at a width, or GPTQ at its best; None where it was not asked for."""
+        return next((variant for variant in self.at(bits) if variant.method == method), None)
 
-    def against_reference(self, variant: Variant) -> dict[str, Any] | None:
-        """Perplexity against plain GPTQ's at the same width, paired; None where there is none."""
-        reference = self.reference(variant.bits)
+    def against_reference(self, variant: Variant, method: str = GPTQ) -> dict[str, Any] | None:
+        """Perplexity against a reference's at the same width, paired; None where there is none."""
+        reference = self.reference(variant.bits, method)
         if reference is None or reference == variant:
             return None
         return paired_perplexity(self.measured[variant].result, self.measured[reference].result)
 
-    def gap_share(self, variant: Variant) -> float | None:
-        """Perplexity lost to full precision as a share of what plain GPTQ loses."""
-        reference = self.reference(variant.bits)
+    def gap_share(self, variant: Variant, method: str = GPTQ) -> float | None:
+        """Perplexity lost to full precision as a share of what a reference loses."""
+        reference = self.reference(variant.bits, method)
         if reference is None:
             return None
         lost = self.measured[reference].value - self.exact.value
         return (self.measured[variant].value - self.exact.value) / lost if lost > 0 else None
+
+    def statistics_of(self, variant: Variant) -> str:
+        """Whose walk the Hessians behind a figure come from: its own, or another method's."""
+        (widths,) = (one for one in self.job.walks() if variant.bits in one)
+        if variant.method == RTN:
+            return "none needed"
+        if variant.method == DRIVING and variant.bits == widths[0]:
+            return "its own walk"
+        return f"shared, from the walk of {DRIVING} at {widths[0]} bits"
 
     def cost_of(self, variant: Variant) -> Cost:
         """What the solver of a variant's method cost."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from quantizer.compare.comparison import Comparison
-from quantizer.compare.methods import RPIQ, LayerRow, Variant
+from quantizer.compare.methods import GPTQ, RPIQ, LayerRow, Variant
 
 
 def rows_by_kind(rows: Iterable[LayerRow]) -> dict[str, list[LayerRow]]:
@@ -49,9 +49,11 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def percent_change(comparison: Comparison, variant: Variant) -> tuple[float, float, float] | None:
-    """Perplexity against plain GPTQ's in per cent, with the paired interval's ends."""
-    against = comparison.against_reference(variant)
+def percent_change(
+    comparison: Comparison, variant: Variant, method: str = GPTQ
+) -> tuple[float, float, float] | None:
+    """Perplexity against a reference's in per cent, with the paired interval's ends."""
+    against = comparison.against_reference(variant, method)
     if against is None:
         return None
     value, low, high = (100 * (part - 1) for part in (against["ratio"], *against["ratio_95"]))

@@ -19,7 +19,7 @@ RPIQ, RPIQ_GAMMA_0, PAPER = "rpiq", "rpiq-gamma-0", "rpiq-paper"
 
 MEANINGS = {
     RTN: "round to nearest on the min/max grid",
-    GPTQ: "GPTQ on the min/max grid, columns in their own order",
+    GPTQ: "plain GPTQ: on the min/max grid, columns in their own order",
     GPTQ_HESSIAN: "GPTQ with activation order and static groups on the Hessian-weighted grid",
     RPIQ_GAMMA_0: "closed-loop RPIQ on the grid, aiming at the layer's own weight (γ = 0)",
     RPIQ: "closed-loop RPIQ on the grid, aiming at the target whose γ the driving walk chose",

@@ -10,7 +10,7 @@ from models.files.tensor_files import write_whole
 from quantizer.compare.comparison import Comparison
 from quantizer.compare.drawing import draw_plots
 from quantizer.compare.figures import mean_ratios, shares_changed
-from quantizer.compare.methods import Variant
+from quantizer.compare.methods import GPTQ_HESSIAN, Variant
 from quantizer.compare.plots import Plot
 from quantizer.compare.text import markdown
 from quantizer.report.report import REPORT_FILE, REPORT_TEXT, WRITTEN_BY
@@ -78,6 +78,9 @@ def _variant(comparison: Comparison, variant: Variant) -> dict[str, Any]:
         "same_weights_as": measured.same_as,
         "against_gptq": against,
         "gap_share_of_gptq": comparison.gap_share(variant),
+        "against_gptq_hessian": comparison.against_reference(variant, GPTQ_HESSIAN),
+        "gap_share_of_gptq_hessian": comparison.gap_share(variant, GPTQ_HESSIAN),
+        "statistics": comparison.statistics_of(variant),
         "j_ratio_to_gptq": mean_ratios(comparison, variant, "j"),
         "j_val_ratio_to_gptq": mean_ratios(comparison, variant, "j_val"),
         "codes_changed": shares_changed(comparison.layers[variant]),

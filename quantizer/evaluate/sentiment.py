@@ -31,6 +31,7 @@ from torch import Tensor
 
 from models.families import text_limits
 from models.loading import LoadedModel
+from models.text.tokenization import text_start
 from quantizer.errors import DataError, SettingsError
 from quantizer.evaluate.generation import greedy_rows
 from quantizer.evaluate.intervals import accuracy
@@ -180,7 +181,7 @@ def edit_distance(one: str, other: str) -> int:
 def _likeliest(
     loaded: LoadedModel, texts: list[str], batch_size: int | None, on_progress: Progress
 ) -> list[dict[str, Any]]:
-    bos = text_limits(loaded.model).bos_token_id
+    bos = text_start(loaded.tokenizer)
     items = [continuations(text, loaded.tokenizer, bos) for text in texts]
     rows: list[Tensor] = []
     owners: list[int] = []
@@ -226,7 +227,7 @@ def _label_scores(item: Continuations, read: list[int], logits: Tensor) -> dict[
 def _generated(
     loaded: LoadedModel, texts: list[str], batch_size: int | None, on_progress: Progress
 ) -> list[dict[str, Any]]:
-    bos = text_limits(loaded.model).bos_token_id
+    bos = text_start(loaded.tokenizer)
     start = [] if bos is None else [bos]
     prompts = [start + _encode(prompt_for(text), loaded.tokenizer) for text in texts]
     by_length: dict[int, list[int]] = {}
