@@ -165,11 +165,13 @@ def encoded(documents: Sequence[str], tokenizer: Tokenizer) -> list[list[int]]:
     for document in documents:
         one = tokenizer.encode(document, add_special_tokens=False)
         found.append(one.ids)
-        characters += len(document)
+        characters += _counted(document)
         if unknown in one.ids:
             # Characters rather than tokens: some tokenizers join unknown neighbours into one.
             spans = zip(one.ids, one.offsets, strict=True)
-            unknown_characters += sum(end - start for id_, (start, end) in spans if id_ == unknown)
+            unknown_characters += sum(
+                _counted(document[start:end]) for id_, (start, end) in spans if id_ == unknown
+            )
     share = unknown_characters / max(characters, 1)
     if share > _MOST_UNKNOWN:
         raise DataError(
@@ -177,6 +179,11 @@ def encoded(documents: Sequence[str], tokenizer: Tokenizer) -> list[list[int]]:
             "give text in a language that the model was trained on"
         )
     return found
+
+
+def _counted(text: str) -> int:
+    """Characters of a text without line ends, which belong to no language."""
+    return len(text) - text.count("\n")
 
 
 @dataclass(frozen=True, slots=True)
