@@ -23,6 +23,7 @@ from models.files.checkpoint import (
 )
 from models.files.formats import read_quantization
 from models.files.gguf import refuse_gguf
+from models.files.judging import judge_config, refuse
 from models.files.quantized_source import QuantizedSource
 from models.files.tensor_files import Entry, copy_tensors, join_headers
 from models.files.weight_index import read_entries, unlisted_shards
@@ -84,6 +85,8 @@ def _planned(folder: Path) -> _Copy:
     path = folder / QUANTIZE_CONFIG_FILE
     packed = read_config(path) if path.is_file() else None
     entries, done = _entries(folder)
+    # Before anything of the size that config.json asks for is built.
+    refuse(judge_config(config, _Renamed(folder, entries)))
     family = family_of(config)
     names = plain_names(family.expected_names(family.build(config)), entries)
     changed = sorted(name for name, plain in names.items() if name != plain)
