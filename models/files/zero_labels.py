@@ -8,6 +8,8 @@ one step apart, in every layer and in the same direction.
 
 from collections.abc import Sequence
 
+import torch
+
 from models.files.quantized_source import QuantizedSource
 from models.int4.packing import stored_zeros, unpack_last
 
@@ -18,6 +20,7 @@ FEWEST_LAYERS = 4
 """Fewer tell nothing: one layer may lie beside nought."""
 
 _SAMPLED = 8
+_SAMPLED_CODES = 1 << 20  # of each
 _TOLERANCE = 0.35  # of one step; a layer of a trained model lies within 0.1 of nought
 
 
@@ -71,8 +74,13 @@ def _is_whole(source: QuantizedSource, name: str) -> bool:
 
 
 def _offset(source: QuantizedSource, name: str) -> float:
+    """Of the first inputs of a layer, as many as tell: a layer has millions of codes."""
     layer = source.layers[name]
-    codes = unpack_last(source.read(f"{name}.qweight").t(), layer.bits)
+    per_word = 32 // layer.bits
+    words = max(1, _SAMPLED_CODES // layer.out_features // per_word)
+    codes = unpack_last(source.read(f"{name}.qweight")[:words].t(), layer.bits)
     zero = stored_zeros(source.read(f"{name}.qzeros"), layer.bits, layer.zero_offset)
-    spread = zero.repeat_interleave(layer.group_size, dim=0)[: layer.in_features]
-    return float(codes.double().mean() - spread.double().mean())
+    group = torch.arange(codes.shape[1]) // layer.group_size
+    inputs = torch.bincount(group, minlength=len(zero)).double()
+    zeros = float(inputs @ zero.sum(1, dtype=torch.float64))
+    return (float(codes.sum(dtype=torch.float64)) - zeros) / codes.numel()
