@@ -10,6 +10,7 @@ from typing import Any, get_args
 from models.files.formats import FORMATS
 from quantizer.commands.common import device_of, option_of, progress_bar
 from quantizer.errors import SettingsError
+from quantizer.exporting.export import GGUF
 from quantizer.plan.machine import return_freed_memory
 from quantizer.plan.text import plan_text
 from quantizer.recipes.recipe import Recipe, read_recipe, shipped
@@ -52,9 +53,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=tuple(FORMATS),
+        choices=(*FORMATS, GGUF),
         default="gptq",
-        help="form of the written layers; default: %(default)s",
+        help="form of the written layers; gguf: as gptq, and beside it a GGUF file for llama.cpp; "
+        "default: %(default)s",
     )
     parser.add_argument("--bits", type=int, choices=(4, 8), help=f"of a weight; {_default('bits')}")
     parser.add_argument(
