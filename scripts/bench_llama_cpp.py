@@ -13,6 +13,8 @@ ids. Three questions are kept apart:
   away as ``rounding``. Rounding is not continuous, so a last bit that differs early ends in other
   rounded values: ``llama_cpp_to_rounded`` is less than the sum of both, and no zero.
 
+``embedding_bits`` is llama.cpp with the embedding and head in 8 and 4 bits against 16.
+
 Seconds a token, with --seconds, alternate between llama.cpp and our int4 kernel on one thread, as
 a ratio; on a busy machine they say little.
 """
@@ -86,12 +88,12 @@ def as_llama_cpp_rounds(x: Tensor) -> Tensor:
 
 
 @contextmanager
-def rounded_inputs(model: nn.Module) -> Iterator[None]:
-    """Round what every quantized layer reads, for as long as the body runs."""
+def rounded_inputs(model: nn.Module, of: type[nn.Module] = Int4Linear) -> Iterator[None]:
+    """Round what every layer of a class reads, for as long as the body runs."""
     hooks = [
         layer.register_forward_pre_hook(lambda _, args: (as_llama_cpp_rounds(args[0]),))
         for layer in model.modules()
-        if isinstance(layer, Int4Linear)
+        if isinstance(layer, of)
     ]
     try:
         yield
@@ -176,6 +178,7 @@ def measure(
     length: int,
     new_tokens: int,
     control: bool,
+    embedding: bool,
     room: Path,
 ) -> dict[str, Any]:
     """Export a folder and compare; see the module's docstring."""
@@ -210,6 +213,14 @@ def measure(
             for n, prompt in enumerate(prompts)
         ],
     }
+    found["embedding_bits"] = {}
+    for bits in (8, 4) if embedding else ():
+        small = room / f"{bits}.gguf"
+        made = export_gguf(folder, small, outer_bits=bits)
+        read = asked_of_llama_cpp(small, {"windows": cut}, room)
+        fewer = [torch.from_numpy(read[f"logits_{n}"]) for n in range(windows)]
+        sizes = {"size_bytes": made.size_bytes, "part_bytes": made.part_bytes}
+        found["embedding_bits"][bits] = sizes | compared(logits, fewer, cut)
     if control:
         import_gguf(path, room / "wide", dtype=torch.float32)
         export_gguf(room / "wide", room / "wide.gguf")
@@ -229,6 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--length", type=int, default=128, help="tokens of a window")
     parser.add_argument("--new-tokens", type=int, default=32, help="of each greedy answer")
     parser.add_argument("--control", action="store_true", help="compare the weights as F16, too")
+    parser.add_argument("--embedding", action="store_true", help="try 8 and 4 bits for it, too")
     parser.add_argument("--seconds", type=int, default=0, metavar="ROUNDS", help="time decoding")
     options = parser.parse_args(argv)
     if not PYTHON.is_file():
@@ -247,6 +259,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 length=options.length,
                 new_tokens=options.new_tokens,
                 control=options.control,
+                embedding=options.embedding,
                 room=Path(room),
             )
             if options.seconds:

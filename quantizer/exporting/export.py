@@ -12,10 +12,9 @@ from torch import Tensor
 
 from models.errors import CheckpointError
 from models.families import Family, build_as_stored, family_of, open_weights, text_limits
-from models.files.bounded import MOST_DATA_BYTES, read_text
 from models.files.checkpoint import CheckpointReader, read_config
 from models.files.gguf import SUFFIX, refuse_gguf
-from models.files.quantized_source import QuantizedSource
+from models.files.quantized_source import QuantizedSource, StoredLayer
 from models.files.tensor_files import read_pieces
 from models.int4.packing import TENSOR_NAMES, stored_zeros, unpack
 from models.int4.weight import QuantizedWeight
@@ -47,6 +46,7 @@ GGUF = "gguf"
 _FILE_TYPES: Mapping[str, int] = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7}
 _LARGEST_HALF = 65504.0
 _QUANTIZATION_VERSION = 2
+_MOST_HEAD_BYTES = 64 * 1024  # of a model card
 
 Show = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -186,9 +186,10 @@ class _Folder:
         """Every tensor in the order of the model."""
         expected = self.family.expected_names(self.module)
         planned = []
-        for name in self.module.state_dict():
+        for name, parameter in self.module.state_dict().items():
             if name not in expected:
                 continue
+            self._check_shape(name, parameter)
             if self._is_quantized(name):
                 planned.append(self._quantized(name))
             elif new_name(name) in (EMBEDDING, HEAD) and outer_bits < 16:
@@ -203,8 +204,19 @@ class _Folder:
         return planned
 
     def _is_quantized(self, name: str) -> bool:
-        layers = self.source.layers if isinstance(self.source, QuantizedSource) else {}
-        return name.removesuffix(".weight") in layers
+        return name.removesuffix(".weight") in self._layers()
+
+    def _check_shape(self, name: str, parameter: Tensor) -> None:
+        """Compare a tensor with config.json, of which llama.cpp's fields are made."""
+        layer = self._layers().get(name.removesuffix(".weight"))
+        found = (
+            self.stored.shape(name) if layer is None else (layer.out_features, layer.in_features)
+        )
+        if found != tuple(parameter.shape):
+            raise CheckpointError(
+                f"{name} in {self.folder} has the shape {list(found)}, and config.json asks for "
+                f"{list(parameter.shape)}: restore the files that belong together"
+            )
 
     def _quantized(self, name: str) -> Planned:
         stem = name.removesuffix(".weight")
@@ -233,7 +245,7 @@ class _Folder:
         qzeros = self.source.read(f"{stem}.qzeros")
         return block_kind(layer.bits, stored_zeros(qzeros, layer.bits, layer.zero_offset))
 
-    def _layers(self) -> Mapping[str, Any]:
+    def _layers(self) -> Mapping[str, StoredLayer]:
         return self.source.layers if isinstance(self.source, QuantizedSource) else {}
 
     def _weight(self, stem: str) -> QuantizedWeight:
@@ -281,7 +293,7 @@ class _Folder:
 
         def pieces() -> Iterator[Tensor]:
             if order is not None:
-                yield self.stored.read(name)[order].to(dtype)
+                yield self._finite(name, self.stored.read(name))[order].to(dtype)
                 return
             for piece in self._read_pieces(name):
                 yield piece.to(dtype)
@@ -296,12 +308,14 @@ class _Folder:
 
     def _read_pieces(self, name: str) -> Iterator[Tensor]:
         for piece in read_pieces(name, self.stored.entry(name)):
-            if not bool(torch.isfinite(piece).all()):
-                raise CheckpointError(
-                    f"{name} in {self.stored.file(name)} holds NaN or infinity: copy the model "
-                    "again"
-                )
-            yield piece
+            yield self._finite(name, piece)
+
+    def _finite(self, name: str, values: Tensor) -> Tensor:
+        if not bool(torch.isfinite(values).all()):
+            raise CheckpointError(
+                f"{name} in {self.stored.file(name)} holds NaN or infinity: copy the model again"
+            )
+        return values
 
 
 def _marks(folder: Path, config: Mapping[str, Any], tokenizer: Any) -> Marks:
@@ -340,6 +354,8 @@ def _licence(folder: Path) -> str | None:
     card = folder / "README.md"
     if not card.is_file():
         return None
-    head = re.match(r"---\n(.*?)\n---", read_text(card, MOST_DATA_BYTES), re.DOTALL)
+    with card.open("rb") as file:
+        text = file.read(_MOST_HEAD_BYTES).decode("utf-8", errors="replace")
+    head = re.match(r"---\n(.*?)\n---", text, re.DOTALL)
     found = re.search(r"^license: *(\S.*)$", head[1], re.MULTILINE) if head else None
     return found[1].strip() if found else None

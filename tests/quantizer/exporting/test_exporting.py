@@ -341,3 +341,27 @@ def test_groups_that_follow_the_activations_are_refused(
     save_file(tensors, folder / "model.safetensors")
     assert main(["export", str(folder), str(tmp_path / "out.gguf")]) == 2
     assert "up_proj: the groups follow the activations" in capsys.readouterr().err
+
+
+def test_damaged_folders_are_refused(
+    sources: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refusal(name: str, value: torch.Tensor, **values: Any) -> str:
+        folder = changed(sources["llama-32"], tmp_path / f"{name}-{len(values)}", **values)
+        tensors = load_file(folder / "model.safetensors")
+        if values == {}:
+            tensors[name] = value
+        (folder / "model.safetensors").unlink()
+        save_file(tensors, folder / "model.safetensors")
+        assert main(["export", str(folder), str(tmp_path / "out.gguf")]) == 2
+        assert not (tmp_path / "out.gguf").exists()
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    capsys.readouterr()
+    norm = torch.full((256,), torch.nan)
+    assert "model.norm.weight in" in refusal("model.norm.weight", norm)
+    scales = torch.full((8, 256), -1.0, dtype=torch.float16)
+    assert "scale" in refusal("model.layers.0.mlp.up_proj.scales", scales)
+    down = refusal("none", norm, intermediate_size=128)
+    assert "down_proj" in down or "up_proj" in down or "gate_proj" in down

@@ -109,6 +109,23 @@ def test_quantized_layers_are_the_same(
     assert found["kl_mean"] < 2 * bar["kl_mean"] and found["top1_equal"] > 0.8, (found, bar)
 
 
+@pytest.mark.parametrize(("architecture", "bits"), [("llama", 8), ("qwen3", 4), ("llama", 4)])
+def test_an_embedding_in_fewer_bits_is_read(architecture: str, bits: int, tmp_path: Path) -> None:
+    model = tiny(architecture, tied=architecture == "llama")
+    import_gguf(write_gguf(tmp_path / "made.gguf", model), tmp_path / "model")
+    path = tmp_path / "out.gguf"
+    asked = ["export", str(tmp_path / "model"), str(path), "--embedding-bits", str(bits)]
+    assert main(asked) == 0
+    theirs = asked_of_llama_cpp(path, {"windows": [WINDOW]}, tmp_path)["logits_0"]
+    import_gguf(path, tmp_path / "back", dtype=torch.float32)
+    back = load_model(tmp_path / "back", dtype=torch.float32).model
+    ours = our_logits(back, [WINDOW])
+    with rounded_inputs(back, torch.nn.Linear):
+        bar = compared(ours, our_logits(back, [WINDOW]), [WINDOW])
+    found = compared(ours, [torch.from_numpy(theirs)], [WINDOW])
+    assert found["kl_mean"] < bar["kl_mean"] and found["top1_equal"] > 0.9, (found, bar)
+
+
 @pytest.mark.parametrize(
     "make",
     [
