@@ -220,6 +220,19 @@ def test_a_run_writes_both(sources: dict[str, Path], tmp_path: Path) -> None:
     assert not (out / "small.gguf").exists()
 
 
+def test_both_forms_of_a_folder_become_the_same_file(
+    sources: dict[str, Path], tmp_path: Path
+) -> None:
+    options = ["--method", "rtn", "--group-size", "32", "--format", "compressed-tensors"]
+    out = tmp_path / "compressed"
+    assert main(["run", str(sources["llama"]), "--out", str(out), *options]) == 0
+    for folder, into in ((out, tmp_path / "a"), (sources["llama-32"], tmp_path / "b")):
+        into.mkdir()
+        exported(folder, into / "same.gguf")
+    first, second = ((tmp_path / name / "same.gguf").read_bytes() for name in "ab")
+    assert first == second
+
+
 def changed(folder: Path, out: Path, **values: Any) -> Path:
     """A copy of a folder with another config.json."""
     out.mkdir()
