@@ -96,7 +96,7 @@ def write_gguf(
     write_whole(path, write)
     try:
         _check(path, digest.hexdigest(), tensors)
-    except Exception:
+    except BaseException:  # also when stopped: nobody knows whether the file is sound
         path.unlink(missing_ok=True)
         raise
     return path.stat().st_size
