@@ -12,8 +12,8 @@ from quantizer.exporting.export import OUTER_KINDS, Exported, export_gguf
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
-        "Write a folder of LLaMA or Qwen3, quantized or not, as one GGUF file, which llama.cpp "
-        "and the programs built on it load. Codes and scales are taken as they are."
+        "Write a folder of LLaMA, Qwen2 or Qwen3, quantized or not, as one GGUF file, which "
+        "llama.cpp and the programs built on it load. Codes and scales are taken as they are."
     )
     parser.set_defaults(action=_export, if_stopped="nothing was written")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="model folder")

@@ -1,4 +1,4 @@
-"""What llama.cpp must be told of a LLaMA or Qwen3: fields, names of tensors, order of rows.
+"""What llama.cpp must be told of a LLaMA, Qwen2 or Qwen3: fields, names of tensors, order of rows.
 
 Keys and names: https://github.com/ggml-org/llama.cpp (gguf-py/gguf/constants.py, src/models).
 """
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.files.gguf_model import (
     ARCHITECTURES,
+    BIASED,
     FACTORS,
     LAYER,
     OUTSIDE,
@@ -41,13 +42,13 @@ def check_model(family: str, config: Any) -> None:
     """
     if family not in ARCHITECTURES:
         raise ExportError(
-            f"GGUF is written for {' and '.join(ARCHITECTURES)}, and this is a model of the "
+            f"GGUF is written for {', '.join(ARCHITECTURES)}, and this is a model of the "
             f"family {family}: {_WAY_OUT}"
         )
     strange = ""
     if config.hidden_act != "silu":
         strange = f"the activation {config.hidden_act}"
-    elif config.attention_bias or getattr(config, "mlp_bias", False):
+    elif any(getattr(config, name, False) for name in ("attention_bias", "mlp_bias")):
         strange = "biases"
     elif set(getattr(config, "layer_types", None) or ()) - {"full_attention"}:
         strange = "a window that slides"
@@ -63,6 +64,7 @@ def model_fields(family: str, config: Any, *, vocab_size: int) -> dict[str, Valu
         ExportError: see `check_model`.
     """
     check_model(family, config)
+    width = head_width(config)
     fields: dict[str, Value] = {
         "vocab_size": vocab_size,
         "context_length": config.max_position_embeddings,
@@ -71,13 +73,19 @@ def model_fields(family: str, config: Any, *, vocab_size: int) -> dict[str, Valu
         "feed_forward_length": config.intermediate_size,
         "attention.head_count": config.num_attention_heads,
         "attention.head_count_kv": config.num_key_value_heads,
-        "attention.key_length": config.head_dim,
-        "attention.value_length": config.head_dim,
+        "attention.key_length": width,
+        "attention.value_length": width,
         "attention.layer_norm_rms_epsilon": float(config.rms_norm_eps),
-        "rope.dimension_count": config.head_dim,
+        "rope.dimension_count": width,
         "rope.freq_base": float(config.rope_parameters["rope_theta"]),
     }
     return {f"{family}.{key}": value for key, value in (fields | _scaling(family, config)).items()}
+
+
+def head_width(config: Any) -> int:
+    """Channels of one attention head; not every config names them."""
+    named = getattr(config, "head_dim", None)
+    return int(named or config.hidden_size // config.num_attention_heads)
 
 
 def frequency_factors(config: Any) -> Tensor | None:
@@ -85,13 +93,13 @@ def frequency_factors(config: Any) -> Tensor | None:
     rope = config.rope_parameters
     if rope["rope_type"] != "llama3":
         return None
-    return llama_3_1_factors(config.head_dim, rope["rope_theta"], rope["factor"], rope).float()
+    return llama_3_1_factors(head_width(config), rope["rope_theta"], rope["factor"], rope).float()
 
 
 FREQUENCY_FACTORS = FACTORS
 
 
-def new_name(name: str) -> str:
+def new_name(family: str, name: str) -> str:
     """What llama.cpp calls a tensor.
 
     Raises:
@@ -99,23 +107,27 @@ def new_name(name: str) -> str:
     """
     if name in _NEW_OUTSIDE:
         return _NEW_OUTSIDE[name]
-    _, _, layer, part = name.removesuffix(".weight").split(".", 3)
-    if part not in _NEW_LAYER or not name.endswith(".weight"):
+    layer, _, part = name.removeprefix("model.layers.").partition(".")
+    part, _, last = part.rpartition(".")
+    new = _NEW_LAYER.get(part)
+    places = BIASED.get(family, ()) if last == "bias" else LAYER
+    if new is None or new not in places:
         raise ExportError(f"the tensor {name} has no place in GGUF: {_WAY_OUT}")
-    return f"blk.{layer}.{_NEW_LAYER[part]}.weight"
+    return f"blk.{layer}.{new}.{last}"
 
 
 def row_order(family: str, config: Any, name: str) -> Tensor | None:
     """The rows of a tensor as llama.cpp wants them, (out,) int64; None for as they are.
 
     llama.cpp turns neighbouring channels (2i, 2i + 1) of a LLaMA's heads, Transformers
-    (i, i + head_dim / 2). Of Qwen3 both turn halves.
+    (i, i + head_dim / 2). Of Qwen2 and Qwen3 both turn halves.
     """
     part = name.removesuffix(".weight").rpartition(".")[2]
     if family != "llama" or part not in _HEADS:
         return None
     heads = getattr(config, _HEADS[part])
-    halves = torch.arange(heads * config.head_dim).reshape(heads, 2, config.head_dim // 2)
+    width = head_width(config)
+    halves = torch.arange(heads * width).reshape(heads, 2, width // 2)
     return halves.transpose(1, 2).flatten()
 
 

@@ -192,7 +192,7 @@ class _Folder:
             self._check_shape(name, parameter)
             if self._is_quantized(name):
                 planned.append(self._quantized(name))
-            elif new_name(name) in (EMBEDDING, HEAD) and outer_bits < 16:
+            elif self._new_name(name) in (EMBEDDING, HEAD) and outer_bits < 16:
                 planned.append(self._rounded(name, outer_bits))
             else:
                 planned.append(self._plain(name))
@@ -232,7 +232,7 @@ class _Folder:
             except ExportError as error:
                 raise error.at(stem) from error
 
-        return Planned(new_name(name), (layer.out_features, layer.in_features), kind, pieces)
+        return Planned(self._new_name(name), (layer.out_features, layer.in_features), kind, pieces)
 
     def _kind(self, stem: str) -> str:
         layer = self._layers()[stem]
@@ -244,6 +244,9 @@ class _Folder:
         check_groups(layer.in_features, layer.group_size)
         qzeros = self.source.read(f"{stem}.qzeros")
         return block_kind(layer.bits, stored_zeros(qzeros, layer.bits, layer.zero_offset))
+
+    def _new_name(self, name: str) -> str:
+        return new_name(self.family.name, name)
 
     def _layers(self) -> Mapping[str, StoredLayer]:
         return self.source.layers if isinstance(self.source, QuantizedSource) else {}
@@ -282,7 +285,7 @@ class _Folder:
                 grid = minmax_grid(rows, bits=bits, group_size=BLOCK, sym=bits == 8)
                 yield pack_blocks(round_to_nearest(rows, grid), kind)
 
-        return Planned(new_name(name), shape, kind, pieces)
+        return Planned(self._new_name(name), shape, kind, pieces)
 
     def _plain(self, name: str) -> Planned:
         """Matrices as F16, vectors as F32, as llama.cpp's converter has them."""
@@ -298,7 +301,7 @@ class _Folder:
             for piece in self._read_pieces(name):
                 yield piece.to(dtype)
 
-        return Planned(new_name(name), shape, kind, pieces)
+        return Planned(self._new_name(name), shape, kind, pieces)
 
     def _fits_half(self, name: str) -> bool:
         """Whether no value is beyond float16; one that is keeps all 32 bits of its tensor."""

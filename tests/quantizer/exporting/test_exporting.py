@@ -19,11 +19,14 @@ from tests.models.gguf_made import TEMPLATE, for_llama_cpp, gguf_name, tiny, wri
 IDS = torch.tensor([[5, 70, 200, 33, 260, 9, 9, 120]])
 
 
+KINDS = (("llama", "llama", True), ("qwen2", "qwen2", False), ("qwen3", "qwen3", False))
+
+
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Full-precision folders, and of the LLaMA a quantized one; its group size in the name."""
     made = tmp_path_factory.mktemp("sources")
-    for name, architecture, tied in (("llama", "llama", True), ("qwen3", "qwen3", False)):
+    for name, architecture, tied in KINDS:
         model = tiny(architecture, tied=tied)
         import_gguf(write_gguf(made / f"{name}.gguf", model), made / name)
         for group_size in (32, 128) if tied else (32,):
@@ -53,14 +56,14 @@ def meant(folder: Path) -> dict[str, Any]:
         if part == "qweight":
             parts = (tensors[f"{stem}.{other}"].numpy() for other in ("qzeros", "scales"))
             values = from_words(tensor.numpy(), *parts)
-        elif part == "weight":
+        elif part in ("weight", "bias"):
             values = tensor.float().numpy()
         else:
             continue
         if config["model_type"] == "llama" and stem.endswith(("q_proj", "k_proj")):
             heads = "num_attention_heads" if "q_proj" in stem else "num_key_value_heads"
             values = for_llama_cpp(values, config[heads])
-        found[gguf_name(f"{stem}.weight")] = values
+        found[gguf_name(f"{stem}.{'bias' if part == 'bias' else 'weight'}")] = values
     return found
 
 
@@ -75,7 +78,7 @@ def from_words(qweight: Any, qzeros: Any, scales: Any) -> Any:
     return ((codes - zero) * scale).T
 
 
-@pytest.mark.parametrize("name", ["llama-32", "llama-128", "qwen3-32"])
+@pytest.mark.parametrize("name", ["llama-32", "llama-128", "qwen2-32", "qwen3-32"])
 def test_every_tensor_is_that_of_the_folder(
     name: str, sources: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -97,7 +100,7 @@ def test_every_tensor_is_that_of_the_folder(
     assert len(blocks) == 14 and all(tensor.startswith("blk.") for tensor in blocks)
 
 
-@pytest.mark.parametrize("name", ["llama-32", "qwen3-32"])
+@pytest.mark.parametrize("name", ["llama-32", "qwen2-32", "qwen3-32"])
 def test_the_file_becomes_the_same_folder_again(
     name: str, sources: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -302,7 +305,7 @@ def test_what_cannot_be_carried_is_one_line_and_leaves_nothing(
 
     opt = tmp_path / "opt"
     write_opt(opt)
-    assert "for llama and qwen3, and this is a model of the family opt" in refused(
+    assert "for llama, qwen2, qwen3, and this is a model of the family opt" in refused(
         "export", opt, out
     )
     assert "and this is a model of the family opt" in refused(
@@ -310,6 +313,8 @@ def test_what_cannot_be_carried_is_one_line_and_leaves_nothing(
     )
     relu = changed(llama, tmp_path / "relu", hidden_act="relu")
     assert "the activation relu" in refused("export", relu, out)
+    biased = changed(llama, tmp_path / "biased", attention_bias=True)
+    assert "the model has biases" in refused("export", biased, out)
     window = {"use_sliding_window": True, "sliding_window": 64, "max_window_layers": 1}
     sliding = changed(qwen3, tmp_path / "sliding", **window)
     assert "a window that slides" in refused("export", sliding, out)

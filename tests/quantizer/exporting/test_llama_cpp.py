@@ -74,6 +74,7 @@ def both(folder: Path, room: Path) -> tuple[torch.Tensor, torch.Tensor]:
         ("llama", None),
         ("llama", LLAMA_3_1),
         ("llama", {"rope_type": "linear", "factor": 4.0}),
+        ("qwen2", None),
         ("qwen3", None),
         ("qwen3", YARN),
     ],
@@ -91,7 +92,7 @@ def test_the_architecture_is_the_same(
     assert compared(wrong, [theirs], [WINDOW])["kl_mean"] > 20 * found["kl_mean"]
 
 
-@pytest.mark.parametrize("architecture", ["llama", "qwen3"])
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3"])
 @pytest.mark.parametrize("options", [("4",), ("4", "--sym"), ("8", "--sym")])
 def test_quantized_layers_are_the_same(
     architecture: str, options: tuple[str, ...], tmp_path: Path
