@@ -68,15 +68,15 @@ def load_model(
     refuse_gguf(folder)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder} is no folder: give the folder of a model")
-    config = _with_end_marks(folder, read_config(folder / "config.json"))
+    config = with_end_marks(folder, read_config(folder / "config.json"))
     family = family_of(config)
-    quantization = _read_quantization(folder, config.get("quantization_config"))
+    quantization = read_quantization_of(folder, config.get("quantization_config"))
     stored = open_weights(folder, family, config)
     module, config, notes = build_as_stored(family, config, stored.entries())
     for note in notes:
         log.warning("%s: %s", folder, note)
     refuse_foreign_names(folder, family.expected_names(module), stored.names())
-    reader = _open_source(stored, quantization)
+    reader = open_source(stored, quantization)
     if isinstance(reader, QuantizedSource):
         _insert_int4_layers(family, module, reader)
     tokenizer = check_folder(OpenedFolder(folder, config, family, module, reader))
@@ -156,7 +156,7 @@ def check_shapes(
     refuse(judge_fit(module.state_dict(), reader, names, prefix=prefix))
 
 
-def _with_end_marks(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+def with_end_marks(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     """Let generation_config.json say which tokens end an answer, as transformers does.
 
     Of its other fields none is used: answers are greedy, and how long they get is for the caller.
@@ -174,7 +174,7 @@ def _with_end_marks(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     return config | {"eos_token_id": ends}
 
 
-def _read_quantization(folder: Path, inline: object) -> QuantizationConfig | None:
+def read_quantization_of(folder: Path, inline: object) -> QuantizationConfig | None:
     """Read quantization_config of config.json, or quantize_config.json of older tools."""
     path = folder / QUANTIZE_CONFIG_FILE
     if isinstance(inline, dict):
@@ -182,7 +182,7 @@ def _read_quantization(folder: Path, inline: object) -> QuantizationConfig | Non
     return read_quantization(read_config(path)) if path.is_file() else None
 
 
-def _open_source(
+def open_source(
     reader: CheckpointReader, config: QuantizationConfig | None
 ) -> CheckpointReader | QuantizedSource:
     """Present packed weights of any readable form as the tensors of `Int4Linear`."""

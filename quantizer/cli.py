@@ -114,7 +114,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     # Here, because they import PyTorch.
-    from quantizer.commands import compare, eval, importing, inspect, repair, run
+    from quantizer.commands import compare, eval, exporting, importing, inspect, repair, run
 
     parser = _Parser(
         prog="quantizer",
@@ -127,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     eval.add(commands.add_parser("eval", help="measure a model folder, full precision or int4"))
     inspect.add(commands.add_parser("inspect", help="describe a quantized folder and check it"))
     importing.add(commands.add_parser("import", help="make a model folder of a GGUF file"))
+    exporting.add(commands.add_parser("export", help="write a model folder as a GGUF file"))
     repair.add(commands.add_parser("repair", help="copy a model folder so that others can read it"))
     compare.add(commands.add_parser("compare", help="measure several methods from one walk"))
     return parser

@@ -54,5 +54,9 @@ class WeightError(QuantizerError):
     """A weight holds values that no grid with fp16 scales can represent."""
 
 
+class ExportError(QuantizerError):
+    """A model, one of its layers or its tokenizer has no form in the file that was asked for."""
+
+
 class OutputError(QuantizerError):
     """The output folder is not ours to write, or what was written does not read back."""

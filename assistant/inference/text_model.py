@@ -42,6 +42,7 @@ class LocalTextModel:
             VisionError: the folder or one of its files cannot be used, or holds no text model.
         """
         from models.families.text import text_ends
+        from models.image_text.choosing import sees_pictures
         from models.loading import load_model
         from models.text.chat_template import read_chat_template
 
@@ -51,7 +52,7 @@ class LocalTextModel:
             self._template = read_chat_template(folder)
         except ModelsError as error:
             raise VisionError(str(error)) from error
-        if loaded.family == "cogvlm2":
+        if sees_pictures(loaded.family):
             raise VisionError(
                 f"{folder} holds a model that looks at pictures; give the folder of a text model"
             )

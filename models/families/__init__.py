@@ -30,12 +30,14 @@ from models.families.text import (
     text_logits,
     text_steps,
 )
+from models.families.validity import TEXT_CHECKS, OpenedFolder, check_folder, problems
 
 __all__ = [
     "COGVLM2_ARCHITECTURE",
     "LLAMA_GROUPS",
     "OPT_GROUPS",
     "ROTARY_GROUPS",
+    "TEXT_CHECKS",
     "CogVLM2Family",
     "Family",
     "Licence",
@@ -43,6 +45,7 @@ __all__ = [
     "LlamaFamily",
     "LlamaTerms",
     "NoTerms",
+    "OpenedFolder",
     "OpenedModel",
     "OptBlocks",
     "OptFamily",
@@ -53,10 +56,12 @@ __all__ = [
     "Terms",
     "TextLimits",
     "build_as_stored",
+    "check_folder",
     "family_of",
     "known_families",
     "open_blockwise",
     "open_weights",
+    "problems",
     "refuse_foreign_names",
     "register",
     "text_ends",

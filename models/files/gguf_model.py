@@ -27,14 +27,16 @@ ARCHITECTURES: Mapping[str, str] = MappingProxyType(
 )
 """What a file calls an architecture that is known here, and what Transformers calls its class."""
 
-_OUTSIDE: Mapping[str, str] = MappingProxyType(
+OUTSIDE: Mapping[str, str] = MappingProxyType(
     {
         "token_embd.weight": "model.embed_tokens.weight",
         "output_norm.weight": "model.norm.weight",
         "output.weight": "lm_head.weight",
     }
 )
-_LAYER: Mapping[str, str] = MappingProxyType(
+"""What Transformers calls the tensors outside all layers, by llama.cpp's names."""
+
+LAYER: Mapping[str, str] = MappingProxyType(
     {
         "attn_norm": "input_layernorm",
         "attn_q": "self_attn.q_proj",
@@ -49,9 +51,15 @@ _LAYER: Mapping[str, str] = MappingProxyType(
         "ffn_down": "mlp.down_proj",
     }
 )
-_BIASED: Mapping[str, tuple[str, ...]] = MappingProxyType({"qwen2": ("attn_q", "attn_k", "attn_v")})
-_FACTORS = "rope_freqs.weight"
-_LLAMA_3_1 = MappingProxyType(
+"""The same for the parts of a layer, without ``blk.N.`` and ``model.layers.N.``."""
+
+BIASED: Mapping[str, tuple[str, ...]] = MappingProxyType({"qwen2": ("attn_q", "attn_k", "attn_v")})
+"""The parts of a layer that have a bias, by architecture."""
+
+FACTORS = "rope_freqs.weight"
+"""By how much each rotary frequency is slowed, where that differs by frequency."""
+
+_LLAMA_3_1: Mapping[str, float] = MappingProxyType(
     {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
 )
 """How all Llama 3.1 and 3.2 models stretch their positions, but for the factor."""
@@ -119,23 +127,23 @@ def converted_pieces(
 def _names(file: Gguf, architecture: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in file.tensors:
-        if name == _FACTORS:
+        if name == FACTORS:
             continue
         found[_new_name(file, architecture, name)] = name
     return found
 
 
 def _new_name(file: Gguf, architecture: str, name: str) -> str:
-    if name in _OUTSIDE:
-        return _OUTSIDE[name]
+    if name in OUTSIDE:
+        return OUTSIDE[name]
     layer = re.fullmatch(r"blk\.(\d{1,5})\.(\w+)\.(weight|bias)", name)
-    places = _BIASED.get(architecture, ()) if name.endswith(".bias") else _LAYER
+    places = BIASED.get(architecture, ()) if name.endswith(".bias") else LAYER
     if layer is None or layer[2] not in places:
         raise CheckpointError(
             f"{file.path} holds the tensor {name}, for which its architecture has no place here: "
             f"{_WAY_OUT}"
         )
-    return f"model.layers.{int(layer[1])}.{_LAYER[layer[2]]}.{layer[3]}"
+    return f"model.layers.{int(layer[1])}.{LAYER[layer[2]]}.{layer[3]}"
 
 
 def _config(file: Gguf, architecture: str) -> dict[str, Any]:
@@ -196,7 +204,7 @@ def _scaling(file: Gguf, architecture: str, config: Mapping[str, Any]) -> dict[s
         raise CheckpointError(
             f"{file.path} scales positions by {kind!r}, which is not imported: {_WAY_OUT}"
         )
-    factors = file.tensors.get(_FACTORS)
+    factors = file.tensors.get(FACTORS)
     if factors is None:
         return None
     stored = torch.cat(list(read_pieces(file.path, factors))).flatten().double()
@@ -211,12 +219,16 @@ def _scaling(file: Gguf, architecture: str, config: Mapping[str, Any]) -> dict[s
     return scaling
 
 
-def llama_3_1_factors(head: int, theta: float, factor: float) -> Tensor:
+def llama_3_1_factors(
+    head: int, theta: float, factor: float, others: Mapping[str, float] = _LLAMA_3_1
+) -> Tensor:
     """By how much Llama 3.1 slows each of its rotary frequencies, (head / 2,).
+
+    others: ``low_freq_factor``, ``high_freq_factor`` and ``original_max_position_embeddings``.
 
     Source: llama/model.py of https://github.com/meta-llama/llama-models, ``apply_scaling``.
     """
-    low, high, original = (float(value) for value in _LLAMA_3_1.values())
+    low, high, original = (float(others[name]) for name in _LLAMA_3_1)
     lengths = 2 * math.pi * theta ** (torch.arange(0, head, 2, dtype=torch.float64) / head)
     smooth = ((original / lengths - low) / (high - low)).clamp(0, 1)
     return 1 / ((1 - smooth) / factor + smooth)

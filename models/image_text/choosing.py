@@ -11,6 +11,8 @@ from models.generate import GeneratedToken, PictureChat
 from models.image_text.chat import EYES, ImageTextChat
 from models.loading import LoadedModel
 
+_OWN_CHAT = "cogvlm2"  # asked by `PictureChat`, not by way of `EYES`
+
 
 class Chat(Protocol):
     """Answers questions about pictures."""
@@ -39,6 +41,11 @@ class Chat(Protocol):
         ...
 
 
+def sees_pictures(family: str) -> bool:
+    """Tell whether models of a family look at pictures; all others are text models."""
+    return family == _OWN_CHAT or family in EYES
+
+
 def picture_chat(loaded: LoadedModel) -> Chat:
     """Choose by the model's family.
 
@@ -48,9 +55,9 @@ def picture_chat(loaded: LoadedModel) -> Chat:
     """
     if loaded.family in EYES:
         return ImageTextChat(loaded)
-    if loaded.family != "cogvlm2":
+    if not sees_pictures(loaded.family):
         raise ModelFolderError(
             f"{loaded.folder} holds a text model, which cannot look at pictures; give the folder "
-            f"of a model of the families cogvlm2, {', '.join(EYES)}"
+            f"of a model of the families {_OWN_CHAT}, {', '.join(EYES)}"
         )
     return PictureChat(loaded)

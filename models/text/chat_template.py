@@ -95,7 +95,7 @@ def read_chat_template(folder: Path) -> ChatTemplate | None:
     """
     config_path = folder / TOKENIZER_CONFIG_FILE
     config = read_json(config_path) if config_path.is_file() else {}
-    pieces = {name: text for name in _PIECES if (text := _piece(config.get(name))) is not None}
+    pieces = _pieces(config)
     path = folder / TEMPLATE_FILE
     if path.is_file():
         try:
@@ -110,6 +110,20 @@ def read_chat_template(folder: Path) -> ChatTemplate | None:
     if named is not None and source is None:
         raise ModelFolderError(f"{path} has no usable chat_template: restore the file")
     return None if source is None else ChatTemplate(source, path, pieces)
+
+
+def special_pieces(folder: Path) -> dict[str, str]:
+    """The special tokens that tokenizer_config.json names, by ``bos_token`` and so on.
+
+    Raises:
+        ModelFolderError: the file is damaged.
+    """
+    path = folder / TOKENIZER_CONFIG_FILE
+    return _pieces(read_json(path)) if path.is_file() else {}
+
+
+def _pieces(config: Mapping[str, Any]) -> dict[str, str]:
+    return {name: text for name in _PIECES if (text := _piece(config.get(name))) is not None}
 
 
 def _default(named: Any) -> str | None:

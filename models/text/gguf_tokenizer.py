@@ -18,10 +18,11 @@ from models.errors import CheckpointError
 from models.files.llama2c import Vocabulary, build_tokenizer
 from models.plain_text import beginning
 
-CONTROL, USER_DEFINED = 3, 4
-"""Kinds of pieces that are never split; of the first kind, no text holds one."""
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
+"""Kinds of pieces; the third and fourth are never split, and no text holds one of the third."""
 
-_PREFIX = "tokenizer.ggml."
+PREFIX = "tokenizer.ggml."
+TEMPLATE_KEY = "tokenizer.chat_template"
 _WAY_OUT = "get the model as a folder with its tokenizer.json"
 
 _LLAMA_3 = (
@@ -61,7 +62,10 @@ _SPLITTINGS: Mapping[str, _Splitting] = MappingProxyType(
         "qwen2": _Splitting(_QWEN_2),
     }
 )
-_ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>", "</s>")
+_WRITTEN = ("gpt-2", "smollm", "llama-bpe", "qwen2")
+"""Of several names for one rule, the one that llama.cpp's own converter writes."""
+
+ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>", "</s>")
 """Pieces that end an answer wherever a vocabulary has them as control pieces, as in llama.cpp."""
 
 
@@ -84,6 +88,18 @@ class TokenizerFacts:
     template: str | None
 
 
+def name_of_splitting(split: str | None, *, lone_digits: bool, whole_pieces: bool) -> str | None:
+    """What ``tokenizer.ggml.pre`` calls a rule of splitting; None where no name is known here.
+
+    split, lone_digits, whole_pieces: see `_Splitting`.
+    """
+    for name in _WRITTEN:
+        rule = _SPLITTINGS[name]
+        if (rule.split, rule.lone_digits, rule.whole_pieces) == (split, lone_digits, whole_pieces):
+            return name
+    return None
+
+
 def tokenizer_of(fields: Mapping[str, Any]) -> tuple[Tokenizer, TokenizerFacts]:
     """Build the tokenizer that a GGUF file describes.
 
@@ -92,7 +108,7 @@ def tokenizer_of(fields: Mapping[str, Any]) -> tuple[Tokenizer, TokenizerFacts]:
     """
     pieces = _texts(fields, "tokens")
     kinds = _kinds(fields, len(pieces))
-    model = fields.get(f"{_PREFIX}model")
+    model = fields.get(f"{PREFIX}model")
     try:
         if model == "gpt2":
             tokenizer, starts = _byte_level(fields, pieces)
@@ -118,7 +134,7 @@ def tokenizer_of(fields: Mapping[str, Any]) -> tuple[Tokenizer, TokenizerFacts]:
 
 def _byte_level(fields: Mapping[str, Any], pieces: Sequence[str]) -> tuple[Tokenizer, bool]:
     """The tokenizer without its control pieces, and whether it puts BOS before a text."""
-    name = fields.get(f"{_PREFIX}pre")
+    name = fields.get(f"{PREFIX}pre")
     splitting = _SPLITTINGS.get(str(name))
     if splitting is None:
         raise CheckpointError(
@@ -140,15 +156,15 @@ def _byte_level(fields: Mapping[str, Any], pieces: Sequence[str]) -> tuple[Token
 
 
 def _sentencepiece(fields: Mapping[str, Any], pieces: Sequence[str]) -> Tokenizer:
-    scores = fields.get(f"{_PREFIX}scores")
+    scores = fields.get(f"{PREFIX}scores")
     if not isinstance(scores, list) or len(scores) != len(pieces):
         raise CheckpointError(f"the tokenizer lacks the scores of its pieces: {_WAY_OUT}")
     return build_tokenizer(
         Vocabulary(
             pieces=tuple(pieces),
             scores=tuple(map(float, scores)),
-            add_dummy_prefix=bool(fields.get(f"{_PREFIX}add_space_prefix", True)),
-            remove_extra_whitespaces=bool(fields.get(f"{_PREFIX}remove_extra_whitespaces", False)),
+            add_dummy_prefix=bool(fields.get(f"{PREFIX}add_space_prefix", True)),
+            remove_extra_whitespaces=bool(fields.get(f"{PREFIX}remove_extra_whitespaces", False)),
         )
     )
 
@@ -162,15 +178,15 @@ def _facts(
 
     named = (_id(fields, name, len(pieces)) for name in ("eos", "eot", "eom"))
     ends = {index for index in named if index is not None}
-    ends |= {n for n, text in enumerate(pieces) if kinds[n] == CONTROL and text in _ENDS}
-    template = fields.get("tokenizer.chat_template")
+    ends |= {n for n, text in enumerate(pieces) if kinds[n] == CONTROL and text in ENDS}
+    template = fields.get(TEMPLATE_KEY)
     return TokenizerFacts(
         bos=piece("bos"),
         eos=piece("eos"),
         unknown=piece("unknown"),
         pad=piece("padding"),
         ends=tuple(sorted(ends)),
-        starts=bool(fields.get(f"{_PREFIX}add_bos_token", starts)),
+        starts=bool(fields.get(f"{PREFIX}add_bos_token", starts)),
         template=template if isinstance(template, str) and template.strip() else None,
     )
 
@@ -208,14 +224,14 @@ def _pair(merge: str) -> tuple[str, str]:
 
 
 def _texts(fields: Mapping[str, Any], name: str) -> list[str]:
-    found = fields.get(f"{_PREFIX}{name}")
+    found = fields.get(f"{PREFIX}{name}")
     if not isinstance(found, list) or not found or not all(isinstance(one, str) for one in found):
         raise CheckpointError(f"the file holds no {name} of a tokenizer: {_WAY_OUT}")
     return found
 
 
 def _kinds(fields: Mapping[str, Any], count: int) -> list[int]:
-    found = fields.get(f"{_PREFIX}token_type")
+    found = fields.get(f"{PREFIX}token_type")
     if found is None:
         return [1] * count
     if not isinstance(found, list) or len(found) != count:
@@ -224,7 +240,7 @@ def _kinds(fields: Mapping[str, Any], count: int) -> list[int]:
 
 
 def _id(fields: Mapping[str, Any], name: str, count: int) -> int | None:
-    index = fields.get(f"{_PREFIX}{name}_token_id")
+    index = fields.get(f"{PREFIX}{name}_token_id")
     if index is None:
         return None
     if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < count:

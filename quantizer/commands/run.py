@@ -11,6 +11,7 @@ from models.files.formats import FORMATS
 from models.int4.packing import STORED_BITS
 from quantizer.commands.common import add_text_options, device_of, option_of, progress_bar
 from quantizer.errors import SettingsError
+from quantizer.exporting.export import GGUF
 from quantizer.plan.machine import return_freed_memory
 from quantizer.plan.text import plan_text
 from quantizer.recipes.recipe import Recipe, read_recipe, shipped
@@ -53,9 +54,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=tuple(FORMATS),
+        choices=(*FORMATS, GGUF),
         default="gptq",
-        help="form of the written layers; default: %(default)s",
+        help="form of the written layers; gguf: as gptq, and beside it a GGUF file for llama.cpp; "
+        "default: %(default)s",
     )
     parser.add_argument(
         "--bits",

@@ -7,14 +7,15 @@ from typing import Any
 import torch
 
 from models.errors import CheckpointError
-from models.families import OpenedModel, open_blockwise
-from models.families.validity import OpenedFolder, check_folder
+from models.families import OpenedFolder, OpenedModel, check_folder, open_blockwise
 from models.files.checkpoint import CheckpointReader
 from models.files.formats import FORMATS, OutputFormat
 from models.files.judging import judge_values, refuse
 from models.loading import check_shapes
 from quantizer.calibration.streams import CalibrationSet, draw_calibration, uncalibrated
-from quantizer.errors import SettingsError
+from quantizer.errors import ExportError, SettingsError
+from quantizer.exporting.blocks import check_groups
+from quantizer.exporting.export import GGUF, check_exportable
 from quantizer.plan.workload import CalibrationShape
 from quantizer.recipes.recipe import Recipe, uniform
 from quantizer.run.output import check_output
@@ -27,7 +28,8 @@ class Job:
     """One run of ``quantizer run``.
 
     settings: how every layer is quantized; with a recipe, its ``base``.
-    form: name of the output format, see ``models.files.formats``.
+    form: name of the output format, see ``models.files.formats``; ``gguf`` for GPTQ's with a
+        GGUF file of the same codes beside it.
     recipe: which layers are quantized how; None for all of them by ``settings``.
     calibration: a text file, or pictures with questions for a model that reads them, see
         ``quantizer.calibration.pictures``; None only for plain rounding.
@@ -63,7 +65,7 @@ class Job:
     @property
     def output_format(self) -> OutputFormat:
         """The form in which layers are written."""
-        return FORMATS[self.form]
+        return FORMATS["gptq" if self.form == GGUF else self.form]
 
     def described(self) -> dict[str, Any]:
         """The settings for a report: of all layers, or of each rule of the recipe."""
@@ -166,6 +168,8 @@ def _check_reach(prepared: Prepared, job: Job, drawn: CalibrationSet) -> None:
 def _check(prepared: Prepared, job: Job) -> None:
     """Find what would stop a run, from settings and headers alone."""
     opened, reader, settings = prepared.opened, prepared.reader, job.settings
+    if job.form == GGUF:
+        _check_for_gguf(job)
     calibrated = job.calibration is not None
     job.rules.check(opened.blockwise)
     if job.text_calibration is not None and not (calibrated and opened.layout.pictures is not None):
@@ -187,6 +191,8 @@ def _check(prepared: Prepared, job: Job) -> None:
                 linear = linear_of(block, name)
                 ragged += linear.in_features % settings.group_size > 0
                 try:
+                    if job.form == GGUF:
+                        check_groups(linear.in_features, settings.group_size)
                     job.output_format.check_shape(
                         linear.in_features,
                         linear.out_features,
@@ -195,11 +201,25 @@ def _check(prepared: Prepared, job: Job) -> None:
                     )
                 except CheckpointError as error:
                     raise SettingsError(f"{block.name}.{name}: {error}") from error
+                except ExportError as error:
+                    raise error.at(f"{block.name}.{name}") from error
     if ragged:
         prepared.notes.append(
             f"{ragged} layers end in a group of fewer than {settings.group_size} inputs, which "
             "some loaders refuse; a group_size that divides the inputs avoids it"
         )
+
+
+def _check_for_gguf(job: Job) -> None:
+    """Refuse what could only be found to be no GGUF after hours."""
+    if job.settings.bits == 8 and not job.settings.sym:
+        raise SettingsError(
+            lambda name: (
+                f"GGUF has no type for 8 bits with zero-points of their own: give {name('sym')}, "
+                f"or {name('bits')} 4"
+            )
+        )
+    check_exportable(job.model)
 
 
 def _check_uncalibrated(settings: Settings) -> None:

@@ -20,6 +20,7 @@ from models.files.checkpoint import (
     write_json,
 )
 from models.files.formats import unquantized_linears
+from models.files.gguf import SUFFIX
 from models.files.tensor_files import (
     copy_tensors,
     join_headers,
@@ -30,6 +31,7 @@ from models.files.tensor_files import (
 )
 from models.int4.weight import QuantizedWeight
 from quantizer.errors import OutputError, QuantizerError
+from quantizer.exporting.export import GGUF, bytes_of, export_gguf
 from quantizer.inspect.folder import Inspection, inspect_folder
 from quantizer.inspect.loaders import loader_verdicts
 from quantizer.plan.machine import exact_float32, look_at_machine, trim_heap
@@ -101,7 +103,13 @@ def plan_job(job: Job, prepared: Prepared, *, speed: bool = False) -> Plan:
     machine = look_at_machine(job.device, job.out, speed=speed)
     # What an interrupted run left counts as room, because it is continued or thrown away.
     machine = replace(machine, free_disk=machine.free_disk + size_of_work(job.out))
-    return make_plan(prepared.opened, prepared.reader, prepared.calibration, job.rules, machine)
+    plan = make_plan(prepared.opened, prepared.reader, prepared.calibration, job.rules, machine)
+    if job.form != GGUF:
+        return plan
+    blocks = job.rules.blocks(prepared.opened.blockwise)
+    quantized = {f"{b.name}.{name}" for b in blocks for group in b.groups for name in group}
+    size = bytes_of(prepared.reader, quantized, job.settings.bits)
+    return replace(plan, output=plan.output + size)
 
 
 class _Run:
@@ -134,7 +142,10 @@ class _Run:
         write_notices(self.opened, self.work.output, self.job.form)
         digests = {name: d for record in self.work.records for name, d in record.digests.items()}
         verify(self.reader, self.work.output, digests, self.settings, self.form)
-        report = self._report(inspect_folder(self.work.output))
+        inspection = inspect_folder(self.work.output)
+        if self.job.form == GGUF:
+            self._write_gguf()
+        report = self._report(inspection)
         write_json(self.work.output / REPORT_FILE, report.to_dict())
         text = markdown(report).encode()
         write_whole(self.work.output / REPORT_TEXT, lambda file: file.write(text))
@@ -283,6 +294,12 @@ class _Run:
         write_json(self.work.output / "config.json", config)
         for file in self.form.config_files:
             write_json(self.work.output / file, quantization)
+
+    def _write_gguf(self) -> None:
+        """Write the same codes for llama.cpp."""
+        folder = self.work.output
+        exported = export_gguf(folder, folder / f"{self.job.out.name}{SUFFIX}")
+        self.prepared.notes += exported.notes
 
     def _report(self, found: Inspection) -> Report:
         """Report the run and what was found in what it has written."""

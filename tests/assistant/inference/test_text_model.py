@@ -1,17 +1,21 @@
 """A real language model, tiny as it is, behind questions about a text."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import models
 from assistant.errors import VisionError
 from assistant.inference import opening
 from assistant.inference.opening import TextOpener
 from assistant.inference.text_model import INSTRUCTION, MOST_NEW_TOKENS, LocalTextModel
 from models.generate import PIECE_TOKENS
+from tests.image_text_models import write_idefics3, write_qwen3_vl
+
+POCKET = Path(models.__file__).parent / "pocket" / "int4"
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +140,17 @@ def test_giving_up_stops_within_a_token_and_within_a_long_text(chatting: Path) -
 def test_a_folder_that_holds_no_model(tmp_path: Path) -> None:
     with pytest.raises(VisionError):
         LocalTextModel(tmp_path)
+
+
+@pytest.mark.parametrize("write", [write_idefics3, write_qwen3_vl, POCKET])
+def test_a_model_that_looks_at_pictures_is_refused(
+    write: Callable[[Path], Any] | Path, tmp_path: Path
+) -> None:
+    folder = write if isinstance(write, Path) else tmp_path
+    if not isinstance(write, Path):
+        write(folder)
+    with pytest.raises(VisionError, match="looks at pictures; give the folder of a text model"):
+        LocalTextModel(folder)
 
 
 def test_the_model_is_opened_once_and_where_the_settings_say(
