@@ -30,8 +30,13 @@ from models.families.text import (
     text_logits,
     text_steps,
 )
+from models.families.validity import TEXT_CHECKS, OpenedFolder, check_folder, problems
 
 __all__ = [
+    "TEXT_CHECKS",
+    "OpenedFolder",
+    "check_folder",
+    "problems",
     "COGVLM2_ARCHITECTURE",
     "LLAMA_GROUPS",
     "OPT_GROUPS",

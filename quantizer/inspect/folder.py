@@ -16,8 +16,14 @@ import torch
 from torch import nn
 
 from models.errors import ModelFolderError, ModelsError
-from models.families import Family, build_as_stored, family_of
-from models.families.validity import TEXT_CHECKS, OpenedFolder, problems
+from models.families import (
+    TEXT_CHECKS,
+    Family,
+    OpenedFolder,
+    build_as_stored,
+    family_of,
+    problems,
+)
 from models.files.checkpoint import (
     INDEX_FILE,
     PICKLE_SUFFIXES,

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from models.errors import CheckpointError
-from models.families import OpenedModel, open_blockwise
-from models.families.validity import OpenedFolder, check_folder
+from models.families import OpenedFolder, OpenedModel, check_folder, open_blockwise
 from models.files.checkpoint import CheckpointReader
 from models.files.formats import FORMATS, OutputFormat
 from models.files.judging import judge_values, refuse
