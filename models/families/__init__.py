@@ -33,6 +33,10 @@ from models.families.text import (
 from models.families.validity import TEXT_CHECKS, OpenedFolder, check_folder, problems
 
 __all__ = [
+    "TEXT_CHECKS",
+    "OpenedFolder",
+    "check_folder",
+    "problems",
     "COGVLM2_ARCHITECTURE",
     "LLAMA_GROUPS",
     "OPT_GROUPS",
