@@ -316,7 +316,9 @@ def _copy(bgr: Any, where: Box | None) -> _Copy:
     scale = min(1.0, COPY / max(height, width))
     left, top, right, bottom = 0, 0, width, height
     if where is not None:
-        (left, top), (right, bottom) = where.min(axis=0).astype(int), where.max(axis=0).astype(int)
+        # Turned with its page, a place that reaches the edge begins a pixel beyond it.
+        left, top = np.clip(where.min(axis=0), 0, (width - 1, height - 1)).astype(int)
+        right, bottom = np.maximum(where.max(axis=0).astype(int), (left + 1, top + 1))
     part = bgr[top:bottom, left:right]
     rows, columns = part.shape[:2]
     small = scaled(part, max(8, round(columns * scale)), max(8, round(rows * scale)))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from assistant.seeing.ocr import RapidOcrReader
+from assistant.seeing.page_boxes import turned
 from assistant.seeing.pieces import PieceReader, Reading, is_word
 from assistant.seeing.second_look import SecondLook, is_bare
 from assistant.seeing.suspected import Watched, watched
@@ -77,6 +78,16 @@ def test_places_in_a_part_of_the_picture_are_where_they_stand_in_it() -> None:
     assert [each.text for each in added] == ["LOT 17"]
     assert added[0].box == pytest.approx(corners(580, 340, 660, 360), abs=1)
     assert set(engine.sizes) == {(192, 96)}  # 480 / 1000 of the part
+
+
+@pytest.mark.parametrize("quarters", range(4))
+def test_a_part_that_reaches_the_edges_is_turned_with_its_page(quarters: int) -> None:
+    width, height = (WIDTH, HEIGHT) if quarters % 2 == 0 else (HEIGHT, WIDTH)
+    engine = FakeEngine()
+    where = turned(corners(0, 0, width, height), quarters, width, height)
+    look = SecondLook(engine, PieceReader(engine))
+    look.look(np.full((HEIGHT, WIDTH, 3), 200, np.uint8), [], math.inf, never, where=where)
+    assert all(abs(w - 480) <= 1 and abs(h - 288) <= 1 for w, h in engine.sizes)
 
 
 def test_where_nothing_stands_out_beside_the_lines_no_copy_is_looked_at() -> None:
