@@ -9,7 +9,8 @@ import numpy as np
 
 from assistant.seeing.ink import Ink, closed, ink_of
 from assistant.seeing.page_boxes import Box
-from assistant.seeing.scripts import is_chinese, is_foreign, is_mixed, script_name
+from assistant.seeing.script_shapes import script_shares
+from assistant.seeing.scripts import is_chinese, is_foreign, is_mixed, script_name, unmistakable
 from assistant.seeing.text import LEAST_SURE, UNSURE
 from assistant.seeing.wording import plain_width
 
@@ -144,7 +145,12 @@ class PieceReader:
         if is_foreign(text, ink):
             name = script_name(text, crop)
             return Reading(box, "", 0.0, True, name, letters_of(ink))
-        if is_broken(text, ink) and not is_word(text, score):
+        is_whole = not is_broken(text, ink)
+        if is_whole and score < LEAST_LATIN and letters_of(ink) >= 2 and not is_chinese(text):
+            name = unmistakable(script_shares(crop))
+            if name:
+                return Reading(box, "", 0.0, True, name, letters_of(ink))
+        if not is_whole and not is_word(text, score):
             if not is_chinese(text):
                 text, score = self.voted(crop, ink, [(text, score)])
             elif LEAST_CONFIDENCE <= score < MIXED:
@@ -178,6 +184,9 @@ _ENDS = re.compile(r"^[\W_]+|[\W_]+$")
 WORD, SURE_WORD = 4, 0.97
 """Letters without figures that are a word if they are read so surely: where its gaps are closed,
 its letters run together. Figures of dots and segments are read wrongly with more than that."""
+
+LEAST_LATIN = 0.98
+"""Below this confidence the shapes of letters are looked at: they may be of another script."""
 
 CHINESE_LINE = 3
 """Characters that are Chinese in earnest: what lies upside down is read as single ones."""
