@@ -28,6 +28,9 @@ from models.pictures import load_picture
 
 Box = tuple[float, float, float, float]
 
+HALVES = {"choose": (1,), "report": (0,), "all": (0, 1)}
+"""Of the photographs, counted from 0, odd ones are there to choose with, even ones to report."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and write; returns 0."""
@@ -35,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("data", type=Path, nargs="?", help="the folder that holds vision/")
     parser.add_argument("--before", type=Path, help="the older checkout")
     parser.add_argument("--sets", nargs="+", help="only these")
+    parser.add_argument("--half", choices=tuple(HALVES), default="all", help="to choose or report")
     parser.add_argument("--every", type=int, default=1, help="only every nth picture of a set")
     parser.add_argument("--out", type=Path, help="JSON file; other parts that it holds stay")
     parser.add_argument("--show", action="store_true", help="each picture, too")
@@ -50,12 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     met: Counter[str] = Counter()
     for number, path in enumerate(photographs(options.data / "vision")):
         name = set_of(path)
+        if number % 2 not in HALVES[options.half]:
+            continue
         if options.sets and name not in options.sets:
             continue
         met[name] += 1
         if (met[name] - 1) % options.every:
             continue
-        order = ["before", "now"] if number % 2 else ["now", "before"]
+        order = ["before", "now"] if number // 2 % 2 else ["now", "before"]
         found = {which: asked(servers[which], path) for which in order}
         marks = {which: marked(path, each) for which, each in found.items()}
         both = Counter(found["before"]["words"]) & Counter(found["now"]["words"])

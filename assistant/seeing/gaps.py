@@ -47,9 +47,13 @@ LEAST_FIGURES = 2
 MOST_OFF = 1.5
 """Letters by which a space may stand beside its gap."""
 
+MOST_OFF_POINT = 1.0
+"""The same for a point within a number: nearer, so that none of the next number is meant."""
+
 SLIVER = 0.08
 """Parts of the height of figures that the narrowest of them is wide."""
 
+_POINT = re.compile(r"(?<=\d)[.,](?=\d)")
 _FIGURES = re.compile(r"(?<=\d)\s+(?=[\d.,(+-]*\d)")
 
 
@@ -78,7 +82,8 @@ def read_apart(
             continue
         crop = _cut_out(rgb, line.box)
         gaps = _gaps(crop)
-        cuts = [gap for gap in gaps if _parts_cells(rgb, line, gap)]
+        wide = (gap for gap in gaps if not _is_point(line.text, gap))
+        cuts = [gap for gap in wide if _parts_cells(rgb, line, gap)]
         if not cuts:
             yield line
         elif sum(gap.wide > JOINED for gap in gaps) > len(_spaces(line.text)):
@@ -163,6 +168,12 @@ def _read_again(
             return
         parts.append(replace(part, confidence=min(most, score)))
     yield from parts
+
+
+def _is_point(text: str, gap: _Gap) -> bool:
+    """True if a gap is the place of a point or comma of one number, printed far apart."""
+    points = (match.start() + 0.5 for match in _POINT.finditer(text))
+    return any(abs(point / len(text) - gap.at) < MOST_OFF_POINT / len(text) for point in points)
 
 
 def _bare(text: str) -> str:

@@ -76,10 +76,8 @@ class Reflections:
 
     def __init__(self, rgb: RgbPicture) -> None:
         """rgb: the picture (H, W, 3) that is read."""
-        small = shrunk(rgb, SMALL_SIDE)
-        scale = small.shape[1] / rgb.shape[1]
-        spots = reflections_in(small.astype(np.float32))
-        self._spots = [Reflection(spot, scale) for spot in spots]
+        self._rgb = rgb
+        self._found: list[Reflection] | None = None
         self._touching: set[int] = set()
 
     def judged(self, part: TextPart) -> TextPart:
@@ -88,21 +86,30 @@ class Reflections:
         The last part tells the reflections beside text as places that could not be read. A page
         that is seen in a mirror stays as it is, since its boxes are those of the flipped picture.
         """
-        if not self._spots or part.mirrored:
-            return part
-        self._spots = [
-            spot for spot in self._spots if not any(map(spot.holds, filter(_is_sure, part.lines)))
+        if part.mirrored or (self._found is None and not part.lines):
+            return part  # they are not looked for where there is nothing to hide
+        spots = [
+            spot for spot in self._spots() if not any(map(spot.holds, filter(_is_sure, part.lines)))
         ]
+        self._found = spots
         lines = part.lines
-        for spot in self._spots:
+        for spot in spots:
             if any(map(spot.touches, lines)):
                 self._touching.add(id(spot))
                 lines = spot.doubted(lines)
         unread = part.unread
         if part.late or (not part.more and not part.remaining):
-            beside = (spot for spot in self._spots if id(spot) in self._touching)
+            beside = (spot for spot in spots if id(spot) in self._touching)
             unread = (*unread, *(Unread(spot.box) for spot in beside))
         return dataclasses.replace(part, lines=lines, unread=unread)
+
+    def _spots(self) -> list[Reflection]:
+        if self._found is None:
+            small = shrunk(self._rgb, SMALL_SIDE)
+            scale = small.shape[1] / self._rgb.shape[1]
+            spots = reflections_in(small.astype(np.float32))
+            self._found = [Reflection(spot, scale) for spot in spots]
+        return self._found
 
 
 def _is_sure(line: TextLine) -> bool:

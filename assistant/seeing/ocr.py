@@ -27,8 +27,9 @@ from assistant.seeing.page_boxes import (
     turned,
     turned_back,
 )
-from assistant.seeing.pieces import PieceReader, Reading
+from assistant.seeing.pieces import PieceReader, Reading, is_word
 from assistant.seeing.second_look import SecondLook
+from assistant.seeing.suspected import Watched, watched
 from assistant.seeing.tesseract_lines import OpenScriptReader, ScriptReader, read_foreign
 from assistant.seeing.text import TextLine, TextPart, Unread, never
 from assistant.seeing.wording import plain_width
@@ -39,6 +40,10 @@ log = logging.getLogger(__name__)
 
 LONGEST_SIDE = 960
 """Detection at this size halves the time and finds the same text."""
+
+LINE_SHAPE = (3, 48, 128)
+"""Channels, height and least width at which a line is recognized. Each line is recognized alone:
+what fills it up to the width of the longest of several costs time, and spaces and marks."""
 
 AT_ONCE = 8
 """Lines that are recognized between two looks at the clock; on two slow cores under a second."""
@@ -59,6 +64,9 @@ LEAST_OVER = 0.7
 MIRROR_DOUBT, MIRROR_SURE, MIRROR_MARGIN, MIRROR_LETTERS = 0.9, 0.9, 0.08, 6
 """Mean confidence of the first lines below which they may be seen in a mirror; how sure they must
 then be flipped, and how much surer; and how many letters tell it."""
+
+MOST_FLIPPED = 4
+"""The longest lines of the first ones are read flipped."""
 
 LEAST_SECOND_S, MOST_SECOND_S = 8.0, 12.0
 """A second look takes about as long as the first, within these bounds."""
@@ -86,6 +94,7 @@ class RapidOcrReader:
         self._threads = threads
         self._engine: Any = None
         self._second_look: SecondLook | None = None
+        self._watched: Watched | None = None
         self._loading = threading.Lock()
 
     def load(self) -> None:
@@ -97,6 +106,7 @@ class RapidOcrReader:
         with self._loading:
             if self._engine is None:
                 engine = self._start()
+                self._watched = watched(engine)
                 self._second_look = SecondLook(engine, PieceReader(engine))
                 self._other = self._opened_other()
                 self._engine = engine
@@ -147,7 +157,7 @@ class RapidOcrReader:
     ) -> Iterator[TextPart]:
         began = time.monotonic()
         bgr = np.ascontiguousarray(rgb[:, :, ::-1])  # RapidOCR expects OpenCV's order
-        boxes, unseen = self._find_all(bgr, until, cancelled)
+        boxes, where, unseen = self._find_all(bgr, until, cancelled)
         if cancelled():
             return
         pieces = PieceReader(self._engine)
@@ -178,9 +188,15 @@ class RapidOcrReader:
             yield TextPart(lines, left, more=more, mirrored=mirrored)
         if self._second_look is None or cancelled():
             return
+        if where is None and not placed:
+            yield TextPart((), 0, unread=unseen, mirrored=mirrored)
+            return
         took = time.monotonic() - began
         second = time.monotonic() + max(min(took, MOST_SECOND_S), self._second_look_s)
-        added, unread = self._second_look.look(upright, known, min(until, second), cancelled)
+        place = None if where is None else turned(where, quarters, width, height)
+        added, unread = self._second_look.look(
+            upright, known, min(until, second), cancelled, where=place
+        )
         if self._other is not None and unread and not cancelled():
             more_read, unread = read_foreign(self._other, pieces, upright, unread)
             added += more_read
@@ -208,12 +224,14 @@ class RapidOcrReader:
 
     def _find_all(
         self, bgr: Any, until: float, cancelled: Callable[[], bool]
-    ) -> tuple[list[Box], tuple[Unread, ...]]:
-        """The places of text, and those parts of a large picture for which there was no time."""
+    ) -> tuple[list[Box], Box | None, tuple[Unread, ...]]:
+        """The places of text, where more may stand, None for nowhere, and those parts of a large
+        picture for which there was no time."""
         whole = self._find(bgr)
         height, width = bgr.shape[:2]
+        where = None if self._watched is None else self._watched.place(width, height)
         if not needs_tiles(whole, max(height, width), LONGEST_SIDE):
-            return whole, ()
+            return whole, where, ()
         found: list[Box] = []
         unseen: list[Unread] = []
         for left, top, right, bottom in tiles(width, height):
@@ -222,7 +240,7 @@ class RapidOcrReader:
                 continue
             part = np.ascontiguousarray(bgr[top:bottom, left:right])
             found += [box + (left, top) for box in self._find(part)]
-        return joined(whole, found), tuple(unseen)
+        return joined(whole, found), where, tuple(unseen)
 
     def _find(self, bgr: Any) -> list[Box]:
         found = self._engine(bgr, use_det=True, use_cls=False, use_rec=False)
@@ -270,6 +288,8 @@ class RapidOcrReader:
                     "Global.log_level": "critical",
                     "Det.limit_type": "max",
                     "Det.limit_side_len": LONGEST_SIDE,
+                    "Rec.rec_batch_num": 1,
+                    "Rec.rec_img_shape": list(LINE_SHAPE),
                     "EngineConfig.onnxruntime.intra_op_num_threads": self._threads,
                     "EngineConfig.onnxruntime.inter_op_num_threads": 1,
                 }
@@ -288,8 +308,14 @@ def _is_mirrored(pieces: PieceReader, bgr: Any, readings: Sequence[Reading]) -> 
     mean = _mean([each.confidence for each in readings], weights)
     if sum(weights) < MIRROR_LETTERS or mean >= MIRROR_DOUBT:
         return False
+    if any(is_word(each.text, each.confidence) for each in readings):
+        return False  # in a mirror no whole word is read so surely
+    longest = sorted(zip(weights, readings, strict=True), key=lambda each: -each[0])
+    weights = [weight for weight, _ in longest[:MOST_FLIPPED]]
+    chosen = [each for _, each in longest[:MOST_FLIPPED]]
+    mean = _mean([each.confidence for each in chosen], weights)
     for over in (False, True):  # a page in a mirror is often taken for one that is upside down
-        flipped = pieces.flipped(bgr, [each.box for each in readings], over=over)
+        flipped = pieces.flipped(bgr, [each.box for each in chosen], over=over)
         letters = [len("".join(text.split())) for text, _ in flipped]
         # Letters that look alike in a mirror are surest on their own: as many must come out.
         if sum(letters) < max(MIRROR_LETTERS, 0.7 * sum(weights)):

@@ -9,7 +9,8 @@ import numpy as np
 
 from assistant.seeing.ink import Ink, closed, ink_of
 from assistant.seeing.page_boxes import Box
-from assistant.seeing.scripts import is_chinese, is_foreign, is_mixed, script_name
+from assistant.seeing.script_shapes import script_shares
+from assistant.seeing.scripts import is_chinese, is_foreign, is_mixed, script_name, unmistakable
 from assistant.seeing.text import LEAST_SURE, UNSURE
 from assistant.seeing.wording import plain_width
 
@@ -44,6 +45,10 @@ NEARLY_ALL, SUREST = 4, 0.99
 
 LEAST_SEEN = 2
 """So many readings must have the marks between letters that are told."""
+
+MARGIN, GROUND = 0.5, 127
+"""Parts of a line's height that are added behind its last letter, and their level: where a line
+fills all that the model sees, its last letter is lost; more than that adds time and errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class PieceReader:
         """What stands in each cut-out line, and how sure that is, 0 to 1."""
         if not crops:
             return []
-        found = self._engine.recognize_txt(list(crops))
+        found = self._engine.recognize_txt([_with_margin(crop) for crop in crops])
         return [
             (str(text), float(score)) for text, score in zip(found.txts, found.scores, strict=True)
         ]
@@ -131,7 +136,7 @@ class PieceReader:
 
     def _judged(self, box: Box, crop: Any, text: str, score: float) -> Reading:
         tall = _is_tall(box)
-        if tall or score < DOUBTFUL:
+        if tall or (score < DOUBTFUL and not _is_chinese_line(text, score)):
             crop, text, score, turns = self._best_way(box, crop, text, score, tall=tall)
         else:
             turns = 0
@@ -140,9 +145,16 @@ class PieceReader:
         if is_foreign(text, ink):
             name = script_name(text, crop)
             return Reading(box, "", 0.0, True, name, letters_of(ink))
-        broken = is_broken(text, ink) and not (score >= MIXED and is_chinese(text))
-        if broken:
-            text, score = self.voted(crop, ink, [(text, score)])
+        is_whole = not is_broken(text, ink)
+        if is_whole and score < LEAST_LATIN and letters_of(ink) >= 2 and not is_chinese(text):
+            name = unmistakable(script_shares(crop))
+            if name:
+                return Reading(box, "", 0.0, True, name, letters_of(ink))
+        if not is_whole and not is_word(text, score):
+            if not is_chinese(text):
+                text, score = self.voted(crop, ink, [(text, score)])
+            elif LEAST_CONFIDENCE <= score < MIXED:
+                score = min(score, UNSURE)
         text = plain_width(text)
         if not text.strip() or score < LEAST_CONFIDENCE:
             return Reading(box, "", score, letters=letters_of(ink))
@@ -169,9 +181,30 @@ class PieceReader:
 _ENDS = re.compile(r"^[\W_]+|[\W_]+$")
 
 
+WORD, SURE_WORD = 4, 0.97
+"""Letters without figures that are a word if they are read so surely: where its gaps are closed,
+its letters run together. Figures of dots and segments are read wrongly with more than that."""
+
+LEAST_LATIN = 0.98
+"""Below this confidence the shapes of letters are looked at: they may be of another script."""
+
+CHINESE_LINE = 3
+"""Characters that are Chinese in earnest: what lies upside down is read as single ones."""
+
 MOST_CUT = 0.3
 MIXED = 0.85
 """Below this confidence, Chinese among Latin letters is neither."""
+
+
+def is_word(text: str, score: float) -> bool:
+    """True if a line is a word, in whatever pieces its ink lies."""
+    letters = sum(map(str.isalpha, text))
+    has_figures = any(map(str.isdigit, text))
+    return letters >= WORD and score >= SURE_WORD and not has_figures and not is_chinese(text)
+
+
+def _is_chinese_line(text: str, score: float) -> bool:
+    return len(text) >= CHINESE_LINE and score >= LEAST_CONFIDENCE and is_chinese(text)
 
 
 def letters_of(ink: Ink) -> int:
@@ -221,6 +254,14 @@ def vote(readings: Sequence[tuple[str, float]]) -> tuple[str, float]:
     is_sure = sure and rival <= MOST_RIVAL * weights[ranked[0]] and len(marks) == 1
     is_sure = is_sure and seen >= LEAST_SEEN
     return _without_ends(text), mean if is_sure else min(mean, UNSURE)
+
+
+def _with_margin(crop: Any) -> Any:
+    """A line (H, W, 3) with a bare margin behind it."""
+    height, width = crop.shape[:2]
+    wider = np.full((height, width + round(MARGIN * height), 3), GROUND, np.uint8)
+    wider[:, :width] = crop
+    return wider
 
 
 def _between(text: str) -> str:

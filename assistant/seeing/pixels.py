@@ -205,6 +205,12 @@ def gaps_closed(bgr: NDArray[np.uint8], width: int, *, dark: bool) -> NDArray[np
     return np.asarray(cv2.morphologyEx(bgr, how, kernel), np.uint8)
 
 
+def contrast(levels: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    """By how much the brightest and the darkest differ around each place (H, W), so many wide."""
+    kernel = np.ones((width, width), np.uint8)
+    return np.asarray(cv2.morphologyEx(levels, cv2.MORPH_GRADIENT, kernel), np.uint8)
+
+
 def scaled(bgr: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """A picture, (H, W) or (H, W, 3), made smaller by the mean of what falls together."""
     size = (max(1, width), max(1, height))

@@ -8,11 +8,12 @@ on is added; what they disagree on is a guess; where none says anything, text is
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assistant.seeing.ink import closed, ink_of
 from assistant.seeing.leftovers import leftovers
@@ -22,9 +23,18 @@ from assistant.seeing.pieces import (
     PieceReader,
     Reading,
     is_broken,
+    is_word,
     letters_of,
 )
-from assistant.seeing.pixels import area, gaps_closed, scaled, shared_area
+from assistant.seeing.pixels import (
+    area,
+    contrast,
+    covered,
+    gaps_closed,
+    luminance,
+    scaled,
+    shared_area,
+)
 from assistant.seeing.scripts import is_chinese, is_foreign, script_name
 from assistant.seeing.text import LEAST_SURE
 from assistant.seeing.wording import plain_width
@@ -35,8 +45,17 @@ COPY = 480
 VIEWS: tuple[tuple[str, int], ...] = (("dark", 5), ("light", 5), ("plain", 0), ("dark", 9))
 """Copies that are looked at: with the gaps of dark or light ink closed, in pixels."""
 
-FIRST_VIEWS = 2
-"""Where neither these nor the first look show anything, the others are left out."""
+FIRST_VIEWS, MOST_FIRST = 2, 0.6
+"""Where the first look has read nothing, and these show nothing that is lower than this part of the
+picture's height, the others are left out: an animal on a meadow is one place and fills it."""
+
+DOTS = 20
+"""Specks of ink in a line of dots at least."""
+
+BESIDE, EDGE, LEAST_EDGE, MOST_EDGES = 0.3, 3, 24, 0.001
+"""Heights of a line around it that are its own; pixels of a small copy across which levels of grey
+must differ by so many to be an edge; and the part of the rest of a copy that may be edges where
+nothing else is looked for."""
 
 LEAST_FOUND = 0.6
 """How sure the detector is, 0 to 1, of a place that is called text though nothing can be read."""
@@ -98,6 +117,8 @@ class SecondLook:
         known: Sequence[Reading],
         until: float,
         cancelled: Callable[[], bool],
+        *,
+        where: Box | None = None,
     ) -> tuple[list[Reading], list[Reading]]:
         """Find what was missed: readings to add, and places that stay unread.
 
@@ -105,12 +126,13 @@ class SecondLook:
         known: what the first look found, those without text, too; a weak one comes again among
                what is to be added, unless it is part of something that is read now.
         until: `time.monotonic` after which nothing more is begun.
+        where: corners of the upright rectangle in which copies are looked at; None for all.
         """
         weak = [each for each in known if each.text and each.is_weak]
         blank = [each for each in known if not each.text]
         settled = [each.box for each in known if each.foreign or (each.text and not each.is_weak)]
         lines = [each.box for each in known if each.text and not each.is_weak]
-        seen = self._seen(bgr, bool(known), until, cancelled)
+        seen = self._seen(bgr, lines, where, until, cancelled)
         added: list[Reading] = []
         unread: list[Reading] = []
         for place in [*seen, *(Seen(each.box, 1.0, 2) for each in blank if not each.foreign)]:
@@ -121,7 +143,7 @@ class SecondLook:
                 continue
             if sum(_overlap(other, place.box) > SAME for other in lines) >= SEVERAL:
                 continue  # a block of lines that have been read
-            reading = self._reading(bgr, place)
+            reading = self._reading(bgr, place, known=bool(lines))
             if reading.text and _is_worth_adding(place, reading, len(settled)):
                 added.append(reading)
             elif _is_text(place, reading, bgr.shape[0]):
@@ -170,7 +192,7 @@ class SecondLook:
             if any(_overlap(box, each) > COVERED for each in taken):
                 continue
             ink = ink_of(crop)
-            if is_broken(text, ink) and not is_chinese(text):
+            if is_broken(text, ink) and not is_chinese(text) and not is_word(text, score):
                 text, score = self._pieces.voted(crop, ink, [(text, score)])
             if score >= QUITE_SURE and sum(map(str.isalnum, text)) >= 2:
                 added.append(Reading(box, plain_width(text).strip(), score, letters=ink.letters))
@@ -179,16 +201,30 @@ class SecondLook:
         return added, hard
 
     def _seen(
-        self, bgr: Any, known: bool, until: float, cancelled: Callable[[], bool]
+        self,
+        bgr: Any,
+        lines: Sequence[Box],
+        where: Box | None,
+        until: float,
+        cancelled: Callable[[], bool],
     ) -> list[Seen]:
-        """Places in the copies; known: whether the first look found any."""
+        """Places in the copies; lines: what the first look has read."""
         found: list[Seen] = []
-        for number, view in enumerate(_views(bgr)):
+        copy = _copy(bgr, where)
+        if (
+            where is not None
+            and lines
+            and is_bare(copy.bgr, [(box - copy.corner) * copy.scale for box in lines])
+        ):
+            return found
+        for number, (ink, gap) in enumerate(VIEWS):
             if cancelled() or time.monotonic() > until:
                 break
-            if number >= FIRST_VIEWS and not (found or known):
+            most = MOST_FIRST * bgr.shape[0]
+            if number >= FIRST_VIEWS and not lines and all(_height(s.box) > most for s in found):
                 break
-            for box, sureness in self._detected(view, bgr.shape[:2]):
+            view = gaps_closed(copy.bgr, gap, dark=ink == "dark") if gap else copy.bgr
+            for box, sureness in self._detected(view, copy):
                 same = next(
                     (
                         n
@@ -205,25 +241,32 @@ class SecondLook:
                 found[same] = Seen(larger, max(sureness, other.sureness), other.views + 1)
         return sorted(found, key=lambda each: (-each.views, -each.sureness))
 
-    def _detected(self, view: Any, size: tuple[int, int]) -> list[tuple[Box, float]]:
+    def _detected(self, view: Any, copy: "_Copy") -> list[tuple[Box, float]]:
         found = self._engine(view, use_det=True, use_cls=False, use_rec=False)
         if found.boxes is None:
             return []
-        scale = np.array([size[1] / view.shape[1], size[0] / view.shape[0]])
         return [
-            (np.array(box, np.float64) * scale, float(score))
+            (np.array(box, np.float64) / copy.scale + copy.corner, float(score))
             for box, score in zip(found.boxes, found.scores, strict=True)
         ]
 
-    def _reading(self, bgr: Any, place: Seen) -> Reading:
-        """What most readings of a place say; "" if they say nothing alike."""
+    def _reading(self, bgr: Any, place: Seen, *, known: bool) -> Reading:
+        """What most readings of a place say; "" if they say nothing alike.
+
+        known: whether the first look has read anything.
+        """
         crop = self._pieces.crops(bgr, [place.box])[0]
         ink = ink_of(crop)
         plain, score = self._pieces.recognize([crop])[0]
         if is_foreign(plain, ink):
             name = script_name(plain, crop)
             return Reading(place.box, "", 0.0, True, name, letters_of(ink))
-        text, confidence = self._pieces.voted(crop, ink, [(plain, score)])
+        text, confidence = plain_width(plain), score
+        is_thing = not known and _height(place.box) > MOST_FIRST * bgr.shape[0]
+        if is_thing and score < LEAST_CONFIDENCE and ink.specks < DOTS:
+            text = ""  # no gap that is closed makes letters of an animal
+        elif not (is_chinese(plain) or is_word(plain, score)):
+            text, confidence = self._pieces.voted(crop, ink, [(plain, score)])
         if confidence < LEAST_SURE or not any(map(str.isalnum, text)):
             text = ""
         letters = letters_of(ink)
@@ -245,8 +288,7 @@ def _is_worth_adding(place: Seen, reading: Reading, known: int) -> bool:
 
 def _is_text(place: Seen, reading: Reading, picture_height: int) -> bool:
     """True if a place looks like text to the detector, and has letters of a size to be read."""
-    height = float(min(np.linalg.norm(place.box[0] - place.box[3]),
-                       np.linalg.norm(place.box[0] - place.box[1])))  # fmt: skip
+    height = _height(place.box)
     return (
         place.sureness >= LEAST_FOUND
         and place.views >= 2
@@ -255,12 +297,51 @@ def _is_text(place: Seen, reading: Reading, picture_height: int) -> bool:
     )
 
 
-def _views(bgr: Any) -> Iterator[Any]:
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A small copy of a part of a picture.
+
+    bgr: (h, w, 3); corner: the left top of the part in the picture, (2,); scale: pixels of the
+    copy for one of the picture's, across and down, (2,).
+    """
+
+    bgr: Any
+    corner: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+
+def _copy(bgr: Any, where: Box | None) -> _Copy:
+    """A copy of an upright rectangle of a picture (H, W, 3), None for all of it."""
     height, width = bgr.shape[:2]
     scale = min(1.0, COPY / max(height, width))
-    small = scaled(bgr, max(8, round(width * scale)), max(8, round(height * scale)))
-    for ink, gap in VIEWS:
-        yield gaps_closed(small, gap, dark=ink == "dark") if gap else small
+    left, top, right, bottom = 0, 0, width, height
+    if where is not None:
+        # Turned with its page, a place that reaches the edge begins a pixel beyond it.
+        left, top = np.clip(where.min(axis=0), 0, (width - 1, height - 1)).astype(int)
+        right, bottom = np.maximum(where.max(axis=0).astype(int), (left + 1, top + 1))
+    part = bgr[top:bottom, left:right]
+    rows, columns = part.shape[:2]
+    small = scaled(part, max(8, round(columns * scale)), max(8, round(rows * scale)))
+    both = np.array([small.shape[1] / columns, small.shape[0] / rows])
+    return _Copy(small, np.array([left, top], np.float64), both)
+
+
+def is_bare(bgr: Any, lines: Sequence[Box]) -> bool:
+    """True if next to nothing stands out of a picture (H, W, 3) outside of some lines of text."""
+    near = [_grown(box, BESIDE * _height(box)) for box in lines]
+    rest = covered(bgr.shape, near) == 0
+    edges = contrast(luminance(np.ascontiguousarray(bgr[:, :, ::-1])), EDGE)[rest]
+    return edges.size == 0 or float((edges >= LEAST_EDGE).mean()) < MOST_EDGES
+
+
+def _grown(box: Box, by: float) -> Box:
+    (left, top), (right, bottom) = box.min(axis=0) - by, box.max(axis=0) + by
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64)
+
+
+def _height(box: Box) -> float:
+    """The shorter side of a place, in pixels."""
+    return float(min(np.linalg.norm(box[0] - box[3]), np.linalg.norm(box[0] - box[1])))
 
 
 def _overlap(box: Box, other: Box) -> float:

@@ -90,3 +90,14 @@ def test_parts_that_say_something_else_than_the_whole_are_not_sure() -> None:
     found = list(read_apart(rgb, [fused], lambda crops: [("1250", 0.99), ("3430", 0.99)]))
     assert [each.text for each in found] == ["1250", "3430"]
     assert not any(each.is_sure for each in found)
+
+
+def test_a_point_printed_far_from_its_figures_parts_no_number() -> None:
+    rgb, (line,), _ = drawn(["2", "00"], gap_px=40)  # the point is too faint to be ink
+    whole = replace(line, text="2.00")
+    assert list(read_apart(rgb, [whole], nothing)) == [whole]
+    # Points that stand elsewhere keep no cells together.
+    rgb, (line,), _ = drawn(["12.50", "7.30"], gap_px=40)
+    fused = replace(line, text="12.507.30")
+    found = read_apart(rgb, [fused], lambda crops: [("12.50", 0.99), ("7.30", 0.99)])
+    assert [each.text for each in found] == ["12.50", "7.30"]

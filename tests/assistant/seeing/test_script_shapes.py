@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from assistant.errors import OcrError
 from assistant.seeing import script_shapes
 from assistant.seeing.script_shapes import NAMES, WEIGHTS, answers, line_ink, script_shares
-from assistant.seeing.scripts import likeliest, script_name
+from assistant.seeing.scripts import likeliest, script_name, unmistakable
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 FONTS = Path("/usr/share/fonts/truetype")
@@ -95,3 +95,11 @@ def test_missing_and_damaged_weights_are_told(
         with pytest.raises(OcrError, match="cannot be read"):
             script_shares(line)
     script_shapes._weights.cache_clear()
+
+
+def test_only_two_scripts_are_told_against_what_was_read() -> None:
+    assert unmistakable({"Hebrew": 0.7, "Latin": 0.05}) == "Hebrew"
+    assert unmistakable({"Thai": 0.6, "Hebrew": 0.2, "Chinese": 0.1}) == "Thai"
+    assert unmistakable({"Hebrew": 0.7, "Latin": 0.08, "Chinese": 0.04}) == ""
+    assert unmistakable({"Hebrew": 0.55, "Latin": 0.0}) == ""
+    assert unmistakable({"Arabic": 0.95}) == "" and unmistakable({}) == ""
