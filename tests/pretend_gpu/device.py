@@ -13,8 +13,10 @@ from torch._ops import OpOverload
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from quantizer.solvers.fused import choice
 from tests.pretend_gpu import int4_kernels, rules
 from tests.pretend_gpu.attention_kernels import chosen_kernel
+from tests.pretend_gpu.column_kernels import COLUMN_KERNELS
 from tests.pretend_gpu.counts import AttentionCall, Counts, product_line
 from tests.pretend_gpu.guard import load_guard
 
@@ -40,7 +42,9 @@ class Card:
         self.kernels = {
             "_convert_weight_to_int4pack": int4_kernels.pack,
             "_weight_int4pack_mm": int4_kernels.multiply,
-        } | dict(kernels)
+            **COLUMN_KERNELS,
+            **kernels,
+        }
 
     def hold(self, tensor: "OnCard") -> None:
         """Count the memory of a new tensor.
@@ -434,6 +438,8 @@ def pretend_card(
     with contextlib.ExitStack() as stack:
         for name, answer in _questions(card).items():
             stack.enter_context(mock.patch.object(torch.cuda, name, answer))
+        # A build of PyTorch for cards brings Triton.
+        stack.enter_context(mock.patch.object(choice, "present", lambda: True))
         stack.enter_context(_inference_as_no_grad())
         torch.__future__.set_overwrite_module_params_on_conversion(True)
         stack.callback(torch.__future__.set_overwrite_module_params_on_conversion, overwrite)
