@@ -6,15 +6,21 @@ marks the twin slow: a card takes a moment for it, a pretended one does not. ``g
 makes none, for what only a real card can show.
 """
 
+import os
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from tests.pretend_gpu.counts import Counts
 from tests.pretend_gpu.device import pretend_card
 from tests.pretend_gpu.guard import load_guard
 
 MARK = "pretend_gpu"
+
+if torch.version.cuda is None:
+    # Triton reads it when it is imported, by whichever test comes first.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 def twin_of(item: pytest.Item) -> pytest.Function | None:

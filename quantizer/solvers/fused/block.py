@@ -54,7 +54,11 @@ def _block(  # type: ignore[no-untyped-def]
     inside = mine[:, None] & (column < columns)[None, :]
     walked = mine[:, None] & (column < count)[None, :]
     row = row.to(tl.int64)
-    old, old_scale, old_zero = codes + row * codes_row, scale + row * scale_row, zero + row * zero_row
+    old, old_scale, old_zero = (
+        codes + row * codes_row,
+        scale + row * scale_row,
+        zero + row * zero_row,
+    )
     # The optimum in the order of the walk.
     place = tl.load(order + column, mask=column < count, other=0)
     c = tl.load(old[:, None] + place[None, :] * codes_column, mask=walked, other=0.0)
@@ -72,8 +76,7 @@ def _block(  # type: ignore[no-untyped-def]
         own_zero = tl.load(old_zero + j * zero_column, mask=mine, other=0.0)
         diagonal = tl.load(upper + i * (upper_row + upper_column))
         code = nearest_code(value, own_scale, own_zero, top)
-        missing = value - (code - own_zero) * own_scale
-        error = tl.div_rn(missing, diagonal + tl.zeros_like(value))
+        error = tl.div_rn(value - (code - own_zero) * own_scale, diagonal)
         behind = (column > i) & (column < count)
         spread = tl.load(upper + i * upper_row + column * upper_column, mask=behind, other=0.0)
         work = work - error[:, None] * spread[None, :]

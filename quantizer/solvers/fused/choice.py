@@ -6,7 +6,6 @@ import importlib.util
 import torch
 from torch import Tensor
 
-
 _WIDEST = 256
 """Columns that a program can hold; groups may have more."""
 

@@ -59,7 +59,7 @@ def _coordinate(  # type: ignore[no-untyped-def]
         s = tl.load(scale + row * scale_row + j * scale_column, mask=mine, other=1.0)
         z = tl.load(zero + row * zero_row + j * zero_column, mask=mine, other=0.0)
         diagonal = tl.load(hessian + j * (hessian_row + hessian_column))
-        optimum = (c - z) * s - tl.div_rn(slope, diagonal + tl.zeros_like(slope))
+        optimum = (c - z) * s - tl.div_rn(slope, diagonal)
         step = nearest_code(optimum, s, z, top) - c
         d = step * s
         quadratic = d * d * diagonal

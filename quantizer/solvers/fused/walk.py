@@ -53,7 +53,7 @@ def _walk(  # type: ignore[no-untyped-def]
         z = tl.load(row_of_zero + j * zero_column, mask=mine, other=0.0)
         diagonal = tl.load(upper + j * (upper_row + upper_column))
         code = nearest_code(value, s, z, top)
-        error = tl.div_rn(value - (code - z) * s, diagonal + tl.zeros_like(value))
+        error = tl.div_rn(value - (code - z) * s, diagonal)
         tl.store(codes + result + j, code, mask=mine)
         tl.store(errors + result + j, error, mask=mine)
         behind = (column > j) & (column < columns)

@@ -6,7 +6,11 @@ the edge between two, and J is compared.
 """
 
 import importlib.util
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,19 +37,24 @@ Floats = NDArray[np.float32]
 pytestmark = [
     pytest.mark.skipif(
         importlib.util.find_spec("triton") is None,
-        reason="no Triton: pip install --no-deps -r scripts/requirements-triton.txt",
+        reason="no Triton: scripts/setup --test brings it",
     ),
     pytest.mark.skipif(torch.version.cuda is not None, reason="Triton does not interpret here"),
 ]
 
-# Outputs, inputs, group size, dead columns.
+# Outputs, inputs, group size, dead columns. An interpreted program is slow.
 SHAPES = [
-    (3, 32, 32, ()),
-    (5, 100, 32, (7, 64)),
-    (4, 128, 64, (0, 127)),
-    (2, 96, 96, ()),
-    (3, 130, 256, (1,)),
-    (2, 256, 256, (3, 200)),
+    (2, 40, 32, (7, 39)),
+    *(
+        pytest.param(shape, marks=pytest.mark.slow)
+        for shape in (
+            (5, 100, 32, (7, 64)),
+            (4, 128, 64, (0, 127)),
+            (2, 96, 96, ()),
+            (3, 130, 256, (1,)),
+            (2, 256, 256, (3, 200)),
+        )
+    ),
 ]
 
 
@@ -93,7 +102,7 @@ def nearest(value: Floats, scale: Floats, zero: Floats) -> Floats:
 
 def walked(target: Tensor, upper: Tensor, scale: Tensor, zero: Tensor) -> tuple[Floats, Floats]:
     """GPTQ's walk, each error spread over the columns behind it before the next is rounded."""
-    work, U, s, z = (np.array(x, dtype=np.float32) for x in (target, upper, scale, zero))
+    work, U, s, z = (x.numpy().copy() for x in (target, upper, scale, zero))
     codes, errors = np.zeros_like(work), np.zeros_like(work)
     for j in range(work.shape[1]):
         codes[:, j] = nearest(work[:, j], s[:, j], z[:, j])
@@ -137,7 +146,7 @@ def test_the_walk_reads_any_strides(block: Block) -> None:
     transposed = upper.T.contiguous().T
     assert transposed.stride() == (1, len(upper))
     rows = torch.cat([target, target], dim=1)[:, : target.shape[1]]
-    flat = launch(target.contiguous(), upper.contiguous(), scale.contiguous(), zero.contiguous(), 15)
+    flat = launch(*(part.contiguous() for part in (target, upper, scale, zero)), 15)
     grid = Grid(block.grid.scale, block.grid.zero, block.group_size, 4)
     wide = [part.T.contiguous().T for part in grid.columns(block.weight.shape[1])]
     odd = launch(rows, transposed, wide[0][:, block.order], wide[1][:, block.order], 15)
@@ -223,6 +232,7 @@ def fused_here(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "ROWS", 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act_order", [True, False])
 def test_whole_solvers_agree_with_the_reference(
     make_problem: Make, act_order: bool, request: pytest.FixtureRequest
@@ -243,3 +253,49 @@ def test_whole_solvers_agree_with_the_reference(
     reference = solved()
     request.getfixturevalue("fused_here")
     assert solved() == pytest.approx(reference, rel=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", [80, 89, 90])
+def test_the_kernels_compile_for_real_cards(capability: int, tmp_path: Path) -> None:
+    """The interpreter takes what the compiler refuses; compiling needs no card."""
+    program = COMPILING.format(capability=capability)
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment | {"TRITON_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["_walk", "_block", "_coordinate", "_refit"]
+
+
+COMPILING = """
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from quantizer.solvers.fused import block, coordinate, refit, walk
+
+WHOLE = {{"rows", "columns", "count", "group_size"}}
+for kernel, rows, warps in (
+    (walk._walk, 2, 1), (block._block, 2, 1), (coordinate._coordinate, 2, 1), (refit._refit, 16, 8),
+):
+    constants = {{"ROWS": rows, "WIDTH": 128, "CHUNK": 16}}
+    constants = {{name: value for name, value in constants.items() if name in kernel.arg_names}}
+    constants |= {{name: 1 for name in kernel.arg_names if name.endswith("_column")}}
+    signature = {{}}
+    for name in kernel.arg_names:
+        whole = name in WHOLE or name.endswith("_row")
+        number = "fp32" if name in ("top", "rounding") else "*i64" if name == "order" else "*fp32"
+        signature[name] = "constexpr" if name in constants else "i32" if whole else number
+    source = ASTSource(kernel, signature, constexprs=constants)
+    made = triton.compile(
+        source,
+        target=GPUTarget("cuda", {capability}, 32),
+        options={{"enable_fp_fusion": False, "num_warps": warps}},
+    )
+    assert made.metadata.shared < 48_000, made.metadata.shared
+    print(kernel.__name__)
+"""
