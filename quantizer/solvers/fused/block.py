@@ -14,7 +14,7 @@ from quantizer.solvers.fused.rounding import nearest_code
 ROWS = 2  # of a program, as in the walk
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _block(  # type: ignore[no-untyped-def]
     shift,
     upper,
