@@ -33,7 +33,7 @@ _FEEDING_BACK, _COORDINATE, _ACCEPTING, _MEASURING, _GRID = 12.0, 16.0, 30.0, 50
 # Kernels that a card starts, counted on the pretend one: for each step of a pass, a candidate
 # that is packed and measured, a search of grids or factorization, GPTQ's blocks, and rpiq's blocks,
 # once and in every round, and its groups.
-_PASSING, _TRYING, _PROPOSING, _WALKED = 25.0, 150.0, 400.0, 8.0
+_PASSING, _TRYING, _PROPOSING, _WALKED = 25.0, 150.0, 480.0, 8.0
 _REFINING, _ROUND, _GROUP = 25.0, 26.0, 60.0
 
 

@@ -28,6 +28,7 @@ def test_the_first_hour_is_rehearsed(tmp_path: Path) -> None:
     assert done.stdout.count(" right ") == len(told)
 
 
+@pytest.mark.slow
 def test_without_a_card_it_says_so(tmp_path: Path) -> None:
     script = ROOT / "scripts/first_hour_on_a_gpu.py"
     command = [sys.executable, str(script), "--out", str(tmp_path / "first.json")]
