@@ -33,7 +33,7 @@ _FEEDING_BACK, _COORDINATE, _ACCEPTING, _MEASURING, _GRID = 12.0, 16.0, 30.0, 50
 # Kernels that a card starts, counted on the pretend one: for each step of a pass, a candidate
 # that is packed and measured, a search of grids or factorization, GPTQ's blocks, and rpiq's blocks,
 # once and in every round, and its groups.
-_PASSING, _TRYING, _PROPOSING, _WALKED = 25.0, 150.0, 480.0, 8.0
+_PASSING, _TRYING, _PROPOSING, _WALKED = 25.0, 150.0, 420.0, 8.0
 _REFINING, _ROUND, _GROUP = 25.0, 26.0, 60.0
 
 
@@ -120,7 +120,7 @@ def block_work(
         for layer in layers:
             total.add(solver_work(layer, settings))
             if chooses:  # the share that is kept is not proposed again
-                total.add(_proposal_work(layer, settings), len(GAMMAS) - 1)
+                total.add(proposal_work(layer, settings), len(GAMMAS) - 1)
     return total
 
 
@@ -168,7 +168,7 @@ def solver_work(layer: LinearShape, settings: Settings) -> Work:
     reading = 1.0 + min(1.0, _STRIP / layer.in_features)
     work = Work(products=2.0 * reading * kept * square, elements=_MEASURING * kept * count)
     work.launches += _TRYING * kept
-    work.add(_proposal_work(layer, settings))
+    work.add(proposal_work(layer, settings))
     if settings.method in ("rtn", "gptq"):
         return work
     if settings.method == "rpiq-paper":
@@ -200,7 +200,7 @@ def solver_work(layer: LinearShape, settings: Settings) -> Work:
     return work
 
 
-def _proposal_work(layer: LinearShape, settings: Settings) -> Work:
+def proposal_work(layer: LinearShape, settings: Settings) -> Work:
     """The grid, and GPTQ on it where the method has it."""
     count = float(layer.count)
     work = Work(launches=_PROPOSING)

@@ -127,7 +127,8 @@ def feed_back(
     Returns codes and errors ``(w_j − q_j) / U_jj``, both (out, b) float.
     """
     if fused.used_for(upper):
-        return fused.walk(target, upper, scale, zero, top)
+        walked: tuple[Tensor, Tensor] = fused.walk(target, upper, scale, zero, top)
+        return walked
     # Columns are walked one at a time, so they lie contiguously: (b, out). Each gathers the
     # errors before it when its turn comes, which reads far less memory than spreading them.
     target, scale, zero = (part.T.contiguous() for part in (target, scale, zero))
