@@ -2,9 +2,14 @@
 
 import functools
 import importlib.util
+import logging
+import os
+import shutil
 
 import torch
 from torch import Tensor
+
+logger = logging.getLogger(__name__)
 
 _WIDEST = 256
 """Columns that a program can hold; groups may have more."""
@@ -20,8 +25,18 @@ def used_for(square: Tensor) -> bool:
 
 @functools.cache
 def present() -> bool:
-    """Whether Triton is installed; it comes with PyTorch's builds for CUDA on Linux."""
-    return importlib.util.find_spec("triton") is not None
+    """Whether Triton is installed, and the C compiler by which it starts kernels.
+
+    Triton comes with PyTorch's builds for CUDA on Linux.
+    """
+    if importlib.util.find_spec("triton") is None:
+        missing = "Triton is not installed"
+    elif not (os.environ.get("CC") or any(map(shutil.which, ("gcc", "clang", "cc")))):
+        missing = "Triton finds no C compiler; install gcc"
+    else:
+        return True
+    logger.warning("%s: a layer's columns are walked by PyTorch, which takes far longer", missing)
+    return False
 
 
 # As operators of PyTorch they are seen by whatever follows what is computed. Triton is imported
