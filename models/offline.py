@@ -43,6 +43,8 @@ CACHES = {
     # Kernels that PyTorch and the NVIDIA driver compile for a card that they do not know.
     "PYTORCH_KERNEL_CACHE_PATH": "torch-kernels",
     "CUDA_CACHE_PATH": "cuda",
+    # The quantizer's own kernels, which Triton compiles for the card.
+    "TRITON_CACHE_DIR": "triton",
 }
 """Folders that libraries would make in the user's home; a place that the user chose stays."""
 

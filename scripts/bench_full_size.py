@@ -95,6 +95,11 @@ def write_model(folder: Path, config: Mapping[str, Any], device: torch.device) -
             if not name.endswith("inv_freq"):
                 writer.add(name, _values(name, shape, generator, device))
     write_json(folder / "config.json", dict(config))
+    write_tokenizer(folder)
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Write a tokenizer of one token a printable character."""
     characters = [chr(code) for code in range(32, 127)] + ["\n"]
     vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
     vocabulary |= {character: 3 + index for index, character in enumerate(characters)}

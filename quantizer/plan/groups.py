@@ -29,6 +29,7 @@ class Group:
     tokens:   fitting tokens that reach them.
     mixed:    whether some sequences do not feed them, so that those that do may all be followed.
     double:   whether their Hessian can be factorized in float64 only.
+    on_gpu:   whether a card solves them.
     """
 
     layers: tuple[LinearShape, ...]
@@ -38,6 +39,7 @@ class Group:
     tokens: int
     mixed: bool
     double: bool
+    on_gpu: bool = False
 
     @property
     def hessian(self) -> float:
@@ -162,6 +164,7 @@ def solving_moments(group: Group, passing: list[Moment]) -> Iterator[Moment]:
             proposed=chooses,
             last_inputs=group.inputs,
             double=group.double,
+            on_gpu=group.on_gpu,
         )
         for moment in moments:
             yield moment.beside([*kept, *solved, target])
@@ -227,8 +230,10 @@ def _choosing_moments(group: Group, passing: list[Moment]) -> Iterator[Moment]:
         own = Buffer(SOLVER, "codes of this share", here)
         # The first share needs no correction, and makes the factor.
         if number == 0:
-            yield from proposal_moments(layer, group.settings, double=group.double)
-        for moment in proposal_moments(layer, group.settings, factored=1):
+            yield from proposal_moments(
+                layer, group.settings, double=group.double, on_gpu=group.on_gpu
+            )
+        for moment in proposal_moments(layer, group.settings, factored=1, on_gpu=group.on_gpu):
             yield moment.beside([*corrections, *factor, *earlier, own, target])
         here += LayerBytes.of(layer, group.settings).stored
     widest = max(layer.count for layer in group.layers) * FLOAT

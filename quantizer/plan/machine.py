@@ -1,6 +1,7 @@
 """What this machine has left, how fast it is, and how it is told to work."""
 
 import ctypes
+import math
 import os
 import resource
 import shutil
@@ -8,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,15 +20,18 @@ _RETURNED_BYTES = 2**17  # where glibc itself begins before it learns to keep mo
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """float32 operations a second.
+    """float32 operations a second, and what else takes time on a card.
 
     matmul: in a large product of matrices; vector: of matrix and vector; elementwise: elements
         of large tensors, made anew by every step.
+    launch: seconds that a kernel takes to start; link: bytes a second between host and card.
     """
 
     matmul: float
     vector: float
     elementwise: float
+    launch: float = 0.0
+    link: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,15 @@ def _measure_speed(device: torch.device) -> Speed:
     vector = _seconds(lambda: square[0, :width] @ tall, device)
     block = torch.ones(size, size, device=device)
     elementwise = _seconds(lambda: torch.round(block / 3), device) / 2
-    return Speed(2 * size**3 / matmul, 2 * width * 4 * size / vector, block.numel() / elementwise)
+    operations, walked = 2 * size**3, 2 * width * 4 * size
+    speed = Speed(operations / matmul, walked / vector, block.numel() / elementwise)
+    if device.type != "cuda":
+        return speed
+    number, held = torch.ones((), device=device), torch.ones(4 * size, size)
+    launches = 200
+    launch = _seconds(lambda: [number.add_(1) for _ in range(launches)], device) / launches
+    copying = _seconds(lambda: held.to(device), device)
+    return replace(speed, launch=launch, link=held.nbytes / copying)
 
 
 def _seconds(action: Callable[[], object], device: torch.device) -> float:

@@ -61,6 +61,7 @@ def block_moments(
             calibration.tokens(name, recipe.rule(name).stream)[0],
             recipe.rule(name).stream != "all",
             double,
+            on_gpu,
         )
         both = twin if group.followed.all else resting
         for moment in statistics_moments(group, passing):

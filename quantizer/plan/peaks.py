@@ -42,10 +42,11 @@ that a process first touches when it computes."""
 _PAGE_BYTES = 4096  # to which the system rounds a large tensor up
 
 # CUDA's caching allocator gives large tensors whole pieces of 2 MiB and shares pieces of 20 MiB
-# among the small; cuBLAS and cuSOLVER work in memory of up to 32 MiB each.
+# among the small; cuBLAS and cuSOLVER work in memory of up to 32 MiB each, and kernels are loaded
+# when they are first started.
 _PIECE_BYTES = 2 * 2**20
 _SMALL_BYTES = 20 * 2**20
-_CUDA_BYTES = 64 * 2**20
+_CUDA_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def device_peak(run: PlannedRun, *, double: bool = False) -> Moment:
     reached = peak(moments).beside([outer])
     pieces = float(_PIECE_BYTES * sum(x.size > _PIECE_BYTES / 2 for x in reached.buffers))
     slack = (
-        Buffer(ALLOCATOR, "work space of cuBLAS and cuSOLVER", float(_CUDA_BYTES)),
+        Buffer(ALLOCATOR, "work space and kernels of CUDA", float(_CUDA_BYTES)),
         Buffer(ALLOCATOR, "ends of pieces", pieces + _SMALL_BYTES),
     )
     return Moment(reached.name, (*reached.buffers, *slack))

@@ -16,7 +16,7 @@ from quantizer.plan.buffers import Moment, Parts
 from quantizer.plan.machine import Machine
 from quantizer.plan.memory import state_dtype
 from quantizer.plan.peaks import PlannedRun, device_peak, host_peak
-from quantizer.plan.time import block_seconds
+from quantizer.plan.time import Work, block_work
 from quantizer.plan.workload import (
     CalibrationShape,
     LinearShape,
@@ -73,7 +73,7 @@ class Plan:
     double_peak: bytes at the peak of what computes, host or device, if Hessians can be factorized
         in float64 only.
     output, work: bytes on the disk, of the result and of the unfinished work beside it.
-    seconds:      expected, right within a factor of about two; None where nobody asked.
+    times:        expected seconds by kind of work; None where nobody asked.
     """
 
     blocks: tuple[tuple[str, tuple[GroupPlan, ...]], ...]
@@ -84,8 +84,13 @@ class Plan:
     double_peak: float
     output: int
     work: int
-    seconds: float | None
+    times: Parts | None
     machine: Machine
+
+    @property
+    def seconds(self) -> float | None:
+        """Expected, right within a factor of about two; None where nobody asked."""
+        return None if self.times is None else sum(self.times.values())
 
     @property
     def host_peak(self) -> float:
@@ -178,6 +183,9 @@ class Plan:
             "work_bytes": self.work,
             "disk_free_bytes": self.machine.free_disk,
             "seconds": None if self.seconds is None else round(self.seconds, 4),
+            "seconds_by_work": None
+            if self.times is None
+            else {name: round(seconds, 4) for name, seconds in self.times.items() if seconds},
         }
 
 
@@ -223,6 +231,10 @@ def plan_shapes(
     shards = sum(shard_size(block, recipe.base) for block in blocks)
     inside = tuple(f"{block.name}." for block in blocks)
     rest = sum(reader.size(name) for name in reader.names() if not name.startswith(inside))
+    work = Work()
+    if machine.speed is not None:
+        for block in blocks:
+            work.add(block_work(block, shape, followed, recipe))
     single = sum(reader.size(name) for name in reader.names()) <= MAX_SHARD_BYTES
     return Plan(
         blocks=tuple(
@@ -237,9 +249,7 @@ def plan_shapes(
         output=shards + rest,
         # Blocks that become one file lie there twice while they are joined.
         work=shards if single else 0,
-        seconds=None
-        if machine.speed is None
-        else sum(block_seconds(block, shape, followed, recipe, machine.speed) for block in blocks),
+        times=None if machine.speed is None else work.times(machine.speed),
         machine=machine,
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from quantizer.plan.buffers import FLOAT, SOLVER, Buffer, Moment
 from quantizer.plan.workload import LinearShape
+from quantizer.solvers.grid import SEARCHED_COLUMNS
 from quantizer.solvers.methods import Settings
 from quantizer.solvers.rpiq import column_blocks
 
@@ -63,6 +64,7 @@ def solver_moments(
     proposed: bool = False,
     last_inputs: float = 0.0,
     double: bool = False,
+    on_gpu: bool = False,
 ) -> Iterator[Moment]:
     """Moments of ``solvers.solver.solve`` that may be its peak.
 
@@ -71,17 +73,23 @@ def solver_moments(
     proposed: whether GPTQ's codes and grid for the first damping are too.
     last_inputs: bytes of the inputs that ``rpiq-paper`` reads, which the caller holds.
     double: whether the Hessian can be factorized in float64 only.
+    on_gpu: whether a card searches the scales of many groups together.
     """
     dampings = 2 if scarce else 1
-    solver = _Solver(layer, settings, dampings, factored, proposed, last_inputs, double)
+    solver = _Solver(layer, settings, dampings, factored, proposed, last_inputs, double, on_gpu)
     yield from solver.solve()
 
 
 def proposal_moments(
-    layer: LinearShape, settings: Settings, *, factored: int = 0, double: bool = False
+    layer: LinearShape,
+    settings: Settings,
+    *,
+    factored: int = 0,
+    double: bool = False,
+    on_gpu: bool = False,
 ) -> Iterator[Moment]:
     """Moments of ``solvers.solver.propose``, which measures nothing."""
-    yield from _Solver(layer, settings, 1, factored, double=double).propose()
+    yield from _Solver(layer, settings, 1, factored, double=double, on_gpu=on_gpu).propose()
 
 
 def solution_bytes(layer: LinearShape, settings: Settings, *, scarce: bool = False) -> float:
@@ -115,11 +123,13 @@ class _Solver:
         proposed: bool = False,
         last_inputs: float = 0.0,
         double: bool = False,
+        on_gpu: bool = False,
     ) -> None:
         self.layer, self.settings, self.size = layer, settings, LayerBytes.of(layer, settings)
         self.dampings, self.factored, self.proposed = dampings, factored, proposed
         self.last_inputs, self.double = last_inputs, double
         self.group = min(settings.group_size, layer.in_features)
+        self.searched = max(self.group, SEARCHED_COLUMNS) if on_gpu else self.group
         small = 4 * _STORED_INDEX * (layer.in_features + layer.out_features)
         self.held = [Buffer(SOLVER, "indices of columns, sums of rows", small)]
 
@@ -178,7 +188,9 @@ class _Solver:
         if self.settings.grid == "hessian":
             # Values, quotient, rounded, codes, `error`, two products and a spare, of one group.
             trying = {"`best` grid": self.size.grid, "`scale` and `zero`": self.size.grid}
-            trying |= {"one group on one scale": 8 * self._columns(self.group)}
+            trying |= {"groups on one scale": 8 * self._columns(self.searched)}
+            if self.searched > self.group:
+                trying |= {"their blocks of the Hessian": self.size.hessian}
             yield self._moment("spanning the groups again", spanning)
             yield self._moment("trying scales by the Hessian", trying)
             self._hold("`grid`", self.size.grid)

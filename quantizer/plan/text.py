@@ -30,6 +30,9 @@ def plan_text(plan: Plan, warnings: Sequence[str]) -> str:
             f"time: about {_duration(plan.seconds)}, {_duration(each)} a block; "
             "half or twice as much is possible, and more beside other programs"
         )
+        named = sorted((plan.times or {}).items(), key=lambda part: -part[1])
+        told = [f"{name} {_duration(seconds)}" for name, seconds in named if seconds]
+        lines.append(f"  most of it in {', '.join(told)}")
     lines += [f"warning: {text}" for text in warnings]
     return "\n".join(lines)
 

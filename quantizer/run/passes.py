@@ -154,8 +154,17 @@ def _on(
 ) -> dict[str, Any]:
     """Move tensors to a device; floating ones take on the dtype, if one is given."""
     return {
-        name: value.to(device, dtype if value.is_floating_point() else None)
+        name: _moved(value, device, dtype if value.is_floating_point() else None)
         if isinstance(value, Tensor)
         else value
         for name, value in values.items()
     }
+
+
+def _moved(value: Tensor, device: torch.device, dtype: torch.dtype | None) -> Tensor:
+    """A tensor on a device in a dtype, whichever of its forms is the smaller one on the way."""
+    if dtype is None or value.device == device:
+        return value.to(device, dtype)
+    if dtype.itemsize < value.dtype.itemsize:
+        return value.to(dtype).to(device)
+    return value.to(device).to(dtype)

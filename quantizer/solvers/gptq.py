@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from models.int4.weight import QuantizedWeight
+from quantizer.solvers.fused import choice as fused
 from quantizer.solvers.grid import Grid, nearest_code, round_to_nearest
 from quantizer.solvers.hessian import InverseFactor, inverse_factor, live_columns, mean_diagonal
 
@@ -125,6 +126,9 @@ def feed_back(
     target, scale, zero: (out, b); upper: (b, b), the factor U of the block's inverse Hessian.
     Returns codes and errors ``(w_j − q_j) / U_jj``, both (out, b) float.
     """
+    if fused.used_for(upper):
+        walked: tuple[Tensor, Tensor] = fused.walk(target, upper, scale, zero, top)
+        return walked
     # Columns are walked one at a time, so they lie contiguously: (b, out). Each gathers the
     # errors before it when its turn comes, which reads far less memory than spreading them.
     target, scale, zero = (part.T.contiguous() for part in (target, scale, zero))

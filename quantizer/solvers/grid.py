@@ -16,6 +16,9 @@ from quantizer.errors import SettingsError, WeightError
 _SMALLEST_SCALE = 2.0**-24  # the smallest positive fp16 number
 _SHRINK_FACTORS = tuple(1.0 - 0.02 * step for step in range(16))  # 1.00, 0.98 … 0.70
 
+SEARCHED_COLUMNS = 4096
+"""Columns whose scales a card searches together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:
@@ -90,21 +93,57 @@ def hessian_grid(weight: Tensor, hessian: Tensor, *, bits: int, group_size: int,
     """
     best = minmax_grid(weight, bits=bits, group_size=group_size, sym=sym)
     scale, zero = best.scale.clone(), best.zero.clone()
-    for group, start in enumerate(range(0, weight.shape[1], group_size)):
-        part = weight[:, start : start + group_size]
-        block = hessian[start : start + group_size, start : start + group_size]
-        low = part.amin(dim=1, keepdim=True).clamp_(max=0)
-        high = part.amax(dim=1, keepdim=True).clamp_(min=0)
-        least = torch.full_like(low, torch.inf)
-        for factor in _SHRINK_FACTORS:
-            s, z = _span(factor * low, factor * high, bits, sym)
-            error = part - (nearest_code(part, s, z, best.top) - z) * s
-            cost = ((error @ block) * error).sum(dim=1, keepdim=True)
-            better = cost < least
-            least = torch.where(better, cost, least)
-            scale[:, group : group + 1] = torch.where(better, s, scale[:, group : group + 1])
-            zero[:, group : group + 1] = torch.where(better, z, zero[:, group : group + 1])
+    whole = weight.shape[1] // group_size
+    # A launch costs a card more than the arithmetic in it; a CPU's cache holds one group.
+    together = max(1, SEARCHED_COLUMNS // group_size) if weight.is_cuda else 1
+    for first in range(0, whole, together):
+        groups = slice(first, min(first + together, whole))
+        columns = slice(groups.start * group_size, groups.stop * group_size)
+        parts = weight[:, columns].view(len(weight), -1, group_size).transpose(0, 1)
+        blocks = _diagonal_blocks(hessian[columns, columns], group_size)
+        start = scale[:, groups].T.unsqueeze(-1), zero[:, groups].T.unsqueeze(-1)
+        s, z = _searched(parts, blocks, start, best.top, bits, sym)
+        scale[:, groups], zero[:, groups] = s.squeeze(-1).T, z.squeeze(-1).T
+    if whole * group_size < weight.shape[1]:  # a ragged last group
+        rest = slice(whole * group_size, None)
+        start = scale[:, whole:], zero[:, whole:]
+        s, z = _searched(weight[:, rest], hessian[rest, rest], start, best.top, bits, sym)
+        scale[:, whole:], zero[:, whole:] = s, z
     return Grid(scale, zero, group_size, bits)
+
+
+def _diagonal_blocks(hessian: Tensor, size: int) -> Tensor:
+    """The blocks (n, size, size) on the diagonal of a matrix (n·size, n·size)."""
+    count = len(hessian) // size
+    blocks = hessian.reshape(count, size, count, size).diagonal(dim1=0, dim2=2)
+    return blocks.permute(2, 0, 1)
+
+
+def _searched(
+    parts: Tensor,
+    blocks: Tensor,
+    start: tuple[Tensor, Tensor],
+    top: int,
+    bits: int,
+    sym: bool,
+) -> tuple[Tensor, Tensor]:
+    """The best scale and zero (..., out, 1) of groups (..., out, g) with blocks (..., g, g) of H.
+
+    start: what stays where no factor has a cost that is a number.
+    """
+    low = parts.amin(dim=-1, keepdim=True).clamp_(max=0)
+    high = parts.amax(dim=-1, keepdim=True).clamp_(min=0)
+    least = torch.full_like(low, torch.inf)
+    scale, zero = start
+    factors = torch.tensor(_SHRINK_FACTORS, dtype=low.dtype).to(low.device)
+    factors = factors.view(-1, *(1 for _ in low.shape))
+    for s, z in zip(*_span(factors * low, factors * high, bits, sym), strict=True):
+        error = parts - (nearest_code(parts, s, z, top) - z) * s
+        cost = ((error @ blocks) * error).sum(dim=-1, keepdim=True)
+        better = cost < least
+        least = torch.where(better, cost, least)
+        scale, zero = torch.where(better, s, scale), torch.where(better, z, zero)
+    return scale, zero
 
 
 def stored_scale(scale: Tensor) -> Tensor:

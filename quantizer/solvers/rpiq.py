@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from models.int4.weight import QuantizedWeight
+from quantizer.solvers.fused import choice as fused
 from quantizer.solvers.gptq import LayerProblem, feed_back
 from quantizer.solvers.grid import Grid, nearest_code, stored_scale
 from quantizer.solvers.hessian import (
@@ -110,7 +111,8 @@ def rpiq(
     slabs = _slabs(blocks)
     R: Tensor | None = None
     for round_ in range(rounds):
-        gained = 0.0
+        # Summed where it is computed, in float64: asking for every block's share would wait for it.
+        gained = torch.zeros((), dtype=torch.float64, device=W.device)
         for slab, members in slabs:
             if R is None or len(slabs) > 1:  # a single slab has kept its own
                 R = E @ H[:, slab]
@@ -129,12 +131,12 @@ def rpiq(
                 value = state.value()
                 change = value - old
                 # J changes by 2 d·R + d H dᵀ, and R by d H.
-                gained -= float((change * (R[:, here] + state.residual)).sum())
-                R += change @ H[i, slab]
-                E[:, i] = value - W[:, i]
+                gained -= (change * (R[:, here] + state.residual)).sum()
+                R.addmm_(change, H[i, slab])
+                torch.sub(value, W[:, i], out=E[:, i])
                 codes[:, i], scale[:, i] = state.codes, state.scale
-        trace.append(trace[-1] - gained)
-        if gained < _LEAST_GAIN * trace[-2]:
+        trace.append(trace[-1] - float(gained))
+        if float(gained) < _LEAST_GAIN * trace[-2]:
             break
 
     # A refitted scale stretches dead columns too; rounding them anew to it is free in J.
@@ -153,8 +155,29 @@ def block_step(state: BlockState, live: Tensor, factor: InverseFactor) -> None:
     statistics; factor: of their damped diagonal block. Dead columns do not move.
     """
     U = factor.upper
+    shift = state.residual[:, live] @ U.T @ U
+    if fused.used_for(state.hessian):
+        state.codes, state.residual = fused.block(
+            shift,
+            U,
+            state.codes,
+            state.scale,
+            state.zero,
+            state.residual,
+            state.hessian,
+            live,
+            state.top,
+            _ROUNDING,
+        )
+        return
+    project(state, live, U, shift)
+
+
+def project(state: BlockState, live: Tensor, upper: Tensor, shift: Tensor) -> None:
+    """Move rows to the grid near ``value − shift`` where that lowers J; shift: (out, live)."""
+    U = upper
     scale, zero = state.scale[:, live], state.zero[:, live]
-    optimum = state.value()[:, live] - state.residual[:, live] @ U.T @ U
+    optimum = state.value()[:, live] - shift
     projected, _ = feed_back(optimum, U, scale, zero, state.top)
     step = torch.zeros_like(state.codes)
     step[:, live] = projected - state.codes[:, live]
@@ -167,6 +190,11 @@ def block_step(state: BlockState, live: Tensor, factor: InverseFactor) -> None:
 def coordinate_step(state: BlockState, live: Tensor) -> None:
     """Give every live column in turn its best code with all other columns fixed."""
     H, top = state.hessian, state.top
+    if fused.used_for(H):
+        state.codes, state.residual = fused.coordinate(
+            state.codes, state.scale, state.zero, state.residual, H, live, top, _ROUNDING
+        )
+        return
     # Columns are walked one at a time, so they lie contiguously: (b, out).
     codes, residual, scale, zero = (
         part.T.contiguous() for part in (state.codes, state.residual, state.scale, state.zero)
@@ -201,7 +229,7 @@ def rescale_step(state: BlockState, groups: Sequence["GroupFactor"]) -> None:
         optimum = value - residual @ U.T @ U
         old = state.scale[:, first]
         # All scales at once, one below the other: the walk over columns is what takes time.
-        tried = torch.cat([stored_scale(old * share) for share in _RESCALINGS])
+        tried = stored_scale(torch.cat([old * share for share in _RESCALINGS]))
         wide = tried.unsqueeze(1).expand(-1, value.shape[1])
         copies = len(_RESCALINGS)
         zeros = zero.repeat(copies, 1)
@@ -220,7 +248,13 @@ def rescale_step(state: BlockState, groups: Sequence["GroupFactor"]) -> None:
 
 def refit_step(state: BlockState, group_size: int) -> None:
     """Refit each group's scale with its codes fixed, by least squares, rounded to fp16 first."""
-    scale, residual, H = state.scale.clone(), state.residual.clone(), state.hessian
+    H = state.hessian
+    if fused.used_for(H):
+        state.scale, state.residual = fused.refit(
+            state.codes, state.scale, state.zero, state.residual, H, group_size, _ROUNDING
+        )
+        return
+    scale, residual = state.scale.clone(), state.residual.clone()
     for first in range(0, state.codes.shape[1], group_size):
         b = slice(first, first + group_size)
         u = state.codes[:, b] - state.zero[:, b]

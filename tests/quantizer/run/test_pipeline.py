@@ -158,7 +158,9 @@ def linears_of(model: torch.nn.Module) -> list[tuple[str, torch.nn.Linear]]:
     ]
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.mark.parametrize(
+    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu(twin="slow"))]
+)
 def test_refinement_beats_gptq_beats_rounding(
     quantize: RunJob, tmp_path: Path, device: str
 ) -> None:

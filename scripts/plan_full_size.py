@@ -1,0 +1,112 @@
+"""What the quantizer's plan says of the complete 8B and 19B models on cards that it knows.
+
+    python scripts/plan_full_size.py [--model llama-3.1-8b] [--json FILE]
+
+Nothing is computed: the models are headers in front of nothing, calibrated as in the paper (128
+sequences of text; 64 with pictures). It prints the memory and the time that `--dry-run` would
+tell, by kind of work, beside the paper's figures (arXiv 2601.02888, RTX 4090) and our bars. No run
+on a card has confirmed the times yet.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from bench_full_size import (
+    CAP_BYTES,
+    PAPER,
+    cogvlm2,
+    llama_8b,
+    write_pictures,
+    write_tokenizer,
+    write_words,
+)
+
+from models.families import family_of
+from models.files.checkpoint import write_json
+from quantizer.plan.cards import CARDS
+from quantizer.plan.machine import Machine
+from quantizer.plan.plan import Plan, make_plan
+from quantizer.recipes.recipe import read_recipe
+from quantizer.run.pipeline import Job, prepare
+from quantizer.solvers.methods import Settings
+
+BARS_S = {"llama-3.1-8b": 420, "cogvlm2-19b": 1600}
+
+
+def write_headers(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write a model folder whose weights are a hole in a file, which takes no room."""
+    folder.mkdir(parents=True)
+    module = family_of(config).build(config)
+    header: dict[str, Any] = {}
+    end = 0
+    for name, tensor in module.state_dict().items():
+        if name.endswith("inv_freq"):
+            continue
+        size = 2 * tensor.numel()
+        shape, place = list(tensor.shape), [end, end + size]
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": place}
+        end += size
+    text = json.dumps(header).encode()
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)
+    write_json(folder / "config.json", dict(config))
+    write_tokenizer(folder)
+
+
+def plans(scratch: Path, name: str) -> dict[str, Plan]:
+    """The plan of one model for every card."""
+    model, data = scratch / "model", scratch / "data"
+    write_headers(model, cogvlm2() if name == "cogvlm2-19b" else llama_8b())
+    if name == "cogvlm2-19b":
+        write_pictures(data, 64, 70)
+        recipe = read_recipe("cmdq")
+        job = Job(model, scratch / "out", recipe.base, recipe=recipe, calibration=data)
+    else:
+        data.write_text(write_words(0, 140 * 2048))
+        job = Job(model, scratch / "out", Settings("rpiq"), calibration=data, samples=128)
+    prepared = prepare(job)
+    made = {}
+    for card, speed in CARDS.items():
+        machine = Machine(10**9, None, CAP_BYTES, 10**13, speed)
+        made[card] = make_plan(
+            prepared.opened, prepared.reader, prepared.calibration, job.rules, machine
+        )
+    return made
+
+
+def main() -> None:
+    """Plan, print, and write what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", choices=sorted(BARS_S), help="only this one")
+    parser.add_argument("--json", type=Path, help="also write it there")
+    options = parser.parse_args()
+    found: dict[str, Any] = {}
+    for name in [options.model] if options.model else BARS_S:
+        with tempfile.TemporaryDirectory() as scratch:
+            made = plans(Path(scratch), name)
+        found[name] = {}
+        for card, plan in made.items():
+            times = plan.times or {}
+            kinds = {kind: round(seconds, 1) for kind, seconds in times.items()}
+            found[name][card] = {
+                "device_gb": round(plan.device_peak / 1e9, 2),
+                "host_gb": round(plan.host_peak / 1e9, 2),
+                "seconds": round(plan.seconds or 0.0),
+                "by": kinds,
+            }
+            print(f"{name} on {card}: {found[name][card]}")
+        told = PAPER[name]
+        print(f"  bar {BARS_S[name]} s; paper {told['seconds']} s, {told['peak_gb']} GB")
+    if options.json:
+        write_json(options.json, found)
+
+
+if __name__ == "__main__":
+    main()
