@@ -24,6 +24,8 @@ Source: https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatib
 
 SETUP = "run scripts/setup again, which installs the build for NVIDIA cards"
 
+PCI = Path("/sys/bus/pci/devices")
+
 _NVIDIA, _DISPLAY = "0x10de", "0x03"  # PCI: the maker, and the class of display controllers
 
 
@@ -144,17 +146,30 @@ def explain_none(
     driver: Callable[[], Driver],
     *,
     environment: Mapping[str, str],
-    devices: Path = Path("/sys/bus/pci/devices"),
+    devices: Path = PCI,
 ) -> Refusal:
     """Say why PyTorch sees no card.
 
-    build:       the CUDA version that PyTorch was built for, None for a build without.
-    driver:      asks nvidia-smi; raises what `ask_driver` does.
-    environment: may hide cards.
-    devices:     where Linux lists what is plugged in.
+    build, environment: as in `why_unusable`; driver, devices: as in `look_for_driver`.
+    """
+    found = look_for_driver(driver, devices)
+    if isinstance(found, Refusal):
+        return found
+    return why_unusable(build, found.version, environment) or Refusal(
+        Why.NO_ANSWER,
+        "PyTorch cannot use the card, and the driver does",
+        "restart the computer, or run scripts/setup again",
+    )
+
+
+def look_for_driver(driver: Callable[[], Driver], devices: Path = PCI) -> Driver | Refusal:
+    """What the driver says, or why there is none.
+
+    driver:  asks nvidia-smi; raises what `ask_driver` does.
+    devices: where Linux lists what is plugged in.
     """
     try:
-        found = driver()
+        return driver()
     except FileNotFoundError:
         if not _is_plugged_in(devices):
             return Refusal(Why.NO_CARD, "no NVIDIA card was found", "the processor computes")
@@ -169,6 +184,18 @@ def explain_none(
             f"the NVIDIA driver gives no answer ({type(error).__name__})",
             "restart the computer, or install the driver again",
         )
+
+
+def why_unusable(
+    build: str | None, version: tuple[int, ...], environment: Mapping[str, str]
+) -> Refusal | None:
+    """Why PyTorch cannot use a card whose driver works, as far as that can be told beforehand.
+
+    build:       the CUDA version that PyTorch was built for, None for a build without, "" where
+        that is not known.
+    version:     of the driver.
+    environment: may hide cards.
+    """
     if build is None:
         return Refusal(Why.CPU_BUILD, "PyTorch is installed without CUDA", SETUP)
     visible = environment.get("CUDA_VISIBLE_DEVICES")
@@ -178,20 +205,15 @@ def explain_none(
             "the environment variable CUDA_VISIBLE_DEVICES hides it",
             "start without that variable",
         )
-    old = driver_refusal(found.version, build)
-    return old or Refusal(
-        Why.NO_ANSWER,
-        "PyTorch cannot use the card, and the driver does",
-        "restart the computer, or run scripts/setup again",
-    )
+    return driver_refusal(version, build)
 
 
 def driver_refusal(version: tuple[int, ...], build: str) -> Refusal | None:
     """Why a driver is too old for what PyTorch was built for; None if it is not.
 
-    version: of the driver; () is not judged. build: CUDA's version, such as "13.0".
+    version: of the driver; () is not judged. build: CUDA's version, such as "13.0", or "".
     """
-    least = LEAST_DRIVERS.get(int(build.partition(".")[0]))
+    least = LEAST_DRIVERS.get(int(build.partition(".")[0] or 0))
     if not version or least is None or version[: len(least)] >= least:
         return None
     have, need = (".".join(map(str, each)) for each in (version, least))
@@ -238,7 +260,8 @@ def ask_driver() -> Driver:
         details = _query("memory.free,compute_cap,driver_version")
     except (subprocess.SubprocessError, OSError):
         details = []
-    cards, version = [], ()
+    cards: list[Card] = []
+    version: tuple[int, ...] = ()
     for index, (name, megabytes) in enumerate(line.rsplit(",", 1) for line in lines):
         free, capability, version = _details(details[index] if index < len(details) else "")
         cards.append(Card(index, name.strip(), int(megabytes) * 2**20, free, capability))
@@ -259,7 +282,7 @@ def _query(fields: str) -> list[str]:
 
 
 def _details(line: str) -> tuple[int | None, tuple[int, int] | None, tuple[int, ...]]:
-    """Free bytes, compute capability and driver of "1024, 8.9, 580.65.06"; what is unknown empty."""
+    """Free bytes, compute capability and driver of "1024, 8.9, 580.65.06", as far as known."""
     found = re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\.(\d+)\s*,\s*(\d+(?:\.\d+)+)\s*", line)
     if found is None:
         return None, None, ()

@@ -23,10 +23,12 @@ class GeneratedToken:
 
     text:        what this token adds to the text; may be empty inside a character.
     probability: the model's probability of the token, 0 to 1.
+    id:          the token's number; None for one that only gives time to stop.
     """
 
     text: str
     probability: float
+    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +97,13 @@ class PictureChat:
         max_new_tokens: int = 64,
         template: str | None = None,
         detailed: bool = False,
+        begun: Sequence[int] = (),
     ) -> Iterator[GeneratedToken]:
         """Stream the greedy answer to one question.
 
         history:  earlier (question, answer) pairs about this picture, oldest first.
         detailed: is for models that look in several resolutions; this one has seen all it can.
+        begun:    tokens of the answer that were given already; what follows them is streamed.
         template: ``chat``, ``vqa`` for a short answer, or ``base``; None for config.json's.
 
         Raises:
@@ -117,16 +121,16 @@ class PictureChat:
                 f"the question has {len(words)} tokens but only {max(room, 0)} fit; "
                 "ask a shorter question"
             )
-        yield from self._decode(scene, words, max_new_tokens)
+        yield from self._decode(scene, words, max_new_tokens, begun)
 
     def _decode(
-        self, scene: SceneHandle, words: list[int], max_new_tokens: int
+        self, scene: SceneHandle, words: list[int], max_new_tokens: int, begun: Sequence[int]
     ) -> Iterator[GeneratedToken]:
         cache, position = scene.cache.fork(), scene.next_position
         device = self.model.lm_head.weight.device
-        text = StreamingText(self.tokenizer)
-        fed = torch.tensor([words], device=device)
-        for _ in range(max_new_tokens):
+        text = StreamingText(self.tokenizer, begun)
+        fed = torch.tensor([[*words, *begun]], device=device)
+        for _ in range(max_new_tokens - len(begun)):
             positions = torch.arange(position, position + fed.shape[1], device=device)[None]
             hidden = self.model.hidden_states(fed, positions=positions, cache=cache)
             logits = self.model.lm_head(hidden[0, -1]).float()
@@ -135,7 +139,7 @@ class PictureChat:
             probability, best = logits.softmax(-1).max(-1)
             if int(best) in self.config.eos_token_ids:
                 return
-            yield GeneratedToken(text.add(int(best)), float(probability))
+            yield GeneratedToken(text.add(int(best)), float(probability), int(best))
             fed = best.view(1, 1)
 
     def _pixels(self, rgb: NDArray[np.uint8]) -> Tensor:
@@ -149,10 +153,13 @@ class PictureChat:
 class StreamingText:
     """Turns token ids into text as they come, never emitting half a character."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, begun: Sequence[int] = ()) -> None:
+        """begun: ids whose text was given out already."""
         self._tokenizer = tokenizer
         self._ids: list[int] = []
         self._emitted = ""
+        for token_id in begun:
+            self.add(token_id)
 
     def add(self, token_id: int) -> str:
         """Return the text that this token completes."""

@@ -110,6 +110,7 @@ class ImageTextChat:
         history: Sequence[Turn] = (),
         max_new_tokens: int = 64,
         detailed: bool = False,
+        begun: Sequence[int] = (),
     ) -> Iterator[GeneratedToken]:
         """Stream the greedy answer to one question; whoever stops listening ends it.
 
@@ -117,6 +118,7 @@ class ImageTextChat:
         detailed: look at the picture in more pixels first, where that has not been done yet.
             That takes seconds, so for each part of it comes a token that says nothing, of
             probability 1, at which listening can be stopped too.
+        begun:    tokens of the answer that were given already; what follows them is streamed.
 
         Raises:
             PromptError: the question is empty or longer than the context.
@@ -139,15 +141,15 @@ class ImageTextChat:
                 f"the question has {len(words)} tokens but only {max(room, 0)} fit; "
                 "ask a shorter question"
             )
-        yield from self._decode(look, words, max_new_tokens)
+        yield from self._decode(look, words, max_new_tokens, begun)
 
     def _decode(
-        self, look: _Look, words: list[int], max_new_tokens: int
+        self, look: _Look, words: list[int], max_new_tokens: int, begun: Sequence[int]
     ) -> Iterator[GeneratedToken]:
         kept, position = look.kept.fork(), look.next
-        text = StreamingText(self.tokenizer)
-        fed = words
-        for _ in range(max_new_tokens):
+        text = StreamingText(self.tokenizer, begun)
+        fed = [*words, *begun]
+        for _ in range(max_new_tokens - len(begun)):
             ids = self._ids(fed)
             positions = torch.arange(position, position + len(fed), device=ids.device)[None]
             hidden = run_decoder(self._eye.decoder, self._embedded(ids), positions, kept)
@@ -155,7 +157,7 @@ class ImageTextChat:
             best, probability = next_token(self.model.lm_head, hidden)
             if best in self._ends:
                 return
-            yield GeneratedToken(text.add(best), probability)
+            yield GeneratedToken(text.add(best), probability, best)
             fed = [best]
 
     def _looking(self, scene: PictureScene, detailed: bool) -> Iterator[None]:

@@ -160,3 +160,23 @@ def test_the_build_is_known_without_importing_it(
     monkeypatch.setattr(cards.importlib.util, "find_spec", lambda name: Spec)
     monkeypatch.setattr(cards.importlib.metadata, "version", lambda name: "2.13.0")
     assert cards.cuda_of_build() == "13.0"
+
+
+def test_auto_never_takes_the_processor_beside_a_card_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from quantizer.commands.common import device_of
+
+    monkeypatch.setattr(cards, "ask_driver", lambda: Driver((RTX_4090,), (535, 183)))
+    monkeypatch.setattr("torch.version.cuda", "13.0")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert device_of("auto").type == "cpu"
+    assert "535.183" in caplog.text and "install the NVIDIA driver 580.65" in caplog.text
+    caplog.clear()
+
+    def none() -> Driver:
+        raise FileNotFoundError("nvidia-smi")
+
+    monkeypatch.setattr(cards, "ask_driver", none)
+    monkeypatch.setattr(cards, "_is_plugged_in", lambda devices: False)
+    assert device_of("auto").type == "cpu" and caplog.text == ""

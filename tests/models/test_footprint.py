@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from models.footprint import card_bytes, host_bytes, key_value_bytes, weight_bytes
 from models.files.header import Described
+from models.footprint import card_bytes, host_bytes, key_value_bytes, weight_bytes
 
 FREE_4090 = 25_000_000_000  # of 24,564 MiB, with a desktop beside
 
