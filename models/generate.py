@@ -1,6 +1,5 @@
 """Greedy streaming generation, and questions about one picture that share its prefix."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,8 @@ from torch import Tensor
 from models.cogvlm2 import CogVLM2ForCausalLM
 from models.cogvlm2.decoder import VISION, KVCache, position_ids
 from models.cogvlm2.processing import build_prompt, preprocess_picture
-from models.errors import CheckpointError, ModelFolderError, PromptError
+from models.errors import ModelFolderError, PromptError
+from models.greedy import no_numbers, pick
 from models.loading import LoadedModel
 
 
@@ -84,7 +84,7 @@ class PictureChat:
         tokens = self.model.model.vision(self._pixels(rgb))[0, 1:-1]
         mean: NDArray[np.float32] = tokens.float().mean(0).cpu().numpy()
         if not np.isfinite(mean).all():
-            raise _no_numbers()
+            raise no_numbers()
         return mean
 
     @torch.inference_mode()
@@ -133,14 +133,12 @@ class PictureChat:
         for _ in range(max_new_tokens - len(begun)):
             positions = torch.arange(position, position + fed.shape[1], device=device)[None]
             hidden = self.model.hidden_states(fed, positions=positions, cache=cache)
-            logits = self.model.lm_head(hidden[0, -1]).float()
+            picked = pick(self.model.lm_head(hidden[0, -1]))
             position += fed.shape[1]
-            _refuse_no_numbers(logits)
-            probability, best = logits.softmax(-1).max(-1)
-            if int(best) in self.config.eos_token_ids:
+            if picked.id in self.config.eos_token_ids:
                 return
-            yield GeneratedToken(text.add(int(best)), float(probability), int(best))
-            fed = best.view(1, 1)
+            yield GeneratedToken(text.add(picked.id), picked.probability, picked.id)
+            fed = picked.fed
 
     def _pixels(self, rgb: NDArray[np.uint8]) -> Tensor:
         """The picture as the tower takes it, (1, 3, S, S)."""
@@ -190,38 +188,19 @@ def greedy_tokens(
     Raises:
         CheckpointError: the model computes no numbers.
     """
+    # Transformers takes seconds to import; whoever has such a model has done so.
+    from models.text.growing_cache import growing_cache
+
     starts = range(0, ids.shape[1], PIECE_TOKENS)
-    past, pieces = None, [ids[:, start : start + PIECE_TOKENS] for start in starts]
+    past = growing_cache(model.config)
+    pieces = [ids[:, start : start + PIECE_TOKENS] for start in starts]
     for _ in range(max_new_tokens):
         for piece in pieces:
             if cancelled():
                 return
             with torch.inference_mode():
                 out = model(input_ids=piece, past_key_values=past, use_cache=True, logits_to_keep=1)
-                past = out.past_key_values
         with torch.inference_mode():
-            last = out.logits[:, -1:]
-            _refuse_no_numbers(last)
-            best = last.argmax(-1)
-        yield int(best)
-        pieces = [best]
-
-
-def _refuse_no_numbers(logits: Tensor) -> None:
-    """Refuse NaN or infinity in any logit, also in one that nothing would be answered from.
-
-    One number is waited for: the span is NaN or infinite if any logit is.
-
-    Raises:
-        CheckpointError: there is one.
-    """
-    least, largest = logits.float().aminmax()
-    if not math.isfinite(float(largest - least)):
-        raise _no_numbers()
-
-
-def _no_numbers() -> CheckpointError:
-    """Weights can be finite, one by one, and still too large to compute with."""
-    return CheckpointError(
-        "the model computes NaN or infinity, so its weights are damaged: copy the model again"
-    )
+            picked = pick(out.logits[0, -1])
+        yield picked.id
+        pieces = [picked.fed]

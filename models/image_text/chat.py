@@ -14,7 +14,8 @@ from models.errors import CheckpointError, ModelFolderError, PromptError
 from models.families.image_text import put_features
 from models.families.text import text_ends, text_limits
 from models.generate import GeneratedToken, StreamingText
-from models.image_text.decoder import KeptStates, next_token, run_decoder
+from models.greedy import pick
+from models.image_text.decoder import KeptStates, run_decoder
 from models.image_text.eye import Eye, Seen
 from models.image_text.idefics3 import Idefics3Eye
 from models.image_text.prompts import PictureTemplate, Turn, picture_settings, plain
@@ -148,17 +149,17 @@ class ImageTextChat:
     ) -> Iterator[GeneratedToken]:
         kept, position = look.kept.fork(), look.next
         text = StreamingText(self.tokenizer, begun)
-        fed = [*words, *begun]
+        fed = self._ids([*words, *begun])
         for _ in range(max_new_tokens - len(begun)):
-            ids = self._ids(fed)
-            positions = torch.arange(position, position + len(fed), device=ids.device)[None]
-            hidden = run_decoder(self._eye.decoder, self._embedded(ids), positions, kept)
-            position += len(fed)
-            best, probability = next_token(self.model.lm_head, hidden)
-            if best in self._ends:
+            new = fed.shape[1]
+            positions = torch.arange(position, position + new, device=fed.device)[None]
+            hidden = run_decoder(self._eye.decoder, self._embedded(fed), positions, kept)
+            position += new
+            picked = pick(self.model.lm_head(hidden[0, -1]))
+            if picked.id in self._ends:
                 return
-            yield GeneratedToken(text.add(best), probability, best)
-            fed = [best]
+            yield GeneratedToken(text.add(picked.id), picked.probability, picked.id)
+            fed = picked.fed
 
     def _looking(self, scene: PictureScene, detailed: bool) -> Iterator[None]:
         """Look, if that has not been done yet, with a pause behind each part."""
