@@ -70,7 +70,7 @@ def decoded(layer: Int4Linear) -> Tensor:
 def held_bytes(layer: nn.Module) -> int:
     """Memory behind all tensors of a layer, what two of them share counted once."""
     tensors = (*layer.buffers(), *layer.parameters())
-    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in tensors}
+    storages = {tensor.untyped_storage()._cdata: tensor.untyped_storage() for tensor in tensors}
     return sum(storage.nbytes() for storage in storages.values())
 
 
@@ -149,7 +149,8 @@ def test_a_gpu_holds_the_codes_once() -> None:
     x = torch.randn(600, 4096, generator=torch.Generator().manual_seed(2)).bfloat16().to("cuda")
     prefill, decoding = layer(x), layer(x[:1])
     assert layer.qweight is None, "the layout of this PyTorch is another"
-    assert held_bytes(layer) < 1.1 * before
+    # For groups of 64 the kernel's own scales and zeros add an eighth of the codes.
+    assert held_bytes(layer) < 1.12 * before
     assert torch.equal(layer(x), prefill)
     scale = float(prefill[:1].float().square().mean().sqrt())
     assert float((decoding - prefill[:1]).float().abs().max()) < 0.05 * scale
