@@ -129,7 +129,7 @@ class LocalTextModel:
         from models.generate import greedy_tokens
 
         model = self._model  # first: where it has to be loaded, this decides the device
-        fed = torch.tensor([[*ids, *said]], device=self._placed.device)
+        fed = torch.tensor([[*ids, *said]]).to(self._placed.device)
         for token in greedy_tokens(model, fed, MOST_NEW_TOKENS - len(said), cancelled):
             said.append(token)
             yield token
