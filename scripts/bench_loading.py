@@ -95,9 +95,7 @@ def measure(folder: Path, rounds: int) -> dict[str, float]:
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--folder", type=Path, help="an int4 model folder (default: one of its own)"
-    )
+    parser.add_argument("--folder", type=Path, help="an int4 model folder (default: its own)")
     parser.add_argument("--layers", type=int, default=30)
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)

@@ -13,12 +13,12 @@ GROW_BY = 256
 """Tokens of room that are added at once."""
 
 
-class GrowingLayer(DynamicLayer):  # type: ignore[misc]
+class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """Keys and values of a layer, each (B, heads, tokens, head_dim), in a larger room."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._room: tuple[Tensor, Tensor] | None = None
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._rooms: list[Tensor] = []
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
@@ -26,24 +26,23 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         """Keep new keys and values; returns all of them."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
+        states = (key_states, value_states)
         start = self.get_seq_length()
         end = start + key_states.shape[-2]
-        if self._room is None or self._room[0].shape[-2] < end:
-            self._room = tuple(
-                _grown(old, new, start, end)
-                for old, new in ((self.keys, key_states), (self.values, value_states))
-            )
-        for room, new in zip(self._room, (key_states, value_states), strict=True):
+        if not self._rooms or self._rooms[0].shape[-2] < end:
+            held = self._rooms or states
+            self._rooms = [_grown(*each, start, end) for each in zip(held, states, strict=True)]
+        for room, new in zip(self._rooms, states, strict=True):
             room[..., start:end, :] = new
-        self.keys, self.values = (room[..., :end, :] for room in self._room)
-        return self.keys, self.values
+        keys, values = (room[..., :end, :] for room in self._rooms)
+        self.keys, self.values = keys, values
+        return keys, values
 
 
 def _grown(old: Tensor, new: Tensor, used: int, needed: int) -> Tensor:
     """A room like new for what is needed and some more, with what is used in it."""
     room = new.new_empty(*new.shape[:-2], needed + GROW_BY, new.shape[-1])
-    if used:
-        room[..., :used, :] = old
+    room[..., :used, :] = old[..., :used, :]
     return room
 
 

@@ -92,7 +92,7 @@ def exact_float32() -> Iterator[None]:
 
 @contextmanager
 def _exact_by_newer_switches() -> Iterator[None]:
-    cudnn = torch.backends.cudnn
+    cudnn: Any = torch.backends.cudnn
     parts: tuple[Any, ...] = (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)
     before = [part.fp32_precision for part in parts]
     try:
