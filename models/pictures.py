@@ -65,9 +65,7 @@ def load_picture(path: Path, max_pixels: int = 64_000_000, *, page: int = 1) -> 
     if is_heic(start):
         return _to_rgb(heic_picture(path, max_pixels))
     with contextlib.ExitStack() as opened:
-        file: Path | IO[bytes] = path
-        if _is_png(start):
-            file = opened.enter_context(io.BufferedReader(_png(path)))
+        file = opened.enter_context(_NoMoreThanThere(_raw(path, start)))
         opened.enter_context(warnings.catch_warnings())
         picture = opened.enter_context(_open(path, file))
         # As in `_open`: TIFF's decoder warns of a short file before it fails.
@@ -97,20 +95,34 @@ def _start(path: Path) -> bytes:
         ) from error
 
 
-def _is_png(start: bytes) -> bool:
-    return start.startswith(MAGIC)
-
-
-def _png(path: Path) -> WithoutText:
+def _raw(path: Path, start: bytes) -> io.RawIOBase:
     try:
-        return WithoutText(path)
+        return WithoutText(path) if start.startswith(MAGIC) else io.FileIO(path)
     except OSError as error:
         raise PictureError(
             f"{path}: cannot be read ({error.strerror}); give another path"
         ) from error
 
 
-def _open(path: Path, file: Path | IO[bytes]) -> Image.Image:
+class _NoMoreThanThere(io.BufferedReader):
+    """A file of which no more is asked than it holds.
+
+    A decoder asks for as many bytes as a damaged length says, and Python makes room for all of
+    them before it reads the first: two gigabytes for a file of five kilobytes.
+    """
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        super().__init__(raw)
+        self._end = self.seek(0, io.SEEK_END)
+        self.seek(0)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes: `size` of them, or fewer where the file ends."""
+        left = max(0, self._end - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
+def _open(path: Path, file: IO[bytes]) -> Image.Image:
     """Read the header only; Pillow decodes pixels later, in `load`."""
     try:
         with warnings.catch_warnings():

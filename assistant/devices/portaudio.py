@@ -3,12 +3,15 @@ and kept from writing over the terminal.
 """
 
 import contextlib
+import ctypes
+import errno
 import logging
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from assistant.errors import AssistantError, MicrophoneError, PlayerError
@@ -53,6 +56,31 @@ def keep_libraries_quiet() -> None:
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is before:
             handler.setStream(stream)
+
+
+_CREATOR = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
+)
+_start_no_thread = _CREATOR(lambda thread, attributes, body, argument: errno.EAGAIN)
+"""What JACK is given in place of pthread_create; it must outlive the library."""
+
+
+def keep_out_of_jack(servers: Path = Path("/dev/shm")) -> None:
+    """Let JACK start no thread in this process while no JACK server runs.
+
+    On Linux, PortAudio and ALSA ask for a JACK server whenever they list devices. JACK's client
+    library gives its own thread one second to begin, and then frees what that thread still works
+    with (`JackPosixThread::StartSync`): on a busy machine the process dies by it. Without a server
+    there is nothing to lose.
+
+    servers: the folder of the servers' sockets.
+    """
+    if sys.platform != "linux":
+        return
+    runs = any(path.is_socket() for path in servers.glob(f"jack_*_{os.getuid()}_0"))
+    with contextlib.suppress(OSError, AttributeError):  # there is no JACK, or another one
+        # Without a creator, JACK goes back to its own.
+        ctypes.CDLL("libjack.so.0").jack_set_thread_creator(None if runs else _start_no_thread)
 
 
 class Stream:
@@ -155,6 +183,7 @@ class PortAudio:
         """
         try:
             with _lock:
+                keep_out_of_jack()
                 import sounddevice
         except (ImportError, OSError) as trouble:
             kind = "sound" if error is PlayerError else "microphone"
@@ -233,6 +262,7 @@ class PortAudio:
         with _lock:
             if any(stream.is_open for stream in self.streams):
                 return False
+            keep_out_of_jack()
             # Private, and the way that sounddevice's maintainer names (its issue 125).
             with contextlib.suppress(*self.errors):
                 self._sounddevice._terminate()

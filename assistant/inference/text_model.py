@@ -37,7 +37,7 @@ class TextModel(Protocol):
 
 
 class LocalTextModel:
-    """A LLaMA, OPT or Qwen3 of any size in a folder on this machine."""
+    """A LLaMA, OPT, Qwen2 or Qwen3 of any size in a folder on this machine."""
 
     def __init__(self, folder: Path, placing: Placing | None = None) -> None:
         """Load the model.

@@ -17,6 +17,7 @@ from models.families.opening import (
     refuse_foreign_names,
 )
 from models.families.opt import OPT_GROUPS, OptBlocks, OptFamily
+from models.families.qwen2 import Qwen2Family
 from models.families.qwen3 import Qwen3Family
 from models.families.registry import family_of, known_families, register
 from models.families.rotary import ROTARY_GROUPS, RotaryBlocks
@@ -45,6 +46,7 @@ __all__ = [
     "OpenedModel",
     "OptBlocks",
     "OptFamily",
+    "Qwen2Family",
     "Qwen3Family",
     "ReadsText",
     "RotaryBlocks",

@@ -46,7 +46,7 @@ _SPLIT = (
     r"|\s+(?!\S)"
     r"|\s+"
 )
-_RULES = ByteLevelRules(
+QWEN_RULES = ByteLevelRules(
     split=_SPLIT,
     compose=True,
     special_tokens=("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
@@ -58,7 +58,7 @@ class Qwen3Family:
     """Qwen3 without experts, with tied or own head."""
 
     name: str = "qwen3"
-    byte_level: ByteLevelRules | None = _RULES
+    byte_level: ByteLevelRules | None = QWEN_RULES
     layout: Callable[[nn.Module], SequenceLayout] = TextLayout
     terms: Terms = NoTerms()
 
@@ -82,12 +82,7 @@ class Qwen3Family:
         )
         from transformers import Qwen3Config, Qwen3ForCausalLM
 
-        module: Any = build_on_meta(_TITLE, config, Qwen3Config, Qwen3ForCausalLM)
-        # Published configs name <|endoftext|> here, but it ended the documents of the training;
-        # their tokenizers put nothing in front of a text (add_bos_token false).
-        module.config.bos_token_id = None
-        own: nn.Module = module
-        return own
+        return without_bos(build_on_meta(_TITLE, config, Qwen3Config, Qwen3ForCausalLM))
 
     def blockwise(self, module: nn.Module) -> RotaryBlocks:
         """Wrap a Qwen3 module for the quantizer."""
@@ -107,3 +102,14 @@ class Qwen3Family:
         """Compute the rotary frequencies on the device and tie the head if asked to."""
         restore_rotary(module, device)
         tie_head(module)
+
+
+def without_bos(module: Any) -> nn.Module:
+    """A built Qwen module that puts nothing in front of a text.
+
+    Published configs name <|endoftext|> as BOS, but it ended the documents of the training; their
+    tokenizers put nothing in front (add_bos_token false).
+    """
+    module.config.bos_token_id = None
+    own: nn.Module = module
+    return own

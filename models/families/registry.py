@@ -9,6 +9,7 @@ from models.families.family import Family
 from models.families.idefics3 import Idefics3Family
 from models.families.llama import LlamaFamily
 from models.families.opt import OptFamily
+from models.families.qwen2 import Qwen2Family
 from models.families.qwen3 import Qwen3Family
 from models.families.qwen3_vl import Qwen3VLFamily
 from models.families.relatives import refuse_relative
@@ -16,6 +17,7 @@ from models.families.relatives import refuse_relative
 SHIPPED: tuple[Family, ...] = (
     LlamaFamily(),
     OptFamily(),
+    Qwen2Family(),
     Qwen3Family(),
     CogVLM2Family(),
     Idefics3Family(),

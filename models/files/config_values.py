@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _NO_COUNT = 2**31  # nothing of a model is so many; sizes beyond it overflow in the libraries
+_NO_INTEGER = 2**63  # PyTorch calculates with no whole number beyond it
 _LONGEST_SHOWN = 40  # characters of a wrong value that a message repeats
 
 
@@ -55,6 +56,8 @@ def _is_int(value: object) -> bool:
 def _is_positive_number(value: object) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
+    if isinstance(value, int):
+        return 0 < value < _NO_INTEGER
     return value > 0 and math.isfinite(value)
 
 

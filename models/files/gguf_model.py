@@ -1,4 +1,4 @@
-"""What a GGUF file of LLaMA or Qwen3 is in a Transformers folder: its config.json, its tensors.
+"""What a GGUF file is in a Transformers folder: its config.json, and its tensors by name.
 
 Keys and names: https://github.com/ggml-org/llama.cpp (gguf-py/gguf/constants.py).
 """
@@ -19,7 +19,11 @@ from models.files.gguf import Gguf, GgufTensor, read_pieces
 from models.files.llama2c import split_halves
 
 ARCHITECTURES: Mapping[str, str] = MappingProxyType(
-    {"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
+    {
+        "llama": "LlamaForCausalLM",
+        "qwen2": "Qwen2ForCausalLM",
+        "qwen3": "Qwen3ForCausalLM",
+    }
 )
 """What a file calls an architecture that is known here, and what Transformers calls its class."""
 
@@ -45,6 +49,7 @@ _LAYER: Mapping[str, str] = MappingProxyType(
         "ffn_down": "mlp.down_proj",
     }
 )
+_BIASED: Mapping[str, tuple[str, ...]] = MappingProxyType({"qwen2": ("attn_q", "attn_k", "attn_v")})
 _FACTORS = "rope_freqs.weight"
 _LLAMA_3_1 = MappingProxyType(
     {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
@@ -80,7 +85,7 @@ def describe(file: Gguf) -> Described:
             f"{' and '.join(ARCHITECTURES)} are known here: {_WAY_OUT}"
         )
     config = _config(file, str(name))
-    return Described(config, _names(file))
+    return Described(config, _names(file, str(name)))
 
 
 def tensor_of(file: Gguf, name: str, tensor: GgufTensor, config: Mapping[str, Any]) -> Tensor:
@@ -111,25 +116,26 @@ def converted_pieces(
     yield from pieces
 
 
-def _names(file: Gguf) -> dict[str, str]:
+def _names(file: Gguf, architecture: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in file.tensors:
         if name == _FACTORS:
             continue
-        found[_new_name(file, name)] = name
+        found[_new_name(file, architecture, name)] = name
     return found
 
 
-def _new_name(file: Gguf, name: str) -> str:
+def _new_name(file: Gguf, architecture: str, name: str) -> str:
     if name in _OUTSIDE:
         return _OUTSIDE[name]
-    layer = re.fullmatch(r"blk\.(\d{1,5})\.(\w+)\.weight", name)
-    if layer is None or layer[2] not in _LAYER:
+    layer = re.fullmatch(r"blk\.(\d{1,5})\.(\w+)\.(weight|bias)", name)
+    places = _BIASED.get(architecture, ()) if name.endswith(".bias") else _LAYER
+    if layer is None or layer[2] not in places:
         raise CheckpointError(
             f"{file.path} holds the tensor {name}, for which its architecture has no place here: "
             f"{_WAY_OUT}"
         )
-    return f"model.layers.{int(layer[1])}.{_LAYER[layer[2]]}.weight"
+    return f"model.layers.{int(layer[1])}.{_LAYER[layer[2]]}.{layer[3]}"
 
 
 def _config(file: Gguf, architecture: str) -> dict[str, Any]:
@@ -156,8 +162,9 @@ def _config(file: Gguf, architecture: str) -> dict[str, Any]:
         "rms_norm_eps": _fraction(file, f"{architecture}.attention.layer_norm_rms_epsilon"),
         "rope_theta": _fraction(file, f"{architecture}.rope.freq_base", 10000.0),
         "tie_word_embeddings": "output.weight" not in file.tensors,
-        "attention_bias": False,
     }
+    if architecture != "qwen2":  # which has them always
+        config["attention_bias"] = False
     if architecture == "llama":
         config["mlp_bias"] = False
     scaling = _scaling(file, architecture, config)

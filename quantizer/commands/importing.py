@@ -14,7 +14,7 @@ from quantizer.run.output import check_output
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
-        "Make a model folder of a GGUF file of LLaMA or Qwen3: weights as safetensors, "
+        "Make a model folder of a GGUF file of LLaMA, Qwen2 or Qwen3: weights as safetensors, "
         "config.json, tokenizer and chat template. Nothing is downloaded."
     )
     parser.set_defaults(action=_import, if_stopped="nothing was written")

@@ -56,8 +56,9 @@ def read_result(path: Path) -> dict[str, Any]:
                 f"{path}: is no result of quantizer eval; give a file written by {name('json')}"
             )
         )
-    # The name of a folder is shown, and a file may hold any.
-    found: dict[str, Any] = result | {"model": escaped(result["model"])}
+    # Any of its texts may be shown, and a file may hold any.
+    shown = {name: escaped(text) for name, text in result.items() if isinstance(text, str)}
+    found: dict[str, Any] = result | shown
     return found
 
 

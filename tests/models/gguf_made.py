@@ -54,7 +54,14 @@ def pieces_and_merges() -> tuple[list[str], list[str]]:
 
 def tiny(architecture: str = "llama", *, tied: bool = True, seed: int = 0) -> Any:
     """A random model of Transformers with 300 pieces and rows of 256, which all types divide."""
-    from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
+    from transformers import (
+        LlamaConfig,
+        LlamaForCausalLM,
+        Qwen2Config,
+        Qwen2ForCausalLM,
+        Qwen3Config,
+        Qwen3ForCausalLM,
+    )
 
     sizes: dict[str, Any] = {
         "vocab_size": 300,
@@ -72,6 +79,12 @@ def tiny(architecture: str = "llama", *, tied: bool = True, seed: int = 0) -> An
     torch.manual_seed(seed)
     if architecture == "llama":
         model = LlamaForCausalLM(LlamaConfig(**sizes))
+    elif architecture == "qwen2":
+        model = Qwen2ForCausalLM(Qwen2Config(**sizes))
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if name.endswith(".bias"):  # which are made as zeros
+                    parameter.normal_(std=0.5)
     else:
         model = Qwen3ForCausalLM(Qwen3Config(**sizes))
     return model.eval()
@@ -143,8 +156,8 @@ def gguf_name(name: str) -> str:
     """What llama.cpp calls a tensor of Transformers."""
     if name in _OUTSIDE:
         return _OUTSIDE[name]
-    _, _, layer, *middle, _ = name.split(".")
-    return f"blk.{layer}.{_LAYER['.'.join(middle)]}.weight"
+    _, _, layer, *middle, kind = name.split(".")
+    return f"blk.{layer}.{_LAYER['.'.join(middle)]}.{kind}"
 
 
 def for_llama_cpp(values: NDArray[np.float32], heads: int) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""OPT and Qwen3 in all their variants, and LLaMA beside them, against transformers itself."""
+"""OPT, Qwen2 and Qwen3 in all variants, and LLaMA beside them, against transformers itself."""
 
 import json
 import subprocess
@@ -33,6 +33,7 @@ SHARED = {
 ROTARY = SHARED | {"intermediate_size": 96, "num_key_value_heads": 2, "tie_word_embeddings": False}
 # 48 channels a head: attention is wider than the hidden states, as in Qwen3-0.6B.
 QWEN3 = ROTARY | {"model_type": "qwen3", "head_dim": 48, "bos_token_id": 3, "eos_token_id": 4}
+QWEN2 = ROTARY | {"model_type": "qwen2", "bos_token_id": 3, "eos_token_id": 4}
 OPT = SHARED | {"model_type": "opt", "ffn_dim": 96, "bos_token_id": 2, "eos_token_id": 2}
 VARIANTS: dict[str, dict[str, Any]] = {
     "llama": ROTARY | {"model_type": "llama"},
@@ -41,6 +42,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "opt-own-head": OPT | {"tie_word_embeddings": False, "word_embed_proj_dim": 48},
     "opt-plain": OPT | {"enable_bias": False, "layer_norm_elementwise_affine": False},
     "opt-no-final-norm": OPT | {"_remove_final_layer_norm": True},
+    "qwen2": QWEN2,
+    "qwen2-tied": QWEN2 | {"tie_word_embeddings": True},
+    "qwen2-window": QWEN2
+    | {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1},
     "qwen3": QWEN3,
     "qwen3-tied": QWEN3 | {"tie_word_embeddings": True},
     "qwen3-bias": QWEN3 | {"attention_bias": True},
@@ -49,6 +54,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 PROJECTIONS = {
     "llama": ROTARY["num_hidden_layers"] * 7,
+    "qwen2": LAYERS * 7,
     "qwen3": LAYERS * 7,
     "opt": LAYERS * 6,
 }
@@ -122,7 +128,7 @@ def test_blocks_and_outer_names_cover_every_tensor_once(tmp_path: Path, variant:
     assert sorted([*inside, *opened.blockwise.outer_names()]) == stored
 
 
-@pytest.mark.parametrize("variant", ["llama", "opt", "opt-350m", "qwen3"])
+@pytest.mark.parametrize("variant", ["llama", "opt", "opt-350m", "qwen2", "qwen3"])
 @torch.no_grad()
 def test_layers_share_a_hessian_exactly_where_they_read_the_same(
     tmp_path: Path, variant: str

@@ -21,7 +21,17 @@ LLAMA = {
     "eos_token_id": 2,
 }
 WRONG_COUNTS: tuple[Any, ...] = (0, -1, None, "many", 1.5, True, [], 1e400)
-WRONG_NUMBERS: tuple[Any, ...] = (0, -1e-5, None, "small", [1], True, float("nan"), float("inf"))
+WRONG_NUMBERS: tuple[Any, ...] = (
+    0,
+    -1e-5,
+    None,
+    "small",
+    [1],
+    True,
+    float("nan"),
+    float("inf"),
+    2**64,
+)
 
 
 def refused(config: dict[str, Any]) -> str:

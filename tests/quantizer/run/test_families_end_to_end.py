@@ -1,4 +1,4 @@
-"""OPT and Qwen3 from the published files to a perplexity, through the command line alone."""
+"""OPT, Qwen2 and Qwen3 from the published files to a perplexity, through the command line alone."""
 
 import json
 import math
@@ -33,14 +33,18 @@ QWEN3 = SHARED | {
     "bos_token_id": 262,
     "eos_token_id": 262,
 }
+QWEN2 = {name: value for name, value in QWEN3.items() if name != "head_dim"} | {
+    "model_type": "qwen2"
+}
 VARIANTS: dict[str, dict[str, Any]] = {
     "opt": OPT,
     "opt-350m": OPT | {"do_layer_norm_before": False, "word_embed_proj_dim": 16},
     "qwen3": QWEN3 | {"tie_word_embeddings": False},
+    "qwen2-tied": QWEN2 | {"tie_word_embeddings": True},
     "qwen3-tied": QWEN3 | {"tie_word_embeddings": True},
 }
 MERGES = (("s", "u"), ("su", "n"), ("Ġ", "sun"), ("c", "a"), ("ca", "t"), ("Ġ", "cat"))
-SPECIALS = {"opt": ["<s>", "<pad>", "</s>", "<unk>"], "qwen3": []}
+SPECIALS = {"opt": ["<s>", "<pad>", "</s>", "<unk>"], "qwen2": [], "qwen3": []}
 TOKENIZER_CONFIG = {
     "opt": {
         "tokenizer_class": "GPT2Tokenizer",
@@ -49,6 +53,7 @@ TOKENIZER_CONFIG = {
         "unk_token": "</s>",
         "pad_token": "<pad>",
     },
+    "qwen2": {"tokenizer_class": "Qwen2Tokenizer", "bos_token": None, "add_bos_token": False},
     "qwen3": {"tokenizer_class": "Qwen2Tokenizer", "bos_token": None, "add_bos_token": False},
 }
 
