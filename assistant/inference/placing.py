@@ -79,36 +79,33 @@ class Placing:
         if choice.device == "cpu":
             if choice.refusal is not None:
                 cause = choice.refusal.cause
-                self._tell(f"The graphics card is not used: {cause}; {choice.refusal.way_out}.")
+                self.tell(f"The graphics card is not used: {cause}; {choice.refusal.way_out}.")
             check_memory(folder)
         else:
             self._residents.add(model)
         log.info("%s is computed by %s", folder, choice.device)
         return choice.device
 
-    def card_failed(self, *, memory: bool) -> None:
-        """Note, and say once, that a card gave up in the middle of something.
+    def card_failed(self, *, memory: bool) -> str:
+        """Note that a card gave up in the middle of something; returns what is to be said of it.
 
         memory: it has too little of it; else its driver will not go on in this process.
         """
         if memory:
-            self._tell("The graphics card has no memory left; the processor goes on, slower.")
-            return
+            return "The graphics card has no memory left"
         self._card_failed = True
-        self._tell(
-            "The graphics card failed; the processor goes on, slower, until Sightline is started "
-            "again."
-        )
+        return "The graphics card failed"
+
+    def tell(self, text: str) -> None:
+        """Say something, the first time only."""
+        if text not in self._told:
+            self._told.add(text)
+            self._notice(text)
 
     def let_go_idle(self, idle_s: float = IDLE_S) -> None:
         """Give back the card's memory that models hold for whom nobody has asked for long."""
         for each in list(self._residents):
             each.let_go(idle_s)
-
-    def _tell(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
-            self._notice(text)
 
 
 class Placed(Generic[Model]):
@@ -132,7 +129,7 @@ class Placed(Generic[Model]):
         self._on_let_go = on_let_go
         self._model: Model | None = None
         self._device = "cpu"
-        self._refused = False
+        self._refused = ""  # what befell the card
         self._users, self._used_s = 0, time.monotonic()
         self._lock = threading.RLock()
 
@@ -149,16 +146,27 @@ class Placed(Generic[Model]):
         """
         with self._lock:
             if self._model is None:
-                if self._refused:
-                    _empty_card()
-                self._device = self._placing.device_for(self._folder, self, refused=self._refused)
                 try:
-                    self._model = self._load(self._device)
+                    self._model = self._loaded()
                 except RuntimeError as error:
                     self._fail(error)
             if self._model is None:  # behind the handler, whose error holds on to what was loaded
                 return self.get()
             return self._model
+
+    def _loaded(self) -> Model:
+        if not self._refused:
+            self._device = self._placing.device_for(self._folder, self, refused=False)
+            return self._load(self._device)
+        _empty_card()
+        try:
+            self._device = self._placing.device_for(self._folder, self, refused=True)
+            model = self._load(self._device)
+        except VisionError as error:
+            cause = f"{self._refused}, and the processor cannot go on: {error.cause}"
+            raise VisionError(cause, error.way_out) from error
+        self._placing.tell(f"{self._refused}; the processor goes on, slower.")
+        return model
 
     @contextlib.contextmanager
     def used(self) -> Iterator[None]:
@@ -186,17 +194,21 @@ class Placed(Generic[Model]):
         if kind is None or self._device == "cpu":
             raise error
         log.warning("%s failed under %s: %s", self._device, self._folder, error)
-        self._refused = True
+        self._refused = self._placing.card_failed(memory=kind == "memory")
         self._forget()
-        self._placing.card_failed(memory=kind == "memory")
 
     def let_go(self, idle_s: float) -> bool:
         """As `Resident` says; models that the processor computes stay."""
-        with self._lock:
+        # Whoever is loading or asking it holds the lock, and may be waiting for another model.
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
             idle = time.monotonic() - self._used_s >= idle_s
             if self._model is None or self._users or self._device == "cpu" or not idle:
                 return False
             self._forget()
+        finally:
+            self._lock.release()
         _empty_card()
         log.info("%s was let go of", self._folder)
         return True

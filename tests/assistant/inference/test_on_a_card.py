@@ -46,7 +46,7 @@ def test_the_picture_model_answers_as_on_the_processor(drawing: NDArray[np.uint8
     assert float(mine @ other) > 0.99 * float(np.linalg.norm(mine) * np.linalg.norm(other))
 
 
-@pytest.mark.gpu
+@pytest.mark.gpu(twin="slow")
 def test_a_card_that_runs_out_of_memory_in_the_middle(drawing: NDArray[np.uint8]) -> None:
     """What was on the card is loaded again where there is room, and nothing is said twice."""
     answer = said(LocalVisionModel(pocket_int4_folder()), drawing)

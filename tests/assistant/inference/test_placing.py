@@ -7,6 +7,7 @@ raises at a token of the test's choice.
 import gc
 import itertools
 import json
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 from torch import nn
 
 from assistant.errors import VisionError
@@ -25,7 +27,7 @@ from assistant.inference.vision_model import LocalVisionModel
 from models.cards import Card, Refusal, Why
 from models.cogvlm2 import CogVLM2ForCausalLM
 from models.loading import LoadedModel
-from models.pocket.training.export import build_tokenizer
+from models.pocket import pocket_int4_folder
 from models.pocket.training.loop import pocket_config
 
 CARD = Card(0, "NVIDIA GeForce RTX 4090", 24 * 10**9, 20 * 10**9, (8, 9))
@@ -206,8 +208,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, LoadedModel]
     alone."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    tokenizer = build_tokenizer()
-    words = tokenizer.get_vocab_size()
+    tokenizer = Tokenizer.from_file(str(pocket_int4_folder() / "tokenizer.json"))
+    words = pocket_config().vocab_size
     torch.manual_seed(3)
     llama = LlamaForCausalLM(
         LlamaConfig(
@@ -344,3 +346,34 @@ def test_a_card_that_is_full_while_the_model_is_loaded(
     model = LocalVisionModel(picture_folder, placing_on_card(told))
     assert failing.devices == ["cuda:0", "cpu"] and len(told) == 1
     assert len(words(model.answer(model.look(rgb()), "Who?"))) > 6
+
+
+def test_where_the_processor_has_no_room_either_that_is_said_instead(
+    failing: Failing, picture_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    model = LocalVisionModel(picture_folder, placing_on_card(told))
+    scene = model.look(rgb())
+    failing.fails_at = 2
+    monkeypatch.setattr(placing_module, "host_bytes", lambda folder: 14 * 10**9)
+    monkeypatch.setattr(placing_module, "memory_bytes", lambda: (16 * 10**9, 8 * 10**9))
+    with pytest.raises(VisionError, match="no memory left, and the processor cannot.*8.0 giga"):
+        words(model.answer(scene, "Who?"))
+    assert told == []
+
+
+def test_a_model_that_is_being_loaded_is_not_waited_for(sized: Callable[[int], None]) -> None:
+    """Two models that make room for each other at once would wait for ever."""
+    sized(14 * 10**9)
+    placing = Placing("auto", cards=cards(CARD))
+    asked: list[bool] = []
+
+    def load(device: str) -> object:
+        thread = threading.Thread(target=lambda: asked.append(placed.let_go(0.0)))
+        thread.start()
+        thread.join(5.0)
+        return object()
+
+    placed = Placed(Path("m"), load, placing)
+    placed.get()
+    assert asked == [False]
