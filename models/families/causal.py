@@ -76,6 +76,17 @@ def build_on_meta(
     return module
 
 
+_SIZES = (
+    "num_key_value_heads",
+    "head_dim",
+    "sliding_window",
+    "intermediate_size",
+    "ffn_dim",
+    "word_embed_proj_dim",
+)
+"""Sizes that some family has. Transformers keeps them in any config, where a plan finds them."""
+
+
 def check_numbers(
     title: str,
     config: Mapping[str, Any],
@@ -94,7 +105,8 @@ def check_numbers(
     Raises:
         ModelFolderError: a field has a value that cannot be used.
     """
-    optional = tuple(optional_counts)
+    counts = tuple(counts)
+    optional = (*optional_counts, *(name for name in _SIZES if name not in counts))
     given = {k: v for k, v in config.items() if k not in optional or v is not None}
     wrong = wrong_values(given, counts=(*counts, *optional), numbers=numbers)
     if not wrong:

@@ -37,7 +37,7 @@ from tests.faults import headers
 from tests.faults.forked import NoNumbersError, SilentError
 from tests.faults.mutations import damage_file, damage_json, damage_text
 
-PLAIN = ("llama", "opt", "qwen3", "cogvlm2")
+PLAIN = ("llama", "opt", "qwen2", "qwen3", "cogvlm2")
 QUANTIZED = ("gptq", "gptq-v2", "gptq-act-order", "gptq-shards", "compressed", "cogvlm2-gptq")
 
 _GROUP = 16
@@ -174,6 +174,8 @@ def _of_transformers(family: str) -> Any:
         LlamaForCausalLM,
         OPTConfig,
         OPTForCausalLM,
+        Qwen2Config,
+        Qwen2ForCausalLM,
         Qwen3Config,
         Qwen3ForCausalLM,
     )
@@ -193,6 +195,8 @@ def _of_transformers(family: str) -> Any:
     common |= {"intermediate_size": 48, "num_key_value_heads": 2, "tie_word_embeddings": False}
     if family == "llama":
         return LlamaForCausalLM(LlamaConfig(**common))
+    if family == "qwen2":
+        return Qwen2ForCausalLM(Qwen2Config(**common))
     return Qwen3ForCausalLM(Qwen3Config(**common, head_dim=8))
 
 

@@ -1,5 +1,6 @@
 """The catalog: what ships is sound, and what is wrong is named."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,10 @@ def test_files_that_are_no_catalog(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(CatalogError, match="catalog.toml"):
             read_catalog(path)
+
+
+def test_of_many_packages_the_first_is_named() -> None:
+    one = WheelSource("part-1", "1.0", "f", 1, "0" * 64, ("a",))
+    three, four = (dataclasses.replace(one, more=(one,) * more) for more in (2, 3))
+    assert three.name == "part-1 1.0, part-1 1.0, part-1 1.0"
+    assert four.name == "part-1 1.0 and 3 more"

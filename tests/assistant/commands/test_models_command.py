@@ -1,5 +1,6 @@
 """Listing, pulling and verifying models, against a server on this machine."""
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -18,6 +19,7 @@ from filelock import FileLock
 from assistant import cli, machine
 from assistant.commands import models as models_command
 from assistant.errors import DamagedFileError, DownloadError
+from assistant.models_store import pulling
 from assistant.models_store.installed import (
     faults,
     installed_speech_model,
@@ -307,6 +309,27 @@ def test_list_shows_size_licence_and_state(
     entry = report["models"][0]
     assert (entry["name"], entry["installed"], entry["folder"]) == ("vosk-small-en", False, None)
     assert report["models"][-1]["sha256"] is None
+
+
+@pytest.mark.parametrize(
+    ("held", "step"),
+    [("x.gguf", "quantizer import vosk-small-en FOLDER"), ("x.txt", "make it small with")],
+)
+def test_a_text_model_needs_more_than_the_next_start(
+    root: str,
+    held: str,
+    step: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = dataclasses.replace(speech(root), kind=ModelKind.TEXT)
+    monkeypatch.setattr(catalog, "_shipped", lambda: (model,))
+    monkeypatch.setattr(pulling, "pull", lambda *_: tmp_path)
+    (tmp_path / held).touch()
+    assert run("pull", "vosk-small-en") == 0
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert step in told and told.endswith("name the result with the setting text_model.folder")
 
 
 def test_pull_and_verify_by_command(
