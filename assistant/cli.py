@@ -208,6 +208,9 @@ def _add_conversation(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", type=Path, metavar="DIR", help="vision-language model")
     parser.add_argument(
+        "--device", metavar="DEVICE", help="what computes the models: auto, cpu, cuda or cuda:1"
+    )
+    parser.add_argument(
         "--vosk-model", type=Path, metavar="DIR", help="Vosk or Whisper model for speech"
     )
     parser.add_argument("--verbose", action="store_true", help="log what is done")

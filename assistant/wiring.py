@@ -31,6 +31,7 @@ from assistant.inference.opening import (
     TextOpener,
     VisionModelOpener,
 )
+from assistant.inference.placing import Placing
 from assistant.inference.server_opening import DOCTOR_LIMITS, OwnServer, may_ask, own_server
 from assistant.inference.text_model import TextModel
 from assistant.inference.vision_model import VisionLanguageModel
@@ -292,10 +293,11 @@ class Live:
         """
         self._settings, self._server = settings, server
         self._reader = text_reader()
-        self._models = ModelOpener(settings.model_folder, way_out=way_out)
+        self._placing = Placing(settings.device, lambda text: self.session.report(text))
+        self._models = ModelOpener(settings.model_folder, way_out=way_out, placing=self._placing)
         self._meanings = EmbedderOpener(installed_embedder)
         self._text_models = TextOpener(
-            lambda: text_model_folder(self.session.settings.text_model_folder)
+            lambda: text_model_folder(self.session.settings.text_model_folder), self._placing
         )
         conversation = Conversation(
             self._reader,
@@ -385,6 +387,7 @@ class Live:
             while self.session.state in (State.LISTENING, State.SPEAKING):
                 if self._closing.wait(QUIET_LOOK_S):
                     return
+            self._placing.let_go_idle()
             give_memory_back()
 
     def _try(self, open_one: Callable[[], None]) -> None:

@@ -1,6 +1,5 @@
 """Greedy streaming generation, and questions about one picture that share its prefix."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,8 @@ from torch import Tensor
 from models.cogvlm2 import CogVLM2ForCausalLM
 from models.cogvlm2.decoder import VISION, KVCache, position_ids
 from models.cogvlm2.processing import build_prompt, preprocess_picture
-from models.errors import CheckpointError, ModelFolderError, PromptError
+from models.errors import ModelFolderError, PromptError
+from models.greedy import no_numbers, pick
 from models.loading import LoadedModel
 
 
@@ -23,10 +23,12 @@ class GeneratedToken:
 
     text:        what this token adds to the text; may be empty inside a character.
     probability: the model's probability of the token, 0 to 1.
+    id:          the token's number; None for one that only gives time to stop.
     """
 
     text: str
     probability: float
+    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class PictureChat:
         tokens = self.model.model.vision(self._pixels(rgb))[0, 1:-1]
         mean: NDArray[np.float32] = tokens.float().mean(0).cpu().numpy()
         if not np.isfinite(mean).all():
-            raise _no_numbers()
+            raise no_numbers()
         return mean
 
     @torch.inference_mode()
@@ -95,11 +97,13 @@ class PictureChat:
         max_new_tokens: int = 64,
         template: str | None = None,
         detailed: bool = False,
+        begun: Sequence[int] = (),
     ) -> Iterator[GeneratedToken]:
         """Stream the greedy answer to one question.
 
         history:  earlier (question, answer) pairs about this picture, oldest first.
         detailed: is for models that look in several resolutions; this one has seen all it can.
+        begun:    tokens of the answer that were given already; what follows them is streamed.
         template: ``chat``, ``vqa`` for a short answer, or ``base``; None for config.json's.
 
         Raises:
@@ -117,26 +121,24 @@ class PictureChat:
                 f"the question has {len(words)} tokens but only {max(room, 0)} fit; "
                 "ask a shorter question"
             )
-        yield from self._decode(scene, words, max_new_tokens)
+        yield from self._decode(scene, words, max_new_tokens, begun)
 
     def _decode(
-        self, scene: SceneHandle, words: list[int], max_new_tokens: int
+        self, scene: SceneHandle, words: list[int], max_new_tokens: int, begun: Sequence[int]
     ) -> Iterator[GeneratedToken]:
         cache, position = scene.cache.fork(), scene.next_position
         device = self.model.lm_head.weight.device
-        text = StreamingText(self.tokenizer)
-        fed = torch.tensor([words], device=device)
-        for _ in range(max_new_tokens):
+        text = StreamingText(self.tokenizer, begun)
+        fed = torch.tensor([[*words, *begun]], device=device)
+        for _ in range(max_new_tokens - len(begun)):
             positions = torch.arange(position, position + fed.shape[1], device=device)[None]
             hidden = self.model.hidden_states(fed, positions=positions, cache=cache)
-            logits = self.model.lm_head(hidden[0, -1]).float()
+            picked = pick(self.model.lm_head(hidden[0, -1]))
             position += fed.shape[1]
-            _refuse_no_numbers(logits)
-            probability, best = logits.softmax(-1).max(-1)
-            if int(best) in self.config.eos_token_ids:
+            if picked.id in self.config.eos_token_ids:
                 return
-            yield GeneratedToken(text.add(int(best)), float(probability))
-            fed = best.view(1, 1)
+            yield GeneratedToken(text.add(picked.id), picked.probability, picked.id)
+            fed = picked.fed
 
     def _pixels(self, rgb: NDArray[np.uint8]) -> Tensor:
         """The picture as the tower takes it, (1, 3, S, S)."""
@@ -149,10 +151,13 @@ class PictureChat:
 class StreamingText:
     """Turns token ids into text as they come, never emitting half a character."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, begun: Sequence[int] = ()) -> None:
+        """begun: ids whose text was given out already."""
         self._tokenizer = tokenizer
         self._ids: list[int] = []
         self._emitted = ""
+        for token_id in begun:
+            self.add(token_id)
 
     def add(self, token_id: int) -> str:
         """Return the text that this token completes."""
@@ -183,38 +188,19 @@ def greedy_tokens(
     Raises:
         CheckpointError: the model computes no numbers.
     """
+    # Transformers takes seconds to import; whoever has such a model has done so.
+    from models.text.growing_cache import growing_cache
+
     starts = range(0, ids.shape[1], PIECE_TOKENS)
-    past, pieces = None, [ids[:, start : start + PIECE_TOKENS] for start in starts]
+    past = growing_cache(model.config)
+    pieces = [ids[:, start : start + PIECE_TOKENS] for start in starts]
     for _ in range(max_new_tokens):
         for piece in pieces:
             if cancelled():
                 return
             with torch.inference_mode():
                 out = model(input_ids=piece, past_key_values=past, use_cache=True, logits_to_keep=1)
-                past = out.past_key_values
         with torch.inference_mode():
-            last = out.logits[:, -1:]
-            _refuse_no_numbers(last)
-            best = last.argmax(-1)
-        yield int(best)
-        pieces = [best]
-
-
-def _refuse_no_numbers(logits: Tensor) -> None:
-    """Refuse NaN or infinity in any logit, also in one that nothing would be answered from.
-
-    One number is waited for: the span is NaN or infinite if any logit is.
-
-    Raises:
-        CheckpointError: there is one.
-    """
-    least, largest = logits.float().aminmax()
-    if not math.isfinite(float(largest - least)):
-        raise _no_numbers()
-
-
-def _no_numbers() -> CheckpointError:
-    """Weights can be finite, one by one, and still too large to compute with."""
-    return CheckpointError(
-        "the model computes NaN or infinity, so its weights are damaged: copy the model again"
-    )
+            picked = pick(out.logits[0, -1])
+        yield picked.id
+        pieces = [picked.fed]

@@ -31,6 +31,7 @@ from models.files.gguf import refuse_gguf
 from models.files.judging import judge_fit, judge_tensor, pieces_of, refuse
 from models.files.quantized_source import QuantizedSource, TensorSource
 from models.int4 import Int4Linear, replace_linear
+from models.int4.trust import check_kernels
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,8 @@ def load_model(
     if isinstance(reader, QuantizedSource):
         _insert_int4_layers(family, module, reader)
     tokenizer = check_folder(OpenedFolder(folder, config, family, module, reader))
-    used = [name for name in reader.names() if name in module.state_dict()]
+    own = frozenset(module.state_dict())
+    used = [name for name in reader.names() if name in own]
     target = torch.device(device)
     load_tensors(module, _Judged(reader), used, device=target, dtype=dtype)
     family.complete(module, target)
@@ -88,6 +90,10 @@ def load_model(
         if isinstance(layer, Int4Linear):
             layer.check()
     module.to(target).eval().requires_grad_(False)
+    check_kernels(module)
+    for layer in module.modules():
+        if isinstance(layer, Int4Linear):
+            layer.prepare()
     log.info("loaded %s from %s", family.name, folder)
     return LoadedModel(module, tokenizer, family.name, quantization, folder)
 

@@ -14,7 +14,7 @@ from assistant.hearing.speech_models import check_speech_model
 from assistant.session.session import Session
 from assistant.settings.file import load_settings, remove_left_overs, wrong_text
 from assistant.settings.paths import settings_file
-from assistant.settings.settings import Settings
+from assistant.settings.settings import Settings, set_value
 from assistant.wiring import Live, keep_server, keep_stream
 
 MODEL_WAY_OUT = "give a model with --model"
@@ -74,7 +74,8 @@ def with_options(settings: Settings, options: argparse.Namespace) -> Settings:
     if options.vosk_model is not None:
         check_speech_model(options.vosk_model)
         changes["vosk_folder"] = str(options.vosk_model)
-    return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
+    settings = dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
+    return settings if options.device is None else set_value(settings, "device", options.device)
 
 
 def choose_front(

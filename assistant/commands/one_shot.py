@@ -14,12 +14,13 @@ from assistant.errors import PlayerError, SynthesizerError, UsageError
 from assistant.frames import Sheet
 from assistant.hearing.vosk_recognizer import MODEL_VARIABLE
 from assistant.inference.opening import ModelOpener
+from assistant.inference.placing import Placing
 from assistant.session.events import answer_json
 from assistant.session.pages import OpenFile, open_page
 from assistant.session.voice import OWN_VOICE
 from assistant.settings.file import load_settings
 from assistant.settings.paths import settings_file
-from assistant.settings.settings import Settings
+from assistant.settings.settings import Settings, set_value
 from assistant.skills import router
 from assistant.skills.way_on import lacks_the_subject
 from assistant.speech.engine import Synthesizer
@@ -53,6 +54,11 @@ def add_ask_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="vision-language model (default: model.folder of the settings, else the pocket one)",
+    )
+    parser.add_argument(
+        "--device",
+        metavar="DEVICE",
+        help="what computes the model: auto, cpu, cuda or cuda:1 (default: device of the settings)",
     )
     parser.add_argument(
         "--vosk-model",
@@ -103,6 +109,8 @@ def _page_number(text: str) -> int:
 def _ask(options: argparse.Namespace) -> int:
     # What is wrong in their file is told by the conversation and by doctor.
     settings, _ = load_settings(settings_file())
+    if options.device is not None:
+        settings = set_value(settings, "device", options.device)
     # Both before anything else: the one must be started while the right to call is there.
     server, of_server = keep_server(settings, for_pictures=options.model is None)
     options.go_offline()
@@ -123,6 +131,7 @@ def _ask(options: argparse.Namespace) -> int:
             on_missing=lambda folder: front.status(
                 f"no vision model at {folder}; text is read, other questions are not answered"
             ),
+            placing=Placing(settings.device, front.status),
         )
         if options.model is not None:
             # A folder that was named must be usable, also if this question would not need it.

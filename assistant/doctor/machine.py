@@ -5,7 +5,6 @@ import importlib.util
 import os
 import shutil
 import struct
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,13 +13,15 @@ from assistant.doctor.checks import Finding, State
 from assistant.doctor.device_id import left_behind
 from assistant.errors import AssistantError, SettingsError
 from assistant.inference.opening import usual_folder
+from assistant.inference.placing import place
 from assistant.inference.server_address import parse_address
 from assistant.inference.server_opening import may_ask
 from assistant.machine import memory_bytes, size_text
-from assistant.models_store.installed import is_installed, read_record
-from assistant.models_store.offer import ask_driver, offer_of_this_machine
+from assistant.models_store.installed import installed_text_model, is_installed, read_record
+from assistant.models_store.offer import offer_of_this_machine
 from assistant.settings.paths import data_folder, settings_file
 from assistant.settings.settings import Settings
+from models import cards
 from models.catalog import known_models
 from models.files.bounded import parse_json
 from models.pocket import pocket_int4_folder
@@ -130,35 +131,55 @@ def _weights_fault(path: Path) -> str | None:
     return None if size == 8 + length + end else "is cut short; copy it again"
 
 
-def look_at_gpu() -> Finding:
-    """Ask the driver for the card; PyTorch itself takes too long to load for this."""
+def look_at_gpu(settings: Settings | None = None) -> Finding:
+    """Ask the driver for the card; PyTorch itself takes too long to load for this.
+
+    settings: say what is to be computed by which device; None leaves that out.
+    """
     no_card = "answers about pictures are computed by the processor, which is slower"
-    try:
-        name, total = ask_driver()
-    except FileNotFoundError:
-        return Finding(State.LIMITED, no_card, "no NVIDIA card was found")
-    except (subprocess.SubprocessError, OSError, ValueError, IndexError) as error:
-        return Finding(
-            State.LIMITED,
-            no_card,
-            f"the NVIDIA driver gives no answer ({type(error).__name__})",
-            "restart the computer, or install the driver again",
-        )
-    build = importlib.metadata.version("torch")
-    if build.endswith("+cpu"):
-        return Finding(
-            State.LIMITED,
-            f"{name}, {size_text(total)}, is not used",
-            "PyTorch is installed without CUDA",
-            "remove the folder .venv and run scripts/setup again",
-        )
-    if total < CARD_BYTES:
-        return Finding(
-            State.LIMITED,
-            f"{name}, {size_text(total)}",
-            "the two large models together need a card with 24 gigabytes",
-        )
-    return Finding(State.OK, f"{name}, {size_text(total)}")
+    found = cards.look_for_driver(cards.ask_driver)
+    if isinstance(found, cards.Refusal):
+        fix = "" if found.why is cards.Why.NO_CARD else found.way_out
+        return Finding(State.LIMITED, no_card, found.cause, fix)
+    card = found.cards[0]
+    name = f"{card.name}, {size_text(card.total_bytes)}"
+    if len(found.cards) > 1:
+        name += f", and {len(found.cards) - 1} more"
+    is_cpu_build = importlib.metadata.version("torch").endswith("+cpu")
+    build = None if is_cpu_build else cards.cuda_of_build() or ""
+    refusal = cards.why_unusable(build, found.version, os.environ)
+    if refusal is not None:
+        return Finding(State.LIMITED, f"{name}, is not used", refusal.cause, refusal.way_out)
+    if settings is not None:
+        return _which_computes_what(name, found, settings)
+    return _size_finding(name, card.total_bytes)
+
+
+def _size_finding(text: str, total_bytes: int) -> Finding:
+    if total_bytes < CARD_BYTES:
+        cause = "the two large models together need a card with 24 gigabytes"
+        return Finding(State.LIMITED, text, cause)
+    return Finding(State.OK, text)
+
+
+def _which_computes_what(name: str, driver: cards.Driver, settings: Settings) -> Finding:
+    """Say of each model by what it is computed, and why not by the card."""
+    chosen = settings.model_folder
+    folders = {"pictures": Path(chosen).expanduser() if chosen else usual_folder()}
+    texts = settings.text_model_folder or installed_text_model()
+    if texts:
+        folders["texts"] = Path(texts).expanduser()
+    said, refusals = [], []
+    for about, folder in folders.items():
+        choice = place(settings.device, folder, lambda: (iter(driver.cards), None))
+        number = choice.device.partition(":")[2]
+        said.append(f"{about}: {f'card {number}' if number else 'the processor'}")
+        if choice.refusal is not None:
+            refusals.append(choice.refusal)
+    text = f"{name}; {', '.join(said)}"
+    if refusals:
+        return Finding(State.LIMITED, text, refusals[0].cause, refusals[0].way_out)
+    return _size_finding(text, max(card.total_bytes for card in driver.cards))
 
 
 def look_at_memory(read: Callable[[], tuple[int, int]] | None = None) -> Finding:

@@ -108,7 +108,7 @@ def this_machine(openers: Openers, *, delete_id: str, offline: Offline) -> list[
         Probe("other scripts", lambda: look_at_tesseract(settings.tesseract_packs), matters=False),
         Probe("models", lambda: look_at_models(settings)),
         *_server_probes(settings, openers.server),
-        Probe("graphics card", look_at_gpu, matters=False),
+        Probe("graphics card", lambda: look_at_gpu(settings), matters=False),
         Probe("memory", look_at_memory),
         Probe("disk", look_at_disk),
         Probe("saved things", lambda: look_at_saved_things(settings), matters=False),

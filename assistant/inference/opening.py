@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from assistant.errors import VisionError
 from assistant.frames import Frame
+from assistant.inference.placing import Placing
 from assistant.inference.sentence_embedder import SentenceEmbedder
 from assistant.inference.text_model import LocalTextModel, TextModel
 from assistant.inference.vision_model import LocalVisionModel, VisionLanguageModel, model_name
-from assistant.machine import memory_bytes, size_text
 from assistant.models_store.installed import installed_picture_model
 from assistant.text.closeness import Embed
 from models.pocket import pocket_int4_folder
@@ -33,6 +33,7 @@ class ModelOpener:
         *,
         way_out: str = "",
         on_missing: Callable[[Path], None] = lambda folder: None,
+        placing: Placing | None = None,
     ) -> None:
         """Name the model; nothing is opened yet.
 
@@ -40,10 +41,12 @@ class ModelOpener:
             the built-in one where none was.
         way_out:    what the user can do where there is none.
         on_missing: called with the folder when a question needs the model and there is none.
+        placing:    chooses the device; None for the processor.
         """
         self._folder = Path(folder).expanduser() if folder else usual_folder()
         self._way_out = way_out
         self._on_missing = on_missing
+        self._placing = placing
         self._model: LocalVisionModel | None = None
 
     def __call__(self) -> VisionLanguageModel | str:
@@ -65,7 +68,7 @@ class ModelOpener:
             VisionError: its folder or one of its files is missing, or cannot be used.
         """
         if self._model is None:
-            self._model = LocalVisionModel(self._folder)
+            self._model = LocalVisionModel(self._folder, self._placing)
         return self._model
 
     @property
@@ -98,9 +101,12 @@ def usual_folder() -> Path:
 class TextOpener:
     """Opens the text model of a folder that may change."""
 
-    def __init__(self, folder: Callable[[], Path | None]) -> None:
-        """folder: where the model is now, or None where none is installed."""
-        self._folder = folder
+    def __init__(self, folder: Callable[[], Path | None], placing: Placing | None = None) -> None:
+        """folder: where the model is now, or None where none is installed.
+
+        placing: chooses the device; None for the processor.
+        """
+        self._folder, self._placing = folder, placing
         self._opened: tuple[Path, TextModel] | None = None
 
     def __call__(self) -> TextModel | None:
@@ -114,8 +120,7 @@ class TextOpener:
             return None
         if self._opened is None or self._opened[0] != folder:
             self._opened = None  # two of them may not fit into memory
-            _check_memory(folder)
-            self._opened = (folder, LocalTextModel(folder))
+            self._opened = (folder, LocalTextModel(folder, self._placing))
         return self._opened[1]
 
 
@@ -156,22 +161,3 @@ class EmbedderOpener:
         except VisionError:
             self._opened, self._broken = None, folder
             raise
-
-
-def _check_memory(folder: Path) -> None:
-    """Refuse a model that would not fit: the system would end the whole assistant for it.
-
-    Raises:
-        VisionError: less memory is free than the weights take.
-    """
-    needed = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    try:
-        _, free = memory_bytes()
-    except (OSError, ValueError, AttributeError):
-        return  # this system does not say how much there is
-    if needed > free:
-        raise VisionError(
-            f"{folder}: the text model needs {size_text(needed)} of memory and {size_text(free)} "
-            "are free",
-            "close other programs, or make it smaller with quantizer run",
-        )

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from assistant.errors import VisionError
+from assistant.inference.placing import Placed, Placing
 from assistant.seeing.text import never
 from models.errors import ModelsError
+
+if TYPE_CHECKING:
+    from models.loading import LoadedModel
 
 MOST_NEW_TOKENS = 160
 """About a minute of speech; a summary that is longer is none."""
@@ -35,36 +39,57 @@ class TextModel(Protocol):
 class LocalTextModel:
     """A LLaMA, OPT, Qwen2 or Qwen3 of any size in a folder on this machine."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, placing: Placing | None = None) -> None:
         """Load the model.
 
+        placing: chooses the device; None for the processor.
+
         Raises:
-            VisionError: the folder or one of its files cannot be used, or holds no text model.
+            VisionError: the folder or one of its files cannot be used, or holds no text model, or
+                memory is too small.
         """
         from models.families.text import text_ends
-        from models.image_text.choosing import sees_pictures
-        from models.loading import load_model
         from models.text.chat_template import read_chat_template
 
         self.name = "/".join(folder.absolute().parts[-2:])
+        self._folder = folder
+        self._placed: Placed[LoadedModel] = Placed(folder, self._load, placing or Placing())
+        loaded = self._placed.get()
         try:
-            loaded = load_model(folder)
             self._template = read_chat_template(folder)
+        except ModelsError as error:
+            raise VisionError(str(error)) from error
+        self._tokenizer = loaded.tokenizer
+        named = ("<|eot_id|>", "<|im_end|>")
+        turns = {self._tokenizer.token_to_id(token) for token in named} - {None}
+        self._ends = text_ends(loaded.model) | turns
+        self._context = _context(loaded.model.config)
+
+    @property
+    def _model(self) -> Any:
+        return self._placed.get().model
+
+    def _load(self, device: str) -> "LoadedModel":
+        from models.image_text.choosing import sees_pictures
+        from models.loading import load_model
+
+        try:
+            loaded = load_model(self._folder, device=device)
         except ModelsError as error:
             raise VisionError(str(error)) from error
         if sees_pictures(loaded.family):
             raise VisionError(
-                f"{folder} holds a model that looks at pictures; give the folder of a text model"
+                f"{self._folder} holds a model that looks at pictures; give the folder of a text "
+                "model"
             )
-        self._model, self._tokenizer = loaded.model, loaded.tokenizer
-        named = ("<|eot_id|>", "<|im_end|>")
-        turns = {self._tokenizer.token_to_id(token) for token in named} - {None}
-        self._ends = text_ends(self._model) | turns
+        return loaded
 
     def answer(
         self, text: str, question: str, cancelled: Callable[[], bool] = never
     ) -> Iterator[str]:
         """Stream the greedy answer; a text that is too long loses its end.
+
+        Where a card fails in the middle of it, the processor goes on behind the last word.
 
         cancelled: asked before each token, and while the text is read.
 
@@ -77,18 +102,38 @@ class LocalTextModel:
             raise VisionError(f"{self.name}: {error}") from error
 
     def _answer(self, text: str, question: str, cancelled: Callable[[], bool]) -> Iterator[str]:
-        import torch
+        from models.generate import StreamingText
 
-        from models.generate import StreamingText, greedy_tokens
-
-        ids = self._encode(text, question, _context(self._model.config) - MOST_NEW_TOKENS)
+        ids = self._encode(text, question, self._context - MOST_NEW_TOKENS)
         streaming = StreamingText(self._tokenizer)
-        device = next(self._model.parameters()).device
-        fed = torch.tensor([ids], device=device)
-        for token in greedy_tokens(self._model, fed, MOST_NEW_TOKENS, cancelled):
+        for token in self._tokens(ids, cancelled):
             if token in self._ends or cancelled():
                 return
             yield streaming.add(token)
+
+    def _tokens(self, ids: list[int], cancelled: Callable[[], bool]) -> Iterator[int]:
+        said: list[int] = []
+        with self._placed.used():
+            while True:
+                try:
+                    yield from self._stream(ids, said, cancelled)
+                    return
+                except RuntimeError as error:
+                    self._placed.fail(error)
+
+    def _stream(
+        self, ids: list[int], said: list[int], cancelled: Callable[[], bool]
+    ) -> Iterator[int]:
+        """Stream what follows the tokens that were said, and add to them."""
+        import torch
+
+        from models.generate import greedy_tokens
+
+        model = self._model  # first: where it has to be loaded, this decides the device
+        fed = torch.tensor([[*ids, *said]]).to(self._placed.device)
+        for token in greedy_tokens(model, fed, MOST_NEW_TOKENS - len(said), cancelled):
+            said.append(token)
+            yield token
 
     def _encode(self, text: str, question: str, room: int) -> list[int]:
         while True:

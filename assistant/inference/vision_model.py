@@ -1,17 +1,25 @@
 """The vision-language model as the answerer sees it, and the local one behind it."""
 
 import re
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assistant.errors import VisionError
+from assistant.inference.placing import Placed, Placing
 from models.errors import ModelsError
 from models.files.bounded import read_json
 from models.pictures import RgbPicture
+
+if TYPE_CHECKING:
+    from models.image_text.choosing import Chat
+
+Told = TypeVar("Told")
 
 SMALL_HIDDEN_SIZE = 512
 """A model at most this wide is the pocket model or a kin of it, whatever its folder is called."""
@@ -46,45 +54,105 @@ class VisionLanguageModel(Protocol):
         ...
 
 
-class LocalVisionModel:
-    """A model of any family that looks at pictures, in a folder on this machine."""
+@dataclass(eq=False, slots=True, weakref_slot=True)
+class _Looked:
+    """A picture (H, W, 3) that was looked at; handle: None once it was let go of."""
 
-    def __init__(self, folder: Path) -> None:
+    rgb: RgbPicture
+    handle: Any
+
+
+class LocalVisionModel:
+    """A model of any family that looks at pictures, in a folder on this machine.
+
+    Where a card fails under it, the processor goes on where it was: with the same picture, and in
+    the middle of the same answer.
+    """
+
+    def __init__(self, folder: Path, placing: Placing | None = None) -> None:
         """Load the model.
 
+        placing: chooses the device; None for the processor.
+
         Raises:
-            VisionError: the folder or one of its files cannot be used.
+            VisionError: the folder or one of its files cannot be used, or memory is too small.
         """
+        self.name = model_name(folder)
+        self._folder = folder
+        self._looked: weakref.WeakSet[_Looked] = weakref.WeakSet()
+        self._placed: Placed[Chat] = Placed(
+            folder, self._load, placing or Placing(), on_let_go=self._forget
+        )
+        self._placed.get()
+        self.skills: Mapping[str, float | None] | None = read_skills(folder)
+        self.photographs: Mapping[str, float] = read_photographs(folder)
+
+    @property
+    def _chat(self) -> "Chat":
+        return self._placed.get()
+
+    def look(self, rgb: RgbPicture) -> Any:
+        """Encode a picture (H, W, 3)."""
+        looked = _Looked(rgb, None)
+        self._with_chat(lambda chat: self._handle(chat, looked))
+        return looked
+
+    def answer(self, scene: Any, question: str) -> Iterator[Token]:
+        """Stream the answer to one question, looking closer first where details matter."""
+        said: list[int] = []
+        with self._placed.used():
+            while True:
+                try:
+                    yield from self._stream(scene, question, said)
+                    return
+                except ModelsError as error:
+                    raise VisionError(str(error)) from error
+                except RuntimeError as error:
+                    self._placed.fail(error)
+
+    def _stream(self, looked: _Looked, question: str, said: list[int]) -> Iterator[Token]:
+        """Stream what follows the tokens that were said, and add to them."""
+        chat = self._chat
+        handle = self._handle(chat, looked)
+        detailed = needs_detail(question)
+        for token in chat.answer(handle, question, detailed=detailed, begun=tuple(said)):
+            if token.id is not None:
+                said.append(token.id)
+            yield token
+
+    def embed(self, rgb: RgbPicture) -> NDArray[np.float32]:
+        """What it sees in a picture (H, W, 3) as one vector (D,)."""
+        return self._with_chat(lambda chat: chat.embed(rgb))
+
+    def _with_chat(self, act: "Callable[[Chat], Told]") -> Told:
+        """Do something with the model, on the processor if a card fails."""
+        with self._placed.used():
+            while True:
+                try:
+                    return act(self._chat)
+                except ModelsError as error:
+                    raise VisionError(str(error)) from error
+                except RuntimeError as error:
+                    self._placed.fail(error)
+
+    def _handle(self, chat: "Chat", looked: _Looked) -> Any:
+        """What the model has seen of a picture; it looks again if that was let go of."""
+        if looked.handle is None:
+            looked.handle = chat.look(looked.rgb)
+            self._looked.add(looked)
+        return looked.handle
+
+    def _forget(self) -> None:
+        for looked in list(self._looked):
+            looked.handle = None
+
+    def _load(self, device: str) -> "Chat":
         # torch takes seconds to import; questions that text answers never need it.
         from models.image_text.choosing import picture_chat
         from models.loading import load_model
 
-        self.name = model_name(folder)
         try:
-            self._chat = picture_chat(load_model(folder))
-        except ModelsError as error:
-            raise VisionError(str(error)) from error
-        self.skills: Mapping[str, float | None] | None = read_skills(folder)
-        self.photographs: Mapping[str, float] = read_photographs(folder)
-
-    def look(self, rgb: RgbPicture) -> Any:
-        """Encode a picture (H, W, 3)."""
-        try:
-            return self._chat.look(rgb)
-        except ModelsError as error:
-            raise VisionError(str(error)) from error
-
-    def answer(self, scene: Any, question: str) -> Iterator[Token]:
-        """Stream the answer to one question, looking closer first where details matter."""
-        try:
-            yield from self._chat.answer(scene, question, detailed=needs_detail(question))
-        except ModelsError as error:
-            raise VisionError(str(error)) from error
-
-    def embed(self, rgb: RgbPicture) -> NDArray[np.float32]:
-        """What it sees in a picture (H, W, 3) as one vector (D,)."""
-        try:
-            return self._chat.embed(rgb)
+            return picture_chat(load_model(self._folder, device=device))
         except ModelsError as error:
             raise VisionError(str(error)) from error
 

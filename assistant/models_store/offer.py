@@ -5,6 +5,7 @@ import subprocess
 
 from assistant.machine import memory_bytes, size_text
 from assistant.models_store.installed import is_installed
+from models import cards
 from models.catalog import CatalogModel, ModelKind, find_model, known_models
 
 LARGE_CARD_BYTES, CARD_BYTES = 24 * 10**9, 8 * 10**9
@@ -21,15 +22,8 @@ def ask_driver() -> tuple[str, int]:
         FileNotFoundError: there is no driver.
         subprocess.SubprocessError, OSError, ValueError, IndexError: it gives no answer.
     """
-    reply = subprocess.run(
-        ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"],
-        capture_output=True,
-        text=True,
-        timeout=4.0,
-        check=True,
-    )
-    name, megabytes = reply.stdout.strip().splitlines()[0].rsplit(",", 1)
-    return name, int(megabytes) * 1024 * 1024
+    first = cards.ask_driver().cards[0]
+    return first.name, first.total_bytes
 
 
 def fitting_model(memory: int, card: int) -> CatalogModel | None:

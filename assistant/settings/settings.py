@@ -63,6 +63,8 @@ class Settings:
     hearing_recognizer, hearing_language: as in `assistant.hearing.speech_models`; "" for the
                    language of the speech model that was pulled last.
     verbosity:     0 short, 1 usual, 2 with all details.
+    device:        what computes the models: "auto" for a graphics card with room, else the
+                   processor; "cpu"; "cuda"; or "cuda:1" for one of several cards.
     server_answers: what a model server is asked about: "both", "pictures" or "texts".
     server_elsewhere: True if it may be on another computer.
     tesseract_packs: what Tesseract reads of other scripts: "all" that is installed, "none", or
@@ -81,6 +83,7 @@ class Settings:
     camera_mirrored: bool = False
     model_folder: str = ""
     text_model_folder: str = ""
+    device: str = "auto"
     server_address: str = ""
     server_model: str = ""
     server_answers: str = "both"
@@ -152,6 +155,13 @@ def _is_switch(value: object) -> bool:
     return isinstance(value, bool)
 
 
+def is_device(value: object) -> bool:
+    """True for what the setting `device` may be."""
+    return isinstance(value, str) and re.fullmatch(r"auto|cpu|cuda(?::\d)?", value) is not None
+
+
+DEVICES = '"auto", "cpu", "cuda", or "cuda:1" for one of several cards'
+
 TEXT, SWITCH = "text in quotes", "true or false"
 
 KEYS: Mapping[str, Key] = MappingProxyType(
@@ -215,6 +225,13 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                 at_start=True,
             ),
             _key("text_model.folder", "Model that adds to summaries; empty: none.", TEXT, _is_text),
+            _key(
+                "device",
+                'What computes the models; "auto": a graphics card with room, else the processor.',
+                DEVICES,
+                is_device,
+                at_start=True,
+            ),
             _key(
                 "server.address",
                 "A model server that answers instead, on this computer; empty: none.",

@@ -18,6 +18,10 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causa
         # PyTorch's flash kernel for CPUs takes three times as long as plain products for the few
         # hundred patches of a small model, and far longer in its backward pass.
         return _plain(query, key, value, mask, causal)
+    if query.device.type == "cuda" and (mask is not None or query.dtype == torch.float32):
+        # The kernel that takes masks and float32 takes no groups of heads: PyTorch would fall back
+        # to plain products, which hold all the scores.
+        key, value = _every_head(query, key), _every_head(query, value)
     return F.scaled_dot_product_attention(
         query,
         key,
@@ -33,10 +37,14 @@ def _is_small(query: Tensor, key: Tensor) -> bool:
     return query.shape[-2] >= 64 and query.shape[-2] * key.shape[-2] <= 2**20
 
 
+def _every_head(query: Tensor, shared: Tensor) -> Tensor:
+    """Keys or values (B, K, S, head_dim) for each of the H heads of the query."""
+    repeat = query.shape[1] // shared.shape[1]
+    return shared if repeat == 1 else shared.repeat_interleave(repeat, 1)
+
+
 def _plain(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-    repeat = query.shape[1] // key.shape[1]
-    if repeat > 1:
-        key, value = key.repeat_interleave(repeat, 1), value.repeat_interleave(repeat, 1)
+    key, value = _every_head(query, key), _every_head(query, value)
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     if causal:
         new, total = scores.shape[-2:]

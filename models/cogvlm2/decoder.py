@@ -232,7 +232,8 @@ class ExpertAttention(nn.Module):
         query, key = rotate(query, cos, sin), rotate(key, cos, sin)
         if cache is not None:
             key, value = cache.append(layer, key, value)
-        out = attend(query, key, value, mask, causal=mask is None)
+        # PyTorch counts its causal mask from the first key: one new token would see that alone.
+        out = attend(query, key, value, mask, causal=mask is None and x.shape[1] > 1)
         out = out.transpose(1, 2).flatten(2)  # (B, T, D)
         return route(out, routing, self.vision_expert_dense, self.language_expert_dense)
 

@@ -111,7 +111,7 @@ class CogVLM2ForCausalLM(nn.Module):
         if pixels is not None:
             features = self.model.vision(pixels)
         x = self.model.embed(input_ids, types, features)
-        x = self.decode(x, types, positions, attention_mask, cache)
+        x = self.decode(x, token_type_ids, positions, attention_mask, cache)
         return self.model.norm(x)  # type: ignore[no-any-return]
 
     def text_logits(self, ids: Tensor) -> Tensor:
@@ -140,13 +140,14 @@ class CogVLM2ForCausalLM(nn.Module):
     def decode(
         self,
         x: Tensor,
-        token_type_ids: Tensor,
+        token_type_ids: Tensor | None,
         positions: Tensor,
         attention_mask: Tensor | None,
         cache: KVCache | None,
     ) -> Tensor:
-        """Run all decoder layers on embeddings (B, T, D)."""
-        routing = Routing.from_token_types(token_type_ids)
+        """Run all decoder layers on embeddings (B, T, D); token_type_ids None: all are words."""
+        # Whether any type is a picture's is known only once a card has finished its work.
+        routing = None if token_type_ids is None else Routing.from_token_types(token_type_ids)
         past = 0 if cache is None else cache.length
         mask = causal_mask(x, past, attention_mask)
         for index, layer in enumerate(self.model.layers):
@@ -157,12 +158,13 @@ class CogVLM2ForCausalLM(nn.Module):
 def causal_mask(x: Tensor, past: int, attention_mask: Tensor | None) -> Tensor | None:
     """Say which of the past + T tokens each of the T new ones may see: (B, 1, T, past + T).
 
-    None stands for the plain causal mask, which PyTorch's kernels know without a tensor.
+    None stands for what PyTorch's kernels know without a tensor: the plain causal mask where
+    nothing is cached, and one new token, which sees everything.
     A row that could see nothing (padding) sees itself, so that its values stay finite.
     """
-    if attention_mask is None and past == 0:
-        return None
     new = x.shape[1]
+    if attention_mask is None and (past == 0 or new == 1):
+        return None
     rows = torch.arange(past, past + new, device=x.device)[:, None]
     columns = torch.arange(past + new, device=x.device)[None, :]
     allowed = (columns <= rows)[None, None]  # (1, 1, T, S)

@@ -14,7 +14,8 @@ from models.errors import CheckpointError, ModelFolderError, PromptError
 from models.families.image_text import put_features
 from models.families.text import text_ends, text_limits
 from models.generate import GeneratedToken, StreamingText
-from models.image_text.decoder import KeptStates, next_token, run_decoder
+from models.greedy import pick
+from models.image_text.decoder import KeptStates, run_decoder
 from models.image_text.eye import Eye, Seen
 from models.image_text.idefics3 import Idefics3Eye
 from models.image_text.prompts import PictureTemplate, Turn, picture_settings, plain
@@ -110,6 +111,7 @@ class ImageTextChat:
         history: Sequence[Turn] = (),
         max_new_tokens: int = 64,
         detailed: bool = False,
+        begun: Sequence[int] = (),
     ) -> Iterator[GeneratedToken]:
         """Stream the greedy answer to one question; whoever stops listening ends it.
 
@@ -117,6 +119,7 @@ class ImageTextChat:
         detailed: look at the picture in more pixels first, where that has not been done yet.
             That takes seconds, so for each part of it comes a token that says nothing, of
             probability 1, at which listening can be stopped too.
+        begun:    tokens of the answer that were given already; what follows them is streamed.
 
         Raises:
             PromptError: the question is empty or longer than the context.
@@ -139,24 +142,24 @@ class ImageTextChat:
                 f"the question has {len(words)} tokens but only {max(room, 0)} fit; "
                 "ask a shorter question"
             )
-        yield from self._decode(look, words, max_new_tokens)
+        yield from self._decode(look, words, max_new_tokens, begun)
 
     def _decode(
-        self, look: _Look, words: list[int], max_new_tokens: int
+        self, look: _Look, words: list[int], max_new_tokens: int, begun: Sequence[int]
     ) -> Iterator[GeneratedToken]:
         kept, position = look.kept.fork(), look.next
-        text = StreamingText(self.tokenizer)
-        fed = words
-        for _ in range(max_new_tokens):
-            ids = self._ids(fed)
-            positions = torch.arange(position, position + len(fed), device=ids.device)[None]
-            hidden = run_decoder(self._eye.decoder, self._embedded(ids), positions, kept)
-            position += len(fed)
-            best, probability = next_token(self.model.lm_head, hidden)
-            if best in self._ends:
+        text = StreamingText(self.tokenizer, begun)
+        fed = self._ids([*words, *begun])
+        for _ in range(max_new_tokens - len(begun)):
+            new = fed.shape[1]
+            positions = torch.arange(position, position + new, device=fed.device)[None]
+            hidden = run_decoder(self._eye.decoder, self._embedded(fed), positions, kept)
+            position += new
+            picked = pick(self.model.lm_head(hidden[0, -1]))
+            if picked.id in self._ends:
                 return
-            yield GeneratedToken(text.add(best), probability)
-            fed = [best]
+            yield GeneratedToken(text.add(picked.id), picked.probability, picked.id)
+            fed = picked.fed
 
     def _looking(self, scene: PictureScene, detailed: bool) -> Iterator[None]:
         """Look, if that has not been done yet, with a pause behind each part."""

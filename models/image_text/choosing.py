@@ -29,10 +29,12 @@ class Chat(Protocol):
         history: Sequence[tuple[str, str]] = (),
         max_new_tokens: int = 64,
         detailed: bool = False,
+        begun: Sequence[int] = (),
     ) -> Iterator[GeneratedToken]:
         """Stream the greedy answer to one question.
 
         detailed: look at the picture in more pixels first, where the model can.
+        begun:    tokens of the answer that were given already; what follows them is streamed.
         """
         ...
 

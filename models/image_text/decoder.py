@@ -5,44 +5,67 @@ decodes 50 tokens a second, its own loop takes a third of the time.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.errors import CheckpointError
 
-
-@dataclass(slots=True)
 class KeptStates:
     """Keys and values of every layer, each (shared heads, tokens, head_dim), after rotation.
 
-    Never changed in place, so that what continues a fork leaves the other as it is.
+    There is room for more tokens than there are, so that one more copies nothing.
     """
 
-    keys: list[Tensor] = field(default_factory=list)
-    values: list[Tensor] = field(default_factory=list)
+    GROW_BY = 256
+
+    def __init__(self) -> None:
+        self._rooms: list[tuple[Tensor, Tensor]] = []
+        self._lengths: list[int] = []
+        self._is_shared = False
 
     @property
     def length(self) -> int:
         """Tokens that are kept."""
-        return self.keys[0].shape[1] if self.keys else 0
+        return self._lengths[0] if self._lengths else 0
 
     def fork(self) -> "KeptStates":
-        """The same states, to be continued in another way; no tensor is copied."""
-        return KeptStates(list(self.keys), list(self.values))
+        """The same states, to be continued in another way; copied as soon as either goes on."""
+        twin = KeptStates()
+        twin._rooms, twin._lengths = list(self._rooms), list(self._lengths)
+        twin._is_shared = self._is_shared = True
+        return twin
 
     def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Append new tokens to a layer's; returns all of them."""
-        if layer == len(self.keys):
-            self.keys.append(key)
-            self.values.append(value)
-        else:
-            self.keys[layer] = torch.cat((self.keys[layer], key), dim=1)
-            self.values[layer] = torch.cat((self.values[layer], value), dim=1)
-        return self.keys[layer], self.values[layer]
+        if self._is_shared:
+            self._rooms = [_copied(room) for room in self._rooms]
+            self._is_shared = False
+        if layer == len(self._rooms):
+            empty = key[:, :0]
+            self._rooms.append((empty, empty))
+            self._lengths.append(0)
+        start, end = self._lengths[layer], self._lengths[layer] + key.shape[1]
+        if self._rooms[layer][0].shape[1] < end:
+            self._rooms[layer] = self._grown(self._rooms[layer], key, start, end)
+        keys, values = self._rooms[layer]
+        keys[:, start:end], values[:, start:end] = key, value
+        self._lengths[layer] = end
+        return keys[:, :end], values[:, :end]
+
+    def _grown(
+        self, held: tuple[Tensor, Tensor], like: Tensor, used: int, needed: int
+    ) -> tuple[Tensor, Tensor]:
+        heads, _, width = like.shape
+        room = like.new_empty(2, heads, needed + self.GROW_BY, width)
+        for new, old in zip(room, held, strict=True):
+            new[:, :used] = old[:, :used]
+        return room[0], room[1]
+
+
+def _copied(room: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return room[0].clone(), room[1].clone()
 
 
 def run_decoder(
@@ -104,9 +127,18 @@ def _attend(
     query, key = (_rotate(part.transpose(0, 1), cos[0], sin[0]) for part in (query, key))
     key, value = kept.extend(index, key, value.transpose(0, 1))
     repeats = query.shape[0] // key.shape[0]
-    key, value = (part.repeat_interleave(repeats, dim=0) for part in (key, value))
+    # A mask keeps a card from the kernel that knows groups of heads; copying all that is kept for
+    # one new token would take longer than attending to it.
+    is_grouped = mask is None and repeats > 1
+    if repeats > 1 and not is_grouped:
+        key, value = (part.repeat_interleave(repeats, dim=0) for part in (key, value))
     seen = functional.scaled_dot_product_attention(
-        query[None], key[None], value[None], attn_mask=mask, scale=attention.scaling
+        query[None],
+        key[None],
+        value[None],
+        attn_mask=mask,
+        scale=attention.scaling,
+        enable_gqa=is_grouped,
     )
     out: Tensor = attention.o_proj(seen[0].transpose(0, 1).reshape(1, x.shape[1], -1))
     return out
@@ -116,17 +148,3 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn (heads, T, head_dim) by the angles of its positions, cos and sin (T, head_dim)."""
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-second, first), dim=-1) * sin
-
-
-def next_token(head: Any, hidden: Tensor) -> tuple[int, float]:
-    """The likeliest token behind hidden (1, T, width), and its probability, 0 to 1.
-
-    Raises:
-        CheckpointError: the model computes no numbers.
-    """
-    probability, best = head(hidden[0, -1]).float().softmax(-1).max(-1)
-    if not bool(probability.isfinite()):
-        raise CheckpointError(
-            "the model computes NaN or infinity, so its weights are damaged: copy the model again"
-        )
-    return int(best), float(probability)

@@ -22,6 +22,9 @@ from models.int4.packing import (
 )
 from models.int4.weight import QuantizedWeight, group_count, group_index
 
+CHECKED_OUTPUTS = 1024
+"""Outputs on which the kernel is compared with dequantizing; whole tiles of every kernel."""
+
 log = logging.getLogger(__name__)
 
 
@@ -70,6 +73,7 @@ class Int4Linear(nn.Module):
         self.group_size = group_size
         self.bits = bits
         self.zero_offset = zero_offset
+        self._kernel_is_right = True
         per_word = 32 // bits
         groups = group_count(in_features, group_size)
         int32 = torch.int32
@@ -78,7 +82,10 @@ class Int4Linear(nn.Module):
         )
         self.register_buffer("qzeros", torch.zeros(groups, out_features // per_word, dtype=int32))
         self.register_buffer("scales", torch.ones(groups, out_features, dtype=torch.float16))
-        self.register_buffer("g_idx", group_index(in_features, group_size).to(int32))
+        g_idx = torch.empty(in_features, dtype=int32)
+        if not g_idx.is_meta:  # division on the meta device takes milliseconds, and says nothing
+            g_idx.copy_(group_index(in_features, group_size))
+        self.register_buffer("g_idx", g_idx)
         self.register_buffer("bias", torch.zeros(out_features) if bias else None)
         self.register_buffer("input_order", torch.arange(in_features) if ordered else None)
         self.register_buffer("kernel_packed", None, persistent=False)
@@ -183,7 +190,51 @@ class Int4Linear(nn.Module):
         assert self.kernel_packed is not None, "one of the two layouts is always there"
         return kernels.kernel_codes(self.kernel_packed, part).t()
 
+    def kernel_difference(self) -> float | None:
+        """Compare the kernel with dequantizing on one row of inputs and some of the outputs.
+
+        Returns the root mean square of the difference, as a share of the product's own; about
+        0.005 by rounding. None where the kernel is not used.
+
+        Raises:
+            RuntimeError: the kernel cannot run here at all.
+        """
+        if not self._kernel_fits():
+            return None
+        part = slice(0, min(self.out_features, CHECKED_OUTPUTS))
+        zeros = stored_zeros(self.qzeros, self.bits, self.zero_offset)[:, part]
+        codes, scales = self._codes(part), self.scales[:, part]
+        weight = QuantizedWeight(
+            codes=codes.t().to(torch.uint8).contiguous(),
+            scale=scales.t().to(torch.float32).contiguous(),
+            zero=zeros.t().contiguous(),
+            group_size=self.group_size,
+            bits=self.bits,
+        )
+        x = torch.randn(1, self.in_features, generator=torch.Generator().manual_seed(0))
+        x = x.to(scales.device, torch.bfloat16)
+        by_kernel = kernels.kernel_matmul(x, kernels.build_kernel_weight(weight)).float()
+        dense = kernels.dequantize_columns(codes, zeros, scales, self.group_size)
+        exact = x.float() @ dense
+        size = exact.square().mean().sqrt()
+        return float((by_kernel - exact).square().mean().sqrt() / size.clamp(min=1e-30))
+
+    def distrust_kernel(self) -> None:
+        """Use the kernel no more: dequantize for every product."""
+        self._restore_file_layout()
+        self._kernel_is_right = False
+
+    def prepare(self) -> None:
+        """Build the kernel's layout now where it takes the place of the file's.
+
+        A model is then held once from the start, and its first answer waits for nothing.
+        """
+        if self._kernel_fits() and kernels.kernel_is_enough(self.scales.device):
+            self._kernel_weight()
+
     def _kernel_fits(self) -> bool:
+        if not self._kernel_is_right:
+            return False
         refusal = kernels.kernel_refusal(
             self.scales.device, self.in_features, self.out_features, self.group_size, self.bits
         )

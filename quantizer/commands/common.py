@@ -1,6 +1,7 @@
 """What several commands share: the device option, the progress bar, result files."""
 
 import argparse
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from models.cards import Why, find_cards
 from models.files.bounded import MOST_DATA_BYTES, read_json
 from quantizer.calibration.marking import BOS_CHOICES, DOCUMENT_CHOICES
 from quantizer.errors import OutputError, SettingsError
+
+log = logging.getLogger(__name__)
 
 
 def option_of(setting: str) -> str:
@@ -41,11 +45,18 @@ def add_text_options(parser: argparse.ArgumentParser, default: str) -> None:
 def device_of(name: str) -> torch.device:
     """Turn ``--device`` into a device that is present; ``auto`` prefers a GPU.
 
+    Where ``auto`` takes the CPU beside a GPU, a warning says why and what helps.
+
     Raises:
         SettingsError: the name is unknown or no such device is present.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        _, missing = find_cards()
+        if missing is not None and missing.why is not Why.NO_CARD:
+            log.warning("the CPU computes: %s; %s", missing.cause, missing.way_out)
+        return torch.device("cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -77,14 +78,34 @@ def _call_glibc(name: str, *arguments: int) -> None:
 @contextmanager
 def exact_float32() -> Iterator[None]:
     """Keep a GPU from shortening float32 to TF32, whose 10 bits would blur every Hessian."""
-    matmul = torch.backends.cuda.matmul
-    before = matmul.allow_tf32
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    try:
+        before = matmul.allow_tf32, cudnn.allow_tf32
+    except RuntimeError:
+        # Whoever set the precision by PyTorch's newer switches may not ask the older ones any more.
+        with _exact_by_newer_switches():
+            yield
+        return
     matmul.allow_tf32 = False
     try:
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with cudnn.flags(enabled=True, allow_tf32=False):
             yield
     finally:
-        matmul.allow_tf32 = before
+        matmul.allow_tf32 = before[0]
+
+
+@contextmanager
+def _exact_by_newer_switches() -> Iterator[None]:
+    cudnn: Any = torch.backends.cudnn
+    parts: tuple[Any, ...] = (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)
+    before = [part.fp32_precision for part in parts]
+    try:
+        for part in parts:
+            part.fp32_precision = "ieee"
+        yield
+    finally:
+        for part, precision in zip(parts, before, strict=True):
+            part.fp32_precision = precision
 
 
 def look_at_machine(device: torch.device, out: Path, *, speed: bool = False) -> Machine:

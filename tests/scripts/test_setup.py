@@ -1,4 +1,4 @@
-"""What the set-up brings to hear with, by a stand-in for the command that pulls."""
+"""What the set-up installs and brings, by stand-ins for the commands that it calls."""
 
 import shutil
 import subprocess
@@ -82,3 +82,65 @@ def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:
         ["bash", "-c", command, "setup", str(tmp_path)], capture_output=True, text=True, timeout=15
     )
     assert done.stdout == "it took longer than 1 seconds\n"
+
+
+TORCH_HARNESS = """
+set -uo pipefail
+VENV=$1 TORCH_VERSION=2.13.0 TORCH_CPU_INDEX=cpu-index LOG=$1/log
+say() {{ printf 'setup: %s\\n' "$*"; }}
+fail() {{ printf 'error: %s\\n' "$*" >&2; exit 2; }}
+eval "$(sed -n '/^pip_install() {{$/,/^}}$/p; /^torch_build() {{$/,/^}}$/p' {setup})"
+eval "$(sed -n '/^install_torch() {{$/,/^}}$/p; /^has_nvidia_gpu() /p' {setup})"
+install_torch
+"""
+
+# Keeps which build is installed in a file, as pip would; what it can give stands in another.
+PIP = """#!/bin/sh
+here=$(dirname "$0")
+case "$*" in
+  *"-m pip"*)
+    echo "$*" >>"$here/asked"
+    case "$*" in *+cpu*) echo cpu >"$here/build" ;; *) cp "$here/gives" "$here/build" ;; esac ;;
+  *) [ "$(cat "$here/build")" != none ] && cat "$here/build" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("card", "build", "gives", "installed", "asked"),
+    [
+        (True, "none", "cuda", "cuda", "--force-reinstall torch==2.13.0"),
+        (True, "cpu", "cuda", "cuda", "--force-reinstall torch==2.13.0"),
+        (True, "cuda", "cuda", "cuda", None),
+        (True, "cpu", "cpu", "cpu", "--force-reinstall torch==2.13.0"),
+        (False, "none", "cuda", "cpu", "--no-deps torch==2.13.0+cpu"),
+        (False, "cpu", "cuda", "cpu", None),
+        (False, "cuda", "cuda", "cuda", None),
+    ],
+)
+def test_the_build_of_pytorch_follows_the_card(
+    tmp_path: Path, card: bool, build: str, gives: str, installed: str, asked: str | None
+) -> None:
+    if shutil.which("bash") is None:
+        pytest.skip("there is no bash")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "build").write_text(f"{build}\n")
+    (tmp_path / "bin" / "gives").write_text(f"{gives}\n")
+    program(tmp_path / "bin" / "python", PIP)
+    program(tmp_path / "bin" / "nvidia-smi", f"#!/bin/sh\n{'echo GPU 0: a card' if card else ''}\n")
+    path = f"{tmp_path / 'bin'}:/usr/bin:/bin"
+    done = subprocess.run(
+        ["bash", "-c", TORCH_HARNESS.format(setup=SETUP), "setup", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={"PATH": path},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "bin" / "build").read_text() == f"{installed}\n"
+    calls = tmp_path / "bin" / "asked"
+    assert calls.exists() is (asked is not None)
+    if asked is not None:
+        assert asked in calls.read_text()
+    assert ("has appeared" in done.stdout) is (card and build == "cpu")
+    assert ("will not be used" in done.stdout) is (card and installed == "cpu")

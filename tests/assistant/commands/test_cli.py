@@ -330,7 +330,7 @@ class FakeModel:
     skills: dict[str, float | None] | None = None
     photographs = {"colour": 0.95, "count": 0.95, "describe": 0.95}
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, placing: Any) -> None:
         pass
 
     def look(self, rgb: Any) -> None:

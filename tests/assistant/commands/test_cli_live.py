@@ -14,7 +14,7 @@ import pytest
 
 from assistant.cli import main
 from assistant.commands.live import choose_front, with_options
-from assistant.errors import MicrophoneError, UsageError
+from assistant.errors import MicrophoneError, SettingsError, UsageError
 from assistant.inference import opening
 from assistant.session import phrases
 from assistant.settings.settings import Settings
@@ -23,7 +23,7 @@ from tests.assistant.fakes_session import FakeCamera, FakeListener, picture_file
 
 def options(**given: Any) -> argparse.Namespace:
     defaults = dict.fromkeys(("plain", "tui", "json", "no_speech"), False)
-    paths = dict.fromkeys(("picture", "camera", "model", "vosk_model"))
+    paths = dict.fromkeys(("picture", "camera", "model", "device", "vosk_model"))
     return argparse.Namespace(**{**defaults, **paths, **given})
 
 
@@ -62,6 +62,11 @@ def test_options_change_the_settings_of_one_start(tmp_path: Path) -> None:
     assert (settings.speech_mode, settings.camera_source) == ("none", "none")
     with pytest.raises(UsageError, match="config.json"):
         with_options(Settings(), options(model=tmp_path))
+    for device in ("auto", "cpu", "cuda", "cuda:1"):
+        assert with_options(Settings(), options(device=device)).device == device
+    assert with_options(Settings(device="cpu"), options()).device == "cpu"
+    with pytest.raises(SettingsError, match='device is "gpu"; it must be "auto", "cpu"'):
+        with_options(Settings(), options(device="gpu"))
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from assistant.doctor import probes as doctor_probes
 from assistant.doctor.checks import Examined, Finding, Probe, State, examine
 from assistant.errors import CameraError, PlayerError, RecognizerError, VisionError
 from assistant.frames import Frame
+from assistant.inference import placing
 from assistant.inference.server_opening import DOCTOR_LIMITS
 from assistant.models_store.installed import (
     PullRecord,
@@ -296,6 +297,52 @@ def test_graphics_card(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", no_driver)
     finding = doctor_machine.look_at_gpu()
     assert (finding.state, finding.cause) == (State.LIMITED, "no NVIDIA card was found")
+
+
+def test_what_the_card_computes_and_why_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A card with room, a busy one, a small one, an old one, two, and a driver that is too old."""
+    needed = {"pictures": 14_600_000_000, "texts": 8_100_000_000}
+    monkeypatch.setattr(placing, "card_bytes", lambda folder: needed[folder.name])
+    monkeypatch.setattr(placing, "host_bytes", lambda folder: needed[folder.name])
+    settings = Settings(
+        model_folder=str(tmp_path / "pictures"), text_model_folder=str(tmp_path / "texts")
+    )
+
+    def said(*lines: str, build: str = "13.0", device: str = "auto") -> Finding:
+        parts = [line.split("; ") for line in lines]
+
+        def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+            asked = 0 if "name" in command[1] else 1
+            reply = "\n".join(part[asked] for part in parts)
+            return subprocess.CompletedProcess(command, 0, reply, "")
+
+        monkeypatch.setattr(subprocess, "run", run)
+        monkeypatch.setattr(doctor_machine.importlib.metadata, "version", lambda name: "2.13.0")
+        monkeypatch.setattr(doctor_machine.cards, "cuda_of_build", lambda: build)
+        return doctor_machine.look_at_gpu(dataclasses.replace(settings, device=device))
+
+    large, driver = "NVIDIA GeForce RTX 4090, 24564; ", "8.9, 580.95.05"
+    found = said(f"{large}24100, {driver}")
+    assert found.state is State.OK and found.text.endswith("; pictures: card 0, texts: card 0")
+    found = said(f"{large}9000, {driver}")
+    assert found.text.endswith("pictures: the processor, texts: card 0")
+    assert "only 9.4 gigabytes free" in found.cause and "nvidia-smi" in found.fix
+    found = said("NVIDIA GeForce RTX 3070, 8192; 7900, 8.6, 580.95.05")
+    assert "pictures: the processor, texts: card 0" in found.text
+    assert "has 8.6 gigabytes, and the model needs 14.6" in found.cause
+    found = said("Tesla V100, 16384; 16000, 7.0, 580.95.05")
+    assert "texts: the processor" in found.text and "compute capability 7.0" in found.cause
+    found = said(f"{large}9000, {driver}", f"{large}24100, {driver}")
+    assert found.state is State.OK and "and 1 more; pictures: card 1, texts: card 0" in found.text
+    found = said(f"{large}24100, 8.9, 535.183.01")
+    assert found.state is State.LIMITED and "is not used" in found.text
+    assert "535.183.1" in found.cause and "580.65" in found.fix
+    found = said(f"{large}24100, {driver}", device="cpu")
+    assert found.text.endswith("pictures: the processor, texts: the processor")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert "CUDA_VISIBLE_DEVICES" in said(f"{large}24100, {driver}").cause
 
 
 def test_memory_and_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,10 +172,11 @@ def test_whoever_stops_listening_gets_no_more(model: LocalVisionModel, photograp
 def test_it_looks_closer_only_where_details_matter(
     model: LocalVisionModel, photograph: Any
 ) -> None:
-    scene = model.look(photograph)
-    list(model.answer(scene, "What is in front of me?"))
+    looked = model.look(photograph)
+    scene = looked.handle
+    list(model.answer(looked, "What is in front of me?"))
     assert set(scene.looks) == {False}
-    list(model.answer(scene, "What does the sign say?"))
+    list(model.answer(looked, "What does the sign say?"))
     assert set(scene.looks) == {False, True}
     few, many = (scene.looks[detailed].marks.count("<image>") for detailed in (False, True))
     assert many == 5 * few

@@ -9,7 +9,7 @@ import pytest
 
 import models
 from assistant.errors import VisionError
-from assistant.inference import opening
+from assistant.inference import opening, placing
 from assistant.inference.opening import TextOpener
 from assistant.inference.text_model import INSTRUCTION, MOST_NEW_TOKENS, LocalTextModel
 from models.generate import PIECE_TOKENS
@@ -159,7 +159,7 @@ def test_the_model_is_opened_once_and_where_the_settings_say(
     opened: list[Path] = []
 
     class Fake:
-        def __init__(self, folder: Path) -> None:
+        def __init__(self, folder: Path, placing: Any) -> None:
             opened.append(folder)
 
     monkeypatch.setattr(opening, "LocalTextModel", Fake)
@@ -177,6 +177,6 @@ def test_a_model_that_does_not_fit_into_memory_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "model.safetensors").write_bytes(bytes(2000))
-    monkeypatch.setattr(opening, "memory_bytes", lambda: (10_000, 1000))
+    monkeypatch.setattr(placing, "memory_bytes", lambda: (10_000, 1000))
     with pytest.raises(VisionError, match="close other programs"):
         TextOpener(lambda: tmp_path)()
