@@ -353,6 +353,7 @@ LONG_COMMANDS: list[tuple[str, int | None]] = [
     ("quantizer eval {nothing} --task perplexity --data {nothing}", NO_SUCH_THING),
     ("quantizer import {nothing} {work}/imported", NO_SUCH_THING),
     ("quantizer repair {nothing} {work}/repaired", NO_SUCH_THING),
+    ("quantizer export {nothing} {work}/exported.gguf", NO_SUCH_THING),
     ("quantizer --help", 0),
     ("assistant doctor --speak", None),
     ("assistant ask {label} --question-audio {question} --answer-audio {work}/answer.wav", 0),
