@@ -62,7 +62,7 @@ def sampled_offsets(source: QuantizedSource) -> list[float]:
 
 
 def _is_whole(source: QuantizedSource, name: str) -> bool:
-    """Whether a layer's tensors have the shapes that its configuration asks for."""
+    """Whether a layer's tensors have the shapes that its configuration asks for, and hold words."""
     layer = source.layers[name]
     per_word = 32 // layer.bits
     groups = -(-layer.in_features // layer.group_size)
@@ -70,7 +70,10 @@ def _is_whole(source: QuantizedSource, name: str) -> bool:
         f"{name}.qweight": (layer.in_features // per_word, layer.out_features),
         f"{name}.qzeros": (groups, layer.out_features // per_word),
     }
-    return all(part in source and source.shape(part) == shape for part, shape in wanted.items())
+    return all(
+        part in source and source.shape(part) == shape and source.dtype(part) is torch.int32
+        for part, shape in wanted.items()
+    )
 
 
 def _offset(source: QuantizedSource, name: str) -> float:
