@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from models.int4 import Int4Linear
-from models.loading import load_model, load_tokenizer
+from models.loading import load_model
+from models.text.tokenization import load_tokenizer
 from quantizer.calibration.streams import text_windows
 from quantizer.cli import main
 
