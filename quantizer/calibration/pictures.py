@@ -15,12 +15,14 @@ of either form.
 
 import itertools
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from models.files.bounded import ANY_VALUES, FormatError, json_lines, parse_json, shown
+from models.plain_text import beginning
 from models.sequences import Turns
 from quantizer.calibration.texts import read_text
 from quantizer.errors import DataError
@@ -135,15 +137,24 @@ def _question(folder: Path, line: str, where: str) -> PictureQuestion:
     fields = ("picture", "question", "answer", "skill")
     if not isinstance(raw, dict) or not all(isinstance(raw.get(name), str) for name in fields):
         raise DataError(f"{where}: needs the text fields {', '.join(fields)}; add what is missing")
-    picture = (folder / raw["picture"]).resolve()
-    if not picture.is_relative_to(folder.resolve()):
+    picture = _place(folder, raw["picture"])
+    if picture is None:
         raise DataError(
-            f"{where}: the picture {raw['picture']} lies outside the folder; move it inside"
+            f"{where}: the picture {beginning(raw['picture'])} lies outside the folder; move it "
+            "inside"
         )
     size = raw.get("size", 0.0)
     if isinstance(size, bool) or not isinstance(size, int | float) or not 0 <= size < math.inf:
         raise DataError(f"{where}: size is {shown(size)}; give pixels, or leave it out")
     return PictureQuestion(picture, raw["question"], raw["answer"], raw["skill"], float(size))
+
+
+def _place(folder: Path, *names: str) -> Path | None:
+    """Where names that a file gives lead; None out of the folder, or where no name can."""
+    if any("\0" in name for name in names):
+        return None
+    place = folder.joinpath(*names).resolve()
+    return place if place.is_relative_to(folder.resolve()) else None
 
 
 def _checked(path: Path, records: list[PictureRecord]) -> list[PictureRecord]:
@@ -213,10 +224,13 @@ def _raw_records(path: Path) -> Iterator[tuple[str, Any]]:
 
 def _picture(folder: Path, name: str, where: str) -> Path:
     """A picture beside the file, or in ``images`` beside it."""
-    places = [(part / name).resolve() for part in (folder, folder / "images")]
-    if not all(place.is_relative_to(folder.resolve()) for place in places):
-        raise DataError(f"{where}: the picture {name} lies outside the folder; move it inside")
-    return next((place for place in places if place.is_file()), places[0])
+    places = [_place(folder, name), _place(folder, "images", name)]
+    own = [place for place in places if place is not None]
+    if len(own) < len(places):
+        raise DataError(
+            f"{where}: the picture {beginning(name)} lies outside the folder; move it inside"
+        )
+    return next((place for place in own if os.path.isfile(place)), own[0])  # noqa: PTH113
 
 
 def _turns(raw: Any, where: str) -> Turns:

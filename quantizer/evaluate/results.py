@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.files.bounded import MOST_DATA_BYTES, read_json
-from models.plain_text import escaped
+from models.plain_text import beginning, escaped
 from quantizer.errors import DataError
 
 # Where the values of the single items stand.
@@ -57,7 +57,8 @@ def read_result(path: Path) -> dict[str, Any]:
             )
         )
     # Any of its texts may be shown, and a file may hold any.
-    shown = {name: escaped(text) for name, text in result.items() if isinstance(text, str)}
+    texts = {name: text for name, text in result.items() if isinstance(text, str)}
+    shown = {name: beginning(escaped(text)) for name, text in texts.items()}
     found: dict[str, Any] = result | shown
     return found
 
