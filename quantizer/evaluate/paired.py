@@ -111,6 +111,12 @@ def check_same_items(one: Result, other: Result) -> None:
             )
     if one["items_sha256"] == other["items_sha256"]:
         return
+    for result in (one, other):
+        if "bos" not in result and ("bos" in one or "bos" in other):
+            raise SettingsError(
+                f"the result of {result.get('model')} is of a version before 0.7, which predicted "
+                f"the marks between documents; measure {result.get('model')} again"
+            )
     for field in _CAUSES:
         if one.get(field) != other.get(field):
             raise _different(one, other, _cause(field, one, other))

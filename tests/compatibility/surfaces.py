@@ -135,8 +135,11 @@ def read(folder: Path, checkout: Path = REPOSITORY) -> list[dict[str, Any]]:
     return objects("assistant", "read", "receipt.png", "--json", folder=folder, checkout=checkout)
 
 
+FIRST = "eval small --task perplexity --data llama/text.txt --limit 3 --json now.json"
+"""The result that the next one is compared with."""
+
 EVALUATIONS = (
-    "eval small --task perplexity --data llama/text.txt --limit 3 --against earlier.json",
+    "eval small --task perplexity --data llama/text.txt --limit 3 --against now.json",
     "eval small --task sentiment --data moods.jsonl",
     "eval {checkout}/models/pocket/int4 --task pictures --data asked",
 )
@@ -149,7 +152,7 @@ def evaluated(folder: Path, checkout: Path = REPOSITORY) -> dict[str, dict[str, 
         [*line.format(checkout=checkout).split(), "--json", f"{task}.json"]
         for task, line in results.items()
     ]
-    code = f"sys.exit(max(main(call) for call in {calls!r}))"
+    code = f"sys.exit(max(main(call) for call in {[FIRST.split(), *calls]!r}))"
     output("quantizer", folder=folder, checkout=checkout, code=code)
     return {task: json.loads((folder / f"{task}.json").read_text()) for task in results}
 

@@ -383,6 +383,7 @@ def test_v361_uses_its_pieces_and_bytes_for_the_rest(
         assert babyllama.tokenizer.decode(expected) == " ".join(text.split(" ")).strip()
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 def test_full_precision_perplexity_on_tinystories(
     stories: LoadedModel, babyllama: LoadedModel, data_dir: Path

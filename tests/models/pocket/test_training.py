@@ -46,6 +46,7 @@ def weights(run: Run) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_undisturbed_one(tmp_path: Path) -> None:
     whole = Run(tmp_path / "whole", SETTINGS, device="cpu", workers=0)
     whole.train(lambda progress: None)
@@ -81,6 +82,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         Run(tmp_path, SETTINGS, device="cpu", workers=0)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_lies_in_small_parts_and_half_of_one_does_not_count(tmp_path: Path) -> None:
     run = Run(tmp_path, SETTINGS, device="cpu", workers=0)
     run.train(lambda progress: None)

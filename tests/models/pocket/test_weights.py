@@ -30,7 +30,13 @@ def answers(folder: Path, pictures: int) -> dict[str, list[bool]]:
     return right
 
 
-@pytest.mark.parametrize(("name", "folder"), MODELS, ids=[name for name, _ in MODELS])
+_SLOW = pytest.mark.slow  # the same pictures; what people use is the small one
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [pytest.param(*each, id=each[0], marks=_SLOW if each[0] == "bf16" else ()) for each in MODELS],
+)
 def test_unseen_pictures_are_answered_as_the_card_says(name: str, folder: Path) -> None:
     """A fault in loading, drawing or answering costs far more than four standard errors."""
     told = json.loads((RESULTS / f"pocket_{name}.json").read_text())["skills"]

@@ -105,7 +105,8 @@ def test_ranks_of_other_models_and_damaged_files_are_refused(few: Path, data_dir
     assert "\n" not in str(caught.value)
     path.write_bytes((data_dir / "tokenizers" / "llama2_tokenizer.model").read_bytes())
     assert not has_ranks(few)
-    with pytest.raises(ModelFolderError, match=r"tokenizer\.json is missing"):
+    # SentencePiece's pieces are read as such, and there are more of them than rows.
+    with pytest.raises(ModelFolderError, match="has ids up to 31999"):
         load_tokenizer(few, 3256)
 
 

@@ -216,6 +216,7 @@ def test_what_the_figures_cannot_tell_stands_in_the_report(compared: Path) -> No
         assert any(words in warning for warning in warnings) and words in text
 
 
+@pytest.mark.slow
 def test_a_walk_for_every_width_and_models_are_removed(
     tiny_llama: Path, text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -171,6 +171,7 @@ def test_what_is_skipped_stays_as_it_is(
     load_model(job.out)
 
 
+@pytest.mark.slow
 def test_the_full_precision_path_goes_on_where_methods_differ(
     tiny_cogvlm2: Path, picture_folder: Path, tmp_path: Path
 ) -> None:
