@@ -148,7 +148,7 @@ def _serve(engine: Any, voices: _Voices, request: dict[str, Any]) -> dict[str, A
         if known is not None:
             return {"missing_voice": True, "known": known}
         engine.setProperty("rate", request["rate_wpm"])
-        _wait_for_espeak()
+        _wait_for_espeak(request["rate_wpm"])
         engine.save_to_file(request["text"], request["path"])
         engine.runAndWait()
         # The first sentence may still be at work, whatever the name of that method says.
@@ -158,15 +158,21 @@ def _serve(engine: Any, voices: _Voices, request: dict[str, Any]) -> dict[str, A
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def _wait_for_espeak() -> None:
+def _wait_for_espeak(rate_wpm: int | None = None) -> None:
     """Wait until eSpeak NG has taken the rate over, which it does in a thread of its own.
 
     pyttsx3 cancels whatever is at work when a sentence begins. On a busy machine that would be
     the new rate, or the sentence itself: it would come at the old speed, or without a sound.
     Other engines have no such module and need no waiting.
+
+    rate_wpm: given anew where eSpeak has another one: pyttsx3 keeps an order back while it is busy.
     """
     espeak = sys.modules.get("pyttsx3.drivers._espeak")
-    if espeak is not None:
+    if espeak is None:
+        return
+    espeak.Synchronize()
+    if rate_wpm is not None and espeak.GetParameter(espeak.RATE) != rate_wpm:
+        espeak.SetParameter(espeak.RATE, rate_wpm, 0)
         espeak.Synchronize()
 
 

@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from assistant.devices import synthesis_worker
 from assistant.devices.synthesizer import Pyttsx3Synthesizer
 from assistant.errors import SynthesizerError
 from tests.assistant.fakes_sound import wait_until
@@ -73,6 +75,20 @@ def test_sentences_come_out_of_one_worker(private_folder: Path) -> None:
     assert short.samples.dtype == np.int16
     assert long.duration_s > 2 * short.duration_s > 0.5
     assert np.abs(long.samples.astype(int)).max() > 3000
+
+
+def test_a_rate_that_is_kept_back_is_given_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    espeak = SimpleNamespace(
+        RATE=1,
+        Synchronize=lambda: None,
+        GetParameter=lambda parameter: given[-1] if given else 200,
+        SetParameter=lambda parameter, value, relative: given.append(value),
+    )
+    monkeypatch.setitem(sys.modules, "pyttsx3.drivers._espeak", espeak)
+    for _ in range(2):
+        synthesis_worker._wait_for_espeak(120)
+    assert given == [120]
 
 
 @needs_espeak
@@ -210,6 +226,7 @@ PLANTING = """
 import os, signal, sys, time
 # What runs in the background is started deaf to Ctrl+C, these tests perhaps too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+from assistant.devices import synthesis_worker
 from assistant.devices.synthesizer import Pyttsx3Synthesizer
 synthesizer = Pyttsx3Synthesizer()
 synthesizer.start()
