@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[1]
+# Before the packages are imported: whoever has a card may run this from a checkout alone.
 sys.path.insert(0, str(ROOT))
 
 from models.files.checkpoint import write_json  # noqa: E402

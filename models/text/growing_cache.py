@@ -13,6 +13,7 @@ GROW_BY = 256
 """Tokens of room that are added at once."""
 
 
+# The class is untyped in transformers.
 class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """Keys and values of a layer, each (B, heads, tokens, head_dim), in a larger room."""
 

@@ -230,6 +230,7 @@ def _picture(folder: Path, name: str, where: str) -> Path:
         raise DataError(
             f"{where}: the picture {beginning(name)} lies outside the folder; move it inside"
         )
+    # Path.is_file raises for a name that is too long for any file; that picture is not there.
     return next((place for place in own if os.path.isfile(place)), own[0])  # noqa: PTH113
 
 

@@ -14,6 +14,7 @@ from quantizer.solvers.fused.rounding import nearest_code
 ROWS = 2  # of a program, as in the walk
 
 
+# Triton is untyped, and so is what it hands to a kernel: pointers, strides, constants.
 @triton.jit  # type: ignore[untyped-decorator]
 def _block(  # type: ignore[no-untyped-def]
     shift,

@@ -13,6 +13,7 @@ _ROWS, _CHUNK = 16, 16  # rows, and columns of a group, that one product takes; 
 _SMALLEST_SCALE = tl.constexpr(2.0**-24)  # the smallest positive fp16 number
 
 
+# Triton is untyped, and so is what it hands to a kernel: pointers, strides, constants.
 @triton.jit  # type: ignore[untyped-decorator]
 def _refit(  # type: ignore[no-untyped-def]
     codes,

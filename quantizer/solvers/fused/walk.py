@@ -16,6 +16,7 @@ ROWS = 2
 rows keep it busy while one waits for its sum."""
 
 
+# Triton is untyped, and so is what it hands to a kernel: pointers, strides, constants.
 @triton.jit  # type: ignore[untyped-decorator]
 def _walk(  # type: ignore[no-untyped-def]
     target,
