@@ -15,6 +15,7 @@ Source: https://www.kernel.org/doc/html/latest/userspace-api/seccomp_filter.html
 import contextlib
 import ctypes
 import errno
+import ipaddress
 import logging
 import os
 import platform
@@ -23,6 +24,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,10 +85,13 @@ class _NotPossible(Exception):
     """Why the kernel enforces nothing."""
 
 
-def give_up_internet() -> Offline:
+def give_up_internet(keep: Collection[int] = ()) -> Offline:
     """Give up the right to open internet sockets, for all threads and all later processes.
 
     Sockets that the process already has, other than its standard streams, are replaced by nothing.
+    keep: numbers of those that stay if they are on loopback, where they lead to other processes
+        of the same work on this machine.
+
     It fails on systems other than Linux and where the kernel does not permit it; what it returns
     says so, and nothing has changed then.
     """
@@ -98,7 +103,7 @@ def give_up_internet() -> Offline:
         return Offline(False, str(reason))
     if not _is_refused():
         return Offline(False, "the kernel took the filter and does not apply it")
-    kept = _close_internet_sockets()
+    kept = _close_internet_sockets(keep)
     if kept:
         streams = " and ".join(("input", "output", "errors")[number] for number in kept)
         return Offline(
@@ -181,8 +186,10 @@ def _is_refused() -> bool:
     return True
 
 
-def _close_internet_sockets() -> list[int]:
+def _close_internet_sockets(keep: Collection[int]) -> list[int]:
     """Put nothing in the place of sockets that reach out; return the standard streams among them.
+
+    keep: those that stay if they are on loopback.
 
     Whoever started this program may have left it a connection by mistake. A standard stream was
     given on purpose, and without it there would be nobody to talk to.
@@ -190,7 +197,7 @@ def _close_internet_sockets() -> list[int]:
     kept: list[int] = []
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for number in sorted(map(int, os.listdir("/proc/self/fd"))):
-        if not _reaches_out(number):
+        if not _reaches_out(number) or (number in keep and _on_loopback(number)):
             continue
         if number <= 2:
             kept.append(number)
@@ -212,6 +219,14 @@ def _reaches_out(number: int) -> bool:
     with contextlib.closing(socket.socket(fileno=copy)) as found:
         domain = found.getsockopt(socket.SOL_SOCKET, _SO_DOMAIN)
     return domain not in (_AF_UNIX, _AF_NETLINK)
+
+
+def _on_loopback(number: int) -> bool:
+    """Whether a socket listens or is connected within this machine alone."""
+    with contextlib.closing(socket.socket(fileno=os.dup(number))) as found:
+        address = ipaddress.ip_address(found.getsockname()[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def _wake_graphics_card() -> None:

@@ -8,15 +8,19 @@ import argparse
 import io
 import logging
 import sys
+import traceback
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from models import endings
 from models.errors import ModelsError
 from models.plain_text import escaped, one_line
 from models.socket_filter import give_up_internet
 from models.system_errors import FULL, OUT_OF_MEMORY, is_out_of_memory, reason, way_out
-from quantizer.errors import QuantizerError, SettingsError
+from quantizer.errors import QuantizerError, RankError, SettingsError
+
+if TYPE_CHECKING:
+    from quantizer.run.torchrun import Connected
 
 FAILED = 2
 
@@ -49,14 +53,9 @@ def _run(argv: Sequence[str] | None) -> int:
     _log_in_lines()
     try:
         options = _parser().parse_args(argv)
-        if argv is None:
-            give_up_internet()
-            endings.stop_by_exception()
-        try:
-            return endings.finish(int(options.action(options)))
-        except KeyboardInterrupt as error:
-            endings.say(f"{_stopped(error)}; {options.if_stopped}")
-            return endings.code_of(error)
+        if argv is not None:
+            return _act(options)
+        return _of_this_process(options)
     except KeyboardInterrupt as error:
         endings.say(_stopped(error))
         return endings.code_of(error)
@@ -64,12 +63,66 @@ def _run(argv: Sequence[str] | None) -> int:
         return _failed(error)
 
 
-def _failed(error: Exception) -> int:
-    """Tell what failed in one line and return the exit code; what nobody expects is raised."""
+def _of_this_process(options: argparse.Namespace) -> int:
+    """Do a command, alone or as one of the processes that torchrun started."""
+    from quantizer.run import torchrun
+
+    if not torchrun.launched():
+        give_up_internet()
+        endings.stop_by_exception()
+        return _act(options)
+    if not options.in_ranks:
+        torchrun.refuse()
+    ranks = torchrun.connect()
+    # Only what leads to the other ranks, on this machine, outlasts it.
+    give_up_internet(keep=ranks.sockets)
+    endings.stop_by_exception()
+    if ranks.rank:
+        logging.getLogger().setLevel(logging.ERROR)  # rank 0 warns of the same
+    options.ranks = ranks
+    try:
+        code = _act(options)
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    return ranks.leave(code)
+
+
+def _act(options: argparse.Namespace) -> int:
+    """Do a command that was read; an expected error becomes one line."""
+    ranks: Connected | None = options.ranks
+    try:
+        return endings.finish(int(options.action(options)))
+    except KeyboardInterrupt as error:
+        # torchrun stops those that are left when one of them ended.
+        blamed = None if ranks is None else ranks.blame()
+        if blamed is not None:
+            return _failed(blamed)
+        if ranks is not None:
+            ranks.note(error)
+        if ranks is None or not ranks.rank:
+            endings.say(f"{_stopped(error)}; {options.if_stopped}")
+        return endings.code_of(error)
+    except Exception as error:
+        if ranks is None:
+            return _failed(error)
+        ranks.note(error)
+        return _failed(error, f"rank {ranks.rank}: " if ranks.rank else "")
+
+
+def _failed(error: Exception, whose: str = "") -> int:
+    """Tell what failed in one line and return the exit code; what nobody expects is raised.
+
+    whose: what stands before the line.
+    """
+    if isinstance(error, RankError):
+        if not error.said:
+            endings.say(f"error: {_describe(error)}")
+        return FAILED
     if is_out_of_memory(error):
         # What PyTorch says has the call stack of its C++ code in it.
         said = _describe(error) if isinstance(error, QuantizerError | ModelsError) else ""
-        endings.say(f"error: {said or OUT_OF_MEMORY}")
+        endings.say(f"error: {whose}{said or OUT_OF_MEMORY}")
         return endings.NO_RESOURCES
     if isinstance(error, OSError) and error.filename is None and endings.output_fault():
         return endings.finish(0, error)
@@ -77,7 +130,7 @@ def _failed(error: Exception) -> int:
         return endings.finish(0, error)
     if not isinstance(error, QuantizerError | ModelsError | OSError) and not _is_of_weights(error):
         raise error
-    endings.say(f"error: {_describe(error)}")
+    endings.say(f"error: {whose}{_describe(error)}")
     return FAILED
 
 
@@ -122,6 +175,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    # ranks: the others beside this process; in_ranks: whether a command can work so.
+    parser.set_defaults(ranks=None, in_ranks=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run.add(commands.add_parser("run", help="quantize a model folder"))
     eval.add(commands.add_parser("eval", help="measure a model folder, full precision or int4"))

@@ -60,3 +60,21 @@ class ExportError(QuantizerError):
 
 class OutputError(QuantizerError):
     """The output folder is not ours to write, or what was written does not read back."""
+
+
+class RankError(QuantizerError):
+    """Another process of the run has ended, see ``quantizer.run.ranks``.
+
+    said:     whether a line about it is out, so that this one stays quiet.
+    of_input: whether the input was at fault, with which every later run would fail as well.
+    """
+
+    def __init__(
+        self,
+        message: str | Callable[[Naming], str],
+        *,
+        said: bool = False,
+        of_input: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.said, self.of_input = said, of_input

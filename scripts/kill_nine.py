@@ -9,11 +9,13 @@ the work and not of the imports.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -192,6 +194,82 @@ def kill_the_quantizer(moments: int, scratch: Path) -> Counts:
     return counts
 
 
+# The quantizer in several processes
+
+
+def kill_the_ranks(moments: int, scratch: Path) -> Counts:
+    """Kill one rank, or torchrun and all, of two; another number of ranks goes on.
+
+    Each start takes seconds, so moments are few.
+    """
+    counts, began = Counts(), time.monotonic()
+    write_model(scratch / "model")
+    draw = random.Random(2)
+    stories = ("".join(draw.choices("etaoin shrdlu ", k=160)) for _ in range(20))
+    (scratch / "text.txt").write_text("\n\n".join(stories))
+
+    def start(ranks: int, out: Path) -> subprocess.Popen[bytes]:
+        argv = [sys.executable]
+        if ranks > 1:
+            argv += ["-m", "torch.distributed.run", "--nproc-per-node", str(ranks)]
+        argv += ["-m", "quantizer", "run", str(scratch / "model"), "--out", str(out)]
+        argv += ["--group-size", "16", "--calibration", str(scratch / "text.txt")]
+        argv += ["--samples", "12", "--seq-len", "32"]
+        return subprocess.Popen(
+            argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+
+    assert start(1, scratch / "alone").wait(LONGEST_S) == 0
+    expected = contents(scratch / "alone")
+    while counts.killed < moments:
+        folder = Path(tempfile.mkdtemp(dir=scratch))
+        process = start(2, folder / "out")
+        blocks = draw.randrange(3)  # that are finished before
+        progress = folder / ".out.unfinished/progress.jsonl"
+        while process.poll() is None:
+            if progress.exists() and progress.read_bytes().count(b"\n") >= blocks:
+                break
+            time.sleep(0.005)
+        time.sleep(draw.random() * 0.3)
+        ranks = descendants(process.pid)
+        which = [draw.choice(ranks)] if ranks and counts.killed % 2 else [process.pid, *ranks]
+        where = f"{len(which)} processes killed behind block {blocks}"
+        if process.poll() is None:
+            counts.killed += 1
+            for each in which:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
+        try:
+            process.wait(LONGEST_S)
+        except subprocess.TimeoutExpired:
+            counts.differs(f"{where}: the others do not end")
+            process.kill()
+        while any(Path(f"/proc/{each}").exists() for each in ranks):
+            time.sleep(0.05)
+        then = draw.choice((1, 2, 3))
+        code = start(then, folder / "out").wait(LONGEST_S)
+        if code != 0:
+            counts.differs(f"{where}: {then} ranks end with {code}")
+        elif contents(folder / "out") != expected:
+            counts.differs(f"{where}: {then} ranks continue to other bytes")
+        left = sorted(path.name for path in folder.iterdir() if path.name != "out")
+        if left:
+            counts.left(f"{where}: it leaves {left}")
+        shutil.rmtree(folder)
+        show("ranks", counts)
+    counts.seconds = round(time.monotonic() - began, 1)
+    return counts
+
+
+def descendants(process: int) -> list[int]:
+    """The processes that one has started, and those that they have."""
+    found = []
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
 def quiet() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
@@ -326,6 +404,7 @@ def processes(home: Path) -> list[int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quantizer", type=int, default=200, metavar="N")
+    parser.add_argument("--ranks", type=int, default=0, metavar="N")
     parser.add_argument("--assistant", type=int, default=100, metavar="N")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -334,6 +413,7 @@ def main() -> int:
         for name, moments, work in (
             ("assistant", options.assistant, kill_the_assistant),
             ("quantizer", options.quantizer, kill_the_quantizer),
+            ("ranks", options.ranks, kill_the_ranks),
         ):
             scratch = Path(folder) / name
             scratch.mkdir()

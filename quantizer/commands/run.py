@@ -7,6 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
+import torch
+
 from models.files.formats import FORMATS
 from models.int4.packing import STORED_BITS
 from quantizer.commands.common import add_text_options, device_of, option_of, progress_bar
@@ -16,8 +18,9 @@ from quantizer.plan.machine import return_freed_memory
 from quantizer.plan.text import plan_text
 from quantizer.recipes.recipe import Recipe, read_recipe, shipped
 from quantizer.report.report import Report
-from quantizer.run.pipeline import Job, plan_job, prepare, run
+from quantizer.run.pipeline import Job, assist, plan_job, prepare, run
 from quantizer.run.progress import count_finished
+from quantizer.run.ranks import ALONE, WRITER, Ranks, in_step
 from quantizer.solvers.methods import (
     DEFAULT_METHOD,
     DEFAULTS,
@@ -34,9 +37,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
         "Quantize a model folder block by block. An interrupted run goes on where it stopped when "
-        "the same command is given again."
+        "the same command is given again. Several processes share the work with "
+        "torchrun --nproc-per-node N -m quantizer run ..."
     )
-    parser.set_defaults(action=_run, if_stopped="the output folder is as it was before")
+    parser.set_defaults(
+        action=_run, if_stopped="the output folder is as it was before", in_ranks=True
+    )
     parser.add_argument("model", type=Path, metavar="MODEL", help="full-precision model folder")
     parser.add_argument(
         "--out", type=Path, required=True, help="new or empty folder, or one to replace"
@@ -145,6 +151,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    ranks: Ranks = options.ranks or ALONE
     recipe = _recipe(options)
     job = Job(
         model=options.model,
@@ -159,16 +166,19 @@ def _run(options: argparse.Namespace) -> int:
         seed=options.seed,
         bos=options.bos,
         documents=options.documents,
-        device=device_of(options.device),
+        device=_device(options.device, ranks),
         allow_uncalibrated=options.allow_uncalibrated,
         restart=options.restart,
     )
     return_freed_memory()
     if options.dry_run:
-        return _dry_run(job, as_json=options.json)
+        return _dry_run(job, ranks, as_json=options.json)
+    if ranks.rank != WRITER:
+        assist(job, ranks)
+        return 0
     try:
         with progress_bar() as show:
-            report = run(job, lambda p: show(p.module, p.done, p.total))
+            report = run(job, lambda p: show(p.module, p.done, p.total), ranks)
     except KeyboardInterrupt:
         if finished := count_finished(job.out):
             options.if_stopped = (
@@ -177,6 +187,25 @@ def _run(options: argparse.Namespace) -> int:
         raise
     print(json.dumps(report.totals()) if options.json else _summary(options.out, report))
     return 0
+
+
+def _device(name: str, ranks: Ranks) -> torch.device:
+    """The device of this rank: each has a card of its own, unless all are told to share one.
+
+    Raises:
+        SettingsError: see ``device_of``, or there are more ranks than cards.
+    """
+    device = device_of(name)
+    if ranks.size == 1 or str(device) != "cuda":
+        return device
+    cards = torch.cuda.device_count()
+    if cards < ranks.size:
+        raise SettingsError(
+            f"{ranks.size} ranks and {cards} cards: give --nproc-per-node {cards}, or "
+            "--device cuda:0 for all to share one"
+        )
+    torch.cuda.set_device(ranks.rank)
+    return torch.device("cuda", ranks.rank)
 
 
 def _recipe(options: argparse.Namespace) -> Recipe | None:
@@ -211,10 +240,12 @@ def _word(value: object) -> str:
     return str(value)
 
 
-def _dry_run(job: Job, *, as_json: bool) -> int:
+def _dry_run(job: Job, ranks: Ranks, *, as_json: bool) -> int:
     """Print the plan; what cannot fit is an error after it."""
-    prepared = prepare(job)
-    plan = plan_job(job, prepared, speed=True)
+    prepared = in_step(ranks, lambda: prepare(job))
+    plan = plan_job(job, prepared, speed=True, ranks=ranks.size)
+    if ranks.rank != WRITER:
+        return 0
     notes = [*prepared.notes, *plan.warnings()]
     if as_json:
         print(json.dumps(plan.to_dict() | {"warnings": notes}))

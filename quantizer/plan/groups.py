@@ -16,6 +16,7 @@ from quantizer.plan.solving import (
     solver_moments,
 )
 from quantizer.plan.workload import CalibrationShape, LinearShape, chooses_gamma
+from quantizer.run.shares import handed_on, held_at_once
 from quantizer.solvers.few_tokens import dampings, too_few
 from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import GAMMAS, multiplies_early
@@ -30,6 +31,8 @@ class Group:
     mixed:    whether some sequences do not feed them, so that those that do may all be followed.
     double:   whether their Hessian can be factorized in float64 only.
     on_gpu:   whether a card solves them.
+    first:    how many fitting sequences are added up first, because both paths follow them.
+    ranks:    how many processes share the run; ``calibration`` is then one's own.
     """
 
     layers: tuple[LinearShape, ...]
@@ -40,6 +43,8 @@ class Group:
     mixed: bool
     double: bool
     on_gpu: bool = False
+    first: int = 0
+    ranks: int = 1
 
     @property
     def hessian(self) -> float:
@@ -99,30 +104,70 @@ class Group:
 
 def statistics_moments(group: Group, passing: list[Moment]) -> Iterator[Moment]:
     """While the inputs of a group are gathered, and while means are made of their sums."""
-    sums = [
-        Buffer(STATISTICS, "sum of the Hessian", group.hessian),
-        Buffer(STATISTICS, "sum of the held-out Hessian", group.hessian),
-        Buffer(STATISTICS, "sum of Δ", group.shift),
-        Buffer(STATISTICS, "Hessian of the followed", group.hessian if group.apart else 0.0),
-    ]
+    fitting, held_out = len(group.calibration.fitting), len(group.calibration.held_out)
+    follow = group.first
+    computing, adding = _sums(group, follow, fitting - follow, held_out)
     # One path runs while the inputs of the other, and of the sequence before, are held.
     paths = 2 if group.followed.all else 1
     before = [Buffer(ACTIVATIONS, "inputs of the paths", paths * group.inputs)]
     for moment in passing:
-        yield moment.beside([*sums, *before], f"gathering, {moment.name}")
+        yield moment.beside([*computing, *before], f"gathering, {moment.name}")
     inputs = Buffer(ACTIVATIONS, "inputs of the paths", (1 + paths) * group.inputs)
     missing = Buffer(ACTIVATIONS, "what misses between them", (paths - 1) * group.inputs)
     early = group.early and group.followed.all
     rows = group.inputs / group.layers[0].in_features * group.layers[0].out_features
     product = Buffer(ACTIVATIONS, "its product with W", rows if early else 0.0)
     finite = Buffer(ACTIVATIONS, "looking for NaN", 1.75 * group.inputs)
-    yield Moment("adding up", (*sums, inputs, missing, product, finite))
-    means = [
-        Buffer(STATISTICS, "Hessian", group.hessian),
-        Buffer(STATISTICS, "held-out Hessian", group.hessian if group.calibration.held_out else 0),
-        Buffer(STATISTICS, "Δ", group.shift),
+    yield Moment("adding up", (*adding, inputs, missing, product, finite))
+    held_mean = Buffer(STATISTICS, "held-out Hessian", group.hessian if held_out else 0.0)
+    shift_mean = Buffer(STATISTICS, "Δ", group.shift)
+    parted = 0 < follow < fitting
+    whole = [
+        Buffer(STATISTICS, "sums of Hessians", (1 + parted + _carried(group)) * group.hessian),
+        Buffer(STATISTICS, "last inputs", inputs.size),
+        held_mean,
+        shift_mean,
     ]
-    yield Moment("making means", (*sums, *means, inputs))
+    judged = Buffer(STATISTICS, "sum of the held-out Hessian", held_mean.size)
+    crossed = Buffer(STATISTICS, "sum of Δ", group.shift)
+    yield Moment("making means", (*whole, judged, crossed))
+    means = Buffer(STATISTICS, "means of Hessians", (1 + group.apart) * group.hessian)
+    yield Moment("making means", (*whole, means))
+
+
+def _sums(
+    group: Group, follow: int, others: int, held_out: int
+) -> tuple[list[Buffer], list[Buffer]]:
+    """The sums that are held while a sequence is computed, and while it is added.
+
+    Slots of sequences are added as a tree, see `quantizer.run.shares`: those that both paths
+    follow first, then the others, then those held out.
+    """
+    ranks = group.ranks  # a rank holds a part of the slots, and no more of the tree than all
+    first, second, last = (held_at_once(ranks * count) for count in (follow, others, held_out))
+    buffers = []
+    for at in range(2):
+        stages = (
+            (first[at], first[at]),
+            (min(follow, 1) + second[at], min(follow, 1)),
+            (min(follow, 1) + min(others, 1) + last[at], min(follow, 1)),
+        )
+        hessians, shifts = max(
+            stages, key=lambda held: held[0] * group.hessian + held[1] * group.shift
+        )
+        size = (hessians + _carried(group)) * group.hessian
+        buffers.append(
+            [
+                Buffer(STATISTICS, "sums of Hessians", size),
+                Buffer(STATISTICS, "sums of Δ", shifts * group.shift),
+            ]
+        )
+    return buffers[0], buffers[1]
+
+
+def _carried(group: Group) -> int:
+    """Sums that several ranks hand on, and one that is on its way."""
+    return 0 if group.ranks == 1 else handed_on(group.ranks // 2, group.ranks) + 1
 
 
 def solving_moments(group: Group, passing: list[Moment]) -> Iterator[Moment]:

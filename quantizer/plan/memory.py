@@ -33,12 +33,16 @@ def block_moments(
     on_gpu: bool = False,
     threads: int = 1,
     double: bool = False,
+    ranks: int = 1,
+    whole: CalibrationShape | None = None,
 ) -> Iterator[Moment]:
     """What lies where the block is computed, at the moments that may be its peak.
 
     followed: the sequences on the full-precision path, empty without it.
     on_gpu:   the copy of the block for that path then waits on the host while it computes nothing.
     double:   whether Hessians can be factorized in float64 only.
+    ranks:    how many processes share the run, of which this is one with its sequences.
+    whole:    the sequences of all of them; None for these.
     """
     weights = block_bytes(block)
     standing = [Buffer(WEIGHTS, "the block", weights)]
@@ -58,10 +62,12 @@ def block_moments(
             settings,
             calibration,
             followed if is_asymmetric(settings) else CalibrationShape(),
-            calibration.tokens(name, recipe.rule(name).stream)[0],
+            (whole or calibration).tokens(name, recipe.rule(name).stream)[0],
             recipe.rule(name).stream != "all",
             double,
             on_gpu,
+            len(followed.fitting),
+            ranks,
         )
         both = twin if group.followed.all else resting
         for moment in statistics_moments(group, passing):

@@ -55,6 +55,8 @@ class PlannedRun:
 
     followed: the sequences on the full-precision path.
     outer:    what lies outside all blocks.
+    ranks:    how many processes share the run; the sequences are those of one.
+    whole:    the sequences of all of them.
     """
 
     blocks: Sequence[BlockShape]
@@ -62,6 +64,8 @@ class PlannedRun:
     followed: CalibrationShape
     recipe: Recipe
     outer: OuterBytes
+    ranks: int = 1
+    whole: CalibrationShape | None = None
 
     @classmethod
     def of(
@@ -72,12 +76,14 @@ class PlannedRun:
         calibration: CalibrationShape,
         followed: CalibrationShape,
         recipe: Recipe,
+        ranks: int = 1,
+        whole: CalibrationShape | None = None,
     ) -> "PlannedRun":
         """Look at the tensors outside all blocks."""
         outer = outer_bytes(opened, reader)
         if not calibration.all:  # then nothing outside the blocks is loaded
             outer = replace(outer, stays=0.0, table=0.0, loaded=0.0)
-        return cls(blocks, calibration, followed, recipe, outer)
+        return cls(blocks, calibration, followed, recipe, outer, ranks, whole)
 
     def distinct(self) -> Iterator[tuple[bool, BlockShape]]:
         """The first block, and the first of all others that are alike; whether it is the first."""
@@ -146,7 +152,14 @@ def device_peak(run: PlannedRun, *, double: bool = False) -> Moment:
     moments = [Moment("starting", (run.starting(),))]
     for _, block in run.distinct():
         moments += block_moments(
-            block, run.calibration, run.followed, run.recipe, on_gpu=True, double=double
+            block,
+            run.calibration,
+            run.followed,
+            run.recipe,
+            on_gpu=True,
+            double=double,
+            ranks=run.ranks,
+            whole=run.whole,
         )
     reached = peak(moments).beside([outer])
     pieces = float(_PIECE_BYTES * sum(x.size > _PIECE_BYTES / 2 for x in reached.buffers))
@@ -165,7 +178,14 @@ def _on_one_machine(run: PlannedRun, double: bool) -> Iterator[Moment]:
     for first, block in run.distinct():
         beside = [run.states(first=first), table, outer]
         moments = block_moments(
-            block, run.calibration, run.followed, run.recipe, threads=threads, double=double
+            block,
+            run.calibration,
+            run.followed,
+            run.recipe,
+            threads=threads,
+            double=double,
+            ranks=run.ranks,
+            whole=run.whole,
         )
         for moment in moments:
             yield moment.beside(beside)

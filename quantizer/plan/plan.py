@@ -3,7 +3,7 @@
 Arithmetic over the shapes that headers tell and over the calibration sequences. Sizes are bytes.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -13,11 +13,14 @@ from models.files.checkpoint import MAX_SHARD_BYTES, CheckpointReader
 from quantizer.calibration.streams import CalibrationSet
 from quantizer.errors import Naming, SettingsError
 from quantizer.plan.buffers import Moment, Parts
+from quantizer.plan.dealing import deal_group
 from quantizer.plan.machine import Machine
 from quantizer.plan.memory import state_dtype
 from quantizer.plan.peaks import PlannedRun, device_peak, host_peak
-from quantizer.plan.time import Work, block_work
+from quantizer.plan.time import block_work
+from quantizer.plan.work import Work
 from quantizer.plan.workload import (
+    BlockShape,
     CalibrationShape,
     LinearShape,
     block_shapes,
@@ -64,8 +67,22 @@ def plan_group(
 
 
 @dataclass(frozen=True, slots=True)
+class RankPlan:
+    """What one of several ranks holds.
+
+    fitting, held_out: sequences. layers: that it solves. host_peak, device_peak: bytes.
+    """
+
+    fitting: int
+    held_out: int
+    layers: int
+    host_peak: float
+    device_peak: float
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do and need.
+    """What a run will do and need; with several ranks, what rank 0 does, who never has less.
 
     host, device: parts of the peak, by what they are for; device is empty on the CPU, where
         everything lies in host memory.
@@ -74,6 +91,8 @@ class Plan:
         in float64 only.
     output, work: bytes on the disk, of the result and of the unfinished work beside it.
     times:        expected seconds by kind of work; None where nobody asked.
+    ranks:        what each of several ranks holds; empty for one process alone.
+    carried:      bytes that go from rank to rank.
     """
 
     blocks: tuple[tuple[str, tuple[GroupPlan, ...]], ...]
@@ -86,6 +105,8 @@ class Plan:
     work: int
     times: Parts | None
     machine: Machine
+    ranks: tuple[RankPlan, ...] = ()
+    carried: float = 0.0
 
     @property
     def seconds(self) -> float | None:
@@ -101,6 +122,12 @@ class Plan:
     def device_peak(self) -> float:
         """Bytes on the GPU at the peak."""
         return sum(self.device.values())
+
+    @property
+    def host_needed(self) -> float:
+        """Bytes that all processes of the run will take beyond what each has now."""
+        peaks = [one.host_peak for one in self.ranks] or [self.host_peak]
+        return sum(peaks) - len(peaks) * self.machine.base
 
     def warnings(self) -> list[str]:
         """Layers that calibration will not serve as the settings ask."""
@@ -125,12 +152,13 @@ class Plan:
         def smaller(name: Naming) -> str:
             return f"give fewer {name('samples')}, a shorter {name('seq_len')}"
 
-        if machine.free_host is not None and self.host_peak - machine.base > machine.free_host:
+        if machine.free_host is not None and self.host_needed > machine.free_host:
+            fewer = ", fewer ranks" if self.ranks else ""
             raise SettingsError(
                 lambda name: (
-                    f"the run needs {megabytes(self.host_peak - machine.base)} MB of memory and "
-                    f"{megabytes(machine.free_host or 0)} MB are free: {smaller(name)}, or close "
-                    "other programs"
+                    f"the run needs {megabytes(self.host_needed)} MB of memory and "
+                    f"{megabytes(machine.free_host or 0)} MB are free: {smaller(name)}{fewer}, or "
+                    "close other programs"
                 )
             )
         if machine.free_device is not None and self.device_peak > machine.free_device:
@@ -182,6 +210,8 @@ class Plan:
             "output_bytes": self.output,
             "work_bytes": self.work,
             "disk_free_bytes": self.machine.free_disk,
+            "ranks": [asdict(one) for one in self.ranks],
+            "carried_bytes": round(self.carried),
             "seconds": None if self.seconds is None else round(self.seconds, 4),
             "seconds_by_work": None
             if self.times is None
@@ -206,10 +236,11 @@ def make_plan(
     calibration: CalibrationSet | None,
     recipe: Recipe,
     machine: Machine,
+    ranks: int = 1,
 ) -> Plan:
-    """Work out what a run will need."""
+    """Work out what a run will need; of several ranks, ``machine`` describes one process."""
     shape = CalibrationShape.of(opened, calibration)
-    return plan_shapes(opened, reader, shape, recipe, machine)
+    return plan_shapes(opened, reader, shape, recipe, machine, ranks)
 
 
 def plan_shapes(
@@ -218,23 +249,22 @@ def plan_shapes(
     shape: CalibrationShape,
     recipe: Recipe,
     machine: Machine,
+    ranks: int = 1,
 ) -> Plan:
     """Work out what a run with calibration sequences of these shapes will need."""
     blocks = block_shapes(list(opened.blockwise.blocks()), reader, recipe)
     followed = shape.followed(recipe, widest_layer(opened, recipe))
-    run = PlannedRun.of(opened, reader, blocks, shape, followed, recipe)
-    host = host_peak(run, machine)
-    device = None if machine.free_device is None else device_peak(run)
-    double = (
-        host_peak(run, machine, double=True) if device is None else device_peak(run, double=True)
-    )
+    peaks = [
+        _peaks(opened, reader, blocks, shape, followed, recipe, machine, (rank, ranks))
+        for rank in range(ranks)
+    ]
+    host, device, double, own = peaks[0]
     shards = sum(shard_size(block, recipe.base) for block in blocks)
     inside = tuple(f"{block.name}." for block in blocks)
     rest = sum(reader.size(name) for name in reader.names() if not name.startswith(inside))
     work = Work()
-    if machine.speed is not None:
-        for block in blocks:
-            work.add(block_work(block, shape, followed, recipe))
+    for block in blocks if machine.speed is not None or ranks > 1 else ():
+        work.add(block_work(block, own.calibration, own.followed, recipe, ranks))
     single = sum(reader.size(name) for name in reader.names()) <= MAX_SHARD_BYTES
     return Plan(
         blocks=tuple(
@@ -245,12 +275,69 @@ def plan_shapes(
         device={} if device is None else device.parts,
         host_at=host,
         device_at=device,
-        double_peak=double.size,
+        double_peak=double,
         output=shards + rest,
         # Blocks that become one file lie there twice while they are joined.
         work=shards if single else 0,
         times=None if machine.speed is None else work.times(machine.speed),
         machine=machine,
+        ranks=() if ranks == 1 else _rank_plans(peaks, blocks, shape, followed, recipe),
+        carried=work.carried,
+    )
+
+
+_Peaks = tuple[Moment, Moment | None, float, PlannedRun]
+"""Of one rank: on the host, on a card, where float64 must factorize, and what it does."""
+
+
+def _peaks(
+    opened: OpenedModel,
+    reader: CheckpointReader,
+    blocks: list[BlockShape],
+    shape: CalibrationShape,
+    followed: CalibrationShape,
+    recipe: Recipe,
+    machine: Machine,
+    place: tuple[int, int],
+) -> _Peaks:
+    """place: the rank, and how many there are."""
+    own = shape.held(followed, *place).at_least_one_of(shape)
+    own_followed = followed.held(followed, *place).at_least_one_of(followed)
+    # Every rank draws all sequences and lets those of the others go.
+    drawn = sum(s.sample for s in shape.all) - sum(s.sample for s in own.all)
+    machine = replace(machine, base=machine.base - drawn)
+    run = PlannedRun.of(opened, reader, blocks, own, own_followed, recipe, place[1], shape)
+    host = host_peak(run, machine)
+    if machine.free_device is None:
+        return host, None, host_peak(run, machine, double=True).size, run
+    return host, device_peak(run), device_peak(run, double=True).size, run
+
+
+def _rank_plans(
+    peaks: list[_Peaks],
+    blocks: list[BlockShape],
+    shape: CalibrationShape,
+    followed: CalibrationShape,
+    recipe: Recipe,
+) -> tuple[RankPlan, ...]:
+    """What each of several ranks holds."""
+    size = len(peaks)
+    owners = [
+        owner
+        for block in blocks
+        for group in block.groups
+        for owner in deal_group(group, recipe.settings_of(group[0].name), size).layers.values()
+    ]
+    held = [shape.held(followed, rank, size) for rank in range(size)]
+    return tuple(
+        RankPlan(
+            len(held[rank].fitting),
+            len(held[rank].held_out),
+            owners.count(rank),
+            round(host.size),
+            0 if device is None else round(device.size),
+        )
+        for rank, (host, device, _, _) in enumerate(peaks)
     )
 
 

@@ -15,6 +15,7 @@ def plan_text(plan: Plan, warnings: Sequence[str]) -> str:
     lines += _memory("host memory", plan.host, plan.host_at, plan.machine.free_host)
     if plan.device_at is not None:
         lines += _memory("GPU memory", plan.device, plan.device_at, plan.machine.free_device)
+    lines += _ranks(plan)
     usual = plan.device_peak if plan.device else plan.host_peak
     if plan.double_peak > usual:
         lines.append(
@@ -35,6 +36,20 @@ def plan_text(plan: Plan, warnings: Sequence[str]) -> str:
         lines.append(f"  most of it in {', '.join(told)}")
     lines += [f"warning: {text}" for text in warnings]
     return "\n".join(lines)
+
+
+def _ranks(plan: Plan) -> list[str]:
+    """What each of several ranks holds; the memory above is that of rank 0."""
+    if not plan.ranks:
+        return []
+    lines = [f"ranks: {len(plan.ranks)}, together {megabytes(plan.host_needed)} MB more of memory"]
+    for rank, one in enumerate(plan.ranks):
+        card = f" and {megabytes(one.device_peak)} MB on its GPU" if one.device_peak else ""
+        lines.append(
+            f"  rank {rank}: {one.fitting} sequences and {one.held_out} held out, solves "
+            f"{one.layers} layers, at most {megabytes(one.host_peak)} MB{card}"
+        )
+    return [*lines, f"  {megabytes(plan.carried)} MB go from rank to rank"]
 
 
 def _runs(plan: Plan) -> list[tuple[str, str, tuple[GroupPlan, ...]]]:

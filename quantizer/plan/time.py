@@ -5,11 +5,12 @@ the kernels that are started and what is copied to it. Reading, writing and hash
 counted.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from quantizer.plan.buffers import FLOAT
-from quantizer.plan.machine import Speed
+from quantizer.plan.dealing import Dealt, deal_group, usual_seconds
 from quantizer.plan.memory import state_dtype
+from quantizer.plan.work import Work, proposal_work, solver_work
 from quantizer.plan.workload import (
     BlockShape,
     CalibrationShape,
@@ -17,59 +18,15 @@ from quantizer.plan.workload import (
     SequenceShape,
     chooses_gamma,
     is_asymmetric,
-    stages,
 )
 from quantizer.recipes.recipe import Recipe
+from quantizer.run.shares import carried_sums
 from quantizer.solvers.methods import Settings
-from quantizer.solvers.rpiq import column_blocks
 from quantizer.solvers.target import GAMMAS, multiplies_early
 
-_BLOCK, _SLAB, _STRIP = 128, 512, 1024  # columns that are worked on together
 _FACTOR = 4.0 / 3.0  # of columns³, to factorize and invert
-_SCALES = 16  # that the Hessian-weighted grid tries
-_RESCALINGS = 4  # that the first round of rpiq tries
-# Elementwise steps on every weight.
-_FEEDING_BACK, _COORDINATE, _ACCEPTING, _MEASURING, _GRID = 12.0, 16.0, 30.0, 50.0, 8.0
-# Kernels that a card starts, counted on the pretend one: for each step of a pass, a candidate
-# that is packed and measured, a search of grids or factorization, GPTQ's blocks, and rpiq's blocks,
-# once and in every round, and its groups.
-_PASSING, _TRYING, _PROPOSING, _WALKED = 25.0, 150.0, 420.0, 8.0
-_REFINING, _ROUND, _GROUP = 25.0, 26.0, 60.0
-
-
-@dataclass(slots=True)
-class Work:
-    """Operations in large products and in walks over columns, and elementwise steps.
-
-    products, walks: multiplications and additions, of matrices and of a matrix and a vector.
-    elements:        values that elementwise steps make anew.
-    launches:        kernels that a card starts, with the fused ones of ``solvers.fused``.
-    copied:          bytes between the host and a card.
-    """
-
-    products: float = 0.0
-    walks: float = 0.0
-    elements: float = 0.0
-    launches: float = 0.0
-    copied: float = 0.0
-
-    def add(self, other: "Work", times: float = 1.0) -> None:
-        """Add other work, so many times."""
-        self.products += times * other.products
-        self.walks += times * other.walks
-        self.elements += times * other.elements
-        self.launches += times * other.launches
-        self.copied += times * other.copied
-
-    def times(self, speed: Speed) -> dict[str, float]:
-        """Seconds by kind of work; they follow one another, so that their sum errs upwards."""
-        return {
-            "matrix products": self.products / speed.matmul,
-            "walks over columns": self.walks / speed.vector,
-            "elementwise steps": self.elements / speed.elementwise,
-            "starting kernels": self.launches * speed.launch,
-            "copies to and from the card": self.copied / speed.link,
-        }
+_PASSING = 25.0
+"""Kernels that a card starts for each step of a pass, counted on the pretend one."""
 
 
 def block_work(
@@ -77,10 +34,12 @@ def block_work(
     calibration: CalibrationShape,
     followed: CalibrationShape,
     recipe: Recipe,
+    ranks: int = 1,
 ) -> Work:
-    """All work of one block.
+    """All work of one block; of several ranks, the one that each step waits for.
 
-    followed: the sequences on the full-precision path, empty without it.
+    calibration: the sequences that rank 0 holds, which never holds fewer than another.
+    followed: those of them on the full-precision path, empty without it.
     """
     passes = [2.0 * sum(layer.count for layer in group) for group in block.groups]
     total = Work(products=_attention(block, calibration) * len(block.groups))
@@ -102,8 +61,6 @@ def block_work(
         tokens = sum(calibration.tokens(name, stream))
         total.products += (sum(passes[: index + 1]) + 2.0 * columns**2) * tokens
         total.products += passes[index] * judged  # a share of the goal
-        if settings.method != "rtn":
-            total.products += _FACTOR * columns**3  # shared by the group
         chooses = chooses_gamma(settings) and bool(followed.held_out)
         if corrected:
             exact = _tokens(followed.fitting, name)
@@ -111,17 +68,49 @@ def block_work(
             run = index + (index == len(passes) - 1)
             delta = 4.0 * layers[0].count if _early(layers) else 2.0 * columns**2
             total.products += (sum(passes[:run]) + delta) * exact
-            everything = len(followed.fitting) == len(calibration.fitting)
-            targets = len(GAMMAS) if chooses else 1
-            total.products += _correction_products(layers, everything, targets)
         if chooses:
             total.products += len(GAMMAS) * sum(passes) * judged
             total.launches += len(GAMMAS) * judged_sequences * _PASSING * len(block.steps)
-        for layer in layers:
-            total.add(solver_work(layer, settings))
-            if chooses:  # the share that is kept is not proposed again
-                total.add(proposal_work(layer, settings), len(GAMMAS) - 1)
+        correcting = 0.0
+        if corrected:
+            everything = len(followed.fitting) == len(calibration.fitting)
+            targets = len(GAMMAS) if chooses else 1
+            correcting = _correction_products(layers, everything, targets)
+        dealt = deal_group(layers, settings, ranks, chooses=chooses)
+        total.add(_busiest(layers, settings, dealt, ranks, correcting))
+        sums = 2 + corrected * (1 + (len(followed.fitting) < len(calibration.fitting)))
+        carried = carried_sums(ranks, dealt.solvers) * sums * columns**2 * FLOAT
+        codes = sum(layer.count for layer in layers) * (1 + len(dealt.proposals) // len(layers))
+        total.carried += carried + (ranks - 1) * codes
     return total
+
+
+def _busiest(
+    layers: Sequence[LinearShape], settings: Settings, dealt: Dealt, ranks: int, correcting: float
+) -> Work:
+    """The solving of the rank that has most of it in a group.
+
+    correcting: operations that make the group's corrections.
+    """
+    shapes = {layer.name: layer for layer in layers}
+    most = Work()
+    for rank in range(ranks):
+        work = Work()
+        for (_, name), owner in dealt.proposals.items():
+            if owner == rank:
+                work.add(proposal_work(shapes[name], settings))
+        for name, owner in dealt.layers.items():
+            if owner == rank:
+                work.add(solver_work(shapes[name], settings))
+                if dealt.proposals:  # the share that is kept is not proposed again
+                    work.add(proposal_work(shapes[name], settings), -1.0)
+        if rank in dealt.solvers:
+            work.products += correcting
+            if settings.method != "rtn":
+                work.products += _FACTOR * layers[0].in_features ** 3  # shared by its layers
+        if usual_seconds(work) > usual_seconds(most):
+            most = work
+    return most
 
 
 def _attention(block: BlockShape, calibration: CalibrationShape) -> float:
@@ -157,59 +146,3 @@ def _correction_products(layers: tuple[LinearShape, ...], everything: bool, targ
 
 def _early(layers: tuple[LinearShape, ...]) -> bool:
     return multiplies_early([layer.out_features for layer in layers], layers[0].in_features)
-
-
-def solver_work(layer: LinearShape, settings: Settings) -> Work:
-    """Work of one layer's solver."""
-    count, square = float(layer.count), float(layer.count) * layer.in_features
-    group = min(settings.group_size, layer.in_features)
-    kept = stages(settings)
-    # Every stage is measured on the fitting and on the held-out tokens; H is read by half.
-    reading = 1.0 + min(1.0, _STRIP / layer.in_features)
-    work = Work(products=2.0 * reading * kept * square, elements=_MEASURING * kept * count)
-    work.launches += _TRYING * kept
-    work.add(proposal_work(layer, settings))
-    if settings.method in ("rtn", "gptq"):
-        return work
-    if settings.method == "rpiq-paper":
-        # R, then products with the factor and the Gram matrix; a round is measured off and on
-        # the grid.
-        work.products += 2.0 * square
-        groups = layer.in_features / group
-        work.launches += (_REFINING + _ROUND * settings.rounds) * groups + _TRYING * settings.rounds
-        work.add(
-            Work(products=6.0 * group * count + 4.0 * square, elements=40 * count), settings.rounds
-        )
-        work.products += 6.0 * 2.0 * square  # three weights, each on two or three sets of tokens
-        return work
-    work.products += reading * square  # J before the first round
-    blocks = len(column_blocks(layer.in_features, group))
-    work.launches += (_REFINING + _ROUND * settings.rounds) * blocks
-    work.launches += _GROUP * layer.in_features / group
-    work.elements += settings.rounds * _ACCEPTING * count
-    block = min(_BLOCK, layer.in_features)
-    feeding_back = Work(walks=block * count, elements=_FEEDING_BACK * count)
-    coordinate = Work(2.0 * block * count, 2.0 * block * count, _COORDINATE * count)
-    within = 2.0 * min(_SLAB, layer.in_features) + 12.0 * block
-    work.products += settings.rounds * (2.0 * square + within * count)
-    work.add(feeding_back, settings.rounds)
-    work.add(coordinate, settings.rounds + 1)  # once more behind new scales
-    work.products += 2.0 * (_RESCALINGS + 3) * group * count
-    walked = Work(walks=group * count, elements=2 * _FEEDING_BACK * count)
-    work.add(walked, _RESCALINGS)
-    return work
-
-
-def proposal_work(layer: LinearShape, settings: Settings) -> Work:
-    """The grid, and GPTQ on it where the method has it."""
-    count = float(layer.count)
-    work = Work(launches=_PROPOSING)
-    if settings.grid == "hessian":
-        group = min(settings.group_size, layer.in_features)
-        work.add(Work(products=2.0 * group * count, elements=_GRID * count), _SCALES)
-    if settings.method != "rtn":
-        # Each column gathers the errors of the up to 128 before it.
-        walks = min(_BLOCK, layer.in_features) * count
-        work.launches += _WALKED * -(-layer.in_features // _BLOCK)
-        work.add(Work(count * layer.in_features, walks, _FEEDING_BACK * count))
-    return work

@@ -15,6 +15,7 @@ from models.sequences import ALL, Parts, StartsWide
 from quantizer.calibration.streams import CalibrationSet
 from quantizer.recipes.recipe import Recipe, Stream, feeds, stream_of
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for
+from quantizer.run.shares import Share, slots_of
 from quantizer.solvers.methods import Settings
 
 
@@ -235,6 +236,28 @@ class CalibrationShape:
             return CalibrationShape()
         return CalibrationShape(
             _first(self.fitting, followed_tokens(widest)), _first(self.held_out, JUDGING_TOKENS)
+        )
+
+    def held(self, followed: "CalibrationShape", rank: int, size: int) -> "CalibrationShape":
+        """The sequences that one of several ranks holds.
+
+        followed: those of all that the full-precision path follows.
+        """
+        slots = slots_of(rank, size)
+        fitting = Share.of(len(self.fitting), len(followed.fitting), slots)
+        held_out = Share.of(len(self.held_out), 0, slots)
+        return CalibrationShape(
+            tuple(self.fitting[number] for number in fitting.numbers),
+            tuple(self.held_out[number] for number in held_out.numbers),
+        )
+
+    def at_least_one_of(self, whole: "CalibrationShape") -> "CalibrationShape":
+        """This share, with a sequence where it has none and ``whole`` has: a bound for memory.
+
+        Sums over the sequences of others come to a rank that holds none itself.
+        """
+        return CalibrationShape(
+            self.fitting or whole.fitting[:1], self.held_out or whole.held_out[:1]
         )
 
     def tokens(self, layer: str, stream: Stream = "all") -> tuple[int, int]:

@@ -14,7 +14,7 @@ from models.blocks import Sample
 from quantizer.calibration.streams import CalibrationSet
 from quantizer.run.job import Job, Prepared
 
-ARITHMETIC = 2
+ARITHMETIC = 3
 """Raised with every change that gives other codes for the same data, in models of any size."""
 
 
@@ -22,7 +22,8 @@ def fingerprint(job: Job, prepared: Prepared) -> dict[str, Any]:
     """Everything that decides the bytes of a result, by the names that people know it by.
 
     The names lie in the files of unfinished runs, and stay as they are.
-    Threads and processor are in it, because the order of a sum depends on them.
+    Threads and processor are in it, because the order of a sum depends on them; the number of
+    ranks is not, see ``quantizer.run.shares``.
     """
     settings = {
         f"--{name.replace('_', '-')}": value for name, value in asdict(job.settings).items()
@@ -41,7 +42,7 @@ def fingerprint(job: Job, prepared: Prepared) -> dict[str, Any]:
         "--calibration": "not given" if calibration is None else "given",
         **({} if calibration is None else asked),
         "the calibration data": None if calibration is None else _digest_of_samples(calibration),
-        "--device": str(job.device),
+        "--device": job.device.type,  # which of several cards makes no difference
         "processor": _processor(job.device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

@@ -1,12 +1,26 @@
-"""Second moments of the input of one group of layers, over all calibration sequences."""
+"""Second moments of the input of one group of layers, over all calibration sequences.
 
-from models.blocks import Block
-from quantizer.recipes.recipe import Rule, feeds
+Every rank gathers over the sequences that it holds; the ranks that solve layers of the group get
+the sums over all of them, added up in the order of ``quantizer.run.shares``.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from models.blocks import Block, State
+from quantizer.recipes.recipe import Rule, Stream, feeds
 from quantizer.run.passes import Passes, Paths, linear_of
+from quantizer.run.ranks import Ranks
+from quantizer.run.shares import Node, SlotTree, slots_of
 from quantizer.solvers.few_tokens import too_few
-from quantizer.solvers.hessian import CrossAccumulator, HessianAccumulator
+from quantizer.solvers.hessian import CrossAccumulator, HessianAccumulator, RunningSum
 from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import LayerStatistics, multiplies_early
+
+_FOLLOWED, _OTHERS, _CROSS, _JUDGE = "followed", "others", "cross", "judge"
+_KINDS = (_FOLLOWED, _OTHERS, _CROSS, _JUDGE)
 
 
 def gather(
@@ -19,63 +33,193 @@ def gather(
     settings: Settings,
     *,
     keep_last: bool,
+    ranks: Ranks,
+    solvers: Collection[int],
 ) -> LayerStatistics:
     """Gather what calibration says about the input of the group that a layer stands first in.
 
     exact: the full-precision block, None where the group's target is not corrected. At the
         block's last group its states in ``paths`` move on behind the block.
     keep_last: keep the inputs on the last fitting sequence.
+    solvers: the ranks that need matrices; elsewhere those of the result are empty.
 
     Raises:
         CalibrationError: the inputs hold NaN or infinity.
+        RankError: another rank ended.
     """
     columns = linear_of(block, name).in_features
-    fit = HessianAccumulator(columns, passes.device)
-    judge = HessianAccumulator(columns, passes.device)
     group = next(group for group in block.groups if name in group)
     early = multiplies_early([linear_of(block, n).out_features for n in group], columns)
     # The group's own layers are quantized only after this.
     weight = linear_of(block, name).weight.detach() if early else None
-    cross = CrossAccumulator(columns, passes.device, weight) if exact else None
-    paired = last = None
-    judged_tokens = 0
-    for index, state in enumerate(paths.fitting):
-        fed = feeds(paths.fitting_streams[index], rule.stream)
-        inputs = passes.inputs(block, name, state) if fed else None
-        wanted = None
-        # The last group carries the full-precision path on, whoever reads the sequence.
-        if exact and index < len(paths.exact_fitting) and (fed or name in exact.groups[-1]):
-            wanted = passes.exact_inputs(exact, name, paths.exact_fitting, index)
-        if inputs is None:
-            continue
-        if cross and cross.tokens == fit.tokens > 0 and wanted is None:
-            paired = fit.mean()  # before the first tokens that only one path sees
-        fit.add(inputs)
-        if cross and wanted is not None:
-            cross.add(wanted, inputs)
-        last = inputs
-    for index, state in enumerate(paths.held_out):
-        fed = feeds(paths.held_out_streams[index], rule.stream)
-        inputs = passes.inputs(block, name, state) if fed else None
-        if inputs is not None:
-            judge.add(inputs)
-        if index < len(paths.exact_held_out):
-            judged_tokens = judge.tokens
-    hessian = fit.mean()
-    if paired is None and cross and cross.tokens:  # every sequence was followed
-        paired = hessian
+    own = _Own(passes, block, name, paths, rule, slots_of(ranks.rank, ranks.size))
+    own.fit(exact, lambda: CrossAccumulator(columns, passes.device, weight), keep_last=keep_last)
+    own.judge()
+    told = ranks.gather(own.told())
+    shapes = dict.fromkeys(_KINDS, (columns, columns))
+    if weight is not None:
+        shapes[_CROSS] = (len(weight), columns)
+
+    def collected(kind: str) -> RunningSum:
+        outlines = [one.sums[kind] for one in told]
+        return _collected(ranks, own.trees.pop(kind), outlines, solvers, shapes[kind], passes)
+
+    judged = collected(_JUDGE)
+    held_out = judged.mean() if judged.tokens else None
+    cross = collected(_CROSS)
     # What is rounded for want of tokens is rounded as it is: they do not say how to correct it.
-    if cross and too_few(cross.tokens, columns):
-        cross = paired = None
+    corrected = cross.tokens > 0 and not too_few(cross.tokens, columns)
+    shift = cross.mean() if corrected else None
+    held_out_tokens = judged.tokens
+    del judged, cross
+    hessian, paired, tokens = _hessians(collected(_FOLLOWED), collected(_OTHERS), corrected)
     return LayerStatistics(
         hessian=hessian,
-        tokens=fit.tokens,
-        held_out=judge.mean() if judge.tokens else None,
-        held_out_tokens=judge.tokens,
-        judged_tokens=judged_tokens,
-        shift=cross.mean() if cross else None,
+        tokens=tokens,
+        held_out=held_out,
+        held_out_tokens=held_out_tokens,
+        judged_tokens=sum(one.judged_tokens for one in told),
+        shift=shift,
         paired=paired,
         damp_percent=settings.damp_percent,
-        last_inputs=last if keep_last else None,
-        multiplied=cross is not None and early,
+        last_inputs=_last_inputs(ranks, own, told, solvers, columns) if keep_last else None,
+        multiplied=corrected and early,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a rank says of its own sums, before they are carried.
+
+    sums: by kind, level, index and tokens of each; see `SlotTree`.
+    last: number and tokens of the last fitting sequence that reached the layer, (-1, 0) without.
+    """
+
+    sums: dict[str, list[tuple[int, int, int]]]
+    judged_tokens: int
+    last: tuple[int, int]
+
+
+class _Own:
+    """The sums over the sequences that this rank holds."""
+
+    def __init__(
+        self, passes: Passes, block: Block, name: str, paths: Paths, rule: Rule, slots: range
+    ) -> None:
+        self.passes, self.block, self.name = passes, block, name
+        self.paths, self.rule, self.slots = paths, rule, slots
+        self.columns = linear_of(block, name).in_features
+        self.trees = {kind: SlotTree() for kind in _KINDS}
+        self.judged_tokens = 0
+        self.last: tuple[int, Tensor] | None = None
+
+    def fit(
+        self, exact: Block | None, cross: Callable[[], CrossAccumulator], *, keep_last: bool
+    ) -> None:
+        """Add up the fitting sequences: those on both paths, then the others."""
+        share = self.paths.fitting_share
+        for kind in (_FOLLOWED, _OTHERS):
+            for slot in self.slots:
+                fit, missing = HessianAccumulator(self.columns, self.passes.device), cross()
+                for place in share.places(slot, first=kind == _FOLLOWED):
+                    inputs = self._inputs(self.paths.fitting, self.paths.fitting_streams, place)
+                    wanted = None
+                    if exact is not None and kind == _FOLLOWED:
+                        wanted = self._wanted(exact, place)
+                    if inputs is None:
+                        continue
+                    fit.add(inputs)
+                    if wanted is not None:
+                        missing.add(wanted, inputs)
+                    number = share.numbers[place]
+                    if keep_last and (self.last is None or number > self.last[0]):
+                        self.last = number, inputs
+                self.trees[kind].push(Node(0, slot, fit.sum))
+                if kind == _FOLLOWED:
+                    self.trees[_CROSS].push(Node(0, slot, missing.sum))
+
+    def judge(self) -> None:
+        """Add up the held-out sequences."""
+        share = self.paths.held_out_share
+        for slot in self.slots:
+            judge = HessianAccumulator(self.columns, self.passes.device)
+            for place in share.places(slot, first=False):
+                inputs = self._inputs(self.paths.held_out, self.paths.held_out_streams, place)
+                if inputs is None:
+                    continue
+                judge.add(inputs)
+                if place < len(self.paths.exact_held_out):
+                    self.judged_tokens += len(inputs)
+            self.trees[_JUDGE].push(Node(0, slot, judge.sum))
+
+    def told(self) -> _Told:
+        """What the other ranks must know of it."""
+        return _Told(
+            {kind: tree.outline() for kind, tree in self.trees.items()},
+            self.judged_tokens,
+            (-1, 0) if self.last is None else (self.last[0], len(self.last[1])),
+        )
+
+    def _inputs(
+        self, states: list[State], streams: tuple[Stream, ...], place: int
+    ) -> Tensor | None:
+        if not feeds(streams[place], self.rule.stream):
+            return None
+        return self.passes.inputs(self.block, self.name, states[place])
+
+    def _wanted(self, exact: Block, place: int) -> Tensor | None:
+        fed = feeds(self.paths.fitting_streams[place], self.rule.stream)
+        # The last group carries the full-precision path on, whoever reads the sequence.
+        if not fed and self.name not in exact.groups[-1]:
+            return None
+        return self.passes.exact_inputs(exact, self.name, self.paths.exact_fitting, place)
+
+
+def _collected(
+    ranks: Ranks,
+    tree: SlotTree,
+    outlines: list[list[tuple[int, int, int]]],
+    solvers: Collection[int],
+    shape: tuple[int, int],
+    passes: Passes,
+) -> RunningSum:
+    """The sum over all ranks where layers are solved, and its count of tokens elsewhere."""
+    own = {(node.level, node.index): node.sum for node in tree.nodes}
+    whole = SlotTree()
+    for holder, outline in enumerate(outlines):
+        for level, index, tokens in outline:
+            held = own.pop((level, index), None) if holder == ranks.rank else None
+            total = None if held is None else held.total
+            if tokens:
+                total = ranks.carry(total, shape, holder, solvers, passes.device)
+            if ranks.rank in solvers:
+                part = RunningSum(*shape, passes.device, tokens)
+                part.total = total
+                whole.push(Node(level, index, part))
+    if ranks.rank in solvers:
+        return whole.root()
+    return RunningSum(0, 0, tokens=sum(tokens for outline in outlines for *_, tokens in outline))
+
+
+def _hessians(
+    followed: RunningSum, others: RunningSum, corrected: bool
+) -> tuple[Tensor, Tensor | None, int]:
+    """The Hessian of all tokens, that of the followed where Δ belongs to it, and all tokens."""
+    tokens = followed.tokens + others.tokens
+    paired = followed.mean() if corrected else None
+    if paired is not None and not others.tokens:  # every sequence was followed
+        return paired, paired, tokens
+    followed.merge(others)
+    return followed.mean(), paired, tokens
+
+
+def _last_inputs(
+    ranks: Ranks, own: _Own, told: list[_Told], solvers: Collection[int], columns: int
+) -> Tensor | None:
+    """The inputs (tokens, in) on the last fitting sequence that reached the layer."""
+    holder = max(range(len(told)), key=lambda rank: told[rank].last)
+    number, tokens = told[holder].last
+    if number < 0:
+        return None
+    last = None if holder != ranks.rank or own.last is None else own.last[1]
+    return ranks.carry(last, (tokens, columns), holder, solvers, own.passes.device)

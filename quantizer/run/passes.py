@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from models.blocks import Block, BlockwiseModel, Sample, State
 from quantizer.errors import SettingsError
 from quantizer.recipes.recipe import Stream
+from quantizer.run.ranks import Ranks
+from quantizer.run.shares import Share
 
 
 def linear_of(block: Block, name: str) -> nn.Linear:
@@ -32,12 +34,13 @@ def linear_of(block: Block, name: str) -> nn.Linear:
 
 @dataclass(slots=True)
 class Paths:
-    """States of all sequences where they enter a block, on the host.
+    """States of the sequences that this rank holds where they enter a block, on the host.
 
     fitting, held_out: as the already quantized part of the network computes them.
     exact_fitting, exact_held_out: the first of both as the full-precision network computes
         them; empty unless the asymmetric target needs them.
     fitting_streams, held_out_streams: which layers each sequence calibrates.
+    fitting_share, held_out_share: where each stands among the sequences of all ranks.
     """
 
     fitting: list[State] = field(default_factory=list)
@@ -46,16 +49,34 @@ class Paths:
     exact_held_out: list[State] = field(default_factory=list)
     fitting_streams: tuple[Stream, ...] = ()
     held_out_streams: tuple[Stream, ...] = ()
+    fitting_share: Share = Share((), (), 0)
+    held_out_share: Share = Share((), (), 0)
 
-    def checksum(self) -> str:
-        """CRC-32 of all states, to notice that they were computed otherwise the first time."""
-        value = 0
-        for states in (self.fitting, self.held_out, self.exact_fitting, self.exact_held_out):
-            for state in states:
-                for name in sorted(state):
-                    flat = state[name].contiguous().reshape(-1)
-                    value = zlib.crc32(flat.view(torch.uint8).numpy().data, value)
-        return f"{value:08x}"
+    def checksum(self, ranks: Ranks) -> str:
+        """CRC-32 of all ranks' states, to notice that they were computed otherwise the first time.
+
+        It is the same whichever rank holds which sequence.
+        """
+        own = []
+        for kind, states, share in (
+            (0, self.fitting, self.fitting_share),
+            (1, self.held_out, self.held_out_share),
+            (2, self.exact_fitting, self.fitting_share),
+            (3, self.exact_held_out, self.held_out_share),
+        ):
+            # Of the full-precision states there are the first ones only.
+            for number, state in zip(share.numbers, states, strict=False):
+                own.append((kind, number, _checksum(state)))
+        every = sorted(one for rank in ranks.gather(own) for one in rank)
+        return f"{zlib.crc32(repr(every).encode()):08x}"
+
+
+def _checksum(state: State) -> int:
+    value = 0
+    for name in sorted(state):
+        flat = state[name].contiguous().reshape(-1)
+        value = zlib.crc32(flat.view(torch.uint8).numpy().data, value)
+    return value
 
 
 class Passes:

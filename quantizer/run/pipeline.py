@@ -5,8 +5,9 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import torch
 
@@ -30,16 +31,15 @@ from models.files.tensor_files import (
     write_whole,
 )
 from models.int4.weight import QuantizedWeight
-from quantizer.errors import OutputError, QuantizerError
-from quantizer.exporting.export import GGUF, bytes_of, export_gguf
+from quantizer.errors import OutputError, QuantizerError, RankError
+from quantizer.exporting.export import GGUF, export_gguf
 from quantizer.inspect.folder import Inspection, inspect_folder
 from quantizer.inspect.loaders import loader_verdicts
-from quantizer.plan.machine import exact_float32, look_at_machine, trim_heap
-from quantizer.plan.plan import SPARE_BYTES, Plan, make_plan, megabytes, state_dtype_of
+from quantizer.plan.machine import exact_float32, trim_heap
+from quantizer.plan.plan import SPARE_BYTES, megabytes
 from quantizer.plan.workload import block_shapes, shard_size
 from quantizer.report.report import REPORT_FILE, REPORT_TEXT, Report, module_from_dict
 from quantizer.report.text import markdown
-from quantizer.run.fingerprint import fingerprint
 from quantizer.run.job import Job, Prepared, judge_weights, prepare
 from quantizer.run.notices import missing_texts, statements, write_notices
 from quantizer.run.output import check_output, copy_small_files
@@ -47,24 +47,30 @@ from quantizer.run.progress import (
     FinishedRecord,
     ShardLayout,
     Work,
-    size_of_work,
     unfinished_work,
     write_index,
 )
+from quantizer.run.ranks import ALONE, WRITER, Ranks, Relayed
 from quantizer.run.readback import digest_of, verify
-from quantizer.run.walk import Walk
+from quantizer.run.taking_part import assist, begin, plan_job, walk_of
 from quantizer.run.walked import FinishedBlock, Progress
 from quantizer.run.warnings import with_warnings
 
-__all__ = ["Job", "Prepared", "plan_job", "prepare", "run", "verify"]
+__all__ = ["Job", "Prepared", "assist", "plan_job", "prepare", "run", "verify"]
 
 logger = logging.getLogger(__name__)
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
-def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: None) -> Report:
+def run(
+    job: Job,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    ranks: Ranks = ALONE,
+) -> Report:
     """Quantize a model, or continue where an interrupted run of the same job stopped.
+
+    ranks: the processes that share the work; this one writes, and the others ``assist``.
 
     ``job.out`` appears whole, after it was read back, or stays as it was. Finished blocks stay
     beside it when the run is interrupted, the disk is full, or the machine fails; input that
@@ -77,17 +83,21 @@ def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: Non
         SettingsError: the machine has too little memory or disk for it.
         OutputError: another run holds the output, unfinished work of other settings is there, the
             disk is full, or what was written does not read back.
+        RankError: another rank has ended.
     """
-    prepared = prepare(job)
-    plan_job(job, prepared).check()
+    prepared, decisive = begin(job, ranks)
     judge_weights(prepared)
     for note in prepared.notes:
         logger.warning("%s", note)
     with unfinished_work(job.out) as work:
-        run_now = _Run(job, prepared, work)
+        run_now = _Run(job, prepared, work, decisive, ranks)
         try:
             return run_now.finish(on_progress)
         except OutputError:
+            raise
+        except RankError as error:
+            if error.of_input:
+                work.discard()
             raise
         except QuantizerError:
             work.discard()  # the same input would fail again
@@ -98,40 +108,33 @@ def run(job: Job, on_progress: Callable[[Progress], None] = lambda progress: Non
             raise OutputError(run_now.full_disk()) from error
 
 
-def plan_job(job: Job, prepared: Prepared, *, speed: bool = False) -> Plan:
-    """Work out what a job will need; ``speed`` adds how long it will take."""
-    machine = look_at_machine(job.device, job.out, speed=speed)
-    # What an interrupted run left counts as room, because it is continued or thrown away.
-    machine = replace(machine, free_disk=machine.free_disk + size_of_work(job.out))
-    plan = make_plan(prepared.opened, prepared.reader, prepared.calibration, job.rules, machine)
-    if job.form != GGUF:
-        return plan
-    blocks = job.rules.blocks(prepared.opened.blockwise)
-    quantized = {f"{b.name}.{name}" for b in blocks for group in b.groups for name in group}
-    size = bytes_of(prepared.reader, quantized, job.settings.bits)
-    return replace(plan, output=plan.output + size)
-
-
 class _Run:
     """One attempt at a job, new or continued."""
 
-    def __init__(self, job: Job, prepared: Prepared, work: Work) -> None:
+    def __init__(
+        self,
+        job: Job,
+        prepared: Prepared,
+        work: Work,
+        decisive: Mapping[str, Any],
+        ranks: Ranks,
+    ) -> None:
         self.job, self.rules, self.form = job, job.rules, job.output_format
         self.settings = job.rules.base
-        self.prepared, self.work = prepared, work
+        self.prepared, self.work, self.ranks = prepared, work, ranks
         self.opened, self.reader = prepared.opened, prepared.reader
         self.blocks = [block.name for block in self.opened.blockwise.blocks()]
         self.rest = _rest_shards(self.reader, self.blocks)
         self.started = time.monotonic()
         total = sum(self.reader.size(name) for name in self.reader.names())
         layout = ShardLayout(len(self.blocks), len(self.rest), single=total <= MAX_SHARD_BYTES)
-        self.state_dtype = state_dtype_of(prepared.opened, prepared.calibration, job.rules)
-        records = work.begin(fingerprint(job, prepared), layout, restart=job.restart)
+        records = work.begin(decisive, layout, restart=job.restart)
         self.seconds_before = records[-1].seconds if records else 0.0
 
     def finish(self, on_progress: Callable[[Progress], None]) -> Report:
         """Do what is missing, read it back, and put the result in its place."""
         if self.work.placed:
+            self.ranks.share(False, WRITER)
             report = Report.from_dict(read_json(self.job.out / REPORT_FILE))
             self.work.discard()
             return report
@@ -165,21 +168,16 @@ class _Run:
         if len(self.work.records) == len(self.blocks) and all(
             self.layers(name) is not None for name in self.blocks
         ):
+            self.ranks.share(False, WRITER)
             return
-        walk = Walk(
-            self.opened,
-            self.reader,
-            self.rules,
-            device=self.job.device,
-            state_dtype=self.state_dtype,
-            allow_uncalibrated=self.job.allow_uncalibrated,
-            on_progress=on_progress,
-        )
+        self.ranks.share(True, WRITER)  # whether the others must walk, too
+        walk = walk_of(self.job, self.prepared, self.ranks, on_progress)
         with torch.no_grad(), exact_float32():
-            for block in walk.run(self.prepared.calibration, self):
+            for block in walk.run(self.prepared.calibration, Relayed(self.ranks, self)):
                 self._keep(block)
                 del block  # or it would stay until the next one is finished
                 trim_heap()
+        self.ranks.gather(None)  # nobody leaves before all are done
         # Nothing of the model is needed any more; outer tensors can be larger than a block.
         self.opened.module.to_empty(device="meta")
 

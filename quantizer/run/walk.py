@@ -19,6 +19,7 @@ from models.int4.weight import QuantizedWeight
 from models.loading import load_tensors
 from quantizer.calibration.streams import CalibrationSet, uncalibrated
 from quantizer.errors import CalibrationError, QuantizerError
+from quantizer.plan.dealing import Dealt, deal_group
 from quantizer.plan.workload import LinearShape, is_asymmetric, packed_size
 from quantizer.recipes.recipe import Recipe, stream_of, uniform
 from quantizer.report.report import ModuleReport, report_module
@@ -26,6 +27,8 @@ from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_f
 from quantizer.run.gathering import gather
 from quantizer.run.outer import load_outer
 from quantizer.run.passes import Passes, Paths, linear_of
+from quantizer.run.ranks import ALONE, WRITER, Ranks
+from quantizer.run.shares import Share, slots_of
 from quantizer.run.walked import EarlierRun, FinishedBlock, Observed, Progress, WeightSource
 from quantizer.solvers.gptq import GptqResult
 from quantizer.solvers.methods import Settings
@@ -38,6 +41,9 @@ class Walk:
 
     followed:       tokens that the full-precision path follows, by the widest layer's inputs.
     judging_tokens: held-out tokens whose block output chooses γ; None for 2,048.
+    ranks:          the processes that walk together; each calls ``run`` with all sequences. Which
+        are followed, held out or judged is decided before they are dealt, so that it does not
+        depend on the number of ranks.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class Walk:
         judging_tokens: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         observer: Callable[[Observed], None] | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.opened, self.model = opened, opened.blockwise
         self.recipe = uniform(settings) if isinstance(settings, Settings) else settings
@@ -64,6 +71,7 @@ class Walk:
         self.followed = followed
         self.judging_tokens = JUDGING_TOKENS if judging_tokens is None else judging_tokens
         self.on_progress, self.observer = on_progress, observer
+        self.ranks = ranks
         self.recipe.check(self.model)
         self.parts = opened.layout.parts
         self.widest = widest_layer(opened, self.recipe)
@@ -87,7 +95,7 @@ class Walk:
             known = None if earlier is None else earlier.layers(block.name)
             if earlier is not None and known is not None:
                 self._replay(block, known, paths)
-                earlier.replayed(block.name, paths.checksum())
+                earlier.replayed(block.name, paths.checksum(self.ranks))
                 continue
             names = self._load(f"{block.name}.", block.module)
             # The full-precision block, for the path that stays exact.
@@ -110,9 +118,14 @@ class Walk:
                 paths.exact_held_out = goal
                 exact.module.to_empty(device="meta")
             replaced = {f"{name}.weight" for name in layers}
-            others = {name: self.reader.read(name) for name in names if name not in replaced}
+            others = {
+                name: self.reader.read(name)
+                for name in names
+                if name not in replaced and self.ranks.rank == WRITER
+            }
             block.module.to_empty(device="meta")
-            yield FinishedBlock(block.name, layers, others, tuple(modules), paths.checksum())
+            states = paths.checksum(self.ranks)
+            yield FinishedBlock(block.name, layers, others, tuple(modules), states)
             # The next block is loaded before these names are bound again.
             del layers, others
 
@@ -148,23 +161,41 @@ class Walk:
         if calibration is None:
             return Paths()
         load_outer(self.opened, self.reader, self.device)
-        streams = [
-            tuple(stream_of(sample) for sample in samples)
-            for samples in (calibration.fitting, calibration.held_out)
-        ]
         fit_lengths, judge_lengths = (
             [int(sample["input_ids"].numel()) for sample in samples]
-            for samples in (calibration.fitting, calibration.held_out)
-        )
-        fitting, held_out = (
-            self.passes.start_all(samples)
             for samples in (calibration.fitting, calibration.held_out)
         )
         follow = judge = 0
         if self.asymmetric:
             follow = sequences_for(fit_lengths, self.followed(self.widest))
             judge = sequences_for(judge_lengths, self.judging_tokens)
-        return Paths(fitting, held_out, fitting[:follow], held_out[:judge], *streams)
+        slots = slots_of(self.ranks.rank, self.ranks.size)
+        fit_share = Share.of(len(fit_lengths), follow, slots)
+        judge_share = Share.of(len(judge_lengths), 0, slots)
+        judge = sum(number < judge for number in judge_share.numbers)
+        for samples, share in (
+            (calibration.fitting, fit_share),
+            (calibration.held_out, judge_share),
+        ):
+            samples[:] = [samples[number] for number in share.numbers]
+        fit_streams, judge_streams = (
+            tuple(stream_of(sample) for sample in samples)
+            for samples in (calibration.fitting, calibration.held_out)
+        )
+        fitting, held_out = (
+            self.passes.start_all(samples)
+            for samples in (calibration.fitting, calibration.held_out)
+        )
+        return Paths(
+            fitting,
+            held_out,
+            fitting[: fit_share.first],
+            held_out[:judge],
+            fit_streams,
+            judge_streams,
+            fit_share,
+            judge_share,
+        )
 
     def _goal(self, exact: Block, paths: Paths) -> list[State]:
         """What the full-precision network makes of the held-out sequences in this block."""
@@ -213,11 +244,14 @@ class Walk:
         seconds = (time.monotonic() - started) / len(group)
         started = time.monotonic()
         weights = {name: linear_of(block, name).weight.detach().clone() for name in group}
-        gamma, solutions = self._solve_group(block, group, weights, statistics, paths, goal)
-        seconds += (time.monotonic() - started) / len(group)
-        for name in group:
+        gamma, proposed = self._choose_gamma(block, group, weights, statistics, paths, goal)
+        owners = self._dealt(block, group).layers
+        own: dict[str, _SolvedLayer] = {}
+        for name, owner in owners.items():
+            if owner != self.ranks.rank:
+                continue
             full_name = f"{block.name}.{name}"
-            solution = solutions[name]
+            solution = self._solve(full_name, weights[name], statistics, gamma, proposed.get(name))
             if self.observer is not None:
                 self.observer(
                     Observed(
@@ -228,31 +262,50 @@ class Walk:
                         solution,
                     )
                 )
-            weight = solution.chosen.weight
-            linear_of(block, name).weight.copy_(weight.dequantize())
-            report = report_module(
-                full_name,
-                solution,
-                part=self.parts.of(full_name).title,
-                tokens=(statistics.tokens, statistics.held_out_tokens),
-                grid=settings.grid,
-                gamma=gamma if is_asymmetric(settings) else None,
-                dead_columns=statistics.dead_columns,
-                seconds=seconds,
-                size_bytes=(
-                    self.reader.size(f"{full_name}.weight"),
-                    packed_size(LinearShape(full_name, *weight.codes.shape), settings),
-                ),
-            )
+            own[name] = self._solved(full_name, solution, statistics, gamma)
+            del solution
+        seconds += (time.monotonic() - started) / len(group)
+        for name, owner in owners.items():
+            solved = self.ranks.share(own.pop(name, None), owner)
+            linear = linear_of(block, name)
+            linear.weight.copy_(solved.weight.dequantize())
             self.done += 1
-            self.on_progress(Progress(full_name, self.done, self.total))
-            yield _SolvedLayer(weight.to("cpu"), report)
+            self.on_progress(Progress(solved.report.name, self.done, self.total))
+            report = replace(solved.report, seconds=round(seconds, 4))
+            yield _SolvedLayer(solved.weight.to("cpu"), report)
+
+    def _solved(
+        self, name: str, solution: Solution, statistics: LayerStatistics, gamma: float
+    ) -> "_SolvedLayer":
+        """What a solution leaves; the seconds are not known yet."""
+        settings, weight = self.recipe.settings_of(name), solution.weight
+        report = report_module(
+            name,
+            solution,
+            part=self.parts.of(name).title,
+            tokens=(statistics.tokens, statistics.held_out_tokens),
+            grid=settings.grid,
+            gamma=gamma if is_asymmetric(settings) else None,
+            dead_columns=statistics.dead_columns,
+            seconds=0.0,
+            size_bytes=(
+                self.reader.size(f"{name}.weight"),
+                packed_size(LinearShape(name, *weight.codes.shape), settings),
+            ),
+        )
+        return _SolvedLayer(weight, report)
+
+    def _dealt(self, block: Block, group: Sequence[str]) -> Dealt:
+        """Which rank solves what of a group."""
+        shapes = [LinearShape(name, *linear_of(block, name).weight.shape) for name in group]
+        return deal_group(shapes, self._settings(block, group[0]), self.ranks.size)
 
     def _statistics(
         self, block: Block, exact: Block | None, name: str, paths: Paths
     ) -> LayerStatistics:
         """Second moments of the input of one group, as the quantized part computes it."""
         settings = self._settings(block, name)
+        group = next(group for group in block.groups if name in group)
         return gather(
             self.passes,
             block,
@@ -262,25 +315,9 @@ class Walk:
             self.recipe.rule(f"{block.name}.{name}"),
             settings,
             keep_last=self.keep_last_inputs or settings.method == "rpiq-paper",
+            ranks=self.ranks,
+            solvers=self._dealt(block, group).solvers,
         )
-
-    def _solve_group(
-        self,
-        block: Block,
-        group: Sequence[str],
-        weights: dict[str, Tensor],
-        statistics: LayerStatistics,
-        paths: Paths,
-        goal: list[State],
-    ) -> tuple[float, dict[str, Solution]]:
-        """Solve every layer of a group; with an asymmetric target, for the γ that serves best."""
-        gamma, proposed = self._choose_gamma(block, group, weights, statistics, paths, goal)
-        return gamma, {
-            name: self._solve(
-                f"{block.name}.{name}", weights[name], statistics, gamma, proposed.get(name)
-            )
-            for name in group
-        }
 
     def _choose_gamma(
         self,
@@ -300,25 +337,45 @@ class Walk:
         if len(gammas) == 1:
             return gammas[0], {}
         # Refining and measuring every candidate would take far longer and choose the same.
+        owners = self._dealt(block, group).proposals
+        own: dict[tuple[float, str], GptqResult] = {}
+        for (gamma, name), owner in owners.items():
+            if owner == self.ranks.rank:
+                try:
+                    candidate = propose(statistics.problem(weights[name], gamma), settings)
+                except QuantizerError as error:
+                    raise error.at(f"{block.name}.{name}") from error
+                own[gamma, name] = candidate
         errors: dict[float, float] = {}
         proposed: dict[float, dict[str, GptqResult]] = {}
         for gamma in gammas:
             proposed[gamma] = {}
             for name in group:
-                try:
-                    candidate = propose(statistics.problem(weights[name], gamma), settings)
-                except QuantizerError as error:
-                    raise error.at(f"{block.name}.{name}") from error
+                candidate = self.ranks.share(own.pop((gamma, name), None), owners[gamma, name])
                 proposed[gamma][name] = candidate
                 linear_of(block, name).weight.copy_(candidate.weight.dequantize())
-            errors[gamma] = self._output_error(block, paths.held_out, goal)
+            errors[gamma] = self._judged_error(block, paths, goal)
         gamma = choose(errors)
         return gamma, proposed[gamma]
+
+    def _judged_error(self, block: Block, paths: Paths, goal: list[State]) -> float:
+        """`_output_error` over the judged sequences of all ranks, in the order of the sequences."""
+        own = [
+            (number, self._output_error(block, [state], [wanted]))
+            for number, state, wanted in zip(
+                # Only the first of the held-out sequences are judged.
+                paths.held_out_share.numbers,
+                paths.held_out,
+                goal,
+                strict=False,
+            )
+        ]
+        return sum(error for _, error in sorted(e for es in self.ranks.gather(own) for e in es))
 
     def _output_error(self, block: Block, states: list[State], goal: list[State]) -> float:
         """Squared distance of a block's outputs from what the full-precision network gives."""
         total = 0.0
-        for state, wanted in zip(states, goal, strict=False):  # only the first are judged
+        for state, wanted in zip(states, goal, strict=True):
             entering = self.passes.loaded(state)
             for name, value in self.model.step(block, entering).items():
                 # Before it is stored: halved states would blur what the shares differ in.

@@ -11,12 +11,53 @@ _ESCALATIONS = 3  # how often a failing factorization may raise its damping tenf
 _STRIP_COLUMNS = 1024
 
 
+class RunningSum:
+    """A sum of products over tokens, (rows, columns) in float32, and how many tokens it holds.
+
+    Nothing is allocated before the first token.
+    """
+
+    def __init__(
+        self, rows: int, columns: int, device: torch.device | None = None, tokens: int = 0
+    ) -> None:
+        self.shape, self.device = (rows, columns), device
+        self.total: Tensor | None = None
+        self.tokens = tokens
+
+    def add(self, left: Tensor, right: Tensor) -> None:
+        """Add ``leftᵀ right`` of the same tokens, (tokens, rows) and (tokens, columns)."""
+        if self.total is None:
+            self.total = left.T @ right
+        else:
+            self.total.addmm_(left.T, right)
+        self.tokens += right.shape[0]
+
+    def merge(self, other: "RunningSum") -> None:
+        """Add another sum, which gives up its memory."""
+        if self.total is None:
+            self.total = other.total
+        elif other.total is not None:
+            self.total += other.total
+        other.total = None
+        self.tokens += other.tokens
+
+    def mean(self) -> Tensor:
+        """The mean per token; zeros where no token was seen."""
+        if self.total is None:
+            return torch.zeros(self.shape, dtype=torch.float32, device=self.device)
+        return self.total / max(self.tokens, 1)
+
+
 class HessianAccumulator:
     """Running sum of ``xᵀx`` over tokens, in float32."""
 
     def __init__(self, in_features: int, device: torch.device | None = None) -> None:
-        self._sum = torch.zeros(in_features, in_features, dtype=torch.float32, device=device)
-        self.tokens = 0
+        self.sum = RunningSum(in_features, in_features, device)
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens were added."""
+        return self.sum.tokens
 
     def add(self, inputs: Tensor) -> None:
         """Add inputs of shape (..., in); every leading position counts as one token.
@@ -26,15 +67,14 @@ class HessianAccumulator:
         """
         rows = inputs.detach().reshape(-1, inputs.shape[-1]).to(torch.float32)
         _require_finite(rows)
-        self._sum.addmm_(rows.T, rows)
-        self.tokens += rows.shape[0]
+        self.sum.add(rows, rows)
 
     def mean(self) -> Tensor:
         """The Hessian per token, (in, in); zeros where no token was seen.
 
         Dividing by the count makes it independent of how tokens were batched.
         """
-        return self._sum / max(self.tokens, 1)
+        return self.sum.mean()
 
 
 class CrossAccumulator:
@@ -50,9 +90,13 @@ class CrossAccumulator:
         weight: Tensor | None = None,
     ) -> None:
         rows = in_features if weight is None else len(weight)
-        self._sum = torch.zeros(rows, in_features, dtype=torch.float32, device=device)
+        self.sum = RunningSum(rows, in_features, device)
         self._weight = weight
-        self.tokens = 0
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens were added."""
+        return self.sum.tokens
 
     def add(self, exact: Tensor, quantized: Tensor) -> None:
         """Add the inputs of the same tokens on both paths, each (..., in).
@@ -65,12 +109,11 @@ class CrossAccumulator:
         missing = wanted - rows
         if self._weight is not None:
             missing = missing @ self._weight.T
-        self._sum.addmm_(missing.T, rows)
-        self.tokens += rows.shape[0]
+        self.sum.add(missing, rows)
 
     def mean(self) -> Tensor:
         """The mean per token, (in, in) or (out, in); zeros where no token was seen."""
-        return self._sum / max(self.tokens, 1)
+        return self.sum.mean()
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,6 +241,27 @@ os._exit(0)
     assert after == -errno.EPERM
 
 
+def test_connections_within_the_machine_stay_if_asked(permitted: None) -> None:
+    said = run("""
+server = socket.create_server(("127.0.0.1", 0))
+near = socket.create_connection(server.getsockname())
+there, _ = server.accept()
+mapped = socket.socket(socket.AF_INET6)
+mapped.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+mapped.connect(("::ffff:127.0.0.1", server.getsockname()[1]))
+unasked = socket.create_connection(server.getsockname())
+wide = socket.create_server(("0.0.0.0", 0))
+keep = {each.fileno() for each in (near, there, mapped, wide)}
+assert give_up_internet(keep=keep) == Offline(True)
+near.send(b"x")
+assert there.recv(1) == b"x"
+for each in (near, there, mapped, unasked, wide, server):
+    print(os.readlink(f"/proc/self/fd/{each.fileno()}").partition(":")[0], end=" ")
+print(native(socket.AF_INET))
+""")
+    assert said == "socket socket socket /dev/null /dev/null /dev/null EACCES\n"
+
+
 def test_a_connection_that_was_left_open_is_taken_away(permitted: None) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         with socket.create_connection(server.getsockname()) as left:

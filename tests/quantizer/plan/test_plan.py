@@ -10,6 +10,7 @@ import pytest
 from quantizer.cli import main
 from quantizer.errors import SettingsError
 from quantizer.plan.plan import Plan
+from quantizer.plan.text import plan_text
 from quantizer.run.pipeline import Job, plan_job, prepare, run
 from quantizer.solvers.methods import Settings
 
@@ -117,3 +118,34 @@ def test_dry_run_prints_the_plan_and_changes_nothing(
     assert plan["seconds"] > 0
     assert len(plan["blocks"]) == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_a_plan_for_ranks_says_what_each_holds(job: Job) -> None:
+    job = replace(job, samples=40, seq_len=20)
+    prepared = prepare(job)
+    alone, two = (plan_job(job, prepared, speed=True, ranks=size) for size in (1, 2))
+    assert alone.ranks == () and alone.carried == 0
+    # 36 fitting sequences and 4 held out, in eight slots, whose even half each rank holds.
+    assert [(one.fitting, one.held_out) for one in two.ranks] == [(18, 2), (18, 2)]
+    assert sum(one.layers for one in two.ranks) == 14
+    # Every sequence is followed: Hessian, its held-out twin and Δ of both ranks reach the other,
+    # of 32 columns in three groups and 48 in one; so do codes of three proposals and the result.
+    hessians = 2 * 3 * (3 * 32**2 + 48**2) * 4
+    weights = 2 * 32 * 32 + 2 * 16 * 32 + 3 * 32 * 48
+    assert two.carried == 2 * (hessians + 4 * weights)
+    assert two.host_needed > alone.host_needed
+    told = two.to_dict()
+    assert [one["fitting"] for one in told["ranks"]] == [18, 18]
+    assert told["carried_bytes"] == two.carried
+    text = plan_text(two, [])
+    assert "rank 1: 18 sequences and 2 held out, solves" in text
+    assert "rank" not in plan_text(alone, [])
+    assert two.seconds is not None and alone.seconds is not None
+
+
+def test_memory_is_counted_for_all_ranks(job: Job) -> None:
+    plan = plan_job(job, prepare(job), ranks=3)
+    room = replace(plan.machine, free_host=int(plan.host_needed) - 1)
+    with pytest.raises(SettingsError, match=r"MB are free: .*fewer ranks"):
+        replace(plan, machine=room).check()
+    replace(plan, machine=replace(room, free_host=int(plan.host_needed) + 1)).check()

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from quantizer.plan.machine import Speed
 from quantizer.plan.plan import make_plan
-from quantizer.plan.time import solver_work
+from quantizer.plan.work import solver_work
 from quantizer.plan.workload import LinearShape
 from quantizer.run.job import Job, prepare
 from quantizer.run.pipeline import plan_job, run

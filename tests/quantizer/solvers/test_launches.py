@@ -6,7 +6,7 @@ A launch takes about 5 µs and an 8B model has 1.25 million columns.
 import pytest
 import torch
 
-from quantizer.plan.time import proposal_work, solver_work
+from quantizer.plan.work import proposal_work, solver_work
 from quantizer.plan.workload import LinearShape
 from quantizer.solvers.methods import Settings
 from quantizer.solvers.solver import propose, solve
