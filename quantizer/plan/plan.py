@@ -3,6 +3,7 @@
 Arithmetic over the shapes that headers tell and over the calibration sequences. Sizes are bytes.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -233,8 +234,11 @@ def plan_shapes(
     rest = sum(reader.size(name) for name in reader.names() if not name.startswith(inside))
     work = Work()
     if machine.speed is not None:
+        places: Counter[tuple[str, ...]] = Counter()
         for block in blocks:
-            work.add(block_work(block, shape, followed, recipe))
+            kind = tuple(layers[0].name.removeprefix(block.name) for layers in block.groups)
+            work.add(block_work(block, shape, followed, recipe, place=places[kind]))
+            places[kind] += 1
     single = sum(reader.size(name) for name in reader.names()) <= MAX_SHARD_BYTES
     return Plan(
         blocks=tuple(

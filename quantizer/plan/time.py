@@ -22,7 +22,7 @@ from quantizer.plan.workload import (
 from quantizer.recipes.recipe import Recipe
 from quantizer.solvers.methods import Settings
 from quantizer.solvers.rpiq import column_blocks
-from quantizer.solvers.target import GAMMAS, multiplies_early
+from quantizer.solvers.target import GAMMAS, multiplies_early, tries_shares
 
 _BLOCK, _SLAB, _STRIP = 128, 512, 1024  # columns that are worked on together
 _FACTOR = 4.0 / 3.0  # of columns³, to factorize and invert
@@ -77,10 +77,13 @@ def block_work(
     calibration: CalibrationShape,
     followed: CalibrationShape,
     recipe: Recipe,
+    *,
+    place: int,
 ) -> Work:
     """All work of one block.
 
     followed: the sequences on the full-precision path, empty without it.
+    place:    how many blocks of its kind stand before it.
     """
     passes = [2.0 * sum(layer.count for layer in group) for group in block.groups]
     total = Work(products=_attention(block, calibration) * len(block.groups))
@@ -104,7 +107,7 @@ def block_work(
         total.products += passes[index] * judged  # a share of the goal
         if settings.method != "rtn":
             total.products += _FACTOR * columns**3  # shared by the group
-        chooses = chooses_gamma(settings) and bool(followed.held_out)
+        chooses = chooses_gamma(settings) and bool(followed.held_out) and tries_shares(place)
         if corrected:
             exact = _tokens(followed.fitting, name)
             # The pass to the last group runs on through it, and carries the states on.
@@ -193,7 +196,7 @@ def solver_work(layer: LinearShape, settings: Settings) -> Work:
     within = 2.0 * min(_SLAB, layer.in_features) + 12.0 * block
     work.products += settings.rounds * (2.0 * square + within * count)
     work.add(feeding_back, settings.rounds)
-    work.add(coordinate, settings.rounds + 1)  # once more behind new scales
+    work.add(coordinate, settings.rounds - 1)  # the first round tries new scales in its place
     work.products += 2.0 * (_RESCALINGS + 3) * group * count
     walked = Work(walks=group * count, elements=2 * _FEEDING_BACK * count)
     work.add(walked, _RESCALINGS)

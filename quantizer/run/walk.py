@@ -7,7 +7,7 @@ the already quantized part of the network computes.
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -26,6 +26,7 @@ from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_f
 from quantizer.run.gathering import gather
 from quantizer.run.outer import load_outer
 from quantizer.run.passes import Passes, Paths, linear_of
+from quantizer.run.shares import Kind, Shares
 from quantizer.run.walked import EarlierRun, FinishedBlock, Observed, Progress, WeightSource
 from quantizer.solvers.gptq import GptqResult
 from quantizer.solvers.methods import Settings
@@ -67,6 +68,7 @@ class Walk:
         self.recipe.check(self.model)
         self.parts = opened.layout.parts
         self.widest = widest_layer(opened, self.recipe)
+        self.shares = Shares()
         blocks = list(self.recipe.blocks(self.model))
         self.total, self.done = sum(len(g) for block in blocks for g in block.groups), 0
 
@@ -87,6 +89,7 @@ class Walk:
             known = None if earlier is None else earlier.layers(block.name)
             if earlier is not None and known is not None:
                 self._replay(block, known, paths)
+                self._recall(block, earlier.gammas(block.name))
                 earlier.replayed(block.name, paths.checksum())
                 continue
             names = self._load(f"{block.name}.", block.module)
@@ -143,6 +146,17 @@ class Walk:
             block.module.to_empty(device="meta")
         self.done += len(known)
         self.on_progress(Progress(block.name, self.done, self.total))
+
+    def _recall(self, block: Block, gammas: Mapping[str, float | None]) -> None:
+        """Take the shares that a finished block chose, for those behind it."""
+        for group in block.groups:
+            settings, gamma = self._settings(block, group[0]), gammas[f"{block.name}.{group[0]}"]
+            if gamma is not None:
+                self.shares.took(self._kind(block, group), settings, gamma)
+
+    def _kind(self, block: Block, group: Sequence[str]) -> Kind:
+        """What a group has in common with the same layers of other blocks."""
+        return self.parts.of(f"{block.name}.{group[0]}").title, *group
 
     def _start_all(self, calibration: CalibrationSet | None) -> Paths:
         if calibration is None:
@@ -275,6 +289,9 @@ class Walk:
     ) -> tuple[float, dict[str, Solution]]:
         """Solve every layer of a group; with an asymmetric target, for the γ that serves best."""
         gamma, proposed = self._choose_gamma(block, group, weights, statistics, paths, goal)
+        settings = self._settings(block, group[0])
+        if is_asymmetric(settings):
+            self.shares.took(self._kind(block, group), settings, gamma)
         return gamma, {
             name: self._solve(
                 f"{block.name}.{name}", weights[name], statistics, gamma, proposed.get(name)
@@ -296,7 +313,9 @@ class Walk:
         With it come those solutions by the layers' names; none where there was no choice.
         """
         settings = self._settings(block, group[0])
-        gammas = _gammas(settings, statistics)
+        gammas = self.shares.worth_trying(
+            self._kind(block, group), settings, _gammas(settings, statistics)
+        )
         if len(gammas) == 1:
             return gammas[0], {}
         # Refining and measuring every candidate would take far longer and choose the same.
