@@ -14,7 +14,7 @@ from models.blocks import Sample
 from quantizer.calibration.streams import CalibrationSet
 from quantizer.run.job import Job, Prepared
 
-ARITHMETIC = 2
+ARITHMETIC = 3
 """Raised with every change that gives other codes for the same data, in models of any size."""
 
 

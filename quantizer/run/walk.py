@@ -26,7 +26,7 @@ from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_f
 from quantizer.run.gathering import gather
 from quantizer.run.outer import load_outer
 from quantizer.run.passes import Passes, Paths, linear_of
-from quantizer.run.shares import Kind, Shares
+from quantizer.run.trials import Kind, Trials
 from quantizer.run.walked import EarlierRun, FinishedBlock, Observed, Progress, WeightSource
 from quantizer.solvers.gptq import GptqResult
 from quantizer.solvers.methods import Settings
@@ -68,7 +68,7 @@ class Walk:
         self.recipe.check(self.model)
         self.parts = opened.layout.parts
         self.widest = widest_layer(opened, self.recipe)
-        self.shares = Shares()
+        self.trials = Trials()
         blocks = list(self.recipe.blocks(self.model))
         self.total, self.done = sum(len(g) for block in blocks for g in block.groups), 0
 
@@ -152,7 +152,7 @@ class Walk:
         for group in block.groups:
             settings, gamma = self._settings(block, group[0]), gammas[f"{block.name}.{group[0]}"]
             if gamma is not None:
-                self.shares.took(self._kind(block, group), settings, gamma)
+                self.trials.took(self._kind(block, group), settings, gamma)
 
     def _kind(self, block: Block, group: Sequence[str]) -> Kind:
         """What a group has in common with the same layers of other blocks."""
@@ -291,7 +291,7 @@ class Walk:
         gamma, proposed = self._choose_gamma(block, group, weights, statistics, paths, goal)
         settings = self._settings(block, group[0])
         if is_asymmetric(settings):
-            self.shares.took(self._kind(block, group), settings, gamma)
+            self.trials.took(self._kind(block, group), settings, gamma)
         return gamma, {
             name: self._solve(
                 f"{block.name}.{name}", weights[name], statistics, gamma, proposed.get(name)
@@ -313,7 +313,7 @@ class Walk:
         With it come those solutions by the layers' names; none where there was no choice.
         """
         settings = self._settings(block, group[0])
-        gammas = self.shares.worth_trying(
+        gammas = self.trials.worth_trying(
             self._kind(block, group), settings, _gammas(settings, statistics)
         )
         if len(gammas) == 1:

@@ -10,7 +10,7 @@ Kind = tuple[str, ...]
 
 
 @dataclass(slots=True)
-class Shares:
+class Trials:
     """What the same groups of earlier blocks took, so that not every block tries all shares."""
 
     _taken: dict[tuple[Kind, Settings], list[float]] = field(default_factory=dict)
