@@ -182,9 +182,10 @@ def project(state: BlockState, live: Tensor, upper: Tensor, shift: Tensor) -> No
     step = torch.zeros_like(state.codes)
     step[:, live] = projected - state.codes[:, live]
     d = step * state.scale
-    kept = _falls(d, state.residual, d @ state.hessian).unsqueeze(1)
+    d_hessian = d @ state.hessian
+    kept = _falls(d, state.residual, d_hessian).unsqueeze(1)
     state.codes = torch.where(kept, state.codes + step, state.codes)
-    state.residual = state.residual + torch.where(kept, d, 0) @ state.hessian
+    state.residual = torch.where(kept, state.residual + d_hessian, state.residual)
 
 
 def coordinate_step(state: BlockState, live: Tensor) -> None:
