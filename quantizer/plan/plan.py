@@ -3,6 +3,7 @@
 Arithmetic over the shapes that headers tell and over the calibration sequences. Sizes are bytes.
 """
 
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -263,8 +264,12 @@ def plan_shapes(
     inside = tuple(f"{block.name}." for block in blocks)
     rest = sum(reader.size(name) for name in reader.names() if not name.startswith(inside))
     work = Work()
+    places: Counter[tuple[str, ...]] = Counter()
     for block in blocks if machine.speed is not None or ranks > 1 else ():
-        work.add(block_work(block, own.calibration, own.followed, recipe, ranks))
+        kind = tuple(layers[0].name.removeprefix(block.name) for layers in block.groups)
+        place = places[kind]
+        work.add(block_work(block, own.calibration, own.followed, recipe, ranks, place=place))
+        places[kind] += 1
     single = sum(reader.size(name) for name in reader.names()) <= MAX_SHARD_BYTES
     return Plan(
         blocks=tuple(

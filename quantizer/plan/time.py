@@ -22,7 +22,7 @@ from quantizer.plan.workload import (
 from quantizer.recipes.recipe import Recipe
 from quantizer.run.shares import carried_sums
 from quantizer.solvers.methods import Settings
-from quantizer.solvers.target import GAMMAS, multiplies_early
+from quantizer.solvers.target import GAMMAS, multiplies_early, tries_shares
 
 _FACTOR = 4.0 / 3.0  # of columns³, to factorize and invert
 _PASSING = 25.0
@@ -35,11 +35,14 @@ def block_work(
     followed: CalibrationShape,
     recipe: Recipe,
     ranks: int = 1,
+    *,
+    place: int,
 ) -> Work:
     """All work of one block; of several ranks, the one that each step waits for.
 
     calibration: the sequences that rank 0 holds, which never holds fewer than another.
     followed: those of them on the full-precision path, empty without it.
+    place: how many blocks of its kind stand before it.
     """
     passes = [2.0 * sum(layer.count for layer in group) for group in block.groups]
     total = Work(products=_attention(block, calibration) * len(block.groups))
@@ -61,7 +64,7 @@ def block_work(
         tokens = sum(calibration.tokens(name, stream))
         total.products += (sum(passes[: index + 1]) + 2.0 * columns**2) * tokens
         total.products += passes[index] * judged  # a share of the goal
-        chooses = chooses_gamma(settings) and bool(followed.held_out)
+        chooses = chooses_gamma(settings) and bool(followed.held_out) and tries_shares(place)
         if corrected:
             exact = _tokens(followed.fitting, name)
             # The pass to the last group runs on through it, and carries the states on.

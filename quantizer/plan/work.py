@@ -98,7 +98,7 @@ def solver_work(layer: LinearShape, settings: Settings) -> Work:
     within = 2.0 * min(_SLAB, layer.in_features) + 12.0 * block
     work.products += settings.rounds * (2.0 * square + within * count)
     work.add(feeding_back, settings.rounds)
-    work.add(coordinate, settings.rounds + 1)  # once more behind new scales
+    work.add(coordinate, settings.rounds - 1)  # the first round tries new scales in its place
     work.products += 2.0 * (_RESCALINGS + 3) * group * count
     walked = Work(walks=group * count, elements=2 * _FEEDING_BACK * count)
     work.add(walked, _RESCALINGS)

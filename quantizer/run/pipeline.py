@@ -233,6 +233,11 @@ class _Run:
             return None
         return layers
 
+    def gammas(self, block: str) -> dict[str, float | None]:
+        """See ``quantizer.run.walked.EarlierRun``."""
+        record = self.work.records[self.blocks.index(block)]
+        return {module["name"]: module["gamma"] for module in record.modules}
+
     def replayed(self, block: str, states: str) -> None:
         """Refuse to go on from states that differ from those of the first run.
 

@@ -7,7 +7,7 @@ the already quantized part of the network computes.
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -29,6 +29,7 @@ from quantizer.run.outer import load_outer
 from quantizer.run.passes import Passes, Paths, linear_of
 from quantizer.run.ranks import ALONE, WRITER, Ranks
 from quantizer.run.shares import Share, slots_of
+from quantizer.run.trials import Kind, Trials
 from quantizer.run.walked import EarlierRun, FinishedBlock, Observed, Progress, WeightSource
 from quantizer.solvers.gptq import GptqResult
 from quantizer.solvers.methods import Settings
@@ -75,6 +76,7 @@ class Walk:
         self.recipe.check(self.model)
         self.parts = opened.layout.parts
         self.widest = widest_layer(opened, self.recipe)
+        self.trials = Trials()
         blocks = list(self.recipe.blocks(self.model))
         self.total, self.done = sum(len(g) for block in blocks for g in block.groups), 0
 
@@ -95,6 +97,7 @@ class Walk:
             known = None if earlier is None else earlier.layers(block.name)
             if earlier is not None and known is not None:
                 self._replay(block, known, paths)
+                self._recall(block, earlier.gammas(block.name))
                 earlier.replayed(block.name, paths.checksum(self.ranks))
                 continue
             names = self._load(f"{block.name}.", block.module)
@@ -156,6 +159,17 @@ class Walk:
             block.module.to_empty(device="meta")
         self.done += len(known)
         self.on_progress(Progress(block.name, self.done, self.total))
+
+    def _recall(self, block: Block, gammas: Mapping[str, float | None]) -> None:
+        """Take the shares that a finished block chose, for those behind it."""
+        for group in block.groups:
+            settings, gamma = self._settings(block, group[0]), gammas[f"{block.name}.{group[0]}"]
+            if gamma is not None:
+                self.trials.took(self._kind(block, group), settings, gamma)
+
+    def _kind(self, block: Block, group: Sequence[str]) -> Kind:
+        """What a group has in common with the same layers of other blocks."""
+        return self.parts.of(f"{block.name}.{group[0]}").title, *group
 
     def _start_all(self, calibration: CalibrationSet | None) -> Paths:
         if calibration is None:
@@ -273,6 +287,8 @@ class Walk:
             self.on_progress(Progress(solved.report.name, self.done, self.total))
             report = replace(solved.report, seconds=round(seconds, 4))
             yield _SolvedLayer(solved.weight.to("cpu"), report)
+        if is_asymmetric(settings):
+            self.trials.took(self._kind(block, group), settings, gamma)
 
     def _solved(
         self, name: str, solution: Solution, statistics: LayerStatistics, gamma: float
@@ -298,7 +314,9 @@ class Walk:
     def _dealt(self, block: Block, group: Sequence[str]) -> Dealt:
         """Which rank solves what of a group."""
         shapes = [LinearShape(name, *linear_of(block, name).weight.shape) for name in group]
-        return deal_group(shapes, self._settings(block, group[0]), self.ranks.size)
+        settings = self._settings(block, group[0])
+        chooses = self.trials.tries_all(self._kind(block, group), settings)
+        return deal_group(shapes, settings, self.ranks.size, chooses=chooses)
 
     def _statistics(
         self, block: Block, exact: Block | None, name: str, paths: Paths
@@ -333,7 +351,9 @@ class Walk:
         With it come those solutions by the layers' names; none where there was no choice.
         """
         settings = self._settings(block, group[0])
-        gammas = _gammas(settings, statistics)
+        gammas = self.trials.worth_trying(
+            self._kind(block, group), settings, _gammas(settings, statistics)
+        )
         if len(gammas) == 1:
             return gammas[0], {}
         # Refining and measuring every candidate would take far longer and choose the same.

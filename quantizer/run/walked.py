@@ -1,5 +1,6 @@
 """What a walk over a model's blocks reads, what it reports, and what it asks of an earlier run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +51,10 @@ class EarlierRun(Protocol):
 
     def layers(self, block: str) -> dict[str, QuantizedWeight] | None:
         """The quantized layers of a block by full name, None where it is not finished."""
+        ...
+
+    def gammas(self, block: str) -> Mapping[str, float | None]:
+        """The share of the correction that each layer of a finished block took, by full name."""
         ...
 
     def replayed(self, block: str, states: str) -> None:

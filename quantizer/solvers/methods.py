@@ -36,7 +36,7 @@ class Defaults:
 DEFAULTS: Mapping[Method, Defaults] = {
     "rtn": Defaults(grid="minmax", act_order=True, damp_percent=0.01, rounds=4),
     "gptq": Defaults(grid="minmax", act_order=True, damp_percent=0.01, rounds=4),
-    "rpiq": Defaults(grid="hessian", act_order=True, damp_percent=0.05, rounds=4),
+    "rpiq": Defaults(grid="hessian", act_order=True, damp_percent=0.05, rounds=3),
     "rpiq-paper": Defaults(grid="minmax", act_order=False, damp_percent=0.01, rounds=5),
 }
 DEFAULT_METHOD: Method = "rpiq"

@@ -122,10 +122,10 @@ def rpiq(
                 before = R[:, here].clone()
                 state = BlockState(codes[:, i], scale[:, i], zero[:, i], before, H[i, i], top)
                 old = state.value()
-                block_step(state, live, factors[b])
-                coordinate_step(state, live)
-                if round_ < _RESCALING_ROUNDS:
+                if round_ < _RESCALING_ROUNDS:  # GPTQ has just been here: a new scale is news
                     rescale_step(state, groups[b])
+                block_step(state, live, factors[b])
+                if round_ >= _RESCALING_ROUNDS:
                     coordinate_step(state, live)
                 refit_step(state, group_size)
                 value = state.value()
@@ -182,9 +182,10 @@ def project(state: BlockState, live: Tensor, upper: Tensor, shift: Tensor) -> No
     step = torch.zeros_like(state.codes)
     step[:, live] = projected - state.codes[:, live]
     d = step * state.scale
-    kept = _falls(d, state.residual, d @ state.hessian).unsqueeze(1)
+    d_hessian = d @ state.hessian
+    kept = _falls(d, state.residual, d_hessian).unsqueeze(1)
     state.codes = torch.where(kept, state.codes + step, state.codes)
-    state.residual = state.residual + torch.where(kept, d, 0) @ state.hessian
+    state.residual = torch.where(kept, state.residual + d_hessian, state.residual)
 
 
 def coordinate_step(state: BlockState, live: Tensor) -> None:
@@ -196,20 +197,24 @@ def coordinate_step(state: BlockState, live: Tensor) -> None:
         )
         return
     # Columns are walked one at a time, so they lie contiguously: (b, out).
-    codes, residual, scale, zero = (
-        part.T.contiguous() for part in (state.codes, state.residual, state.scale, state.zero)
+    codes, residual, scale = (
+        part.T.contiguous() for part in (state.codes, state.residual, state.scale)
     )
     changes = torch.zeros_like(codes)
-    diagonal = H.diagonal().tolist()
+    diagonal = H.diagonal()
+    # In codes, the optimum of a column lies slope / (H_jj · scale) below its code.
+    per_slope = 1 / (scale * diagonal.clamp(min=1e-30).unsqueeze(1))
+    curvatures = diagonal.tolist()
     for j in live.tolist():
         slope = residual[j] + H[j] @ changes
-        optimum = (codes[j] - zero[j]) * scale[j] - slope / diagonal[j]
-        step = nearest_code(optimum, scale[j], zero[j], top) - codes[j]
+        optimum = torch.addcmul(codes[j], slope, per_slope[j], value=-1)
+        step = optimum.round_().clamp_(0, top).sub_(codes[j])
         d = step * scale[j]
-        quadratic = d * d * diagonal[j]
-        kept = 2 * d * slope + quadratic < -_ROUNDING * quadratic
-        codes[j] += step * kept
-        changes[j] = d * kept
+        # 2·d·slope + d²·H_jj, and as much more as rounding may hide, has to be negative.
+        falls = d * torch.add(slope, d, alpha=(1 + _ROUNDING) * curvatures[j] / 2) < 0
+        step *= falls
+        codes[j] += step
+        torch.mul(step, scale[j], out=changes[j])
     state.codes = codes.T.contiguous()
     state.residual = state.residual + changes.T @ H
 

@@ -19,8 +19,10 @@ from safetensors.torch import load_file, save_file
 
 import models.files.tensor_files
 from quantizer.errors import OutputError, QuantizerError, SettingsError
+from quantizer.run import walk
 from quantizer.run.pipeline import Job, run
 from quantizer.run.progress import Work, count_finished, differing, unfinished_work, work_folder
+from quantizer.run.trials import Trials
 from quantizer.run.walk import Walk
 from quantizer.run.walked import Progress
 from quantizer.solvers.methods import Method, Settings
@@ -116,6 +118,55 @@ def test_a_stopped_run_continues_to_the_same_bytes(
     assert contents(job.out) == contents(tmp_path / "undisturbed")
     assert len(report.modules) == 14
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "undisturbed"]
+
+
+def test_most_blocks_take_the_share_of_the_block_before_also_behind_a_stop(
+    job: Job, tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = shutil.copytree(tiny_llama, tmp_path / "deep")
+    tensors = load_file(deep / "model.safetensors")
+    for name in [name for name in tensors if name.startswith("model.layers.")]:
+        _, _, block, rest = name.split(".", 3)
+        tensors[f"model.layers.{int(block) + 2}.{rest}"] = tensors[name].clone()
+    save_file(tensors, deep / "model.safetensors")
+    config = json.loads((deep / "config.json").read_text())
+    (deep / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 4}))
+    tried: list[float] = []
+
+    def choose(errors: dict[float, float]) -> float:
+        assert set(errors) == {0.0, 0.5, 1.0}
+        tried.append(0.5 if len(tried) < 4 else (0.0, 1.0)[len(tried) % 2])
+        return tried[-1]
+
+    monkeypatch.setattr(walk, "choose", choose)
+    job = replace(job, model=deep, settings=Settings(group_size=16))
+    report = run(replace(job, out=tmp_path / "undisturbed"))
+    assert len(tried) == 8  # four groups in each of the first two blocks
+    taken = [[m.gamma for m in report.modules[7 * block :][:7]] for block in range(4)]
+    qkv_o_gate_up_down = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0]
+    assert taken == [[0.5] * 7, *[qkv_o_gate_up_down] * 3]
+
+    tried.clear()
+    stop_at(job, 3 * 7 + 2)
+    assert count_finished(job.out) == 3
+    run(job)
+    assert len(tried) == 8  # the run that went on asked for no more
+    assert contents(job.out) == contents(tmp_path / "undisturbed")
+
+
+def test_every_fourth_block_of_a_kind_tries_all_shares_again() -> None:
+    trials, settings = Trials(), Settings()
+    tried = []
+    for block in range(14):
+        gammas = trials.worth_trying(("layers", "o_proj"), settings, (0.0, 0.5, 1.0))
+        tried += [block] if len(gammas) == 3 else []
+        assert len(gammas) == 3 or gammas == (1.0,)
+        trials.took(("layers", "o_proj"), settings, 1.0)
+    assert tried == [0, 1, 4, 8, 12]
+    # Another kind, or other settings, stand at their own first block; no choice stays none.
+    assert len(trials.worth_trying(("tower", "o_proj"), settings, (0.0, 0.5, 1.0))) == 3
+    assert len(trials.worth_trying(("layers", "o_proj"), Settings(bits=8), (0.0, 0.5, 1.0))) == 3
+    assert trials.worth_trying(("layers", "o_proj"), settings, (0.0,)) == (0.0,)
 
 
 def test_seconds_go_on_from_where_a_run_stopped(job: Job, tmp_path: Path) -> None:

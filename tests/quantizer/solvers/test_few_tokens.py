@@ -17,7 +17,7 @@ from quantizer.solvers.methods import Method, Settings
 from quantizer.solvers.solver import Solution, solve
 
 gptq = partial(gptq_module.gptq, damp_percent=0.01, act_order=True)
-rpiq = partial(rpiq_module.rpiq, damp_percent=0.01, rounds=4)
+rpiq = partial(rpiq_module.rpiq, damp_percent=0.01, rounds=Settings("rpiq").rounds)
 
 MakeProblem = Callable[..., LayerProblem]
 COLUMNS = 64
