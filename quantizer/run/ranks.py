@@ -119,6 +119,11 @@ class Relayed:
         found = None if self._own is None else self._own.layers(block)
         return self._ranks.share((found,), WRITER)[0]
 
+    def gammas(self, block: str) -> Mapping[str, float | None]:
+        """See ``EarlierRun``."""
+        found = None if self._own is None else dict(self._own.gammas(block))
+        return self._ranks.share(found, WRITER)
+
     def replayed(self, block: str, states: str) -> None:
         """Compare the states on rank 0."""
         if self._own is not None:
