@@ -33,6 +33,7 @@ from quantizer.recipes.recipe import Stream
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens
 from quantizer.run.outer import load_outer
 from quantizer.run.passes import Passes, Paths
+from quantizer.run.shares import Share, slots_of
 from quantizer.run.walk import Walk
 from quantizer.solvers.hessian import CrossAccumulator, HessianAccumulator
 from quantizer.solvers.methods import Settings
@@ -257,7 +258,9 @@ class PathsTiming:
                 clock = Clock(self.device)
                 states = [self.state] * self.count
                 text: Stream = "text"
-                paths = Paths(states, [], list(states), [], (text,) * self.count, ())
+                share = Share.of(self.count, self.count, slots_of(0, 1))
+                streams = (text,) * self.count
+                paths = Paths(states, [], list(states), [], streams, (), share)
                 exact = self.exact if method == "rpiq" else None
                 with clock.inside(PATH_PARTS), clock.part("gathering"):
                     walk._statistics(self.block, exact, layers[0], paths)

@@ -60,8 +60,8 @@ def write_headers(folder: Path, config: Mapping[str, Any]) -> None:
     write_tokenizer(folder)
 
 
-def plans(scratch: Path, name: str) -> dict[str, Plan]:
-    """The plan of one model for every card."""
+def plans(scratch: Path, name: str, ranks: int) -> dict[str, Plan]:
+    """The plan of one model for every card, or for as many as there are ranks."""
     model, data = scratch / "model", scratch / "data"
     write_headers(model, cogvlm2() if name == "cogvlm2-19b" else llama_8b())
     if name == "cogvlm2-19b":
@@ -76,7 +76,7 @@ def plans(scratch: Path, name: str) -> dict[str, Plan]:
     for card, speed in CARDS.items():
         machine = Machine(10**9, None, CAP_BYTES, 10**13, speed)
         made[card] = make_plan(
-            prepared.opened, prepared.reader, prepared.calibration, job.rules, machine
+            prepared.opened, prepared.reader, prepared.calibration, job.rules, machine, ranks
         )
     return made
 
@@ -85,12 +85,13 @@ def main() -> None:
     """Plan, print, and write what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", choices=sorted(BARS_S), help="only this one")
+    parser.add_argument("--ranks", type=int, default=1, help="processes, each with a card")
     parser.add_argument("--json", type=Path, help="also write it there")
     options = parser.parse_args()
     found: dict[str, Any] = {}
     for name in [options.model] if options.model else BARS_S:
         with tempfile.TemporaryDirectory() as scratch:
-            made = plans(Path(scratch), name)
+            made = plans(Path(scratch), name, options.ranks)
         found[name] = {}
         for card, plan in made.items():
             times = plan.times or {}

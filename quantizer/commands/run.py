@@ -196,16 +196,18 @@ def _device(name: str, ranks: Ranks) -> torch.device:
         SettingsError: see ``device_of``, or there are more ranks than cards.
     """
     device = device_of(name)
-    if ranks.size == 1 or str(device) != "cuda":
+    if ranks.size == 1 or device.type != "cuda":
         return device
-    cards = torch.cuda.device_count()
-    if cards < ranks.size:
-        raise SettingsError(
-            f"{ranks.size} ranks and {cards} cards: give --nproc-per-node {cards}, or "
-            "--device cuda:0 for all to share one"
-        )
-    torch.cuda.set_device(ranks.rank)
-    return torch.device("cuda", ranks.rank)
+    if str(device) == "cuda":
+        cards = torch.cuda.device_count()
+        if cards < ranks.size:
+            raise SettingsError(
+                f"{ranks.size} ranks and {cards} cards: give --nproc-per-node {cards}, or "
+                "--device cuda:0 for all to share one"
+            )
+        device = torch.device("cuda", ranks.rank)
+    torch.cuda.set_device(device)  # where what other ranks share comes to
+    return device
 
 
 def _recipe(options: argparse.Namespace) -> Recipe | None:

@@ -33,7 +33,7 @@ from quantizer.run.ranks import MOST_RANKS, WRITER
 T = TypeVar("T")
 
 _LOOK_S = 0.2
-_COME_S = 300.0
+_COME_S = 900.0
 _LONGEST_S = 4 * 3600.0
 """What one layer may take at most; longer than any does, for a rank that hangs unseen."""
 

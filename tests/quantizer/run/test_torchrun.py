@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from models.files.llama2c import import_model
 from quantizer.errors import RankError, SettingsError
 from quantizer.run import torchrun
 from quantizer.run.progress import count_finished
@@ -132,6 +133,20 @@ def test_ranks_write_the_bytes_of_one_process(
     # One rank prints, and only the totals.
     assert json.loads(done.stdout)["modules"] == 14
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "out"]
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_ranks_write_them_for_a_trained_model(ranks: int, data_dir: Path, tmp_path: Path) -> None:
+    weights = data_dir / "weights"
+    model = import_model(weights / "stories260K.bin", weights / "tok512.model", tmp_path / "fp32")
+    text = data_dir / "text" / "tiny_sample_part1.txt"
+    more = ("--samples", "24", "--seq-len", "128", "--group-size", "32")
+    for size, name in ((1, "alone"), (ranks, "out")):
+        done = do(size, model, text, tmp_path / name, *more)
+        assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "out") == contents(tmp_path / "alone")
 
 
 @pytest.mark.slow
