@@ -57,6 +57,7 @@ class PlannedRun:
     outer:    what lies outside all blocks.
     ranks:    how many processes share the run; the sequences are those of one.
     whole:    the sequences of all of them.
+    on_card:  whether states stay on the card between blocks.
     """
 
     blocks: Sequence[BlockShape]
@@ -66,6 +67,7 @@ class PlannedRun:
     outer: OuterBytes
     ranks: int = 1
     whole: CalibrationShape | None = None
+    on_card: bool = False
 
     @classmethod
     def of(
@@ -150,8 +152,9 @@ def device_peak(run: PlannedRun, *, double: bool = False) -> Moment:
     """
     outer = Buffer(OUTER, "outer tensors", run.outer.stays)
     moments = [Moment("starting", (run.starting(),))]
-    for _, block in run.distinct():
-        moments += block_moments(
+    for first, block in run.distinct():
+        states = [run.states(first=first)] if run.on_card else []
+        found = block_moments(
             block,
             run.calibration,
             run.followed,
@@ -161,8 +164,11 @@ def device_peak(run: PlannedRun, *, double: bool = False) -> Moment:
             ranks=run.ranks,
             whole=run.whole,
         )
+        moments += [moment.beside(states) for moment in found]
     reached = peak(moments).beside([outer])
     pieces = float(_PIECE_BYTES * sum(x.size > _PIECE_BYTES / 2 for x in reached.buffers))
+    if run.on_card:
+        pieces += _PIECE_BYTES * (len(run.calibration.all) + len(run.followed.all))
     slack = (
         Buffer(ALLOCATOR, "work space and kernels of CUDA", float(_CUDA_BYTES)),
         Buffer(ALLOCATOR, "ends of pieces", pieces + _SMALL_BYTES),
@@ -196,7 +202,7 @@ def _beside_a_gpu(run: PlannedRun) -> Iterator[Moment]:
     """Moments of the host while a GPU computes."""
     table = Buffer(TABLE, "table of words", run.outer.table)
     for first, block in run.distinct():
-        beside = [run.states(first=first), table]
+        beside = [table] if run.on_card else [run.states(first=first), table]
         finished = Buffer(FINISHED, "codes and grids", 2.0 * sum(x.count for x in block.linears))
         twin = Buffer(TWIN, "its copy that waits", block_bytes(block) if run.followed.all else 0.0)
         copied = Buffer(READING, "other tensors", float(sum(block.others.values())))
@@ -211,9 +217,9 @@ def _beside_a_gpu(run: PlannedRun) -> Iterator[Moment]:
 
 def _around(run: PlannedRun, outer: list[Buffer]) -> Iterator[Moment]:
     """Before the first block and behind the last."""
-    states = run.states(first=True)
+    states = [] if run.on_card else [run.states(first=True)]
     reading = Buffer(READING, "a tensor as stored and in float32", run.outer.loaded)
-    yield Moment("reading outer tensors", (states, *outer, reading))
-    yield Moment("starting", (states, *outer, run.starting()))
+    yield Moment("reading outer tensors", (*states, *outer, reading))
+    yield Moment("starting", (*states, *outer, run.starting()))
     for moment in comparing_moments(run.blocks, run.outer.copied):
         yield moment.beside(outer[:1])

@@ -21,6 +21,7 @@ from quantizer.plan.workload import (
 )
 from quantizer.recipes.recipe import Recipe
 from quantizer.run.shares import carried_sums
+from quantizer.solvers.hessian import hessian_products
 from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import GAMMAS, multiplies_early, tries_shares
 
@@ -37,12 +38,14 @@ def block_work(
     ranks: int = 1,
     *,
     place: int,
+    on_card: bool = False,
 ) -> Work:
     """All work of one block; of several ranks, the one that each step waits for.
 
     calibration: the sequences that rank 0 holds, which never holds fewer than another.
     followed: those of them on the full-precision path, empty without it.
     place: how many blocks of its kind stand before it.
+    on_card: whether states stay on the card between blocks.
     """
     passes = [2.0 * sum(layer.count for layer in group) for group in block.groups]
     total = Work(products=_attention(block, calibration) * len(block.groups))
@@ -51,7 +54,7 @@ def block_work(
     states = sum(float(sequence.state) for sequence in calibration.all)
     states += sum(float(sequence.state) for sequence in followed.all)
     states *= state_dtype(calibration, followed).itemsize / FLOAT
-    total.copied += states * (len(block.groups) + 2)
+    total.copied += 0.0 if on_card else states * (len(block.groups) + 2)
     runs = sequences * (len(block.groups) + 1) + len(followed.all) * (len(block.groups) + 2)
     total.launches += runs * _PASSING * len(block.steps)
     for index, layers in enumerate(block.groups):
@@ -62,7 +65,7 @@ def block_work(
         # Statistics run the block up to this group; that it is included stands for the pass
         # that carries the states on.
         tokens = sum(calibration.tokens(name, stream))
-        total.products += (sum(passes[: index + 1]) + 2.0 * columns**2) * tokens
+        total.products += (sum(passes[: index + 1]) + hessian_products(columns)) * tokens
         total.products += passes[index] * judged  # a share of the goal
         chooses = chooses_gamma(settings) and bool(followed.held_out) and tries_shares(place)
         if corrected:

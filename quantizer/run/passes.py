@@ -1,4 +1,4 @@
-"""Passes of blocks over the states of all calibration sequences, which lie on the host between.
+"""Passes of blocks over the states of all calibration sequences, which lie at home between.
 
 A pass runs a block to its end, or only as far as the layer whose inputs are asked for.
 """
@@ -15,6 +15,9 @@ from quantizer.errors import SettingsError
 from quantizer.recipes.recipe import Stream
 from quantizer.run.ranks import Ranks
 from quantizer.run.shares import Share
+
+_NEXT = 0x9E3779B97F4A7C15 % 2**31 | 1  # odd, and its bits well mixed
+_WORDS = 2**20  # that are weighed together
 
 
 def linear_of(block: Block, name: str) -> nn.Linear:
@@ -34,7 +37,7 @@ def linear_of(block: Block, name: str) -> nn.Linear:
 
 @dataclass(slots=True)
 class Paths:
-    """States of the sequences that this rank holds where they enter a block, on the host.
+    """States of the sequences that this rank holds where they enter a block.
 
     fitting, held_out: as the already quantized part of the network computes them.
     exact_fitting, exact_held_out: the first of both as the full-precision network computes
@@ -53,7 +56,7 @@ class Paths:
     held_out_share: Share = Share((), (), 0)
 
     def checksum(self, ranks: Ranks) -> str:
-        """CRC-32 of all ranks' states, to notice that they were computed otherwise the first time.
+        """A checksum of all ranks' states, to notice that they were computed otherwise before.
 
         It is the same whichever rank holds which sequence.
         """
@@ -74,21 +77,42 @@ class Paths:
 def _checksum(state: State) -> int:
     value = 0
     for name in sorted(state):
-        flat = state[name].contiguous().reshape(-1)
-        value = zlib.crc32(flat.view(torch.uint8).numpy().data, value)
+        value = (value * _NEXT + int(_weighed(state[name].contiguous().reshape(-1)))) % 2**64
     return value
+
+
+def _weighed(flat: Tensor) -> Tensor:
+    """The sum of a tensor's words, each times an odd weight of its place, modulo 2^64.
+
+    A word that changes changes it, and it is summed where the tensor lies: a card's states need
+    not be copied for it. Sums of integers have no order.
+    """
+    kinds = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    words = flat.view(kinds[flat.dtype.itemsize])
+    total = torch.zeros((), dtype=torch.int64, device=flat.device)
+    for first in range(0, len(words), _WORDS):
+        some = words[first : first + _WORDS].to(torch.int64)
+        weights = torch.arange(first, first + len(some), dtype=torch.int64, device=flat.device)
+        total += (some * weights.mul_(2 * _NEXT).add_(1)).sum()
+    return total
 
 
 class Passes:
     """Runs blocks of one model, whose tensors the caller has loaded.
 
-    state_dtype: of floating states on the host; blocks compute in float32 whatever it is.
+    state_dtype: of floating states at home; blocks compute in float32 whatever it is.
+    home:        where states lie between blocks: the host, or the device if it has room.
     """
 
     def __init__(
-        self, model: BlockwiseModel, device: torch.device, state_dtype: torch.dtype
+        self,
+        model: BlockwiseModel,
+        device: torch.device,
+        state_dtype: torch.dtype,
+        home: torch.device | None = None,
     ) -> None:
         self.model, self.device, self.state_dtype = model, device, state_dtype
+        self.home = torch.device("cpu") if home is None else home
 
     def start_all(self, samples: list[Sample]) -> list[State]:
         """Turn samples into states; each sample leaves the list, so that its memory is freed."""
@@ -154,8 +178,8 @@ class Passes:
         return found[0] if found else None
 
     def _stored(self, state: State) -> State:
-        """A state as it lies on the host between blocks."""
-        return _on(torch.device("cpu"), state, self.state_dtype)
+        """A state as it lies at home between blocks."""
+        return _on(self.home, state, self.state_dtype)
 
 
 class _Reached(Exception):

@@ -36,7 +36,7 @@ from quantizer.exporting.export import GGUF, export_gguf
 from quantizer.inspect.folder import Inspection, inspect_folder
 from quantizer.inspect.loaders import loader_verdicts
 from quantizer.plan.machine import exact_float32, trim_heap
-from quantizer.plan.plan import SPARE_BYTES, megabytes
+from quantizer.plan.plan import SPARE_BYTES, Plan, megabytes
 from quantizer.plan.workload import block_shapes, shard_size
 from quantizer.report.report import REPORT_FILE, REPORT_TEXT, Report, module_from_dict
 from quantizer.report.text import markdown
@@ -85,12 +85,12 @@ def run(
             disk is full, or what was written does not read back.
         RankError: another rank has ended.
     """
-    prepared, decisive = begin(job, ranks)
+    prepared, plan, decisive = begin(job, ranks)
     judge_weights(prepared)
     for note in prepared.notes:
         logger.warning("%s", note)
     with unfinished_work(job.out) as work:
-        run_now = _Run(job, prepared, work, decisive, ranks)
+        run_now = _Run(job, prepared, plan, work, decisive, ranks)
         try:
             return run_now.finish(on_progress)
         except OutputError:
@@ -115,13 +115,14 @@ class _Run:
         self,
         job: Job,
         prepared: Prepared,
+        plan: Plan,
         work: Work,
         decisive: Mapping[str, Any],
         ranks: Ranks,
     ) -> None:
         self.job, self.rules, self.form = job, job.rules, job.output_format
         self.settings = job.rules.base
-        self.prepared, self.work, self.ranks = prepared, work, ranks
+        self.prepared, self.plan, self.work, self.ranks = prepared, plan, work, ranks
         self.opened, self.reader = prepared.opened, prepared.reader
         self.blocks = [block.name for block in self.opened.blockwise.blocks()]
         self.rest = _rest_shards(self.reader, self.blocks)
@@ -171,7 +172,7 @@ class _Run:
             self.ranks.share(False, WRITER)
             return
         self.ranks.share(True, WRITER)  # whether the others must walk, too
-        walk = walk_of(self.job, self.prepared, self.ranks, on_progress)
+        walk = walk_of(self.job, self.prepared, self.plan, self.ranks, on_progress)
         with torch.no_grad(), exact_float32():
             for block in walk.run(self.prepared.calibration, Relayed(self.ranks, self)):
                 self._keep(block)

@@ -51,7 +51,7 @@ class FinishedRecord:
     """One line of ``progress.jsonl``.
 
     block:   name of the block.
-    digests: of the dequantized weight of every quantized layer, by the layer's full name.
+    digests: of the weight of every quantized layer, by the layer's full name.
     states:  checksum of all calibration states behind the block.
     modules: reports of its layers, as JSON.
     seconds: of the whole run until then, interruptions left out.

@@ -15,8 +15,17 @@ from quantizer.solvers.methods import Settings
 
 
 def digest_of(weight: QuantizedWeight) -> str:
-    """Hash a dequantized weight, to recognize it when it is read back."""
-    return hashlib.sha256(weight.dequantize().cpu().numpy().tobytes()).hexdigest()
+    """Hash a weight, to recognize it when it is read back.
+
+    Its codes count from their zero-points, as formats store those differently: a byte a weight,
+    where the dequantized weight has four.
+    """
+    zero = weight.zero.to(torch.int16).repeat_interleave(weight.group_size, dim=1)
+    codes = weight.codes.to(torch.int16) - zero[:, : weight.codes.shape[1]]
+    small = torch.int8 if weight.bits < 8 else torch.int16
+    hashed = hashlib.sha256(codes.to(small).cpu().numpy().tobytes())
+    hashed.update(weight.scale.cpu().numpy().tobytes())
+    return hashed.hexdigest()
 
 
 def verify(
@@ -28,7 +37,7 @@ def verify(
 ) -> None:
     """Read a written folder back and compare it with what was solved and with the source.
 
-    digests: of the dequantized weight of every quantized layer, by name.
+    digests: of the weight of every quantized layer, by name.
 
     Raises:
         OutputError: a tensor is missing or differs.

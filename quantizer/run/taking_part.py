@@ -27,11 +27,11 @@ def assist(job: Job, ranks: Ranks) -> None:
         QuantizerError, ModelsError: see ``run``.
         RankError: another rank has ended.
     """
-    prepared, _ = begin(job, ranks)
+    prepared, plan, _ = begin(job, ranks)
     blocks_missing: bool = ranks.share(None, WRITER)
     if not blocks_missing:
         return
-    walk = walk_of(job, prepared, ranks)
+    walk = walk_of(job, prepared, plan, ranks)
     with torch.no_grad(), exact_float32():
         for block in walk.run(prepared.calibration, Relayed(ranks)):
             del block
@@ -39,10 +39,10 @@ def assist(job: Job, ranks: Ranks) -> None:
     ranks.gather(None)  # nobody leaves before all are done
 
 
-def begin(job: Job, ranks: Ranks) -> tuple[Prepared, dict[str, Any]]:
+def begin(job: Job, ranks: Ranks) -> tuple[Prepared, Plan, dict[str, Any]]:
     """Prepare a job on every rank, and make sure that all prepare the same.
 
-    Returns it with what decides the bytes of its result.
+    Returns it with the plan for this rank and with what decides the bytes of its result.
 
     Raises:
         QuantizerError, ModelsError: see ``prepare``.
@@ -50,14 +50,15 @@ def begin(job: Job, ranks: Ranks) -> tuple[Prepared, dict[str, Any]]:
         RankError: another rank raised one of these.
     """
 
-    def own() -> tuple[Prepared, dict[str, Any]]:
+    def own() -> tuple[Prepared, Plan, dict[str, Any]]:
         prepared = prepare(job)
-        plan_job(job, prepared, ranks=ranks.size).check()
-        return prepared, fingerprint(job, prepared)
+        plan = plan_job(job, prepared, ranks=ranks.size)
+        plan.check()
+        return prepared, plan, fingerprint(job, prepared)
 
-    prepared, decisive = in_step(ranks, own)
+    prepared, plan, decisive = in_step(ranks, own)
     require_same(ranks, decisive)
-    return prepared, decisive
+    return prepared, plan, decisive
 
 
 def plan_job(job: Job, prepared: Prepared, *, speed: bool = False, ranks: int = 1) -> Plan:
@@ -82,6 +83,7 @@ def plan_job(job: Job, prepared: Prepared, *, speed: bool = False, ranks: int = 
 def walk_of(
     job: Job,
     prepared: Prepared,
+    plan: Plan,
     ranks: Ranks,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Walk:
@@ -95,4 +97,5 @@ def walk_of(
         allow_uncalibrated=job.allow_uncalibrated,
         on_progress=on_progress,
         ranks=ranks,
+        states_on_card=plan.states_on_card,
     )

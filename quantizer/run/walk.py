@@ -42,6 +42,7 @@ class Walk:
 
     followed:       tokens that the full-precision path follows, by the widest layer's inputs.
     judging_tokens: held-out tokens whose block output chooses γ; None for 2,048.
+    states_on_card: whether states stay on the device between blocks; else they lie on the host.
     ranks:          the processes that walk together; each calls ``run`` with all sequences. Which
         are followed, held out or judged is decided before they are dealt, so that it does not
         depend on the number of ranks.
@@ -62,12 +63,13 @@ class Walk:
         on_progress: Callable[[Progress], None] = lambda progress: None,
         observer: Callable[[Observed], None] | None = None,
         ranks: Ranks = ALONE,
+        states_on_card: bool = False,
     ) -> None:
         self.opened, self.model = opened, opened.blockwise
         self.recipe = uniform(settings) if isinstance(settings, Settings) else settings
         self.reader, self.settings = reader, self.recipe.base
         self.device, self.allow_uncalibrated = device, allow_uncalibrated
-        self.passes = Passes(self.model, device, state_dtype)
+        self.passes = Passes(self.model, device, state_dtype, device if states_on_card else None)
         self.keep_last_inputs = keep_last_inputs
         self.followed = followed
         self.judging_tokens = JUDGING_TOKENS if judging_tokens is None else judging_tokens

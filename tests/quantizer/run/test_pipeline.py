@@ -20,6 +20,7 @@ from models.families import open_blockwise
 from models.files.checkpoint import CheckpointReader
 from models.files.formats import FORMATS
 from models.int4.packing import TENSOR_NAMES, unpack
+from models.int4.weight import QuantizedWeight
 from models.loading import load_model
 from quantizer.calibration.streams import draw_calibration
 from quantizer.errors import CalibrationError, OutputError, SettingsError
@@ -56,7 +57,7 @@ def quantize(tiny_llama: Path, text_file: Path, tmp_path: Path) -> RunJob:
     return call
 
 
-def dequantized(folder: Path, group_size: int) -> dict[str, torch.Tensor]:
+def quantized(folder: Path, group_size: int) -> dict[str, QuantizedWeight]:
     reader = CheckpointReader(folder)
     layers = [n.removesuffix(".qweight") for n in reader.names() if n.endswith(".qweight")]
     return {
@@ -64,9 +65,13 @@ def dequantized(folder: Path, group_size: int) -> dict[str, torch.Tensor]:
             {part: reader.read(f"{layer}.{part}") for part in TENSOR_NAMES},
             bits=4,
             group_size=group_size,
-        ).dequantize()
+        )
         for layer in layers
     }
+
+
+def dequantized(folder: Path, group_size: int) -> dict[str, torch.Tensor]:
+    return {name: weight.dequantize() for name, weight in quantized(folder, group_size).items()}
 
 
 def test_a_folder_is_written_with_everything_but_the_linears_untouched(
@@ -413,10 +418,13 @@ def test_a_failed_run_leaves_nothing_behind(
 
 
 def digests_of(folder: Path) -> dict[str, str]:
-    return {
-        name: hashlib.sha256(weight.numpy().tobytes()).hexdigest()
-        for name, weight in dequantized(folder, 16).items()
-    }
+    found = {}
+    for name, weight in quantized(folder, 16).items():
+        zero = weight.zero.int().repeat_interleave(16, dim=1)[:, : weight.codes.shape[1]]
+        codes = (weight.codes.int() - zero).to(torch.int8)
+        bytes_ = codes.numpy().tobytes() + weight.scale.numpy().tobytes()
+        found[name] = hashlib.sha256(bytes_).hexdigest()
+    return found
 
 
 def test_a_changed_file_does_not_pass_verification(quantize: RunJob, tiny_llama: Path) -> None:
