@@ -3,11 +3,13 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from quantizing.errors import NotDone
 from quantizing.making import Choices, Making
 from quantizing.programs import Programs
 from quantizing.state import State
@@ -18,6 +20,7 @@ from assistant.errors import AssistantError
 from models import endings
 from models.errors import ModelsError
 from models.plain_text import escaped, one_line
+from models.socket_filter import give_up_internet
 from quantizer.commands.common import option_of
 from quantizer.errors import QuantizerError
 
@@ -48,25 +51,38 @@ def main(argv: Sequence[str] | None = None, programs: Programs | None = None) ->
 
 
 def _run(argv: Sequence[str] | None, programs: Programs) -> int:
-    options = _parser().parse_args(argv)
-    if argv is None:
-        endings.stop_by_exception()
+    goes_on = "the same command goes on"
     try:
-        _act(options, programs)
+        options = _parser().parse_args(argv)
+        if argv is None:
+            endings.stop_by_exception()
+        if options.restart:
+            goes_on = "the same command without --restart goes on"
+        # Inside another program it goes on as before.
+        _act(options, programs, give_up_internet if argv is None else lambda: None)
         return endings.finish(0)
     except KeyboardInterrupt as error:
-        endings.say(f"{endings.words_of(error)}; nothing is lost: the same command goes on")
+        endings.say(f"{endings.words_of(error)}; nothing is lost: {goes_on}")
         return endings.code_of(error)
     except QuantizerError as error:
         endings.say(f"error: {one_line(error.worded(option_of))}")
     except (AssistantError, ModelsError) as error:
         endings.say(f"error: {one_line(str(error))}")
     except OSError as error:
-        endings.say(f"error: {one_line(str(error))}; the same command goes on")
+        endings.say(f"error: {one_line(str(error))}; {goes_on}")
     return FAILED
 
 
-def _act(options: argparse.Namespace, programs: Programs) -> None:
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong option in one line, as everything else."""
+
+    def error(self, message: str) -> NoReturn:
+        raise NotDone(message, f"see {self.prog} --help")
+
+
+def _act(options: argparse.Namespace, programs: Programs, go_offline: Callable[[], object]) -> None:
+    if options.samples is not None and options.samples < 2:
+        raise NotDone(f"--samples {options.samples} leaves nothing to judge by", "give 2 or more")
     wanted = find(options.model, options.out)
     if options.undo:
         undo(wanted, State(wanted), _tell)
@@ -81,7 +97,7 @@ def _act(options: argparse.Namespace, programs: Programs) -> None:
         use=not options.no_use,
         answer=input if sys.stdin.isatty() and sys.stdout.isatty() else None,
     )
-    Making(wanted, choices, _tell, programs).all()
+    Making(wanted, choices, _tell, programs, go_offline).all()
 
 
 def _tell(text: str) -> None:
@@ -90,7 +106,7 @@ def _tell(text: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="scripts/quantize",
         description="Make a model 4 bits and let the assistant use it. A command that was stopped "
         "goes on when it is given again.",

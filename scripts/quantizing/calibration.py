@@ -66,6 +66,8 @@ def prepare(
                 "give the same to go on, or add --restart to begin anew",
             )
         return kept
+    if _is_path(asked) and not Path(asked).exists():
+        raise NotDone(f"{asked}: no such file or folder", "give another --calibration")
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     if sees:

@@ -40,6 +40,10 @@ def ask(
             f"the licence of {model.name} needs your consent, and there is no terminal to ask at",
             "read it, then add --accept-licence",
         )
-    if answer("Do you accept it? Type yes or no: ").strip().lower() not in ("y", "yes"):
+    try:
+        answered = answer("Do you accept it? Type yes or no: ").strip().lower()
+    except EOFError:
+        answered = ""
+    if answered not in ("y", "yes"):
         raise NotDone("the licence was not accepted, so nothing was downloaded")
     state.put("licence", agreed)

@@ -46,12 +46,16 @@ class Choices:
 
 @dataclass(slots=True)
 class Making:
-    """The steps; `all` does them in order."""
+    """The steps; `all` does them in order.
+
+    go_offline: called when nothing more is fetched.
+    """
 
     wanted: Wanted
     choices: Choices
     tell: Callable[[str], None]
     programs: Programs = field(default_factory=Programs)
+    go_offline: Callable[[], object] = lambda: None
 
     def all(self) -> None:
         """Make the model small, or go on where an earlier start ended.
@@ -77,6 +81,7 @@ class Making:
             if not self._made(state, seen):
                 return
         else:
+            self.go_offline()
             self.tell(f"{wanted.out} is there already; --restart makes it anew.")
         measuring.inspect(self.programs, wanted, self.tell)
         self._measured(state, seen)
@@ -100,6 +105,7 @@ class Making:
         data = prepare(
             wanted, opened, state, choices.calibration, choices.samples, self.tell, progress
         )
+        self.go_offline()
         plan = self._plan(opened, data, seen)
         if choices.plan_only:
             return False

@@ -70,7 +70,10 @@ def own_pictures(path: Path, place: Path, samples: int) -> Chosen:
     """
     remarks: list[str] = []
     if not is_picture_data(path):
-        raise NotDone(f"{path}: holds texts, and this model looks at pictures", "give a folder")
+        raise NotDone(
+            f"{path}: is no folder of pictures and no file about them",
+            "this model looks at pictures: give another --calibration",
+        )
     if _has_records(path):
         records = {record.picture: record.turns for record in reversed(read_records(path))}
     else:

@@ -79,7 +79,7 @@ def test_a_folder_without_pictures(tmp_path: Path, text_file: Path) -> None:
     (tmp_path / "empty/letter.txt").write_text("Dear all")
     with pytest.raises(NotDone, match="holds no pictures.*another --calibration"):
         photographs.own_pictures(tmp_path / "empty", tmp_path / "data", 4)
-    with pytest.raises(NotDone, match="holds texts"):
+    with pytest.raises(NotDone, match="no folder of pictures"):
         photographs.own_pictures(tmp_path / "empty/letter.txt", tmp_path / "data", 4)
     (tmp_path / "empty/questions.jsonl").write_text('{"picture": "a.png"}')
     with pytest.raises(DataError, match="needs the text fields"):

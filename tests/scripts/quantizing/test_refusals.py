@@ -203,6 +203,12 @@ def test_a_folder_that_is_int4_already(start: Callable[..., Ran], tmp_path: Path
     )
 
 
+def test_wrong_options(start: Callable[..., Ran]) -> None:
+    for words in ((), ("model", "--size", "3"), ("model", "--samples", "1")):
+        ran = start(*words)
+        assert (ran.code, ran.told, ran.error.count("\n")) == (2, "", 1)
+
+
 def test_one_name_is_that_of_one_source(start: Callable[..., Ran], tmp_path: Path) -> None:
     for place in ("a", "b"):
         (tmp_path / place / "model").mkdir(parents=True)

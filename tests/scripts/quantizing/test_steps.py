@@ -1,5 +1,6 @@
 """The parts of a making: child processes, progress, what is told, the settings."""
 
+import json
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ import pytest
 from quantizing import measuring, using
 from quantizing.errors import NotDone
 from quantizing.needs import duration
-from quantizing.programs import run
+from quantizing.programs import Programs, run
 from quantizing.progress import Warnings, Watch, block_weight
 from quantizing.state import FILE, State
 from quantizing.wanted import Wanted
@@ -211,3 +212,36 @@ def test_a_state_that_is_damaged(wanted: Wanted) -> None:
     (wanted.work / FILE).write_text('{"version": 2, "facts": {}}')
     with pytest.raises(NotDone, match="remove that file"):
         State(wanted)
+
+
+def report(wanted: Wanted, *notes: str) -> None:
+    """A report of two layers whose held-out errors are a half and a quarter of plain rounding's."""
+    modules = [{"j_val": j, "stages": [{"j_val": 4.0}, {"j_val": 1.0}]} for j in (2.0, 1.0, None)]
+    wanted.out.mkdir(exist_ok=True)
+    (wanted.out / "report.json").write_text(json.dumps({"notes": notes, "modules": modules}))
+
+
+def test_the_errors_of_layers(wanted: Wanted) -> None:
+    report(wanted)
+    assert "is 0.38 of plain rounding's, the mean over 2 layers" in measuring.errors_of_layers(
+        wanted
+    )
+    (wanted.out / "report.json").write_text("{}")
+    with pytest.raises(NotDone, match="report.json cannot be read.*--restart"):
+        measuring.errors_of_layers(wanted)
+
+
+def test_what_inspect_finds_anew_is_a_reason_against_it(wanted: Wanted) -> None:
+    report(wanted, "short groups")
+
+    def found(*findings: str) -> list[str]:
+        told: list[str] = []
+        said = json.dumps({"findings": findings, "layers": [1, 2]})
+        code = f"print({said!r}); raise SystemExit({int(bool(findings))})"
+        measuring.inspect(Programs(quantizer=python(code)), wanted, told.append)
+        return told
+
+    assert found() == ["Checked: 2 layers in 4 bits read back as they should."]
+    assert found("short groups")[0].endswith("; 1 remarks stand in its report.md.")
+    with pytest.raises(NotDone, match="a scale is NaN; the assistant is not set to use it"):
+        found("short groups", "a scale is NaN")
