@@ -1,7 +1,5 @@
 """The project's commands as child processes: their words passed on, and ended with this one."""
 
-import ctypes
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +13,8 @@ from typing import IO
 from quantizing.errors import NotDone
 
 HERE = Path(__file__).parent
-PYTHON = (sys.executable, "-P")  # without the caller's folder, which may hold another `models`
+# -P: without the caller's folder, which may hold another `models`.
+OURS = (sys.executable, "-P", str(HERE / "child.py"))
 
 LOOK_S = 1.0
 """How often it is seen whether a child has made progress."""
@@ -23,7 +22,6 @@ LOOK_S = 1.0
 PATIENCE_S = 60.0
 """For a child that was asked to stop: a block that is being written is finished first."""
 
-_PR_SET_PDEATHSIG = 1
 _ERROR = "error: "
 
 
@@ -34,9 +32,9 @@ class Programs:
     look: tells what this machine has, see `quantizing.look`.
     """
 
-    assistant: tuple[str, ...] = (*PYTHON, "-m", "assistant.cli")
-    quantizer: tuple[str, ...] = (*PYTHON, "-m", "quantizer")
-    look: tuple[str, ...] = (*PYTHON, str(HERE / "look.py"))
+    assistant: tuple[str, ...] = (*OURS, "assistant.cli")
+    quantizer: tuple[str, ...] = (*OURS, "quantizer")
+    look: tuple[str, ...] = (*OURS, str(HERE / "look.py"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,6 @@ def run(
         errors="replace",
         # Its own group: Ctrl+C comes to this process alone, which then asks it once.
         process_group=0,
-        preexec_fn=_end_with_parent,
     )
     assert child.stdout is not None and child.stderr is not None, "both are pipes"
     out: list[str] = []
@@ -143,12 +140,5 @@ def _sorted_out(errors: list[str], tell: Callable[[str], None]) -> Callable[[str
 
 
 def _name(command: Sequence[str]) -> str:
-    return " ".join(word for word in command[1:4] if not word.startswith("-"))
-
-
-def _end_with_parent() -> None:
-    """Let the system end a child whose parent was killed, so that no run goes on unseen."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() == 1:  # it was killed before this line
-            os.kill(os.getpid(), signal.SIGTERM)
+    """The words of a command behind those that start Python."""
+    return " ".join(command[len(OURS) : len(OURS) + 2])

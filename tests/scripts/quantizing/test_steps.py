@@ -48,14 +48,14 @@ def test_what_a_child_says() -> None:
 def test_a_child_is_asked_once_to_stop(tmp_path: Path) -> None:
     code = (
         "import time\n"
-        "print('begun', flush=True)\n"
-        "try:\n    time.sleep(60)\n"
+        "try:\n    print('begun', flush=True); time.sleep(60)\n"
         "except KeyboardInterrupt:\n"
         f"    time.sleep(0.2); open({str(tmp_path / 'tidied')!r}, 'w').close()\n"
     )
 
     def interrupt(line: str) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        if line == "begun":
+            os.kill(os.getpid(), signal.SIGINT)
 
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
@@ -67,15 +67,15 @@ def test_a_child_is_asked_once_to_stop(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the system ends children on Linux alone")
 def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     scripts = Path(__file__).resolve().parents[3] / "scripts"
-    child = (
+    (tmp_path / "child.py").write_text(
         "import os, time; "
         f"open({str(tmp_path / 'half')!r}, 'w').write(str(os.getpid())); "
         f"os.rename({str(tmp_path / 'half')!r}, {str(tmp_path / 'pid')!r}); time.sleep(60)"
     )
     parent = (
         f"import sys; sys.path.insert(0, {str(scripts)!r})\n"
-        "from quantizing.programs import run\n"
-        f"run((sys.executable, '-c', {child!r}), print)"
+        "from quantizing.programs import OURS, run\n"
+        f"run((*OURS, {str(tmp_path / 'child.py')!r}), print)"
     )
     pid = os.posix_spawn(sys.executable, [sys.executable, "-c", parent], os.environ)
     wait_for((tmp_path / "pid").exists)
