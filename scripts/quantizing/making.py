@@ -96,9 +96,9 @@ class Making:
                 wanted.model, state, self.tell, accepted=choices.accepted, answer=choices.answer
             )
         needs.check_before_pull(wanted, seen, choices.device, self.tell)
+        if choices.plan_only and wanted.model is not None:
+            return False
         if not wanted.is_here:
-            if choices.plan_only:
-                return False
             run((*self.programs.assistant, "models", "pull", wanted.name), self.tell)
         opened = open_blockwise(wanted.source)
         progress = Reporter(as_json=False).progress

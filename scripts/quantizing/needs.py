@@ -15,6 +15,7 @@ from assistant.models_store.installed import PULLING, models_folder
 from models.catalog import Quantizing
 from quantizer.plan.machine import Speed
 from quantizer.plan.time import Work
+from quantizer.run.progress import size_of_work
 from quantizing.errors import NotDone
 from quantizing.look import Look
 from quantizing.programs import Programs, run
@@ -48,7 +49,8 @@ def check_before_pull(wanted: Wanted, seen: Look, device: str, tell: Tell) -> No
         return
     figures = wanted.model.quantizing
     result = wanted.model.memory_bytes if figures is None else figures.result_bytes
-    rooms = {wanted.out.parent: result}
+    # What an unfinished run left is continued.
+    rooms = {wanted.out.parent: max(result - size_of_work(wanted.out), 0)}
     if not wanted.is_here:
         left = wanted.model.download_bytes - _pulled_bytes(wanted.name)
         tell(f"On the disk: {size_text(left)} as it comes, {size_text(result)} in 4 bits.")

@@ -46,7 +46,7 @@ def share_of_other_codes(job: Job) -> float:
     found = []
     for device in (CARD, torch.device("cpu")):
         one = replace(job, device=device, out=job.out.parent / device.type)
-        run(one)
+        assert run(one).settings["device"] == device.type
         found.append(codes(one.out))
     return float((found[0] != found[1]).double().mean())
 

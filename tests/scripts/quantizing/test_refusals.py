@@ -17,6 +17,7 @@ from quantizing.wanted import find
 
 from models.catalog import Quantizing
 from models.errors import CatalogError
+from quantizer.run.progress import work_folder
 from tests.scripts.quantizing.conftest import small
 
 SPEED = {"matmul": 1e9, "vector": 1e9, "elementwise": 1e9, "launch": 0.0, "link": 1e9}
@@ -158,6 +159,20 @@ def test_no_room(
     ran = start("cogvlm2-19b", "--accept-licence")
     assert (ran.code, ran.pulled) == (2, False)
     assert "of disk are needed and" in ran.error and "set SIGHTLINE_HOME" in ran.error
+
+
+def test_what_an_unfinished_run_left_counts_as_room(
+    start: Callable[..., Ran], known: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known(small("cogvlm2-19b"))
+    monkeypatch.setattr(needs, "SPARE_BYTES", 0)
+    # A thousand bytes to pull, and a thousand to write.
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(9, 9, 1500))
+    assert not start("cogvlm2-19b", "--accept-licence").pulled
+    output = work_folder(find("cogvlm2-19b", None).out) / "output"
+    output.mkdir(parents=True)
+    (output / "model-00001-of-00002.safetensors").write_bytes(bytes(500))
+    assert start("cogvlm2-19b", "--accept-licence").pulled
 
 
 def test_folders_on_one_disk_share_its_room(
