@@ -24,7 +24,8 @@ def ask(
     Raises:
         NotDone: it was not accepted, or nobody can be asked.
     """
-    tell(f"{model.title}: {size_text(model.download_bytes)} to download.")
+    title = model.title.partition(";")[0]  # what follows is what is being done
+    tell(f"{title}: {size_text(model.download_bytes)} to download.")
     tell(f"Licence: {model.licence}. Read it at {model.licence_address}")
     if isinstance(model.source, HubSource) and model.source.consent:
         tell(

@@ -83,6 +83,7 @@ class Making:
         else:
             self.go_offline()
             self.tell(f"{wanted.out} is there already; --restart makes it anew.")
+        self.tell("Looking the result over.")
         measuring.inspect(self.programs, wanted, self.tell)
         self._measured(state, seen)
         self._hand_over(state)
@@ -135,6 +136,7 @@ class Making:
         return [*command, "--recipe", recipe] if recipe else command
 
     def _plan(self, opened: OpenedModel, data: Calibration, seen: Look) -> dict[str, Any]:
+        self.tell("Working out what the run takes.")
         command = [*self._command(opened, data), "--dry-run", "--json"]
         plan: dict[str, Any] = json.loads(run(command, self.tell, keep=True).out)
         needs.check_plan(plan, seen, self.choices.device, self.tell)

@@ -44,9 +44,8 @@ def inspect(programs: Programs, wanted: Wanted, tell: Tell) -> None:
             f"the assistant is not set to use it; quantizer inspect {wanted.out} says all, and "
             "--restart makes it anew",
         )
-    remarks = (
-        f"; {len(found['findings'])} remarks stand in its report.md" if found["findings"] else ""
-    )
+    count = len(found["findings"])
+    remarks = f"; remarks in its report.md: {count}" if count else ""
     tell(f"Checked: {len(found['layers'])} layers in 4 bits read back as they should{remarks}.")
 
 
@@ -144,8 +143,10 @@ def in_words(measured: Mapping[str, Any], *, sees: bool) -> list[str]:
         return [first, "They are too few to tell a difference from chance."]
     if not comparison["excludes_zero"]:
         return [first, "The two cannot be told apart by them."]
-    gap = comparison["log_difference"] if not sees else -comparison["difference"]
-    return [first, f"The small model is {'worse' if gap > 0 else 'better'}, beyond chance."]
+    # Of answers the difference is told already; perplexity is told as a share.
+    gap = -comparison["difference"] if sees else comparison["ratio"] - 1
+    by = "" if sees else f" by {abs(gap):.1%}"
+    return [first, f"The small model is {'worse' if gap > 0 else 'better'}{by}, beyond chance."]
 
 
 def _lacking(source: Path, seen: Look, *, sees: bool) -> str:

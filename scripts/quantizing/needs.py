@@ -67,6 +67,7 @@ def check_before_pull(wanted: Wanted, seen: Look, device: str, tell: Tell) -> No
         f"For making it small: {card}{size_text(memory)} of memory, and "
         f"{duration(seconds)} on {seen.name}."
     )
+    _check_patience(seen, device, seconds, figures.card_bytes)
     if seen.card_bytes is not None and figures.card_bytes > seen.card_bytes:
         raise NotDone(
             f"{seen.name}: {size_text(figures.card_bytes)} are needed and "
@@ -78,7 +79,6 @@ def check_before_pull(wanted: Wanted, seen: Look, device: str, tell: Tell) -> No
             f"{size_text(memory)} of memory are needed and {size_text(seen.host_bytes)} are free",
             "close other programs, or use a computer with more",
         )
-    _check_patience(seen, device, seconds, figures.card_bytes)
 
 
 def check_plan(plan: Mapping[str, Any], seen: Look, device: str, tell: Tell) -> None:

@@ -168,16 +168,16 @@ def test_how_good_it_is_in_words() -> None:
     assert say(result(5.4321), sees=False) == [
         "Perplexity of 10 sequences kept apart, less is better: 5.432 for the small model."
     ]
-    compared = {"items": 10, "excludes_zero": True, "log_difference": 0.1, "difference": -0.2}
+    compared = {"items": 10, "excludes_zero": True, "ratio": 1.0123, "difference": -0.2}
     both = {**result(5.4), "against": result(5.0), "comparison": compared}
-    assert say(both, sees=False)[1] == "The small model is worse, beyond chance."
+    assert say(both, sees=False)[1] == "The small model is worse by 1.2%, beyond chance."
     shares = {**result(0.5), "against": result(0.7), "comparison": compared}
     assert say(shares, sees=True) == [
         "Of 10 questions about pictures kept apart, the small model answers 50% right, the full "
         "model 70%.",
         "The small model is worse, beyond chance.",
     ]
-    better = {**compared, "difference": 0.2, "log_difference": -0.1}
+    better = {**compared, "difference": 0.2, "ratio": 0.99}
     assert "better" in say({**shares, "comparison": better}, sees=True)[1]
     assert "better" in say({**both, "comparison": better}, sees=False)[1]
     alike = {**compared, "excludes_zero": False}
@@ -242,6 +242,6 @@ def test_what_inspect_finds_anew_is_a_reason_against_it(wanted: Wanted) -> None:
         return told
 
     assert found() == ["Checked: 2 layers in 4 bits read back as they should."]
-    assert found("short groups")[0].endswith("; 1 remarks stand in its report.md.")
+    assert found("short groups")[0].endswith("; remarks in its report.md: 1.")
     with pytest.raises(NotDone, match="a scale is NaN; the assistant is not set to use it"):
         found("short groups", "a scale is NaN")
