@@ -3,6 +3,7 @@
 import difflib
 import enum
 import functools
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -110,10 +111,34 @@ class WheelSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantizing:
+    """What it takes to make a model 4 bits, calibrated as in the paper, before it is here.
+
+    result_bytes:    of the folder that comes out.
+    card_bytes:      of a graphics card, at the peak.
+    host_bytes:      of memory, at the peak, where a card computes.
+    processor_bytes: of memory, at the peak, where none does.
+    products, walks, elements: operations in products of matrices, along columns, on elements.
+    launches, copied: kernels that a card starts, and bytes that go to it and come back.
+    """
+
+    result_bytes: int
+    card_bytes: int
+    host_bytes: int
+    processor_bytes: int
+    products: float
+    walks: float
+    elements: float
+    launches: float
+    copied: float
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogModel:
     """One known model; `models/catalog.toml` explains the figures.
 
-    languages: what a speech model hears, in two letters; "*" for a hundred of them, () unsaid.
+    languages:  what a speech model hears, in two letters; "*" for a hundred of them, () unsaid.
+    quantizing: None where nobody worked it out.
     """
 
     name: str
@@ -125,6 +150,7 @@ class CatalogModel:
     memory_bytes: int
     source: ArchiveSource | HubSource | WheelSource
     languages: tuple[str, ...] = ()
+    quantizing: Quantizing | None = None
 
 
 def known_models() -> tuple[CatalogModel, ...]:
@@ -191,7 +217,7 @@ def _model(entry: Mapping[str, Any], where: str) -> CatalogModel:
     _only(
         entry,
         "name title kind languages licence licence_address download_bytes memory_bytes"
-        " archive hub wheel",
+        " archive hub wheel quantizing",
         where,
     )
     kind = _text(entry, "kind", where)
@@ -207,6 +233,22 @@ def _model(entry: Mapping[str, Any], where: str) -> CatalogModel:
         memory_bytes=_bytes(entry, "memory_bytes", where),
         source=_SOURCES[source](table, where),
         languages=_texts(entry, "languages", where, _LANGUAGE),
+        quantizing=_quantizing(entry["quantizing"], where) if "quantizing" in entry else None,
+    )
+
+
+def _quantizing(table: Any, where: str) -> Quantizing:
+    if not isinstance(table, dict):
+        raise CatalogError(f"{where}: quantizing must be a table")
+    sizes = ("result_bytes", "card_bytes", "host_bytes", "processor_bytes")
+    counts = ("products", "walks", "elements", "launches", "copied")
+    _only(table, " ".join((*sizes, *counts)), where)
+    for key in counts:
+        value = table.get(key)
+        if not isinstance(value, float) or not 0 <= value < math.inf:
+            raise CatalogError(f"{where}: {key} must be a number such as 1.5e12")
+    return Quantizing(
+        **{key: _bytes(table, key, where) for key in sizes}, **{key: table[key] for key in counts}
     )
 
 

@@ -120,16 +120,20 @@ def _pull(options: argparse.Namespace) -> int:
 
 def _next_step(model: CatalogModel, folder: Path) -> str:
     """What the user does with a model that was just brought."""
-    if model.kind is not ModelKind.TEXT:
-        return "it is used from the next start"
     if any(folder.glob("*.gguf")):
         return (
             f"make a folder of it with quantizer import {model.name} FOLDER, make that small with "
             "quantizer run, and name the result with the setting text_model.folder"
         )
-    return (
-        "make it small with quantizer run, and name the result with the setting text_model.folder"
-    )
+    # A picture model that takes less memory than its download was measured in 4 bits.
+    is_large = model.kind is ModelKind.VISION and model.memory_bytes < model.download_bytes
+    if model.kind is ModelKind.TEXT or is_large:
+        setting = "text_model.folder" if model.kind is ModelKind.TEXT else "model.folder"
+        return (
+            f"make it small with scripts/quantize {model.name}, or with quantizer run, and then "
+            f"name the result with the setting {setting}"
+        )
+    return "it is used from the next start"
 
 
 def _verify(options: argparse.Namespace) -> int:

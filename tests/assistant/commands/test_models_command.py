@@ -332,6 +332,29 @@ def test_a_text_model_needs_more_than_the_next_start(
     assert step in told and told.endswith("name the result with the setting text_model.folder")
 
 
+@pytest.mark.parametrize(
+    ("memory_bytes", "step"),
+    [
+        (100, "quantizer run, and then name the result with the setting model.folder"),
+        (9000, "it is used from the next start"),
+    ],
+)
+def test_a_picture_model_that_is_too_large_is_not_said_to_be_used(
+    root: str,
+    memory_bytes: int,
+    step: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = dataclasses.replace(speech(root), kind=ModelKind.VISION, memory_bytes=memory_bytes)
+    monkeypatch.setattr(catalog, "_shipped", lambda: (model,))
+    monkeypatch.setattr(pulling, "pull", lambda *_: tmp_path)
+    assert run("pull", "vosk-small-en") == 0
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told.endswith(step)
+
+
 def test_pull_and_verify_by_command(
     root: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
