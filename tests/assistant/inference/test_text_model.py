@@ -73,7 +73,7 @@ def asked_of(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, question:
         patched.setattr(models.generate, "greedy_tokens", recorded)
         model = LocalTextModel(folder)
         assert list(model.answer(text, question)) == []
-    decoded = model._tokenizer.decode(given[0], skip_special_tokens=False)
+    decoded = model.tokenizer.decode(given[0], skip_special_tokens=False)
     return str(decoded)
 
 
