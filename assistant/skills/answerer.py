@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from assistant.answers import Answer, Basis, Cancelled, NoteKind, Piece
-from assistant.errors import UsageError
+from assistant.errors import UsageError, VisionError
 from assistant.frames import Sheet
 from assistant.inference.copying_reader import Copier, copier_of
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
@@ -64,6 +64,8 @@ class Answerer:
         self._mirrored = mirrored
         self._copying = copying
         self._copier: tuple[TextModel, Copier | None] | None = None
+        self._told: set[str] = set()
+        """Causes for which the second reader was missed; each is said once."""
         self._stopwatch = stopwatch
         self._vision = VisionAnswers(open_model, stopwatch)
 
@@ -197,8 +199,18 @@ class Answerer:
             yield spoilt(skill.name, cause)
             return
         for piece in self._looked(skill, asked, scene, two_speed):
-            if isinstance(piece, Answer) and skill.traits.text and wants_second(piece):
-                opinion = self._second(piece, asked, scene)
+            if isinstance(piece, Answer) and wants_second(piece):
+                try:
+                    opinion = self._second(piece, asked, scene)
+                except VisionError as error:
+                    if not piece.found:
+                        raise
+                    # What was found is told all the same, and once what is wrong with the model.
+                    yield as_overruled(piece, skill, asked, scene)
+                    if str(error) not in self._told:
+                        self._told.add(str(error))
+                        raise
+                    continue
                 if opinion is not None:
                     yield as_overruled(opinion, skill, asked, scene)
                     continue

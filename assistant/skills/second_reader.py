@@ -27,18 +27,27 @@ from assistant.text.tokens import Kind
 LEAST_CHANCE = 0.2
 """Probability of an answer in the model's eyes from which it is told."""
 
-LEAST_FOR_A_PRICE = 0.7
-"""The same for the price of a thing that the page does not name: models like to give another's."""
+LEAST_IN_DOUBT = 0.6
+"""The same for what does not look like what was asked for, and for what is asked of a thing that
+the page does not name: models like to give the price of another."""
 
-SKILLS = frozenset({quote.SKILL.name, "price", "date", "phone", "total", "year", "email", "web"})
-"""Those that look for one value or place. What moves in a text, recites it, or looks for a word is
-answered by that alone."""
+SKILLS = frozenset(
+    {
+        *(quote.SKILL.name, "price", "date", "phone", "total", "year", "email", "web", "due"),
+        *("identify", "title", "author", "item", "bought", "made", "letterhead", "recipient"),
+        *("paid", "tax", "change", "discount", "deposit", "subtotal", "hours", "refund"),
+    }
+)
+"""Those that look for one value or place. What moves in a text, recites it, looks for a word, or
+gives whole instructions is answered by that alone."""
 
 
 def wants_second(answer: Answer) -> bool:
     """True for an answer of which a second reader may know better."""
+    if answer.model is not None:
+        return False
     if answer.skill in SKILLS and answer.basis is Basis.GUESS:
-        return True
+        return bool(answer.evidence)
     return is_open(answer) or (answer.skill in SKILLS and _finds_nothing(answer))
 
 
@@ -86,15 +95,16 @@ def _rows(page: Page, lines: Sequence[TextLine]) -> tuple[int, ...]:
 
 
 def _may_be(value: str, rows: Sequence[int], copied: Copied, matching: Matching) -> bool:
-    """False for what does not look like what was asked for, or is the price of another thing."""
+    """False for what is to be doubted unless the model is quite sure of it."""
+    wanted = matching.wish
     here = [each for row in rows for each in matching.page.places_in(row)]
     values = [each for each in here if each.token.text in value or value in each.token.text]
-    if looks_right(value, values, matching.wish) is False:
-        return False
-    if matching.lacks_a_thing():
-        return False
-    is_price = Kind.MONEY in matching.wish.kinds and bool(matching.unheld())
-    return not is_price or copied.chance >= LEAST_FOR_A_PRICE
+    doubted = (
+        bool(wanted.kinds and looks_right(value, values, wanted) is False)
+        or matching.lacks_a_thing()
+        or (Kind.MONEY in wanted.kinds and bool(matching.unheld()))
+    )
+    return not doubted or copied.chance >= LEAST_IN_DOUBT
 
 
 def _quoted(value: str, rows: tuple[int, ...], matching: Matching) -> Found:
