@@ -63,7 +63,7 @@ def second(answer: Answer, copied: Copied, page: Page, question: str, model: str
 
     answer: one that `wants_second`. model: the name of what copied.
     """
-    if copied.chance < LEAST_CHANCE or copied.chance <= copied.refusal:
+    if not (copied.chance >= LEAST_CHANCE and copied.chance > copied.refusal):
         return answer
     matching = Matching(page, wish(question), language_of(question))
     value, rows = _place(copied, matching)
