@@ -128,13 +128,7 @@ class CopyingReader:
         """As `Copier` says."""
         from models.copying import likeliest
 
-        most = MOST_CHARACTERS
-        part = window(page, question, most)
-        ids = self._ids(part, question)
-        while len(ids) > self._room and most > 0:
-            most = most * 3 // 4
-            part = window(page, question, most)
-            ids = self._ids(part, question)
+        part, ids = self._fitting(page, question)
         runs = runs_of(part)
         if not runs or len(ids) > self._room or cancelled():
             return None
@@ -158,6 +152,17 @@ class CopyingReader:
         if told is None:
             return Copied((), 0.0, refusal)
         return Copied(copies.copied(told.written), math.exp(told.logarithm), refusal)
+
+    def _fitting(self, page: Page, question: str) -> tuple[tuple[Paragraph, ...], list[int]]:
+        """The part of a page that is read for a question, and the whole prompt."""
+        most = MOST_CHARACTERS
+        while True:
+            part = window(page, question, most)
+            ids = self._ids(part, question)
+            if len(ids) <= self._room or most == 0:
+                return part, ids
+            # What stands around the text keeps its length: half of it is nearly always enough.
+            most = min(most, len(page_text(part))) // 2
 
     @property
     def _room(self) -> int:

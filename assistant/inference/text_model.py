@@ -64,8 +64,8 @@ class LocalTextModel:
             raise VisionError(str(error)) from error
         self.tokenizer = loaded.tokenizer
         named = ("<|eot_id|>", "<|im_end|>")
-        turns = {self.tokenizer.token_to_id(token) for token in named} - {None}
-        self.ends = text_ends(loaded.model) | turns
+        turns = (self.tokenizer.token_to_id(token) for token in named)
+        self.ends = text_ends(loaded.model) | {turn for turn in turns if turn is not None}
         self.context = _context(loaded.model.config)
 
     @property
