@@ -31,6 +31,9 @@ MOST_CHARACTERS = 6000
 LONGEST_ANSWER = 30
 """Tokens."""
 
+LEAST_WIDTH = 1536
+"""Hidden size of the smallest model that was measured to know better than a guess of the rules."""
+
 NOT_STATED = "not stated"
 """What the model writes where the text does not tell."""
 
@@ -94,13 +97,17 @@ def copier_of(model: TextModel) -> Copier | None:
     """A text model as a second reader; None for one that cannot be held to the printed words.
 
     That takes the model itself: a server tells what it writes, not what else it might have
-    written. A model that was never taught to take turns goes on with the text instead of answering.
+    written. A model that was never taught to take turns goes on with the text instead of answering,
+    and a small one picks words by chance.
     """
     if not isinstance(model, LocalTextModel) or not model.knows_turns:
         return None
     from models.copying import can_follow_several
 
-    return CopyingReader(model) if can_follow_several(model.placed.get().model) else None
+    network = model.placed.get().model
+    if getattr(network.config, "hidden_size", 0) < LEAST_WIDTH or not can_follow_several(network):
+        return None
+    return CopyingReader(model)
 
 
 class CopyingReader:
