@@ -78,8 +78,6 @@ def asked_in_process(
     texts:   that of a text model, which is the second reader of the text, or None.
     """
     embedder = EmbedderOpener(lambda: meaning)
-    # What else the machine does meanwhile shall not decide what is answered.
-    answerer.PATIENCE_S = math.inf
 
     def ask(lines: Sequence[str]) -> Iterator[Line]:
         conversation = Conversation(
@@ -91,9 +89,12 @@ def asked_in_process(
         session = Session(conversation, settings=Settings(speech_mode="none"))
         session.start(ask_how_to_speak=False)
         out = _Timed()
+        # What else the machine does meanwhile shall not decide what is answered.
+        patience, answerer.PATIENCE_S = answerer.PATIENCE_S, math.inf
         try:
             run_lines(session, io.StringIO("\n".join(lines) + "\n"), out, as_json=True)
         finally:
+            answerer.PATIENCE_S = patience
             session.close()
         yield from out.lines
 
