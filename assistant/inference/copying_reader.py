@@ -114,14 +114,16 @@ class CopyingReader:
     """A text model of this machine that copies."""
 
     def __init__(self, model: LocalTextModel) -> None:
-        """Nothing is read yet."""
+        """Nothing is read yet; a model that is given up is not kept in memory by this."""
         self.name = model.name
-        self._model = model
+        self._weak = weakref.ref(model)
         self._last: weakref.ref[Studied] | None = None
         model.when_let_go(self._forget)
 
     def study(self, studied: Studied, page: Page, cancelled: Callable[[], bool] = never) -> None:
         """As `Copier` says; what was read when it was cancelled need not be read again."""
+        if self._weak() is None:
+            return  # it was given up; whoever asks opens another one
         from models.copying import read_on
 
         ids = self._ids(page.paragraphs, "")
@@ -159,6 +161,12 @@ class CopyingReader:
         if told is None:
             return Copied((), 0.0, refusal)
         return Copied(copies.copied(told.written), math.exp(told.logarithm), refusal)
+
+    @property
+    def _model(self) -> LocalTextModel:
+        model = self._weak()
+        assert model is not None, "whoever asks for a copy holds the model"
+        return model
 
     def _fitting(self, page: Page, question: str) -> tuple[tuple[Paragraph, ...], list[int]]:
         """The part of a page that is read for a question, and the whole prompt."""

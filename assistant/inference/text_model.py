@@ -1,6 +1,8 @@
 """A language model that understands a text which was read: summaries, questions about it."""
 
+import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -53,9 +55,12 @@ class LocalTextModel:
 
         self.name = "/".join(folder.absolute().parts[-2:])
         self._folder = folder
-        self._let_go: list[Callable[[], None]] = []
+        self._let_go: list[weakref.WeakMethod[Callable[[], None]]] = []
         self.placed: Placed[LoadedModel] = Placed(
-            folder, self._load, placing or Placing(), on_let_go=self._forget
+            folder,
+            partial(_load, folder),
+            placing or Placing(),
+            on_let_go=partial(_forget, self._let_go),
         )
         loaded = self.placed.get()
         try:
@@ -72,21 +77,6 @@ class LocalTextModel:
     def _model(self) -> Any:
         return self.placed.get().model
 
-    def _load(self, device: str) -> "LoadedModel":
-        from models.image_text.choosing import sees_pictures
-        from models.loading import load_model
-
-        try:
-            loaded = load_model(self._folder, device=device)
-        except ModelsError as error:
-            raise VisionError(str(error)) from error
-        if sees_pictures(loaded.family):
-            raise VisionError(
-                f"{self._folder} holds a model that looks at pictures; give the folder of a text "
-                "model"
-            )
-        return loaded
-
     @property
     def knows_turns(self) -> bool:
         """True for a model that was taught to answer, not only to go on with a text."""
@@ -94,12 +84,11 @@ class LocalTextModel:
         return self._template is not None or any(mark is not None for mark in marks)
 
     def when_let_go(self, forget: Callable[[], None]) -> None:
-        """Have something forgotten that lies on the model's device when the model is let go of."""
-        self._let_go.append(forget)
+        """Have something forgotten that lies on the model's device when the model is let go of.
 
-    def _forget(self) -> None:
-        for forget in self._let_go:
-            forget()
+        forget: a bound method; the object that it belongs to is not kept alive.
+        """
+        self._let_go.append(weakref.WeakMethod(forget))
 
     def answer(
         self, text: str, question: str, cancelled: Callable[[], bool] = never
@@ -196,6 +185,29 @@ class LocalTextModel:
             if mark in text:
                 text = text.replace(mark, " ")
         return text
+
+
+def _load(folder: Path, device: str) -> "LoadedModel":
+    # No method: a model that is given up must go at once, not when circles are next looked for.
+    from models.image_text.choosing import sees_pictures
+    from models.loading import load_model
+
+    try:
+        loaded = load_model(folder, device=device)
+    except ModelsError as error:
+        raise VisionError(str(error)) from error
+    if sees_pictures(loaded.family):
+        raise VisionError(
+            f"{folder} holds a model that looks at pictures; give the folder of a text model"
+        )
+    return loaded
+
+
+def _forget(let_go: "list[weakref.WeakMethod[Callable[[], None]]]") -> None:
+    for each in let_go:
+        forget = each()
+        if forget is not None:
+            forget()
 
 
 def _context(config: object) -> int:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 from assistant.answers import Answer, Basis, Cancelled, NoteKind, Piece
@@ -63,7 +64,7 @@ class Answerer:
         self._open_text_model = open_text_model
         self._mirrored = mirrored
         self._copying = copying
-        self._copier: tuple[TextModel, Copier | None] | None = None
+        self._copier: tuple[weakref.ref[TextModel], Copier | None] | None = None
         self._told: set[str] = set()
         """Causes for which the second reader was missed; each is said once."""
         self._stopwatch = stopwatch
@@ -231,7 +232,8 @@ class Answerer:
         page = scene.page(asked.cancelled)
         if not page.rows or asked.cancelled():
             return None
-        copier = self._open_copier()
+        model = self._open_text_model()
+        copier = None if model is None else self._copier_of(model)
         if copier is None or asked.cancelled():
             return None
         until = math.inf if answer.basis is Basis.UNKNOWN else time.monotonic() + PATIENCE_S
@@ -247,12 +249,10 @@ class Answerer:
         told = second(answer, copied, page, asked.question, copier.name)
         return told if told is answer else with_unread(with_edge(told, scene), scene)
 
-    def _open_copier(self) -> Copier | None:
-        model = self._open_text_model()
-        if model is None:
-            return None
-        if self._copier is None or self._copier[0] is not model:
-            self._copier = (model, self._copying(model))
+    def _copier_of(self, model: TextModel) -> Copier | None:
+        # Held weakly: a model that is given up must leave memory before the next one is loaded.
+        if self._copier is None or self._copier[0]() is not model:
+            self._copier = (weakref.ref(model), self._copying(model))
         return self._copier[1]
 
     def _by_text_model(

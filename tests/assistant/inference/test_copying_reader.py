@@ -212,3 +212,18 @@ def test_what_cannot_be_held_to_printed_words_is_no_second_reader(
     assert copier_of(model) is not None  # its tokens show how it is asked
     model.tokenizer = type("Bare", (), {"token_to_id": lambda self, token: None})()
     assert copier_of(model) is None
+
+
+def test_a_second_reader_keeps_no_model_that_is_given_up(folder: Path) -> None:
+    gc.collect()
+    gc.disable()  # or else what only lies in a circle might be swept up in time, by chance
+    try:
+        model, studied = LocalTextModel(folder), Studied()
+        copier = CopyingReader(model)
+        assert copier.copy(studied, BILL, "what is the total") is not None
+        inside = weakref.ref(model.placed.get().model)
+        del model
+        assert inside() is None
+        copier.study(studied, BILL)
+    finally:
+        gc.enable()
