@@ -111,6 +111,8 @@ class NoteKind(enum.Enum):
     """The reason, from whatever opens models."""
     RESTS_ON = "rests_on"
     """A model's words, each sentence of which stands in its lines; they are told beside it."""
+    CHOSEN = "chosen"
+    """The model that chose what is quoted, among the words of the text."""
     REFUSED = "refused"
     """The value of an `inference.pocket.Refusal`."""
     DECLINED = "declined"

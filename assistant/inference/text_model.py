@@ -1,5 +1,6 @@
 """A language model that understands a text which was read: summaries, questions about it."""
 
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -54,23 +55,40 @@ class LocalTextModel:
 
         self.name = "/".join(folder.absolute().parts[-2:])
         self._folder = folder
-        self._placed: Placed[LoadedModel] = Placed(
-            folder, partial(_load, folder), placing or Placing()
+        self._let_go: list[weakref.WeakMethod[Callable[[], None]]] = []
+        self.placed: Placed[LoadedModel] = Placed(
+            folder,
+            partial(_load, folder),
+            placing or Placing(),
+            on_let_go=partial(_forget, self._let_go),
         )
-        loaded = self._placed.get()
+        loaded = self.placed.get()
         try:
             self._template = read_chat_template(folder)
         except ModelsError as error:
             raise VisionError(str(error)) from error
-        self._tokenizer = loaded.tokenizer
+        self.tokenizer = loaded.tokenizer
         named = ("<|eot_id|>", "<|im_end|>")
-        turns = {self._tokenizer.token_to_id(token) for token in named} - {None}
-        self._ends = text_ends(loaded.model) | turns
-        self._context = _context(loaded.model.config)
+        turns = (self.tokenizer.token_to_id(token) for token in named)
+        self.ends = text_ends(loaded.model) | {turn for turn in turns if turn is not None}
+        self.context = _context(loaded.model.config)
 
     @property
     def _model(self) -> Any:
-        return self._placed.get().model
+        return self.placed.get().model
+
+    @property
+    def knows_turns(self) -> bool:
+        """True for a model that was taught to answer, not only to go on with a text."""
+        marks = map(self.tokenizer.token_to_id, (_HEADER, _TURN))
+        return self._template is not None or any(mark is not None for mark in marks)
+
+    def when_let_go(self, forget: Callable[[], None]) -> None:
+        """Have something forgotten that lies on the model's device when the model is let go of.
+
+        forget: a bound method; the object that it belongs to is not kept alive.
+        """
+        self._let_go.append(weakref.WeakMethod(forget))
 
     def answer(
         self, text: str, question: str, cancelled: Callable[[], bool] = never
@@ -92,22 +110,22 @@ class LocalTextModel:
     def _answer(self, text: str, question: str, cancelled: Callable[[], bool]) -> Iterator[str]:
         from models.generate import StreamingText
 
-        ids = self._encode(text, question, self._context - MOST_NEW_TOKENS)
-        streaming = StreamingText(self._tokenizer)
+        ids = self._encode(text, question, self.context - MOST_NEW_TOKENS)
+        streaming = StreamingText(self.tokenizer)
         for token in self._tokens(ids, cancelled):
-            if token in self._ends or cancelled():
+            if token in self.ends or cancelled():
                 return
             yield streaming.add(token)
 
     def _tokens(self, ids: list[int], cancelled: Callable[[], bool]) -> Iterator[int]:
         said: list[int] = []
-        with self._placed.used():
+        with self.placed.used():
             while True:
                 try:
                     yield from self._stream(ids, said, cancelled)
                     return
                 except RuntimeError as error:
-                    self._placed.fail(error)
+                    self.placed.fail(error)
 
     def _stream(
         self, ids: list[int], said: list[int], cancelled: Callable[[], bool]
@@ -118,42 +136,51 @@ class LocalTextModel:
         from models.generate import greedy_tokens
 
         model = self._model  # first: where it has to be loaded, this decides the device
-        fed = torch.tensor([[*ids, *said]]).to(self._placed.device)
+        fed = torch.tensor([[*ids, *said]]).to(self.placed.device)
         for token in greedy_tokens(model, fed, MOST_NEW_TOKENS - len(said), cancelled):
             said.append(token)
             yield token
 
     def _encode(self, text: str, question: str, room: int) -> list[int]:
         while True:
-            prompt, is_whole = self._prompt(text, question)
-            # What a template begins a text with, it writes itself.
-            encoded = self._tokenizer.encode(prompt, add_special_tokens=not is_whole)
-            ids: list[int] = encoded.ids
+            asked = f"Text:\n{self.harmless(text)}\n\nQuestion: {self.harmless(question)}"
+            ids = self.encoded(INSTRUCTION, asked)
             if len(ids) <= max(room, 8) or not text:
                 return ids
             text = text[: int(len(text) * 0.8)]
 
-    def _prompt(self, text: str, question: str) -> tuple[str, bool]:
+    def encoded(self, instruction: str, asked: str) -> list[int]:
+        """What the model reads to answer one turn of a user.
+
+        Raises:
+            ModelsError: its chat template fails.
+        """
+        prompt, is_whole = self._prompt(instruction, asked)
+        # What a template begins a text with, it writes itself.
+        encoded = self.tokenizer.encode(prompt, add_special_tokens=not is_whole)
+        ids: list[int] = encoded.ids
+        return ids
+
+    def _prompt(self, instruction: str, asked: str) -> tuple[str, bool]:
         """What the model reads, and whether nothing is to be put before it."""
         from models.text.chat_template import Turn
 
-        asked = f"Text:\n{self._harmless(text)}\n\nQuestion: {self._harmless(question)}"
-        turns = (Turn("system", INSTRUCTION), Turn("user", asked))
+        turns = (Turn("system", instruction), Turn("user", asked))
         if self._template is not None:
             return self._template.prompt(turns), True
-        if self._tokenizer.token_to_id(_HEADER) is not None:
+        if self.tokenizer.token_to_id(_HEADER) is not None:
             said = "".join(
                 f"{_HEADER}{turn.role}<|end_header_id|>\n\n{turn.text}<|eot_id|>" for turn in turns
             )
             return f"{said}{_HEADER}assistant<|end_header_id|>\n\n", False
-        if self._tokenizer.token_to_id(_TURN) is not None:
+        if self.tokenizer.token_to_id(_TURN) is not None:
             said = "".join(f"{_TURN}{turn.role}\n{turn.text}<|im_end|>\n" for turn in turns)
             return f"{said}{_TURN}assistant\n", True
         return f"{asked}\nAnswer:", False
 
-    def _harmless(self, text: str) -> str:
+    def harmless(self, text: str) -> str:
         """The text without marks of turns: a page must not speak for the user."""
-        added = self._tokenizer.get_added_tokens_decoder().values()
+        added = self.tokenizer.get_added_tokens_decoder().values()
         for mark in (token.content for token in added if token.special):
             if mark in text:
                 text = text.replace(mark, " ")
@@ -174,6 +201,13 @@ def _load(folder: Path, device: str) -> "LoadedModel":
             f"{folder} holds a model that looks at pictures; give the folder of a text model"
         )
     return loaded
+
+
+def _forget(let_go: "list[weakref.WeakMethod[Callable[[], None]]]") -> None:
+    for each in let_go:
+        forget = each()
+        if forget is not None:
+            forget()
 
 
 def _context(config: object) -> int:

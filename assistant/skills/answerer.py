@@ -1,12 +1,17 @@
 """From a picture and a question to answers: quality gate, skill, then a model."""
 
 import dataclasses
+import math
+import time
+import weakref
 from collections.abc import Callable, Iterator
 
 from assistant.answers import Answer, Basis, Cancelled, NoteKind, Piece
-from assistant.errors import UsageError
+from assistant.errors import UsageError, VisionError
 from assistant.frames import Sheet
+from assistant.inference.copying_reader import Copier, copier_of
 from assistant.inference.opening import TextModelOpener, VisionModelOpener
+from assistant.inference.text_model import TextModel
 from assistant.seeing.layout import page_text, reading_order
 from assistant.seeing.text import TextReader, never
 from assistant.skills.caveats import careful, no_text, spoilt, with_edge
@@ -17,6 +22,7 @@ from assistant.skills.parting import parts
 from assistant.skills.prose import checked, is_open
 from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
+from assistant.skills.second_reader import second, wants_second
 from assistant.skills.skill import EVERY_CAUSE, Asked, ModelUse, Skill
 from assistant.skills.unread import with_unread
 from assistant.skills.way_on import with_way_on
@@ -28,6 +34,9 @@ from assistant.text.question import Wish, wish
 from models.pictures import RgbPicture
 
 __all__ = ["Answerer", "careful"]
+
+PATIENCE_S = 10.0
+"""How long a guess of the rules waits for a second reader; what it has read until then is kept."""
 
 
 class Answerer:
@@ -42,9 +51,11 @@ class Answerer:
         open_text_model: TextModelOpener = lambda: None,
         open_embed: EmbedOpener = lambda: None,
         mirrored: Callable[[], bool] = lambda: False,
+        copying: Callable[[TextModel], Copier | None] = copier_of,
     ) -> None:
         """Answers are found with what is given; nothing is opened yet.
 
+        copying:    a text model as a second reader, or None where it cannot be one.
         open_embed: gives what tells the meaning of texts, where a model is installed that can.
         mirrored:   whether the camera faces the user, so that left and right change places.
         """
@@ -52,6 +63,10 @@ class Answerer:
         self._open_embed = open_embed
         self._open_text_model = open_text_model
         self._mirrored = mirrored
+        self._copying = copying
+        self._copier: tuple[weakref.ref[TextModel], Copier | None] | None = None
+        self._told: set[str] = set()
+        """Causes for which the second reader was missed; each is said once."""
         self._stopwatch = stopwatch
         self._vision = VisionAnswers(open_model, stopwatch)
 
@@ -126,6 +141,9 @@ class Answerer:
         closeness = scene.closeness(page)
         if closeness is not None:
             closeness.learn(page.statements)
+        copier = None if self._copier is None else self._copier[1]
+        if copier is not None and page.rows and not cancelled():
+            copier.study(scene.studied(copier), page, cancelled)
         if self._vision.opened is not None and not cancelled():
             scene.look(self._vision.opened)
 
@@ -182,6 +200,21 @@ class Answerer:
             yield spoilt(skill.name, cause)
             return
         for piece in self._looked(skill, asked, scene, two_speed):
+            if isinstance(piece, Answer) and wants_second(piece):
+                try:
+                    opinion = self._second(piece, asked, scene)
+                except VisionError as error:
+                    if not piece.found:
+                        raise
+                    # What was found is told all the same, and once what is wrong with the model.
+                    yield as_overruled(piece, skill, asked, scene)
+                    if str(error) not in self._told:
+                        self._told.add(str(error))
+                        raise
+                    continue
+                if opinion is not None:
+                    yield as_overruled(opinion, skill, asked, scene)
+                    continue
             if not isinstance(piece, Answer) or not is_open(piece):
                 yield as_overruled(piece, skill, asked, scene)
                 continue
@@ -193,6 +226,34 @@ class Answerer:
                 yield as_overruled(other, skill, asked, scene)
             if not told:
                 yield as_overruled(piece, skill, asked, scene)
+
+    def _second(self, answer: Answer, asked: Asked, scene: Scene) -> Answer | None:
+        """What a second reader makes of an answer; None where there is none, or it gave up."""
+        page = scene.page(asked.cancelled)
+        if not page.rows or asked.cancelled():
+            return None
+        model = self._open_text_model()
+        copier = None if model is None else self._copier_of(model)
+        if copier is None or asked.cancelled():
+            return None
+        until = math.inf if answer.basis is Basis.UNKNOWN else time.monotonic() + PATIENCE_S
+        with self._stopwatch.stage("answer"):
+            copied = copier.copy(
+                scene.studied(copier),
+                page,
+                asked.for_model,
+                lambda: asked.cancelled() or time.monotonic() > until,
+            )
+        if copied is None:
+            return answer if time.monotonic() > until else None
+        told = second(answer, copied, page, asked.question, copier.name)
+        return told if told is answer else with_unread(with_edge(told, scene), scene)
+
+    def _copier_of(self, model: TextModel) -> Copier | None:
+        # Held weakly: a model that is given up must leave memory before the next one is loaded.
+        if self._copier is None or self._copier[0]() is not model:
+            self._copier = (weakref.ref(model), self._copying(model))
+        return self._copier[1]
 
     def _by_text_model(
         self,

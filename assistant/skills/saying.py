@@ -195,6 +195,9 @@ def details(answer: Answer) -> Iterator[str]:
         yield f"Letters {round(100 * least)} percent sure."
     if answer.model is not None:
         yield f"The model is {answer.model}."
+    chosen = answer.note(NoteKind.CHOSEN)
+    if chosen is not None:
+        yield f"The model {chosen.detail} chose it."
 
 
 def ended(text: str) -> str:

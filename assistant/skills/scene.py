@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from assistant.frames import Sheet
+from assistant.inference.copying_reader import Copier, Studied
 from assistant.inference.vision_model import VisionLanguageModel
 from assistant.seeing.barcode import Barcode, locate_code, nearness, read_barcodes
 from assistant.seeing.hidden import Reflection, is_legible, reflection
@@ -57,6 +58,7 @@ class Scene:
         self._codes: tuple[Barcode, ...] | None = None
         self._nearness: tuple[float | None] | None = None
         self._handle: tuple[VisionLanguageModel, Any] | None = None
+        self._studied: tuple[Copier, Studied] | None = None
 
     @property
     def cause(self) -> Cause | None:
@@ -188,6 +190,12 @@ class Scene:
             with self._stopwatch.stage("look"):
                 self._handle = (model, model.look(self.rgb))
         return self._handle[1]
+
+    def studied(self, copier: Copier) -> Studied:
+        """What a text model holds of the text; it is let go of with the picture."""
+        if self._studied is None or self._studied[0] is not copier:
+            self._studied = (copier, Studied())
+        return self._studied[1]
 
     def _spot(self) -> Reflection | None:
         if self._reflection is None:

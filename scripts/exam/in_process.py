@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from exam.conversation import Asker, Line
 
-from assistant.inference.opening import EmbedderOpener, ModelOpener
+from assistant.inference.opening import EmbedderOpener, ModelOpener, TextOpener
 from assistant.seeing.text import TextLine, TextPart, never
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
+from assistant.skills import answerer
 from assistant.skills.conversation import Conversation
 from assistant.ui.lines import run_lines
 from models.pictures import RgbPicture, load_picture
@@ -66,22 +68,33 @@ class GivenReader:
 
 
 def asked_in_process(
-    read: Sequence[tuple[Path, tuple[TextLine, ...]]], meaning: Path | None = None
+    read: Sequence[tuple[Path, tuple[TextLine, ...]]],
+    meaning: Path | None = None,
+    texts: Path | None = None,
 ) -> Asker:
     """Ask a session of this process; of models, that which looks at pictures is loaded.
 
     meaning: the folder of a model that tells the meaning of texts, or None to go by words alone.
+    texts:   that of a text model, which is the second reader of the text, or None.
     """
     embedder = EmbedderOpener(lambda: meaning)
 
     def ask(lines: Sequence[str]) -> Iterator[Line]:
-        conversation = Conversation(KeptReader(read), ModelOpener(""), open_embed=embedder)
+        conversation = Conversation(
+            KeptReader(read),
+            ModelOpener(""),
+            open_text_model=TextOpener(lambda: texts),
+            open_embed=embedder,
+        )
         session = Session(conversation, settings=Settings(speech_mode="none"))
         session.start(ask_how_to_speak=False)
         out = _Timed()
+        # What else the machine does meanwhile shall not decide what is answered.
+        patience, answerer.PATIENCE_S = answerer.PATIENCE_S, math.inf
         try:
             run_lines(session, io.StringIO("\n".join(lines) + "\n"), out, as_json=True)
         finally:
+            answerer.PATIENCE_S = patience
             session.close()
         yield from out.lines
 

@@ -90,7 +90,7 @@ def test_the_text_model_answers_on_a_card(llama: Path) -> None:
     model = LocalTextModel(llama, Placing("cuda"))
     answer = model.answer("A cat sat. " * 30, "Who sat?")
     assert len([piece for piece, _ in zip(answer, range(6), strict=False)]) == 6
-    assert model._placed.device.startswith("cuda")
+    assert model.placed.device.startswith("cuda")
 
 
 @pytest.fixture

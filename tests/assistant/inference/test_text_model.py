@@ -77,7 +77,7 @@ def asked_of(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, question:
         patched.setattr(models.generate, "greedy_tokens", recorded)
         model = LocalTextModel(folder)
         assert list(model.answer(text, question)) == []
-    decoded = model._tokenizer.decode(given[0], skip_special_tokens=False)
+    decoded = model.tokenizer.decode(given[0], skip_special_tokens=False)
     return str(decoded)
 
 
@@ -188,7 +188,7 @@ def test_a_model_that_is_given_up_leaves_memory_before_the_next_is_loaded(
         picture = np.zeros((64, 64, 3), np.uint8)
         pieces = model.answer(model.look(picture), "how many?") if sees else model.answer("a", "b")
         assert list(pieces)
-        held = model._placed.get()
+        held = (model._placed if isinstance(model, LocalVisionModel) else model.placed).get()
         inside = weakref.ref(held.model)
         del model, pieces, held
         assert inside() is None
