@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 import torch
 
+from models.blocks import State
 from models.files.checkpoint import CheckpointReader
 from models.loading import load_model
 from quantizer.cli import main
 from quantizer.evaluate.perplexity import perplexity
 from quantizer.evaluate.pictures import pictures
+from quantizer.plan.plan import Plan
 from quantizer.recipes.recipe import read_recipe
+from quantizer.run import taking_part
+from quantizer.run.passes import Passes
 from quantizer.run.pipeline import Job, run
 from quantizer.run.progress import count_finished
 from quantizer.run.walked import Progress
@@ -118,3 +122,34 @@ def test_measuring(
         answers.append([answer["given"][:3] for answer in found])
     assert values[0] == pytest.approx(values[1], rel=0.02)
     assert answers[0] == answers[1]
+
+
+@pytest.mark.gpu
+def test_states_that_stay_on_the_card_give_the_same_bytes(
+    of_texts: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan_job, stored = taking_part.plan_job, Passes._stored
+    written = {}
+    for stay in (True, False):
+        homes = set()
+
+        def told(*given: Any, stay: bool = stay, **more: Any) -> Plan:
+            plan = plan_job(*given, **more)
+            assert plan.states_on_card, "a card has room for so little"
+            return replace(plan, states_on_card=stay)
+
+        def watched(self: Passes, state: State, homes: set[str] = homes) -> State:
+            kept = stored(self, state)
+            homes |= {value.device.type for value in kept.values() if torch.is_tensor(value)}
+            return kept
+
+        monkeypatch.setattr(taking_part, "plan_job", told)
+        monkeypatch.setattr(Passes, "_stored", watched)
+        job = replace(
+            of_texts, settings=Settings("rpiq", group_size=16), device=CARD,
+            out=tmp_path / str(stay),
+        )  # fmt: skip
+        run(job)
+        assert homes == {"cuda" if stay else "cpu"}
+        written[stay] = (job.out / "model.safetensors").read_bytes()
+    assert written[True] == written[False]

@@ -8,6 +8,7 @@ from quantizer.solvers.hessian import (
     HessianAccumulator,
     cholesky,
     damped,
+    hessian_products,
     inverse_factor,
     live_columns,
     mean_diagonal,
@@ -115,3 +116,23 @@ def test_dead_columns_do_not_dilute_the_damping() -> None:
     assert live_columns(hessian).tolist() == [0, 2]
     assert mean_diagonal(hessian) == 3.0
     assert mean_diagonal(torch.zeros(3, 3)) == 0.0
+
+
+def test_a_wide_hessian_is_whole_though_half_of_it_is_computed() -> None:
+    columns = 2500  # three strips, the last a part of one
+    accumulator, inputs = HessianAccumulator(columns), [torch.randn(n, columns) for n in (7, 30)]
+    for rows in inputs:
+        accumulator.add(rows)
+    found = accumulator.mean()
+    assert torch.equal(found, found.T)
+    rows = torch.cat(inputs).double()
+    assert (found - rows.T @ rows / 37).abs().max() < 1e-5
+    accumulator.add(inputs[0])  # the sum goes on after it was asked for
+    rows = torch.cat([*inputs, inputs[0]]).double()
+    assert (accumulator.sum.mean() - rows.T @ rows / 44).abs().max() < 1e-5
+
+
+def test_products_of_a_hessian() -> None:
+    assert hessian_products(1000) == 2 * 1000 * 1000
+    below = [(1024, 2500), (1024, 2500 - 1024), (452, 452)]
+    assert hessian_products(2500) == 2 * sum(wide * tall for wide, tall in below)
