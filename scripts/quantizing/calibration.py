@@ -1,5 +1,6 @@
 """The data that one making calibrates with and judges by: chosen once, kept for the next start."""
 
+import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from quantizing.wanted import Wanted
 
 PUBLIC, OURS = "public", "ours"
 """What --calibration may be besides a path."""
+
+_DATA = "data-"
 
 Tell = Callable[[str], None]
 
@@ -55,7 +58,6 @@ def prepare(
     sees = opened.layout.pictures is not None
     number = samples or (PICTURE_SAMPLES if sees else TEXT_SAMPLES)
     asked = str(Path(choice).expanduser().absolute()) if _is_path(choice) else choice
-    place = wanted.work / "data"
     kept = restored(state)
     if kept is not None:
         before = state.get("calibration")
@@ -68,7 +70,9 @@ def prepare(
         return kept
     if _is_path(asked) and not Path(asked).exists():
         raise NotDone(f"{asked}: no such file or folder", "give another --calibration")
-    shutil.rmtree(place, ignore_errors=True)
+    forget(wanted)
+    # A name of its own, so that a report tells which data its run had.
+    place = wanted.work / f"{_DATA}{secrets.token_hex(4)}"
     place.mkdir()
     if sees:
         chosen = _pictures(asked, place, number)
@@ -91,6 +95,12 @@ def prepare(
 
 def _is_path(choice: str) -> bool:
     return choice not in ("", PUBLIC, OURS)
+
+
+def forget(wanted: Wanted) -> None:
+    """Remove the data of earlier starts."""
+    for place in wanted.work.glob(f"{_DATA}*"):
+        shutil.rmtree(place)
 
 
 def restored(state: State) -> Calibration | None:
