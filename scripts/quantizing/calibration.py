@@ -9,6 +9,7 @@ from typing import Any
 
 from assistant.errors import DownloadError
 from assistant.models_store.downloads import Progress
+from models.catalog import ModelKind
 from models.families import OpenedModel
 from quantizer.calibration.streams import PICTURE_SAMPLES, TEXT_SAMPLES
 from quantizer.calibration.texts import sequence_length
@@ -69,7 +70,7 @@ def prepare(
             )
         return kept
     if _is_path(asked) and not Path(asked).exists():
-        raise NotDone(f"{asked}: no such file or folder", "give another --calibration")
+        raise _not_there(Path(asked))
     forget(wanted)
     # A name of its own, so that a report tells which data its run had.
     place = wanted.work / f"{_DATA}{secrets.token_hex(4)}"
@@ -91,6 +92,40 @@ def prepare(
         },
     )
     return made
+
+
+def check_choice(wanted: Wanted, choice: str) -> None:
+    """Refuse what could not calibrate the model, before that is pulled.
+
+    Raises:
+        NotDone: what is given is not there, or holds nothing of the kind that is needed.
+        DataError: it cannot be read.
+    """
+    if wanted.model is None:
+        return
+    sees = wanted.model.kind is ModelKind.VISION
+    if sees and choice == PUBLIC:
+        raise _no_public_pictures()
+    if not _is_path(choice):
+        return
+    path = Path(choice).expanduser()
+    if not path.exists():
+        raise _not_there(path)
+    if sees:
+        photographs.find_pictures(path)
+    else:
+        texts.find_texts(path)
+
+
+def _not_there(path: Path) -> NotDone:
+    return NotDone(f"{path}: no such file or folder", "give another --calibration")
+
+
+def _no_public_pictures() -> NotDone:
+    return NotDone(
+        "public sets of pictures with questions are archives of many gigabytes",
+        "unpack one, such as CogVLM-SFT-311K, and give its folder to --calibration",
+    )
 
 
 def _is_path(choice: str) -> bool:
@@ -116,10 +151,7 @@ def restored(state: State) -> Calibration | None:
 
 def _pictures(asked: str, place: Path, samples: int) -> photographs.Chosen:
     if asked == PUBLIC:
-        raise NotDone(
-            "public sets of pictures with questions are archives of many gigabytes",
-            "unpack one, such as CogVLM-SFT-311K, and give its folder to --calibration",
-        )
+        raise _no_public_pictures()
     if _is_path(asked):
         return photographs.own_pictures(Path(asked), place, samples)
     return photographs.drawn_pictures(place, samples)

@@ -14,7 +14,7 @@ from models.footprint import host_bytes
 from quantizer.errors import SettingsError
 from quantizer.recipes.recipe import read_recipe
 from quantizing import consent, measuring, needs, using
-from quantizing.calibration import Calibration, forget, prepare, restored
+from quantizing.calibration import Calibration, check_choice, forget, prepare, restored
 from quantizing.errors import NotDone
 from quantizing.look import Look
 from quantizing.programs import Programs, run
@@ -93,6 +93,8 @@ class Making:
     def _made(self, state: State, seen: Look) -> bool:
         """From the licence to the finished folder; False where only the plan was asked for."""
         wanted, choices = self.wanted, self.choices
+        if restored(state) is None:
+            check_choice(wanted, choices.calibration)
         if not wanted.is_here and not choices.plan_only:
             assert wanted.model is not None, "a folder is here"
             consent.ask(
