@@ -1,5 +1,6 @@
 """The data that one making calibrates with and judges by: chosen once, kept for the next start."""
 
+import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 from assistant.errors import DownloadError
 from assistant.models_store.downloads import Progress
+from models.catalog import ModelKind
 from models.families import OpenedModel
 from quantizer.calibration.streams import PICTURE_SAMPLES, TEXT_SAMPLES
 from quantizer.calibration.texts import sequence_length
@@ -18,6 +20,8 @@ from quantizing.wanted import Wanted
 
 PUBLIC, OURS = "public", "ours"
 """What --calibration may be besides a path."""
+
+_DATA = "data-"
 
 Tell = Callable[[str], None]
 
@@ -55,7 +59,6 @@ def prepare(
     sees = opened.layout.pictures is not None
     number = samples or (PICTURE_SAMPLES if sees else TEXT_SAMPLES)
     asked = str(Path(choice).expanduser().absolute()) if _is_path(choice) else choice
-    place = wanted.work / "data"
     kept = restored(state)
     if kept is not None:
         before = state.get("calibration")
@@ -67,8 +70,10 @@ def prepare(
             )
         return kept
     if _is_path(asked) and not Path(asked).exists():
-        raise NotDone(f"{asked}: no such file or folder", "give another --calibration")
-    shutil.rmtree(place, ignore_errors=True)
+        raise _not_there(Path(asked))
+    forget(wanted)
+    # A name of its own, so that a report tells which data its run had.
+    place = wanted.work / f"{_DATA}{secrets.token_hex(4)}"
     place.mkdir()
     if sees:
         chosen = _pictures(asked, place, number)
@@ -89,8 +94,48 @@ def prepare(
     return made
 
 
+def check_choice(wanted: Wanted, choice: str) -> None:
+    """Refuse what could not calibrate the model, before that is pulled.
+
+    Raises:
+        NotDone: what is given is not there, or holds nothing of the kind that is needed.
+        DataError: it cannot be read.
+    """
+    if wanted.model is None:
+        return
+    sees = wanted.model.kind is ModelKind.VISION
+    if sees and choice == PUBLIC:
+        raise _no_public_pictures()
+    if not _is_path(choice):
+        return
+    path = Path(choice).expanduser()
+    if not path.exists():
+        raise _not_there(path)
+    if sees:
+        photographs.find_pictures(path)
+    else:
+        texts.find_texts(path)
+
+
+def _not_there(path: Path) -> NotDone:
+    return NotDone(f"{path}: no such file or folder", "give another --calibration")
+
+
+def _no_public_pictures() -> NotDone:
+    return NotDone(
+        "public sets of pictures with questions are archives of many gigabytes",
+        "unpack one, such as CogVLM-SFT-311K, and give its folder to --calibration",
+    )
+
+
 def _is_path(choice: str) -> bool:
     return choice not in ("", PUBLIC, OURS)
+
+
+def forget(wanted: Wanted) -> None:
+    """Remove the data of earlier starts."""
+    for place in wanted.work.glob(f"{_DATA}*"):
+        shutil.rmtree(place)
 
 
 def restored(state: State) -> Calibration | None:
@@ -106,10 +151,7 @@ def restored(state: State) -> Calibration | None:
 
 def _pictures(asked: str, place: Path, samples: int) -> photographs.Chosen:
     if asked == PUBLIC:
-        raise NotDone(
-            "public sets of pictures with questions are archives of many gigabytes",
-            "unpack one, such as CogVLM-SFT-311K, and give its folder to --calibration",
-        )
+        raise _no_public_pictures()
     if _is_path(asked):
         return photographs.own_pictures(Path(asked), place, samples)
     return photographs.drawn_pictures(place, samples)

@@ -1,7 +1,6 @@
 """One model from its licence to the assistant's settings, each step where the last start ended."""
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,11 +9,12 @@ from assistant.commands.models import Reporter
 from assistant.machine import size_text
 from assistant.one_at_a_time import one_at_a_time
 from models.families import OpenedModel, open_blockwise
+from models.files.bounded import MOST_DATA_BYTES, read_json
 from models.footprint import host_bytes
 from quantizer.errors import SettingsError
 from quantizer.recipes.recipe import read_recipe
 from quantizing import consent, measuring, needs, using
-from quantizing.calibration import Calibration, prepare, restored
+from quantizing.calibration import Calibration, check_choice, forget, prepare, restored
 from quantizing.errors import NotDone
 from quantizing.look import Look
 from quantizing.programs import Programs, run
@@ -72,7 +72,7 @@ class Making:
 
     def _all(self, state: State) -> None:
         wanted, choices = self.wanted, self.choices
-        if choices.restart:
+        if choices.restart and not choices.plan_only:
             for name in ("calibration", "finished", "measured"):
                 state.put(name, None)
         seen = needs.look_around(self.programs, choices.device, wanted.out.parent, self.tell)
@@ -83,6 +83,8 @@ class Making:
         else:
             self.go_offline()
             self.tell(f"{wanted.out} is there already; --restart makes it anew.")
+            if choices.plan_only:
+                return
         self.tell("Looking the result over.")
         measuring.inspect(self.programs, wanted, self.tell)
         self._measured(state, seen)
@@ -91,6 +93,8 @@ class Making:
     def _made(self, state: State, seen: Look) -> bool:
         """From the licence to the finished folder; False where only the plan was asked for."""
         wanted, choices = self.wanted, self.choices
+        if restored(state) is None:
+            check_choice(wanted, choices.calibration)
         if not wanted.is_here and not choices.plan_only:
             assert wanted.model is not None, "a folder is here"
             consent.ask(
@@ -107,11 +111,14 @@ class Making:
             wanted, opened, state, choices.calibration, choices.samples, self.tell, progress
         )
         self.go_offline()
-        plan = self._plan(opened, data, seen)
-        if choices.plan_only:
-            return False
-        self._run(opened, data, plan)
+        # A start that was killed between the end of its run and this line has made it.
+        if not was_made(wanted, data):
+            plan = self._plan(opened, data, seen)
+            if choices.plan_only:
+                return False
+            self._run(opened, data, plan)
         state.put("sees", opened.layout.pictures is not None)
+        state.put("measured", None)
         state.put("finished", True)
         return True
 
@@ -122,9 +129,15 @@ class Making:
             return
         sees = bool(state.get("sees"))
         self.tell(measuring.errors_of_layers(self.wanted))
-        measured = measuring.measure(
-            self.programs, self.wanted, data, seen, sees=sees, tell=self.tell
-        )
+        try:
+            measured = measuring.measure(
+                self.programs, self.wanted, data, seen, sees=sees, tell=self.tell
+            )
+        except NotDone as error:
+            # It is made and looked over; that alone is no reason to keep it from the user.
+            self.tell(f"WARNING: how good it is could not be measured: {error}.")
+            self.tell("The same command tries that again.")
+            return
         state.put("measured", {} if measured is None else {"value": measured["value"]})
 
     def _command(self, opened: OpenedModel, data: Calibration) -> list[str]:
@@ -162,12 +175,23 @@ class Making:
         else:
             using.use(wanted, state, self.tell, sees=bool(state.get("sees")))
             self.tell(f"To undo that: scripts/quantize --undo {_as_given(wanted)}")
-        shutil.rmtree(wanted.work / "data", ignore_errors=True)
+        if state.get("measured") is not None:
+            forget(wanted)
         if wanted.model is not None and wanted.source.is_dir():
             self.tell(
                 f"The full model in {wanted.source} is only needed to make it anew: removing it "
                 f"frees {size_text(host_bytes(wanted.source))}."
             )
+
+
+def was_made(wanted: Wanted, data: Calibration) -> bool:
+    """True if the folder that came out is that of a run with just these data."""
+    try:
+        report = read_json(wanted.out / "report.json", MOST_DATA_BYTES)
+        found = (report["source"], report["calibration"]["path"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return found == (str(wanted.source), str(data.fitting))
 
 
 def recipe_for(opened: OpenedModel) -> str:

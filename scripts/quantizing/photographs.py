@@ -68,24 +68,14 @@ def own_pictures(path: Path, place: Path, samples: int) -> Chosen:
         NotDone: there is no picture.
         DataError: a record cannot be read.
     """
+    records, there = find_pictures(path)
     remarks: list[str] = []
-    if not is_picture_data(path):
-        raise NotDone(
-            f"{path}: is no folder of pictures and no file about them",
-            "this model looks at pictures: give another --calibration",
-        )
-    if _has_records(path):
-        records = {record.picture: record.turns for record in reversed(read_records(path))}
-    else:
-        records = _unasked(path)
+    if not _has_records(path):
         remarks.append(
             f"{path} has pictures without questions and answers: the parts of the model that read "
             "and write words see little. A file questions.jsonl beside them would help; "
             "quantizer/README.md describes it."
         )
-    there = sorted(picture for picture in records if picture.is_file())
-    if not there:
-        raise NotDone(f"{path}: none of its pictures is there", "give another --calibration")
     random.Random(0).shuffle(there)
     judging = there[: min(MOST_JUDGING, len(there) // JUDGING_SHARE)]
     fitting = there[len(judging) :][: SPARE * samples]
@@ -94,6 +84,29 @@ def own_pictures(path: Path, place: Path, samples: int) -> Chosen:
     if not asked:
         remarks.append("None of the answers kept apart is short enough to count the right ones.")
     return Chosen(place / "fitting", place / "judging" if asked else None, tuple(remarks))
+
+
+def find_pictures(path: Path) -> tuple[Records, list[Path]]:
+    """What was said about the pictures of a folder or file, and those that are there, sorted.
+
+    Raises:
+        NotDone: there is no picture.
+        DataError: a record cannot be read.
+    """
+    if not is_picture_data(path):
+        raise NotDone(
+            f"{path}: is no folder of pictures and no file about them",
+            "this model looks at pictures: give another --calibration",
+        )
+    records: Records = (
+        {record.picture: record.turns for record in reversed(read_records(path))}
+        if _has_records(path)
+        else _unasked(path)
+    )
+    there = sorted(picture for picture in records if picture.is_file())
+    if not there:
+        raise NotDone(f"{path}: none of its pictures is there", "give another --calibration")
+    return records, there
 
 
 def drawn_pictures(place: Path, samples: int) -> Chosen:

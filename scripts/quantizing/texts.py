@@ -108,10 +108,19 @@ def own_documents(path: Path, model: Path) -> list[str]:
     def read(file: Path) -> list[str]:
         return read_documents(file, lambda: read_chat_template(model))
 
+    return [document for file in find_texts(path) for document in read(file)]
+
+
+def find_texts(path: Path) -> list[Path]:
+    """The user's file, or every text file below the user's folder.
+
+    Raises:
+        NotDone: there is none.
+    """
     if not path.is_dir():
-        return read(path)
+        return [path]
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-    found = [document for file in files if file.is_file() for document in read(file)]
+    found = [file for file in files if file.is_file()]
     if not found:
         raise NotDone(
             f"{path}: holds no texts ({', '.join(SUFFIXES)})", "give another --calibration"

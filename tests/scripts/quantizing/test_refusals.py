@@ -203,6 +203,27 @@ def test_what_is_meant(tmp_path: Path, home: Path) -> None:
             find(text, None)
 
 
+def test_calibration_that_cannot_be_used_is_refused_before_the_pull(
+    start: Callable[..., Ran], known: Callable[..., None], tmp_path: Path
+) -> None:
+    known(small("cogvlm2-19b"), small("llama-3.1-8b-instruct"))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "paper.pdf").touch()
+    for model, given, cause in (
+        ("cogvlm2-19b", str(empty), "holds no pictures"),
+        ("cogvlm2-19b", "public", "archives of many gigabytes"),
+        ("cogvlm2-19b", str(tmp_path / "none"), "no such file or folder"),
+        ("llama-3.1-8b", str(empty), "holds no texts"),
+        ("llama-3.1-8b", str(tmp_path / "none"), "no such file or folder"),
+    ):
+        ran = start(model, "--accept-licence", "--calibration", given)
+        assert (ran.code, ran.pulled, ran.error.count("\n")) == (2, False, 1)
+        assert cause in ran.error and "--calibration" in ran.error
+    (empty / "photo.jpg").touch()
+    assert start("cogvlm2-19b", "--accept-licence", "--calibration", str(empty)).pulled
+
+
 def test_a_folder_that_is_int4_already(start: Callable[..., Ran], tmp_path: Path) -> None:
     folder = tmp_path / "small"
     folder.mkdir()

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from quantizing import measuring, using
+from quantizing.calibration import Calibration
 from quantizing.errors import NotDone
+from quantizing.making import was_made
 from quantizing.needs import duration
 from quantizing.programs import Programs, run
 from quantizing.progress import Warnings, Watch, block_weight
@@ -229,6 +231,20 @@ def test_the_errors_of_layers(wanted: Wanted) -> None:
     (wanted.out / "report.json").write_text("{}")
     with pytest.raises(NotDone, match="report.json cannot be read.*--restart"):
         measuring.errors_of_layers(wanted)
+
+
+def test_a_result_is_that_of_its_data_alone(wanted: Wanted, tmp_path: Path) -> None:
+    data = Calibration(tmp_path / "data-1", None, 4)
+    assert not was_made(wanted, data)
+    wanted.out.mkdir()
+    report = {"source": str(wanted.source), "calibration": {"path": str(data.fitting)}}
+    (wanted.out / "report.json").write_text(json.dumps(report))
+    assert was_made(wanted, data)
+    assert not was_made(wanted, Calibration(tmp_path / "data-2", None, 4))
+    (wanted.out / "report.json").write_text(json.dumps({**report, "source": "/other"}))
+    assert not was_made(wanted, data)
+    (wanted.out / "report.json").write_text("[]")
+    assert not was_made(wanted, data)
 
 
 def test_what_inspect_finds_anew_is_a_reason_against_it(wanted: Wanted) -> None:

@@ -21,7 +21,9 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 import quantize  # isort: skip
+from quantizing import measuring
 from quantizing.programs import Programs
+from quantizing.state import State
 
 from assistant.inference.text_model import LocalTextModel
 from assistant.settings.file import load_settings
@@ -219,3 +221,32 @@ def test_ctrl_c_says_that_the_command_goes_on(llama: Path, text_file: Path, tmp_
     _, error = begun.communicate(timeout=300)
     assert begun.returncode == 130
     assert error == "stopped with Ctrl+C; nothing is lost: the same command goes on\n"
+
+
+def test_what_was_killed_behind_its_run_is_not_run_again(
+    llama: Path, text_file: Path, tmp_path: Path, start: Callable[..., Ran]
+) -> None:
+    out = tmp_path / "small"
+    words = [str(llama), "--out", str(out), "--calibration", str(text_file), "--samples", "8"]
+    # Stopped where the result is in its place, and nothing was noted yet.
+    with pytest.MonkeyPatch.context() as patch:
+        original = State.put
+
+        def stopped(self: State, name: str, value: object) -> None:
+            if name == "sees":
+                raise KeyboardInterrupt
+            original(self, name, value)
+
+        patch.setattr(State, "put", stopped)
+        assert start(*words).code == 130
+    first = digests(out)
+    made = (out / "report.json").stat().st_mtime_ns
+    # What cannot be measured is said, and is used all the same.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measuring, "WINDOWS", 0)
+        unmeasured = start(*words)
+    assert unmeasured.code == 0 and "could not be measured: --limit 0" in unmeasured.told
+    assert load_settings(settings_file())[0].text_model_folder == str(out)
+    measured = start(*words)
+    assert measured.code == 0 and "Perplexity of" in measured.told
+    assert digests(out) == first and (out / "report.json").stat().st_mtime_ns == made
