@@ -95,14 +95,15 @@ def plans(scratch: Path, name: str, ranks: int) -> dict[str, Plan]:
 def catalog_figures(scratch: Path, name: str) -> dict[str, float]:
     """What the catalog says of a model, see `models.catalog.Quantizing`: bytes, and counts.
 
-    The bytes are those of a card that only just suffices, beside which states lie on the host.
+    The bytes are those of a card that only just suffices, beside which states lie on the host; the
+    counts those of one with room for them.
     """
     job, prepared = prepared_job(scratch, name)
     # At one operation a second the seconds are the operations.
     one = Speed(1.0, 1.0, 1.0, 1.0, 1.0)
     narrow = planned(job, prepared, 0, one)
     alone = planned(job, prepared, None, one)
-    counts = narrow.times or {}
+    counts = planned(job, prepared, CAP_BYTES, one).times or {}
     return {
         "result_bytes": narrow.output + narrow.work,
         "card_bytes": round(narrow.device_peak),

@@ -110,7 +110,8 @@ def _check_patience(seen: Look, device: str, seconds: float, card_bytes: int) ->
 
 def work_of(figures: Quantizing) -> Work:
     """The catalog's counts as the plan has them."""
-    return Work(**{field.name: getattr(figures, field.name) for field in fields(Work)})
+    named = {field.name for field in fields(figures)} & {field.name for field in fields(Work)}
+    return Work(**{name: getattr(figures, name) for name in named})
 
 
 def check_disks(rooms: Mapping[Path, int]) -> None:
