@@ -243,7 +243,8 @@ class Day:
         self._done[kind] += 1
         came_s = self._talk.wait(since, _is_answer)
         if came_s is None:
-            self._missed.append(f"{kind}: no answer in round {self._round}")
+            came = ", ".join(self._talk.names(since)) or "nothing"
+            self._missed.append(f"{kind}: no answer in round {self._round}, but {came}")
         else:
             self._latencies[kind].append(came_s - sent_s)
 
@@ -350,6 +351,10 @@ class Talk:
     def now(self) -> int:
         """How many events there were; `wait` looks at those after it."""
         return len(self._events)
+
+    def names(self, since: int) -> list[str]:
+        """What happened after so many events, as texts or names."""
+        return [str(event.get("text") or event["event"]) for _, event in self._events[since:]]
 
     def send(self, line: dict[str, str]) -> tuple[int, float]:
         """Send a line; return how many events there were before it, and when it was sent (s)."""

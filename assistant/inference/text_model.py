@@ -1,6 +1,7 @@
 """A language model that understands a text which was read: summaries, questions about it."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -53,7 +54,9 @@ class LocalTextModel:
 
         self.name = "/".join(folder.absolute().parts[-2:])
         self._folder = folder
-        self._placed: Placed[LoadedModel] = Placed(folder, self._load, placing or Placing())
+        self._placed: Placed[LoadedModel] = Placed(
+            folder, partial(_load, folder), placing or Placing()
+        )
         loaded = self._placed.get()
         try:
             self._template = read_chat_template(folder)
@@ -68,21 +71,6 @@ class LocalTextModel:
     @property
     def _model(self) -> Any:
         return self._placed.get().model
-
-    def _load(self, device: str) -> "LoadedModel":
-        from models.image_text.choosing import sees_pictures
-        from models.loading import load_model
-
-        try:
-            loaded = load_model(self._folder, device=device)
-        except ModelsError as error:
-            raise VisionError(str(error)) from error
-        if sees_pictures(loaded.family):
-            raise VisionError(
-                f"{self._folder} holds a model that looks at pictures; give the folder of a text "
-                "model"
-            )
-        return loaded
 
     def answer(
         self, text: str, question: str, cancelled: Callable[[], bool] = never
@@ -170,6 +158,22 @@ class LocalTextModel:
             if mark in text:
                 text = text.replace(mark, " ")
         return text
+
+
+def _load(folder: Path, device: str) -> "LoadedModel":
+    # No method: a model that is given up must go at once, not when circles are next looked for.
+    from models.image_text.choosing import sees_pictures
+    from models.loading import load_model
+
+    try:
+        loaded = load_model(folder, device=device)
+    except ModelsError as error:
+        raise VisionError(str(error)) from error
+    if sees_pictures(loaded.family):
+        raise VisionError(
+            f"{folder} holds a model that looks at pictures; give the folder of a text model"
+        )
+    return loaded
 
 
 def _context(config: object) -> int:

@@ -4,6 +4,7 @@ import re
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -81,7 +82,10 @@ class LocalVisionModel:
         self._folder = folder
         self._looked: weakref.WeakSet[_Looked] = weakref.WeakSet()
         self._placed: Placed[Chat] = Placed(
-            folder, self._load, placing or Placing(), on_let_go=self._forget
+            folder,
+            partial(_load, folder),
+            placing or Placing(),
+            on_let_go=partial(_forget, self._looked),
         )
         self._placed.get()
         self.skills: Mapping[str, float | None] | None = read_skills(folder)
@@ -142,19 +146,22 @@ class LocalVisionModel:
             self._looked.add(looked)
         return looked.handle
 
-    def _forget(self) -> None:
-        for looked in list(self._looked):
-            looked.handle = None
 
-    def _load(self, device: str) -> "Chat":
-        # torch takes seconds to import; questions that text answers never need it.
-        from models.image_text.choosing import picture_chat
-        from models.loading import load_model
+def _load(folder: Path, device: str) -> "Chat":
+    # No method: a model that is given up must go at once, not when circles are next looked for.
+    # torch takes seconds to import; questions that text answers never need it.
+    from models.image_text.choosing import picture_chat
+    from models.loading import load_model
 
-        try:
-            return picture_chat(load_model(self._folder, device=device))
-        except ModelsError as error:
-            raise VisionError(str(error)) from error
+    try:
+        return picture_chat(load_model(folder, device=device))
+    except ModelsError as error:
+        raise VisionError(str(error)) from error
+
+
+def _forget(looked_at: weakref.WeakSet[_Looked]) -> None:
+    for looked in list(looked_at):
+        looked.handle = None
 
 
 def read_skills(folder: Path) -> dict[str, float | None] | None:

@@ -1,10 +1,13 @@
 """A real language model, tiny as it is, behind questions about a text."""
 
+import gc
 import json
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import models
@@ -12,6 +15,7 @@ from assistant.errors import VisionError
 from assistant.inference import opening, placing
 from assistant.inference.opening import TextOpener
 from assistant.inference.text_model import INSTRUCTION, MOST_NEW_TOKENS, LocalTextModel
+from assistant.inference.vision_model import LocalVisionModel
 from models.generate import PIECE_TOKENS
 from tests.image_text_models import write_idefics3, write_qwen3_vl
 
@@ -171,6 +175,25 @@ def test_the_model_is_opened_once_and_where_the_settings_say(
     chosen[0] = tmp_path / "other"
     opener()
     assert opened == [tmp_path, tmp_path / "other"]
+
+
+@pytest.mark.parametrize("sees", [False, True])
+def test_a_model_that_is_given_up_leaves_memory_before_the_next_is_loaded(
+    chatting: Path, sees: bool
+) -> None:
+    model = LocalVisionModel(POCKET) if sees else LocalTextModel(chatting)
+    gc.collect()
+    gc.disable()  # or else what only lies in a circle might be swept up in time, by chance
+    try:
+        picture = np.zeros((64, 64, 3), np.uint8)
+        pieces = model.answer(model.look(picture), "how many?") if sees else model.answer("a", "b")
+        assert list(pieces)
+        held = model._placed.get()
+        inside = weakref.ref(held.model)
+        del model, pieces, held
+        assert inside() is None
+    finally:
+        gc.enable()
 
 
 def test_a_model_that_does_not_fit_into_memory_is_refused(
