@@ -10,8 +10,8 @@ critical_s   between any two exchanges the most processor seconds that a rank to
              the clock would show with a free processor for each rank, so other programs disturb it
              little. Waiting for others is not in it.
 
-``speed_up`` is the median over the turns of one process's figure by that of several. ``planned``
-is what ``quantizer run --dry-run`` expects, for more ranks as well.
+``speed_up`` is the median over the turns of one process's ``critical_s`` by that of several.
+``planned`` is what ``quantizer run --dry-run`` expects, for more ranks as well.
 """
 
 import argparse
@@ -161,14 +161,20 @@ def turn(ranks: int, options: argparse.Namespace) -> dict[str, Any]:
 
 def planned(options: argparse.Namespace) -> dict[str, Any]:
     """What the plan expects of several numbers of ranks."""
+    from quantizer.plan.machine import look_at_machine
+    from quantizer.plan.plan import make_plan
     from quantizer.run.job import prepare
-    from quantizer.run.pipeline import plan_job
 
     with tempfile.TemporaryDirectory() as scratch:
         job = job_of(options, Path(scratch) / "out")
         prepared = prepare(job)
-        plans = {size: plan_job(job, prepared, speed=True, ranks=size) for size in PLANNED}
-    # All with the speed that was measured for the first.
+        machine = look_at_machine(job.device, job.out, speed=True)  # one speed for all of them
+        plans = {
+            size: make_plan(
+                prepared.opened, prepared.reader, prepared.calibration, job.rules, machine, size
+            )
+            for size in PLANNED
+        }
     seconds = {size: plan.seconds or 0.0 for size, plan in plans.items()}
     return {
         str(size): {
@@ -180,9 +186,11 @@ def planned(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def median_ratio(turns: list[dict[str, Any]], figure: str) -> float:
-    """How many times as long one process takes."""
-    return statistics.median(each["one"][figure] / each["several"][figure] for each in turns)
+def median_ratio(turns: list[dict[str, Any]]) -> float:
+    """How many times as long one process takes as several, by what each would without others."""
+    return statistics.median(
+        each["one"]["critical_s"] / each["several"]["critical_s"] for each in turns
+    )
 
 
 def main() -> int:
@@ -218,9 +226,7 @@ def main() -> int:
             turns.append({"one": turn(1, options), "several": turn(options.ranks, options)})
             print(json.dumps(turns[-1]), file=sys.stderr, flush=True)
             result["turns"] = turns
-            result["speed_up"] = {
-                figure: round(median_ratio(turns, figure), 2) for figure in ("wall_s", "critical_s")
-            }
+            result["speed_up"] = round(median_ratio(turns), 2)
             if options.out is not None:
                 options.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result))

@@ -107,13 +107,15 @@ def statistics_moments(group: Group, passing: list[Moment]) -> Iterator[Moment]:
     fitting, held_out = len(group.calibration.fitting), len(group.calibration.held_out)
     follow = group.first
     computing, adding = _sums(group, follow, fitting - follow, held_out)
-    # One path runs while the inputs of the other, and of the sequence before, are held.
-    paths = 2 if group.followed.all else 1
+    # One path runs while the inputs of the other, or of the sequence before, are held; the
+    # published method keeps those of the last.
+    paths = (2 if group.followed.all else 1) + (group.settings.method == "rpiq-paper")
     before = [Buffer(ACTIVATIONS, "inputs of the paths", paths * group.inputs)]
     for moment in passing:
         yield moment.beside([*computing, *before], f"gathering, {moment.name}")
-    inputs = Buffer(ACTIVATIONS, "inputs of the paths", (1 + paths) * group.inputs)
-    missing = Buffer(ACTIVATIONS, "what misses between them", (paths - 1) * group.inputs)
+    inputs = Buffer(ACTIVATIONS, "inputs of the paths", paths * group.inputs)
+    between = group.inputs if group.followed.all else 0.0
+    missing = Buffer(ACTIVATIONS, "what misses between them", between)
     early = group.early and group.followed.all
     rows = group.inputs / group.layers[0].in_features * group.layers[0].out_features
     product = Buffer(ACTIVATIONS, "its product with W", rows if early else 0.0)
@@ -124,7 +126,7 @@ def statistics_moments(group: Group, passing: list[Moment]) -> Iterator[Moment]:
     parted = 0 < follow < fitting
     whole = [
         Buffer(STATISTICS, "sums of Hessians", (1 + parted + _carried(group)) * group.hessian),
-        Buffer(STATISTICS, "last inputs", inputs.size),
+        Buffer(STATISTICS, "last inputs", inputs.size),  # of each path, until all is gathered
         held_mean,
         shift_mean,
     ]

@@ -262,31 +262,27 @@ class Walk:
         weights = {name: linear_of(block, name).weight.detach().clone() for name in group}
         gamma, proposed = self._choose_gamma(block, group, weights, statistics, paths, goal)
         owners = self._dealt(block, group).layers
-        own: dict[str, _SolvedLayer] = {}
-        for name, owner in owners.items():
-            if owner != self.ranks.rank:
-                continue
-            full_name = f"{block.name}.{name}"
-            solution = self._solve(full_name, weights[name], statistics, gamma, proposed.get(name))
-            if self.observer is not None:
-                self.observer(
-                    Observed(
-                        full_name,
-                        statistics.problem(weights[name], gamma),
-                        statistics.held_out,
-                        statistics.last_inputs,
-                        solution,
-                    )
-                )
-            own[name] = self._solved(full_name, solution, statistics, gamma)
-            del solution
+        solutions = {
+            name: self._solve(
+                f"{block.name}.{name}", weights[name], statistics, gamma, proposed.get(name)
+            )
+            for name, owner in owners.items()
+            if owner == self.ranks.rank
+        }
         seconds += (time.monotonic() - started) / len(group)
         for name, owner in owners.items():
-            solved = self.ranks.share(own.pop(name, None), owner)
-            linear = linear_of(block, name)
-            linear.weight.copy_(solved.weight.dequantize())
+            full_name = f"{block.name}.{name}"
+            solution, own = solutions.get(name), None
+            if solution is not None:
+                own = self._solved(full_name, solution, statistics, gamma)
+                if self.observer is not None:
+                    problem = statistics.problem(weights[name], gamma)
+                    seen = (statistics.held_out, statistics.last_inputs, solution)
+                    self.observer(Observed(full_name, problem, *seen))
+            solved = self.ranks.share(own, owner)
+            linear_of(block, name).weight.copy_(solved.weight.dequantize())
             self.done += 1
-            self.on_progress(Progress(solved.report.name, self.done, self.total))
+            self.on_progress(Progress(full_name, self.done, self.total))
             report = replace(solved.report, seconds=round(seconds, 4))
             yield _SolvedLayer(solved.weight.to("cpu"), report)
         if is_asymmetric(settings):
