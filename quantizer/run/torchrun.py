@@ -9,7 +9,6 @@ that failed, was killed, or hangs stopped. Who fails says so in the store before
 """
 
 import io
-import json
 import os
 import pickle
 import queue
@@ -39,6 +38,7 @@ _LONGEST_S = 4 * 3600.0
 
 _STOPPED_S = 60.0
 _PIECE_BYTES = 2**28
+_OF_INPUT = "of the input"
 _AGAIN = "run the same command again to go on behind the last finished block"
 
 
@@ -190,8 +190,8 @@ class Connected:
             # Who fails leaves its note before it ends, and may have just done so.
             failed = failed or (bool(text) and self._notes.check(["failed"]))
             if failed:
-                told = json.loads(self._notes.get("failed"))
-                self._blamed = RankError(text, said=True, of_input=bool(told["of_input"]))
+                of_input = self._notes.get("failed") == _OF_INPUT.encode()
+                self._blamed = RankError(text, said=True, of_input=of_input)
             elif text:
                 self._blamed = RankError(text, said=self._notes.add("blamed", 1) > 1)
         except dist.DistError:
@@ -206,9 +206,8 @@ class Connected:
         of_input = isinstance(error, QuantizerError | ModelsError) and not isinstance(
             error, OutputError
         )
-        said = {"rank": self.rank, "of_input": of_input}
         stopped = isinstance(error, KeyboardInterrupt)
-        self._tell(f"stopped/{self.rank}" if stopped else "failed", json.dumps(said))
+        self._tell(f"stopped/{self.rank}" if stopped else "failed", _OF_INPUT if of_input else "")
 
     def leave(self, code: int) -> int:
         """End this rank's part with an exit code; after a failure the process ends here.
