@@ -272,7 +272,8 @@ class Work:
 
     def leave(self) -> None:
         """Remove the folder unless it holds finished blocks that a later run can continue."""
-        if self._begun and not self.records:
+        # A signal may have come when a block was noted on the disk and not yet here.
+        if self._begun and not self.records and not count_finished(self.out):
             self.discard()
         if {path.name for path in self.folder.iterdir()} == {_LOCK}:
             (self.folder / _LOCK).unlink()

@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import models.files.tensor_files
+import quantizer.run.progress
 from quantizer.errors import OutputError, QuantizerError, SettingsError
 from quantizer.run import walk
 from quantizer.run.pipeline import Job, run
@@ -99,6 +100,29 @@ def count_solved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Walk, "_solve", noted)
     return solved
+
+
+def test_a_run_stopped_while_it_notes_its_first_block_keeps_it(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopping:
+        """The system's functions, of which one ends the run when it has done its work."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(os, name)
+
+        def fsync(self, descriptor: int) -> None:
+            os.fsync(descriptor)
+            raise Stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(quantizer.run.progress, "os", Stopping())
+        with pytest.raises(Stop):
+            run(job)
+    assert count_finished(job.out) == 1
+    solved = count_solved(monkeypatch)
+    run(job)
+    assert len(solved) == 7  # of the second block alone
 
 
 @pytest.mark.parametrize("method", ["rtn", "rpiq"])
