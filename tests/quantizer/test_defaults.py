@@ -65,7 +65,7 @@ def test_the_table_is_what_it_was() -> None:
     own = {
         "rtn": ("minmax", True, 0.01, 4),
         "gptq": ("minmax", True, 0.01, 4),
-        "rpiq": ("hessian", True, 0.05, 4),
+        "rpiq": ("hessian", True, 0.05, 3),
         "rpiq-paper": ("minmax", False, 0.01, 5),
     }
     names = ("grid", "act_order", "damp_percent", "rounds")
