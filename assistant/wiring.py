@@ -303,6 +303,7 @@ class Live:
             self._reader,
             self._open_pictures,
             open_text_model=self._open_texts,
+            text_model_is_open=self._texts_are_open,
             open_embed=self._meanings,
             mirrored=lambda: self.session.settings.camera_mirrored,
         )
@@ -356,6 +357,10 @@ class Live:
     def _open_texts(self) -> TextModel | None:
         server = self._wanted_server()
         return server.texts if server is not None and server.texts else self._text_models()
+
+    def _texts_are_open(self) -> bool:
+        server = self._wanted_server()
+        return (server is not None and server.texts is not None) or self._text_models.is_open
 
     def _find_models(self) -> None:
         server = self._wanted_server()

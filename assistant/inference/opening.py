@@ -109,6 +109,12 @@ class TextOpener:
         self._folder, self._placing = folder, placing
         self._opened: tuple[Path, TextModel] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether calling it takes no time: the model is in memory, or there is none."""
+        folder = self._folder()
+        return folder is None or (self._opened is not None and self._opened[0] == folder)
+
     def __call__(self) -> TextModel | None:
         """The model, or None where none is installed.
 

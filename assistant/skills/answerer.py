@@ -1,7 +1,6 @@
 """From a picture and a question to answers: quality gate, skill, then a model."""
 
 import dataclasses
-import math
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -35,8 +34,9 @@ from models.pictures import RgbPicture
 
 __all__ = ["Answerer", "careful"]
 
-PATIENCE_S = 10.0
-"""How long a guess of the rules waits for a second reader; what it has read until then is kept."""
+PATIENCE_S, LONGER_S = 10.0, 60.0
+"""How long a guess of the rules waits for a second reader, and how long what they do not find; what
+it has read until then is kept. A guess never waits for a model that has to be loaded."""
 
 
 class Answerer:
@@ -51,9 +51,12 @@ class Answerer:
         open_text_model: TextModelOpener = lambda: None,
         open_embed: EmbedOpener = lambda: None,
         mirrored: Callable[[], bool] = lambda: False,
+        text_model_is_open: Callable[[], bool] = lambda: True,
         copying: Callable[[TextModel], Copier | None] = copier_of,
     ) -> None:
         """Answers are found with what is given; nothing is opened yet.
+
+        text_model_is_open: whether `open_text_model` gives it at once.
 
         copying:    a text model as a second reader, or None where it cannot be one.
         open_embed: gives what tells the meaning of texts, where a model is installed that can.
@@ -64,7 +67,10 @@ class Answerer:
         self._open_text_model = open_text_model
         self._mirrored = mirrored
         self._copying = copying
+        self._text_model_is_open = text_model_is_open
         self._copier: tuple[weakref.ref[TextModel], Copier | None] | None = None
+        self._wanted = False
+        """Whether a guess would have been shown to a second reader that was not open."""
         self._told: set[str] = set()
         """Causes for which the second reader was missed; each is said once."""
         self._stopwatch = stopwatch
@@ -125,7 +131,7 @@ class Answerer:
     def look_ahead(self, scene: Scene, cancelled: Cancelled = never) -> None:
         """Read a picture, and let the model look at it if one was used before.
 
-        No model is opened for this: most questions are about text.
+        No model is opened for this that was not wanted before: most questions are about text.
 
         Raises:
             AssistantError: text recognition or the model failed.
@@ -142,6 +148,10 @@ class Answerer:
         if closeness is not None:
             closeness.learn(page.statements)
         copier = None if self._copier is None else self._copier[1]
+        if self._wanted and page.rows and not cancelled():
+            self._wanted = False  # what is wrong with a model is said once
+            model = self._open_text_model()
+            copier = None if model is None else self._copier_of(model)
         if copier is not None and page.rows and not cancelled():
             copier.study(scene.studied(copier), page, cancelled)
         if self._vision.opened is not None and not cancelled():
@@ -232,11 +242,15 @@ class Answerer:
         page = scene.page(asked.cancelled)
         if not page.rows or asked.cancelled():
             return None
+        is_guess = answer.basis is not Basis.UNKNOWN
+        if is_guess and not self._text_model_is_open():
+            self._wanted = True  # for the next one
+            return None
+        until = time.monotonic() + (PATIENCE_S if is_guess else LONGER_S)
         model = self._open_text_model()
         copier = None if model is None else self._copier_of(model)
         if copier is None or asked.cancelled():
             return None
-        until = math.inf if answer.basis is Basis.UNKNOWN else time.monotonic() + PATIENCE_S
         with self._stopwatch.stage("answer"):
             copied = copier.copy(
                 scene.studied(copier),

@@ -55,6 +55,7 @@ class Conversation:
         open_model: VisionModelOpener,
         *,
         open_text_model: TextModelOpener = lambda: None,
+        text_model_is_open: Callable[[], bool] = lambda: True,
         open_embed: EmbedOpener = lambda: None,
         mirrored: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
@@ -66,6 +67,7 @@ class Conversation:
             open_model,
             Stopwatch(),
             open_text_model=open_text_model,
+            text_model_is_open=text_model_is_open,
             open_embed=open_embed,
             mirrored=mirrored,
         )

@@ -90,11 +90,12 @@ def asked_in_process(
         session.start(ask_how_to_speak=False)
         out = _Timed()
         # What else the machine does meanwhile shall not decide what is answered.
-        patience, answerer.PATIENCE_S = answerer.PATIENCE_S, math.inf
+        patience = answerer.PATIENCE_S, answerer.LONGER_S
+        answerer.PATIENCE_S = answerer.LONGER_S = math.inf
         try:
             run_lines(session, io.StringIO("\n".join(lines) + "\n"), out, as_json=True)
         finally:
-            answerer.PATIENCE_S = patience
+            answerer.PATIENCE_S, answerer.LONGER_S = patience
             session.close()
         yield from out.lines
 

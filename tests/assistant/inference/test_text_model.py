@@ -169,10 +169,12 @@ def test_the_model_is_opened_once_and_where_the_settings_say(
     monkeypatch.setattr(opening, "LocalTextModel", Fake)
     chosen: list[Path | None] = [None]
     opener = TextOpener(lambda: chosen[0])
-    assert opener() is None and opened == []
+    assert opener.is_open and opener() is None and opened == []
     chosen[0] = tmp_path
-    assert opener() is opener() and opened == [tmp_path]
+    assert not opener.is_open
+    assert opener() is opener() and opened == [tmp_path] and opener.is_open
     chosen[0] = tmp_path / "other"
+    assert not opener.is_open
     opener()
     assert opened == [tmp_path, tmp_path / "other"]
 

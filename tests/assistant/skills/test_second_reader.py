@@ -180,6 +180,33 @@ def test_a_guess_waits_for_so_long_and_no_longer(monkeypatch: pytest.MonkeyPatch
     assert asked(POWDER, QUESTION, Pointing("Constipation")).basis is Basis.GUESS
 
 
+def test_a_guess_does_not_wait_for_a_model_that_has_to_be_loaded() -> None:
+    copier, opened = Pointing("12:47"), []
+
+    def open_text_model() -> TextModel:
+        opened.append(TextOnly())
+        return opened[0]
+
+    answers = Answerer(
+        PageReader(OVEN),
+        lambda: "there is none.",
+        Stopwatch(),
+        open_text_model=open_text_model,
+        text_model_is_open=lambda: bool(opened),
+        copying=lambda model: copier,
+    )
+    first = answers.scene(picture())
+    answers.look_ahead(first)
+    assert opened == []  # nobody has missed it
+    assert list(answers.answers(first, understand(HOT))) == [asked(OVEN, HOT)]
+    assert opened == [] and copier.asked == []
+    # It is loaded behind that, and has read the page when the next question comes.
+    answers.look_ahead(first)
+    assert len(opened) == 1 and len(copier.studied) == 1
+    (told,) = answers.answers(first, understand(HOT))
+    assert isinstance(told, Answer) and told.values == ("12:47",)
+
+
 def test_a_broken_model_costs_no_answer_that_was_found() -> None:
     def broken() -> TextModel:
         raise VisionError("the folder lacks a file")
