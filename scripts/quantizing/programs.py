@@ -82,9 +82,9 @@ def run(
         threading.Thread(target=_read, args=(child.stdout, out.append if keep else _lines(tell))),
         threading.Thread(target=_read, args=(child.stderr, _sorted_out(errors, tell))),
     ]
-    for reader in readers:
-        reader.start()
     try:
+        for reader in readers:
+            reader.start()
         while child.poll() is None:
             _wait(child, LOOK_S)
             meanwhile()
@@ -93,7 +93,8 @@ def run(
         raise
     finally:
         for reader in readers:
-            reader.join()
+            if reader.ident is not None:  # Ctrl+C may come before it was started
+                reader.join()
     if child.returncode not in accepted:
         raise NotDone(errors[-1] if errors else f"{_name(command)} ended ({child.returncode})")
     return Finished(child.returncode, "".join(out))
