@@ -83,7 +83,7 @@ def _of_this_process(options: argparse.Namespace) -> int:
     try:
         code = _act(options)
     except Exception:
-        # As Python itself would show it; raised on, it would wait for the thread that may never end.
+        # Shown as Python shows it; raised on, it would wait for a thread that may never end.
         traceback.print_exc()
         code = 1
     return ranks.leave(code)
