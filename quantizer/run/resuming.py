@@ -101,11 +101,10 @@ class Pages:
         return self._pages.setdefault((path, place), Page(self.shelf))
 
     def clear(self) -> None:
-        """Begin another block."""
+        """Forget everything."""
         for page in self._pages.values():
             page.clear()
         self._pages.clear()
-        self.shelf.refused.clear()
 
 
 class Reached(Exception):

@@ -44,8 +44,8 @@ class Walk:
     followed:       tokens that the full-precision path follows, by the widest layer's inputs.
     judging_tokens: held-out tokens whose block output chooses γ; None for 2,048.
     states_on_card: whether states stay on the device between blocks; else they lie on the host.
-    room: bytes on the device for what passes of one block may keep for later ones, see
-        ``quantizer.run.resuming``; the result does not depend on it.
+    rooms: bytes on the device for what passes of a block may keep for later ones, by the block,
+        see ``quantizer.run.resuming``; none elsewhere. The result does not depend on them.
     ranks:          the processes that walk together; each calls ``run`` with all sequences. Which
         are followed, held out or judged is decided before they are dealt, so that it does not
         depend on the number of ranks.
@@ -67,14 +67,15 @@ class Walk:
         observer: Callable[[Observed], None] | None = None,
         ranks: Ranks = ALONE,
         states_on_card: bool = False,
-        room: float = 0.0,
+        rooms: Mapping[str, float] | None = None,
     ) -> None:
         self.opened, self.model = opened, opened.blockwise
         self.recipe = uniform(settings) if isinstance(settings, Settings) else settings
         self.reader, self.settings = reader, self.recipe.base
         self.device, self.allow_uncalibrated = device, allow_uncalibrated
         self.passes = Passes(self.model, device, state_dtype, device if states_on_card else None)
-        self.pages = Pages(Shelf(room, PIECE_BYTES if device.type == "cuda" else 1))
+        self.rooms = rooms or {}
+        self.pages = Pages(Shelf(0.0))
         self.keep_last_inputs = keep_last_inputs
         self.followed = followed
         self.judging_tokens = JUDGING_TOKENS if judging_tokens is None else judging_tokens
@@ -112,6 +113,8 @@ class Walk:
             exact = replace(block, module=copy.deepcopy(block.module)) if self.asymmetric else None
             goal = [] if exact is None else self._goal(exact, paths)
             self._park(exact)
+            piece = PIECE_BYTES if self.device.type == "cuda" else 1
+            self.pages = Pages(Shelf(self.rooms.get(block.name, 0.0), piece))
             layers: dict[str, QuantizedWeight] = {}
             modules: list[ModuleReport] = []
             for group in block.groups:

@@ -31,14 +31,15 @@ class Walked:
             if isinstance(module, nn.Linear):
                 module.register_forward_hook(lambda _, x, y, name=name: self._count(name, x[0]))
         reader = CheckpointReader(model)
-        walk = Walk(self.opened, reader, rules, device=torch.device("cpu"), room=room)
+        rooms = {block.name: room for block in self.opened.blockwise.blocks()}
+        walk = Walk(self.opened, reader, rules, device=torch.device("cpu"), rooms=rooms)
         self.codes: dict[str, Tensor] = {}
         self.told: list[Any] = []
         with torch.no_grad():
             for block in walk.run(drawn):
                 self.codes |= {name: layer.codes for name, layer in block.layers.items()}
                 self.told.append((block.states, [module.gamma for module in block.modules]))
-        assert walk.pages.shelf.used == 0, "nothing of a block is kept behind it"
+                assert walk.pages.shelf.used == 0, "nothing of a block is kept behind it"
 
     def _count(self, name: str, inputs: Tensor) -> None:
         self.tokens[name] += inputs.numel() // inputs.shape[-1]
