@@ -32,6 +32,7 @@ from quantizer.plan.memory import (
     outer_bytes,
     state_bytes,
     state_dtype,
+    twin_bytes,
 )
 from quantizer.plan.runs import kept_bytes, needed_room
 from quantizer.plan.workload import BlockShape, CalibrationShape
@@ -130,6 +131,7 @@ class PlannedRun:
         """What passes of a block keep for later ones, as far as there is room."""
         sequences = (*self.calibration.all, *self.followed.fitting)
         needed = needed_room(kept_bytes(block, sequences, PIECE_BYTES))
+        needed += twin_bytes(block, self.followed)
         size = min(needed, self.rooms.get(block.name, 0.0))
         return Buffer(KEPT, "results inside the block", size)
 

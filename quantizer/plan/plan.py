@@ -19,8 +19,7 @@ from quantizer.plan.dealing import deal_group
 from quantizer.plan.machine import Machine
 from quantizer.plan.memory import state_dtype
 from quantizer.plan.peaks import PlannedRun, device_peak, host_peak, rooms
-from quantizer.plan.time import block_work
-from quantizer.plan.work import Work
+from quantizer.plan.time import block_work, starting_work
 from quantizer.plan.workload import (
     BlockShape,
     CalibrationShape,
@@ -268,7 +267,7 @@ def plan_shapes(
     shards = sum(shard_size(block, recipe.base) for block in blocks)
     inside = tuple(f"{block.name}." for block in blocks)
     rest = sum(reader.size(name) for name in reader.names() if not name.startswith(inside))
-    work = Work()
+    work = starting_work(own.calibration, on_card=own.on_card)
     places: Counter[tuple[str, ...]] = Counter()
     for block in blocks if machine.speed is not None or ranks > 1 else ():
         kind = tuple(layers[0].name.removeprefix(block.name) for layers in block.groups)

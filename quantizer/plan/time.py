@@ -9,8 +9,9 @@ from collections.abc import Hashable, Mapping, Sequence
 
 from quantizer.plan.buffers import FLOAT
 from quantizer.plan.dealing import Dealt, deal_group, usual_seconds
-from quantizer.plan.memory import state_dtype
+from quantizer.plan.memory import block_bytes, state_dtype, twin_bytes
 from quantizer.plan.runs import Runs, classes, kept_bytes, kept_shares, once, runs_of
+from quantizer.plan.solving import LayerBytes
 from quantizer.plan.work import Work, proposal_work, solver_work
 from quantizer.plan.workload import (
     BlockShape,
@@ -24,13 +25,14 @@ from quantizer.plan.workload import (
 from quantizer.recipes.recipe import Recipe, Rule, feeds
 from quantizer.run.resuming import PIECE_BYTES
 from quantizer.run.shares import carried_sums
-from quantizer.solvers.hessian import hessian_products
+from quantizer.solvers.hessian import hessian_products, hessian_strips
 from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import GAMMAS, multiplies_early, tries_shares
 
 _FACTOR = 4.0 / 3.0  # of columns³, to factorize and invert
-_PASSING, _ENTERING = 25.0, 25.0
-"""Kernels that a card starts for each step of a pass, and for what lies between them."""
+_PASSING, _ENTERING = 11.0, 18.0
+"""Kernels that a card starts for each step of a pass, and for each pass; both were counted on the
+pretend one."""
 
 
 def block_work(
@@ -50,14 +52,18 @@ def block_work(
     followed: those of them on the full-precision path, empty without it.
     place: how many blocks of its kind stand before it.
     on_card: whether states stay on the card between blocks.
-    room: bytes for what passes keep for later ones, see ``quantizer.run.resuming``.
+    room: bytes for the full-precision copy of the block, and for what passes keep for later ones,
+        see ``quantizer.run.resuming``.
     """
-    total = _passing(block, calibration, followed, recipe, place, on_card=on_card, room=room)
+    total = Work(copied=_moving(block, followed, recipe, room))
+    left = room - twin_bytes(block, followed) if room else 0.0
+    total.add(passing_work(block, calibration, followed, recipe, place, on_card=on_card, room=left))
     for layers in block.groups:
         name, columns = layers[0].name, layers[0].in_features
         settings, stream = recipe.settings_of(name), recipe.rule(name).stream
         corrected = bool(followed.all) and is_asymmetric(settings)
         total.products += hessian_products(columns) * sum(calibration.tokens(name, stream))
+        total.launches += (hessian_strips(columns) - 1) * len(calibration.all)
         if corrected:
             delta = 4.0 * layers[0].count if _early(layers) else 2.0 * columns**2
             total.products += delta * _tokens(followed.fitting, name)
@@ -76,7 +82,30 @@ def block_work(
     return total
 
 
-def _passing(
+def _moving(block: BlockShape, followed: CalibrationShape, recipe: Recipe, room: float) -> float:
+    """Bytes of weights that go to the card, and of what comes back from it.
+
+    The full-precision copy goes and comes for every group that it is asked about, without room.
+    """
+    twin = twin_bytes(block, followed)
+    asked = [is_asymmetric(recipe.settings_of(layers[0].name)) for layers in block.groups]
+    trips = 1 + 2 * sum(asked) + (not asked or not asked[-1])
+    finished = sum(
+        LayerBytes.of(layer, recipe.settings_of(layer.name)).stored for layer in block.linears
+    )
+    return block_bytes(block) + finished + (trips * twin if twin > room else 0.0)
+
+
+def starting_work(calibration: CalibrationShape, *, on_card: bool) -> Work:
+    """Samples that become states: ids and pixels go to the card, words come from their table.
+
+    on_card: whether the states stay there.
+    """
+    ways = 1 if on_card else 2
+    return Work(copied=float(sum(2 * s.sample + ways * s.state for s in calibration.all)))
+
+
+def passing_work(
     block: BlockShape,
     calibration: CalibrationShape,
     followed: CalibrationShape,
@@ -96,18 +125,22 @@ def _passing(
     kinds = tuple(classes(kept_shares(kept_bytes(block, held, PIECE_BYTES), room)))
     per_value = state_dtype(calibration, followed).itemsize / FLOAT
     total = Work()
-    counted: dict[Hashable, Runs] = {}
+    counted: dict[Hashable, tuple[Runs, int]] = {}
 
     def add(sequence: SequenceShape, path: str) -> None:
         key = sequence.stream, path
         if key not in counted:
-            counted[key] = Runs([0.0] * len(block.steps))
-            for kept, share in kinds:
-                fed, trials = _fed(rules, sequence, path, followed, place)
-                runs = runs_of(block, fed, kept, exact=path == _EXACT, trials=trials)
-                counted[key].add(runs, share)
-        runs = once(block) if path == _GOAL else counted[key]
-        _add_runs(total, block, sequence, runs, 0.0 if on_card else per_value)
+            fed, trials = _fed(rules, sequence, path, followed, place)
+            runs = once(block) if path == _GOAL else Runs([0.0] * len(block.steps))
+            for kept, share in kinds if path != _GOAL else ():
+                one = runs_of(block, fed, kept, exact=path == _EXACT, trials=trials)
+                runs.add(one, share)
+            counted[key] = runs, sum(trials.values())
+        runs, tried = counted[key]
+        _add_runs(total, block, sequence, runs)
+        # In for every pass and beside every trial, and out behind the block.
+        if not on_card:
+            total.copied += per_value * sequence.state * (runs.passes + tried + 1)
 
     judged = len(followed.held_out)
     for path, sequences in (
@@ -143,13 +176,8 @@ def _fed(
     return fed, trials
 
 
-def _add_runs(
-    total: Work, block: BlockShape, sequence: SequenceShape, runs: Runs, copied: float
-) -> None:
-    """Add what one sequence computes.
-
-    copied: of the bytes of its state, those that go over the link with each pass.
-    """
+def _add_runs(total: Work, block: BlockShape, sequence: SequenceShape, runs: Runs) -> None:
+    """Add what one sequence computes."""
     attended = set()
     for step, times in zip(block.steps, runs.steps, strict=True):
         weights = sum(layer.count for layer in step.layers)
@@ -158,7 +186,6 @@ def _add_runs(
             total.products += _attention(step, sequence) * times
             attended.add(step.branch)  # experts share one
     total.launches += _PASSING * sum(runs.steps) + _ENTERING * runs.passes
-    total.copied += copied * sequence.state * (runs.passes + 1)  # and back, behind the block
 
 
 def _chooses(settings: Settings, followed: CalibrationShape, place: int) -> bool:

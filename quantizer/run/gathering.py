@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from models.blocks import Block, State
-from quantizer.recipes.recipe import Rule, Stream, feeds
+from models.blocks import Block
+from quantizer.recipes.recipe import Rule, feeds
 from quantizer.run.passes import EXACT, FITTING, HELD_OUT, Passes, Paths, linear_of
 from quantizer.run.ranks import Ranks
 from quantizer.run.resuming import Pages

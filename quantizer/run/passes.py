@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from models.blocks import Block, BlockwiseModel, Sample, State
 from quantizer.errors import SettingsError
 from quantizer.recipes.recipe import Stream
-from quantizer.run.heads import every_head
 from quantizer.run.ranks import Ranks
 from quantizer.run.resuming import Page, Reached, branch_of, left_out, recorded
 from quantizer.run.shares import Share
@@ -143,7 +142,7 @@ class Passes:
     def outputs(self, block: Block, entering: State, page: Page | None = None) -> State:
         """A block's result on one sequence that is `loaded`, as it is computed."""
         with nullcontext() if page is None else left_out(block, page):
-            return self._run(block, entering)
+            return self.model.step(block, entering)
 
     def loaded(self, state: State) -> State:
         """A state as a block computes with it."""
@@ -177,13 +176,13 @@ class Passes:
         if found is None:
             entering = self.loaded(state)
             # Where experts cannot be kept, one is not computed for the other's sake.
-            alone = branch.apart and branch.module in page.shelf.refused
+            alone = branch.apart and page.shelf.refuses(branch.module)
             with (
                 left_out(block, page, until=name),
                 recorded(block, branch, name, alone=alone) as found,
                 suppress(Reached),
             ):
-                self._run(block, entering)
+                self.model.step(block, entering)
             if layer in branch.ends and not alone:
                 page.keep_entering(branch.module, found)
         return _rows(found[layer]) if layer in found else None
@@ -223,16 +222,12 @@ class Passes:
         handle = linear_of(block, name).register_forward_pre_hook(stop)
         try:
             with nullcontext() if page is None else left_out(block, page, until=name):
-                self._run(block, self.loaded(state))
+                self.model.step(block, self.loaded(state))
         except Reached:
             return _rows(found[0])
         finally:
             handle.remove()
         return None
-
-    def _run(self, block: Block, entering: State) -> State:
-        with every_head(self.device):
-            return self.model.step(block, entering)
 
     def _stored(self, state: State) -> State:
         """A state as it lies at home between blocks."""

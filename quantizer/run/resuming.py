@@ -36,6 +36,10 @@ class Shelf:
         """Bytes that tensors take."""
         return sum(-(-tensor.nbytes // self.piece) * self.piece for tensor in tensors)
 
+    def refuses(self, branch: str) -> bool:
+        """Whether there is no room for a branch, as far as is known."""
+        return branch in self.refused or self.used >= self.room
+
     def take(self, tensors: Collection[Tensor]) -> bool:
         """Count tensors as kept, if there is room for all of them."""
         size = self.size(tensors)

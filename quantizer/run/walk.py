@@ -25,6 +25,7 @@ from quantizer.recipes.recipe import Recipe, stream_of, uniform
 from quantizer.report.report import ModuleReport, report_module
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for, widest_layer
 from quantizer.run.gathering import gather
+from quantizer.run.heads import spread_shared_heads
 from quantizer.run.outer import load_outer
 from quantizer.run.passes import FITTING, HELD_OUT, Passes, Paths, linear_of
 from quantizer.run.ranks import ALONE, WRITER, Ranks
@@ -75,12 +76,14 @@ class Walk:
         self.device, self.allow_uncalibrated = device, allow_uncalibrated
         self.passes = Passes(self.model, device, state_dtype, device if states_on_card else None)
         self.rooms = rooms or {}
-        self.pages = Pages(Shelf(0.0))
+        self.pages, self.twin_stays = Pages(Shelf(0.0)), False
         self.keep_last_inputs = keep_last_inputs
         self.followed = followed
         self.judging_tokens = JUDGING_TOKENS if judging_tokens is None else judging_tokens
         self.on_progress, self.observer = on_progress, observer
         self.ranks = ranks
+        if device.type == "cuda":
+            spread_shared_heads(opened.module)
         self.recipe.check(self.model)
         self.parts = opened.layout.parts
         self.widest = widest_layer(opened, self.recipe)
@@ -111,10 +114,9 @@ class Walk:
             names = self._load(f"{block.name}.", block.module)
             # The full-precision block, for the path that stays exact.
             exact = replace(block, module=copy.deepcopy(block.module)) if self.asymmetric else None
+            self._make_room(block, exact)
             goal = [] if exact is None else self._goal(exact, paths)
             self._park(exact)
-            piece = PIECE_BYTES if self.device.type == "cuda" else 1
-            self.pages = Pages(Shelf(self.rooms.get(block.name, 0.0), piece))
             layers: dict[str, QuantizedWeight] = {}
             modules: list[ModuleReport] = []
             for group in block.groups:
@@ -227,9 +229,17 @@ class Walk:
         """What the full-precision network makes of the held-out sequences in this block."""
         return [self.passes.step(exact, state) for state in paths.exact_held_out]
 
+    def _make_room(self, block: Block, exact: Block | None) -> None:
+        """Begin to keep what passes of a block compute, and the full-precision block beside it."""
+        on_card = self.device.type == "cuda"
+        shelf = Shelf(self.rooms.get(block.name, 0.0), PIECE_BYTES if on_card else 1)
+        self.pages = Pages(shelf)
+        # It comes first: carrying it to and fro for every group takes longer than most passes.
+        self.twin_stays = on_card and exact is not None and shelf.take(_held(exact.module))
+
     def _park(self, exact: Block | None) -> None:
-        """Keep the full-precision block on the host while it computes nothing."""
-        if exact is not None:
+        """Keep the full-precision block on the host while it computes nothing, or leave it."""
+        if exact is not None and not self.twin_stays:
             exact.module.to("cpu")
 
     def _load(self, prefix: str, module: nn.Module) -> list[str]:
@@ -441,6 +451,10 @@ class Walk:
 class _SolvedLayer:
     weight: QuantizedWeight
     report: ModuleReport
+
+
+def _held(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
 
 
 def _gammas(settings: Settings, statistics: LayerStatistics) -> tuple[float, ...]:
