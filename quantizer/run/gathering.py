@@ -4,13 +4,13 @@ Every rank gathers over the sequences that it holds; the ranks that solve layers
 the sums over all of them, added up in the order of ``quantizer.run.shares``.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from models.blocks import Block
-from quantizer.recipes.recipe import Rule, feeds
+from models.blocks import Block, State
+from quantizer.recipes.recipe import Rule, Stream, feeds
 from quantizer.run.passes import EXACT, FITTING, HELD_OUT, Passes, Paths, linear_of
 from quantizer.run.ranks import Ranks
 from quantizer.run.resuming import Pages
@@ -131,7 +131,10 @@ class _Own:
         for kind in (_FOLLOWED, _OTHERS):
             for slot in self.slots:
                 fit, missing = HessianAccumulator(self.columns, self.passes.device), cross()
-                for place in share.places(slot, first=kind == _FOLLOWED):
+                for place, upcoming in _with_next(share.places(slot, first=kind == _FOLLOWED)):
+                    self._expect(FITTING, upcoming)
+                    if exact is not None and kind == _FOLLOWED:
+                        self._expect(EXACT, upcoming)
                     inputs = self._inputs(FITTING, place)
                     wanted = None
                     if exact is not None and kind == _FOLLOWED:
@@ -153,7 +156,8 @@ class _Own:
         share = self.paths.held_out_share
         for slot in self.slots:
             judge = HessianAccumulator(self.columns, self.passes.device)
-            for place in share.places(slot, first=False):
+            for place, upcoming in _with_next(share.places(slot, first=False)):
+                self._expect(HELD_OUT, upcoming)
                 inputs = self._inputs(HELD_OUT, place)
                 if inputs is None:
                     continue
@@ -171,16 +175,26 @@ class _Own:
         )
 
     def _inputs(self, path: str, place: int) -> Tensor | None:
-        paths = self.paths
-        states, streams = (
-            (paths.fitting, paths.fitting_streams)
-            if path == FITTING
-            else (paths.held_out, paths.held_out_streams)
-        )
+        states, streams = self._path(path)
         if not feeds(streams[place], self.rule.stream):
             return None
         page = self.pages.of(path, place)
         return self.passes.inputs(self.block, self.name, states[place], page)
+
+    def _path(self, path: str) -> tuple[list[State], tuple[Stream, ...]]:
+        paths = self.paths
+        if path == HELD_OUT:
+            return paths.held_out, paths.held_out_streams
+        return paths.fitting if path == FITTING else paths.exact_fitting, paths.fitting_streams
+
+    def _expect(self, path: str, upcoming: int | None) -> None:
+        """Say which state a pass will need next, if any."""
+        if upcoming is None:
+            return
+        states, streams = self._path(path)
+        known = self.passes.knows(self.block, self.name, self.pages.of(path, upcoming))
+        if feeds(streams[upcoming], self.rule.stream) and not known:
+            self.passes.expect(states[upcoming])
 
     def _wanted(self, exact: Block, place: int) -> Tensor | None:
         fed = feeds(self.paths.fitting_streams[place], self.rule.stream)
@@ -189,6 +203,11 @@ class _Own:
             return None
         page = self.pages.of(EXACT, place)
         return self.passes.exact_inputs(exact, self.name, self.paths.exact_fitting, place, page)
+
+
+def _with_next(places: list[int]) -> Iterator[tuple[int, int | None]]:
+    """Every place with the one behind it, None behind the last."""
+    return zip(places, [*places[1:], None], strict=False)
 
 
 def _collected(

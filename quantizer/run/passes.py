@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from models.blocks import Block, BlockwiseModel, Sample, State
 from quantizer.errors import SettingsError
 from quantizer.recipes.recipe import Stream
+from quantizer.run.carrying import Carrier
 from quantizer.run.ranks import Ranks
 from quantizer.run.resuming import Page, Reached, branch_of, left_out, recorded
 from quantizer.run.shares import Share
@@ -119,6 +120,8 @@ class Passes:
     ) -> None:
         self.model, self.device, self.state_dtype = model, device, state_dtype
         self.home = torch.device("cpu") if home is None else home
+        between = device.type == "cuda" and self.home.type == "cpu"
+        self._carrier = Carrier(device, state_dtype) if between else None
 
     def start_all(self, samples: list[Sample]) -> list[State]:
         """Turn samples into states; each sample leaves the list, so that its memory is freed."""
@@ -146,7 +149,19 @@ class Passes:
 
     def loaded(self, state: State) -> State:
         """A state as a block computes with it."""
+        if self._carrier is not None:
+            state = self._carrier.fetch(state)
         return _on(self.device, state, torch.float32)
+
+    def expect(self, state: State) -> None:
+        """Begin to bring a state that will be ``loaded`` soon, while something else is computed."""
+        if self._carrier is not None:
+            self._carrier.expect(state)
+
+    def settle(self) -> None:
+        """Wait until states lie at home, for whoever reads them without ``loaded``."""
+        if self._carrier is not None:
+            self._carrier.settle()
 
     def advance(self, block: Block, states: list[State], pages: Sequence[Page] = ()) -> None:
         """Run a block over sequences in place, so that one is held before and after the block.
@@ -155,6 +170,8 @@ class Passes:
         """
         for index in range(len(states)):
             page = pages[index] if pages else None
+            if index + 1 < len(states):
+                self.expect(states[index + 1])
             states[index] = self.step(block, states[index], page)
             if page is not None:
                 page.clear()
@@ -186,6 +203,11 @@ class Passes:
             if layer in branch.ends and not alone:
                 page.keep_entering(branch.module, found)
         return _rows(found[layer]) if layer in found else None
+
+    def knows(self, block: Block, name: str, page: Page) -> bool:
+        """Whether the inputs of a layer are on the page, so that no pass is needed."""
+        branch = branch_of(block, name)
+        return branch is not None and branch.module in page.entering
 
     def exact_inputs(
         self, exact: Block, name: str, states: list[State], index: int, page: Page | None = None
@@ -231,6 +253,8 @@ class Passes:
 
     def _stored(self, state: State) -> State:
         """A state as it lies at home between blocks."""
+        if self._carrier is not None:
+            return self._carrier.store(state)
         return _on(self.home, state, self.state_dtype)
 
 

@@ -109,7 +109,7 @@ class Walk:
             if earlier is not None and known is not None:
                 self._replay(block, known, paths)
                 self._recall(block, earlier.gammas(block.name))
-                earlier.replayed(block.name, paths.checksum(self.ranks))
+                earlier.replayed(block.name, self._checksum(paths))
                 continue
             names = self._load(f"{block.name}.", block.module)
             # The full-precision block, for the path that stays exact.
@@ -141,7 +141,7 @@ class Walk:
                 if name not in replaced and self.ranks.rank == WRITER
             }
             block.module.to_empty(device="meta")
-            checksum = paths.checksum(self.ranks)
+            checksum = self._checksum(paths)
             yield FinishedBlock(block.name, layers, others, tuple(modules), checksum)
             # The next block is loaded before these names are bound again.
             del layers, others
@@ -228,6 +228,10 @@ class Walk:
     def _goal(self, exact: Block, paths: Paths) -> list[State]:
         """What the full-precision network makes of the held-out sequences in this block."""
         return [self.passes.step(exact, state) for state in paths.exact_held_out]
+
+    def _checksum(self, paths: Paths) -> str:
+        self.passes.settle()
+        return paths.checksum(self.ranks)
 
     def _make_room(self, block: Block, exact: Block | None) -> None:
         """Begin to keep what passes of a block compute, and the full-precision block beside it."""
@@ -416,12 +420,12 @@ class Walk:
         """
         total = 0.0
         for index, (state, wanted) in enumerate(zip(states, goal, strict=True)):
-            entering = self.passes.loaded(state)
+            entering, goal_here = self.passes.loaded(state), self.passes.loaded(wanted)
             page = pages[index] if pages else None
             for name, value in self.passes.outputs(block, entering, page).items():
                 # Before it is stored: halved states would blur what the shares differ in.
                 if value.is_floating_point() and value is not entering.get(name):
-                    total += float((value - wanted[name].to(value)).square().sum())
+                    total += float((value - goal_here[name]).square().sum())
         return total
 
     def _solve(
