@@ -96,9 +96,14 @@ ROWS = (
     Row("gptq", None, options=("--method", "gptq", "--grid", "minmax", "--no-act-order")),
     Row("GPTQModel default", GPTQMODEL),
     Row(
-        "GPTQModel FOEM",
+        "GPTQModel FOEM and GPTAQ",
         GPTQMODEL,
-        {"foem": {}, "desc_act": True, "act_group_aware": False, "mse": 2.0},
+        {
+            "foem": {"alpha": 0.25, "beta": 0.2},
+            "desc_act": True,
+            "act_group_aware": False,
+            "mse": 2.0,
+        },
         draws=DRAWS,
     ),
     Row("llm-compressor GPTQ", LLM_COMPRESSOR),
