@@ -13,12 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assistant.audio import AudioClip
 from assistant.devices.streams import StreamKeeper, is_address
 from assistant.doctor.checks import Probe
 from assistant.doctor.probes import Openers, this_machine
 from assistant.errors import AssistantError, SettingsError
-from assistant.frames import FrameSource
+from assistant.frames import Frame, FrameSource
 from assistant.hearing.late_listener import LateListener
 from assistant.hearing.listener import Listener
 from assistant.hearing.recognizer import Recognizer
@@ -41,6 +44,7 @@ from assistant.models_store.installed import (
     pulled_speech_models,
     speech_model,
 )
+from assistant.models_store.puller import Puller
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.seeing.tesseract import ALL, Tesseract, installed
 from assistant.seeing.text import never
@@ -319,6 +323,7 @@ class Live:
         way_out: str,
         stream: StreamKeeper | None = None,
         server: OwnServer | None = None,
+        puller: Puller | None = None,
     ) -> None:
         """Open the camera and the speaker, which work in threads of their own.
 
@@ -326,11 +331,13 @@ class Live:
         way_out: what the user can do where there is no vision model.
         stream:  what may read the camera, if it is a stream; it is ended with the rest.
         server:  what answers instead of the models of this machine; likewise.
+        puller:  what may pull models that are offered; likewise.
         """
-        self._settings, self._server = settings, server
+        self._settings, self._server, self._puller = settings, server, puller
         self._reader = text_reader()
         self._placing = Placing(settings.device, lambda text: self.session.report(text))
         self._models = ModelOpener(settings.model_folder, way_out=way_out, placing=self._placing)
+        self._embeds_as = self._models.name
         self._meanings = EmbedderOpener(installed_embedder)
         self._text_models = TextOpener(
             lambda: text_model_folder(self.session.settings.text_model_folder), self._placing
@@ -378,9 +385,14 @@ class Live:
         self._text_models.close()
         # What is still being loaded is given up: nobody waits for it who wants to leave.
         self._thread.join(timeout=CLOSE_WITHIN_S)
-        for device in (self._speaker, self._listener, self._frames, self._stream, self._server):
+        kept = (self._stream, self._server, self._puller)
+        for device in (self._speaker, self._listener, self._frames, *kept):
             if device is not None:
                 device.close()
+
+    def _embed(self, frame: Frame) -> NDArray[np.float32] | None:
+        """What a picture is known by; None from a model that has come since the start."""
+        return self._models.embed(frame) if self._models.name == self._embeds_as else None
 
     def _wanted_server(self) -> OwnServer | None:
         """The server, as long as the settings want it: it can be switched off at any moment."""
@@ -447,7 +459,7 @@ class Live:
         from assistant.memory.notebook import open_notebook
 
         try:
-            notebook = open_notebook(embed=self._models.embed, model=self._models.name)
+            notebook = open_notebook(embed=self._embed, model=self._embeds_as)
         except AssistantError as error:
             why = f"Nothing can be saved: {error}"
             self.session.without_memory(why, is_known=trouble_told.was_told(why))

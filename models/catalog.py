@@ -175,6 +175,17 @@ class CatalogModel:
         return (self.source, *self.mirrors)
 
 
+def comes_as_gguf(model: CatalogModel) -> bool:
+    """True for a file that `quantizer import` makes a model folder of."""
+    names: list[str] = []
+    for source in model.sources:
+        if isinstance(source, HubSource):
+            names += source.files
+        elif isinstance(source, WheelSource):
+            names += source.files if source.joined is None else [source.joined.name]
+    return any(name.endswith(".gguf") for name in names)
+
+
 def known_models() -> tuple[CatalogModel, ...]:
     """Return the models of the catalog that comes with the program, in its order.
 

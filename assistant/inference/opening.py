@@ -39,7 +39,8 @@ class ModelOpener:
         on_missing: called with the folder when a question needs the model and there is none.
         placing:    chooses the device; None for the processor.
         """
-        self._folder = Path(folder).expanduser() if folder else usual_folder()
+        self._chosen = Path(folder).expanduser() if folder else None
+        self._folder = self._chosen or usual_folder()
         self._way_out = way_out
         self._on_missing = on_missing
         self._placing = placing
@@ -51,6 +52,7 @@ class ModelOpener:
         Raises:
             VisionError: its folder or one of its files cannot be used.
         """
+        self._look_again()
         if self._model is None and not self._folder.is_dir():
             self._on_missing(self._folder)
             more = f"; or {self._way_out}" if self._way_out else ""
@@ -66,6 +68,12 @@ class ModelOpener:
         if self._model is None:
             self._model = LocalVisionModel(self._folder, self._placing)
         return self._model
+
+    def _look_again(self) -> None:
+        """Use a model that has come since, unless one was chosen."""
+        folder = self._chosen or usual_folder()
+        if folder != self._folder:
+            self._folder, self._model = folder, None  # two of them may not fit into memory
 
     @property
     def name(self) -> str:
