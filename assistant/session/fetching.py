@@ -14,6 +14,7 @@ KEYS = ("1", "2")
 HOW = "Press 1 or say yes to get it, 2 or no to leave it."
 BEGUN = "I get {0} now; go on as usual. To stop it, press stop twice while nothing is said."
 LATER = "{0} comes behind {1}."
+OTHER_SOURCE = "{0}: one source does not bring it; I try the next."
 IMPORTING = "{0} has come; I make it ready, which takes some minutes."
 DONE = "{0} is here; I use it from now on."
 FAILED = "{0} did not come: {1}."
@@ -171,7 +172,8 @@ class Fetching:
         if progress.share is not None:
             self._tell_share(offer, progress.share)
         elif progress.remark:
-            self._port.say(progress.remark)
+            # Which source, and why it fails, is for who reads lines: it holds an address.
+            self._port.say(OTHER_SOURCE.format(offer.name))
         elif progress.importing:
             self._port.say(IMPORTING.format(offer.name))
         else:
