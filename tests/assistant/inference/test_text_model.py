@@ -198,6 +198,23 @@ def test_a_model_that_is_given_up_leaves_memory_before_the_next_is_loaded(
         gc.enable()
 
 
+class Stop(Exception):
+    pass
+
+
+def test_a_load_is_given_up_between_two_tensors(chatting: Path) -> None:
+    steps = [0]
+
+    def go_on() -> None:
+        steps[0] += 1
+        if steps[0] == 3:
+            raise Stop
+
+    with pytest.raises(Stop):
+        LocalTextModel(chatting, None, go_on)
+    assert steps == [3]
+
+
 def test_a_model_that_does_not_fit_into_memory_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -203,6 +203,7 @@ def test_a_gguf_file_is_made_ready_and_then_used(capsys: pytest.CaptureFixture[s
     assert len(list(puller_keeper.steps(name))) == 1, "it is ready already"
 
 
+@pytest.mark.slow
 def test_the_real_command_pulls_through_the_keeper_and_goes_on(tmp_path: Path) -> None:
     """From a hub on this machine; everything but its address is as it is for a user."""
     manners = Manners({"/api/models/maker/model/revision/main": listed(), FILE: WEIGHTS})
