@@ -44,8 +44,8 @@ class LayerResult:
         """A layer that multiplies (..., in) by the weight, and adds the bias if there is one.
 
         Raises:
-            CheckpointError: the weight has neither 4 nor 8 bits; ``weight.dequantize()`` gives
-                the values of other widths.
+            CheckpointError: the weight has none of 3, 4 and 8 bits, or does not fill whole words;
+                ``weight.dequantize()`` gives the values of such weights.
         """
         return Int4Linear.from_quantized(self.weight, self.bias)
 

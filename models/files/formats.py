@@ -110,7 +110,7 @@ class CompressedTensorsFormat:
 
     def check_shape(self, in_features: int, out_features: int, bits: int, group_size: int) -> None:
         """Refuse what does not fill whole words and whole groups."""
-        require_stored_bits(bits)
+        compressed_tensors.require_bits(bits)
         require_word_multiple(in_features, out_features, bits)
         compressed_tensors.require_whole_groups(in_features, group_size)
 

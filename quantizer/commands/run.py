@@ -10,7 +10,7 @@ from typing import Any, get_args
 import torch
 
 from models.files.formats import FORMATS
-from models.int4.packing import STORED_BITS
+from models.int4.packing import STORED_WIDTHS
 from quantizer.commands.common import add_text_options, device_of, option_of, progress_bar
 from quantizer.errors import SettingsError
 from quantizer.exporting.export import GGUF
@@ -68,7 +68,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bits",
         type=int,
-        help=f"of a weight: {' or '.join(map(str, STORED_BITS))}, which the formats store; "
+        help=f"of a weight: {STORED_WIDTHS}, which files store (compressed-tensors 4 or 8); "
         f"{_default('bits')}; quantizer compare measures 2 to 8",
     )
     parser.add_argument(

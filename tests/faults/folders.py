@@ -240,7 +240,7 @@ def _to_v2(folder: Path) -> None:
     def change(tensors: dict[str, Tensor]) -> None:
         for name, value in tensors.items():
             if name.endswith(".qzeros"):
-                tensors[name] = pack_last(unpack_last(value, 4).to(torch.int32) + 1, 8)
+                tensors[name] = pack_last(unpack_last(value, 4).to(torch.int32) + 1, 4)
 
     _change_tensors(folder, change)
     for file in ("config.json", "quantize_config.json"):

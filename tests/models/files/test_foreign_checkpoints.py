@@ -253,7 +253,10 @@ def test_layers_that_differ_by_a_pattern(folder: Folder) -> None:
     layer = assert_computes(folder.path, expected)
     assert (layer.bits, layer.group_size) == (8, 16)
     folder.write_config(config(dynamic={".*_proj": {"bits": 3}}))
-    with pytest.raises(CheckpointError, match="3 bits with group size 32"):
+    with pytest.raises(CheckpointError, match=r"_proj.qweight: 8 words hold no whole .* of 3 bits"):
+        load_model(folder.path)
+    folder.write_config(config(dynamic={".*_proj": {"bits": 2}}))
+    with pytest.raises(CheckpointError, match="2 bits with group size 32"):
         load_model(folder.path)
 
 
