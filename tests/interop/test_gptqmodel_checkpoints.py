@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from models.files.checkpoint import read_config
 from models.int4 import Int4Linear
 from models.loading import load_model
 from models.text.tokenization import load_tokenizer
@@ -16,18 +17,22 @@ from quantizer.cli import main
 pytestmark = pytest.mark.interop
 
 IDS = torch.randint(3, 98, (1, 100), generator=torch.Generator().manual_seed(1))
-CASES = [(sym, group_size) for sym in (False, True) for group_size in (32, 128)]
+CASES = [(4, sym, group_size) for sym in (False, True) for group_size in (32, 128)]
+CASES += [(3, False, 32), (3, True, 128)]
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"sym={case[0]}-group={case[1]}")
+@pytest.fixture(
+    scope="module", params=CASES, ids=lambda case: f"{case[0]}bits-sym={case[1]}-group={case[2]}"
+)
 def ours_folder(
     request: pytest.FixtureRequest, small_llama: Path, text_file: Path, tmp_path_factory: Any
 ) -> Path:
     """A checkpoint of our quantizer, made by its command line."""
-    sym, group_size = request.param
+    bits, sym, group_size = request.param
     out: Path = tmp_path_factory.mktemp("ours") / "int4"
     argv = ["run", small_llama, "--out", out, "--method", "rpiq", "--group-size", group_size]
     argv += ["--calibration", text_file, "--samples", 24, "--seq-len", 64, "--device", "cpu"]
+    argv += ["--bits", bits]
     assert main([str(part) for part in argv] + ["--sym"] * sym) == 0
     return out
 
@@ -36,11 +41,12 @@ def with_gptqmodel(folder: Path, dtype: torch.dtype) -> nn.Module:
     """Load a checkpoint by GPTQModel.
 
     The backend is named because the one that AUTO takes on some CPUs (TorchFused) computes
-    nonsense for asymmetric weights without a word.
+    nonsense for asymmetric weights without a word. For 3 bits there is one alone.
     """
     from gptqmodel import BACKEND, GPTQModel
 
-    backend = BACKEND.GPTQ_TORCH_ATEN
+    bits = read_config(folder / "config.json")["quantization_config"]["bits"]
+    backend = BACKEND.GPTQ_TORCH if bits == 3 else BACKEND.GPTQ_TORCH_ATEN
     model: nn.Module = GPTQModel.load(str(folder), device="cpu", backend=backend, dtype=dtype).model
     return model.eval()
 
