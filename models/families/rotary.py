@@ -54,9 +54,14 @@ class RotaryBlocks:
         mask = window_mask(positions[0], _window_of(block.module))
         return {"hidden": block.module(hidden, attention_mask=mask, position_embeddings=rotary)}
 
+    def head_inputs(self, state: State) -> Tensor:
+        """What the head multiplies, (1, T, width), of the last block's state."""
+        found: Tensor = self.decoder.norm(state["hidden"])
+        return found
+
     def finish(self, state: State) -> Tensor:
         """Turn the last block's state into logits (1, T, vocabulary)."""
-        return logits(self.model, self.decoder.norm(state["hidden"]))
+        return logits(self.model, self.head_inputs(state))
 
 
 def window_mask(positions: Tensor, window: int | None) -> Tensor | None:

@@ -72,6 +72,7 @@ class QuantizationConfig:
     method:        rtn, gptq, rpiq or what another tool wrote.
     modules:       names of linear layers quantized together, relative to a block.
     meta:          further facts about the run; kept as they are.
+    lm_head:       whether the head is quantized, too.
     dynamic:       GPTQModel's exceptions: a pattern of layer names after ``+:`` or nothing, and
                    what differs there; after ``-:`` layers that are not quantized.
     """
@@ -85,6 +86,7 @@ class QuantizationConfig:
     checkpoint_format: str = "gptq"
     modules: tuple[tuple[str, ...], ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    lm_head: bool = False
     dynamic: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -114,7 +116,8 @@ class QuantizationConfig:
             "group_size": self.group_size,
             "desc_act": self.desc_act,
             "sym": self.sym,
-            "lm_head": False,
+            "lm_head": self.lm_head,
+            **({"dynamic": dict(self.dynamic)} if self.dynamic else {}),
             "checkpoint_format": self.checkpoint_format,
             "modules_in_block_to_quantize": [list(names) for names in self.modules],
             "meta": {
@@ -155,6 +158,7 @@ class QuantizationConfig:
                 ),
                 modules=tuple(tuple(str(name) for name in names) for names in modules),
                 meta=meta,
+                lm_head=bool(values.get("lm_head", False)),
                 dynamic={
                     str(pattern): dict(changes)
                     for pattern, changes in dict(values.get("dynamic") or {}).items()
@@ -193,7 +197,8 @@ def _check_width(bits: object, group_size: object) -> None:
         given = f"{beginning(str(bits))} bits with group size {beginning(str(group_size))}"
         raise CheckpointError(
             f"{given} cannot be read: "
-            f"use a checkpoint of {STORED_WIDTHS} bits with a positive group size, or -1 for whole rows"
+            f"use a checkpoint of {STORED_WIDTHS} bits with a positive group size, or -1 for whole "
+            "rows"
         )
 
 

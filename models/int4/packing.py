@@ -118,7 +118,8 @@ def stored_zeros(qzeros: Tensor, bits: int, zero_offset: int) -> Tensor:
     zero_offset: what the file subtracts from zero-points: 1 in the form v1, 0 in v2.
     """
     if 32 % bits:  # fields lie across words: every tool counts each of them for itself
-        return (unpack_last(qzeros, bits).to(torch.int32) + zero_offset) % 2**bits
+        zeros: Tensor = (unpack_last(qzeros, bits).to(torch.int32) + zero_offset) % 2**bits
+        return zeros
     # Tools that keep a zero-point of 0 subtract 1 from every field by one subtraction from the
     # whole word, whose borrow runs into the next field. One addition undoes exactly that.
     ones = zero_offset * sum(1 << shift for shift in range(0, 32, bits))
@@ -284,7 +285,7 @@ def unpack_last(words: Tensor, bits: int) -> Tensor:
     many = whole_words(bits)
     together = many * bits // 32
     require_together(words.shape[-1], bits)
-    words = words.unflatten(-1, (words.shape[-1] // together, together))
+    words = words.reshape(*words.shape[:-1], words.shape[-1] // together, together)
     values = torch.empty((*words.shape[:-1], many), dtype=torch.uint8, device=words.device)
     for place in range(many):
         word, shift = divmod(place * bits, 32)

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from models.errors import CheckpointError
 from models.files.checkpoint import QuantizationConfig
-from models.files.compressed_tensors import TENSOR_NAMES as COMPRESSED_NAMES
 from models.files.compressed_tensors import BITS as COMPRESSED_BITS
+from models.files.compressed_tensors import TENSOR_NAMES as COMPRESSED_NAMES
 from models.files.compressed_tensors import read_shape
 from models.int4.packing import TENSOR_NAMES as GPTQ_NAMES
 from models.int4.packing import stored_zeros, unpack_last
@@ -116,7 +116,9 @@ class _Compressed(LayerChecks):
             except CheckpointError as error:
                 self.facts.suspicious.append(str(error))
         out_features, in_features = shape
-        fits = [bits for bits in COMPRESSED_BITS if group_count(in_features, 32 // bits) == packed[1]]
+        fits = [
+            bits for bits in COMPRESSED_BITS if group_count(in_features, 32 // bits) == packed[1]
+        ]
         if packed[0] != out_features or not fits:
             raise CannotGoOnError(f"weight_packed is {packed}, weight_shape says {shape}")
         if scale is None or len(scale) != 2 or not 0 < scale[1] <= in_features:

@@ -25,6 +25,7 @@ from quantizer.recipes.recipe import Recipe, stream_of, uniform
 from quantizer.report.report import ModuleReport, report_module
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for, widest_layer
 from quantizer.run.gathering import gather
+from quantizer.run.lm_head import LM_HEAD, Head, quantize_head
 from quantizer.run.outer import load_outer
 from quantizer.run.passes import Passes, Paths, linear_of
 from quantizer.run.ranks import ALONE, WRITER, Ranks
@@ -43,6 +44,7 @@ class Walk:
     followed:       tokens that the full-precision path follows, by the widest layer's inputs.
     judging_tokens: held-out tokens whose block output chooses γ; None for 2,048.
     states_on_card: whether states stay on the device between blocks; else they lie on the host.
+    head:           quantized behind the last block; None where it stays as it is.
     ranks:          the processes that walk together; each calls ``run`` with all sequences. Which
         are followed, held out or judged is decided before they are dealt, so that it does not
         depend on the number of ranks.
@@ -64,6 +66,7 @@ class Walk:
         observer: Callable[[Observed], None] | None = None,
         ranks: Ranks = ALONE,
         states_on_card: bool = False,
+        head: Head | None = None,
     ) -> None:
         self.opened, self.model = opened, opened.blockwise
         self.recipe = uniform(settings) if isinstance(settings, Settings) else settings
@@ -74,13 +77,14 @@ class Walk:
         self.followed = followed
         self.judging_tokens = JUDGING_TOKENS if judging_tokens is None else judging_tokens
         self.on_progress, self.observer = on_progress, observer
-        self.ranks = ranks
+        self.ranks, self.head = ranks, head
         self.recipe.check(self.model)
         self.parts = opened.layout.parts
         self.widest = widest_layer(opened, self.recipe)
         self.trials = Trials()
         blocks = list(self.recipe.blocks(self.model))
         self.total, self.done = sum(len(g) for block in blocks for g in block.groups), 0
+        self.total += head is not None
 
     def run(
         self, calibration: CalibrationSet | None, earlier: EarlierRun | None = None
@@ -133,6 +137,23 @@ class Walk:
             yield FinishedBlock(block.name, layers, others, tuple(modules), states)
             # The next block is loaded before these names are bound again.
             del layers, others
+        if self.head is not None and (earlier is None or earlier.layers(LM_HEAD) is None):
+            paths.exact_fitting, paths.exact_held_out = [], []
+            yield self._quantize_head(self.head, paths)
+
+    def _quantize_head(self, head: Head, paths: Paths) -> FinishedBlock:
+        finished = quantize_head(
+            head,
+            self.model,
+            self.reader,
+            self.passes,
+            paths,
+            self.ranks,
+            allow_uncalibrated=self.allow_uncalibrated,
+        )
+        self.done += 1
+        self.on_progress(Progress(finished.name, self.done, self.total))
+        return finished
 
     @property
     def asymmetric(self) -> bool:

@@ -58,9 +58,7 @@ def weight_values(weight: QuantizedWeight) -> Tensor:
 
 
 @pytest.mark.parametrize(("outputs", "inputs", "group_size"), [(32, 64, 32), (64, 96, 64)])
-def test_every_bit_lies_where_the_format_says(
-    outputs: int, inputs: int, group_size: int
-) -> None:
+def test_every_bit_lies_where_the_format_says(outputs: int, inputs: int, group_size: int) -> None:
     weight = random_weight(outputs, inputs, group_size)
     tensors = pack(weight)
     groups = -(-inputs // group_size)

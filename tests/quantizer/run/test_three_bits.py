@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from models.errors import CheckpointError
@@ -54,13 +54,13 @@ def fields(words: np.ndarray) -> np.ndarray:
 def meant(folder: Path) -> dict[str, Tensor]:
     """Every quantized layer's weight (out, in) by the format's definition, in float64."""
     found = {}
-    with safe_open(folder / "model.safetensors", framework="np") as file:
-        for name in (key.removesuffix(".qweight") for key in file.keys() if "qweight" in key):
-            codes = fields(file.get_tensor(f"{name}.qweight").T)
-            zeros = (fields(file.get_tensor(f"{name}.qzeros")) + 1).T
-            scales = file.get_tensor(f"{name}.scales").T.astype(np.float64)
-            group = file.get_tensor(f"{name}.g_idx")
-            found[name] = torch.from_numpy((codes - zeros[:, group]) * scales[:, group])
+    stored = load_file(folder / "model.safetensors")
+    for name in (key.removesuffix(".qweight") for key in stored if key.endswith(".qweight")):
+        codes = fields(stored[f"{name}.qweight"].numpy().T)
+        zeros = (fields(stored[f"{name}.qzeros"].numpy()) + 1).T
+        scales = stored[f"{name}.scales"].numpy().T.astype(np.float64)
+        group = stored[f"{name}.g_idx"].numpy()
+        found[name] = torch.from_numpy((codes - zeros[:, group]) * scales[:, group])
     return found
 
 
@@ -92,10 +92,9 @@ def test_the_config_and_the_report_say_three(folder: Path) -> None:
     size = sum(
         layer["bytes"] for layer in json.loads((folder / "report.json").read_text())["modules"]
     )
-    with safe_open(folder / "model.safetensors", framework="np") as file:
-        parts = (".qweight", ".qzeros", ".scales", ".g_idx")
-        names = [name for name in file.keys() if name.endswith(parts)]
-        assert size == sum(file.get_tensor(name).nbytes for name in names)
+    stored = load_file(folder / "model.safetensors")
+    parts = (".qweight", ".qzeros", ".scales", ".g_idx")
+    assert size == sum(value.nbytes for name, value in stored.items() if name.endswith(parts))
 
 
 def test_a_stopped_run_goes_on_to_the_same_bytes(
@@ -124,7 +123,9 @@ def test_a_wrong_label_is_noticed_and_set_right(folder: Path, tmp_path: Path) ->
         if path.name in ("config.json", "quantize_config.json"):
             text = text.replace(b'"checkpoint_format": "gptq"', b'"checkpoint_format": "gptq_v2"')
         (wrong / path.name).write_bytes(text)
-    assert any("stored as checkpoint_format gptq" in one for one in inspect_folder(wrong).findings())
+    assert any(
+        "stored as checkpoint_format gptq" in one for one in inspect_folder(wrong).findings()
+    )
     repair(wrong, tmp_path / "right")
     config = read_config(tmp_path / "right" / "config.json")["quantization_config"]
     assert config["checkpoint_format"] == "gptq"
