@@ -56,6 +56,10 @@ class BlockwiseModel(Protocol):
 class HasHead(Protocol):
     """A blockwise model whose head ``lm_head`` can be quantized like any other linear layer."""
 
+    def head_source(self) -> str:
+        """Name the stored tensor that holds the head: the embedding's where both are one."""
+        ...
+
     def head_inputs(self, state: State) -> Tensor:
         """What the head multiplies, (1, T, width), of the state behind the last block."""
         ...

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks import Block, Sample, State
-from models.families.causal import logits, names_outside
+from models.families.causal import head_source, logits, names_outside
 
 ROTARY_GROUPS = (
     ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -53,6 +53,10 @@ class RotaryBlocks:
         rotary = self.decoder.rotary_emb(hidden, position_ids=positions)
         mask = window_mask(positions[0], _window_of(block.module))
         return {"hidden": block.module(hidden, attention_mask=mask, position_embeddings=rotary)}
+
+    def head_source(self) -> str:
+        """Name the stored tensor that holds the head: the embedding's where both are one."""
+        return head_source(self.model)
 
     def head_inputs(self, state: State) -> Tensor:
         """What the head multiplies, (1, T, width), of the last block's state."""

@@ -18,7 +18,6 @@ from torch import Tensor
 from models.blocks import BlockwiseModel, HasHead
 from models.errors import CheckpointError
 from models.families import OpenedModel
-from models.families.causal import HEAD, head_source
 from models.files.checkpoint import CheckpointReader
 from models.files.formats import OutputFormat
 from models.int4.weight import QuantizedWeight
@@ -37,7 +36,7 @@ from quantizer.solvers.methods import Settings
 from quantizer.solvers.solver import Solution, solve
 from quantizer.solvers.target import LayerStatistics
 
-LM_HEAD = HEAD.removesuffix(".weight")
+LM_HEAD = "lm_head"
 """What the layer is called, and the block that it is written as."""
 
 HEAD_BITS = (8, 4)
@@ -114,7 +113,7 @@ def head_of(
                 "stays as it is; leave it out"
             )
         )
-    source = head_source(opened.module)
+    source = opened.blockwise.head_source()
     out_features, in_features = reader.shape(source)
     head = Head(source, LinearShape(LM_HEAD, out_features, in_features), head_settings(base, bits))
     try:

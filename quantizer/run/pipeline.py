@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 from models.errors import CheckpointError
-from models.families.causal import HEAD
 from models.files.checkpoint import (
     MAX_SHARD_BYTES,
     SINGLE_FILE,
@@ -392,7 +391,7 @@ def _rest_shards(reader: CheckpointReader, blocks: Sequence[str], *, head: bool)
     shards: list[list[str]] = []
     room = 0
     for name in reader.names():
-        if name.startswith(inside) or (head and name == HEAD):
+        if name.startswith(inside) or (head and name == f"{LM_HEAD}.weight"):
             continue
         if not shards or reader.size(name) > room:
             shards.append([])
