@@ -154,6 +154,8 @@ def test_the_configuration_names_what_loaders_read(made: Sources) -> None:
     assert verdicts["Transformers"].verdict == "no"
     assert "--head-bits" in verdicts["Transformers"].mend
     assert verdicts["GPTQModel"].verdict == verdicts["SGLang"].verdict == "yes"
+    assert "GPTQ_TORCH," in verdicts["GPTQModel"].text
+    assert verdicts["ExLlamaV2"].verdict == "no"  # 8 bits
     values = read_config(made["4"] / "config.json")["quantization_config"]
     assert values["lm_head"] is True and "dynamic" not in values
     values = read_config(made["none"] / "config.json")["quantization_config"]
