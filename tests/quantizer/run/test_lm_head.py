@@ -15,13 +15,15 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
-from models.files.checkpoint import read_config
+from models.files.checkpoint import MAX_SHARD_BYTES, read_config
 from models.int4 import Int4Linear
 from models.loading import load_model
 from quantizer.cli import main
 from quantizer.errors import SettingsError
 from quantizer.inspect.folder import inspect_folder
 from quantizer.inspect.loaders import loader_verdicts
+from quantizer.plan import plan
+from quantizer.run import pipeline
 from quantizer.run.lm_head import LM_HEAD, Head
 from quantizer.run.pipeline import Job, plan_job, prepare, run
 from quantizer.run.walked import Progress
@@ -163,9 +165,16 @@ def test_the_configuration_names_what_loaders_read(made: Sources) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("most_bytes", [MAX_SHARD_BYTES, 40_000])
 def test_a_stopped_run_goes_on_with_the_head(
-    sources: Sources, text_file: Path, tmp_path: Path
+    sources: Sources,
+    text_file: Path,
+    tmp_path: Path,
+    most_bytes: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for module in (pipeline, plan):
+        monkeypatch.setattr(module, "MAX_SHARD_BYTES", most_bytes)
     job = job_of(sources["tied"], text_file, tmp_path / "out", 4)
     run(replace(job, out=tmp_path / "undisturbed"))
 
@@ -178,8 +187,13 @@ def test_a_stopped_run_goes_on_with_the_head(
     seen: list[Progress] = []
     run(job, seen.append)
     assert seen[-1] == Progress(LM_HEAD, 15, 15)
-    for name in ("model.safetensors", "config.json"):
+    files = sorted(path.name for path in job.out.glob("model*"))
+    assert len(files) == (
+        1 if most_bytes == MAX_SHARD_BYTES else 5
+    )  # with two blocks, and an index
+    for name in (*files, "config.json"):
         assert (job.out / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
+    assert load_model(job.out).model.lm_head.bits == 4
 
 
 def test_the_plan_counts_it(

@@ -97,6 +97,7 @@ def test_the_config_and_the_report_say_three(folder: Path) -> None:
     assert size == sum(value.nbytes for name, value in stored.items() if name.endswith(parts))
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_bytes(
     source: Path, text_file: Path, folder: Path, tmp_path: Path
 ) -> None:
