@@ -101,10 +101,10 @@ def walk_of(
         prepared.reader,
         job.rules,
         device=job.device,
+        head=prepared.head,
         state_dtype=state_dtype_of(prepared.opened, prepared.calibration, job.rules),
         allow_uncalibrated=job.allow_uncalibrated,
         on_progress=on_progress,
         ranks=ranks,
         states_on_card=plan.states_on_card,
-        head=prepared.head,
     )

@@ -41,10 +41,10 @@ from quantizer.solvers.target import GAMMAS, LayerStatistics, choose
 class Walk:
     """One pass over the blocks; holds what every block needs.
 
+    head:           quantized behind the last block; None where it stays as it is.
     followed:       tokens that the full-precision path follows, by the widest layer's inputs.
     judging_tokens: held-out tokens whose block output chooses γ; None for 2,048.
     states_on_card: whether states stay on the device between blocks; else they lie on the host.
-    head:           quantized behind the last block; None where it stays as it is.
     ranks:          the processes that walk together; each calls ``run`` with all sequences. Which
         are followed, held out or judged is decided before they are dealt, so that it does not
         depend on the number of ranks.
@@ -60,13 +60,13 @@ class Walk:
         state_dtype: torch.dtype = torch.float32,
         allow_uncalibrated: bool = False,
         keep_last_inputs: bool = False,
+        head: Head | None = None,
         followed: Callable[[int], int] = followed_tokens,
         judging_tokens: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         observer: Callable[[Observed], None] | None = None,
         ranks: Ranks = ALONE,
         states_on_card: bool = False,
-        head: Head | None = None,
     ) -> None:
         self.opened, self.model = opened, opened.blockwise
         self.recipe = uniform(settings) if isinstance(settings, Settings) else settings
