@@ -150,6 +150,7 @@ def quantize_head(
     except QuantizerError as error:
         raise error.at(LM_HEAD) from error
     weight, report = ranks.share(own, WRITER)
+    passes.settle()
     return FinishedBlock(LM_HEAD, {LM_HEAD: weight}, {}, (report,), paths.checksum(ranks))
 
 
