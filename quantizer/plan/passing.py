@@ -54,6 +54,20 @@ def pass_moments(
             yield _moment(f"attention behind {name}", through, held | kernel)
 
 
+def attention_operations(block: BlockShape, calibration: CalibrationShape) -> float:
+    """Operations of one pass of all sequences through the block's attention."""
+    total = 0.0
+    for step in block.steps:
+        if step.attention is None:
+            continue
+        heads = step.attention
+        width = sum(layer.out_features for layer in step.layers)
+        asked = width * heads.query / (heads.query + 2 * heads.shared)
+        for sequence in calibration.all:
+            total += 4.0 * sequence.passing(step.layers[0].name) ** 2 * asked
+    return total
+
+
 def _moment(name: str, through: tuple[Buffer, ...], buffers: dict[str, float]) -> Moment:
     return Moment(
         name, (*through, *(Buffer(ACTIVATIONS, what, size) for what, size in buffers.items()))

@@ -15,6 +15,7 @@ from quantizer.calibration.streams import CalibrationSet
 from quantizer.errors import Naming, SettingsError
 from quantizer.plan.buffers import Moment, Parts
 from quantizer.plan.dealing import deal_group
+from quantizer.plan.importance import importance_work
 from quantizer.plan.machine import Machine
 from quantizer.plan.memory import state_dtype
 from quantizer.plan.peaks import PlannedRun, device_peak, host_peak
@@ -282,6 +283,9 @@ def plan_shapes(
             )
         )
         places[kind] += 1
+    if recipe.weighs_tokens and own.calibration.all and (machine.speed is not None or ranks > 1):
+        head = own.outer.head
+        work.add(importance_work(blocks, own.calibration, head, on_card=own.on_card))
     single = sum(reader.size(name) for name in reader.names()) <= MAX_SHARD_BYTES
     return Plan(
         blocks=tuple(

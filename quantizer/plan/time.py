@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from quantizer.plan.buffers import FLOAT
 from quantizer.plan.dealing import Dealt, deal_group, usual_seconds
 from quantizer.plan.memory import state_dtype
+from quantizer.plan.passing import attention_operations
 from quantizer.plan.work import Work, proposal_work, solver_work
 from quantizer.plan.workload import (
     BlockShape,
@@ -48,7 +49,7 @@ def block_work(
     on_card: whether states stay on the card between blocks.
     """
     passes = [2.0 * sum(layer.count for layer in group) for group in block.groups]
-    total = Work(products=_attention(block, calibration) * len(block.groups))
+    total = Work(products=attention_operations(block, calibration) * len(block.groups))
     sequences, judged_sequences = len(calibration.all), len(followed.held_out)
     # Every group's statistics read all states anew; then the block carries them on.
     states = sum(float(sequence.state) for sequence in calibration.all)
@@ -117,20 +118,6 @@ def _busiest(
         if usual_seconds(work) > usual_seconds(most):
             most = work
     return most
-
-
-def _attention(block: BlockShape, calibration: CalibrationShape) -> float:
-    """Operations of one pass of all sequences through the block's attention."""
-    total = 0.0
-    for step in block.steps:
-        if step.attention is None:
-            continue
-        heads = step.attention
-        width = sum(layer.out_features for layer in step.layers)
-        asked = width * heads.query / (heads.query + 2 * heads.shared)
-        for sequence in calibration.all:
-            total += 4.0 * sequence.passing(step.layers[0].name) ** 2 * asked
-    return total
 
 
 def _tokens(sequences: tuple[SequenceShape, ...], layer: str) -> int:

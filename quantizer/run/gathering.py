@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from models.blocks import Block, State
-from quantizer.recipes.recipe import Rule, Stream, feeds
+from models.blocks import Block
+from quantizer.recipes.recipe import Rule, feeds
 from quantizer.run.passes import Passes, Paths, linear_of
 from quantizer.run.ranks import Ranks
 from quantizer.run.shares import Node, SlotTree, slots_of
@@ -20,6 +20,9 @@ from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import LayerStatistics, multiplies_early
 
 _FOLLOWED, _OTHERS, _CROSS, _JUDGE = "followed", "others", "cross", "judge"
+Weighing = Callable[[Tensor, int, bool], Tensor]
+"""Weights a layer's inputs (tokens, in) of the sequence at a place, held out or not."""
+
 _KINDS = (_FOLLOWED, _OTHERS, _CROSS, _JUDGE)
 
 
@@ -35,6 +38,7 @@ def gather(
     keep_last: bool,
     ranks: Ranks,
     solvers: Collection[int],
+    weighing: Weighing | None = None,
 ) -> LayerStatistics:
     """Gather what calibration says about the input of the group that a layer stands first in.
 
@@ -42,6 +46,7 @@ def gather(
         block's last group its states in ``paths`` move on behind the block.
     keep_last: keep the inputs on the last fitting sequence.
     solvers: the ranks that need matrices; elsewhere those of the result are empty.
+    weighing: how much each token counts; None for all alike.
 
     Raises:
         CalibrationError: the inputs hold NaN or infinity.
@@ -52,7 +57,7 @@ def gather(
     early = multiplies_early([linear_of(block, n).out_features for n in group], columns)
     # The group's own layers are quantized only after this.
     weight = linear_of(block, name).weight.detach() if early else None
-    own = _Own(passes, block, name, paths, rule, slots_of(ranks.rank, ranks.size))
+    own = _Own(passes, block, name, paths, rule, slots_of(ranks.rank, ranks.size), weighing)
     own.fit(exact, lambda: CrossAccumulator(columns, passes.device, weight), keep_last=keep_last)
     own.judge()
     told = ranks.gather(own.told())
@@ -104,11 +109,19 @@ class _Own:
     """The sums over the sequences that this rank holds."""
 
     def __init__(
-        self, passes: Passes, block: Block, name: str, paths: Paths, rule: Rule, slots: range
+        self,
+        passes: Passes,
+        block: Block,
+        name: str,
+        paths: Paths,
+        rule: Rule,
+        slots: range,
+        weighing: Weighing | None,
     ) -> None:
         self.passes, self.block, self.name = passes, block, name
         self.paths, self.rule, self.slots = paths, rule, slots
         self.columns = linear_of(block, name).in_features
+        self.weighing = weighing
         self.trees = {kind: SlotTree() for kind in _KINDS}
         self.judged_tokens = 0
         self.last: tuple[int, Tensor] | None = None
@@ -122,7 +135,7 @@ class _Own:
             for slot in self.slots:
                 fit, missing = HessianAccumulator(self.columns, self.passes.device), cross()
                 for place in share.places(slot, first=kind == _FOLLOWED):
-                    inputs = self._inputs(self.paths.fitting, self.paths.fitting_streams, place)
+                    inputs = self._inputs(place, held_out=False)
                     wanted = None
                     if exact is not None and kind == _FOLLOWED:
                         wanted = self._wanted(exact, place)
@@ -144,7 +157,7 @@ class _Own:
         for slot in self.slots:
             judge = HessianAccumulator(self.columns, self.passes.device)
             for place in share.places(slot, first=False):
-                inputs = self._inputs(self.paths.held_out, self.paths.held_out_streams, place)
+                inputs = self._inputs(place, held_out=True)
                 if inputs is None:
                     continue
                 judge.add(inputs)
@@ -160,19 +173,27 @@ class _Own:
             (-1, 0) if self.last is None else (self.last[0], len(self.last[1])),
         )
 
-    def _inputs(
-        self, states: list[State], streams: tuple[Stream, ...], place: int
-    ) -> Tensor | None:
+    def _inputs(self, place: int, *, held_out: bool) -> Tensor | None:
+        paths = self.paths
+        streams = paths.held_out_streams if held_out else paths.fitting_streams
         if not feeds(streams[place], self.rule.stream):
             return None
-        return self.passes.inputs(self.block, self.name, states[place])
+        states = paths.held_out if held_out else paths.fitting
+        inputs = self.passes.inputs(self.block, self.name, states[place])
+        return self._weighted(inputs, place, held_out=held_out)
 
     def _wanted(self, exact: Block, place: int) -> Tensor | None:
         fed = feeds(self.paths.fitting_streams[place], self.rule.stream)
         # The last group carries the full-precision path on, whoever reads the sequence.
         if not fed and self.name not in exact.groups[-1]:
             return None
-        return self.passes.exact_inputs(exact, self.name, self.paths.exact_fitting, place)
+        inputs = self.passes.exact_inputs(exact, self.name, self.paths.exact_fitting, place)
+        return self._weighted(inputs, place, held_out=False)
+
+    def _weighted(self, inputs: Tensor | None, place: int, *, held_out: bool) -> Tensor | None:
+        if inputs is None or self.weighing is None:
+            return inputs
+        return self.weighing(inputs, place, held_out)
 
 
 def _collected(

@@ -134,6 +134,10 @@ class Passes:
         """A state as a block computes with it."""
         return _on(self.device, state, torch.float32)
 
+    def stored_bytes(self, size: int) -> float:
+        """Bytes at home of a state that takes so many in float32."""
+        return size * self.state_dtype.itemsize / torch.float32.itemsize
+
     def advance(self, block: Block, states: list[State]) -> None:
         """Run a block over sequences in place, so that one is held before and after the block."""
         for index in range(len(states)):

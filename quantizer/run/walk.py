@@ -19,12 +19,14 @@ from models.int4.weight import QuantizedWeight
 from models.loading import load_tensors
 from quantizer.calibration.streams import CalibrationSet, uncalibrated
 from quantizer.errors import CalibrationError, QuantizerError
+from quantizer.importance.gradients import Gradients
+from quantizer.importance.importance import Importance
 from quantizer.plan.dealing import Dealt, deal_group
 from quantizer.plan.workload import LinearShape, is_asymmetric, packed_size
 from quantizer.recipes.recipe import Recipe, stream_of, uniform
 from quantizer.report.report import ModuleReport, report_module
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for, widest_layer
-from quantizer.run.gathering import gather
+from quantizer.run.gathering import Weighing, gather
 from quantizer.run.outer import load_outer
 from quantizer.run.passes import Passes, Paths, linear_of
 from quantizer.run.ranks import ALONE, WRITER, Ranks
@@ -79,6 +81,7 @@ class Walk:
         self.parts = opened.layout.parts
         self.widest = widest_layer(opened, self.recipe)
         self.trials = Trials()
+        self.importance: Importance | None = None
         blocks = list(self.recipe.blocks(self.model))
         self.total, self.done = sum(len(g) for block in blocks for g in block.groups), 0
 
@@ -194,6 +197,15 @@ class Walk:
             (calibration.held_out, judge_share),
         ):
             samples[:] = [samples[number] for number in share.numbers]
+        if self.recipe.weighs_tokens:
+            self.importance = Importance.of(
+                self.opened.layout,
+                list(zip(fit_share.numbers, calibration.fitting, strict=True)),
+                list(zip(judge_share.numbers, calibration.held_out, strict=True)),
+                Gradients(self.opened, self.reader, self.passes, self._loaded_copy).of,
+                [block.name for block in self.model.blocks()],
+                self.ranks,
+            )
         fit_streams, judge_streams = (
             tuple(stream_of(sample) for sample in samples)
             for samples in (calibration.fitting, calibration.held_out)
@@ -236,6 +248,12 @@ class Walk:
         )
         module.to(self.device)  # computed buffers, which no checkpoint holds
         return names
+
+    def _loaded_copy(self, block: Block) -> Block:
+        """A copy of a block with its tensors; the block itself keeps what no checkpoint holds."""
+        twin = replace(block, module=copy.deepcopy(block.module))
+        self._load(f"{block.name}.", twin.module)
+        return twin
 
     def _quantize_group(
         self,
@@ -333,6 +351,16 @@ class Walk:
             keep_last=self.keep_last_inputs or settings.method == "rpiq-paper",
             ranks=self.ranks,
             solvers=self._dealt(block, group).solvers,
+            weighing=self._weighing(block.name, f"{block.name}.{name}", settings),
+        )
+
+    def _weighing(self, block: str, layer: str, settings: Settings) -> Weighing | None:
+        """How much each token counts for a layer."""
+        importance, rho = self.importance, settings.token_importance
+        if importance is None or not rho:
+            return None
+        return lambda inputs, place, held_out: importance.weighted(
+            inputs, block, layer, place, rho, held_out=held_out
         )
 
     def _choose_gamma(
