@@ -219,9 +219,17 @@ def test_passing_the_loss_back_allocates_at_most_what_is_planned(
     planned = peak(moments).beside([kept_states(len(blocks), shape, 4)]).size
     assert allocated <= planned <= 2 * allocated
     # What the plan of the whole run says is no less.
-    whole = plan_job(job, prepared)
-    assert planned_bytes(whole) >= planned
-    assert planned_bytes(whole) >= allocated_peak(lambda: run(job))
+    assert planned_bytes(plan_job(job, prepare(job))) >= planned
+
+
+@pytest.mark.slow
+def test_a_run_that_weighs_tokens_allocates_at_most_what_is_planned(
+    make_llama: Callable[..., Path], text_file: Path, tmp_path: Path
+) -> None:
+    model = make_llama(tmp_path / "model", 128, 192, 3)
+    settings = Settings("rpiq", group_size=32, rounds=1, token_importance=0.5)
+    job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=16, seq_len=256)
+    check_run(job, 1.5)
 
 
 @pytest.mark.slow
