@@ -91,8 +91,9 @@ def importance_work(
                 work.products += 2.0 * layer.count * tokens * (_FORWARD + _BACK)
                 work.elements += _OUTPUTS * layer.out_features * tokens
             work.elements += _INPUTS * step.layers[0].in_features * tokens
-        attending = attention_operations(block, calibration)
-        work.products += attending * (_FORWARD + _ATTENDING_BACK)
+            if step.attention is not None:
+                attending = sum(attention_operations(step, one) for one in calibration.all)
+                work.products += attending * (_FORWARD + _ATTENDING_BACK)
         work.launches += _PASSING * len(block.steps) * sequences
         if not on_card:
             work.copied += 3.0 * sum(float(sequence.state) for sequence in calibration.all)

@@ -8,7 +8,7 @@ its widest output as outputs are combined, and the attention that its outputs fe
 from collections.abc import Iterator
 
 from quantizer.plan.buffers import ACTIVATIONS, FLOAT, Buffer, Moment
-from quantizer.plan.workload import BlockShape, CalibrationShape, Heads, Step
+from quantizer.plan.workload import BlockShape, CalibrationShape, Heads, SequenceShape, Step
 
 _AT_ONCE = 2**20
 """Scores of one head that our own attention holds at once on a CPU."""
@@ -54,18 +54,13 @@ def pass_moments(
             yield _moment(f"attention behind {name}", through, held | kernel)
 
 
-def attention_operations(block: BlockShape, calibration: CalibrationShape) -> float:
-    """Operations of one pass of all sequences through the block's attention."""
-    total = 0.0
-    for step in block.steps:
-        if step.attention is None:
-            continue
-        heads = step.attention
-        width = sum(layer.out_features for layer in step.layers)
-        asked = width * heads.query / (heads.query + 2 * heads.shared)
-        for sequence in calibration.all:
-            total += 4.0 * sequence.passing(step.layers[0].name) ** 2 * asked
-    return total
+def attention_operations(step: Step, sequence: SequenceShape) -> float:
+    """Operations of one sequence's attention behind a step that has one."""
+    heads = step.attention
+    assert heads is not None
+    width = sum(layer.out_features for layer in step.layers)
+    asked = width * heads.query / (heads.query + 2 * heads.shared)
+    return 4.0 * sequence.passing(step.layers[0].name) ** 2 * asked
 
 
 def _moment(name: str, through: tuple[Buffer, ...], buffers: dict[str, float]) -> Moment:
@@ -111,8 +106,11 @@ def _attention(
     if heads.windowed:  # distances, three comparisons of them, and the mask as it is added
         held["mask of a window"] = 3.75 * _rows(tokens, tokens)
     grouped = heads.query != heads.shared
-    # CUDA's flash kernel takes no float32, its memory-efficient one no grouped heads.
-    refused = grouped or head % _ALIGNED != 0
+    # CUDA's flash kernel takes no float32, its memory-efficient one no grouped heads: they are
+    # spread before, see `quantizer.run.heads`.
+    refused = head % _ALIGNED != 0
+    if grouped and on_gpu and not refused:
+        held["keys and values of every head"] = 2 * queries
     if not (refused if on_gpu else heads.plain and tokens**2 <= _AT_ONCE):
         held["sums of the scores"] = _rows(tokens, heads.query)
         if not on_gpu:
