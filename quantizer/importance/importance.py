@@ -6,12 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.blocks import Sample
-from models.sequences import Part, SequenceLayout
-from quantizer.importance.gradients import Norms
+from models.sequences import SequenceLayout
+from quantizer.calibration.streams import CalibrationSet
+from quantizer.importance.gradients import Gradients, Norms
 from quantizer.importance.loss import kinds_of
 from quantizer.importance.weights import Scales
 from quantizer.run.ranks import Ranks
+
+Weighing = Callable[[Tensor, int, bool], Tensor]
+"""Weights a layer's inputs (tokens, in) of the sequence at a place, held out or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,61 +35,57 @@ class Importance:
     @classmethod
     def of(
         cls,
-        layout: SequenceLayout,
-        fitting: Sequence[tuple[int, Sample]],
-        held_out: Sequence[tuple[int, Sample]],
-        gradients: Callable[[Sequence[Sample]], list[Norms]],
-        blocks: Sequence[str],
+        gradients: Gradients,
+        calibration: CalibrationSet,
+        numbers: tuple[Sequence[int], Sequence[int]],
         ranks: Ranks,
     ) -> "Importance":
         """Pass the loss back through every sequence that this rank holds.
 
-        fitting, held_out: each with its number among the sequences of all ranks.
-        gradients: see ``quantizer.importance.gradients.Gradients.of``.
+        calibration: those sequences.
+        numbers: of the fitting and of the held-out ones, their places among those of all ranks.
 
         Raises:
-            CalibrationError: see there.
+            CalibrationError: see ``Gradients.of``.
         """
-        samples = [sample for _, sample in (*fitting, *held_out)]
-        # By two numbers, so that no held-out sequence has that of a fitting one.
-        numbers = [2 * n for n, _ in fitting] + [2 * n + 1 for n, _ in held_out]
-        kinds = [kinds_of(layout, sample) for sample in samples]
-        norms = gradients(samples)
-        found = cls(layout, norms, kinds, len(fitting), {})
-        for block in blocks:
-            found.scales[block] = Scales.of(
+        layout, samples = gradients.opened.layout, [*calibration.fitting, *calibration.held_out]
+        # So that no held-out sequence has the number of a fitting one.
+        places = [2 * n for n in numbers[0]] + [2 * n + 1 for n in numbers[1]]
+        kinds, norms = [kinds_of(layout, sample) for sample in samples], gradients.of(samples)
+        found = cls(layout, norms, kinds, len(calibration.fitting), {})
+        for block in gradients.opened.blockwise.blocks():
+            reaching = [index for index, one in enumerate(norms) if block.name in one]
+            found.scales[block.name] = Scales.of(
                 (
-                    (number, one[block], found._kinds(block, place))
-                    for place, (number, one) in enumerate(zip(numbers, norms, strict=True))
-                    if block in one
+                    (places[index], norms[index][block.name], found._kinds(block.name, index))
+                    for index in reaching
                 ),
                 ranks,
             )
         return found
 
-    def weighted(
-        self, inputs: Tensor, block: str, layer: str, place: int, rho: float, *, held_out: bool
-    ) -> Tensor:
-        """A layer's inputs (tokens, in) of one sequence, each token's times √ω.
+    def weighing(self, block: str, layer: str, rho: float) -> Weighing | None:
+        """How much each token counts for a layer of a block, by their names; None for all alike.
 
-        Products of two of them are then sums over tokens of ω times the products.
-
-        layer: full name. place: among the fitting or the held-out sequences of this rank.
+        A layer's inputs (tokens, in) are given back with each token's times √ω: products of two
+        of them are then sums over tokens of ω times the products.
         """
-        place += self.fitting if held_out else 0
-        norms, kinds = self.norms[place][block], self._kinds(block, place)
-        weights = self.scales[block].weights(norms, kinds, rho)
-        part = self.layout.parts.of(layer)
-        if part.kind is not None:  # the others go to another expert
-            weights = weights[kinds == part.kind]
-        return inputs * weights.sqrt().to(inputs.device)[:, None]
+        if not rho:
+            return None
+        kind = self.layout.parts.of(f"{block}.{layer}").kind
 
-    def _kinds(self, block: str, place: int) -> Tensor:
+        def weighted(inputs: Tensor, place: int, held_out: bool) -> Tensor:
+            index = place + (self.fitting if held_out else 0)
+            kinds = self._kinds(block, index)
+            weights = self.scales[block].weights(self.norms[index][block], kinds, rho)
+            if kind is not None:  # the others go to another expert
+                weights = weights[kinds == kind]
+            return inputs * weights.sqrt().to(inputs.device)[:, None]
+
+        return weighted
+
+    def _kinds(self, block: str, index: int) -> Tensor:
         """The kinds of the tokens that pass a block; those of a tower are all of one."""
-        if _part(self.layout, block).own_blocks:
-            return torch.zeros(len(self.norms[place][block]), dtype=torch.int64)
-        return self.kinds[place]
-
-
-def _part(layout: SequenceLayout, block: str) -> Part:
-    return layout.parts.of(f"{block}.")
+        if self.layout.parts.of(f"{block}.").own_blocks:
+            return torch.zeros(len(self.norms[index][block]), dtype=torch.int64)
+        return self.kinds[index]

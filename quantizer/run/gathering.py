@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from models.blocks import Block, State
+from quantizer.importance.importance import Weighing
 from quantizer.recipes.recipe import Rule, Stream, feeds
 from quantizer.run.passes import EXACT, FITTING, HELD_OUT, Passes, Paths, linear_of
 from quantizer.run.ranks import Ranks
@@ -21,9 +22,6 @@ from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import LayerStatistics, multiplies_early
 
 _FOLLOWED, _OTHERS, _CROSS, _JUDGE = "followed", "others", "cross", "judge"
-Weighing = Callable[[Tensor, int, bool], Tensor]
-"""Weights a layer's inputs (tokens, in) of the sequence at a place, held out or not."""
-
 _KINDS = (_FOLLOWED, _OTHERS, _CROSS, _JUDGE)
 
 

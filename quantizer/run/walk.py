@@ -26,7 +26,7 @@ from quantizer.plan.workload import LinearShape, is_asymmetric, packed_size
 from quantizer.recipes.recipe import Recipe, stream_of, uniform
 from quantizer.report.report import ModuleReport, report_module
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for, widest_layer
-from quantizer.run.gathering import Weighing, gather
+from quantizer.run.gathering import gather
 from quantizer.run.heads import spread_shared_heads
 from quantizer.run.outer import load_outer
 from quantizer.run.passes import FITTING, HELD_OUT, Passes, Paths, linear_of
@@ -210,14 +210,9 @@ class Walk:
         ):
             samples[:] = [samples[number] for number in share.numbers]
         if self.recipe.weighs_tokens:
-            self.importance = Importance.of(
-                self.opened.layout,
-                list(zip(fit_share.numbers, calibration.fitting, strict=True)),
-                list(zip(judge_share.numbers, calibration.held_out, strict=True)),
-                Gradients(self.opened, self.reader, self.passes, self._loaded_copy).of,
-                [block.name for block in self.model.blocks()],
-                self.ranks,
-            )
+            gradients = Gradients(self.opened, self.reader, self.passes, self._loaded_copy)
+            numbers = fit_share.numbers, judge_share.numbers
+            self.importance = Importance.of(gradients, calibration, numbers, self.ranks)
         fit_streams, judge_streams = (
             tuple(stream_of(sample) for sample in samples)
             for samples in (calibration.fitting, calibration.held_out)
@@ -376,16 +371,9 @@ class Walk:
             keep_last=self.keep_last_inputs or settings.method == "rpiq-paper",
             ranks=self.ranks,
             solvers=self._dealt(block, group).solvers,
-            weighing=self._weighing(block.name, f"{block.name}.{name}", settings),
-        )
-
-    def _weighing(self, block: str, layer: str, settings: Settings) -> Weighing | None:
-        """How much each token counts for a layer."""
-        importance, rho = self.importance, settings.token_importance
-        if importance is None or not rho:
-            return None
-        return lambda inputs, place, held_out: importance.weighted(
-            inputs, block, layer, place, rho, held_out=held_out
+            weighing=None
+            if self.importance is None
+            else self.importance.weighing(block.name, name, settings.token_importance),
         )
 
     def _choose_gamma(

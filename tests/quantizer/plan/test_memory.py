@@ -229,7 +229,8 @@ def test_a_run_that_weighs_tokens_allocates_at_most_what_is_planned(
     model = make_llama(tmp_path / "model", 128, 192, 3)
     settings = Settings("rpiq", group_size=32, rounds=1, token_importance=0.5)
     job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=16, seq_len=256)
-    check_run(job, 1.5)
+    # Of what a pass holds and what it records some is the same.
+    check_run(job, 1.75)
 
 
 @pytest.mark.slow

@@ -61,6 +61,12 @@ def test_the_published_method(of_texts: Job) -> None:
     assert share_of_other_codes(job) < 0.01
 
 
+@pytest.mark.gpu(twin="none")  # the pretend card has no way back
+def test_tokens_that_weigh_by_the_loss(of_texts: Job) -> None:
+    settings = Settings("rpiq", group_size=16, rounds=1, token_importance=0.5)
+    assert share_of_other_codes(replace(of_texts, settings=settings)) < 0.01
+
+
 @pytest.mark.gpu(twin="slow")
 def test_a_model_that_sees_pictures(
     tiny_cogvlm2: Path, picture_folder: Path, tmp_path: Path
