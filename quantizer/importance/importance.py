@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.sequences import SequenceLayout
 from quantizer.calibration.streams import CalibrationSet
+from quantizer.errors import SettingsError
 from quantizer.importance.gradients import Gradients, Norms
 from quantizer.importance.loss import kinds_of
 from quantizer.importance.weights import Scales
@@ -68,7 +69,8 @@ class Importance:
         """How much each token counts for a layer of a block, by their names; None for all alike.
 
         A layer's inputs (tokens, in) are given back with each token's times √ω: products of two
-        of them are then sums over tokens of ω times the products.
+        of them are then sums over tokens of ω times the products. It raises SettingsError where a
+        layer computes some of the tokens and the family does not say which.
         """
         if not rho:
             return None
@@ -80,6 +82,13 @@ class Importance:
             weights = self.scales[block].weights(self.norms[index][block], kinds, rho)
             if kind is not None:  # the others go to another expert
                 weights = weights[kinds == kind]
+            if len(weights) != len(inputs):
+                raise SettingsError(
+                    lambda name: (
+                        f"{block}.{layer} computes {len(inputs)} of {len(kinds)} tokens and the "
+                        f"family does not say which: leave out {name('token_importance')}"
+                    )
+                )
             return inputs * weights.sqrt().to(inputs.device)[:, None]
 
         return weighted

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.sequences import TextLayout
 from quantizer.errors import SettingsError
 from quantizer.importance.gradients import ROUND_BYTES, round_sizes
+from quantizer.importance.importance import Importance
 from quantizer.importance.weights import Scales
 from quantizer.run.ranks import ALONE
 from quantizer.solvers.methods import Settings
@@ -92,6 +94,21 @@ def test_rounds_hold_what_fits_and_never_less_than_one() -> None:
     assert [part for part, _ in round_sizes(1, [state] * 7)] == [range(3), range(3, 6), range(6, 7)]
     found = round_sizes(1, [9 * state, state, state])
     assert found == [(range(1), 18 * state), (range(1, 3), 4 * state)]
+
+
+def test_a_layer_of_unknown_tokens_is_refused() -> None:
+    layout = TextLayout(torch.nn.Module())
+    norms, kinds = torch.rand(6, generator=torch.Generator().manual_seed(0)), torch.zeros(6).long()
+    scales = {"block": Scales.of([(0, norms, kinds)], ALONE)}
+    weighing = Importance(layout, [{"block": norms}], [kinds], 1, scales).weighing
+    assert weighing("block", "layer", 0.0) is None
+    weighted = weighing("block", "layer", 1.0)
+    assert weighted is not None
+    found = weighted(torch.ones(6, 2), 0, False)
+    expected = scales["block"].weights(norms, kinds, 1.0)
+    torch.testing.assert_close(found.square(), expected[:, None].expand(6, 2))
+    with pytest.raises(SettingsError, match="block.layer computes 4 of 6 tokens"):
+        weighted(torch.ones(4, 2), 0, False)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
