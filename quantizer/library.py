@@ -63,7 +63,8 @@ def quantize_layer(
     layer:    a weight W (out, in), or a linear layer; either is left as it is.
     inputs:   X, (..., in); every leading position is a token. ``rpiq-paper`` refines on the last
         of the first dimension where there are three or more.
-    settings: `Settings()` unless given. Its asymmetric target needs a whole model.
+    settings: `Settings()` unless given. Its asymmetric target needs a whole model, without which
+        it is left out; so does its importance of tokens, which is refused.
     held_out: further inputs (..., in), which fit nothing; by their error ``rpiq`` chooses among
         its stages. Without them it keeps the last stage.
 
@@ -71,11 +72,15 @@ def quantize_layer(
     change of the outputs per token.
 
     Raises:
-        SettingsError: shapes do not fit, or there is no token.
+        SettingsError: shapes do not fit, there is no token, or their importance is asked for.
         CalibrationError: inputs are not finite, or the Hessian cannot be factorized.
         WeightError: the weight cannot be represented.
         CheckpointError: at 4 or 8 bits, in and out do not fill whole 32-bit words.
     """
+    if settings is not None and settings.token_importance:
+        raise SettingsError(
+            "token_importance needs the loss of a whole model: use quantize_model, or leave it out"
+        )
     weight = (layer.weight if isinstance(layer, nn.Linear) else layer).detach().float()
     if weight.dim() != 2:
         raise SettingsError(f"the weight is {tuple(weight.shape)}; give a matrix (out, in)")

@@ -105,6 +105,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="rpiq: how far layers make up for errors before them; auto: chosen on held-out text; "
         f"{_default('asymmetric_target')}",
     )
+    parser.add_argument(
+        "--token-importance",
+        type=float,
+        metavar="RHO",
+        help="share, 0 to 1, of a token's weight that follows the gradient of the model's loss; "
+        f"{_default('token_importance')}",
+    )
     parser.add_argument("--grid", choices=get_args(GridChoice), help=_default("grid"))
     parser.add_argument(
         "--act-order",

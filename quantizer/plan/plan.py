@@ -16,6 +16,7 @@ from quantizer.calibration.streams import CalibrationSet
 from quantizer.errors import Naming, SettingsError
 from quantizer.plan.buffers import Moment, Parts
 from quantizer.plan.dealing import deal_group
+from quantizer.plan.importance import importance_work
 from quantizer.plan.lm_head import Peaks, head_recipe, head_work, with_head
 from quantizer.plan.machine import Machine
 from quantizer.plan.memory import state_dtype
@@ -299,6 +300,9 @@ def plan_shapes(
         places[kind] += 1
     if head is not None:
         work.add(head_work(head, own.calibration))
+    if recipe.weighs_tokens and own.calibration.all and (machine.speed is not None or ranks > 1):
+        last = own.outer.head
+        work.add(importance_work(blocks, own.calibration, last, on_card=own.on_card))
     single = sum(reader.size(name) for name in reader.names()) <= MAX_SHARD_BYTES
     return Plan(
         blocks=tuple(

@@ -57,6 +57,7 @@ _TYPES: Mapping[str, str] = {
     "sym": _YES_OR_NO,
     "act_order": _YES_OR_NO,
     "damp_percent": _NUMBER,
+    "token_importance": _NUMBER,
     "rounds": _WHOLE_NUMBER,
     "modules": _TEXT,
     "description": _TEXT,
@@ -83,6 +84,8 @@ class Rule:
         own = self.settings
         parts = [own.method, f"damping {own.damp_percent:g}", f"grid {own.grid}"]
         parts.append("act-order" if own.act_order else "no act-order")
+        if own.token_importance:
+            parts.append(f"token importance {own.token_importance:g}")
         return ", ".join((*parts, f"calibrated by {self.stream} sequences"))
 
 
@@ -97,6 +100,11 @@ class Recipe:
     def base(self) -> Settings:
         """The settings of the first rule that quantizes; the whole model has its width."""
         return next(rule.settings for rule in self.rules if rule.settings is not None)
+
+    @property
+    def weighs_tokens(self) -> bool:
+        """Whether some layers weigh calibration tokens by the gradient of the model's loss."""
+        return any(rule.settings and rule.settings.token_importance for rule in self.rules)
 
     def rule(self, layer: str) -> Rule:
         """The rule of a layer by its full name.

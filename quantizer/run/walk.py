@@ -19,6 +19,8 @@ from models.int4.weight import QuantizedWeight
 from models.loading import load_tensors
 from quantizer.calibration.streams import CalibrationSet, uncalibrated
 from quantizer.errors import CalibrationError, QuantizerError
+from quantizer.importance.gradients import Gradients
+from quantizer.importance.importance import Importance
 from quantizer.plan.dealing import Dealt, deal_group
 from quantizer.plan.workload import LinearShape, is_asymmetric, packed_size
 from quantizer.recipes.recipe import Recipe, stream_of, uniform
@@ -91,6 +93,7 @@ class Walk:
         self.parts = opened.layout.parts
         self.widest = widest_layer(opened, self.recipe)
         self.trials = Trials()
+        self.importance: Importance | None = None
         blocks = list(self.recipe.blocks(self.model))
         self.total, self.done = sum(len(g) for block in blocks for g in block.groups), 0
         self.total += head is not None
@@ -227,6 +230,10 @@ class Walk:
             (calibration.held_out, judge_share),
         ):
             samples[:] = [samples[number] for number in share.numbers]
+        if self.recipe.weighs_tokens:
+            gradients = Gradients(self.opened, self.reader, self.passes, self._loaded_copy)
+            numbers = fit_share.numbers, judge_share.numbers
+            self.importance = Importance.of(gradients, calibration, numbers, self.ranks)
         fit_streams, judge_streams = (
             tuple(stream_of(sample) for sample in samples)
             for samples in (calibration.fitting, calibration.held_out)
@@ -281,6 +288,12 @@ class Walk:
         )
         module.to(self.device)  # computed buffers, which no checkpoint holds
         return names
+
+    def _loaded_copy(self, block: Block) -> Block:
+        """A copy of a block with its tensors; the block itself keeps what no checkpoint holds."""
+        twin = replace(block, module=copy.deepcopy(block.module))
+        self._load(f"{block.name}.", twin.module)
+        return twin
 
     def _quantize_group(
         self,
@@ -379,6 +392,9 @@ class Walk:
             keep_last=self.keep_last_inputs or settings.method == "rpiq-paper",
             ranks=self.ranks,
             solvers=self._dealt(block, group).solvers,
+            weighing=None
+            if self.importance is None
+            else self.importance.weighing(block.name, name, settings.token_importance),
         )
 
     def _choose_gamma(

@@ -62,6 +62,12 @@ def test_the_published_method(of_texts: Job) -> None:
     assert share_of_other_codes(job) < 0.01
 
 
+@pytest.mark.gpu(twin="none")  # the pretend card has no way back
+def test_tokens_that_weigh_by_the_loss(of_texts: Job) -> None:
+    settings = Settings("rpiq", group_size=16, rounds=1, token_importance=0.5)
+    assert share_of_other_codes(replace(of_texts, settings=settings)) < 0.01
+
+
 @pytest.mark.gpu(twin="slow")
 @pytest.mark.parametrize("bits", [3, 4])
 def test_a_quantized_head_and_three_bits(
