@@ -31,6 +31,7 @@ class Joined:
         self._weight: Tensor | None = None
         self._kernel: kernels.KernelWeight | None = None
         self._bias: Tensor | None = None
+        self._most_rows = 0
         if all(type(layer) is nn.Linear for layer in layers):
             self._join_dense()
         elif all(isinstance(layer, Int4Linear) for layer in layers):
@@ -40,7 +41,7 @@ class Joined:
         """Multiply (rows, in); returns (rows, all outputs), those of the first layer first."""
         if self._weight is not None:
             return functional.linear(x, self._weight, self._bias)
-        if self._kernel is not None and kernels.use_kernel(x.device, x.dtype, x.shape[0]):
+        if self._kernel is not None and x.dtype is torch.bfloat16 and len(x) <= self._most_rows:
             product = kernels.kernel_matmul(x, self._kernel)
             return product if self._bias is None else product + self._bias.to(product.dtype)
         products = [layer(x) for layer in self._layers]
@@ -69,6 +70,7 @@ class Joined:
         weights = [weight for layer in layers if (weight := layer.kernel_weight()) is not None]
         if len(weights) < len(layers) or len(biases) not in (0, len(layers)):
             return
+        self._most_rows = kernels.most_rows(layers[0].scales.device)
         if len(layers) == 1:
             self._kernel, self._bias = weights[0], layers[0].bias
             return

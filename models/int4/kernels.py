@@ -96,8 +96,12 @@ def use_kernel(device: torch.device, dtype: torch.dtype, rows: int) -> bool:
     """
     if dtype != torch.bfloat16:
         return False
-    limit = CUDA_KERNEL_MAX_ROWS if device.type == "cuda" else CPU_KERNEL_MAX_ROWS
-    return 0 < rows <= limit
+    return 0 < rows <= most_rows(device)
+
+
+def most_rows(device: torch.device) -> int:
+    """Rows up to which the int4 kernel of a device is the better way."""
+    return CUDA_KERNEL_MAX_ROWS if device.type == "cuda" else CPU_KERNEL_MAX_ROWS
 
 
 def build_kernel_weight(weight: QuantizedWeight) -> KernelWeight:
@@ -137,10 +141,11 @@ def kernel_scales(
 
 def kernel_matmul(x: Tensor, weight: KernelWeight) -> Tensor:
     """Multiply (rows, in) bfloat16 by the transposed weight; returns (rows, out) bfloat16."""
+    # Named to the overload: finding it anew takes a tenth of a small product.
     multiply = (
-        torch.ops.aten._weight_int4pack_mm
-        if x.device.type == "cuda"
-        else torch.ops.aten._weight_int4pack_mm_for_cpu
+        torch.ops.aten._weight_int4pack_mm.default
+        if x.is_cuda
+        else torch.ops.aten._weight_int4pack_mm_for_cpu.default
     )
     product: Tensor = multiply(
         x.contiguous(), weight.packed, weight.group_size, weight.scales_and_zeros

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.grouped_attention import attend_once
 from models.int4.joined import Joined
 from models.one_row import head_logits
 from models.text.rooms import FIRST_ROOM, Rooms
@@ -157,21 +158,23 @@ class RotaryStep:
         turned = parts[:, : self._heads + self._shared]
         if layer.turned is not None:
             turned = self._normed(turned, layer.turned)
-        half = self._head_dim // 2
         # The second half comes first; its sign is in the sines.
-        other = torch.cat((turned[..., half:], turned[..., :half]), dim=-1).mul_(sin)
+        other = turned.roll(self._head_dim // 2, -1).mul_(sin)
         turned = turned.mul_(cos).add_(other)
         if layer.turned is not None:
             parts[:, self._heads : -self._shared] = turned[:, self._heads :]
         both = parts[:, self._heads :].view(new, 2, self._shared, self._head_dim)
         room[:, :, -new:].copy_(both.permute(1, 2, 0, 3))
         keys, values = room.unbind(0)
+        query = turned[:, : self._heads].transpose(0, 1)[None]
+        if new == 1 and mask is None:
+            return attend_once(query, keys[None], values[None], scale=self._scaling).view(1, -1)
         groups = self._heads // self._shared
         if mask is not None and groups > 1:
             # With a mask, the kernels that take no groups of heads are the fast ones.
             keys, values = (each.repeat_interleave(groups, dim=0) for each in (keys, values))
         seen = functional.scaled_dot_product_attention(
-            turned[:, : self._heads].transpose(0, 1)[None],
+            query,
             keys[None],
             values[None],
             attn_mask=mask,

