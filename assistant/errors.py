@@ -68,6 +68,10 @@ class DownloadError(AssistantError):
     """A model was not downloaded: no network, no room, a server that breaks off or refuses."""
 
 
+class NoPlaceError(DownloadError):
+    """A model cannot be kept on this machine, wherever it comes from."""
+
+
 class DamagedFileError(DownloadError):
     """A downloaded or installed file is not what it should be; it is never used."""
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from assistant.errors import DownloadError
+from assistant.errors import NoPlaceError
 
 SPARE_BYTES = 64 * 1024 * 1024
 """Room that is left on the disk besides what a download needs."""
@@ -17,12 +17,12 @@ def check_room(folder: Path, needed_bytes: int) -> None:
     """Refuse what would fill the disk.
 
     Raises:
-        DownloadError: less is free than is needed, with a little to spare.
+        NoPlaceError: less is free than is needed, with a little to spare.
     """
     free = shutil.disk_usage(folder).free
     if needed_bytes + SPARE_BYTES > free:
         short = needed_bytes + SPARE_BYTES - free
-        raise DownloadError(
+        raise NoPlaceError(
             f"{folder}: {size_text(needed_bytes)} are needed and {size_text(free)} are free",
             f"free {size_text(short)} more, or set SIGHTLINE_HOME to a larger disk",
         )

@@ -13,12 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assistant.audio import AudioClip
 from assistant.devices.streams import StreamKeeper, is_address
 from assistant.doctor.checks import Probe
 from assistant.doctor.probes import Openers, this_machine
 from assistant.errors import AssistantError, SettingsError
-from assistant.frames import FrameSource
+from assistant.frames import Frame, FrameSource
 from assistant.hearing.late_listener import LateListener
 from assistant.hearing.listener import Listener
 from assistant.hearing.recognizer import Recognizer
@@ -27,13 +30,12 @@ from assistant.hearing.voice_listener import Microphone, VoiceListener
 from assistant.inference.opening import (
     EmbedderOpener,
     ModelOpener,
-    TextModelOpener,
-    TextOpener,
     VisionModelOpener,
 )
 from assistant.inference.placing import Placing
 from assistant.inference.server_opening import DOCTOR_LIMITS, OwnServer, may_ask, own_server
 from assistant.inference.text_model import TextModel
+from assistant.inference.text_opening import TextModels, TextOpener
 from assistant.inference.vision_model import VisionLanguageModel
 from assistant.machine import give_memory_back
 from assistant.models_store.installed import (
@@ -42,15 +44,17 @@ from assistant.models_store.installed import (
     pulled_speech_models,
     speech_model,
 )
+from assistant.models_store.puller import Puller
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.seeing.tesseract import ALL, Tesseract, installed
+from assistant.seeing.text import never
 from assistant.session import phrases
 from assistant.session.events import State
 from assistant.session.session import Session
 from assistant.settings.file import load_settings, save_setting
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
-from assistant.skills.answerer import Answerer
+from assistant.skills.answerer import Answerer, Asking
 from assistant.skills.conversation import Conversation
 from assistant.speech.engine import Synthesizer
 from assistant.speech.speaker import Speaker
@@ -96,16 +100,52 @@ class ClipPlayer(Protocol):
 def one_shot_answerer(
     open_model: VisionModelOpener,
     stopwatch: Stopwatch,
-    open_text_model: TextModelOpener = lambda: None,
+    text_models: TextModels | None = None,
+    while_asking: Asking = lambda seconds: contextlib.nullcontext(),
 ) -> Answerer:
-    """What answers one question about one picture; stopwatch: times its stages."""
+    """What answers one question about one picture.
+
+    stopwatch:    times its stages.
+    text_models:  where a text model comes from; None where none is asked.
+    while_asking: what is done meanwhile.
+    """
     return Answerer(
         RapidOcrReader(open_other=script_reader),
         open_model,
         stopwatch,
-        open_text_model=open_text_model,
+        text_models=text_models,
         open_embed=EmbedderOpener(installed_embedder),
+        one_question=True,
+        while_asking=while_asking,
     )
+
+
+class ServedOrOwn:
+    """The text model of the user's own server, as long as the settings want it; else the one of
+    this machine."""
+
+    def __init__(self, server: Callable[[], OwnServer | None], own: TextOpener) -> None:
+        """server: what is to be asked now, if anything."""
+        self._server, self._own = server, own
+
+    @property
+    def is_open(self) -> bool:
+        """As `TextModels` says."""
+        return self._served is not None or self._own.is_open
+
+    def begin(self) -> None:
+        """As `TextModels` says."""
+        if self._served is None:
+            self._own.begin()
+
+    def __call__(self, cancelled: Callable[[], bool] = never) -> TextModel | None:
+        """As `TextModels` says."""
+        return self._served or self._own(cancelled)
+
+    @property
+    def _served(self) -> TextModel | None:
+        server = self._server()
+        return None if server is None else server.texts
 
 
 def text_reader() -> RapidOcrReader:
@@ -283,6 +323,7 @@ class Live:
         way_out: str,
         stream: StreamKeeper | None = None,
         server: OwnServer | None = None,
+        puller: Puller | None = None,
     ) -> None:
         """Open the camera and the speaker, which work in threads of their own.
 
@@ -290,11 +331,13 @@ class Live:
         way_out: what the user can do where there is no vision model.
         stream:  what may read the camera, if it is a stream; it is ended with the rest.
         server:  what answers instead of the models of this machine; likewise.
+        puller:  what may pull models that are offered; likewise.
         """
-        self._settings, self._server = settings, server
+        self._settings, self._server, self._puller = settings, server, puller
         self._reader = text_reader()
         self._placing = Placing(settings.device, lambda text: self.session.report(text))
         self._models = ModelOpener(settings.model_folder, way_out=way_out, placing=self._placing)
+        self._embeds_as = self._models.name
         self._meanings = EmbedderOpener(installed_embedder)
         self._text_models = TextOpener(
             lambda: text_model_folder(self.session.settings.text_model_folder), self._placing
@@ -302,8 +345,7 @@ class Live:
         conversation = Conversation(
             self._reader,
             self._open_pictures,
-            open_text_model=self._open_texts,
-            text_model_is_open=self._texts_are_open,
+            text_models=ServedOrOwn(self._wanted_server, self._text_models),
             open_embed=self._meanings,
             mirrored=lambda: self.session.settings.camera_mirrored,
         )
@@ -340,11 +382,17 @@ class Live:
         """End the session and give every device back."""
         self.session.close()
         self._closing.set()
+        self._text_models.close()
         # What is still being loaded is given up: nobody waits for it who wants to leave.
         self._thread.join(timeout=CLOSE_WITHIN_S)
-        for device in (self._speaker, self._listener, self._frames, self._stream, self._server):
+        kept = (self._stream, self._server, self._puller)
+        for device in (self._speaker, self._listener, self._frames, *kept):
             if device is not None:
                 device.close()
+
+    def _embed(self, frame: Frame) -> NDArray[np.float32] | None:
+        """What a picture is known by; None from a model that has come since the start."""
+        return self._models.embed(frame) if self._models.name == self._embeds_as else None
 
     def _wanted_server(self) -> OwnServer | None:
         """The server, as long as the settings want it: it can be switched off at any moment."""
@@ -353,14 +401,6 @@ class Live:
     def _open_pictures(self) -> VisionLanguageModel | str:
         server = self._wanted_server()
         return server.pictures if server is not None and server.pictures else self._models()
-
-    def _open_texts(self) -> TextModel | None:
-        server = self._wanted_server()
-        return server.texts if server is not None and server.texts else self._text_models()
-
-    def _texts_are_open(self) -> bool:
-        server = self._wanted_server()
-        return (server is not None and server.texts is not None) or self._text_models.is_open
 
     def _find_models(self) -> None:
         server = self._wanted_server()
@@ -419,7 +459,7 @@ class Live:
         from assistant.memory.notebook import open_notebook
 
         try:
-            notebook = open_notebook(embed=self._models.embed, model=self._models.name)
+            notebook = open_notebook(embed=self._embed, model=self._embeds_as)
         except AssistantError as error:
             why = f"Nothing can be saved: {error}"
             self.session.without_memory(why, is_known=trouble_told.was_told(why))

@@ -1,6 +1,6 @@
 """The view of a model that the quantizer walks: blocks in execution order, one at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,29 @@ Sample = dict[str, Any]
 """One calibration sequence before the first block: token ids, and pixels where there are any."""
 
 
+Finish = Callable[[Any, Mapping[str, Tensor], tuple[Any, ...]], Any]
+"""Makes what a branch returns, of its module, what enters its last layers, and its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A part of a block that can be left out of a pass once its result is known.
+
+    Its linear layers are of two kinds: the ends, whose outputs are all that its result is made of,
+    and before them others, which read what enters the branch and no other layer's output.
+
+    module: its name, relative to the block's module.
+    ends:   names of its last layers, relative to the branch. Of experts a sequence may reach some.
+    finish: makes its result from the inputs of the ends that were reached, by their names.
+    apart:  whether each end depends on layers of its own submodule alone, as in experts.
+    """
+
+    module: str
+    ends: tuple[str, ...]
+    finish: Finish
+    apart: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One unit of work of the quantizer.
@@ -24,12 +47,28 @@ class Block:
     name:   prefix of the block's tensors in the checkpoint, such as ``model.layers.3``.
     module: the block; its parameters lie on the meta device until they are loaded.
     groups: names of linear layers, relative to the module, in execution order. The layers of
-            one tuple read the same input and therefore share one Hessian.
+            one tuple read the same input and therefore share one Hessian. The inputs of a group
+            depend on no group behind it.
+    branches: parts that can be left out, in execution order; none where the family names none.
     """
 
     name: str
     module: nn.Module
     groups: tuple[tuple[str, ...], ...]
+    branches: tuple[Branch, ...] = ()
+
+
+def last_layer(name: str, *, beside: tuple[Any, ...] | None = None) -> Finish:
+    """Make a branch's result by its only last layer.
+
+    beside: what the branch returns behind it in a tuple; None where it returns a tensor alone.
+    """
+
+    def finish(branch: Any, inputs: Mapping[str, Tensor], arguments: tuple[Any, ...]) -> Any:
+        result = branch.get_submodule(name)(inputs[name])
+        return result if beside is None else (result, *beside)
+
+    return finish
 
 
 class BlockwiseModel(Protocol):

@@ -6,7 +6,7 @@ import functools
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,7 @@ CATALOG_FILE = Path(__file__).with_name("catalog.toml")
 SCHEMA_VERSION = 1
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*")
+_FULL_DIGEST = re.compile(r"[0-9a-f]{64}")
 _DIGEST = re.compile(r"(?:[0-9a-f]{64})?")
 _REPOSITORY = re.compile(r"[\w.\-]+/[\w.\-]+")
 _PLAIN_NAME = re.compile(r"\w[\w.\-]*")
@@ -55,12 +56,15 @@ class HubSource:
 
     files:   patterns of the names to fetch; other files are left where they are.
     consent: True if the maker wants the licence accepted on the repository's page first.
+    digests: SHA-256 of files by their names, where they are known here; a file that has one is held
+             to it, whatever the hub states.
     """
 
     repository: str
     revision: str
     files: tuple[str, ...]
     consent: bool
+    digests: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +137,24 @@ class Quantizing:
     copied: float
 
 
+Source = ArchiveSource | HubSource | WheelSource
+
+
+def source_name(source: Source) -> str:
+    """Where a model comes from, in words: an address, a repository of the hub, or a package."""
+    if isinstance(source, HubSource):
+        return source.repository
+    return source.name if isinstance(source, WheelSource) else source.address
+
+
 @dataclass(frozen=True, slots=True)
 class CatalogModel:
     """One known model; `models/catalog.toml` explains the figures.
 
+    source:     where it is asked for first.
     languages:  what a speech model hears, in two letters; "*" for a hundred of them, () unsaid.
     quantizing: None where nobody worked it out.
+    mirrors:    where it is asked for next, in this order, if a source fails.
     """
 
     name: str
@@ -148,9 +164,26 @@ class CatalogModel:
     licence_address: str
     download_bytes: int
     memory_bytes: int
-    source: ArchiveSource | HubSource | WheelSource
+    source: Source
     languages: tuple[str, ...] = ()
     quantizing: Quantizing | None = None
+    mirrors: tuple[Source, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All places that it can come from, in the order in which they are asked."""
+        return (self.source, *self.mirrors)
+
+
+def comes_as_gguf(model: CatalogModel) -> bool:
+    """True for a file that `quantizer import` makes a model folder of."""
+    names: list[str] = []
+    for source in model.sources:
+        if isinstance(source, HubSource):
+            names += source.files
+        elif isinstance(source, WheelSource):
+            names += source.files if source.joined is None else [source.joined.name]
+    return any(name.endswith(".gguf") for name in names)
 
 
 def known_models() -> tuple[CatalogModel, ...]:
@@ -207,13 +240,7 @@ def read_catalog(path: Path) -> tuple[CatalogModel, ...]:
 
 
 def _model(entry: Mapping[str, Any], where: str) -> CatalogModel:
-    sources = _SOURCES.keys() & entry.keys()
-    if len(sources) != 1:
-        raise CatalogError(f"{where}: give one of wheel, archive and hub")
-    source = sources.pop()
-    table = entry[source]
-    if not isinstance(table, dict):
-        raise CatalogError(f"{where}: wheel, archive and hub must be tables")
+    source, *mirrors = _sources(entry, where)
     _only(
         entry,
         "name title kind languages licence licence_address download_bytes memory_bytes"
@@ -231,10 +258,25 @@ def _model(entry: Mapping[str, Any], where: str) -> CatalogModel:
         licence_address=_address(entry, "licence_address", where),
         download_bytes=_bytes(entry, "download_bytes", where),
         memory_bytes=_bytes(entry, "memory_bytes", where),
-        source=_SOURCES[source](table, where),
+        source=source,
         languages=_texts(entry, "languages", where, _LANGUAGE),
         quantizing=_quantizing(entry["quantizing"], where) if "quantizing" in entry else None,
+        mirrors=tuple(mirrors),
     )
+
+
+def _sources(entry: Mapping[str, Any], where: str) -> list[Source]:
+    """The sources of a model, one at least, its maker's own before any mirror."""
+    found: list[Source] = []
+    for kind, read in _SOURCES.items():
+        tables = entry.get(kind, [])
+        for table in tables if isinstance(tables, list) else [tables]:
+            if not isinstance(table, dict):
+                raise CatalogError(f"{where}: wheel, archive and hub must be tables")
+            found.append(read(table, where))
+    if not found:
+        raise CatalogError(f"{where}: give one or more of wheel, archive and hub")
+    return found
 
 
 def _quantizing(table: Any, where: str) -> Quantizing:
@@ -263,8 +305,11 @@ def _archive(table: Mapping[str, Any], where: str) -> ArchiveSource:
 
 
 def _hub(table: Mapping[str, Any], where: str) -> HubSource:
-    _only(table, "repository revision files consent", where)
+    _only(table, "repository revision files consent digests", where)
     files, consent = table.get("files"), table.get("consent")
+    digests = table.get("digests", {})
+    if not isinstance(digests, dict):
+        raise CatalogError(f"{where}: digests must be a table")
     if not isinstance(files, list) or not files or not all(isinstance(f, str) for f in files):
         raise CatalogError(f"{where}: files must be a list of patterns")
     if not isinstance(consent, bool):
@@ -274,6 +319,7 @@ def _hub(table: Mapping[str, Any], where: str) -> HubSource:
         revision=_text(table, "revision", where),
         files=tuple(files),
         consent=consent,
+        digests={name: _matching(digests, name, where, _FULL_DIGEST) for name in digests},
     )
 
 
@@ -290,7 +336,7 @@ def _wheel(table: Mapping[str, Any], where: str) -> WheelSource:
         folder=_matching(table, "folder", where, re.compile(r"\w[\w\-]*(?:/\w[\w\-]*)*")),
         size_bytes=_bytes(table, "size_bytes", where),
         # A package that anybody may upload is believed by its digest alone.
-        sha256=_matching(table, "sha256", where, re.compile(r"[0-9a-f]{64}")),
+        sha256=_matching(table, "sha256", where, _FULL_DIGEST),
         files=_texts(table, "files", where, _PLAIN_NAME),
         more=tuple(_wheel(part, where) for part in more),
         joined=_joined(table["joined"], where) if "joined" in table else None,
@@ -307,13 +353,14 @@ def _joined(table: Any, where: str) -> Joined:
     return Joined(
         name=_matching(table, "name", where, _PLAIN_NAME),
         parts=parts,
-        sha256=_matching(table, "sha256", where, re.compile(r"[0-9a-f]{64}")),
+        sha256=_matching(table, "sha256", where, _FULL_DIGEST),
     )
 
 
-_SOURCES: Mapping[
-    str, Callable[[Mapping[str, Any], str], ArchiveSource | HubSource | WheelSource]
-] = MappingProxyType({"archive": _archive, "hub": _hub, "wheel": _wheel})
+_SOURCES: Mapping[str, Callable[[Mapping[str, Any], str], Source]] = MappingProxyType(
+    {"hub": _hub, "archive": _archive, "wheel": _wheel}
+)
+"""The kinds of source, in the order in which they are asked: what makers run, then mirrors."""
 
 
 def _only(table: Mapping[str, Any], keys: str, where: str) -> None:

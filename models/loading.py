@@ -1,7 +1,7 @@
 """Load a whole model folder of any family for use, full precision or int4."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,17 @@ class LoadedModel:
 
 
 def load_model(
-    folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.bfloat16
+    folder: Path,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.bfloat16,
+    go_on: Callable[[], None] = lambda: None,
 ) -> LoadedModel:
     """Load a model folder; nothing is ever fetched from elsewhere.
 
     dtype: floating tensors are cast to it; packed int4 tensors stay as they are.
+    go_on: called before each tensor is read, and before each int4 layer is made ready; what it
+        raises gives the model up.
 
     Raises:
         ModelFolderError: a file of the folder is missing or cannot be used.
@@ -86,7 +92,7 @@ def load_model(
     own = frozenset(module.state_dict())
     used = [name for name in reader.names() if name in own]
     target = torch.device(device)
-    load_tensors(module, _Judged(reader), used, device=target, dtype=dtype)
+    load_tensors(module, _Judged(reader, go_on), used, device=target, dtype=dtype)
     family.complete(module, target)
     for layer in module.modules():
         if isinstance(layer, Int4Linear):
@@ -95,6 +101,7 @@ def load_model(
     check_kernels(module)
     for layer in module.modules():
         if isinstance(layer, Int4Linear):
+            go_on()
             layer.prepare()
     if isinstance(family, ReadsStepByStep):
         setattr(module, STEP, family.reading_step(module))
@@ -135,8 +142,10 @@ def load_tensors(
 class _Judged:
     """Tensors of a folder whose values are judged as they are read, so that none is read twice."""
 
-    def __init__(self, source: CheckpointReader | QuantizedSource) -> None:
-        self._source = source
+    def __init__(
+        self, source: CheckpointReader | QuantizedSource, go_on: Callable[[], None]
+    ) -> None:
+        self._source, self._go_on = source, go_on
         self.folder = source.folder
         self.names, self.shape, self.dtype = source.names, source.shape, source.dtype
 
@@ -149,6 +158,7 @@ class _Judged:
         Raises:
             CheckpointError: it cannot be read, or holds NaN or infinity.
         """
+        self._go_on()
         tensor = self._source.read(name)
         refuse(judge_tensor(self._source.file(name), name, pieces_of(tensor)))
         return tensor

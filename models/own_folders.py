@@ -21,6 +21,11 @@ def data_folder() -> Path:
     return _home("data") or platformdirs.user_data_path(APPLICATION, appauthor=False)
 
 
+def imported_folder(name: str) -> Path:
+    """The folder made of a model of the catalog that comes as a GGUF file, there or not."""
+    return data_folder() / "imported" / name
+
+
 def cache_folder() -> Path:
     """The folder of what can be made again."""
     return _home("cache") or platformdirs.user_cache_path(APPLICATION, appauthor=False)

@@ -16,10 +16,7 @@ The result file is written after every step, and a second start goes on where th
 
 import argparse
 import json
-import os
-import shutil
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -28,17 +25,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from peers.tools import (
+    AUTO_ROUND,
+    GPTQMODEL,
+    LLM_COMPRESSOR,
+    Request,
+    Tool,
+    checkpoint_folder,
+    commit,
+    import_seconds,
+    load_dense,
+    run_ours,
+    run_tool,
+)
 
 from models.files.llama2c import import_model
-from models.int4 import Int4Linear
 from models.loading import LoadedModel, load_model
 from quantizer.calibration.streams import text_windows
 from quantizer.evaluate.perplexity import perplexity
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
-TORCH = "torch==2.13.0+cpu"
 BITS, GROUP_SIZE, SAMPLES, SEQ_LEN = 4, 32, 64, 256
 DRAWS = 8
 MODELS = {
@@ -46,20 +53,6 @@ MODELS = {
     "babyllama": ("babyllama_v361_model5000.bin", "tok105.model"),
 }
 BASELINE = "gptq"
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A package with its environment.
-
-    packages: what pip is told to install, after torch and with it as a constraint.
-    imports:  what every run imports before it works; timed alone.
-    """
-
-    name: str
-    packages: tuple[str, ...]
-    worker: str
-    imports: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +64,6 @@ class Row:
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: tuple[str, ...] = ()
 
-
-GPTQMODEL = Tool(
-    "gptqmodel",
-    ("gptqmodel==7.6.0", "transformers==5.23.0", "optimum==2.3.0"),
-    "gptqmodel_worker.py",
-    "import gptqmodel",
-)
-LLM_COMPRESSOR = Tool(
-    "llm-compressor",
-    ("llmcompressor==0.14.0.1",),
-    "llm_compressor_worker.py",
-    "import llmcompressor.modifiers.gptq, transformers, datasets",
-)
-AUTO_ROUND = Tool(
-    "auto-round", ("auto-round==0.16.1",), "auto_round_worker.py", "import auto_round, transformers"
-)
 
 ROWS = (
     Row(BASELINE, None, options=("--method", "gptq", "--grid", "minmax", "--no-act-order")),
@@ -191,49 +168,6 @@ def table(runs: Iterable[Mapping[str, Any]], full: Mapping[str, float]) -> list[
     return lines
 
 
-def cpu_seconds(
-    command: list[str], log: Path, environment: Mapping[str, str] | None = None
-) -> float:
-    """Run a command; returns the processor time, user and system, of it and its children.
-
-    Raises:
-        RuntimeError: it failed; the message holds the end of its output.
-    """
-    one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            command,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            cwd=log.parent,  # some tools leave a folder of logs where they are started
-            env={**os.environ, **one_thread, **offline, **(environment or {})},
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {log.read_text()[-1500:]}")
-    return usage.ru_utime + usage.ru_stime
-
-
-def make_environment(tool: Tool, folder: Path) -> Path:
-    """Return the Python of a tool's environment, made where it is missing."""
-    python = folder / tool.name / "bin" / "python"
-    if not python.is_file():
-        print(f"making {python.parent.parent}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", folder / tool.name], check=True)
-        pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*pip, TORCH, "numpy", "setuptools", "wheel"], check=True)
-        constraint = folder / "constraints.txt"
-        constraint.write_text(TORCH + "\n")
-        subprocess.run(
-            [*pip, "-c", constraint, "--no-build-isolation", *tool.packages],
-            check=True,
-            env={**os.environ, "BUILD_CUDA_EXT": "0"},
-        )
-    return python
-
-
 def quantize(
     row: Row,
     model: Path,
@@ -243,54 +177,13 @@ def quantize(
     options: argparse.Namespace,
 ) -> float:
     """Quantize a model into ``out``; returns the processor time."""
-    shutil.rmtree(out, ignore_errors=True)
-    log = out.with_suffix(".log")
     if row.tool is None:
-        command = [sys.executable, "-m", "quantizer", "run", str(model), "--out", str(out)]
-        command += ["--group-size", str(GROUP_SIZE), "--bits", str(BITS), "--device", "cpu"]
+        command = ["--group-size", str(GROUP_SIZE), "--bits", str(BITS)]
         command += ["--calibration", str(options.work / "calibration.txt")]
         command += ["--samples", str(SAMPLES), "--seq-len", str(SEQ_LEN), "--seed", str(draw)]
-        return cpu_seconds([*command, *row.options], log, {"PYTHONPATH": str(REPOSITORY)})
-    request = out.with_suffix(".request.json")
-    request.write_text(
-        json.dumps(
-            {
-                "model": str(model),
-                "out": str(out),
-                "bits": BITS,
-                "group_size": GROUP_SIZE,
-                "settings": dict(row.settings),
-                "windows": windows,
-            }
-        )
-    )
-    python = make_environment(row.tool, options.envs)
-    return cpu_seconds([str(python), str(HERE / "peers" / row.tool.worker), str(request)], log)
-
-
-def load_dense(folder: Path) -> LoadedModel:
-    """Load a checkpoint in float32 with every packed layer as a plain one of the same values.
-
-    The plain layer is only faster: Int4Linear multiplies by these very values.
-    """
-    loaded = load_model(folder, dtype=torch.float32)
-    for name, layer in list(loaded.model.named_modules()):
-        if isinstance(layer, Int4Linear):
-            weight = layer.quantized().dequantize()
-            plain = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
-            plain.weight = nn.Parameter(weight, requires_grad=False)
-            if layer.bias is not None:
-                plain.bias = nn.Parameter(layer.bias.float(), requires_grad=False)
-            loaded.model.set_submodule(name, plain)
-    return loaded
-
-
-def checkpoint_folder(out: Path) -> Path:
-    """The folder with config.json: ``out``, or the one folder that a tool made inside it."""
-    found = sorted(path.parent for path in out.rglob("config.json"))
-    if not found:
-        raise RuntimeError(f"{out}: the tool wrote no config.json; see {out.with_suffix('.log')}")
-    return found[0]
+        return run_ours(model, out, [*command, *row.options]).cpu_seconds
+    request = Request(model, BITS, GROUP_SIZE, row.settings, windows)
+    return run_tool(row.tool, request, out, options.envs).cpu_seconds
 
 
 def prepare(options: argparse.Namespace) -> dict[str, Path]:
@@ -331,7 +224,8 @@ def measure(
         if tool not in results.imports:
             # The first run may compile code, so it is not counted.
             quantize(row, folder, windows, draw, options.work / f"{tool}-first", options)
-            results.imports[tool] = import_seconds(row.tool, options)
+            log = options.work / "imports.log"
+            results.imports[tool] = import_seconds(row.tool, options.envs, log)
         label = row.name.replace(" ", "_").replace(",", "")
         out = options.work / f"{model}-{draw}-{label}"
         started = time.monotonic()
@@ -353,21 +247,6 @@ def measure(
         run["perplexity"] = perplexity(dense, options.work / "evaluation.txt")["value"]
         results.write()
         print(f"{model} {row.name} draw {draw}: {run['perplexity']:.4f}", flush=True)
-
-
-def commit() -> str:
-    """The commit that our own rows are measured at, marked where files differ from it."""
-    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=10"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def import_seconds(tool: Tool | None, options: argparse.Namespace) -> float:
-    """Processor time of a process that only imports what every run of the tool imports."""
-    log = options.work / "imports.log"
-    if tool is None:
-        command = [sys.executable, "-c", "import quantizer.cli, quantizer.run.pipeline"]
-        return cpu_seconds(command, log, {"PYTHONPATH": str(REPOSITORY)})
-    return cpu_seconds([str(make_environment(tool, options.envs)), "-c", tool.imports], log)
 
 
 def main() -> int:

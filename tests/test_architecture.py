@@ -51,7 +51,8 @@ def sources(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
 
-def imported(path: Path) -> set[str]:
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
     """Name every module that a file imports, wherever in the file it does."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -61,7 +62,7 @@ def imported(path: Path) -> set[str]:
             assert node.level == 0, f"{path} uses a relative import"
             assert node.module is not None
             names.add(node.module)
-    return names
+    return frozenset(names)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

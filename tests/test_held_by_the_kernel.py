@@ -2,7 +2,9 @@
 
 import json
 import os
+import pty
 import queue
+import select
 import shutil
 import signal
 import socket
@@ -18,6 +20,8 @@ import numpy as np
 import pytest
 
 from assistant.hearing.recognizer_process import RecognizerProcess
+from assistant.models_store.offer import offers
+from assistant.session.fetching import HOW
 from tests.assistant.devices import conftest as streams
 from tests.assistant.inference.fake_model_server import says, serving
 
@@ -71,17 +75,7 @@ class Program:
 
     def processes(self) -> dict[str, tuple[int, str]]:
         """The program and what it started: name to its number, and whether it is held."""
-        found = {"itself": (self._process.pid, _filter(self._process.pid))}
-        parents = {self._process.pid}
-        for _ in range(2):
-            for entry in Path("/proc").iterdir():
-                if entry.name.isdecimal() and _parent(int(entry.name)) in parents:
-                    number = int(entry.name)
-                    parents.add(number)
-                    name = (entry / "cmdline").read_bytes().decode().split("\0")
-                    kind = next((part for part in name if "_" in part), "unknown")
-                    found[Path(kind).name] = (number, _filter(number))
-        return found
+        return processes_of(self._process.pid)
 
     def close(self) -> None:
         if self._process.poll() is None:
@@ -96,6 +90,21 @@ class Program:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._events.put(json.loads(line))
+
+
+def processes_of(program: int) -> dict[str, tuple[int, str]]:
+    """As `Program.processes`, of a program by its number."""
+    found = {"itself": (program, _filter(program))}
+    parents = {program}
+    for _ in range(2):
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal() and _parent(int(entry.name)) in parents:
+                number = int(entry.name)
+                parents.add(number)
+                name = (entry / "cmdline").read_bytes().decode().split("\0")
+                kind = next((part for part in name if "_" in part), "unknown")
+                found[Path(kind).name] = (number, _filter(number))
+    return found
 
 
 def has_sound_library() -> bool:
@@ -178,10 +187,13 @@ def test_a_conversation_with_a_stream(
     have_ended(found)
 
 
-def have_ended(found: dict[str, tuple[int, str]]) -> None:
+def have_ended(found: dict[str, tuple[int, str]], within_s: float = 0.0) -> None:
+    until = time.monotonic() + within_s
     for number, _ in found.values():
         # A process that has ended and waits to be asked by the system's first has no memory.
         status = Path(f"/proc/{number}/status")
+        while status.exists() and "VmRSS" in status.read_text() and time.monotonic() < until:
+            time.sleep(0.02)
         assert not status.exists() or "VmRSS" not in status.read_text()
 
 
@@ -225,6 +237,76 @@ def test_a_conversation_with_a_server_of_the_users_own(tmp_path: Path) -> None:
         finally:
             program.close()
     have_ended(found)
+
+
+class Terminal:
+    """The assistant as a person starts it: in a terminal, for the first time."""
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        self._end, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "assistant.cli", *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "SIGHTLINE_HOME": str(home), "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.shown = ""
+
+    def wait(self, text: str, limit_s: float = 60.0) -> str:
+        """Wait until something is shown; return all that was shown before it."""
+        until = time.monotonic() + limit_s
+        while text not in self.shown:
+            ready, _, _ = select.select([self._end], [], [], max(0.0, until - time.monotonic()))
+            assert ready, f"{text!r} does not come behind {self.shown!r}"
+            # A long line is wrapped by no one: the terminal's width is not set.
+            self.shown += os.read(self._end, 65536).decode().replace("\r\n", "\n")
+        before, _, self.shown = self.shown.partition(text)
+        return before
+
+    def type(self, line: str) -> None:
+        os.write(self._end, f"{line}\n".encode())
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._end)
+
+
+def test_a_first_start_offers_a_model_and_a_no_ends_what_could_have_pulled_it(
+    tmp_path: Path,
+) -> None:
+    if not offers(texts=False):
+        pytest.skip("no model fits this machine")
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    terminal = Terminal(home, "--plain", "--camera", "none")
+    found: dict[str, tuple[int, str]] = {}
+    try:
+        terminal.wait("1: speak. 2: screen reader. 3: text only.")
+        terminal.type("3")
+        assert "I can get" not in terminal.wait("I answer in text only")
+        terminal.wait("I can get ")
+        terminal.wait(HOW)
+        found = processes_of(terminal.process.pid)
+        assert found["itself"][1] == HELD
+        assert found["assistant.models_store.puller_keeper"][1] == FREE
+        free = [name for name, (_, held) in found.items() if held == FREE]
+        assert free == ["assistant.models_store.puller_keeper"]
+        terminal.type("2")
+        terminal.wait("Without it I read text")
+        have_ended({"puller_keeper": found["assistant.models_store.puller_keeper"]}, 5.0)
+        assert terminal.process.poll() is None
+        terminal.type("/quit")
+        assert terminal.process.wait(20) == 0
+    finally:
+        terminal.close()
+    have_ended(found)
+    assert 'offer = "no"' in (home / "config/settings.toml").read_text()
+    assert not (home / "data/models").exists(), "something was pulled"
 
 
 def test_the_recognizers_process_holds_itself() -> None:

@@ -437,6 +437,13 @@ def test_a_server_of_the_users_own_is_called_and_nothing_else(tmp_path: Path, la
         assert traced.filters >= 1
 
 
+def test_what_may_pull_calls_nobody_unless_it_is_told_a_name(person: Person) -> None:
+    """It is started wherever a model is offered, and keeps its right to go online."""
+    traced = person.run(sys.executable, "-m", "assistant.models_store.puller_keeper")
+    keeps_all_to_itself(person, traced)
+    assert traced.filters == 0
+
+
 def test_a_stranger_that_calls_home_is_refused_and_counted(held_person: Person) -> None:
     """What a library would do, in a program that gave the right up: seen, and without effect."""
     script = (

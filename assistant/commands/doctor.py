@@ -7,12 +7,16 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from assistant.commands.offering import offer_by_line, on_terminal
 from assistant.doctor import device_id
 from assistant.doctor.checks import Examined, examine
 from assistant.errors import PlayerError, SynthesizerError
-from assistant.settings.file import load_settings
+from assistant.inference.server_opening import OwnServer
+from assistant.models_store.offer import offers
+from assistant.models_store.puller import Puller
+from assistant.settings.file import load_settings, save_setting
 from assistant.settings.paths import settings_file
-from assistant.settings.settings import Settings
+from assistant.settings.settings import Settings, set_value
 from assistant.speech.engine import Synthesizer
 from assistant.text.printable import printable
 from assistant.text.sentences import sentences
@@ -57,21 +61,55 @@ def run(options: argparse.Namespace) -> int:
     settings, _ = load_settings(settings_file())
     stream = keep_stream(settings.camera_source)
     server, _ = keep_server(settings)
+    # Programs and scripts are not asked.
+    is_asked = not (options.json or options.delete_device_id) and on_terminal()
+    puller = Puller() if is_asked and settings.models_offer == "ask" else None
     offline = options.go_offline()
     if options.delete_device_id:
         return delete_device_id(as_json=options.json)
     with contextlib.ExitStack() as at_the_end:
         lines = at_the_end.enter_context(contextlib.closing(SpokenLines(_open_voice, open_player)))
-        for kept in (stream, server):
+        for kept in (stream, server, puller):
             if kept is not None:
                 at_the_end.callback(kept.close)
-        return report(
+        speak = lines.say if options.speak else None
+        code = report(
             examine(
                 doctor_probes(delete_id=DELETE_ID, offline=offline, stream=stream, server=server)
             ),
             as_json=options.json,
-            say=lines.say if options.speak else None,
+            say=speak,
         )
+        if puller is not None:
+            offer_models(settings, puller, server, speak)
+        return code
+
+
+def offer_models(
+    settings: Settings,
+    puller: Puller,
+    server: OwnServer | None,
+    speak: Callable[[str], None] | None,
+) -> None:
+    """Offer what fits this machine and is not here; nothing where the user chose other models."""
+
+    def say(text: str) -> None:
+        print(printable(text), flush=True)
+        if speak is not None:
+            speak(text)
+
+    offer_by_line(
+        offers(
+            pictures=not settings.model_folder and (server is None or server.pictures is None),
+            texts=not settings.text_model_folder and (server is None or server.texts is None),
+        ),
+        puller,
+        ask=input,
+        say=say,
+        decline=lambda: save_setting(
+            settings_file(), set_value(settings, "models.offer", "no"), "models.offer"
+        ),
+    )
 
 
 def _open_voice() -> Synthesizer:

@@ -2,10 +2,15 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from assistant.models_store.offer import offer_of_this_machine
+from assistant.models_store.installed import installed_picture_model, is_half_pulled
+from assistant.models_store.offer import Offered, offer_of_this_machine, offers
+from assistant.models_store.puller import Puller
+from assistant.session.fetching import WITHOUT, Offer, Pulling
+from assistant.settings.settings import Settings
+from models.catalog import known_models
 
 LOOK_S = 0.3
 """How often it is looked whether the user has chosen."""
@@ -28,25 +33,58 @@ class Choosing(Protocol):
         """Say something about the program, the first time only."""
         ...
 
+    def offer(self, offers: Sequence[Offer], puller: Pulling) -> None:
+        """Offer models, which are pulled after a yes."""
+        ...
 
-def offer_pictures(
+
+def may_offer(settings: Settings) -> bool:
+    """True at a first start, and where a pull was begun, unless the user wants no offers."""
+    begun = any(is_half_pulled(model.name) for model in known_models())
+    return settings.models_offer == "ask" and (settings.speech_mode == "ask" or begun)
+
+
+def instead_of_an_offer() -> str:
+    """What is said where no key can pull anything: a command, or what works without a model."""
+    offered = offer_of_this_machine()
+    if offered:
+        return f"{offered[0].upper()}{offered[1:]}"
+    return WITHOUT if installed_picture_model() is None else ""
+
+
+def offer_models(
     session: Choosing,
-    find: Callable[[], str] = offer_of_this_machine,
+    puller: Puller,
+    *,
+    pictures: bool = True,
+    texts: bool = True,
+    find: Callable[..., Sequence[Offered]] = offers,
+    instead: Callable[[], str] = instead_of_an_offer,
     wait: Callable[[float], None] = time.sleep,
 ) -> threading.Thread:
-    """Tell which picture model could be pulled, behind the answer to the first question.
+    """Offer what could be pulled, behind the answer to the first question.
 
-    Beside the conversation: the driver of a card may take seconds. Nothing is pulled.
+    Beside the conversation: the driver of a card may take seconds. Nothing is pulled without a yes;
+    where nothing is offered, nobody may go online any longer.
 
-    find: gives the offer, "" for none.
+    pictures, texts: False where another model was chosen for them.
+    find:            gives what can be offered; see `offer.offers`.
+    instead:         gives what is said where no picture model can be, or "".
     """
 
     def offer() -> None:
-        offered = find()
-        while offered and session.running and session.choosing:
+        found = find(pictures=pictures, texts=texts)
+        text = instead() if pictures and not found else ""
+        if not found:
+            puller.close()
+        while session.running and session.choosing:
             wait(LOOK_S)
-        if offered and session.running:
-            session.report(f"{offered[0].upper()}{offered[1:]}")
+        if not session.running:
+            return
+        if found:
+            session.offer(found, puller)
+        elif text:
+            session.report(text)
 
     thread = threading.Thread(target=offer, name="offer", daemon=True)
     thread.start()

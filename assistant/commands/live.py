@@ -7,10 +7,12 @@ import sys
 from collections.abc import Mapping
 
 from assistant.commands.exits import ANSWERED
-from assistant.commands.first_start import offer_pictures
+from assistant.commands.first_start import may_offer, offer_models
+from assistant.commands.offering import on_terminal
 from assistant.devices.portaudio import keep_libraries_quiet
 from assistant.errors import UsageError
 from assistant.hearing.speech_models import check_speech_model
+from assistant.models_store.puller import Puller
 from assistant.session.session import Session
 from assistant.settings.file import load_settings, remove_left_overs, wrong_text
 from assistant.settings.paths import settings_file
@@ -29,29 +31,40 @@ def run(options: argparse.Namespace) -> int:
     remove_left_overs(settings_file())
     settings, wrong = load_settings(settings_file())
     settings = with_options(settings, options)
-    front = choose_front(options, os.environ, settings, on_terminal=_on_terminal())
+    front = choose_front(options, os.environ, settings, on_terminal=on_terminal())
     # Before the first library is loaded; a test's own standard error is left alone.
     if not options.verbose and sys.stderr is sys.__stderr__:
         keep_libraries_quiet()
     stream = keep_stream(settings.camera_source)
     server, of_server = keep_server(settings, for_pictures=options.model is None)
+    # Programs and scripts are not asked; they have --no-speech and /set.
+    is_asked = front != "json" and sys.stdin.isatty()
+    puller = Puller() if is_asked and may_offer(settings) else None
     # Before the first thread and the first process: all of them inherit it.
     options.go_offline()
     live = Live(
-        settings, speech=not options.no_speech, way_out=MODEL_WAY_OUT, stream=stream, server=server
+        settings,
+        speech=not options.no_speech,
+        way_out=MODEL_WAY_OUT,
+        stream=stream,
+        server=server,
+        puller=puller,
     )
     session = live.session
     if wrong:
         session.fail(wrong_text(settings_file(), wrong))
-    # Programs and scripts are not asked; they have --no-speech and /set.
-    is_asked = front != "json" and sys.stdin.isatty()
     try:
         live.start(ask_how_to_speak=is_asked, has_picture=options.picture is not None)
         if of_server:
             session.report(of_server)
-        has_model = settings.model_folder or (server is not None and server.pictures is not None)
-        if is_asked and settings.speech_mode == "ask" and not has_model:
-            offer_pictures(session)
+        if puller is not None:
+            served = (None, None) if server is None else (server.pictures, server.texts)
+            offer_models(
+                session,
+                puller,
+                pictures=not settings.model_folder and served[0] is None,
+                texts=not settings.text_model_folder and served[1] is None,
+            )
         if options.picture is not None:
             session.open_picture(options.picture)
         _run_front(front, session)
@@ -100,10 +113,6 @@ def choose_front(
     if accessible or environment.get("TERM") == "dumb" or not on_terminal:
         return "plain"
     return "plain" if settings.interface == "plain" else "tui"
-
-
-def _on_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _run_front(front: str, session: Session) -> None:

@@ -11,13 +11,12 @@ from assistant.errors import AssistantError, DamagedFileError
 from assistant.machine import size_text
 from assistant.models_store.installed import faults, is_installed, model_folder, read_record
 from models.catalog import (
-    ArchiveSource,
     CatalogModel,
     HubSource,
     ModelKind,
-    WheelSource,
     find_model,
     known_models,
+    source_name,
 )
 
 DONE, DAMAGED = 0, 1
@@ -81,6 +80,7 @@ def _list(options: argparse.Namespace) -> int:
 def _entry(model: CatalogModel) -> dict[str, object]:
     installed = is_installed(model.name)
     source = model.source
+    digest = None if isinstance(source, HubSource) else source.sha256 or None
     return {
         "name": model.name,
         "title": model.title,
@@ -89,18 +89,12 @@ def _entry(model: CatalogModel) -> dict[str, object]:
         "licence_address": model.licence_address,
         "download_bytes": model.download_bytes,
         "memory_bytes": model.memory_bytes,
-        "source": _source_text(source),
-        "sha256": None if isinstance(source, HubSource) else source.sha256 or None,
+        "source": source_name(source),
+        "sources": [source_name(each) for each in model.sources],
+        "sha256": digest,
         "installed": installed,
         "folder": str(model_folder(model.name)) if installed else None,
     }
-
-
-def _source_text(source: ArchiveSource | HubSource | WheelSource) -> str:
-    """Where a model comes from: an address, a repository of the hub, or a package."""
-    if isinstance(source, HubSource):
-        return source.repository
-    return source.name if isinstance(source, WheelSource) else source.address
 
 
 def _pull(options: argparse.Namespace) -> int:

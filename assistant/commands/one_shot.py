@@ -4,7 +4,8 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from assistant.answers import Answer, Basis, Said
@@ -15,6 +16,7 @@ from assistant.frames import Sheet
 from assistant.hearing.vosk_recognizer import MODEL_VARIABLE
 from assistant.inference.opening import ModelOpener
 from assistant.inference.placing import Placing
+from assistant.inference.text_opening import TextOpener
 from assistant.session.events import answer_json
 from assistant.session.pages import OpenFile, open_page
 from assistant.session.voice import OWN_VOICE
@@ -22,6 +24,7 @@ from assistant.settings.file import load_settings
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings, set_value
 from assistant.skills import router
+from assistant.skills.answerer import LONGER_S
 from assistant.skills.way_on import lacks_the_subject
 from assistant.speech.engine import Synthesizer
 from assistant.speech.parts import Parts
@@ -29,12 +32,17 @@ from assistant.speech.rendering import spoken_parts, spoken_sentences
 from assistant.stopwatch import Stopwatch
 from assistant.ui.plain import PlainFront
 from assistant.wiring import (
+    ServedOrOwn,
     keep_server,
     one_shot_answerer,
     open_player,
     open_recognizer,
     open_synthesizer,
+    text_model_folder,
 )
+
+SAID_AFTER_S = 2.0
+"""Who waits longer is told what for."""
 
 SILENT_PEAK = 150
 """Largest sample of a recording in which nobody speaks: a quiet room, not a voice."""
@@ -125,27 +133,29 @@ def _ask(options: argparse.Namespace) -> int:
         question = options.question or _hear(options, settings, stopwatch)
         front.line("you", question)
         speech.start()
+        placing = Placing(settings.device, front.status)
         opener = ModelOpener(
             str(options.model or settings.model_folder),
             way_out="give a model with --model",
             on_missing=lambda folder: front.status(
                 f"no vision model at {folder}; text is read, other questions are not answered"
             ),
-            placing=Placing(settings.device, front.status),
+            placing=placing,
         )
         if options.model is not None:
             # A folder that was named must be usable, also if this question would not need it.
             with stopwatch.stage("load_model"):
                 opener.open()
-        if server is None:
-            answerer = one_shot_answerer(opener, stopwatch)
-        else:
-            answerer = one_shot_answerer(
-                lambda: server.pictures or opener(), stopwatch, lambda: server.texts
-            )
+        own_texts = TextOpener(lambda: text_model_folder(settings.text_model_folder), placing)
+        answerer = one_shot_answerer(
+            lambda: (server.pictures if server is not None else None) or opener(),
+            stopwatch,
+            ServedOrOwn(lambda: server, own_texts),
+            lambda seconds: said_if_long(front.status, asking_text(seconds)),
+        )
         if of_server:
             front.status(of_server)
-        answers = answerer.answer_all(frame.rgb, question)
+        answers = answerer.answer_all(frame.rgb, question, front.status)
         code = _deliver(answers, question, front, speech, stopwatch, file.sheet, with_text=False)
         if not options.json and any(map(lacks_the_subject, answers)):
             # There is nobody left to say yes to.
@@ -155,6 +165,24 @@ def _ask(options: argparse.Namespace) -> int:
         speech.close()
         if server is not None:
             server.close()
+
+
+@contextlib.contextmanager
+def said_if_long(say: Callable[[str], None], text: str) -> Iterator[None]:
+    """Say what is waited for, if what is done here takes longer than `SAID_AFTER_S`."""
+    timer = threading.Timer(SAID_AFTER_S, say, (text,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def asking_text(seconds: float) -> str:
+    """What is said while a text model is asked that may take so long."""
+    longest = "a minute" if seconds == LONGER_S else f"{seconds:.0f} seconds"
+    return f"a text model looks at it, too; this takes {longest} at most"
 
 
 def _page_option(file: OpenFile) -> str:

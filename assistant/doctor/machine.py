@@ -45,8 +45,9 @@ def look_at_models(settings: Settings) -> Finding:
             "set model.folder to a whole model folder, or reinstall the program",
         )
     words = [f"pictures: {folder}"] if folder else [_usual_model()]
-    if settings.text_model_folder:
-        text_folder = Path(settings.text_model_folder).expanduser()
+    chosen = settings.text_model_folder
+    text_folder = Path(chosen).expanduser() if chosen else installed_text_model()
+    if text_folder is not None:
         fault = model_fault(text_folder)
         if fault:
             return Finding(

@@ -11,7 +11,6 @@ from assistant.errors import VisionError
 from assistant.frames import Frame
 from assistant.inference.placing import Placing
 from assistant.inference.sentence_embedder import SentenceEmbedder
-from assistant.inference.text_model import LocalTextModel, TextModel
 from assistant.inference.vision_model import LocalVisionModel, VisionLanguageModel, model_name
 from assistant.models_store.installed import installed_picture_model
 from assistant.text.closeness import Embed
@@ -19,9 +18,6 @@ from models.pocket import pocket_int4_folder
 
 VisionModelOpener = Callable[[], VisionLanguageModel | str]
 """Gives the model, or the reason, in words, why there is none."""
-
-TextModelOpener = Callable[[], TextModel | None]
-"""Gives the model, or None where none is installed."""
 
 
 class ModelOpener:
@@ -43,7 +39,8 @@ class ModelOpener:
         on_missing: called with the folder when a question needs the model and there is none.
         placing:    chooses the device; None for the processor.
         """
-        self._folder = Path(folder).expanduser() if folder else usual_folder()
+        self._chosen = Path(folder).expanduser() if folder else None
+        self._folder = self._chosen or usual_folder()
         self._way_out = way_out
         self._on_missing = on_missing
         self._placing = placing
@@ -55,6 +52,7 @@ class ModelOpener:
         Raises:
             VisionError: its folder or one of its files cannot be used.
         """
+        self._look_again()
         if self._model is None and not self._folder.is_dir():
             self._on_missing(self._folder)
             more = f"; or {self._way_out}" if self._way_out else ""
@@ -70,6 +68,12 @@ class ModelOpener:
         if self._model is None:
             self._model = LocalVisionModel(self._folder, self._placing)
         return self._model
+
+    def _look_again(self) -> None:
+        """Use a model that has come since, unless one was chosen."""
+        folder = self._chosen or usual_folder()
+        if folder != self._folder:
+            self._folder, self._model = folder, None  # two of them may not fit into memory
 
     @property
     def name(self) -> str:
@@ -96,38 +100,6 @@ class ModelOpener:
 def usual_folder() -> Path:
     """The picture model that is used unless another is chosen: one that was pulled, or ours."""
     return installed_picture_model() or pocket_int4_folder()
-
-
-class TextOpener:
-    """Opens the text model of a folder that may change."""
-
-    def __init__(self, folder: Callable[[], Path | None], placing: Placing | None = None) -> None:
-        """folder: where the model is now, or None where none is installed.
-
-        placing: chooses the device; None for the processor.
-        """
-        self._folder, self._placing = folder, placing
-        self._opened: tuple[Path, TextModel] | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether calling it takes no time: the model is in memory, or there is none."""
-        folder = self._folder()
-        return folder is None or (self._opened is not None and self._opened[0] == folder)
-
-    def __call__(self) -> TextModel | None:
-        """The model, or None where none is installed.
-
-        Raises:
-            VisionError: the folder or one of its files cannot be used, or memory is too small.
-        """
-        folder = self._folder()
-        if folder is None:
-            return None
-        if self._opened is None or self._opened[0] != folder:
-            self._opened = None  # two of them may not fit into memory
-            self._opened = (folder, LocalTextModel(folder, self._placing))
-        return self._opened[1]
 
 
 class EmbedderOpener:

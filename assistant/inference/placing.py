@@ -57,6 +57,7 @@ class Placing:
         """
         self._wanted, self._notice, self._cards = wanted, notice, cards
         self._residents: weakref.WeakSet[Resident] = weakref.WeakSet()
+        self._lock = threading.Lock()  # models are loaded and let go of in several threads
         self._told: set[str] = set()
         self._card_failed = False
 
@@ -72,7 +73,7 @@ class Placing:
         wanted = "cpu" if refused or self._card_failed else self._wanted
         choice = place(wanted, folder, self._cards)
         if choice.refusal is not None and choice.refusal.why is Why.MEMORY:
-            others = [each for each in self._residents if each is not model]
+            others = [each for each in self._all() if each is not model]
             # All of them: one alone may not be enough.
             if any([each.let_go(0.0) for each in others]):
                 choice = place(wanted, folder, self._cards)
@@ -82,7 +83,8 @@ class Placing:
                 self.tell(f"The graphics card is not used: {cause}; {choice.refusal.way_out}.")
             check_memory(folder)
         else:
-            self._residents.add(model)
+            with self._lock:
+                self._residents.add(model)
         log.info("%s is computed by %s", folder, choice.device)
         return choice.device
 
@@ -104,8 +106,12 @@ class Placing:
 
     def let_go_idle(self, idle_s: float = IDLE_S) -> None:
         """Give back the card's memory that models hold for whom nobody has asked for long."""
-        for each in list(self._residents):
+        for each in self._all():
             each.let_go(idle_s)
+
+    def _all(self) -> list[Resident]:
+        with self._lock:
+            return list(self._residents)
 
 
 class Placed(Generic[Model]):

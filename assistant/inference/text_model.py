@@ -26,6 +26,10 @@ _HEADER, _TURN = "<|start_header_id|>", "<|im_start|>"
 """Tokens that show how Llama 3 and ChatML models are asked, where a folder has no template."""
 
 
+def _go_on() -> None:
+    """Nobody gives the model up."""
+
+
 class TextModel(Protocol):
     """Anything that answers questions about a text."""
 
@@ -41,10 +45,13 @@ class TextModel(Protocol):
 class LocalTextModel:
     """A LLaMA, OPT, Qwen2 or Qwen3 of any size in a folder on this machine."""
 
-    def __init__(self, folder: Path, placing: Placing | None = None) -> None:
+    def __init__(
+        self, folder: Path, placing: Placing | None = None, go_on: Callable[[], None] = _go_on
+    ) -> None:
         """Load the model.
 
         placing: chooses the device; None for the processor.
+        go_on:   called before each tensor is read; what it raises gives the model up.
 
         Raises:
             VisionError: the folder or one of its files cannot be used, or holds no text model, or
@@ -58,7 +65,7 @@ class LocalTextModel:
         self._let_go: list[weakref.WeakMethod[Callable[[], None]]] = []
         self.placed: Placed[LoadedModel] = Placed(
             folder,
-            partial(_load, folder),
+            partial(_load, folder, go_on),
             placing or Placing(),
             on_let_go=partial(_forget, self._let_go),
         )
@@ -187,13 +194,13 @@ class LocalTextModel:
         return text
 
 
-def _load(folder: Path, device: str) -> "LoadedModel":
+def _load(folder: Path, go_on: Callable[[], None], device: str) -> "LoadedModel":
     # No method: a model that is given up must go at once, not when circles are next looked for.
     from models.image_text.choosing import sees_pictures
     from models.loading import load_model
 
     try:
-        loaded = load_model(folder, device=device)
+        loaded = load_model(folder, device=device, go_on=go_on)
     except ModelsError as error:
         raise VisionError(str(error)) from error
     if sees_pictures(loaded.family):

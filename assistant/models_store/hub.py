@@ -23,7 +23,7 @@ USUAL_ENDPOINT = "https://huggingface.co"
 MOST_ANSWER_BYTES = 16 * 1024**2
 """Of the answer about one repository; one with ten thousand files has three megabytes."""
 
-WEIGHTS = ".safetensors"
+WEIGHTS = (".safetensors", ".gguf")
 NEVER = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".npy", ".npz", ".py", ".so")
 """Files that run code when they are loaded are not fetched, whatever a pattern says."""
 
@@ -85,7 +85,8 @@ def list_files(source: HubSource, *, endpoint: str | None = None) -> HubListing:
         ) from error
     if not any(file.name.endswith(WEIGHTS) for file in listed):
         raise DownloadError(
-            f"{source.repository}: the hub lists no weights as safetensors", "nothing was installed"
+            f"{source.repository}: the hub lists no weights as safetensors or GGUF",
+            "nothing was installed",
         )
     files = (
         HubFile(file.name, f"{page}/resolve/{commit}/{file.name}", file.size_bytes, file.sha256)

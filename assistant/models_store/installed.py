@@ -3,6 +3,7 @@
 models/vosk-small-en/             the model, moved here whole, with the marker that it is ours
 models/records/vosk-small-en.json where it came from, and the SHA-256 of every file
 models/.pulling/vosk-small-en/    what is not finished
+imported/qwen2.5-coder-1.5b/      the folder that was made of a GGUF file among the models
 """
 
 import json
@@ -23,6 +24,7 @@ from assistant.models_store.schema import digest, relative_path, size_bytes, tex
 from assistant.settings.paths import FILE_MODE, data_folder, make_private_folder
 from models.catalog import CatalogModel, ModelKind, known_models
 from models.files.bounded import read_json
+from models.own_folders import imported_folder
 
 SCHEMA_VERSION = 1
 RECORDS, PULLING = "records", ".pulling"
@@ -133,10 +135,19 @@ def installed_picture_model() -> Path | None:
     )
 
 
+def is_half_pulled(name: str) -> bool:
+    """True if a pull of this model was begun and can go on."""
+    return (models_folder() / PULLING / name).is_dir()
+
+
 def installed_text_model() -> Path | None:
     """The folder of the text model that was pulled last, or None."""
-    # A GGUF file was pulled to be imported: it answers nothing as it is.
-    return _latest(ModelKind.TEXT, "config.json")
+    # A GGUF file answers nothing as it is, but what was made of it does.
+    for model in _pulled(ModelKind.TEXT):
+        for folder in (model_folder(model.name), imported_folder(model.name)):
+            if (folder / "config.json").exists():
+                return folder
+    return None
 
 
 def installed_embedder() -> Path | None:
@@ -145,13 +156,10 @@ def installed_embedder() -> Path | None:
 
 
 def _latest(
-    kind: ModelKind,
-    file: str = "",
-    usable: Callable[[CatalogModel], bool] = lambda model: True,
+    kind: ModelKind, usable: Callable[[CatalogModel], bool] = lambda model: True
 ) -> Path | None:
-    """The folder of the model of a kind that was pulled last and has the file; or None."""
-    folders = (model_folder(model.name) for model in _pulled(kind) if usable(model))
-    return next((folder for folder in folders if (folder / file).exists()), None)
+    """The folder of the model of a kind that was pulled last and can be used; or None."""
+    return next((model_folder(model.name) for model in _pulled(kind) if usable(model)), None)
 
 
 def _pulled(kind: ModelKind) -> list[CatalogModel]:

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from assistant.errors import DownloadError
+from assistant.errors import NoPlaceError
 from assistant.settings.paths import FILE_MODE
 
 MARKER = ".made-by-sightline"
@@ -38,11 +38,11 @@ def check_ours(folder: Path, *, from_before: Callable[[Path], bool]) -> None:
                  holds.
 
     Raises:
-        DownloadError: it was not made by this program, or is a link or a file.
+        NoPlaceError: it was not made by this program, or is a link or a file.
     """
     if is_marked(folder) or (_is(folder, stat.S_ISDIR) and from_before(folder)):
         return
-    raise DownloadError(
+    raise NoPlaceError(
         f"{folder}: was not made by this program, so it is left as it is",
         "move it away and pull the model again",
     )

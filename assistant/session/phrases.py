@@ -50,6 +50,8 @@ NO_CAMERA_TO_WATCH = "Reading as you go needs a camera; this is a still picture.
 MEMORY_ON = "Memory is switched on."
 MEMORY_OFF = "Memory is switched off. What was saved stays."
 SERVER_OFF = "The server is not asked any more; models of this computer answer."
+OFFERS_ON = "I offer models that fit this machine again, in assistant doctor."
+OFFERS_OFF = "All right, I do not offer it again; assistant doctor names what fits."
 NO_MEMORY = "Memory is switched off. Switch it on: /set history.enabled true."
 MEMORY_OPENS = "The memory is still being opened; ask again in a moment."
 NOTHING_TO_REMEMBER = "There is nothing to remember yet; ask or read something first."
@@ -123,6 +125,8 @@ def setting_words(settings: Settings, name: str) -> str:
         return HEADPHONES_ON if settings.speech_headphones else HEADPHONES_OFF
     if name == "history.enabled":
         return MEMORY_ON if settings.history_enabled else MEMORY_OFF
+    if name == "models.offer":
+        return OFFERS_ON if settings.models_offer == "ask" else OFFERS_OFF
     if name == "server.address" and not settings.server_address:
         return SERVER_OFF
     later = " It is used from the next start." if name in KEYS and KEYS[name].at_start else ""

@@ -15,7 +15,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from assistant.errors import AssistantError
@@ -32,6 +32,7 @@ from assistant.session.events import (
     State,
     StatusSaid,
 )
+from assistant.session.fetching import KEYS, Fetching, Offer, Pulling
 from assistant.session.jobs import Jobs
 from assistant.session.looking import Eyes
 from assistant.session.notes import Notes
@@ -101,6 +102,13 @@ class Session:
             settings=lambda: self._settings.now,
             post=self.post,
         )
+        self._fetching = Fetching(
+            self._port,
+            decline=lambda: self._settings.change("models.offer", "no"),
+            post=self.post,
+            clock=clock,
+            is_at_rest=lambda: self._state.now is State.IDLE,
+        )
         self._has_reminded = False
         self._running = True
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
@@ -140,6 +148,10 @@ class Session:
     def report(self, text: str) -> None:
         """Say something about the program, the first time only, such as what is missing."""
         self.post(lambda: self._port.say_once(text))
+
+    def offer(self, offers: Sequence[Offer], puller: Pulling) -> None:
+        """Offer models, which are pulled after a yes; not before it is known who speaks."""
+        self.post(lambda: None if self.choosing else self._fetching.offer(offers, puller))
 
     def say(self, text: str) -> None:
         """Say something that the user asked for, such as the keys."""
@@ -219,6 +231,11 @@ class Session:
         return self._voice.waits_for_choice
 
     @property
+    def offering(self) -> bool:
+        """True while a model is offered that one key pulls."""
+        return self._fetching.is_open
+
+    @property
     def settings(self) -> Settings:
         """The settings as they are now."""
         return self._settings.now
@@ -276,6 +293,8 @@ class Session:
         if self.choosing and self._choose(text):
             return
         order = spoken_order(text)
+        if self._fetching.is_open and text.strip() in KEYS:
+            order = Order(Action.YES if text.strip() == KEYS[0] else Action.NO)
         if order is not None and order.action is Action.HELP:
             # Who asks in words wants words to say; the commands are for who types them.
             self._do(Order(Action.HELP, EXAMPLES))
@@ -321,6 +340,8 @@ class Session:
     def _say_yes(self) -> None:
         if self._tasks.asks_to_delete:
             self._tasks.delete()
+        elif self._fetching.is_open:
+            self._fetching.yes()
         elif self._tasks.offers_reading:
             self._do(Order(Action.READ))
         else:
@@ -329,29 +350,37 @@ class Session:
     def _say_no(self) -> None:
         if self._tasks.asks_to_delete:
             self._drop_question()
+        elif self._fetching.is_open:
+            self._fetching.no()
         else:
             offered = self._tasks.offers_reading
             self._port.say(phrases.ALL_RIGHT if offered else phrases.NOTHING_ASKED)
 
-    def _drop_question(self) -> None:
-        """Delete nothing: who says something else than yes has not agreed."""
+    def _drop_question(self, *, keep_offer: bool = False) -> None:
+        """Delete and pull nothing: who says something else than yes has not agreed.
+
+        keep_offer: for who only wants silence, or to hear the offer again.
+        """
         if self._tasks.asks_to_delete:
             self._tasks.keep_all()
             self._port.say(phrases.NOTHING_DELETED)
+        if not keep_offer:
+            self._fetching.drop()
 
     def _do(self, order: Order) -> None:
         action, argument = order.action, order.argument
         if action not in _KEEP_OPEN:
-            self._drop_question()
-        if action is Action.YES:
+            self._drop_question(keep_offer=action in (Action.STOP, Action.REPEAT))
+        if action is Action.REPEAT and self._fetching.is_open:
+            self._fetching.ask_again()
+        elif action is Action.YES:
             self._say_yes()
         elif action is Action.NO:
             self._say_no()
         elif action is Action.TALK:
             self._talk()
         elif action is Action.STOP:
-            self._give_up()
-            self._tasks.forget_question()
+            self._stop()
         elif action is Action.QUIT:
             self._give_up()
             self._running = False
@@ -374,6 +403,14 @@ class Session:
         else:
             self._give_up()
             self._tasks.follow(action, argument, order.page)
+
+    def _stop(self) -> None:
+        """Give up everything; where nothing is done or said, what is being pulled."""
+        is_quiet = self._state.now is State.IDLE and not self._voice.has_speech
+        self._give_up()
+        self._tasks.forget_question()
+        if is_quiet:
+            self._fetching.stop_or_ask()
 
     def _help(self, *, with_examples: bool) -> None:
         if not with_examples:

@@ -63,6 +63,7 @@ class Settings:
     hearing_recognizer, hearing_language: as in `assistant.hearing.speech_models`; "" for the
                    language of the speech model that was pulled last.
     verbosity:     0 short, 1 usual, 2 with all details.
+    models_offer:  "ask" to offer models that could be pulled; "no" once the user wanted none.
     device:        what computes the models: "auto" for a graphics card with room, else the
                    processor; "cpu"; "cuda"; or "cuda:1" for one of several cards.
     server_answers: what a model server is asked about: "both", "pictures" or "texts".
@@ -83,6 +84,7 @@ class Settings:
     camera_mirrored: bool = False
     model_folder: str = ""
     text_model_folder: str = ""
+    models_offer: str = "ask"
     device: str = "auto"
     server_address: str = ""
     server_model: str = ""
@@ -225,6 +227,12 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                 at_start=True,
             ),
             _key("text_model.folder", "Model that adds to summaries; empty: none.", TEXT, _is_text),
+            _key(
+                "models.offer",
+                '"ask": models that fit this machine are offered at the first start; "no": never.',
+                '"ask" or "no"',
+                _one_of("ask", "no"),
+            ),
             _key(
                 "device",
                 'What computes the models; "auto": a graphics card with room, else the processor.',

@@ -1,6 +1,8 @@
 """From a picture and a question to answers: quality gate, skill, then a model."""
 
+import contextlib
 import dataclasses
+import math
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -9,8 +11,9 @@ from assistant.answers import Answer, Basis, Cancelled, NoteKind, Piece
 from assistant.errors import UsageError, VisionError
 from assistant.frames import Sheet
 from assistant.inference.copying_reader import Copier, copier_of
-from assistant.inference.opening import TextModelOpener, VisionModelOpener
+from assistant.inference.opening import VisionModelOpener
 from assistant.inference.text_model import TextModel
+from assistant.inference.text_opening import AtOnce, TextModels
 from assistant.seeing.layout import page_text, reading_order
 from assistant.seeing.text import TextReader, never
 from assistant.skills.caveats import careful, no_text, spoilt, with_edge
@@ -36,7 +39,11 @@ __all__ = ["Answerer", "careful"]
 
 PATIENCE_S, LONGER_S = 10.0, 60.0
 """How long a guess of the rules waits for a second reader, and how long what they do not find; what
-it has read until then is kept. A guess never waits for a model that has to be loaded."""
+it has read until then is kept. In a conversation a guess never waits for a model that has to be
+loaded."""
+
+Asking = Callable[[float], contextlib.AbstractContextManager[None]]
+"""What is done while a text model is asked; it is given the seconds that this may take."""
 
 
 class Answerer:
@@ -48,26 +55,29 @@ class Answerer:
         open_model: VisionModelOpener,
         stopwatch: Stopwatch,
         *,
-        open_text_model: TextModelOpener = lambda: None,
+        text_models: TextModels | None = None,
         open_embed: EmbedOpener = lambda: None,
         mirrored: Callable[[], bool] = lambda: False,
-        text_model_is_open: Callable[[], bool] = lambda: True,
         copying: Callable[[TextModel], Copier | None] = copier_of,
+        one_question: bool = False,
+        while_asking: Asking = lambda seconds: contextlib.nullcontext(),
     ) -> None:
         """Answers are found with what is given; nothing is opened yet.
 
-        text_model_is_open: whether `open_text_model` gives it at once.
-
-        copying:    a text model as a second reader, or None where it cannot be one.
-        open_embed: gives what tells the meaning of texts, where a model is installed that can.
-        mirrored:   whether the camera faces the user, so that left and right change places.
+        text_models:  where a text model comes from; None where there is none.
+        copying:      a text model as a second reader, or None where it cannot be one.
+        open_embed:   gives what tells the meaning of texts, where a model is installed that can.
+        mirrored:     whether the camera faces the user, so that left and right change places.
+        one_question: whether no other follows: then a guess waits for a model that has to be
+            loaded, and a text model writes no longer than `LONGER_S`, as nobody can say stop.
+        while_asking: see `Asking`.
         """
         self._reader = reader
         self._open_embed = open_embed
-        self._open_text_model = open_text_model
+        self._text_models = text_models or AtOnce()
         self._mirrored = mirrored
         self._copying = copying
-        self._text_model_is_open = text_model_is_open
+        self._one_question, self._while_asking = one_question, while_asking
         self._copier: tuple[weakref.ref[TextModel], Copier | None] | None = None
         self._wanted = False
         """Whether a guess would have been shown to a second reader that was not open."""
@@ -86,17 +96,29 @@ class Answerer:
         pieces = self.answers(self.scene(rgb, Sheet()), understand(question), two_speed=False)
         return [piece for piece in pieces if isinstance(piece, Answer)][-1]
 
-    def answer_all(self, rgb: RgbPicture, question: str) -> list[Answer]:
+    def answer_all(
+        self, rgb: RgbPicture, question: str, on_fault: Callable[[str], None]
+    ) -> list[Answer]:
         """Answer each of the questions that one breath asks about a picture (H, W, 3).
+
+        on_fault: told of a model that failed where there is an answer without it.
 
         Raises:
             UsageError: the question is empty.
-            OcrError, VisionError: a model cannot be loaded or failed.
+            OcrError, VisionError: a model cannot be loaded or failed, and nothing else answers.
         """
         scene, found = self.scene(rgb, Sheet()), list[Answer]()
         for part in parts(question, is_known):
-            pieces = self.answers(scene, understand(part), two_speed=False)
-            found.append([piece for piece in pieces if isinstance(piece, Answer)][-1])
+            last: Answer | None = None
+            try:
+                for piece in self.answers(scene, understand(part), two_speed=False):
+                    last = piece if isinstance(piece, Answer) else last
+            except VisionError as error:
+                if last is None:
+                    raise
+                on_fault(str(error))
+            assert last is not None, "every question ends with an answer"
+            found.append(last)
         return found
 
     def read(self, rgb: RgbPicture) -> Answer:
@@ -148,9 +170,9 @@ class Answerer:
         if closeness is not None:
             closeness.learn(page.statements)
         copier = None if self._copier is None else self._copier[1]
-        if self._wanted and page.rows and not cancelled():
+        if self._wanted and self._text_models.is_open and page.rows and not cancelled():
             self._wanted = False  # what is wrong with a model is said once
-            model = self._open_text_model()
+            model = self._text_models(cancelled)
             copier = None if model is None else self._copier_of(model)
         if copier is not None and page.rows and not cancelled():
             copier.study(scene.studied(copier), page, cancelled)
@@ -214,11 +236,10 @@ class Answerer:
                 try:
                     opinion = self._second(piece, asked, scene)
                 except VisionError as error:
-                    if not piece.found:
-                        raise
-                    # What was found is told all the same, and once what is wrong with the model.
+                    # What the rules say is told all the same, and what is wrong with the model:
+                    # of a guess, once.
                     yield as_overruled(piece, skill, asked, scene)
-                    if str(error) not in self._told:
+                    if not piece.found or str(error) not in self._told:
                         self._told.add(str(error))
                         raise
                     continue
@@ -243,23 +264,28 @@ class Answerer:
         if not page.rows or asked.cancelled():
             return None
         is_guess = answer.basis is not Basis.UNKNOWN
-        if is_guess and not self._text_model_is_open():
-            self._wanted = True  # for the next one
+        if is_guess and not self._one_question and not self._text_models.is_open:
+            self._wanted = True
+            self._text_models.begin()  # for the next one
             return None
-        until = time.monotonic() + (PATIENCE_S if is_guess else LONGER_S)
-        model = self._open_text_model()
-        copier = None if model is None else self._copier_of(model)
-        if copier is None or asked.cancelled():
-            return None
-        with self._stopwatch.stage("answer"):
-            copied = copier.copy(
-                scene.studied(copier),
-                page,
-                asked.for_model,
-                lambda: asked.cancelled() or time.monotonic() > until,
-            )
+        patience_s = PATIENCE_S if is_guess else LONGER_S
+        until = time.monotonic() + patience_s
+
+        def is_over() -> bool:
+            return asked.cancelled() or time.monotonic() > until
+
+        copied = None
+        with self._while_asking(patience_s):
+            model = self._opened(is_over)
+            copier = None if model is None else self._copier_of(model)
+            if copier is not None and not asked.cancelled():
+                with self._stopwatch.stage("answer"):
+                    copied = copier.copy(scene.studied(copier), page, asked.for_model, is_over)
         if copied is None:
-            return answer if time.monotonic() > until else None
+            # What was asked for that long is told as it is; no other way is tried after it.
+            waited = (model is None or copier is not None) and time.monotonic() > until
+            return answer if waited else None
+        assert copier is not None, "who copied"
         told = second(answer, copied, page, asked.question, copier.name)
         return told if told is answer else with_unread(with_edge(told, scene), scene)
 
@@ -286,18 +312,32 @@ class Answerer:
         lines = scene.lines(asked.cancelled)
         if not lines or asked.cancelled():
             return
-        model = self._open_text_model()
-        if model is None or asked.cancelled():
-            return
-        pieces = model.answer(page_text(reading_order(lines)), asked.for_model, asked.cancelled)
-        page = scene.page(asked.cancelled)
-        with self._stopwatch.stage("answer"):
-            for piece in checked(
-                answer.skill, pieces, page, model.name, wish=wish, known=known, stream=stream
-            ):
-                if asked.cancelled():
-                    return
-                yield piece
+        patience_s = LONGER_S if self._one_question else math.inf
+        until = time.monotonic() + patience_s
+
+        def is_over() -> bool:
+            return asked.cancelled() or time.monotonic() > until
+
+        with self._while_asking(patience_s):
+            model = self._opened(is_over)
+            if model is None or is_over():
+                return
+            pieces = model.answer(page_text(reading_order(lines)), asked.for_model, is_over)
+            page = scene.page(asked.cancelled)
+            with self._stopwatch.stage("answer"):
+                for piece in checked(
+                    answer.skill, pieces, page, model.name, wish=wish, known=known, stream=stream
+                ):
+                    if is_over():
+                        return
+                    yield piece
+
+    def _opened(self, cancelled: Cancelled) -> TextModel | None:
+        """A text model that may have to be loaded; as `TextModels` says."""
+        if self._text_models.is_open:
+            return self._text_models(cancelled)
+        with self._stopwatch.stage("load_text_model"):
+            return self._text_models(cancelled)
 
     def _looked(self, skill: Skill, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
         if skill.traits.model is ModelUse.ALWAYS:

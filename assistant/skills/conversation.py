@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from assistant.answers import Answer, Basis, Cancelled, Context, Found, Note, NoteKind, Piece
 from assistant.errors import UsageError
 from assistant.frames import Frame, Sheet
-from assistant.inference.opening import TextModelOpener, VisionModelOpener
+from assistant.inference.opening import VisionModelOpener
 from assistant.inference.pocket import other_wording
+from assistant.inference.text_opening import TextModels
 from assistant.seeing.framing import cut_off
 from assistant.seeing.layout import page_text, reading_order, rows_of
 from assistant.seeing.quality import check_quality
@@ -54,20 +55,23 @@ class Conversation:
         reader: TextReader,
         open_model: VisionModelOpener,
         *,
-        open_text_model: TextModelOpener = lambda: None,
-        text_model_is_open: Callable[[], bool] = lambda: True,
+        text_models: TextModels | None = None,
         open_embed: EmbedOpener = lambda: None,
         mirrored: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """mirrored: whether the camera faces the user; clock: seconds, as in `Frame`."""
+        """Nothing is opened yet.
+
+        text_models: where a text model comes from; None where there is none.
+        mirrored:    whether the camera faces the user.
+        clock:       seconds, as in `Frame`.
+        """
         self._reader = reader
         self._answerer = Answerer(
             reader,
             open_model,
             Stopwatch(),
-            open_text_model=open_text_model,
-            text_model_is_open=text_model_is_open,
+            text_models=text_models,
             open_embed=open_embed,
             mirrored=mirrored,
         )

@@ -34,6 +34,7 @@ from assistant.session.events import (
     StateChanged,
     StatusSaid,
 )
+from assistant.session.fetching import KEYS
 from assistant.session.orders import TOGGLE, Action, Order
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
@@ -254,6 +255,9 @@ class AssistantScreen(App[None]):
                 self._session.stop()
             return event.key == "escape"
         if self._session.choosing and event.key in ("1", "2", "3"):
+            self._session.ask(event.key)
+            return True
+        if self._session.offering and event.key in KEYS:
             self._session.ask(event.key)
             return True
         names = {event.key, event.character or ""}

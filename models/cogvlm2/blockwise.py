@@ -1,11 +1,12 @@
 """CogVLM2 as the quantizer walks it: tower layers, adapter, decoder layers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
-from models.blocks import Block, Sample, State
-from models.cogvlm2.decoder import Routing, position_ids
+from models.blocks import Block, Branch, Finish, Sample, State, last_layer
+from models.cogvlm2.decoder import Routing, position_ids, rejoin
 from models.cogvlm2.model import CogVLM2ForCausalLM, causal_mask
 
 TOWER_GROUPS = (
@@ -27,6 +28,34 @@ DECODER_GROUPS = (
     ("mlp.language_mlp.down_proj",),
 )
 
+
+def _joining(vision: str, language: str) -> Finish:
+    """The end of a branch whose last layer exists twice; its arguments are x and the routing."""
+
+    def finish(branch: Any, inputs: Mapping[str, Tensor], arguments: tuple[Any, ...]) -> Tensor:
+        x, routing, *_ = arguments
+        of_words: Tensor = branch.get_submodule(language)(inputs[language])
+        if routing is None:
+            return of_words
+        of_patches = branch.get_submodule(vision)(inputs[vision])
+        return rejoin(of_patches, of_words, routing, x.shape[:2])
+
+    return finish
+
+
+def _experts(module: str, vision: str, language: str, *, apart: bool) -> Branch:
+    return Branch(module, (vision, language), _joining(vision, language), apart)
+
+
+_TOWER_BRANCHES = (
+    Branch("attention", ("dense",), last_layer("dense")),
+    Branch("mlp", ("fc2",), last_layer("fc2")),
+)
+_DECODER_BRANCHES = (
+    _experts("self_attn", "vision_expert_dense", "language_expert_dense", apart=False),
+    _experts("mlp", "vision_mlp.down_proj", "language_mlp.down_proj", apart=True),
+)
+
 TOWER = "model.vision.transformer.layers"
 ADAPTER = "model.vision.linear_proj"
 _DECODER = "model.layers"
@@ -42,10 +71,10 @@ class CogVLM2Blocks:
         """Yield the tower's layers, the adapter, and the decoder's layers."""
         core = self.model.model
         for index, layer in enumerate(core.vision.transformer.layers):
-            yield Block(f"{TOWER}.{index}", layer, TOWER_GROUPS)
+            yield Block(f"{TOWER}.{index}", layer, TOWER_GROUPS, _TOWER_BRANCHES)
         yield Block(ADAPTER, core.vision.linear_proj, ADAPTER_GROUPS)
         for index, layer in enumerate(core.layers):
-            yield Block(f"{_DECODER}.{index}", layer, DECODER_GROUPS)
+            yield Block(f"{_DECODER}.{index}", layer, DECODER_GROUPS, _DECODER_BRANCHES)
 
     def outer_names(self) -> tuple[str, ...]:
         """Name the tensors outside all blocks."""

@@ -4,7 +4,7 @@ Shapes: B sequences, T new tokens, S tokens attended to, D channels, H heads, K 
 Source of the arithmetic: https://github.com/THUDM/CogVLM2.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -61,8 +61,17 @@ def route(
     if routing is None:
         return language(x)
     flat = x.flatten(0, 1)
-    both = torch.cat((vision(flat[routing.vision]), language(flat[routing.language])))
-    return both[routing.inverse].view(*x.shape[:2], -1)
+    return rejoin(
+        vision(flat[routing.vision]), language(flat[routing.language]), routing, x.shape[:2]
+    )
+
+
+def rejoin(vision: Tensor, language: Tensor, routing: Routing, shape: Sequence[int]) -> Tensor:
+    """Put what both experts made, each (N, D), where the tokens stood: (B, T, D).
+
+    shape: B and T.
+    """
+    return torch.cat((vision, language))[routing.inverse].view(*shape, -1)
 
 
 def position_ids(token_type_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:

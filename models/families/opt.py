@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.blocks import Block, Sample, State
+from models.blocks import Block, Branch, Sample, State, last_layer
 from models.families.causal import (
     build_on_meta,
     check_numbers,
@@ -28,6 +28,7 @@ OPT_GROUPS = (
     ("fc1",),
     ("fc2",),
 )
+_BRANCHES = (Branch("self_attn", ("out_proj",), last_layer("out_proj", beside=(None,))),)
 
 _TITLE = "an OPT model"
 _LAYERS = "model.decoder.layers."
@@ -107,7 +108,7 @@ class OptBlocks:
     def blocks(self) -> Iterator[Block]:
         """Yield the decoder layers."""
         for index, layer in enumerate(self.model.model.decoder.layers):
-            yield Block(f"{_LAYERS}{index}", layer, OPT_GROUPS)
+            yield Block(f"{_LAYERS}{index}", layer, OPT_GROUPS, _BRANCHES)
 
     def outer_names(self) -> tuple[str, ...]:
         """Name embeddings, projections to and from their width, final norm and own head."""

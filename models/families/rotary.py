@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.blocks import Block, Sample, State
+from models.blocks import Block, Branch, Sample, State, last_layer
 from models.families.causal import logits, names_outside
 
 ROTARY_GROUPS = (
@@ -14,6 +14,11 @@ ROTARY_GROUPS = (
     ("self_attn.o_proj",),
     ("mlp.gate_proj", "mlp.up_proj"),
     ("mlp.down_proj",),
+)
+# Attention also returns its weights, or None where they were not asked for.
+_BRANCHES = (
+    Branch("self_attn", ("o_proj",), last_layer("o_proj", beside=(None,))),
+    Branch("mlp", ("down_proj",), last_layer("down_proj")),
 )
 
 
@@ -34,7 +39,7 @@ class RotaryBlocks:
     def blocks(self) -> Iterator[Block]:
         """Yield the decoder layers."""
         for index, layer in enumerate(self.decoder.layers):
-            yield Block(f"{self._layers}{index}", layer, ROTARY_GROUPS)
+            yield Block(f"{self._layers}{index}", layer, ROTARY_GROUPS, _BRANCHES)
 
     def outer_names(self) -> tuple[str, ...]:
         """Name the embedding, the final norm, other parts and, where it is not tied, the head."""

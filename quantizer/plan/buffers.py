@@ -17,6 +17,7 @@ FLOAT = 4
 # Parts, as people see them.
 PROCESS = "Python and libraries"
 STATES = "calibration states"
+KEPT = "kept inside the block"
 TABLE = "embedding table"
 OUTER = "outer tensors"
 WEIGHTS = "weights of one block"

@@ -91,6 +91,11 @@ def block_bytes(block: BlockShape) -> float:
     return float(sum(layer.count for layer in block.loaded) * FLOAT + 2 * rest)
 
 
+def twin_bytes(block: BlockShape, followed: CalibrationShape) -> float:
+    """Bytes of the full-precision copy of a block, nothing where no path follows it."""
+    return block_bytes(block) if followed.all else 0.0
+
+
 def keeping_moments(block: BlockShape, recipe: Recipe) -> Iterator[Moment]:
     """While a finished block is written and hashed on the host, its weights gone."""
     others = float(sum(block.others.values()))

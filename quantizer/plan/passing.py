@@ -97,8 +97,11 @@ def _attention(
     if heads.windowed:  # distances, three comparisons of them, and the mask as it is added
         held["mask of a window"] = 3.75 * _rows(tokens, tokens)
     grouped = heads.query != heads.shared
-    # CUDA's flash kernel takes no float32, its memory-efficient one no grouped heads.
-    refused = grouped or head % _ALIGNED != 0
+    # CUDA's flash kernel takes no float32, its memory-efficient one no grouped heads: they are
+    # spread before, see `quantizer.run.heads`.
+    refused = head % _ALIGNED != 0
+    if grouped and on_gpu and not refused:
+        held["keys and values of every head"] = 2 * queries
     if not (refused if on_gpu else heads.plain and tokens**2 <= _AT_ONCE):
         held["sums of the scores"] = _rows(tokens, heads.query)
         if not on_gpu:

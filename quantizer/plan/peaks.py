@@ -1,7 +1,7 @@
 """The moments of a whole run at which host and device hold the most."""
 
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -11,6 +11,7 @@ from quantizer.plan.buffers import (
     ACTIVATIONS,
     ALLOCATOR,
     FINISHED,
+    KEPT,
     OUTER,
     PROCESS,
     READING,
@@ -31,9 +32,12 @@ from quantizer.plan.memory import (
     outer_bytes,
     state_bytes,
     state_dtype,
+    twin_bytes,
 )
+from quantizer.plan.runs import kept_bytes, needed_room
 from quantizer.plan.workload import BlockShape, CalibrationShape
 from quantizer.recipes.recipe import Recipe
+from quantizer.run.resuming import PIECE_BYTES
 
 _LIBRARY_BYTES = 48 * 2**20
 """What MKL and oneDNN take for products and factors in their own memory, and the pages of code
@@ -44,9 +48,12 @@ _PAGE_BYTES = 4096  # to which the system rounds a large tensor up
 # CUDA's caching allocator gives large tensors whole pieces of 2 MiB and shares pieces of 20 MiB
 # among the small; cuBLAS and cuSOLVER work in memory of up to 32 MiB each, and kernels are loaded
 # when they are first started.
-_PIECE_BYTES = 2 * 2**20
 _SMALL_BYTES = 20 * 2**20
 _CUDA_BYTES = 256 * 2**20
+
+_KEPT_SHARE = 0.75
+"""Of what a card has left, the part that passes of a block may fill with what they keep; the rest
+is for others, and for holes between tensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ class PlannedRun:
     ranks:    how many processes share the run; the sequences are those of one.
     whole:    the sequences of all of them.
     on_card:  whether states stay on the card between blocks.
+    rooms:    bytes of the card for what passes of a block keep for later ones, by the block.
     """
 
     blocks: Sequence[BlockShape]
@@ -68,6 +76,7 @@ class PlannedRun:
     ranks: int = 1
     whole: CalibrationShape | None = None
     on_card: bool = False
+    rooms: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -91,14 +100,13 @@ class PlannedRun:
         """The first block, and the first of all others that are alike; whether it is the first."""
         seen: set[Hashable] = set()
         for index, block in enumerate(self.blocks):
-            kind = self._kind(block)
-            if index == 0 or kind not in seen:
+            kind = self.kind(block, first=index == 0)
+            if kind not in seen:
                 yield index == 0, block
-            if index:  # the first holds other states
-                seen.add(kind)
+            seen.add(kind)
 
-    def _kind(self, block: BlockShape) -> Hashable:
-        """All that its memory depends on."""
+    def kind(self, block: BlockShape, *, first: bool) -> Hashable:
+        """All that its memory depends on; the first one holds other states."""
         rules = [self.recipe.rule(group[0].name) for group in block.groups]
         layers = [
             (x.name.removeprefix(block.name), x.out_features, x.in_features)
@@ -106,6 +114,7 @@ class PlannedRun:
             for x in step.layers
         ]
         return (
+            first,
             tuple((rule.settings, rule.stream) for rule in rules),
             tuple(layers),
             sum(block.others.values()),
@@ -117,6 +126,14 @@ class PlannedRun:
         width = state_dtype(self.calibration, self.followed).itemsize
         size = state_bytes(self.calibration, self.followed, width, first=first)
         return Buffer(STATES, "states", size)
+
+    def kept(self, block: BlockShape) -> Buffer:
+        """What passes of a block keep for later ones, as far as there is room."""
+        sequences = (*self.calibration.all, *self.followed.fitting)
+        needed = needed_room(kept_bytes(block, sequences, PIECE_BYTES))
+        needed += twin_bytes(block, self.followed)
+        size = min(needed, self.rooms.get(block.name, 0.0))
+        return Buffer(KEPT, "results inside the block", size)
 
     def starting(self) -> Buffer:
         """While a sequence becomes its first state: convolved, cut, joined, shifted."""
@@ -150,25 +167,49 @@ def device_peak(run: PlannedRun, *, double: bool = False) -> Moment:
 
     double: whether Hessians can be factorized in float64 only.
     """
-    outer = Buffer(OUTER, "outer tensors", run.outer.stays)
-    moments = [Moment("starting", (run.starting(),))]
+    moments = [_on_card(run, Moment("starting", (run.starting(),)))]
     for first, block in run.distinct():
-        states = [run.states(first=first)] if run.on_card else []
-        found = block_moments(
-            block,
-            run.calibration,
-            run.followed,
-            run.recipe,
-            on_gpu=True,
-            double=double,
-            ranks=run.ranks,
-            whole=run.whole,
-        )
-        moments += [moment.beside(states) for moment in found]
-    reached = peak(moments).beside([outer])
-    pieces = float(_PIECE_BYTES * sum(x.size > _PIECE_BYTES / 2 for x in reached.buffers))
+        moments.append(_on_card(run, _block_peak(run, block, double=double, first=first)))
+    return peak(moments)
+
+
+def rooms(run: PlannedRun, free: float) -> dict[str, float]:
+    """Bytes of a card that blocks may fill with what passes keep for later ones.
+
+    free: bytes that the card has for the whole run.
+    """
+    found: dict[Hashable, float] = {}
+    for first, block in run.distinct():
+        needed = _on_card(run, _block_peak(run, block, double=True, first=first)).size
+        found[run.kind(block, first=first)] = _KEPT_SHARE * max(0.0, free - needed)
+    return {
+        block.name: found[run.kind(block, first=index == 0)]
+        for index, block in enumerate(run.blocks)
+    }
+
+
+def _block_peak(run: PlannedRun, block: BlockShape, *, double: bool, first: bool) -> Moment:
+    """The moment of a block at which a GPU holds the most, with what lies there all the while."""
+    found = block_moments(
+        block,
+        run.calibration,
+        run.followed,
+        run.recipe,
+        on_gpu=True,
+        double=double,
+        ranks=run.ranks,
+        whole=run.whole,
+    )
+    states = [run.states(first=first)] if run.on_card else []
+    return peak(found).beside([*states, run.kept(block)])
+
+
+def _on_card(run: PlannedRun, moment: Moment) -> Moment:
+    """A moment with what lies on the card besides."""
+    reached = moment.beside([Buffer(OUTER, "outer tensors", run.outer.stays)])
+    pieces = float(PIECE_BYTES * sum(x.size > PIECE_BYTES / 2 for x in reached.buffers))
     if run.on_card:
-        pieces += _PIECE_BYTES * (len(run.calibration.all) + len(run.followed.all))
+        pieces += PIECE_BYTES * (len(run.calibration.all) + len(run.followed.all))
     slack = (
         Buffer(ALLOCATOR, "work space and kernels of CUDA", float(_CUDA_BYTES)),
         Buffer(ALLOCATOR, "ends of pieces", pieces + _SMALL_BYTES),

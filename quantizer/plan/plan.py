@@ -4,7 +4,8 @@ Arithmetic over the shapes that headers tell and over the calibration sequences.
 """
 
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -17,9 +18,8 @@ from quantizer.plan.buffers import Moment, Parts
 from quantizer.plan.dealing import deal_group
 from quantizer.plan.machine import Machine
 from quantizer.plan.memory import state_dtype
-from quantizer.plan.peaks import PlannedRun, device_peak, host_peak
-from quantizer.plan.time import block_work
-from quantizer.plan.work import Work
+from quantizer.plan.peaks import PlannedRun, device_peak, host_peak, rooms
+from quantizer.plan.time import block_work, starting_work
 from quantizer.plan.workload import (
     BlockShape,
     CalibrationShape,
@@ -95,6 +95,7 @@ class Plan:
     ranks:        what each of several ranks holds; empty for one process alone.
     carried:      bytes that go from rank to rank.
     states_on_card: whether the states stay on the card between blocks, as there is room.
+    rooms: bytes of the card for what passes of a block keep for later ones, by the block.
     """
 
     blocks: tuple[tuple[str, tuple[GroupPlan, ...]], ...]
@@ -110,6 +111,7 @@ class Plan:
     ranks: tuple[RankPlan, ...] = ()
     carried: float = 0.0
     states_on_card: bool = False
+    rooms: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float | None:
@@ -265,7 +267,7 @@ def plan_shapes(
     shards = sum(shard_size(block, recipe.base) for block in blocks)
     inside = tuple(f"{block.name}." for block in blocks)
     rest = sum(reader.size(name) for name in reader.names() if not name.startswith(inside))
-    work = Work()
+    work = starting_work(own.calibration, on_card=own.on_card)
     places: Counter[tuple[str, ...]] = Counter()
     for block in blocks if machine.speed is not None or ranks > 1 else ():
         kind = tuple(layers[0].name.removeprefix(block.name) for layers in block.groups)
@@ -279,6 +281,7 @@ def plan_shapes(
                 ranks,
                 place=place,
                 on_card=own.on_card,
+                room=own.rooms.get(block.name, 0.0),
             )
         )
         places[kind] += 1
@@ -301,6 +304,7 @@ def plan_shapes(
         ranks=() if ranks == 1 else _rank_plans(peaks, blocks, shape, followed, recipe),
         carried=work.carried,
         states_on_card=own.on_card,
+        rooms=own.rooms,
     )
 
 
@@ -331,6 +335,7 @@ def _peaks(
     staying = replace(run, on_card=True)
     if device_peak(staying, double=True).size <= machine.free_device:
         run = staying
+    run = replace(run, rooms=rooms(run, machine.free_device))
     return host_peak(run, machine), device_peak(run), device_peak(run, double=True).size, run
 
 

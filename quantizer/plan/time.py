@@ -5,29 +5,34 @@ the kernels that are started and what is copied to it. Reading, writing and hash
 counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from quantizer.plan.buffers import FLOAT
 from quantizer.plan.dealing import Dealt, deal_group, usual_seconds
-from quantizer.plan.memory import state_dtype
+from quantizer.plan.memory import block_bytes, state_dtype, twin_bytes
+from quantizer.plan.runs import Runs, classes, kept_bytes, kept_shares, once, runs_of
+from quantizer.plan.solving import LayerBytes
 from quantizer.plan.work import Work, proposal_work, solver_work
 from quantizer.plan.workload import (
     BlockShape,
     CalibrationShape,
     LinearShape,
     SequenceShape,
+    Step,
     chooses_gamma,
     is_asymmetric,
 )
-from quantizer.recipes.recipe import Recipe
+from quantizer.recipes.recipe import Recipe, Rule, feeds
+from quantizer.run.resuming import PIECE_BYTES
 from quantizer.run.shares import carried_sums
-from quantizer.solvers.hessian import hessian_products
+from quantizer.solvers.hessian import hessian_products, hessian_strips
 from quantizer.solvers.methods import Settings
 from quantizer.solvers.target import GAMMAS, multiplies_early, tries_shares
 
 _FACTOR = 4.0 / 3.0  # of columns³, to factorize and invert
-_PASSING = 25.0
-"""Kernels that a card starts for each step of a pass, counted on the pretend one."""
+_PASSING, _ENTERING = 11.0, 18.0
+"""Kernels that a card starts for each step of a pass, and for each pass; both were counted on the
+pretend one."""
 
 
 def block_work(
@@ -39,6 +44,7 @@ def block_work(
     *,
     place: int,
     on_card: bool = False,
+    room: float = 0.0,
 ) -> Work:
     """All work of one block; of several ranks, the one that each step waits for.
 
@@ -46,37 +52,22 @@ def block_work(
     followed: those of them on the full-precision path, empty without it.
     place: how many blocks of its kind stand before it.
     on_card: whether states stay on the card between blocks.
+    room: bytes for the full-precision copy of the block, and for what passes keep for later ones,
+        see ``quantizer.run.resuming``.
     """
-    passes = [2.0 * sum(layer.count for layer in group) for group in block.groups]
-    total = Work(products=_attention(block, calibration) * len(block.groups))
-    sequences, judged_sequences = len(calibration.all), len(followed.held_out)
-    # Every group's statistics read all states anew; then the block carries them on.
-    states = sum(float(sequence.state) for sequence in calibration.all)
-    states += sum(float(sequence.state) for sequence in followed.all)
-    states *= state_dtype(calibration, followed).itemsize / FLOAT
-    total.copied += 0.0 if on_card else states * (len(block.groups) + 2)
-    runs = sequences * (len(block.groups) + 1) + len(followed.all) * (len(block.groups) + 2)
-    total.launches += runs * _PASSING * len(block.steps)
-    for index, layers in enumerate(block.groups):
+    total = Work(copied=_moving(block, followed, recipe, room))
+    left = room - twin_bytes(block, followed) if room else 0.0
+    total.add(passing_work(block, calibration, followed, recipe, place, on_card=on_card, room=left))
+    for layers in block.groups:
         name, columns = layers[0].name, layers[0].in_features
         settings, stream = recipe.settings_of(name), recipe.rule(name).stream
         corrected = bool(followed.all) and is_asymmetric(settings)
-        judged = _tokens(followed.held_out, name)
-        # Statistics run the block up to this group; that it is included stands for the pass
-        # that carries the states on.
-        tokens = sum(calibration.tokens(name, stream))
-        total.products += (sum(passes[: index + 1]) + hessian_products(columns)) * tokens
-        total.products += passes[index] * judged  # a share of the goal
-        chooses = chooses_gamma(settings) and bool(followed.held_out) and tries_shares(place)
+        total.products += hessian_products(columns) * sum(calibration.tokens(name, stream))
+        total.launches += (hessian_strips(columns) - 1) * len(calibration.all)
         if corrected:
-            exact = _tokens(followed.fitting, name)
-            # The pass to the last group runs on through it, and carries the states on.
-            run = index + (index == len(passes) - 1)
             delta = 4.0 * layers[0].count if _early(layers) else 2.0 * columns**2
-            total.products += (sum(passes[:run]) + delta) * exact
-        if chooses:
-            total.products += len(GAMMAS) * sum(passes) * judged
-            total.launches += len(GAMMAS) * judged_sequences * _PASSING * len(block.steps)
+            total.products += delta * _tokens(followed.fitting, name)
+        chooses = _chooses(settings, followed, place)
         correcting = 0.0
         if corrected:
             everything = len(followed.fitting) == len(calibration.fitting)
@@ -89,6 +80,116 @@ def block_work(
         codes = sum(layer.count for layer in layers) * (1 + len(dealt.proposals) // len(layers))
         total.carried += carried + (ranks - 1) * codes
     return total
+
+
+def _moving(block: BlockShape, followed: CalibrationShape, recipe: Recipe, room: float) -> float:
+    """Bytes of weights that go to the card, and of what comes back from it.
+
+    The full-precision copy goes and comes for every group that it is asked about, without room.
+    """
+    twin = twin_bytes(block, followed)
+    asked = [is_asymmetric(recipe.settings_of(layers[0].name)) for layers in block.groups]
+    trips = 1 + 2 * sum(asked) + (not asked or not asked[-1])
+    finished = sum(
+        LayerBytes.of(layer, recipe.settings_of(layer.name)).stored for layer in block.linears
+    )
+    return block_bytes(block) + finished + (trips * twin if twin > room else 0.0)
+
+
+def starting_work(calibration: CalibrationShape, *, on_card: bool) -> Work:
+    """Samples that become states: ids and pixels go to the card, words come from their table.
+
+    on_card: whether the states stay there.
+    """
+    ways = 1 if on_card else 2
+    return Work(copied=float(sum(2 * s.sample + ways * s.state for s in calibration.all)))
+
+
+def passing_work(
+    block: BlockShape,
+    calibration: CalibrationShape,
+    followed: CalibrationShape,
+    recipe: Recipe,
+    place: int,
+    *,
+    on_card: bool,
+    room: float,
+) -> Work:
+    """The passes of all sequences, on both paths, and those that judge a share of a correction."""
+    rules = {
+        index: recipe.rule(step.layers[0].name)
+        for index, step in enumerate(block.steps)
+        if step.quantized
+    }
+    held = (*calibration.all, *followed.fitting)
+    kinds = tuple(classes(kept_shares(kept_bytes(block, held, PIECE_BYTES), room)))
+    per_value = state_dtype(calibration, followed).itemsize / FLOAT
+    total = Work()
+    counted: dict[Hashable, tuple[Runs, int]] = {}
+
+    def add(sequence: SequenceShape, path: str) -> None:
+        key = sequence.stream, path
+        if key not in counted:
+            fed, trials = _fed(rules, sequence, path, followed, place)
+            runs = once(block) if path == _GOAL else Runs([0.0] * len(block.steps))
+            for kept, share in kinds if path != _GOAL else ():
+                one = runs_of(block, fed, kept, exact=path == _EXACT, trials=trials)
+                runs.add(one, share)
+            counted[key] = runs, sum(trials.values())
+        runs, tried = counted[key]
+        _add_runs(total, block, sequence, runs)
+        # In for every pass and beside every trial, and out behind the block.
+        if not on_card:
+            total.copied += per_value * sequence.state * (runs.passes + tried + 1)
+
+    judged = len(followed.held_out)
+    for path, sequences in (
+        (_SOLVED, (*calibration.fitting, *calibration.held_out[judged:])),
+        (_JUDGED, calibration.held_out[:judged]),
+        (_EXACT, followed.fitting),
+        (_GOAL, followed.held_out),
+    ):
+        for sequence in sequences:
+            add(sequence, path)
+    return total
+
+
+_SOLVED, _JUDGED, _EXACT, _GOAL = "solved", "judged", "exact", "goal"
+
+
+def _fed(
+    rules: Mapping[int, Rule],
+    sequence: SequenceShape,
+    path: str,
+    followed: CalibrationShape,
+    place: int,
+) -> tuple[set[int], dict[int, int]]:
+    """Steps that a sequence calibrates, and how often the block is tried behind each of them."""
+    fed, trials = set(), {}
+    for index, rule in rules.items():
+        assert rule.settings is not None
+        asked = path != _EXACT or is_asymmetric(rule.settings)
+        if asked and feeds(sequence.stream, rule.stream):
+            fed.add(index)
+        if path == _JUDGED and _chooses(rule.settings, followed, place):
+            trials[index] = len(GAMMAS)
+    return fed, trials
+
+
+def _add_runs(total: Work, block: BlockShape, sequence: SequenceShape, runs: Runs) -> None:
+    """Add what one sequence computes."""
+    attended = set()
+    for step, times in zip(block.steps, runs.steps, strict=True):
+        weights = sum(layer.count for layer in step.layers)
+        total.products += 2.0 * weights * sequence.reaching(step.layers[0].name) * times
+        if step.attention is not None and step.branch not in attended:
+            total.products += _attention(step, sequence) * times
+            attended.add(step.branch)  # experts share one
+    total.launches += _PASSING * sum(runs.steps) + _ENTERING * runs.passes
+
+
+def _chooses(settings: Settings, followed: CalibrationShape, place: int) -> bool:
+    return chooses_gamma(settings) and bool(followed.held_out) and tries_shares(place)
 
 
 def _busiest(
@@ -119,18 +220,13 @@ def _busiest(
     return most
 
 
-def _attention(block: BlockShape, calibration: CalibrationShape) -> float:
-    """Operations of one pass of all sequences through the block's attention."""
-    total = 0.0
-    for step in block.steps:
-        if step.attention is None:
-            continue
-        heads = step.attention
-        width = sum(layer.out_features for layer in step.layers)
-        asked = width * heads.query / (heads.query + 2 * heads.shared)
-        for sequence in calibration.all:
-            total += 4.0 * sequence.passing(step.layers[0].name) ** 2 * asked
-    return total
+def _attention(step: Step, sequence: SequenceShape) -> float:
+    """Operations of one sequence's attention behind a step."""
+    heads = step.attention
+    assert heads is not None
+    width = sum(layer.out_features for layer in step.layers)
+    asked = width * heads.query / (heads.query + 2 * heads.shared)
+    return 4.0 * sequence.passing(step.layers[0].name) ** 2 * asked
 
 
 def _tokens(sequences: tuple[SequenceShape, ...], layer: str) -> int:

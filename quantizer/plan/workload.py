@@ -79,10 +79,20 @@ class Heads:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Layers that share one input; ``attention`` where it reads their outputs."""
+    """Layers that share one input; ``attention`` where it reads their outputs.
+
+    quantized: whether they are.
+    branch:    the part of the block that they belong to, see `models.blocks.Branch`; empty without.
+    end:       whether they are among its last layers.
+    strand:    the part of the branch that they alone depend on, where its ends are apart.
+    """
 
     layers: tuple[LinearShape, ...]
     attention: Heads | None
+    quantized: bool = True
+    branch: str = ""
+    end: bool = False
+    strand: str = ""
 
 
 def block_shapes(
@@ -96,8 +106,10 @@ def block_shapes(
         steps: list[Step] = []
         for group in block.groups:
             layers = tuple(_linear_shape(f"{block.name}.{name}", reader) for name in group)
-            steps.append(Step(layers, _heads(block, group[0]) if _feeds(steps, layers) else None))
-            if recipe.rule(layers[0].name).settings is None:
+            heads = _heads(block, group[0]) if _feeds(steps, layers) else None
+            quantized = recipe.rule(layers[0].name).settings is not None
+            steps.append(Step(layers, heads, quantized, *_place(block, group[0])))
+            if not quantized:
                 kept += layers
             else:
                 groups.append(layers)
@@ -112,6 +124,15 @@ def block_shapes(
             BlockShape(block.name, tuple(groups), tuple(kept), others, tuple(steps), largest)
         )
     return shapes
+
+
+def _place(block: Block, layer: str) -> tuple[str, bool, str]:
+    """Where a layer stands in the branches of its block: see `Step`."""
+    for branch in block.branches:
+        own = layer.removeprefix(f"{branch.module}.")
+        if own != layer:
+            return branch.module, own in branch.ends, own.partition(".")[0] if branch.apart else ""
+    return "", False, ""
 
 
 def _feeds(before: Sequence[Step], layers: tuple[LinearShape, ...]) -> bool:

@@ -4,15 +4,16 @@ Every rank gathers over the sequences that it holds; the ranks that solve layers
 the sums over all of them, added up in the order of ``quantizer.run.shares``.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from models.blocks import Block, State
 from quantizer.recipes.recipe import Rule, Stream, feeds
-from quantizer.run.passes import Passes, Paths, linear_of
+from quantizer.run.passes import EXACT, FITTING, HELD_OUT, Passes, Paths, linear_of
 from quantizer.run.ranks import Ranks
+from quantizer.run.resuming import Pages
 from quantizer.run.shares import Node, SlotTree, slots_of
 from quantizer.solvers.few_tokens import too_few
 from quantizer.solvers.hessian import CrossAccumulator, HessianAccumulator, RunningSum
@@ -29,6 +30,7 @@ def gather(
     exact: Block | None,
     name: str,
     paths: Paths,
+    pages: Pages,
     rule: Rule,
     settings: Settings,
     *,
@@ -40,6 +42,7 @@ def gather(
 
     exact: the full-precision block, None where the group's target is not corrected. At the
         block's last group its states in ``paths`` move on behind the block.
+    pages: what is known of the sequences inside the block.
     keep_last: keep the inputs on the last fitting sequence.
     solvers: the ranks that need matrices; elsewhere those of the result are empty.
 
@@ -52,7 +55,7 @@ def gather(
     early = multiplies_early([linear_of(block, n).out_features for n in group], columns)
     # The group's own layers are quantized only after this.
     weight = linear_of(block, name).weight.detach() if early else None
-    own = _Own(passes, block, name, paths, rule, slots_of(ranks.rank, ranks.size))
+    own = _Own(passes, block, name, paths, pages, rule, slots_of(ranks.rank, ranks.size))
     own.fit(exact, lambda: CrossAccumulator(columns, passes.device, weight), keep_last=keep_last)
     own.judge()
     told = ranks.gather(own.told())
@@ -104,10 +107,17 @@ class _Own:
     """The sums over the sequences that this rank holds."""
 
     def __init__(
-        self, passes: Passes, block: Block, name: str, paths: Paths, rule: Rule, slots: range
+        self,
+        passes: Passes,
+        block: Block,
+        name: str,
+        paths: Paths,
+        pages: Pages,
+        rule: Rule,
+        slots: range,
     ) -> None:
         self.passes, self.block, self.name = passes, block, name
-        self.paths, self.rule, self.slots = paths, rule, slots
+        self.paths, self.pages, self.rule, self.slots = paths, pages, rule, slots
         self.columns = linear_of(block, name).in_features
         self.trees = {kind: SlotTree() for kind in _KINDS}
         self.judged_tokens = 0
@@ -121,8 +131,11 @@ class _Own:
         for kind in (_FOLLOWED, _OTHERS):
             for slot in self.slots:
                 fit, missing = HessianAccumulator(self.columns, self.passes.device), cross()
-                for place in share.places(slot, first=kind == _FOLLOWED):
-                    inputs = self._inputs(self.paths.fitting, self.paths.fitting_streams, place)
+                for place, upcoming in _with_next(share.places(slot, first=kind == _FOLLOWED)):
+                    self._expect(FITTING, upcoming)
+                    if exact is not None and kind == _FOLLOWED:
+                        self._expect(EXACT, upcoming)
+                    inputs = self._inputs(FITTING, place)
                     wanted = None
                     if exact is not None and kind == _FOLLOWED:
                         wanted = self._wanted(exact, place)
@@ -143,8 +156,9 @@ class _Own:
         share = self.paths.held_out_share
         for slot in self.slots:
             judge = HessianAccumulator(self.columns, self.passes.device)
-            for place in share.places(slot, first=False):
-                inputs = self._inputs(self.paths.held_out, self.paths.held_out_streams, place)
+            for place, upcoming in _with_next(share.places(slot, first=False)):
+                self._expect(HELD_OUT, upcoming)
+                inputs = self._inputs(HELD_OUT, place)
                 if inputs is None:
                     continue
                 judge.add(inputs)
@@ -160,19 +174,40 @@ class _Own:
             (-1, 0) if self.last is None else (self.last[0], len(self.last[1])),
         )
 
-    def _inputs(
-        self, states: list[State], streams: tuple[Stream, ...], place: int
-    ) -> Tensor | None:
+    def _inputs(self, path: str, place: int) -> Tensor | None:
+        states, streams = self._path(path)
         if not feeds(streams[place], self.rule.stream):
             return None
-        return self.passes.inputs(self.block, self.name, states[place])
+        page = self.pages.of(path, place)
+        return self.passes.inputs(self.block, self.name, states[place], page)
+
+    def _path(self, path: str) -> tuple[list[State], tuple[Stream, ...]]:
+        paths = self.paths
+        if path == HELD_OUT:
+            return paths.held_out, paths.held_out_streams
+        return paths.fitting if path == FITTING else paths.exact_fitting, paths.fitting_streams
+
+    def _expect(self, path: str, upcoming: int | None) -> None:
+        """Say which state a pass will need next, if any."""
+        if upcoming is None:
+            return
+        states, streams = self._path(path)
+        known = self.passes.knows(self.block, self.name, self.pages.of(path, upcoming))
+        if feeds(streams[upcoming], self.rule.stream) and not known:
+            self.passes.expect(states[upcoming])
 
     def _wanted(self, exact: Block, place: int) -> Tensor | None:
         fed = feeds(self.paths.fitting_streams[place], self.rule.stream)
         # The last group carries the full-precision path on, whoever reads the sequence.
         if not fed and self.name not in exact.groups[-1]:
             return None
-        return self.passes.exact_inputs(exact, self.name, self.paths.exact_fitting, place)
+        page = self.pages.of(EXACT, place)
+        return self.passes.exact_inputs(exact, self.name, self.paths.exact_fitting, place, page)
+
+
+def _with_next(places: list[int]) -> Iterator[tuple[int, int | None]]:
+    """Every place with the one behind it, None behind the last."""
+    return zip(places, [*places[1:], None], strict=False)
 
 
 def _collected(

@@ -4,6 +4,8 @@ A pass runs a block to its end, or only as far as the layer whose inputs are ask
 """
 
 import zlib
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +15,16 @@ from torch import Tensor, nn
 from models.blocks import Block, BlockwiseModel, Sample, State
 from quantizer.errors import SettingsError
 from quantizer.recipes.recipe import Stream
+from quantizer.run.carrying import Carrier
 from quantizer.run.ranks import Ranks
+from quantizer.run.resuming import Page, Reached, branch_of, left_out, recorded
 from quantizer.run.shares import Share
 
 _NEXT = 0x9E3779B97F4A7C15 % 2**31 | 1  # odd, and its bits well mixed
 _WORDS = 2**20  # that are weighed together
+
+FITTING, HELD_OUT, EXACT = "fitting", "held out", "exact"
+"""The paths of sequences through a block of which pages are kept, see `Paths`."""
 
 
 def linear_of(block: Block, name: str) -> nn.Linear:
@@ -113,6 +120,8 @@ class Passes:
     ) -> None:
         self.model, self.device, self.state_dtype = model, device, state_dtype
         self.home = torch.device("cpu") if home is None else home
+        between = device.type == "cuda" and self.home.type == "cpu"
+        self._carrier = Carrier(device, state_dtype) if between else None
 
     def start_all(self, samples: list[Sample]) -> list[State]:
         """Turn samples into states; each sample leaves the list, so that its memory is freed."""
@@ -126,37 +135,82 @@ class Passes:
         """The state of one sample before the first block."""
         return self._stored(self.model.start(_on(self.device, sample)))
 
-    def step(self, block: Block, state: State) -> State:
-        """The state of one sequence behind a block."""
-        return self._stored(self.model.step(block, self.loaded(state)))
+    def step(self, block: Block, state: State, page: Page | None = None) -> State:
+        """The state of one sequence behind a block.
+
+        page: what is known of the sequence inside the block, which is left out.
+        """
+        return self._stored(self.outputs(block, self.loaded(state), page))
+
+    def outputs(self, block: Block, entering: State, page: Page | None = None) -> State:
+        """A block's result on one sequence that is `loaded`, as it is computed."""
+        with nullcontext() if page is None else left_out(block, page):
+            return self.model.step(block, entering)
 
     def loaded(self, state: State) -> State:
         """A state as a block computes with it."""
+        if self._carrier is not None:
+            state = self._carrier.fetch(state)
         return _on(self.device, state, torch.float32)
 
-    def advance(self, block: Block, states: list[State]) -> None:
-        """Run a block over sequences in place, so that one is held before and after the block."""
-        for index in range(len(states)):
-            states[index] = self.step(block, states[index])
+    def expect(self, state: State) -> None:
+        """Begin to bring a state that will be ``loaded`` soon, while something else is computed."""
+        if self._carrier is not None:
+            self._carrier.expect(state)
 
-    def inputs(self, block: Block, name: str, state: State) -> Tensor | None:
+    def settle(self) -> None:
+        """Wait until states lie at home, for whoever reads them without ``loaded``."""
+        if self._carrier is not None:
+            self._carrier.settle()
+
+    def advance(self, block: Block, states: list[State], pages: Sequence[Page] = ()) -> None:
+        """Run a block over sequences in place, so that one is held before and after the block.
+
+        pages: of each sequence, what is left out; it is forgotten. Nothing where there are none.
+        """
+        for index in range(len(states)):
+            page = pages[index] if pages else None
+            if index + 1 < len(states):
+                self.expect(states[index + 1])
+            states[index] = self.step(block, states[index], page)
+            if page is not None:
+                page.clear()
+
+    def inputs(
+        self, block: Block, name: str, state: State, page: Page | None = None
+    ) -> Tensor | None:
         """Run a block as far as one of its layers; return that layer's inputs (tokens, in).
+
+        page: of the sequence; what it knows is left out, and what is computed is kept there.
 
         None where the sequence never reaches it, as text never reaches a vision expert.
         """
-        linear = linear_of(block, name)
-        handle = linear.register_forward_pre_hook(_stop_here)
-        try:
-            self.model.step(block, self.loaded(state))
-        except _Reached as reached:
-            inputs = reached.inputs.detach()
-            return inputs.reshape(-1, inputs.shape[-1])
-        finally:
-            handle.remove()
-        return None
+        branch = None if page is None else branch_of(block, name)
+        if page is None or branch is None:
+            return self._up_to(block, name, state, page)
+        layer = name.removeprefix(f"{branch.module}.")
+        found = page.entering.get(branch.module)
+        if found is None:
+            entering = self.loaded(state)
+            # Where experts cannot be kept, one is not computed for the other's sake.
+            alone = branch.apart and page.shelf.refuses(branch.module)
+            with (
+                left_out(block, page, until=name),
+                recorded(block, branch, name, alone=alone) as found,
+                suppress(Reached),
+            ):
+                self.model.step(block, entering)
+            if layer in branch.ends and not alone:
+                page.keep_entering(branch.module, found)
+        return _rows(found[layer]) if layer in found else None
+
+    def knows(self, block: Block, name: str, page: Page) -> bool:
+        """Whether the inputs of a layer are on the page, so that no pass is needed."""
+        branch = branch_of(block, name)
+        return branch is not None and branch.module in page.entering
 
     def exact_inputs(
-        self, exact: Block, name: str, states: list[State], index: int
+        self, exact: Block, name: str, states: list[State], index: int, page: Page | None = None
     ) -> Tensor | None:
         """The inputs of a layer of the full-precision block on one sequence.
 
@@ -164,34 +218,49 @@ class Passes:
         saves a pass of its own.
         """
         if name not in exact.groups[-1]:
-            return self.inputs(exact, name, states[index])
+            return self.inputs(exact, name, states[index], page)
         found: list[Tensor] = []
 
         def keep(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-            found.append(inputs[0].detach().reshape(-1, inputs[0].shape[-1]))
+            found.append(_rows(inputs[0].detach()))
 
         handle = linear_of(exact, name).register_forward_pre_hook(keep)
         try:
-            states[index] = self.step(exact, states[index])
+            states[index] = self.step(exact, states[index], page)
         finally:
             handle.remove()
+        if page is not None:
+            page.clear()
         return found[0] if found else None
+
+    def _up_to(self, block: Block, name: str, state: State, page: Page | None) -> Tensor | None:
+        """The inputs of a layer, before which the pass ends; all layers before it run."""
+        found: list[Tensor] = []
+
+        def stop(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            found.append(inputs[0].detach())
+            raise Reached
+
+        handle = linear_of(block, name).register_forward_pre_hook(stop)
+        try:
+            with nullcontext() if page is None else left_out(block, page, until=name):
+                self.model.step(block, self.loaded(state))
+        except Reached:
+            return _rows(found[0])
+        finally:
+            handle.remove()
+        return None
 
     def _stored(self, state: State) -> State:
         """A state as it lies at home between blocks."""
+        if self._carrier is not None:
+            return self._carrier.store(state)
         return _on(self.home, state, self.state_dtype)
 
 
-class _Reached(Exception):
-    """Ends a block's forward pass at the layer whose inputs were asked for."""
-
-    def __init__(self, inputs: Tensor) -> None:
-        super().__init__()
-        self.inputs = inputs
-
-
-def _stop_here(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-    raise _Reached(inputs[0])
+def _rows(inputs: Tensor) -> Tensor:
+    """Inputs (..., in) as (tokens, in)."""
+    return inputs.reshape(-1, inputs.shape[-1])
 
 
 def _on(

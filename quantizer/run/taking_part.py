@@ -98,4 +98,5 @@ def walk_of(
         on_progress=on_progress,
         ranks=ranks,
         states_on_card=plan.states_on_card,
+        rooms=plan.rooms,
     )

@@ -25,9 +25,11 @@ from quantizer.recipes.recipe import Recipe, stream_of, uniform
 from quantizer.report.report import ModuleReport, report_module
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for, widest_layer
 from quantizer.run.gathering import gather
+from quantizer.run.heads import spread_shared_heads
 from quantizer.run.outer import load_outer
-from quantizer.run.passes import Passes, Paths, linear_of
+from quantizer.run.passes import FITTING, HELD_OUT, Passes, Paths, linear_of
 from quantizer.run.ranks import ALONE, WRITER, Ranks
+from quantizer.run.resuming import PIECE_BYTES, Page, Pages, Shelf
 from quantizer.run.shares import Share, slots_of
 from quantizer.run.trials import Kind, Trials
 from quantizer.run.walked import EarlierRun, FinishedBlock, Observed, Progress, WeightSource
@@ -43,6 +45,8 @@ class Walk:
     followed:       tokens that the full-precision path follows, by the widest layer's inputs.
     judging_tokens: held-out tokens whose block output chooses γ; None for 2,048.
     states_on_card: whether states stay on the device between blocks; else they lie on the host.
+    rooms: bytes on the device for what passes of a block may keep for later ones, by the block,
+        see ``quantizer.run.resuming``; none elsewhere. The result does not depend on them.
     ranks:          the processes that walk together; each calls ``run`` with all sequences. Which
         are followed, held out or judged is decided before they are dealt, so that it does not
         depend on the number of ranks.
@@ -64,17 +68,22 @@ class Walk:
         observer: Callable[[Observed], None] | None = None,
         ranks: Ranks = ALONE,
         states_on_card: bool = False,
+        rooms: Mapping[str, float] | None = None,
     ) -> None:
         self.opened, self.model = opened, opened.blockwise
         self.recipe = uniform(settings) if isinstance(settings, Settings) else settings
         self.reader, self.settings = reader, self.recipe.base
         self.device, self.allow_uncalibrated = device, allow_uncalibrated
         self.passes = Passes(self.model, device, state_dtype, device if states_on_card else None)
+        self.rooms = rooms or {}
+        self.pages, self.twin_stays = Pages(Shelf(0.0)), False
         self.keep_last_inputs = keep_last_inputs
         self.followed = followed
         self.judging_tokens = JUDGING_TOKENS if judging_tokens is None else judging_tokens
         self.on_progress, self.observer = on_progress, observer
         self.ranks = ranks
+        if device.type == "cuda":
+            spread_shared_heads(opened.module)
         self.recipe.check(self.model)
         self.parts = opened.layout.parts
         self.widest = widest_layer(opened, self.recipe)
@@ -100,11 +109,12 @@ class Walk:
             if earlier is not None and known is not None:
                 self._replay(block, known, paths)
                 self._recall(block, earlier.gammas(block.name))
-                earlier.replayed(block.name, paths.checksum(self.ranks))
+                earlier.replayed(block.name, self._checksum(paths))
                 continue
             names = self._load(f"{block.name}.", block.module)
             # The full-precision block, for the path that stays exact.
             exact = replace(block, module=copy.deepcopy(block.module)) if self.asymmetric else None
+            self._make_room(block, exact)
             goal = [] if exact is None else self._goal(exact, paths)
             self._park(exact)
             layers: dict[str, QuantizedWeight] = {}
@@ -117,8 +127,10 @@ class Walk:
             if exact is not None and not self._moves_exact(block, block.groups[-1:]):
                 exact.module.to(self.device)
                 self.passes.advance(exact, paths.exact_fitting)
-            self.passes.advance(block, paths.fitting)
-            self.passes.advance(block, paths.held_out)
+            for path, states in ((FITTING, paths.fitting), (HELD_OUT, paths.held_out)):
+                pages = [self.pages.of(path, place) for place in range(len(states))]
+                self.passes.advance(block, states, pages)
+            self.pages.clear()
             if exact is not None:
                 paths.exact_held_out = goal
                 exact.module.to_empty(device="meta")
@@ -129,8 +141,8 @@ class Walk:
                 if name not in replaced and self.ranks.rank == WRITER
             }
             block.module.to_empty(device="meta")
-            states = paths.checksum(self.ranks)
-            yield FinishedBlock(block.name, layers, others, tuple(modules), states)
+            checksum = self._checksum(paths)
+            yield FinishedBlock(block.name, layers, others, tuple(modules), checksum)
             # The next block is loaded before these names are bound again.
             del layers, others
 
@@ -217,9 +229,21 @@ class Walk:
         """What the full-precision network makes of the held-out sequences in this block."""
         return [self.passes.step(exact, state) for state in paths.exact_held_out]
 
+    def _checksum(self, paths: Paths) -> str:
+        self.passes.settle()
+        return paths.checksum(self.ranks)
+
+    def _make_room(self, block: Block, exact: Block | None) -> None:
+        """Begin to keep what passes of a block compute, and the full-precision block beside it."""
+        on_card = self.device.type == "cuda"
+        shelf = Shelf(self.rooms.get(block.name, 0.0), PIECE_BYTES if on_card else 1)
+        self.pages = Pages(shelf)
+        # It comes first: carrying it to and fro for every group takes longer than most passes.
+        self.twin_stays = on_card and exact is not None and shelf.take(_held(exact.module))
+
     def _park(self, exact: Block | None) -> None:
-        """Keep the full-precision block on the host while it computes nothing."""
-        if exact is not None:
+        """Keep the full-precision block on the host while it computes nothing, or leave it."""
+        if exact is not None and not self.twin_stays:
             exact.module.to("cpu")
 
     def _load(self, prefix: str, module: nn.Module) -> list[str]:
@@ -328,6 +352,7 @@ class Walk:
             exact,
             name,
             paths,
+            self.pages,
             self.recipe.rule(f"{block.name}.{name}"),
             settings,
             keep_last=self.keep_last_inputs or settings.method == "rpiq-paper",
@@ -378,27 +403,29 @@ class Walk:
 
     def _judged_error(self, block: Block, paths: Paths, goal: list[State]) -> float:
         """`_output_error` over the judged sequences of all ranks, in the order of the sequences."""
-        own = [
-            (number, self._output_error(block, [state], [wanted]))
-            for number, state, wanted in zip(
-                # Only the first of the held-out sequences are judged.
-                paths.held_out_share.numbers,
-                paths.held_out,
-                goal,
-                strict=False,
-            )
-        ]
+        own = []
+        # Only the first of the held-out sequences are judged.
+        for place, wanted in enumerate(goal):
+            pages = [self.pages.of(HELD_OUT, place)]
+            error = self._output_error(block, [paths.held_out[place]], [wanted], pages)
+            own.append((paths.held_out_share.numbers[place], error))
         return sum(error for _, error in sorted(e for es in self.ranks.gather(own) for e in es))
 
-    def _output_error(self, block: Block, states: list[State], goal: list[State]) -> float:
-        """Squared distance of a block's outputs from what the full-precision network gives."""
+    def _output_error(
+        self, block: Block, states: list[State], goal: list[State], pages: Sequence[Page] = ()
+    ) -> float:
+        """Squared distance of a block's outputs from what the full-precision network gives.
+
+        pages: of each sequence, what passes may leave out; nothing where there are none.
+        """
         total = 0.0
-        for state, wanted in zip(states, goal, strict=True):
-            entering = self.passes.loaded(state)
-            for name, value in self.model.step(block, entering).items():
+        for index, (state, wanted) in enumerate(zip(states, goal, strict=True)):
+            entering, goal_here = self.passes.loaded(state), self.passes.loaded(wanted)
+            page = pages[index] if pages else None
+            for name, value in self.passes.outputs(block, entering, page).items():
                 # Before it is stored: halved states would blur what the shares differ in.
                 if value.is_floating_point() and value is not entering.get(name):
-                    total += float((value - wanted[name].to(value)).square().sum())
+                    total += float((value - goal_here[name]).square().sum())
         return total
 
     def _solve(
@@ -428,6 +455,10 @@ class Walk:
 class _SolvedLayer:
     weight: QuantizedWeight
     report: ModuleReport
+
+
+def _held(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
 
 
 def _gammas(settings: Settings, statistics: LayerStatistics) -> tuple[float, ...]:

@@ -145,6 +145,11 @@ def _strips(columns: int) -> list[slice]:
     ]
 
 
+def hessian_strips(columns: int) -> int:
+    """How many products add a sequence to a Hessian of so many columns."""
+    return len(_strips(columns))
+
+
 def hessian_products(columns: int) -> float:
     """Multiplications and additions that one token adds to a Hessian of so many columns."""
     entries: int = sum((s.stop - s.start) * (columns - s.start) for s in _strips(columns))

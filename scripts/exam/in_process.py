@@ -14,7 +14,8 @@ from pathlib import Path
 
 from exam.conversation import Asker, Line
 
-from assistant.inference.opening import EmbedderOpener, ModelOpener, TextOpener
+from assistant.inference.opening import EmbedderOpener, ModelOpener
+from assistant.inference.text_opening import TextOpener
 from assistant.seeing.text import TextLine, TextPart, never
 from assistant.session.session import Session
 from assistant.settings.settings import Settings
@@ -80,10 +81,12 @@ def asked_in_process(
     embedder = EmbedderOpener(lambda: meaning)
 
     def ask(lines: Sequence[str]) -> Iterator[Line]:
+        text_models = TextOpener(lambda: texts)
+        text_models()  # here, a guess is to wait for a model that has to be loaded
         conversation = Conversation(
             KeptReader(read),
             ModelOpener(""),
-            open_text_model=TextOpener(lambda: texts),
+            text_models=text_models,
             open_embed=embedder,
         )
         session = Session(conversation, settings=Settings(speech_mode="none"))

@@ -73,7 +73,9 @@ def _of_catalog(name: str) -> CatalogModel:
     model = begun[0] if len(begun) == 1 and name else find_model(name)
     if model.kind not in _LOOKS:
         raise NotDone(f"{model.name} is no model of pictures or texts", "it is used as it comes")
-    if not isinstance(model.source, HubSource):
+    source = model.source
+    patterns = source.files if isinstance(source, HubSource) else ()
+    if not any(pattern.endswith(".safetensors") for pattern in patterns):
         raise NotDone(
             f"{model.name} comes with few bits already",
             f"assistant models pull {model.name}, then quantizer import",

@@ -14,6 +14,7 @@ from models.catalog import (
     find_model,
     known_models,
     read_catalog,
+    source_name,
 )
 from models.errors import CatalogError
 
@@ -26,20 +27,89 @@ def test_what_ships() -> None:
     for model in models.values():
         assert model.licence_address.startswith("https://")
         assert model.download_bytes > 10_000_000
-        if isinstance(model.source, ArchiveSource):
-            assert model.kind is ModelKind.SPEECH
-            assert model.languages
-            assert model.source.address.endswith(f"/{model.source.folder}.zip")
-            # A digest without the exact size would be half a fact.
-            assert bool(model.source.sha256) == bool(model.source.size_bytes)
-        elif isinstance(model.source, WheelSource):
-            parts = (model.source, *model.source.more)
-            assert all(part.sha256 and part.size_bytes for part in parts)
-            assert sum(part.size_bytes for part in parts) == model.download_bytes
-        else:
-            assert "*.safetensors" in model.source.files
+        for source in model.sources:
+            if isinstance(source, ArchiveSource):
+                assert model.kind is ModelKind.SPEECH
+                assert model.languages
+                assert source.address.endswith(f"/{source.folder}.zip")
+                # A digest without the exact size would be half a fact.
+                assert bool(source.sha256) == bool(source.size_bytes)
+            elif isinstance(source, WheelSource):
+                parts = (source, *source.more)
+                assert all(part.sha256 and part.size_bytes for part in parts)
+                size = sum(part.size_bytes for part in parts)
+                # Of several sources, what is said is the largest.
+                assert size == model.download_bytes or 0 < model.download_bytes - size < size / 20
+                assert size == model.download_bytes or len(model.sources) > 1
+            elif source.digests:
+                # One file that is known by its digest, which is that of the mirror, too.
+                (known,) = source.digests.items()
+                assert known[0] in source.files
+                joined = [each.joined for each in model.mirrors if isinstance(each, WheelSource)]
+                assert [(each.name, each.sha256) for each in joined if each] == [known]
+            else:
+                assert "*.safetensors" in source.files
     llama = models["llama-3.1-8b-instruct"].source
     assert isinstance(llama, HubSource) and llama.consent
+
+
+def test_the_makers_own_source_is_asked_before_its_mirrors(tmp_path: Path) -> None:
+    kinds = {
+        model.name: [type(source) for source in model.sources]
+        for model in known_models()
+        if model.mirrors
+    }
+    assert kinds == {
+        "vosk-small-ko": [ArchiveSource, WheelSource],
+        "qwen2.5-coder-1.5b": [HubSource, WheelSource],
+    }
+    # Whatever the order in the file, and with two of one kind in theirs.
+    entry = """schema_version = 1
+[[models]]
+name = "a"
+title = "A"
+kind = "text"
+licence = "MIT"
+licence_address = "https://x.org"
+download_bytes = 1
+memory_bytes = 1
+[models.wheel]
+package = "a"
+version = "1.0"
+folder = "a"
+size_bytes = 1
+sha256 = "ZEROS"
+[[models.hub]]
+repository = "maker/one"
+revision = "main"
+files = ["*.safetensors"]
+consent = false
+digests = { "m.safetensors" = "ONES" }
+[[models.hub]]
+repository = "maker/two"
+revision = "main"
+files = ["*.safetensors"]
+consent = false
+""".replace("ZEROS", "0" * 64).replace("ONES", "1" * 64)
+    path = tmp_path / "catalog.toml"
+    path.write_text(entry)
+    (model,) = read_catalog(path)
+    assert list(map(source_name, model.sources)) == ["maker/one", "maker/two", "a 1.0"]
+    assert isinstance(model.source, HubSource)
+    assert model.source.digests == {"m.safetensors": "1" * 64}
+    for before, after, cause in (
+        ("1" * 64, "1" * 63, "m.safetensors is '1"),
+        ('{ "m.safetensors" = "' + "1" * 64 + '" }', "3", "digests must be a table"),
+        (
+            "consent = false\ndigests",
+            "hashes = 1\nconsent = false\ndigests",
+            "unknown key 'hashes'",
+        ),
+    ):
+        assert before in entry
+        path.write_text(entry.replace(before, after, 1))
+        with pytest.raises(CatalogError, match=cause):
+            read_catalog(path)
 
 
 def test_finding_by_name() -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -23,6 +23,7 @@ from tests.pretend_gpu.guard import load_guard
 CARD = torch.device("cuda", 0)
 HOST = torch.device("cpu")
 RTX_4090_BYTES = 24 * 10**9
+_RUBBISH = 0x5A  # in every byte
 
 Emulation = Callable[..., Any]
 """What a kernel of the card does, on the host tensors that hold its operands' values."""
@@ -45,6 +46,27 @@ class Card:
             **COLUMN_KERNELS,
             **kernels,
         }
+        self._pending: list[tuple[Tensor, Tensor]] = []
+
+    def copy_later(self, host: Tensor, values: Tensor) -> None:
+        """Copy to pinned memory as a card does by itself: who reads it too early reads rubbish."""
+        self._pending.append((host, values.clone()))
+        host.view(torch.uint8).fill_(_RUBBISH)
+
+    def settle(self, reads: Sequence[Tensor] | None = None) -> None:
+        """End the copies that the processor waits for, or that the card itself goes on with.
+
+        reads: what the card reads of the host; None where the processor waits for everything.
+        """
+        if not self._pending:
+            return
+        if reads is not None:
+            touched = {tensor.untyped_storage().data_ptr() for tensor in reads}
+            if not any(host.untyped_storage().data_ptr() in touched for host, _ in self._pending):
+                return
+        for host, values in self._pending:
+            host.copy_(values)
+        self._pending.clear()
 
     def hold(self, tensor: "OnCard") -> None:
         """Count the memory of a new tensor.
@@ -93,6 +115,9 @@ class OnCard(Tensor):
     def tolist(self) -> Any:
         """As on a card: copied to the host first."""
         return self.cpu().tolist()
+
+    def record_stream(self, stream: object) -> None:
+        """Memory that another stream uses: here it is never given away too early."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) not in memo:
@@ -151,11 +176,16 @@ def _execute(operator: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]
     if here and name.endswith("_for_cpu"):
         raise NotImplementedError(f"Could not run 'aten::{name}' with the 'CUDA' backend.")
 
+    _card.settle(elsewhere)
     inner_args, inner_kwargs = _mapped(args, _values), _mapped(kwargs, _values)
     if target is not None and target.type == "cuda":
         inner_kwargs["device"] = HOST
     pinned = bool(inner_kwargs.pop("pin_memory", False))
     emulation = _card.kernels.get(name) if here else None
+    if name == "copy_" and not lands and _is_free(args, kwargs) and _is_pinned(args[0]):
+        with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction():
+            _card.copy_later(args[0], inner_args[1])
+        return args[0]
     # What happens inside is the card's own affair.
     with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction():
         result = (emulation or operator)(*inner_args, **inner_kwargs)
@@ -208,7 +238,7 @@ def _count_copy(
     counts = _card.counts
     if name == "copy_":
         source, dtype = args[1], args[0].dtype
-        free = bool(args[2]) if len(args) > 2 else bool(kwargs.get("non_blocking"))
+        free = _is_free(args, kwargs)
         host = source if lands else args[0]
     else:
         source, dtype = args[0], kwargs.get("dtype") or args[0].dtype
@@ -223,11 +253,20 @@ def _count_copy(
     # Types are converted on the host, before a copy to the card and behind one from it.
     size = source.numel() * (source.element_size() if leaves else dtype.itemsize)
     (counts.copied_out if leaves else counts.copied_in)[line] += size
-    smooth = free and (leaves or getattr(host, "is_pinned_here", False))
+    smooth = free and (leaves or _is_pinned(host))
     if not smooth:
         counts.blocking[line] += size
     if leaves and not free:
         counts.waits[line] += 1
+
+
+def _is_free(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether ``copy_`` need not wait."""
+    return bool(args[2]) if len(args) > 2 else bool(kwargs.get("non_blocking"))
+
+
+def _is_pinned(tensor: Tensor) -> bool:
+    return bool(getattr(tensor, "is_pinned_here", False))
 
 
 class _Operators(TorchDispatchMode):
@@ -267,7 +306,7 @@ class _Functions(TorchFunctionMode):
             pinned.is_pinned_here = True
             return pinned
         if function is Tensor.is_pinned:
-            return bool(getattr(args[0], "is_pinned_here", False))
+            return _is_pinned(args[0])
         if function in (torch.tensor, torch.as_tensor) and kwargs.get("device") == CARD:
             del kwargs["device"]
             return function(*args, **kwargs).to(CARD)
@@ -343,9 +382,9 @@ def _inference_as_no_grad() -> Iterator[None]:
 
 
 class _Event:
-    """A mark in a stream; everything before it is done already."""
+    """A mark in a stream; everything before it is done already, but for copies to the host."""
 
-    def __init__(self, **options: object) -> None: ...
+    def __init__(self, *about: object, **options: object) -> None: ...
 
     def record(self, stream: object = None) -> None: ...
 
@@ -357,6 +396,7 @@ class _Event:
     def synchronize(self) -> None:
         if _card is not None:
             _card.counts.waits[product_line()] += 1
+            _card.settle()
 
     def elapsed_time(self, other: object) -> float:
         return 0.0
@@ -384,6 +424,7 @@ def _questions(card: Card) -> dict[str, Any]:
 
     def synchronize(device: object = None) -> None:
         counts.waits[product_line()] += 1
+        card.settle()
 
     def free(device: object = None) -> tuple[int, int]:
         return card.total - counts.living, card.total

@@ -479,7 +479,7 @@ def test_the_model_of_the_settings_is_used_unless_another_is_named(
 
     monkeypatch.setattr(one_shot, "ModelOpener", lambda folder, **_: Opener(Path(folder)))
     dogs = answered("Two.", Basis.GUESS)
-    monkeypatch.setattr(one_shot, "one_shot_answerer", lambda opener, _: AsksModel(opener, dogs))
+    monkeypatch.setattr(one_shot, "one_shot_answerer", lambda opener, *_: AsksModel(opener, dogs))
     assert main(["ask", str(receipt), "how many dogs are there", "--no-speech"]) == 0
     assert opened == [home / "mine"]
     other = ["--model", str(home / "other"), "--no-speech"]

@@ -18,6 +18,7 @@ from assistant.errors import VisionError
 from assistant.inference import server_link
 from assistant.inference.server_link import ServerThreads
 from assistant.inference.server_model import ServerTextModel, ServerVisionModel
+from assistant.inference.text_opening import AtOnce
 from assistant.seeing.text import TextLine, TextPart
 from assistant.skills.answerer import Answerer
 from assistant.skills.router import understand
@@ -75,7 +76,7 @@ class OneLine(NoText):
 def answerer(fake: ModelServer, reader: NoText) -> Answerer:
     server = threads(fake)
     pictures, texts = ServerVisionModel(server), ServerTextModel(server)
-    return Answerer(reader, lambda: pictures, Stopwatch(), open_text_model=lambda: texts)
+    return Answerer(reader, lambda: pictures, Stopwatch(), text_models=AtOnce(lambda: texts))
 
 
 SCENE = np.kron(RGB // 2 + 60, np.ones((20, 20, 1), np.uint8))

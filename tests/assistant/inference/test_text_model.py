@@ -13,9 +13,9 @@ from torch import Tensor
 
 import models
 from assistant.errors import VisionError
-from assistant.inference import opening, placing
-from assistant.inference.opening import TextOpener
+from assistant.inference import placing, text_opening
 from assistant.inference.text_model import INSTRUCTION, MOST_NEW_TOKENS, LocalTextModel
+from assistant.inference.text_opening import TextOpener
 from assistant.inference.vision_model import LocalVisionModel
 from models.generate import PIECE_TOKENS
 from models.text.reading import reader_of
@@ -171,10 +171,10 @@ def test_the_model_is_opened_once_and_where_the_settings_say(
     opened: list[Path] = []
 
     class Fake:
-        def __init__(self, folder: Path, placing: Any) -> None:
+        def __init__(self, folder: Path, placing: Any, go_on: Any) -> None:
             opened.append(folder)
 
-    monkeypatch.setattr(opening, "LocalTextModel", Fake)
+    monkeypatch.setattr(text_opening, "LocalTextModel", Fake)
     chosen: list[Path | None] = [None]
     opener = TextOpener(lambda: chosen[0])
     assert opener.is_open and opener() is None and opened == []
@@ -204,6 +204,23 @@ def test_a_model_that_is_given_up_leaves_memory_before_the_next_is_loaded(
         assert inside() is None
     finally:
         gc.enable()
+
+
+class Stop(Exception):
+    pass
+
+
+def test_a_load_is_given_up_between_two_tensors(chatting: Path) -> None:
+    steps = [0]
+
+    def go_on() -> None:
+        steps[0] += 1
+        if steps[0] == 3:
+            raise Stop
+
+    with pytest.raises(Stop):
+        LocalTextModel(chatting, None, go_on)
+    assert steps == [3]
 
 
 def test_a_model_that_does_not_fit_into_memory_is_refused(

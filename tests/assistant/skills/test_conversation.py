@@ -14,6 +14,7 @@ from assistant.answers import Answer, Basis, Context, Detail, Found, Note, NoteK
 from assistant.errors import OcrError, UsageError
 from assistant.frames import Frame
 from assistant.inference.pocket import other_wording
+from assistant.inference.text_opening import AtOnce
 from assistant.seeing.text import TextLine, TextPart, never
 from assistant.skills.answerer import careful
 from assistant.skills.conversation import Conversation
@@ -360,15 +361,15 @@ def test_a_summary_quotes_and_a_text_model_adds_what_stands_there() -> None:
     )
     assert said(talk().answer(frame(), "summarize this", Context())) == [quoted]
     model = FakeTextModel("A receipt of a shop. You paid 30.90. The Tel is 07-355 2616. Enjoy!")
-    conversation = talk(open_text_model=lambda: model)
+    conversation = talk(text_models=AtOnce(lambda: model))
     pieces = said(conversation.answer(frame(), "summarize this", Context()))
     assert pieces == [quoted, "The Tel is 07-355 2616.", "guess: The Tel is 07-355 2616."]
     assert "Total RM 30.90" in model.asked[0][0]
-    liar = talk(open_text_model=lambda: FakeTextModel("You paid 99. The total is RM 30.99."))
+    liar = talk(text_models=AtOnce(lambda: FakeTextModel("You paid 99. The total is RM 30.99.")))
     assert said(liar.answer(frame(), "give me the gist", Context())) == [quoted]
     (told,) = said(liar.answer(frame(), "what is it about", Context()))
     assert told == "read: At the top I read: CORNER SHOP. Ask me to read the text for more."
-    parrot = talk(open_text_model=lambda: FakeTextModel("The total is RM 30.90."))
+    parrot = talk(text_models=AtOnce(lambda: FakeTextModel("The total is RM 30.90.")))
     assert said(parrot.answer(frame(), "sum it up", Context())) == [quoted]
     (told,) = said(talk().answer(frame(), "what does it say about shop", Context()))
     assert told == "read: I read: CORNER SHOP"
@@ -383,7 +384,7 @@ LETTER = (
 
 def test_a_free_question_reaches_a_text_model_where_nothing_close_is_found() -> None:
     def asked(question: str, model: FakeTextModel) -> list[str]:
-        conversation = talk(FakeReader(LETTER), open_text_model=lambda: model)
+        conversation = talk(FakeReader(LETTER), text_models=AtOnce(lambda: model))
         return said(conversation.answer(frame(), question, Context()))
 
     question = "by when should I fetch the novel"

@@ -1,6 +1,10 @@
 """Where a second reader is asked, and what becomes of its words."""
 
+import contextlib
+import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from assistant.answers import Answer, Basis, Note, NoteKind
 from assistant.errors import VisionError
 from assistant.inference.copying_reader import Copied, Studied
 from assistant.inference.text_model import TextModel
+from assistant.inference.text_opening import AtOnce, TextOpener
 from assistant.seeing.text import TextLine, never
 from assistant.skills import answerer as answering
 from assistant.skills.answerer import Answerer
@@ -18,6 +23,10 @@ from assistant.stopwatch import Stopwatch
 from assistant.text.page import Page
 from models.pictures import RgbPicture
 from tests.assistant.skills.talking import PageReader
+
+
+def threads_that_load() -> int:
+    return sum(each.name == "text model" for each in threading.enumerate())
 
 
 def page(*rows: str) -> Page:
@@ -81,7 +90,7 @@ def answerer(where: Page, copier: Pointing | None) -> Answerer:
         PageReader(where),
         lambda: "there is none.",
         Stopwatch(),
-        open_text_model=lambda: model,
+        text_models=AtOnce(lambda: model),
         copying=lambda model: copier,
     )
 
@@ -181,26 +190,33 @@ def test_a_guess_waits_for_so_long_and_no_longer(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_guess_does_not_wait_for_a_model_that_has_to_be_loaded() -> None:
-    copier, opened = Pointing("12:47"), []
+    copier, may_open, opened = Pointing("12:47"), threading.Event(), list[TextModel]()
 
-    def open_text_model() -> TextModel:
+    def load(folder: Path, go_on: Callable[[], None]) -> TextModel:
+        assert may_open.wait(20)
         opened.append(TextOnly())
         return opened[0]
 
+    models = TextOpener(lambda: Path("folder"), load=load)
     answers = Answerer(
         PageReader(OVEN),
         lambda: "there is none.",
         Stopwatch(),
-        open_text_model=open_text_model,
-        text_model_is_open=lambda: bool(opened),
+        text_models=models,
         copying=lambda model: copier,
     )
     first = answers.scene(picture())
     answers.look_ahead(first)
-    assert opened == []  # nobody has missed it
+    assert opened == [] and threads_that_load() == 0  # nobody has missed it
     assert list(answers.answers(first, understand(HOT))) == [asked(OVEN, HOT)]
-    assert opened == [] and copier.asked == []
+    assert opened == [] and copier.asked == [] and threads_that_load() == 1
+    # Nothing waits for it: neither the next picture nor the next question.
+    answers.look_ahead(first)
+    assert list(answers.answers(first, understand(HOT))) == [asked(OVEN, HOT)]
+    assert copier.studied == []
     # It is loaded behind that, and has read the page when the next question comes.
+    may_open.set()
+    models()
     answers.look_ahead(first)
     assert len(opened) == 1 and len(copier.studied) == 1
     (told,) = answers.answers(first, understand(HOT))
@@ -212,7 +228,7 @@ def test_a_broken_model_costs_no_answer_that_was_found() -> None:
         raise VisionError("the folder lacks a file")
 
     reader = PageReader(OVEN)
-    answers = Answerer(reader, lambda: "there is none.", Stopwatch(), open_text_model=broken)
+    answers = Answerer(reader, lambda: "there is none.", Stopwatch(), text_models=AtOnce(broken))
     scene, question = answers.scene(picture()), understand(HOT)
     pieces = answers.answers(scene, question)
     told = next(pieces)
@@ -223,3 +239,94 @@ def test_a_broken_model_costs_no_answer_that_was_found() -> None:
     assert [type(piece) for piece in answers.answers(scene, question)] == [Answer]
     with pytest.raises(VisionError, match="lacks a file"):
         list(answers.answers(scene, understand("when does the ferry sail")))
+
+
+def test_what_is_not_found_waits_for_the_model_until_somebody_says_stop() -> None:
+    stopped, may_open = threading.Event(), threading.Event()
+
+    def load(folder: Path, go_on: Callable[[], None]) -> TextModel:
+        stopped.set()
+        assert may_open.wait(20)
+        return TextOnly()
+
+    def answers_of(models: TextOpener) -> Answerer:
+        return Answerer(
+            PageReader(POWDER),
+            lambda: "there is none.",
+            Stopwatch(),
+            text_models=models,
+            copying=lambda model: Pointing("Constipation"),
+        )
+
+    models = TextOpener(lambda: Path("folder"), load=load)
+    answers = answers_of(models)
+    scene, began = answers.scene(picture()), time.monotonic()
+    pieces = answers.answers(scene, understand(QUESTION), cancelled=stopped.is_set)
+    assert [piece for piece in pieces if isinstance(piece, str)] == []
+    assert time.monotonic() - began < 10.0, "it waited for the load"
+    may_open.set()
+    (told,) = answers.answers(scene, understand(QUESTION))
+    assert isinstance(told, Answer) and told.values == ("Constipation in adults.",)
+
+
+@pytest.mark.parametrize(("where", "question"), [(OVEN, HOT), (POWDER, QUESTION)])
+def test_one_question_alone_waits_for_the_model_but_not_for_ever(
+    where: Page, question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_open = threading.Event()
+    asking: list[float] = []
+
+    @contextlib.contextmanager
+    def while_asking(seconds: float) -> Iterator[None]:
+        asking.append(seconds)
+        may_open.set()
+        yield
+
+    def load(folder: Path, go_on: Callable[[], None]) -> TextModel:
+        assert may_open.wait(20)
+        return TextOnly()
+
+    def answer(models: TextOpener) -> Answer:
+        answers = Answerer(
+            PageReader(where),
+            lambda: "there is none.",
+            Stopwatch(),
+            text_models=models,
+            copying=lambda model: Pointing("12:47" if where is OVEN else "Constipation"),
+            one_question=True,
+            while_asking=while_asking,
+        )
+        (told,) = answers.answer_all(picture(), question, pytest.fail)
+        return told
+
+    told = answer(TextOpener(lambda: Path("folder"), load=load))
+    assert told.basis is Basis.GUESS and told.note(NoteKind.CHOSEN) is not None
+    assert asking == [answering.PATIENCE_S if where is OVEN else answering.LONGER_S]
+    # The time is over before the model is there: what the rules say is told.
+    monkeypatch.setattr(answering, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(answering, "LONGER_S", 0.1)
+    never_there = threading.Event()
+
+    def stuck(folder: Path, go_on: Callable[[], None]) -> TextModel:
+        never_there.wait(20)
+        return TextOnly()
+
+    assert answer(TextOpener(lambda: Path("folder"), load=stuck)) == asked(where, question)
+    never_there.set()
+
+
+def test_one_question_gets_its_answer_and_hears_what_is_wrong_with_the_model() -> None:
+    def broken() -> TextModel:
+        raise VisionError("the folder lacks a file")
+
+    for where, question in ((OVEN, HOT), (POWDER, QUESTION)):
+        said: list[str] = []
+        answers = Answerer(
+            PageReader(where),
+            lambda: "there is none.",
+            Stopwatch(),
+            text_models=AtOnce(broken),
+            one_question=True,
+        )
+        told = answers.answer_all(picture(), question, said.append)
+        assert told == [asked(where, question)] and said == ["the folder lacks a file"]

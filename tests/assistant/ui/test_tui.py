@@ -12,12 +12,14 @@ from textual.widgets import Input
 
 from assistant.answers import Basis
 from assistant.session.events import State
+from assistant.session.fetching import HOW
 from assistant.session.phrases import FIRST_QUESTION, NOTHING_TO_PAUSE, PRESS_ONE, STILL_OPEN
 from assistant.settings.settings import DEFAULT_KEYS
 from assistant.ui.key_help import keys_text
 from assistant.ui.tui import AssistantScreen, Panel
 from tests.assistant.fakes_session import Scene
 from tests.assistant.made_answers import answered, total
+from tests.assistant.session.test_fetching import OFFERS, PHOTOS, TEXTS, FakePuller
 
 Act = Callable[[Pilot[None], Scene], Awaitable[None]]
 
@@ -185,6 +187,24 @@ def test_the_first_start_is_answered_by_a_key() -> None:
         assert scene.session.settings.speech_mode == "screen_reader"
 
     drive(act, speech_mode="ask")
+
+
+def test_an_offer_is_answered_by_one_key_which_else_is_free() -> None:
+    puller = FakePuller()
+
+    async def act(pilot: Pilot[None], scene: Scene) -> None:
+        scene.session.offer(OFFERS, puller)
+        await until(pilot, lambda: shown(pilot, "answer") == f"{PHOTOS} {HOW}")
+        await pilot.press("1")
+        await until(pilot, lambda: shown(pilot, "answer") == f"{TEXTS} {HOW}")
+        assert puller.calls == ["smolvlm-500m"]
+        await pilot.press("2")
+        await until(pilot, lambda: scene.saved == ["models.offer"])
+        await pilot.press("1")
+        await until(pilot, lambda: "1 does nothing" in shown(pilot, "status"))
+        assert puller.calls == ["smolvlm-500m"]
+
+    drive(act)
 
 
 def test_the_first_question_stays_open_and_a_wrong_key_says_what_to_press() -> None:
