@@ -239,16 +239,33 @@ class Int4Linear(nn.Module):
         return refusal is None
 
     def _kernel_weight(self) -> kernels.KernelWeight:
-        if self.kernel_packed is None or self.kernel_scales_and_zeros is None:
+        if self.kernel_packed is None:
             weight = self.quantized()
             built = kernels.build_kernel_weight(weight)
             self.kernel_packed = built.packed
             self.kernel_scales_and_zeros = built.scales_and_zeros
             if kernels.kernel_is_enough(self.scales.device):
                 self._drop_file_layout(weight)
+        if self.kernel_scales_and_zeros is None:  # those of joined layers lie together
+            zeros = stored_zeros(self.qzeros, self.bits, self.zero_offset)
+            self.kernel_scales_and_zeros, _ = kernels.kernel_scales(
+                self.scales, zeros, self.in_features, self.group_size
+            )
+        size = kernels.kernel_group_size(self.in_features, self.group_size)
         return kernels.KernelWeight(
-            self.kernel_packed, self.kernel_scales_and_zeros, self.group_size
+            self.kernel_packed, self.kernel_scales_and_zeros, size or self.group_size
         )
+
+    def kernel_weight(self) -> kernels.KernelWeight | None:
+        """The weight as the kernel reads it, in the order of the inputs; None without a kernel."""
+        return self._kernel_weight() if self._kernel_fits() and self.input_order is None else None
+
+    def lie_in(self, packed: Tensor) -> None:
+        """Let the codes in the kernel's layout be those of ``packed``, which hold them too.
+
+        packed: equal to ``kernel_packed``; a part of what several layers share.
+        """
+        self.kernel_packed, self.kernel_scales_and_zeros = packed, None
 
     def _drop_file_layout(self, weight: QuantizedWeight) -> None:
         """Let go of ``qweight`` if the kernel's layout gives the same codes back."""
