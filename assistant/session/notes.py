@@ -15,7 +15,7 @@ from assistant.text.words import bare_words
 MOST_NAMED = 5
 """Things that one sentence lists; more cannot be kept in mind by ear."""
 
-OPENS_WITHIN_S = 5.0
+OPENS_WITHIN_S = 15.0
 
 UNNAMED = "no name"
 
