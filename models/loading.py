@@ -225,11 +225,17 @@ def open_source(
 
 def _insert_int4_layers(family: Family, module: nn.Module, source: QuantizedSource) -> None:
     """Put an empty `Int4Linear` wherever the checkpoint holds packed codes."""
+    tables = {name for name, part in module.named_modules() if isinstance(part, nn.Embedding)}
     for name, stored in source.layers.items():
         if name == "lm_head" and family.name == "cogvlm2":
             raise CheckpointError(
                 "lm_head is quantized, which CogVLM2 cannot use: "
                 "quantize the model again and leave lm_head out"
+            )
+        if name in tables:
+            raise CheckpointError(
+                f"{source.folder} holds a quantized embedding ({name}), which is not read here: "
+                "quantize the model again and leave the embedding out"
             )
         with torch.device("meta"):
             layer = Int4Linear(

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models.int4.packing import unpack_last
 from models.int4.weight import QuantizedWeight, group_index
 
 CPU_KERNEL_MAX_ROWS = 80
@@ -55,7 +56,7 @@ def kernel_refusal(
     device: torch.device, in_features: int, out_features: int, group_size: int, bits: int
 ) -> str | None:
     """Say why the int4 kernel cannot take a layer, or None if it can."""
-    if bits != 4:
+    if bits > 4:
         return f"{bits} bits"
     if kernel_group_size(in_features, group_size) is None:
         if in_features % group_size:
@@ -105,7 +106,7 @@ def most_rows(device: torch.device) -> int:
 
 
 def build_kernel_weight(weight: QuantizedWeight) -> KernelWeight:
-    """Lay a 4-bit weight out for the kernel of the device it lies on.
+    """Lay a weight of at most 4 bits out for the kernel of the device it lies on.
 
     The caller has asked `kernel_refusal`.
     """
@@ -205,7 +206,9 @@ def dequantize_matmul(
 
 
 def file_codes(qweight: Tensor, bits: int) -> Tensor:
-    """Return the codes (in, out) int32 of ``qweight`` (in / per_word, out) int32."""
+    """Return the codes (in, out), whole numbers, of ``qweight`` (in * bits / 32, out) int32."""
+    if 32 % bits:  # codes lie across words
+        return unpack_last(qweight.t(), bits).t()
     shifts = torch.arange(0, 32, bits, device=qweight.device, dtype=torch.int32)
     codes: Tensor = (qweight.unsqueeze(1) >> shifts[:, None]) & (2**bits - 1)
     return codes.reshape(-1, qweight.shape[1])  # from (words, per_word, out)

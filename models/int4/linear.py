@@ -1,4 +1,4 @@
-"""A linear layer whose weight is held at 4 (or 8) bits."""
+"""A linear layer whose weight is held at 3, 4 or 8 bits."""
 
 import logging
 from collections.abc import Callable
@@ -74,13 +74,12 @@ class Int4Linear(nn.Module):
         self.bits = bits
         self.zero_offset = zero_offset
         self._kernel_is_right = True
-        per_word = 32 // bits
         groups = group_count(in_features, group_size)
         int32 = torch.int32
         self.register_buffer(
-            "qweight", torch.zeros(in_features // per_word, out_features).to(int32)
+            "qweight", torch.zeros(in_features * bits // 32, out_features).to(int32)
         )
-        self.register_buffer("qzeros", torch.zeros(groups, out_features // per_word, dtype=int32))
+        self.register_buffer("qzeros", torch.zeros(groups, out_features * bits // 32, dtype=int32))
         self.register_buffer("scales", torch.ones(groups, out_features, dtype=torch.float16))
         g_idx = torch.empty(in_features, dtype=int32)
         if not g_idx.is_meta:  # division on the meta device takes milliseconds, and says nothing
@@ -168,19 +167,18 @@ class Int4Linear(nn.Module):
         return own | {"qweight": self._file_qweight()}
 
     def _file_qweight(self) -> Tensor:
-        """Return the codes as in the file, (in / per_word, out) int32."""
+        """Return the codes as in the file, (in * bits / 32, out) int32."""
         if self.qweight is not None:
             return self.qweight
         assert self.kernel_packed is not None, "one of the two layouts is always there"
-        per_word = 32 // self.bits
         words = self.scales.new_empty(
-            self.in_features // per_word, self.out_features, dtype=torch.int32
+            self.in_features * self.bits // 32, self.out_features, dtype=torch.int32
         )
         step = kernels.outputs_at_once(self.in_features)
         for start in range(0, self.out_features, step):
             part = slice(start, min(start + step, self.out_features))
             codes = kernels.kernel_codes(self.kernel_packed, part)
-            words[:, part] = pack_last(codes, per_word).t()
+            words[:, part] = pack_last(codes, self.bits).t()
         return words
 
     def _codes(self, part: slice) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil, log2
 
 import torch
 
@@ -11,6 +12,7 @@ from quantizer.plan.buffers import (
     ACTIVATIONS,
     ALLOCATOR,
     FINISHED,
+    FLOAT,
     KEPT,
     OUTER,
     PROCESS,
@@ -22,6 +24,7 @@ from quantizer.plan.buffers import (
     Moment,
     peak,
 )
+from quantizer.plan.importance import importance_moments, kept_states
 from quantizer.plan.machine import Machine
 from quantizer.plan.memory import (
     OuterBytes,
@@ -127,6 +130,14 @@ class PlannedRun:
         size = state_bytes(self.calibration, self.followed, width, first=first)
         return Buffer(STATES, "states", size)
 
+    def pinned(self, *, first: bool) -> Buffer:
+        """The same in pinned memory of the host, which PyTorch gives by powers of two."""
+        share = state_dtype(self.calibration, self.followed).itemsize / FLOAT
+        sequences = (*self.calibration.all, *self.followed.all)
+        rounded = [float(2 ** ceil(log2(max(share * s.state, 1.0)))) for s in sequences]
+        size = sum(rounded) + 2 * max(rounded, default=0.0)  # two are on their way
+        return Buffer(STATES, "pinned states", max(self.states(first=first).size, size))
+
     def kept(self, block: BlockShape) -> Buffer:
         """What passes of a block keep for later ones, as far as there is room."""
         sequences = (*self.calibration.all, *self.followed.fitting)
@@ -141,6 +152,30 @@ class PlannedRun:
         sample = max((s.sample for s in self.calibration.all), default=0)
         seen = max((s.start for s in self.calibration.all), default=0)
         return Buffer(ACTIVATIONS, "a sequence before the first block", 4.0 * state + sample + seen)
+
+
+def _weighing(run: PlannedRun, *, on_gpu: bool, threads: int = 1) -> Iterator[Moment]:
+    """While the loss is passed back to weigh tokens, if some rule asks for it."""
+    if not run.recipe.weighs_tokens or not run.calibration.all:
+        return
+    width = state_dtype(run.calibration, run.followed).itemsize
+    yield from importance_moments(
+        run.blocks,
+        run.calibration,
+        [block_bytes(block) for block in run.blocks],
+        run.outer.head,
+        width,
+        on_gpu=on_gpu,
+        threads=threads,
+    )
+
+
+def _kept(run: PlannedRun) -> list[Buffer]:
+    """What lies at home meanwhile."""
+    width = state_dtype(run.calibration, run.followed).itemsize
+    samples = float(sum(sequence.sample for sequence in run.calibration.all))
+    drawn = Buffer(STATES, "sequences as they were drawn", samples)
+    return [drawn, kept_states(len(run.blocks), run.calibration, width)]
 
 
 def host_peak(run: PlannedRun, machine: Machine, *, double: bool = False) -> Moment:
@@ -170,6 +205,8 @@ def device_peak(run: PlannedRun, *, double: bool = False) -> Moment:
     moments = [_on_card(run, Moment("starting", (run.starting(),)))]
     for first, block in run.distinct():
         moments.append(_on_card(run, _block_peak(run, block, double=double, first=first)))
+    home = _kept(run) if run.on_card else []
+    moments += [_on_card(run, m.beside(home)) for m in _weighing(run, on_gpu=True)]
     return peak(moments)
 
 
@@ -236,6 +273,8 @@ def _on_one_machine(run: PlannedRun, double: bool) -> Iterator[Moment]:
         )
         for moment in moments:
             yield moment.beside(beside)
+    for moment in _weighing(run, on_gpu=False, threads=threads):
+        yield moment.beside([*_kept(run), table, outer])
     yield from _around(run, [table, outer])
 
 
@@ -243,7 +282,7 @@ def _beside_a_gpu(run: PlannedRun) -> Iterator[Moment]:
     """Moments of the host while a GPU computes."""
     table = Buffer(TABLE, "table of words", run.outer.table)
     for first, block in run.distinct():
-        beside = [table] if run.on_card else [run.states(first=first), table]
+        beside = [table] if run.on_card else [run.pinned(first=first), table]
         finished = Buffer(FINISHED, "codes and grids", 2.0 * sum(x.count for x in block.linears))
         twin = Buffer(TWIN, "its copy that waits", block_bytes(block) if run.followed.all else 0.0)
         copied = Buffer(READING, "other tensors", float(sum(block.others.values())))
@@ -253,7 +292,16 @@ def _beside_a_gpu(run: PlannedRun) -> Iterator[Moment]:
         yield Moment(f"{block.name}: reading it", (*beside, reading))
         for moment in keeping_moments(block, run.recipe):
             yield moment.beside(beside)
+    if run.recipe.weighs_tokens:
+        yield Moment("weighing tokens", (*_kept(run), table, _reading(run)))
     yield from _around(run, [table])
+
+
+def _reading(run: PlannedRun) -> Buffer:
+    """The largest tensor that comes through the host on its way to a card."""
+    size = max((3.0 * block.largest for block in run.blocks), default=0.0)
+    head = 2.0 * FLOAT * run.outer.head[0] * run.outer.head[1]
+    return Buffer(READING, "a tensor as stored and in float32", max(size, head))
 
 
 def _around(run: PlannedRun, outer: list[Buffer]) -> Iterator[Moment]:

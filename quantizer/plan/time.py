@@ -10,6 +10,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from quantizer.plan.buffers import FLOAT
 from quantizer.plan.dealing import Dealt, deal_group, usual_seconds
 from quantizer.plan.memory import block_bytes, state_dtype, twin_bytes
+from quantizer.plan.passing import attention_operations
 from quantizer.plan.runs import Runs, classes, kept_bytes, kept_shares, once, runs_of
 from quantizer.plan.solving import LayerBytes
 from quantizer.plan.work import Work, proposal_work, solver_work
@@ -18,7 +19,6 @@ from quantizer.plan.workload import (
     CalibrationShape,
     LinearShape,
     SequenceShape,
-    Step,
     chooses_gamma,
     is_asymmetric,
 )
@@ -131,16 +131,15 @@ def passing_work(
         key = sequence.stream, path
         if key not in counted:
             fed, trials = _fed(rules, sequence, path, followed, place)
-            runs = once(block) if path == _GOAL else Runs([0.0] * len(block.steps))
+            runs = once(block) if path == _GOAL else Runs()
             for kept, share in kinds if path != _GOAL else ():
                 one = runs_of(block, fed, kept, exact=path == _EXACT, trials=trials)
                 runs.add(one, share)
             counted[key] = runs, sum(trials.values())
         runs, tried = counted[key]
-        _add_runs(total, block, sequence, runs)
-        # In for every pass and beside every trial, and out behind the block.
-        if not on_card:
-            total.copied += per_value * sequence.state * (runs.passes + tried + 1)
+        state = 0.0 if on_card else per_value * sequence.state
+        _add_runs(total, block, sequence, runs, state)
+        total.copied += state * (tried + 1)  # in beside every trial, and out behind the block
 
     judged = len(followed.held_out)
     for path, sequences in (
@@ -176,16 +175,27 @@ def _fed(
     return fed, trials
 
 
-def _add_runs(total: Work, block: BlockShape, sequence: SequenceShape, runs: Runs) -> None:
-    """Add what one sequence computes."""
+def _add_runs(
+    total: Work, block: BlockShape, sequence: SequenceShape, runs: Runs, state: float
+) -> None:
+    """Add what one sequence computes.
+
+    state: bytes that come to the card for every pass, while the one before it is computed.
+    """
+    products = []
     attended = set()
-    for step, times in zip(block.steps, runs.steps, strict=True):
+    for step in block.steps:
         weights = sum(layer.count for layer in step.layers)
-        total.products += 2.0 * weights * sequence.reaching(step.layers[0].name) * times
+        of_step = 2.0 * weights * sequence.reaching(step.layers[0].name)
         if step.attention is not None and step.branch not in attended:
-            total.products += _attention(step, sequence) * times
+            of_step += attention_operations(step, sequence)
             attended.add(step.branch)  # experts share one
-    total.launches += _PASSING * sum(runs.steps) + _ENTERING * runs.passes
+        products.append(of_step)
+    for steps, times in runs.each:
+        computed = sum(a * b for a, b in zip(steps, products, strict=True))
+        total.products += times * computed
+        total.bring(state, computed, times)
+    total.launches += _PASSING * runs.computed + _ENTERING * runs.passes
 
 
 def _chooses(settings: Settings, followed: CalibrationShape, place: int) -> bool:
@@ -218,15 +228,6 @@ def _busiest(
         if usual_seconds(work) > usual_seconds(most):
             most = work
     return most
-
-
-def _attention(step: Step, sequence: SequenceShape) -> float:
-    """Operations of one sequence's attention behind a step."""
-    heads = step.attention
-    assert heads is not None
-    width = sum(layer.out_features for layer in step.layers)
-    asked = width * heads.query / (heads.query + 2 * heads.shared)
-    return 4.0 * sequence.passing(step.layers[0].name) ** 2 * asked
 
 
 def _tokens(sequences: tuple[SequenceShape, ...], layer: str) -> int:

@@ -70,11 +70,12 @@ def test_a_solvers_work_is_counted_by_kind(method: Method, shape: tuple[int, int
     assert 0.5 < planned.elements / counted.elements < 2
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_plans_time_counts_every_kind_of_work(
-    make_llama: Callable[..., Path], text_file: Path, tmp_path: Path
+    make_llama: Callable[..., Path], text_file: Path, tmp_path: Path, share: float
 ) -> None:
     model = make_llama(tmp_path / "model", 64, 128, 1)
-    settings = Settings("gptq", group_size=32)
+    settings = Settings("gptq", group_size=32, token_importance=share)
     job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=8, seq_len=64)
     prepared = prepare(job)
     machine = plan_job(job, prepared).machine
