@@ -149,8 +149,8 @@ def tokens(model: nn.Module, count: int) -> Iterator[float]:
 
 def token_bytes(model: Any) -> int:
     """Bytes of weights that a token reads: all products', also the head's."""
-    read = model.lm_head.weight.nbytes
-    for part in model.model.modules():
+    read = 0
+    for part in model.modules():
         if isinstance(part, Int4Linear):
             # Codes, and the kernel's bfloat16 pairs of scale and zero.
             read += part.in_features * part.out_features // 2 + 2 * part.scales.nbytes
