@@ -1,7 +1,5 @@
 """Keys and values of a text, in rooms that are larger than what is held."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -47,7 +45,3 @@ class Rooms:
             new = old.new_empty(two, heads, room, width)
             new[:, :, : self.length] = old[:, :, : self.length]
             self.layers[index] = new
-
-    def held(self) -> Sequence[tuple[Tensor, Tensor]]:
-        """Keys and values of every layer as they are held, each (heads, tokens, head_dim)."""
-        return [(keys[:, : self.length], values[:, : self.length]) for keys, values in self.layers]

@@ -22,6 +22,16 @@ from models.text.rooms import FIRST_ROOM, Rooms
 STEADY_ROPES = ("default", "linear", "llama3", "yarn")
 """Kinds of rotary positions whose angles do not depend on how long a text is."""
 
+FEW = 128
+"""Tokens up to which a processor attends head by head, in transformers' own order of sums.
+
+So a short text goes on token for token as with transformers. Behind more tokens, the heads of a
+group are attended to at once, which takes a quarter to a tenth of the time; of the numbers in
+bfloat16, 2 in 1,000 are rounded to another neighbour. SmolLM2-135M is then as near to itself in
+float32 as with transformers (divergence 0.0019 and 0.0023), but may choose another of two words
+that are nearly as likely.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
@@ -167,7 +177,7 @@ class RotaryStep:
         room[:, :, -new:].copy_(both.permute(1, 2, 0, 3))
         keys, values = room.unbind(0)
         query = turned[:, : self._heads].transpose(0, 1)[None]
-        if new == 1 and mask is None:
+        if new == 1 and mask is None and not (query.is_cpu and keys.shape[1] <= FEW):
             return attend_once(query, keys[None], values[None], scale=self._scaling).view(1, -1)
         groups = self._heads // self._shared
         if mask is not None and groups > 1:

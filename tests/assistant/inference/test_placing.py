@@ -189,7 +189,7 @@ class Failing:
         # What would lie on the card lies here.
         monkeypatch.setattr(Placed, "device", property(lambda placed: "cpu"))
 
-    def _load(self, folder: Path, *, device: str) -> LoadedModel:
+    def _load(self, folder: Path, *, device: str, **_: Any) -> LoadedModel:
         self.devices.append(device)
         if self.fails_to_load and device != "cpu":
             raise FULL

@@ -16,7 +16,7 @@ from models.generate import PIECE_TOKENS, greedy_tokens
 from models.int4 import Int4Linear, QuantizedWeight, replace_linear
 from models.text.reading import STEP, TransformersReader, reader_of
 from models.text.rooms import FIRST_ROOM, Rooms
-from models.text.rotary_step import RotaryStep, rotary_step
+from models.text.rotary_step import FEW, RotaryStep, rotary_step
 from tests.models.gguf_made import tiny
 from tests.models.test_copying import ANSWERS, END, PROMPT, STOP
 
@@ -62,20 +62,20 @@ def logits_of(reader: Any, ids: Tensor, more: int) -> tuple[list[int], Tensor]:
 
 @pytest.mark.parametrize("kind", ["float32", "bfloat16", "int4"])
 @pytest.mark.parametrize("architecture", list(FAMILIES))
-@pytest.mark.parametrize("length", [3, PIECE_TOKENS + 40])
+@pytest.mark.parametrize("length", [3, pytest.param(PIECE_TOKENS + 40, marks=pytest.mark.slow)])
 def test_tokens_and_logits_are_those_of_transformers(
     architecture: str, kind: str, length: int
 ) -> None:
     """Bit for bit: the same products, rounded at the same places.
 
-    Only float32 shows that the heads of a group are attended to at once: sums of another order.
+    Behind many tokens, float32 shows that the heads of a group are attended to at once.
     """
     ids = torch.randint(20, 300, (1, length), generator=torch.Generator().manual_seed(1))
     plain, own = (made(architecture, kind, stepping=each) for each in (False, True))
     expected, wanted = logits_of(TransformersReader(plain), ids, 12)
     tokens, found = logits_of(reader_of(own), ids, 12)
     assert tokens == expected and len(set(tokens)) > 3
-    if kind == "float32":
+    if kind == "float32" and length > FEW:
         assert torch.equal(found[0], wanted[0]) and torch.allclose(found, wanted, atol=1e-4)
     else:
         assert torch.equal(found, wanted)
@@ -85,6 +85,14 @@ def test_tokens_and_logits_are_those_of_transformers(
                 ids, max_new_tokens=12, do_sample=False, eos_token_id=None, pad_token_id=0
             )
         assert list(greedy_tokens(own, ids, 12)) == whole[0, length:].tolist()
+
+
+def test_a_longer_text_goes_on_as_with_transformers() -> None:
+    ids = torch.randint(20, 300, (1, FEW + 9), generator=torch.Generator().manual_seed(1))
+    plain, own = (made("llama", "int4", stepping=each) for each in (False, True))
+    expected, wanted = logits_of(TransformersReader(plain), ids, 5)
+    tokens, found = logits_of(reader_of(own), ids, 5)
+    assert tokens == expected and torch.allclose(found, wanted, atol=0.1, rtol=0.02)
 
 
 @pytest.mark.parametrize("architecture", list(FAMILIES))
