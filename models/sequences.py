@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
@@ -37,6 +38,7 @@ class Part:
                 through other blocks pass all tokens of a sequence.
     finer:      whether it has several positions for a token of the sequence, so that fewer
                 sequences than the other parts need serve it too.
+    kind:       the kind of the tokens that alone reach it, see `TellsTokens`; None for all kinds.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Part:
     layers: tuple[str, ...]
     own_blocks: bool = False
     finer: bool = False
+    kind: int | None = None
 
 
 WHOLE = Part(ALL, "all layers", ("*",))
@@ -123,6 +126,34 @@ class SequenceLayout(Protocol):
     def state_bytes(self, sample: Sample) -> int:
         """The most bytes that the sample's state takes behind any block, in float32."""
         ...
+
+
+TEXT, PICTURE = 0, 1
+"""Kinds of tokens."""
+
+
+@runtime_checkable
+class TellsTokens(Protocol):
+    """A layout that tells tokens apart; without it all are text that the model learns to write."""
+
+    def kinds(self, sample: Sample) -> Tensor:
+        """The kind of each token (T,) int64: `TEXT`, or `PICTURE` where a picture stands."""
+        ...
+
+    def targets(self, sample: Sample) -> Tensor:
+        """Which tokens (T,) bool the model learns to write: of a conversation the last answer."""
+        ...
+
+
+def answer_targets(sample: Sample) -> Tensor:
+    """The tokens (T,) bool of a sample's last answer, or all where none is marked.
+
+    sample: ``answer`` says how many tokens at its end are that answer.
+    """
+    count = sample["input_ids"].numel()
+    wanted = torch.ones(count, dtype=torch.bool)
+    wanted[: count - sample.get("answer", count)] = False
+    return wanted
 
 
 @runtime_checkable

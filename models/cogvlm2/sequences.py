@@ -16,14 +16,14 @@ from models.cogvlm2.config import CogVLM2Config
 from models.cogvlm2.decoder import LANGUAGE, Routing
 from models.cogvlm2.processing import build_prompt, encode_prompt, preprocess_picture
 from models.errors import PromptError
-from models.sequences import ALL, Part, Parts, Turns
+from models.sequences import ALL, PICTURE, TEXT, Part, Parts, Turns, answer_targets
 
 _FLOAT_BYTES = 4
 
 
-def _expert(name: str) -> Part:
+def _expert(name: str, kind: int) -> Part:
     patterns = (f"*.{name}_expert_*", f"*.{name}_mlp.*")
-    return Part(name, f"{name} experts", patterns)
+    return Part(name, f"{name} experts", patterns, kind=kind)
 
 
 COGVLM2_PARTS = Parts(
@@ -31,8 +31,8 @@ COGVLM2_PARTS = Parts(
         # Four patches become one token of the decoder's sequence.
         Part("tower", "vision tower", (f"{TOWER}.*",), own_blocks=True, finer=True),
         Part("adapter", "adapter", (f"{ADAPTER}.*",), own_blocks=True),
-        _expert("vision"),
-        _expert("language"),
+        _expert("vision", PICTURE),
+        _expert("language", TEXT),
     )
 )
 
@@ -79,6 +79,7 @@ class CogVLM2Pictures:
         return {
             "input_ids": torch.cat((ids, answer), dim=1),
             "token_type_ids": torch.cat((types, torch.full_like(answer, LANGUAGE)), dim=1),
+            "answer": answer.numel(),
         }
 
 
@@ -111,6 +112,18 @@ class CogVLM2Layout:
             "tower": pictures * vision.num_positions,
             "adapter": pictures * vision.grid**2 // 4,
         }
+
+    def kinds(self, sample: Sample) -> Tensor:
+        """Tokens (T,) by their expert."""
+        routing = Routing.from_token_types(sample["token_type_ids"])
+        kinds = torch.full((sample["input_ids"].numel(),), TEXT)
+        if routing is not None:
+            kinds[routing.vision] = PICTURE
+        return kinds
+
+    def targets(self, sample: Sample) -> Tensor:
+        """The last answer (T,), or all of a text."""
+        return answer_targets(sample)
 
     def state_bytes(self, sample: Sample) -> int:
         """Patches or hidden states, with the ids and their kinds kept beside them."""

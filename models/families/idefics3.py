@@ -110,6 +110,7 @@ class Idefics3Family:
             ImageTextPictures(made, config.max_position_embeddings),
             start_bytes=patches * wide * _FLOAT_BYTES,
             state_width=config.hidden_size,
+            picture_id=config.image_token_id,
         )
 
     def expected_names(self, module: nn.Module) -> set[str]:

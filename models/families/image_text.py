@@ -20,7 +20,7 @@ from models.blocks import Sample
 from models.errors import PromptError
 from models.families.causal import build_on_meta, check_numbers, not_described
 from models.files.config_values import wrong_ids, wrong_values
-from models.sequences import ALL, Parts, Turns
+from models.sequences import ALL, PICTURE, TEXT, Parts, Turns, answer_targets
 
 _FLOAT_BYTES = 4
 
@@ -148,7 +148,7 @@ class ImageTextPictures:
             answer = tokenizer.encode(last, add_special_tokens=False).ids
             ids = torch.tensor([[*tokenizer.encode(before).ids, *answer]])
             if ids.shape[1] <= self.context:
-                return {"input_ids": ids}
+                return {"input_ids": ids, "answer": len(answer)}
             if len(turns) == 1:
                 raise PromptError(
                     f"{picture}: picture, question and answer have {ids.shape[1]} tokens but "
@@ -163,11 +163,13 @@ class ImageTextLayout:
 
     start_bytes: most bytes that tower and connector hold at once for one picture, in float32.
     state_width: numbers of the state for every token.
+    picture_id:  the token that stands for a picture's.
     """
 
     pictures: ImageTextPictures
     start_bytes: int
     state_width: int
+    picture_id: int
     parts: Parts = field(default_factory=Parts, init=False)
 
     def text(self, ids: Tensor) -> Sample:
@@ -178,6 +180,15 @@ class ImageTextLayout:
         """Every token reaches every layer."""
         ids: Tensor = sample["input_ids"]
         return {ALL: ids.numel()}
+
+    def kinds(self, sample: Sample) -> Tensor:
+        """Which tokens (T,) stand for a picture."""
+        ids: Tensor = sample["input_ids"]
+        return torch.where(ids[0] == self.picture_id, PICTURE, TEXT)
+
+    def targets(self, sample: Sample) -> Tensor:
+        """The last answer (T,), or all of a text."""
+        return answer_targets(sample)
 
     def state_bytes(self, sample: Sample) -> int:
         """The state of every token."""

@@ -145,6 +145,7 @@ class Qwen3VLFamily:
             start_bytes=patches * wide * _FLOAT_BYTES,
             # Every token may be the picture's; three positions and a place of eight bytes each.
             state_width=config.hidden_size * (1 + added) + 8,
+            picture_id=config.image_token_id,
         )
 
     def expected_names(self, module: nn.Module) -> set[str]:

@@ -63,6 +63,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="inputs that share a scale; default: %(default)s",
     )
     parser.add_argument(
+        "--token-importance",
+        type=float,
+        metavar="RHO",
+        help="share, 0 to 1, of a token's weight that follows the gradient of the model's loss, in "
+        f"the Hessians that all methods solve from; default: {DEFAULTS[DRIVING].token_importance}",
+    )
+    parser.add_argument(
         "--samples", type=int, default=128, help="calibration sequences; default: %(default)s"
     )
     parser.add_argument(
@@ -121,6 +128,7 @@ def _compare(options: argparse.Namespace) -> int:
         device=device,
         dtype=_dtype(options.dtype, device),
         allow_uncalibrated=options.allow_uncalibrated,
+        token_importance=options.token_importance,
         walk_per_width=options.walk_per_width,
         keep=options.keep,
     )

@@ -128,6 +128,12 @@ def _doubts(job: CompareJob, exact: Measured) -> list[str]:
             f"{job.data} is measured on and was calibrated on: methods that fit calibration more "
             "closely look better here than on other text"
         )
+    if job.token_importance:
+        doubts.append(
+            f"tokens weigh by the gradient of the loss with share {job.token_importance:g}, in "
+            "every Hessian and every error below: only perplexities compare with those of a report "
+            "without it"
+        )
     items = int(exact.result["items"])
     if items < FEWEST:
         doubts.append(

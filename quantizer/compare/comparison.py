@@ -1,7 +1,7 @@
 """What a comparison is asked to do and what it found; reports and plots are made of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class CompareJob:
                  for the model's context, at most 2048.
     bos, documents: how text is read, see ``quantizer.calibration.marking``.
     paper_rounds: counts of rounds that ``rpiq-paper`` is run for.
+    token_importance: ρ of the Hessians from which all methods solve, see `Settings`.
     walk_per_width: walk the model once for every width, quantizing the prefix to that width.
     keep:        keep the dequantized models in the output folder.
     """
@@ -57,6 +58,7 @@ class CompareJob:
     device: torch.device = torch.device("cpu")
     dtype: torch.dtype = torch.float32
     allow_uncalibrated: bool = False
+    token_importance: float | None = None
     walk_per_width: bool = False
     keep: bool = False
 
@@ -66,7 +68,10 @@ class CompareJob:
 
     def driving(self, bits: int) -> Settings:
         """How a walk quantizes the prefix: by the default method."""
-        return settings_of(DRIVING, bits, self.group_size)
+        settings = settings_of(DRIVING, bits, self.group_size)
+        if self.token_importance is None:
+            return settings
+        return replace(settings, token_importance=self.token_importance)
 
 
 @dataclass(frozen=True, slots=True)

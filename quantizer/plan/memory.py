@@ -12,6 +12,7 @@ import torch
 
 from models.families import OpenedModel
 from models.files.checkpoint import CheckpointReader
+from quantizer.importance.loss import HEAD
 from quantizer.plan.buffers import FINISHED, FLOAT, READING, WEIGHTS, Buffer, Moment
 from quantizer.plan.groups import Group, solving_moments, statistics_moments
 from quantizer.plan.passing import pass_moments
@@ -163,12 +164,14 @@ class OuterBytes:
     table:  the table of words, which stays on the host as it is stored.
     loaded: the largest tensor of the first kind as it is read, stored and in float32.
     copied: the largest of all tensors, stored.
+    head:   words and width of the matrix that makes logits; (0, 0) if there is none.
     """
 
     stays: float
     table: float
     loaded: float
     copied: float
+    head: tuple[int, int] = (0, 0)
 
 
 def outer_bytes(opened: OpenedModel, reader: CheckpointReader) -> OuterBytes:
@@ -188,4 +191,12 @@ def outer_bytes(opened: OpenedModel, reader: CheckpointReader) -> OuterBytes:
         table=float(sum(reader.size(name) for name in loaded if name in tables)),
         loaded=float(max((reader.size(name) + size for name, size in wide.items()), default=0)),
         copied=float(max((reader.size(name) for name in outer), default=0)),
+        head=head_shape([*tables, *(name for name in used if name.startswith(HEAD))], reader),
     )
+
+
+def head_shape(names: Sequence[str], reader: CheckpointReader) -> tuple[int, int]:
+    """Words and width of the last tensor of these that a checkpoint holds: a head is in its own
+    or in the table of words."""
+    shapes = [reader.shape(name) for name in names if name in reader]
+    return (shapes[-1][0], shapes[-1][1]) if shapes else (0, 0)

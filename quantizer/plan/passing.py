@@ -8,7 +8,7 @@ its widest output as outputs are combined, and the attention that its outputs fe
 from collections.abc import Iterator
 
 from quantizer.plan.buffers import ACTIVATIONS, FLOAT, Buffer, Moment
-from quantizer.plan.workload import BlockShape, CalibrationShape, Heads, Step
+from quantizer.plan.workload import BlockShape, CalibrationShape, Heads, SequenceShape, Step
 
 _AT_ONCE = 2**20
 """Scores of one head that our own attention holds at once on a CPU."""
@@ -52,6 +52,15 @@ def pass_moments(
             yield _moment(f"rotating behind {name}", through, held | turned)
             kernel = _attention(heads, head, tokens, on_gpu=on_gpu, threads=threads)
             yield _moment(f"attention behind {name}", through, held | kernel)
+
+
+def attention_operations(step: Step, sequence: SequenceShape) -> float:
+    """Operations of one sequence's attention behind a step that has one."""
+    heads = step.attention
+    assert heads is not None
+    width = sum(layer.out_features for layer in step.layers)
+    asked = width * heads.query / (heads.query + 2 * heads.shared)
+    return 4.0 * sequence.passing(step.layers[0].name) ** 2 * asked
 
 
 def _moment(name: str, through: tuple[Buffer, ...], buffers: dict[str, float]) -> Moment:

@@ -24,6 +24,7 @@ from quantizer.plan.buffers import (
     Moment,
     peak,
 )
+from quantizer.plan.importance import importance_moments, kept_states
 from quantizer.plan.machine import Machine
 from quantizer.plan.memory import (
     OuterBytes,
@@ -160,6 +161,30 @@ class PlannedRun:
         return Buffer(ACTIVATIONS, "a sequence before the first block", 4.0 * state + sample + seen)
 
 
+def _weighing(run: PlannedRun, *, on_gpu: bool, threads: int = 1) -> Iterator[Moment]:
+    """While the loss is passed back to weigh tokens, if some rule asks for it."""
+    if not run.recipe.weighs_tokens or not run.calibration.all:
+        return
+    width = state_dtype(run.calibration, run.followed).itemsize
+    yield from importance_moments(
+        run.blocks,
+        run.calibration,
+        [block_bytes(block) for block in run.blocks],
+        run.outer.head,
+        width,
+        on_gpu=on_gpu,
+        threads=threads,
+    )
+
+
+def _kept(run: PlannedRun) -> list[Buffer]:
+    """What lies at home meanwhile."""
+    width = state_dtype(run.calibration, run.followed).itemsize
+    samples = float(sum(sequence.sample for sequence in run.calibration.all))
+    drawn = Buffer(STATES, "sequences as they were drawn", samples)
+    return [drawn, kept_states(len(run.blocks), run.calibration, width)]
+
+
 def host_peak(run: PlannedRun, machine: Machine, *, double: bool = False) -> Moment:
     """The moment at which the process holds the most memory of the host.
 
@@ -187,6 +212,8 @@ def device_peak(run: PlannedRun, *, double: bool = False) -> Moment:
     moments = [_on_card(run, Moment("starting", (run.starting(),)))]
     for first, block in run.distinct():
         moments.append(_on_card(run, _block_peak(run, block, double=double, first=first)))
+    home = _kept(run) if run.on_card else []
+    moments += [_on_card(run, m.beside(home)) for m in _weighing(run, on_gpu=True)]
     return peak(moments)
 
 
@@ -253,6 +280,8 @@ def _on_one_machine(run: PlannedRun, double: bool) -> Iterator[Moment]:
         )
         for moment in moments:
             yield moment.beside(beside)
+    for moment in _weighing(run, on_gpu=False, threads=threads):
+        yield moment.beside([*_kept(run), table, outer])
     yield from _around(run, [table, outer])
 
 
@@ -270,7 +299,16 @@ def _beside_a_gpu(run: PlannedRun) -> Iterator[Moment]:
         yield Moment(f"{block.name}: reading it", (*beside, reading))
         for moment in keeping_moments(block, run.recipe):
             yield moment.beside(beside)
+    if run.recipe.weighs_tokens:
+        yield Moment("weighing tokens", (*_kept(run), table, _reading(run)))
     yield from _around(run, [table])
+
+
+def _reading(run: PlannedRun) -> Buffer:
+    """The largest tensor that comes through the host on its way to a card."""
+    size = max((3.0 * block.largest for block in run.blocks), default=0.0)
+    head = 2.0 * FLOAT * run.outer.head[0] * run.outer.head[1]
+    return Buffer(READING, "a tensor as stored and in float32", max(size, head))
 
 
 def _around(run: PlannedRun, outer: list[Buffer]) -> Iterator[Moment]:

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from quantizer.plan.buffers import FLOAT
 from quantizer.plan.dealing import Dealt, deal_group, usual_seconds
 from quantizer.plan.memory import block_bytes, state_dtype, twin_bytes
+from quantizer.plan.passing import attention_operations
 from quantizer.plan.runs import Runs, classes, kept_bytes, kept_shares, once, runs_of
 from quantizer.plan.solving import LayerBytes
 from quantizer.plan.work import Work, proposal_work, solver_work
@@ -18,7 +19,6 @@ from quantizer.plan.workload import (
     CalibrationShape,
     LinearShape,
     SequenceShape,
-    Step,
     chooses_gamma,
     is_asymmetric,
 )
@@ -188,7 +188,7 @@ def _add_runs(
         weights = sum(layer.count for layer in step.layers)
         of_step = 2.0 * weights * sequence.reaching(step.layers[0].name)
         if step.attention is not None and step.branch not in attended:
-            of_step += _attention(step, sequence)
+            of_step += attention_operations(step, sequence)
             attended.add(step.branch)  # experts share one
         products.append(of_step)
     for steps, times in runs.each:
@@ -228,15 +228,6 @@ def _busiest(
         if usual_seconds(work) > usual_seconds(most):
             most = work
     return most
-
-
-def _attention(step: Step, sequence: SequenceShape) -> float:
-    """Operations of one sequence's attention behind a step."""
-    heads = step.attention
-    assert heads is not None
-    width = sum(layer.out_features for layer in step.layers)
-    asked = width * heads.query / (heads.query + 2 * heads.shared)
-    return 4.0 * sequence.passing(step.layers[0].name) ** 2 * asked
 
 
 def _tokens(sequences: tuple[SequenceShape, ...], layer: str) -> int:

@@ -26,6 +26,7 @@ from typing import Any, Literal, get_args
 
 from models.blocks import Block, BlockwiseModel, Sample
 from models.files.bounded import BoundError, FormatError, parse_toml, read_text, shown
+from models.int4.packing import STORED_BITS, STORED_WIDTHS
 from quantizer.errors import SettingsError
 from quantizer.solvers.methods import (
     AsymmetricTarget,
@@ -56,6 +57,7 @@ _TYPES: Mapping[str, str] = {
     "sym": _YES_OR_NO,
     "act_order": _YES_OR_NO,
     "damp_percent": _NUMBER,
+    "token_importance": _NUMBER,
     "rounds": _WHOLE_NUMBER,
     "modules": _TEXT,
     "description": _TEXT,
@@ -82,6 +84,8 @@ class Rule:
         own = self.settings
         parts = [own.method, f"damping {own.damp_percent:g}", f"grid {own.grid}"]
         parts.append("act-order" if own.act_order else "no act-order")
+        if own.token_importance:
+            parts.append(f"token importance {own.token_importance:g}")
         return ", ".join((*parts, f"calibrated by {self.stream} sequences"))
 
 
@@ -96,6 +100,11 @@ class Recipe:
     def base(self) -> Settings:
         """The settings of the first rule that quantizes; the whole model has its width."""
         return next(rule.settings for rule in self.rules if rule.settings is not None)
+
+    @property
+    def weighs_tokens(self) -> bool:
+        """Whether some layers weigh calibration tokens by the gradient of the model's loss."""
+        return any(rule.settings and rule.settings.token_importance for rule in self.rules)
 
     def rule(self, layer: str) -> Rule:
         """The rule of a layer by its full name.
@@ -284,8 +293,8 @@ def _check_values(where: str, raw: Mapping[str, Any], known: Sequence[str]) -> N
             raise SettingsError(f"{where}: {key} is {shown(value)}; give one of {choices}")
         if key in _TYPES and not _is(_TYPES[key], value):
             raise SettingsError(f"{where}: {key} is {shown(value)}; give {_TYPES[key]}")
-    if raw.get("bits", 4) not in (4, 8):
-        raise SettingsError(f"{where}: bits is {raw['bits']}; give 4 or 8")
+    if raw.get("bits", 4) not in STORED_BITS:
+        raise SettingsError(f"{where}: bits is {raw['bits']}; give {STORED_WIDTHS}")
 
 
 def _is(kind: str, value: Any) -> bool:

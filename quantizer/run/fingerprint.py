@@ -28,6 +28,8 @@ def fingerprint(job: Job, prepared: Prepared) -> dict[str, Any]:
     settings = {
         f"--{name.replace('_', '-')}": value for name, value in asdict(job.settings).items()
     }
+    if not job.settings.token_importance:  # runs from before it was known go on
+        del settings["--token-importance"]
     asked = {"--samples": job.samples, "--seq-len": job.seq_len, "--seed": job.seed}
     recipe = {} if job.recipe is None else {"the rules of --recipe": job.recipe.to_dict()}
     calibration = prepared.calibration
@@ -38,6 +40,8 @@ def fingerprint(job: Job, prepared: Prepared) -> dict[str, Any]:
         "--recipe": None if job.recipe is None else job.recipe.name,
         **recipe,
         "--format": job.form,
+        # Not where it is not given, so that runs from before it was known go on.
+        **({} if job.head_bits is None else {"--head-bits": job.head_bits}),
         "--allow-uncalibrated": job.allow_uncalibrated,
         "--calibration": "not given" if calibration is None else "given",
         **({} if calibration is None else asked),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from models.blocks import Block, State
+from quantizer.importance.importance import Weighing
 from quantizer.recipes.recipe import Rule, Stream, feeds
 from quantizer.run.passes import EXACT, FITTING, HELD_OUT, Passes, Paths, linear_of
 from quantizer.run.ranks import Ranks
@@ -37,6 +38,7 @@ def gather(
     keep_last: bool,
     ranks: Ranks,
     solvers: Collection[int],
+    weighing: Weighing | None = None,
 ) -> LayerStatistics:
     """Gather what calibration says about the input of the group that a layer stands first in.
 
@@ -45,6 +47,7 @@ def gather(
     pages: what is known of the sequences inside the block.
     keep_last: keep the inputs on the last fitting sequence.
     solvers: the ranks that need matrices; elsewhere those of the result are empty.
+    weighing: how much each token counts; None for all alike.
 
     Raises:
         CalibrationError: the inputs hold NaN or infinity.
@@ -55,7 +58,8 @@ def gather(
     early = multiplies_early([linear_of(block, n).out_features for n in group], columns)
     # The group's own layers are quantized only after this.
     weight = linear_of(block, name).weight.detach() if early else None
-    own = _Own(passes, block, name, paths, pages, rule, slots_of(ranks.rank, ranks.size))
+    slots = slots_of(ranks.rank, ranks.size)
+    own = _Own(passes, block, name, paths, pages, rule, slots, weighing)
     own.fit(exact, lambda: CrossAccumulator(columns, passes.device, weight), keep_last=keep_last)
     own.judge()
     told = ranks.gather(own.told())
@@ -63,19 +67,19 @@ def gather(
     if weight is not None:
         shapes[_CROSS] = (len(weight), columns)
 
-    def collected(kind: str) -> RunningSum:
+    def of_all(kind: str) -> RunningSum:
         outlines = [one.sums[kind] for one in told]
-        return _collected(ranks, own.trees.pop(kind), outlines, solvers, shapes[kind], passes)
+        return collected(ranks, own.trees.pop(kind), outlines, solvers, shapes[kind], passes)
 
-    judged = collected(_JUDGE)
+    judged = of_all(_JUDGE)
     held_out = judged.mean() if judged.tokens else None
-    cross = collected(_CROSS)
+    cross = of_all(_CROSS)
     # What is rounded for want of tokens is rounded as it is: they do not say how to correct it.
     corrected = cross.tokens > 0 and not too_few(cross.tokens, columns)
     shift = cross.mean() if corrected else None
     held_out_tokens = judged.tokens
     del judged, cross
-    hessian, paired, tokens = _hessians(collected(_FOLLOWED), collected(_OTHERS), corrected)
+    hessian, paired, tokens = _hessians(of_all(_FOLLOWED), of_all(_OTHERS), corrected)
     return LayerStatistics(
         hessian=hessian,
         tokens=tokens,
@@ -115,10 +119,12 @@ class _Own:
         pages: Pages,
         rule: Rule,
         slots: range,
+        weighing: Weighing | None,
     ) -> None:
         self.passes, self.block, self.name = passes, block, name
         self.paths, self.pages, self.rule, self.slots = paths, pages, rule, slots
         self.columns = linear_of(block, name).in_features
+        self.weighing = weighing
         self.trees = {kind: SlotTree() for kind in _KINDS}
         self.judged_tokens = 0
         self.last: tuple[int, Tensor] | None = None
@@ -179,7 +185,13 @@ class _Own:
         if not feeds(streams[place], self.rule.stream):
             return None
         page = self.pages.of(path, place)
-        return self.passes.inputs(self.block, self.name, states[place], page)
+        inputs = self.passes.inputs(self.block, self.name, states[place], page)
+        return self._weighted(inputs, place, held_out=path == HELD_OUT)
+
+    def _weighted(self, inputs: Tensor | None, place: int, *, held_out: bool) -> Tensor | None:
+        if inputs is None or self.weighing is None:
+            return inputs
+        return self.weighing(inputs, place, held_out)
 
     def _path(self, path: str) -> tuple[list[State], tuple[Stream, ...]]:
         paths = self.paths
@@ -202,7 +214,9 @@ class _Own:
         if not fed and self.name not in exact.groups[-1]:
             return None
         page = self.pages.of(EXACT, place)
-        return self.passes.exact_inputs(exact, self.name, self.paths.exact_fitting, place, page)
+        states = self.paths.exact_fitting
+        inputs = self.passes.exact_inputs(exact, self.name, states, place, page)
+        return self._weighted(inputs, place, held_out=False)
 
 
 def _with_next(places: list[int]) -> Iterator[tuple[int, int | None]]:
@@ -210,7 +224,7 @@ def _with_next(places: list[int]) -> Iterator[tuple[int, int | None]]:
     return zip(places, [*places[1:], None], strict=False)
 
 
-def _collected(
+def collected(
     ranks: Ranks,
     tree: SlotTree,
     outlines: list[list[tuple[int, int, int]]],

@@ -153,6 +153,10 @@ class Passes:
             state = self._carrier.fetch(state)
         return _on(self.device, state, torch.float32)
 
+    def stored_bytes(self, size: int) -> float:
+        """Bytes at home of a state that takes so many in float32."""
+        return size * self.state_dtype.itemsize / torch.float32.itemsize
+
     def expect(self, state: State) -> None:
         """Begin to bring a state that will be ``loaded`` soon, while something else is computed."""
         if self._carrier is not None:

@@ -19,6 +19,8 @@ from models.int4.weight import QuantizedWeight
 from models.loading import load_tensors
 from quantizer.calibration.streams import CalibrationSet, uncalibrated
 from quantizer.errors import CalibrationError, QuantizerError
+from quantizer.importance.gradients import Gradients
+from quantizer.importance.importance import Importance
 from quantizer.plan.dealing import Dealt, deal_group
 from quantizer.plan.workload import LinearShape, is_asymmetric, packed_size
 from quantizer.recipes.recipe import Recipe, stream_of, uniform
@@ -26,6 +28,7 @@ from quantizer.report.report import ModuleReport, report_module
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for, widest_layer
 from quantizer.run.gathering import gather
 from quantizer.run.heads import spread_shared_heads
+from quantizer.run.lm_head import LM_HEAD, Head, quantize_head
 from quantizer.run.outer import load_outer
 from quantizer.run.passes import FITTING, HELD_OUT, Passes, Paths, linear_of
 from quantizer.run.ranks import ALONE, WRITER, Ranks
@@ -42,6 +45,7 @@ from quantizer.solvers.target import GAMMAS, LayerStatistics, choose
 class Walk:
     """One pass over the blocks; holds what every block needs.
 
+    head:           quantized behind the last block; None where it stays as it is.
     followed:       tokens that the full-precision path follows, by the widest layer's inputs.
     judging_tokens: held-out tokens whose block output chooses γ; None for 2,048.
     states_on_card: whether states stay on the device between blocks; else they lie on the host.
@@ -62,6 +66,7 @@ class Walk:
         state_dtype: torch.dtype = torch.float32,
         allow_uncalibrated: bool = False,
         keep_last_inputs: bool = False,
+        head: Head | None = None,
         followed: Callable[[int], int] = followed_tokens,
         judging_tokens: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
@@ -81,15 +86,17 @@ class Walk:
         self.followed = followed
         self.judging_tokens = JUDGING_TOKENS if judging_tokens is None else judging_tokens
         self.on_progress, self.observer = on_progress, observer
-        self.ranks = ranks
+        self.ranks, self.head = ranks, head
         if device.type == "cuda":
             spread_shared_heads(opened.module)
         self.recipe.check(self.model)
         self.parts = opened.layout.parts
         self.widest = widest_layer(opened, self.recipe)
         self.trials = Trials()
+        self.importance: Importance | None = None
         blocks = list(self.recipe.blocks(self.model))
         self.total, self.done = sum(len(g) for block in blocks for g in block.groups), 0
+        self.total += head is not None
 
     def run(
         self, calibration: CalibrationSet | None, earlier: EarlierRun | None = None
@@ -145,6 +152,23 @@ class Walk:
             yield FinishedBlock(block.name, layers, others, tuple(modules), checksum)
             # The next block is loaded before these names are bound again.
             del layers, others
+        if self.head is not None and (earlier is None or earlier.layers(LM_HEAD) is None):
+            paths.exact_fitting, paths.exact_held_out = [], []
+            yield self._quantize_head(self.head, paths)
+
+    def _quantize_head(self, head: Head, paths: Paths) -> FinishedBlock:
+        finished = quantize_head(
+            head,
+            self.model,
+            self.reader,
+            self.passes,
+            paths,
+            self.ranks,
+            allow_uncalibrated=self.allow_uncalibrated,
+        )
+        self.done += 1
+        self.on_progress(Progress(finished.name, self.done, self.total))
+        return finished
 
     @property
     def asymmetric(self) -> bool:
@@ -206,6 +230,10 @@ class Walk:
             (calibration.held_out, judge_share),
         ):
             samples[:] = [samples[number] for number in share.numbers]
+        if self.recipe.weighs_tokens:
+            gradients = Gradients(self.opened, self.reader, self.passes, self._loaded_copy)
+            numbers = fit_share.numbers, judge_share.numbers
+            self.importance = Importance.of(gradients, calibration, numbers, self.ranks)
         fit_streams, judge_streams = (
             tuple(stream_of(sample) for sample in samples)
             for samples in (calibration.fitting, calibration.held_out)
@@ -260,6 +288,12 @@ class Walk:
         )
         module.to(self.device)  # computed buffers, which no checkpoint holds
         return names
+
+    def _loaded_copy(self, block: Block) -> Block:
+        """A copy of a block with its tensors; the block itself keeps what no checkpoint holds."""
+        twin = replace(block, module=copy.deepcopy(block.module))
+        self._load(f"{block.name}.", twin.module)
+        return twin
 
     def _quantize_group(
         self,
@@ -358,6 +392,9 @@ class Walk:
             keep_last=self.keep_last_inputs or settings.method == "rpiq-paper",
             ranks=self.ranks,
             solvers=self._dealt(block, group).solvers,
+            weighing=None
+            if self.importance is None
+            else self.importance.weighing(block.name, name, settings.token_importance),
         )
 
     def _choose_gamma(

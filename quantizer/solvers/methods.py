@@ -29,6 +29,7 @@ class Defaults:
     sym: bool = False
     asymmetric_target: AsymmetricTarget = "auto"
     rpiq_hessian: HessianChoice = "last"
+    token_importance: float = 0.0
 
 
 # rpiq also keeps the damping in what it minimizes, and does best with more of it. The published
@@ -50,7 +51,7 @@ class Settings:
 
     method:       ``rtn`` rounds to nearest, ``gptq`` is GPTQ, ``rpiq`` refines GPTQ's result on
         the grid, ``rpiq-paper`` does what RPIQ's paper says.
-    bits:         of a weight, 2 to 8; a file holds 4 or 8.
+    bits:         of a weight, 2 to 8; a file holds 3, 4 or 8.
     group_size:   inputs that share a scale.
     sym:          every zero-point is in the middle of the grid.
     grid:         from the smallest to the largest weight of a group (``minmax``), or shrunk to
@@ -62,6 +63,8 @@ class Settings:
     asymmetric_target: share γ of the correction of ``quantizer.solvers.target``, for ``rpiq`` in
         whole models only; auto chooses it by the held-out sequences' block output.
     rpiq_hessian: tokens behind the block Hessians of ``rpiq-paper``; see there.
+    token_importance: share ρ, 0 to 1, of a calibration token's weight that follows how strongly
+        the model's loss hangs on it, see ``quantizer.importance``; in whole models only.
 
     Raises:
         SettingsError: the method is unknown, or a number is out of range.
@@ -77,6 +80,7 @@ class Settings:
     rounds: int
     asymmetric_target: AsymmetricTarget
     rpiq_hessian: HessianChoice
+    token_importance: float
 
     def __init__(
         self,
@@ -90,6 +94,7 @@ class Settings:
         rounds: int | None = None,
         asymmetric_target: AsymmetricTarget | None = None,
         rpiq_hessian: HessianChoice | None = None,
+        token_importance: float | None = None,
     ) -> None:
         chosen = DEFAULT_METHOD if method is None else method
         if chosen not in DEFAULTS:
@@ -105,6 +110,7 @@ class Settings:
             "rounds": rounds,
             "asymmetric_target": asymmetric_target,
             "rpiq_hessian": rpiq_hessian,
+            "token_importance": token_importance,
         }
         for field in fields(self):
             value = given[field.name]
@@ -130,4 +136,11 @@ class Settings:
         if self.rounds < 1:
             raise SettingsError(
                 lambda name: f"{name('rounds')} {self.rounds} refines nothing; give 1 or more"
+            )
+        if not 0 <= self.token_importance <= 1:
+            raise SettingsError(
+                lambda name: (
+                    f"{name('token_importance')} {self.token_importance} is out of range; give a "
+                    "share from 0 to 1"
+                )
             )

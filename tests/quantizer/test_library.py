@@ -162,10 +162,15 @@ def test_what_does_not_fit_is_refused(weight: Tensor, inputs: Tensor, message: s
 
 def test_a_width_without_a_kernel_has_values_but_no_module() -> None:
     weight, inputs = draw()
-    result = quantize_layer(weight, inputs, Settings("gptq", bits=3, group_size=16))
+    result = quantize_layer(weight, inputs, Settings("gptq", bits=2, group_size=16))
     assert result.j_after < result.j_before
     assert result.weight.dequantize().shape == (24, 80)
-    with pytest.raises(CheckpointError, match="3-bit"):
+    with pytest.raises(CheckpointError, match="2-bit"):
+        result.module()
+    # The width has a form in files, and this shape none: it fills no whole words.
+    result = quantize_layer(weight, inputs, Settings("gptq", bits=3, group_size=16))
+    assert result.j_after < result.j_before
+    with pytest.raises(CheckpointError, match="80 inputs do not fill .* a multiple of 32"):
         result.module()
 
 
@@ -252,3 +257,20 @@ def test_a_module_is_untouched_until_all_is_computed(tiny_llama: Path, method: M
     after = module.state_dict()
     assert after.keys() == before.keys()
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
+def test_the_importance_of_tokens_needs_a_whole_model(tiny_llama: Path) -> None:
+    weight, inputs = draw()
+    settings = Settings("gptq", group_size=16, token_importance=1.0)
+    with pytest.raises(SettingsError, match="token_importance needs the loss of a whole model"):
+        quantize_layer(weight, inputs, settings)
+    generator = torch.Generator().manual_seed(0)
+    ids = [torch.randint(3, 99, (24,), generator=generator) for _ in range(4)]
+    codes = []
+    for share in (0.0, 1.0):
+        module = load_model(tiny_llama, dtype=torch.float32).model
+        quantize_model(module, ids, Settings("gptq", group_size=16, token_importance=share))
+        layer = module.get_submodule("model.layers.0.mlp.down_proj")
+        assert isinstance(layer, Int4Linear)
+        codes.append(layer.qweight.clone())
+    assert not torch.equal(*codes)

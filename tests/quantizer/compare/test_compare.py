@@ -235,6 +235,18 @@ def test_a_walk_for_every_width_and_models_are_removed(
     assert not any(plot["name"].startswith("j-") for plot in report["plots"])
 
 
+@pytest.mark.slow
+def test_a_comparison_that_weighs_tokens_says_so(
+    tiny_llama: Path, text_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    more = ("--methods", "gptq", "--token-importance", "0.5")
+    assert main(argv_of(tiny_llama, out, text_file, *more)) == 0
+    assert "tokens weigh by the gradient of the loss with share 0.5" in (
+        out / "report.md"
+    ).read_text(encoding="utf-8")
+
+
 def test_equal_weights_are_measured_once(compared: Path) -> None:
     variants = report_of(compared)["variants"]
     same = [variant for variant in variants if variant["same_weights_as"]]

@@ -1,5 +1,6 @@
 """A comparison says whose Hessians a figure rests on, and measures against GPTQ at its best."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,12 @@ def test_every_figure_says_whose_walk_it_rests_on(
 ) -> None:
     found = comparison((RPIQ,), bits=(4, 3), walk_per_width=per_width)
     assert found.statistics_of(variant(method, bits)) == said
+
+
+def test_weights_of_tokens_are_those_of_the_walk_that_all_share() -> None:
+    plain, weighing = (comparison((RPIQ,), token_importance=share) for share in (None, 0.5))
+    assert weighing.job.driving(3) == replace(plain.job.driving(3), token_importance=0.5)
+    assert plain.job.driving(3).token_importance == 0.0
 
 
 def test_the_row_to_beat_is_gptq_at_its_best() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +14,16 @@ from torch.profiler import ProfilerActivity, profile
 from models.cogvlm2.config import CogVLM2Config, VisionConfig
 from models.families import family_of
 from models.files.checkpoint import ShardWriter
+from quantizer.importance.gradients import Gradients
 from quantizer.plan.buffers import PROCESS, Moment, peak
+from quantizer.plan.importance import importance_moments, kept_states
+from quantizer.plan.memory import block_bytes, outer_bytes
 from quantizer.plan.plan import Plan
 from quantizer.plan.solving import proposal_moments, solver_moments
-from quantizer.plan.workload import LinearShape
+from quantizer.plan.workload import CalibrationShape, LinearShape, block_shapes
+from quantizer.run.outer import load_outer
 from quantizer.run.pipeline import Job, plan_job, prepare, run
+from quantizer.run.walk import Walk
 from quantizer.solvers.gptq import LayerProblem
 from quantizer.solvers.methods import Method, Settings
 from quantizer.solvers.solver import propose, solve
@@ -182,6 +188,52 @@ def test_a_run_allocates_at_most_what_is_planned(
     check_run(job, 1.5)
 
 
+@pytest.mark.parametrize(
+    ("hidden", "wide", "seq_len"),
+    [(64, 96, 64), pytest.param(128, 352, 256, marks=pytest.mark.slow)],
+)
+def test_passing_the_loss_back_allocates_at_most_what_is_planned(
+    hidden: int,
+    wide: int,
+    seq_len: int,
+    make_llama: Callable[..., Path],
+    text_file: Path,
+    tmp_path: Path,
+) -> None:
+    model = make_llama(tmp_path / "model", hidden, wide, 2)
+    settings = Settings("gptq", group_size=32, token_importance=0.5)
+    job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=4, seq_len=seq_len)
+    prepared = prepare(job)
+    opened, reader, drawn = prepared.opened, prepared.reader, prepared.calibration
+    assert drawn is not None
+    walk = Walk(opened, reader, settings, device=torch.device("cpu"))
+    load_outer(opened, reader, torch.device("cpu"))
+    gradients = Gradients(opened, reader, walk.passes, walk._loaded_copy)
+    with torch.no_grad():
+        allocated = allocated_peak(lambda: gradients.of([*drawn.fitting, *drawn.held_out]))
+    blocks = block_shapes(list(opened.blockwise.blocks()), reader, job.rules)
+    shape = CalibrationShape.of(opened, drawn)
+    weights = [block_bytes(block) for block in blocks]
+    moments = importance_moments(
+        blocks, shape, weights, outer_bytes(opened, reader).head, 4, on_gpu=False, threads=1
+    )
+    planned = peak(moments).beside([kept_states(len(blocks), shape, 4)]).size
+    assert allocated <= planned <= 2 * allocated
+    # What the plan of the whole run says is no less.
+    assert planned_bytes(plan_job(job, prepare(job))) >= planned
+
+
+@pytest.mark.slow
+def test_a_run_that_weighs_tokens_allocates_at_most_what_is_planned(
+    make_llama: Callable[..., Path], text_file: Path, tmp_path: Path
+) -> None:
+    model = make_llama(tmp_path / "model", 128, 192, 3)
+    settings = Settings("rpiq", group_size=32, rounds=1, token_importance=0.5)
+    job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=16, seq_len=256)
+    # Of what a pass holds and what it records some is the same.
+    check_run(job, 1.75)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "hidden", "wide", "samples", "seq_len", "group_size"),
@@ -217,6 +269,23 @@ def test_a_larger_runs_plan_is_close(
         model, tmp_path / "out", settings, calibration=text_file, samples=samples, seq_len=seq_len
     )
     check_run(job, 1.12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize(("method", "bits"), [("rtn", 4), ("gptq", 4), ("rpiq", 4), ("gptq", 8)])
+def test_a_head_allocates_at_most_what_is_planned(
+    method: Method,
+    bits: int,
+    tied: bool,
+    make_llama: Callable[..., Path],
+    text_file: Path,
+    tmp_path: Path,
+) -> None:
+    model = make_llama(tmp_path / "model", 128, 128, 1, words=32768, tied=tied)
+    settings = Settings(method, group_size=64)
+    job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=6, seq_len=64)
+    check_run(replace(job, head_bits=bits), 2.0)
 
 
 @pytest.fixture(scope="module")

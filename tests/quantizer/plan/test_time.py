@@ -82,11 +82,12 @@ def test_what_is_brought_beside_products_takes_only_the_time_that_they_do_not() 
     assert twice.moved == 2 * (50.0 + 200.0 + 100.0)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_plans_time_counts_every_kind_of_work(
-    make_llama: Callable[..., Path], text_file: Path, tmp_path: Path
+    make_llama: Callable[..., Path], text_file: Path, tmp_path: Path, share: float
 ) -> None:
     model = make_llama(tmp_path / "model", 64, 128, 1)
-    settings = Settings("gptq", group_size=32)
+    settings = Settings("gptq", group_size=32, token_importance=share)
     job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=8, seq_len=64)
     prepared = prepare(job)
     machine = plan_job(job, prepared).machine
