@@ -1,6 +1,6 @@
 """What the quantizer's plan says of the complete 8B and 19B models on cards that it knows.
 
-    python scripts/plan_full_size.py [--model llama-3.1-8b] [--json FILE] [--catalog]
+    python scripts/plan_full_size.py [--model llama-3.1-8b] [--card-gb 12] [--json FILE] [--catalog]
 
 Nothing is computed: the models are headers in front of nothing, calibrated as in the paper (128
 sequences of text; 64 with pictures). It prints the memory and the time that `--dry-run` would
@@ -86,10 +86,13 @@ def planned(
     )
 
 
-def plans(scratch: Path, name: str, ranks: int) -> dict[str, Plan]:
-    """The plan of one model for every card, or for as many as there are ranks."""
+def plans(scratch: Path, name: str, ranks: int, card_bytes: int) -> dict[str, Plan]:
+    """The plan of one model for every card, or for as many as there are ranks.
+
+    card_bytes: of its memory that are free.
+    """
     job, prepared = prepared_job(scratch, name)
-    return {card: planned(job, prepared, CAP_BYTES, speed, ranks) for card, speed in CARDS.items()}
+    return {card: planned(job, prepared, card_bytes, speed, ranks) for card, speed in CARDS.items()}
 
 
 def catalog_figures(scratch: Path, name: str) -> dict[str, float]:
@@ -122,6 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", choices=sorted(BARS_S), help="only this one")
     parser.add_argument("--ranks", type=int, default=1, help="processes, each with a card")
+    parser.add_argument("--card-gb", type=float, default=CAP_BYTES / 1e9, help="of free memory")
     parser.add_argument("--json", type=Path, help="also write it there")
     parser.add_argument("--catalog", action="store_true", help="print the catalog's figures")
     options = parser.parse_args()
@@ -133,7 +137,7 @@ def main() -> None:
             print(name, *(f"{key} = {value:.4g}" for key, value in found[name].items()), sep="\n")
             continue
         with tempfile.TemporaryDirectory() as scratch:
-            made = plans(Path(scratch), name, options.ranks)
+            made = plans(Path(scratch), name, options.ranks, round(options.card_gb * 1e9))
         found[name] = {}
         for card, plan in made.items():
             times = plan.times or {}

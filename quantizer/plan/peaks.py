@@ -40,6 +40,7 @@ from quantizer.plan.memory import (
 from quantizer.plan.runs import kept_bytes, needed_room
 from quantizer.plan.workload import BlockShape, CalibrationShape
 from quantizer.recipes.recipe import Recipe
+from quantizer.run.carrying import AHEAD
 from quantizer.run.resuming import PIECE_BYTES
 
 _LIBRARY_BYTES = 48 * 2**20
@@ -137,6 +138,12 @@ class PlannedRun:
         rounded = [float(2 ** ceil(log2(max(share * s.state, 1.0)))) for s in sequences]
         size = sum(rounded) + 2 * max(rounded, default=0.0)  # two are on their way
         return Buffer(STATES, "pinned states", max(self.states(first=first).size, size))
+
+    def ahead(self) -> Buffer:
+        """States that come to a card before they are needed, as they are stored."""
+        share = state_dtype(self.calibration, self.followed).itemsize / FLOAT
+        largest = max((s.state for s in self.calibration.all), default=0)
+        return Buffer(STATES, "states on their way", AHEAD * share * largest)
 
     def kept(self, block: BlockShape) -> Buffer:
         """What passes of a block keep for later ones, as far as there is room."""
@@ -237,7 +244,7 @@ def _block_peak(run: PlannedRun, block: BlockShape, *, double: bool, first: bool
         ranks=run.ranks,
         whole=run.whole,
     )
-    states = [run.states(first=first)] if run.on_card else []
+    states = [run.states(first=first) if run.on_card else run.ahead()]
     return peak(found).beside([*states, run.kept(block)])
 
 

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 _cuda: Any = torch.cuda  # its classes have no types
 
-_AHEAD = 4
+AHEAD = 4
 """States that are on their way or have come: of two paths the present one and the next."""
 
 
@@ -39,7 +39,7 @@ class Carrier:
         """Begin to fetch a state that will be needed soon."""
         if id(state) in self._coming or not self._pins:
             return
-        while len(self._coming) >= _AHEAD:
+        while len(self._coming) >= AHEAD:
             del self._coming[next(iter(self._coming))]
         with torch.cuda.stream(self._stream):
             brought = {

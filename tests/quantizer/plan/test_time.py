@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from quantizer.plan.machine import Speed
 from quantizer.plan.plan import make_plan
-from quantizer.plan.work import solver_work
+from quantizer.plan.work import Work, solver_work
 from quantizer.plan.workload import LinearShape
 from quantizer.run.job import Job, prepare
 from quantizer.run.pipeline import plan_job, run
@@ -68,6 +68,18 @@ def test_a_solvers_work_is_counted_by_kind(method: Method, shape: tuple[int, int
     assert planned.walks == pytest.approx(counted.walks, rel=0.1)
     assert 0.5 < planned.products / counted.products < 2
     assert 0.5 < planned.elements / counted.elements < 2
+
+
+def test_what_is_brought_beside_products_takes_only_the_time_that_they_do_not() -> None:
+    work = Work(copied=50.0)
+    work.bring(100.0, 30.0, 2.0)  # 10 s on the link, 3 s of products
+    work.bring(20.0, 80.0, 5.0)  # 2 s, 8 s
+    twice = Work()
+    twice.add(work, 2.0)
+    speed = Speed(10.0, 1.0, 1.0, link=10.0)
+    assert work.times(speed)["copies to and from the card"] == 5.0 + 2 * 7.0
+    assert twice.times(speed)["copies to and from the card"] == 2 * 19.0
+    assert twice.moved == 2 * (50.0 + 200.0 + 100.0)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])

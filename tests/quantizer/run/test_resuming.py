@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from models.blocks import Sample
@@ -17,6 +18,7 @@ from quantizer.recipes.recipe import Recipe, read_recipe
 from quantizer.run.resuming import Page, Pages, Shelf
 from quantizer.run.walk import Walk
 from quantizer.solvers.methods import Settings
+from tests.image_text_models import write_idefics3, write_qwen3_vl
 
 
 class Walked:
@@ -75,6 +77,45 @@ def test_codes_and_states_do_not_depend_on_what_is_kept(
         assert one.same_as(plain)
     computed = [one.tokens.total() for one in (everything, some, nothing, plain)]
     assert computed == sorted(computed) and computed[0] < computed[1] < computed[2], computed
+
+
+def write_text_model(folder: Path, family: str, tokenizer: Tokenizer) -> None:
+    """Write a tiny random model of transformers; Qwen2's looks back on few tokens only."""
+    import transformers
+
+    sizes = {
+        "vocab_size": 99, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "max_position_embeddings": 64, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+    }  # fmt: skip
+    own: dict[str, Any] = {
+        "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},
+        "qwen2": {"intermediate_size": 48, "num_key_value_heads": 2, "use_sliding_window": True,
+                  "sliding_window": 8, "max_window_layers": 1},
+        "qwen3": {"intermediate_size": 48, "num_key_value_heads": 2, "head_dim": 16},
+    }[family]  # fmt: skip
+    torch.manual_seed(0)
+    config = transformers.AutoConfig.for_model(family, **sizes, **own)
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model.save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["opt", "qwen2", "qwen3", "idefics3", "qwen3_vl"])
+def test_every_family_gives_the_same_codes_from_what_is_kept(
+    family: str, tmp_path: Path, letter_tokenizer: Tokenizer, request: pytest.FixtureRequest
+) -> None:
+    writers = {"idefics3": write_idefics3, "qwen3_vl": write_qwen3_vl}
+    if family in writers:
+        writers[family](tmp_path)
+    else:
+        write_text_model(tmp_path, family, letter_tokenizer)
+    data = request.getfixturevalue("picture_folder" if family in writers else "text_file")
+    settings = Settings("rpiq", group_size=16, rounds=1, grid="minmax")
+    everything, nothing = (Walked(tmp_path, data, settings, room) for room in (inf, 0))
+    assert everything.same_as(nothing)
+    # The tower of pictures, which stays as it is, counts alike.
+    assert everything.tokens.total() < 0.7 * nothing.tokens.total()
 
 
 @pytest.mark.parametrize("seen", [False, pytest.param(True, marks=pytest.mark.slow)])
