@@ -57,7 +57,8 @@ def gather(
     """
     columns = linear_of(block, name).in_features
     group = next(group for group in block.groups if name in group)
-    joined = dict(block.joins).get(name) if settings.residual_target and exact else None
+    alone = settings.residual_target and exact is not None and len(group) == 1
+    joined = dict(block.joins).get(name) if alone else None
     rows = [linear_of(block, n).out_features for n in group]
     early = joined is not None or multiplies_early(rows, columns)
     # The group's own layers are quantized only after this.
