@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -91,4 +91,17 @@ class BlockwiseModel(Protocol):
 
     def step(self, block: Block, state: State) -> State:
         """Run one block, and the glue that precedes it, on one sequence."""
+        ...
+
+
+@runtime_checkable
+class HasHead(Protocol):
+    """A blockwise model whose head ``lm_head`` can be quantized like any other linear layer."""
+
+    def head_source(self) -> str:
+        """Name the stored tensor that holds the head: the embedding's where both are one."""
+        ...
+
+    def head_inputs(self, state: State) -> Tensor:
+        """What the head multiplies, (1, T, width), of the state behind the last block."""
         ...

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from models.greedy import no_numbers
+from models.text.reading import TextReader, reader_of
 
 PIECE_TOKENS = 64
 """Of a prompt that are read at once: between two pieces, a reader may give up. As many as the int4
@@ -98,10 +99,8 @@ class _Step(Generic[State]):
 
 
 def can_follow_several(model: torch.nn.Module) -> bool:
-    """True if each layer of a model of transformers keeps all that it has read."""
-    from models.text.growing_cache import GrowingLayer, growing_cache
-
-    return all(type(layer) is GrowingLayer for layer in growing_cache(model.config).layers)
+    """True if each layer of a text model keeps all that it has read."""
+    return reader_of(model).can_follow_several()
 
 
 def read_on(
@@ -115,14 +114,13 @@ def read_on(
     cancelled: asked before each piece; what was read until then is held.
     Returns the logits (vocabulary,) behind the last; None where it was cancelled.
     """
-    from models.text.growing_cache import growing_cache
-
+    reader = reader_of(model)
     if held.cache is None:
-        held.cache, held.ids = growing_cache(model.config), []
+        held.cache, held.ids = reader.begin(), []
     same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(held.ids, ids, strict=False))
     # The last is always read: its logits are not kept.
     kept = min(sum(1 for _ in same), len(ids) - 1)
-    _cut_back(held, kept)
+    _cut_back(reader, held, kept)
     device = model.get_input_embeddings().weight.device  # type: ignore[operator]
     logits = None
     for start in range(kept, len(ids), PIECE_TOKENS):
@@ -130,10 +128,8 @@ def read_on(
             return None
         piece = list(ids[start : start + PIECE_TOKENS])
         fed = torch.tensor([piece], device=device)
-        with torch.inference_mode():
-            out = model(input_ids=fed, past_key_values=held.cache, use_cache=True, logits_to_keep=1)
+        logits = reader.read(fed, held.cache)[-1]
         held.ids += piece
-        logits = out.logits[0, -1]
     return logits
 
 
@@ -163,7 +159,7 @@ def likeliest(
     try:
         return _searched(model, held, logits, allowed, ends, most_tokens, cancelled)
     finally:
-        _cut_back(held, len(ids))
+        _cut_back(reader_of(model), held, len(ids))
 
 
 def _searched(
@@ -225,7 +221,8 @@ def _passed(
     Returns for each step the beginnings that it leads to, one for each of its tokens.
     """
     device, dtype = steps[0].begun.sure.device, next(model.parameters()).dtype
-    before = held.cache.get_seq_length()
+    reader = reader_of(model)
+    before = reader.length(held.cache)
     starts = list(itertools.accumulate((len(each.chain) for each in steps), initial=before))
     count = starts[-1] - before
     mask = torch.full((count, starts[-1]), torch.finfo(dtype).min, dtype=dtype)
@@ -236,23 +233,20 @@ def _passed(
             seen = [*each.begun.places, *range(start, start + number + 1)]
             mask[start - before + number, seen] = 0
             positions.append(prompt + len(each.begun.places) + number)
-    with torch.inference_mode():
-        out = model(
-            input_ids=torch.tensor(
-                [[token for each in steps for token, _ in each.chain]], device=device
-            ),
-            position_ids=torch.tensor([positions], device=device),
-            attention_mask=mask[None, None].to(device),
-            past_key_values=held.cache,
-            use_cache=True,
-        )
+    logits = reader.read(
+        torch.tensor([[token for each in steps for token, _ in each.chain]], device=device),
+        held.cache,
+        positions=torch.tensor([positions], device=device),
+        mask=mask[None, None].to(device),
+        last_only=False,
+    )
     for each, start in zip(steps, starts, strict=False):
         logarithm, places, passed = each.logarithm, each.begun.places, list[_Beginning[State]]()
         for number, (token, state) in enumerate(each.chain):
             if passed:
                 logarithm += float(passed[-1].sure[token])
             places = (*places, start + number)
-            sure = _logarithms(out.logits[0, start - before + number])
+            sure = _logarithms(logits[start - before + number])
             passed.append(_Beginning(state, logarithm, places, sure))
         yield passed
 
@@ -269,9 +263,7 @@ def _logarithms(logits: Tensor) -> Tensor:
     return wide.log_softmax(-1)
 
 
-def _cut_back(held: HeldText, length: int) -> None:
+def _cut_back(reader: TextReader, held: HeldText, length: int) -> None:
     """Forget all but the first tokens."""
-    surplus = held.cache.get_seq_length() - length
-    if surplus > 0:
-        held.cache.crop(-surplus)
+    reader.cut_back(held.cache, length)
     del held.ids[length:]

@@ -15,6 +15,8 @@ from models.cogvlm2.processing import build_prompt, preprocess_picture
 from models.errors import ModelFolderError, PromptError
 from models.greedy import no_numbers, pick
 from models.loading import LoadedModel
+from models.one_row import head_logits
+from models.text.reading import reader_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ class PictureChat:
         for _ in range(max_new_tokens - len(begun)):
             positions = torch.arange(position, position + fed.shape[1], device=device)[None]
             hidden = self.model.hidden_states(fed, positions=positions, cache=cache)
-            picked = pick(self.model.lm_head(hidden[0, -1]))
+            picked = pick(head_logits(self.model.lm_head, hidden[0, -1:])[0])
             position += fed.shape[1]
             if picked.id in self.config.eos_token_ids:
                 return
@@ -180,7 +182,7 @@ def greedy_tokens(
     max_new_tokens: int,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[int]:
-    """Yield the greedy continuation of ids (1, T) by a text model of transformers.
+    """Yield the greedy continuation of ids (1, T) by a text model.
 
     cancelled: asked before each token, and while a long prompt is read; once it is true, nothing
         more is computed.
@@ -188,19 +190,15 @@ def greedy_tokens(
     Raises:
         CheckpointError: the model computes no numbers.
     """
-    # Transformers takes seconds to import; whoever has such a model has done so.
-    from models.text.growing_cache import growing_cache
-
-    starts = range(0, ids.shape[1], PIECE_TOKENS)
-    past = growing_cache(model.config)
-    pieces = [ids[:, start : start + PIECE_TOKENS] for start in starts]
+    reader = reader_of(model)
+    held = reader.begin()
+    pieces = list(torch.split(ids, PIECE_TOKENS, dim=1))
     for _ in range(max_new_tokens):
         for piece in pieces:
             if cancelled():
                 return
-            with torch.inference_mode():
-                out = model(input_ids=piece, past_key_values=past, use_cache=True, logits_to_keep=1)
+            logits = reader.read(piece, held)
         with torch.inference_mode():
-            picked = pick(out.logits[0, -1])
+            picked = pick(logits[-1])
         yield picked.id
         pieces = [picked.fed]

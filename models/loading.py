@@ -18,6 +18,7 @@ from models.families import (
     open_weights,
     refuse_foreign_names,
 )
+from models.families.family import ReadsStepByStep
 from models.families.validity import GENERATION_CONFIG_FILE, OpenedFolder, check_folder
 from models.files.checkpoint import (
     QUANTIZE_CONFIG_FILE,
@@ -32,6 +33,7 @@ from models.files.judging import judge_fit, judge_tensor, pieces_of, refuse
 from models.files.quantized_source import QuantizedSource, TensorSource
 from models.int4 import Int4Linear, replace_linear
 from models.int4.trust import check_kernels
+from models.text.reading import STEP
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +103,8 @@ def load_model(
         if isinstance(layer, Int4Linear):
             go_on()
             layer.prepare()
+    if isinstance(family, ReadsStepByStep):
+        setattr(module, STEP, family.reading_step(module))
     log.info("loaded %s from %s", family.name, folder)
     return LoadedModel(module, tokenizer, family.name, quantization, folder)
 
@@ -221,11 +225,17 @@ def open_source(
 
 def _insert_int4_layers(family: Family, module: nn.Module, source: QuantizedSource) -> None:
     """Put an empty `Int4Linear` wherever the checkpoint holds packed codes."""
+    tables = {name for name, part in module.named_modules() if isinstance(part, nn.Embedding)}
     for name, stored in source.layers.items():
         if name == "lm_head" and family.name == "cogvlm2":
             raise CheckpointError(
                 "lm_head is quantized, which CogVLM2 cannot use: "
                 "quantize the model again and leave lm_head out"
+            )
+        if name in tables:
+            raise CheckpointError(
+                f"{source.folder} holds a quantized embedding ({name}), which is not read here: "
+                "quantize the model again and leave the embedding out"
             )
         with torch.device("meta"):
             layer = Int4Linear(

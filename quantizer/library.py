@@ -44,8 +44,8 @@ class LayerResult:
         """A layer that multiplies (..., in) by the weight, and adds the bias if there is one.
 
         Raises:
-            CheckpointError: the weight has neither 4 nor 8 bits; ``weight.dequantize()`` gives
-                the values of other widths.
+            CheckpointError: the weight has none of 3, 4 and 8 bits, or does not fill whole words;
+                ``weight.dequantize()`` gives the values of such weights.
         """
         return Int4Linear.from_quantized(self.weight, self.bias)
 
@@ -131,6 +131,7 @@ def quantize_model(
     seq_len: int | None = None,
     seed: int = 0,
     form: str = "gptq",
+    head_bits: int | None = None,
     device: torch.device | str = "cpu",
     allow_uncalibrated: bool = False,
     on_progress: Callable[[Progress], None] = ...,
@@ -159,6 +160,7 @@ def quantize_model(
     seq_len: int | None = None,
     seed: int = 0,
     form: str = "gptq",
+    head_bits: int | None = None,
     device: torch.device | str = "cpu",
     allow_uncalibrated: bool = False,
     on_progress: Callable[[Progress], None] = lambda progress: None,
@@ -175,7 +177,7 @@ def quantize_model(
         about the last tenth of them judges and fits nothing.
     settings: of all layers, or a recipe (`quantizer.recipes.recipe.read_recipe`); `Settings()`
         unless given.
-    out, samples, seq_len, seed, form: for folders only, see `quantizer.run.job.Job`.
+    out, samples, seq_len, seed, form, head_bits: for folders only, see `quantizer.run.job.Job`.
     device: where blocks are computed; a quantized layer lies where the layer before it did.
     allow_uncalibrated: round layers that no token reaches, instead of refusing them.
 
@@ -187,6 +189,8 @@ def quantize_model(
     if isinstance(model, nn.Module):
         if calibration is None or isinstance(calibration, str | Path) or out is not None:
             raise SettingsError("a module is quantized in place: give token ids, and no out")
+        if head_bits is not None:
+            raise SettingsError("the head of a module stays as it is: leave out head_bits")
         return quantize_in_memory(
             model,
             calibration,
@@ -208,6 +212,7 @@ def quantize_model(
         seq_len=seq_len,
         seed=seed,
         device=torch.device(device),
+        head_bits=head_bits,
         allow_uncalibrated=allow_uncalibrated,
     )
     return run(job, on_progress)

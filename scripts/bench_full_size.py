@@ -1,11 +1,10 @@
 """Hold the plan for full-size models against runs at their real widths, with random weights.
 
-On a CPU: a CogVLM2 of the 19B model's widths with one layer of each kind, few words and one small
+On a CPU: a CogVLM2 of the 19B model's widths with two layers of each kind, few words and one small
 picture. The run happens in a process of its own, whose largest resident size the system reports.
 Layers of more than 4,096 inputs are rounded, because factorizing their Hessians takes a processor
 many minutes; their statistics and errors are computed as for any method. Needs two quiet cores for
-about four minutes, 8 GB of memory and 4 GB of disk: beside other work the products of the two
-widest layers, 3.6e12 operations, alone take that long.
+about eight minutes, 8 GB of memory and 6 GB of disk; beside other work several times as long.
 
 With --complete --device cuda: the complete 19B and 8B shapes, calibrated as in the paper (64
 sequences with pictures; 128 of text), in a process that may use 24 GB of the GPU, beside the
@@ -251,8 +250,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--complete", action="store_true", help="the complete shapes; needs a GPU")
     parser.add_argument("--models", nargs="+", choices=tuple(PAPER), default=list(PAPER))
-    parser.add_argument("--vision-layers", type=int, default=1)
-    parser.add_argument("--decoder-layers", type=int, default=1)
+    parser.add_argument("--vision-layers", type=int, default=2)
+    parser.add_argument("--decoder-layers", type=int, default=2)
     parser.add_argument(
         "--image-size",
         type=int,

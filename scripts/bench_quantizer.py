@@ -108,7 +108,7 @@ def one_run(
     exact: dict[str, Tensor],
     unseen: Path,
 ) -> dict[str, Any]:
-    """Quantize in memory, as 3 bits have no file, and measure perplexity in float32."""
+    """Quantize in memory, as only the weights count, and measure perplexity in float32."""
     opened = open_blockwise(folder)
     drawn = draw_calibration(opened, calibration, samples=SAMPLES, seq_len=SEQ_LEN, seed=draw)
     started = time.process_time()

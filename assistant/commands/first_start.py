@@ -6,9 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from assistant.models_store.installed import installed_picture_model, is_half_pulled
-from assistant.models_store.offer import Offered, offer_of_this_machine, offers
+from assistant.models_store.offer import (
+    WITHOUT_PICTURES,
+    Offered,
+    offer_of_this_machine,
+    offers,
+)
 from assistant.models_store.puller import Puller
-from assistant.session.fetching import WITHOUT, Offer, Pulling
+from assistant.session.fetching import Offer, Pulling
 from assistant.settings.settings import Settings
 from models.catalog import known_models
 
@@ -49,7 +54,7 @@ def instead_of_an_offer() -> str:
     offered = offer_of_this_machine()
     if offered:
         return f"{offered[0].upper()}{offered[1:]}"
-    return WITHOUT if installed_picture_model() is None else ""
+    return WITHOUT_PICTURES if installed_picture_model() is None else ""
 
 
 def offer_models(
@@ -58,6 +63,7 @@ def offer_models(
     *,
     pictures: bool = True,
     texts: bool = True,
+    only_begun: bool = False,
     find: Callable[..., Sequence[Offered]] = offers,
     instead: Callable[[], str] = instead_of_an_offer,
     wait: Callable[[float], None] = time.sleep,
@@ -68,13 +74,16 @@ def offer_models(
     where nothing is offered, nobody may go online any longer.
 
     pictures, texts: False where another model was chosen for them.
+    only_begun:      True at a later start, where only what has half come is offered again.
     find:            gives what can be offered; see `offer.offers`.
     instead:         gives what is said where no picture model can be, or "".
     """
 
     def offer() -> None:
         found = find(pictures=pictures, texts=texts)
-        text = instead() if pictures and not found else ""
+        if only_begun:
+            found = [each for each in found if is_half_pulled(each.key)]
+        text = instead() if pictures and not only_begun and not found else ""
         if not found:
             puller.close()
         while session.running and session.choosing:

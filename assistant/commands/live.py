@@ -64,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
                 puller,
                 pictures=not settings.model_folder and served[0] is None,
                 texts=not settings.text_model_folder and served[1] is None,
+                only_begun=settings.speech_mode != "ask",
             )
         if options.picture is not None:
             session.open_picture(options.picture)

@@ -11,7 +11,6 @@ from assistant.session.fetching import (
     HAS_STOPPED,
     IMPORTING,
     KEYS,
-    WITHOUT,
     Offer,
     Pulling,
 )
@@ -55,7 +54,7 @@ def offer_by_line(
             _pull(offer, puller, say)
         elif typed in _NO:
             decline()
-            say(WITHOUT)
+            say(offer.without)
             return
         else:
             say(NEITHER)

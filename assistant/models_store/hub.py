@@ -64,7 +64,11 @@ def list_files(source: HubSource, *, endpoint: str | None = None) -> HubListing:
     page = f"{root}/{source.repository}"
     revision = urllib.parse.quote(source.revision, safe="")
     address = f"{root}/api/models/{source.repository}/revision/{revision}?blobs=true"
-    status, body = ask(address, headers, MOST_ANSWER_BYTES)
+    try:
+        status, body = ask(address, headers, MOST_ANSWER_BYTES)
+    except DownloadError as error:
+        # The page is what a listener knows; the address of the question is long.
+        raise DownloadError(error.cause.replace(address, page), error.way_out) from error
     if status in (401, 403, 404):
         # The hub answers so, too, for repositories that it hides from people who are not logged in.
         if source.consent:

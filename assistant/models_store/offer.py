@@ -41,6 +41,12 @@ multiples of the download."""
 LINE_BITS_S = 10e6
 """A slow line in a house; times are told for it."""
 
+WITHOUT_PICTURES = (
+    "Without it I read text, find what you ask for in it, scan barcodes, and tell colours and "
+    "light. The model that comes with me knows drawings only."
+)
+WITHOUT_TEXTS = "Without it my own rules answer, and say what they do not find."
+
 
 @dataclass(frozen=True, slots=True)
 class Offered:
@@ -62,6 +68,11 @@ class Offered:
     def use(self) -> str:
         """What it is for."""
         return _USES[self.model.kind]
+
+    @property
+    def without(self) -> str:
+        """What can be done without it."""
+        return WITHOUT_PICTURES if self.model.kind is ModelKind.VISION else WITHOUT_TEXTS
 
     def words(self) -> str:
         """The offer in one sentence: what for, name, size, licence and time."""

@@ -277,8 +277,10 @@ def _pull_files(
     check_room(folder, total - here)
     expected = _file_digests(model, source, listing)
     report(f"downloading {model.title}, {size_text(total)}, {len(listing.files)} files")
+    done = 0
     for number, file in enumerate(listing.files, start=1):
-        target = unfinished / file.name
+        target, before = unfinished / file.name, done
+        done += file.size_bytes
         if target.is_file() and target.stat().st_size == file.size_bytes:
             continue  # finished by an earlier pull of the same commit; its digest was checked then
         report(f"file {number} of {len(listing.files)}: {file.name}, {size_text(file.size_bytes)}")
@@ -289,13 +291,23 @@ def _pull_files(
             most_bytes=file.size_bytes or MOST_SHARE * model.download_bytes,
             headers=listing.headers,
         )
-        fetch(wanted, target, progress, pause_s=pause_s)
+        fetch(wanted, target, _of_all(progress, before, total), pause_s=pause_s)
     report("recording the digest of each file")
     _remove_others(unfinished, listing)
     record = PullRecord(
         model.name, f"{source.repository}@{listing.commit}", None, file_records(unfinished)
     )
     return install(unfinished, record)
+
+
+def _of_all(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """What is told of one of several files as progress of all of them.
+
+    before: bytes of the files in front of it. total: of all, 0 where nobody says.
+    """
+    if progress is None or not total:
+        return progress
+    return lambda here, whole: progress(before + here, total)
 
 
 def _file_digests(model: CatalogModel, source: HubSource, listing: HubListing) -> dict[str, str]:

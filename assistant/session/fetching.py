@@ -20,10 +20,6 @@ DONE = "{0} is here; I use it from now on."
 FAILED = "{0} did not come: {1}."
 HAS_STOPPED = "{0} is not got any further; what has come is kept for the next time."
 STILL = "{0} is still coming, {1} percent are here. To stop that, press stop again."
-WITHOUT = (
-    "Without it I read text, find what you ask for in it, scan barcodes, and tell colours and "
-    "light. The model that comes with me knows drawings only."
-)
 
 TOLD_AT = (0.25, 0.5, 0.75)
 """Shares of a download that are spoken of; more would only disturb."""
@@ -43,6 +39,11 @@ class Offer(Protocol):
     @property
     def name(self) -> str:
         """What it is called."""
+        ...
+
+    @property
+    def without(self) -> str:
+        """What can be done without it, in one or two sentences."""
         ...
 
     def words(self) -> str:
@@ -123,9 +124,10 @@ class Fetching:
 
     def no(self) -> None:
         """Leave what is offered and what would be offered next, and remember it."""
-        self._open, self._waiting = None, []
+        offer, self._open, self._waiting = self._open, None, []
+        assert offer is not None, "asked only where `is_open`"
         self._decline()
-        self._port.say(WITHOUT)
+        self._port.say(offer.without)
         self._end_if_done()
 
     def drop(self) -> None:

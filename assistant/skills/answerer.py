@@ -81,6 +81,8 @@ class Answerer:
         self._copier: tuple[weakref.ref[TextModel], Copier | None] | None = None
         self._wanted = False
         """Whether a guess would have been shown to a second reader that was not open."""
+        self._fault: VisionError | None = None
+        """What was found wrong with it ahead of a question."""
         self._told: set[str] = set()
         """Causes for which the second reader was missed; each is said once."""
         self._stopwatch = stopwatch
@@ -171,13 +173,21 @@ class Answerer:
             closeness.learn(page.statements)
         copier = None if self._copier is None else self._copier[1]
         if self._wanted and self._text_models.is_open and page.rows and not cancelled():
-            self._wanted = False  # what is wrong with a model is said once
-            model = self._text_models(cancelled)
-            copier = None if model is None else self._copier_of(model)
+            self._wanted = False
+            copier = self._copier_ahead(cancelled)
         if copier is not None and page.rows and not cancelled():
             copier.study(scene.studied(copier), page, cancelled)
         if self._vision.opened is not None and not cancelled():
             scene.look(self._vision.opened)
+
+    def _copier_ahead(self, cancelled: Cancelled) -> Copier | None:
+        """A second reader that is open; what is wrong with it is kept for who asks next."""
+        try:
+            model = self._text_models(cancelled)
+        except VisionError as error:
+            self._fault = error
+            return None
+        return None if model is None else self._copier_of(model)
 
     def problem(self, scene: Scene, asked: Asked) -> Answer | None:
         """Why a picture tells nothing about a question; None if it does.
@@ -263,6 +273,9 @@ class Answerer:
         page = scene.page(asked.cancelled)
         if not page.rows or asked.cancelled():
             return None
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            raise fault
         is_guess = answer.basis is not Basis.UNKNOWN
         if is_guess and not self._one_question and not self._text_models.is_open:
             self._wanted = True

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.grouped_attention import attend_once
+
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
     """Attend with H query heads over K key and value heads, each serving H/K in a row.
@@ -14,6 +16,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causa
     Returns:
         (B, H, T, head_dim)
     """
+    if query.shape[2] == 1 and mask is None and not query.requires_grad:
+        return attend_once(query, key, value)
     if query.device.type == "cpu" and (query.requires_grad or _is_small(query, key)):
         # PyTorch's flash kernel for CPUs takes three times as long as plain products for the few
         # hundred patches of a small model, and far longer in its backward pass.

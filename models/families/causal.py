@@ -5,7 +5,7 @@ embedding of the input.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -147,6 +147,15 @@ def tie_head(module: Any) -> None:
     """Make the head the embedding of the input if config.json says so."""
     if is_tied(module):
         module.lm_head.weight = module.get_input_embeddings().weight
+
+
+def head_source(module: Any) -> str:
+    """Name the stored tensor that holds the head's matrix: the embedding's where it is tied."""
+    if not is_tied(module):
+        return HEAD
+    shared = module.get_input_embeddings().weight
+    names: Iterator[str] = (n for n, value in module.named_parameters() if value is shared)
+    return next(names)
 
 
 def head_weight(module: Any) -> Tensor:

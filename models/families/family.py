@@ -1,7 +1,7 @@
 """What a model family must know: its config.json, its module, its blocks, its data, its terms."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -10,6 +10,7 @@ from models.blocks import BlockwiseModel
 from models.families.terms import Terms
 from models.sequences import SequenceLayout
 from models.text.byte_level import ByteLevelRules
+from models.text.reading import TextReader
 
 
 class Family(Protocol):
@@ -66,4 +67,16 @@ class Family(Protocol):
 
     def complete(self, module: nn.Module, device: torch.device) -> None:
         """Compute what the checkpoint left out and tie what is tied, after loading."""
+        ...
+
+
+@runtime_checkable
+class ReadsStepByStep(Protocol):
+    """A family that says itself how its text models read on, token by token.
+
+    Others are called as transformers' models are.
+    """
+
+    def reading_step(self, module: nn.Module) -> TextReader | None:
+        """The way of a loaded module; None where its configuration asks for transformers'."""
         ...

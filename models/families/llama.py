@@ -20,6 +20,8 @@ from models.families.rotary import ROTARY_GROUPS, RotaryBlocks
 from models.families.terms import LlamaTerms, Terms
 from models.sequences import SequenceLayout, TextLayout
 from models.text.byte_level import ByteLevelRules
+from models.text.reading import TextReader
+from models.text.rotary_step import rotary_step
 
 LLAMA_GROUPS = ROTARY_GROUPS
 LlamaBlocks = RotaryBlocks
@@ -90,3 +92,7 @@ class LlamaFamily:
         """Compute the rotary frequencies on the device and tie the head if asked to."""
         restore_rotary(module, device)
         tie_head(module)
+
+    def reading_step(self, module: nn.Module) -> TextReader | None:
+        """A rotary decoder, step by step."""
+        return rotary_step(module)

@@ -21,6 +21,8 @@ from models.families.rotary import RotaryBlocks
 from models.families.terms import NoTerms, Terms
 from models.sequences import SequenceLayout, TextLayout
 from models.text.byte_level import ByteLevelRules
+from models.text.reading import TextReader
+from models.text.rotary_step import rotary_step
 
 _TITLE = "a Qwen2 model"
 _COUNTS = (
@@ -85,3 +87,7 @@ class Qwen2Family:
         """Compute the rotary frequencies on the device and tie the head if asked to."""
         restore_rotary(module, device)
         tie_head(module)
+
+    def reading_step(self, module: nn.Module) -> TextReader | None:
+        """A rotary decoder, step by step."""
+        return rotary_step(module)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks import Block, Branch, Sample, State, last_layer
-from models.families.causal import logits, names_outside
+from models.families.causal import head_source, logits, names_outside
 
 ROTARY_GROUPS = (
     ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -64,9 +64,18 @@ class RotaryBlocks:
         mask = window_mask(positions[0], _window_of(block.module))
         return {"hidden": block.module(hidden, attention_mask=mask, position_embeddings=rotary)}
 
+    def head_source(self) -> str:
+        """Name the stored tensor that holds the head: the embedding's where both are one."""
+        return head_source(self.model)
+
+    def head_inputs(self, state: State) -> Tensor:
+        """What the head multiplies, (1, T, width), of the last block's state."""
+        found: Tensor = self.decoder.norm(state["hidden"])
+        return found
+
     def finish(self, state: State) -> Tensor:
         """Turn the last block's state into logits (1, T, vocabulary)."""
-        return logits(self.model, self.decoder.norm(state["hidden"]))
+        return logits(self.model, self.head_inputs(state))
 
 
 def window_mask(positions: Tensor, window: int | None) -> Tensor | None:

@@ -28,6 +28,7 @@ from models.files.tensor_files import (
     write_whole,
 )
 from models.files.weight_index import PICKLE_SUFFIXES, read_config, read_entries, read_json
+from models.int4.packing import STORED_BITS, STORED_WIDTHS
 from models.plain_text import beginning
 
 __all__ = [
@@ -62,7 +63,7 @@ _WRITERS = ("sightline", "gptqmodel:0.9.0")
 class QuantizationConfig:
     """How the linear layers of a checkpoint are quantized (GPTQ's fields).
 
-    bits:          4 or 8.
+    bits:          3, 4 or 8.
     group_size:    inputs that share a scale; -1 for one scale a row.
     sym:           every zero-point is 2**(bits - 1).
     desc_act:      False for everything written here: groups are always ``k // group_size``.
@@ -71,6 +72,7 @@ class QuantizationConfig:
     method:        rtn, gptq, rpiq or what another tool wrote.
     modules:       names of linear layers quantized together, relative to a block.
     meta:          further facts about the run; kept as they are.
+    lm_head:       whether the head is quantized, too.
     dynamic:       GPTQModel's exceptions: a pattern of layer names after ``+:`` or nothing, and
                    what differs there; after ``-:`` layers that are not quantized.
     """
@@ -84,6 +86,7 @@ class QuantizationConfig:
     checkpoint_format: str = "gptq"
     modules: tuple[tuple[str, ...], ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    lm_head: bool = False
     dynamic: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -113,7 +116,8 @@ class QuantizationConfig:
             "group_size": self.group_size,
             "desc_act": self.desc_act,
             "sym": self.sym,
-            "lm_head": False,
+            "lm_head": self.lm_head,
+            **({"dynamic": dict(self.dynamic)} if self.dynamic else {}),
             "checkpoint_format": self.checkpoint_format,
             "modules_in_block_to_quantize": [list(names) for names in self.modules],
             "meta": {
@@ -154,6 +158,7 @@ class QuantizationConfig:
                 ),
                 modules=tuple(tuple(str(name) for name in names) for names in modules),
                 meta=meta,
+                lm_head=bool(values.get("lm_head", False)),
                 dynamic={
                     str(pattern): dict(changes)
                     for pattern, changes in dict(values.get("dynamic") or {}).items()
@@ -188,11 +193,12 @@ def _matches(pattern: str, name: str) -> bool:
 
 def _check_width(bits: object, group_size: object) -> None:
     sound = isinstance(group_size, int) and (0 < group_size < _MOST_INPUTS or group_size == -1)
-    if bits not in (4, 8) or not sound:
+    if bits not in STORED_BITS or not sound:
         given = f"{beginning(str(bits))} bits with group size {beginning(str(group_size))}"
         raise CheckpointError(
             f"{given} cannot be read: "
-            "use a checkpoint of 4 or 8 bits with a positive group size, or -1 for whole rows"
+            f"use a checkpoint of {STORED_WIDTHS} bits with a positive group size, or -1 for whole "
+            "rows"
         )
 
 

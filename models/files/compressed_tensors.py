@@ -32,7 +32,6 @@ from models.int4.packing import (
     check_scale,
     check_storable,
     pack_last,
-    require_stored_bits,
     unpack_last,
 )
 from models.int4.weight import QuantizedWeight, group_count
@@ -41,6 +40,9 @@ from models.plain_text import beginning
 METHOD = "compressed-tensors"
 FORMAT = "pack-quantized"
 TENSOR_NAMES = ("weight_packed", "weight_scale", "weight_zero_point", "weight_shape")
+
+BITS = (4, 8)
+"""Widths that vLLM reads in this form, which packs 10 codes of 3 bits into a word."""
 
 _OPTIONAL = "weight_zero_point"
 
@@ -52,17 +54,17 @@ def pack_compressed(weight: QuantizedWeight, *, sym: bool = False) -> dict[str, 
         CheckpointError: the weight cannot be stored (see `models.int4.pack`), its last group is
             short, or it is said to be symmetric and is not.
     """
+    require_bits(weight.bits)
     check_storable(weight)
     out_features, in_features = weight.codes.shape
     require_whole_groups(in_features, weight.group_size)
-    per_word = 32 // weight.bits
     tensors = {
-        "weight_packed": pack_last(weight.codes, per_word),
+        "weight_packed": pack_last(weight.codes, weight.bits),
         "weight_scale": weight.scale.to(torch.float16).contiguous(),
         "weight_shape": torch.tensor([out_features, in_features]),
     }
     if not sym:
-        tensors[_OPTIONAL] = pack_last(weight.zero.t(), per_word).t().contiguous()
+        tensors[_OPTIONAL] = pack_last(weight.zero.t(), weight.bits).t().contiguous()
     elif not bool((weight.zero == 2 ** (weight.bits - 1)).all()):
         raise CheckpointError(
             f"a zero-point is not {2 ** (weight.bits - 1)}, so the weight is not symmetric: "
@@ -107,7 +109,7 @@ def check_compressed(
     Raises:
         CheckpointError: as for `unpack_compressed`.
     """
-    require_stored_bits(bits)
+    require_bits(bits)
     missing = [name for name in TENSOR_NAMES if name not in tensors and name != _OPTIONAL]
     if missing:
         raise CheckpointError(
@@ -137,6 +139,19 @@ def check_compressed(
             )
     check_scale(scale)
     return out_features, in_features
+
+
+def require_bits(bits: int) -> None:
+    """Refuse a width that readers of this form do not take.
+
+    Raises:
+        CheckpointError: bits is none of `BITS`.
+    """
+    if bits not in BITS:
+        raise CheckpointError(
+            f"{bits}-bit weights cannot be stored as compressed-tensors, of which loaders read 4 "
+            "and 8 bits: choose one of these, or the GPTQ format"
+        )
 
 
 def read_shape(weight_shape: Tensor) -> tuple[int, int]:
@@ -241,7 +256,7 @@ def _scheme(name: str, group: object) -> tuple[int, int, bool]:
             "use a weight-only checkpoint (W4A16, W8A16)"
         )
     bits, kind, strategy = weights.get("num_bits"), weights.get("type"), weights.get("strategy")
-    if bits not in (4, 8) or kind != "int" or strategy not in ("group", "channel"):
+    if bits not in BITS or kind != "int" or strategy not in ("group", "channel"):
         raise CheckpointError(
             f"config group {name} holds {bits}-bit {kind} weights scaled per {strategy}, which "
             "cannot be read: use 4- or 8-bit integers scaled per group or channel"

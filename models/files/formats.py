@@ -27,6 +27,11 @@ class OutputFormat(Protocol):
         config.json."""
         ...
 
+    @property
+    def stores_head(self) -> bool:
+        """Whether a loader documents to read a quantized head in this form."""
+        ...
+
     def check_shape(self, in_features: int, out_features: int, bits: int, group_size: int) -> None:
         """Refuse a layer that the format cannot hold, before any work is done.
 
@@ -74,6 +79,7 @@ class GptqFormat:
 
     name: str = "gptq"
     config_files: tuple[str, ...] = (QUANTIZE_CONFIG_FILE,)
+    stores_head: bool = True
 
     def check_shape(self, in_features: int, out_features: int, bits: int, group_size: int) -> None:
         """Refuse what does not fill whole words; a short last group is allowed."""
@@ -107,10 +113,11 @@ class CompressedTensorsFormat:
 
     name: str = "compressed-tensors"
     config_files: tuple[str, ...] = ()
+    stores_head: bool = False
 
     def check_shape(self, in_features: int, out_features: int, bits: int, group_size: int) -> None:
         """Refuse what does not fill whole words and whole groups."""
-        require_stored_bits(bits)
+        compressed_tensors.require_bits(bits)
         require_word_multiple(in_features, out_features, bits)
         compressed_tensors.require_whole_groups(in_features, group_size)
 

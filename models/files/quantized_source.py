@@ -24,7 +24,7 @@ from models.files.checkpoint import CheckpointReader, QuantizationConfig
 from models.int4.packing import (
     TENSOR_NAMES,
     pack_last,
-    require_stored_bits,
+    require_together,
     require_word_multiple,
     unpack_last,
 )
@@ -189,7 +189,7 @@ class QuantizedSource:
         tensor = self.reader.read(name)
         if part == "qweight" and layer.input_order is not None:
             codes = unpack_last(tensor.t(), layer.bits)[:, layer.input_order]
-            return pack_last(codes, 32 // layer.bits).t().contiguous()
+            return pack_last(codes, layer.bits).t().contiguous()
         return tensor
 
     def _read_compressed(self, stem: str, part: str, layer: StoredLayer) -> Tensor:
@@ -202,7 +202,7 @@ class QuantizedSource:
             return self.reader.read(stored).t().contiguous()
         groups = group_count(layer.in_features, layer.group_size)
         zeros = torch.full((groups, layer.out_features), 2 ** (layer.bits - 1))
-        return pack_last(zeros, 32 // layer.bits)
+        return pack_last(zeros, layer.bits)
 
     def _split(self, name: str) -> tuple[str | None, str]:
         """Return layer and part of a presented tensor; None for one that is passed on."""
@@ -258,6 +258,10 @@ def _gptq_layer(reader: CheckpointReader, config: QuantizationConfig, name: str)
     if len(shape) != 2:
         raise CheckpointError(f"{name}.qweight is {shape}, no matrix: copy the file again")
     rows, out_features = shape
+    try:
+        require_together(rows, bits)
+    except CheckpointError as error:
+        raise CheckpointError(f"{name}.qweight: {error}") from error
     in_features = rows * 32 // bits
     require_word_multiple(in_features, out_features, bits)
     size = in_features if group_size == -1 else group_size
@@ -285,7 +289,6 @@ def _compressed_layer(
     reader: CheckpointReader, config: QuantizationConfig, name: str
 ) -> StoredLayer:
     bits, group_size = config.bits, config.group_size
-    require_stored_bits(bits)
     # Empty tensors stand for the large ones, whose values the check does not need.
     parts: dict[str, Tensor] = {}
     for part in compressed_tensors.TENSOR_NAMES:

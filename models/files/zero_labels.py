@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from models.files.quantized_source import QuantizedSource
-from models.int4.packing import stored_zeros, unpack_last
+from models.int4.packing import stored_zeros, unpack_last, whole_words
 
 LABELS = {1: "gptq", 0: "gptq_v2"}
 """What ``checkpoint_format`` says, by what the file subtracts from zero-points."""
@@ -64,11 +64,10 @@ def sampled_offsets(source: QuantizedSource) -> list[float]:
 def _is_whole(source: QuantizedSource, name: str) -> bool:
     """Whether a layer's tensors have the shapes that its configuration asks for, and hold words."""
     layer = source.layers[name]
-    per_word = 32 // layer.bits
     groups = -(-layer.in_features // layer.group_size)
     wanted = {
-        f"{name}.qweight": (layer.in_features // per_word, layer.out_features),
-        f"{name}.qzeros": (groups, layer.out_features // per_word),
+        f"{name}.qweight": (layer.in_features * layer.bits // 32, layer.out_features),
+        f"{name}.qzeros": (groups, layer.out_features * layer.bits // 32),
     }
     return all(
         part in source and source.shape(part) == shape and source.dtype(part) is torch.int32
@@ -79,8 +78,8 @@ def _is_whole(source: QuantizedSource, name: str) -> bool:
 def _offset(source: QuantizedSource, name: str) -> float:
     """Of the first inputs of a layer, as many as tell: a layer has millions of codes."""
     layer = source.layers[name]
-    per_word = 32 // layer.bits
-    words = max(1, _SAMPLED_CODES // layer.out_features // per_word)
+    many = whole_words(layer.bits)
+    words = max(1, _SAMPLED_CODES // layer.out_features // many) * many * layer.bits // 32
     codes = unpack_last(source.read(f"{name}.qweight")[:words].t(), layer.bits)
     zero = stored_zeros(source.read(f"{name}.qzeros"), layer.bits, layer.zero_offset)
     group = torch.arange(codes.shape[1]) // layer.group_size

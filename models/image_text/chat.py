@@ -21,6 +21,7 @@ from models.image_text.idefics3 import Idefics3Eye
 from models.image_text.prompts import PictureTemplate, Turn, picture_settings, plain
 from models.image_text.qwen3_vl import Qwen3VLEye
 from models.loading import LoadedModel
+from models.one_row import head_logits
 
 EYES: Mapping[str, type[Idefics3Eye] | type[Qwen3VLEye]] = MappingProxyType(
     {"idefics3": Idefics3Eye, "qwen3_vl": Qwen3VLEye}
@@ -155,7 +156,7 @@ class ImageTextChat:
             positions = torch.arange(position, position + new, device=fed.device)[None]
             hidden = run_decoder(self._eye.decoder, self._embedded(fed), positions, kept)
             position += new
-            picked = pick(self.model.lm_head(hidden[0, -1]))
+            picked = pick(head_logits(self.model.lm_head, hidden[0, -1:])[0])
             if picked.id in self._ends:
                 return
             yield GeneratedToken(text.add(picked.id), picked.probability, picked.id)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.grouped_attention import attend_once
+
 
 class KeptStates:
     """Keys and values of every layer, each (shared heads, tokens, head_dim), after rotation.
@@ -126,20 +128,16 @@ def _attend(
     # (heads, T, head_dim)
     query, key = (_rotate(part.transpose(0, 1), cos[0], sin[0]) for part in (query, key))
     key, value = kept.extend(index, key, value.transpose(0, 1))
-    repeats = query.shape[0] // key.shape[0]
-    # A mask keeps a card from the kernel that knows groups of heads; copying all that is kept for
-    # one new token would take longer than attending to it.
-    is_grouped = mask is None and repeats > 1
-    if repeats > 1 and not is_grouped:
-        key, value = (part.repeat_interleave(repeats, dim=0) for part in (key, value))
-    seen = functional.scaled_dot_product_attention(
-        query[None],
-        key[None],
-        value[None],
-        attn_mask=mask,
-        scale=attention.scaling,
-        enable_gqa=is_grouped,
-    )
+    if mask is None:  # one new token
+        seen = attend_once(query[None], key[None], value[None], scale=attention.scaling)
+    else:
+        # A mask keeps a card from the kernel that knows groups of heads.
+        repeats = query.shape[0] // key.shape[0]
+        if repeats > 1:
+            key, value = (part.repeat_interleave(repeats, dim=0) for part in (key, value))
+        seen = functional.scaled_dot_product_attention(
+            query[None], key[None], value[None], attn_mask=mask, scale=attention.scaling
+        )
     out: Tensor = attention.o_proj(seen[0].transpose(0, 1).reshape(1, x.shape[1], -1))
     return out
 

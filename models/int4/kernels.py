@@ -13,12 +13,14 @@ scales and zeros to bfloat16.
 Operators: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/native_functions.yaml
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from models.int4.packing import unpack_last
 from models.int4.weight import QuantizedWeight, group_index
 
 CPU_KERNEL_MAX_ROWS = 80
@@ -54,12 +56,12 @@ def kernel_refusal(
     device: torch.device, in_features: int, out_features: int, group_size: int, bits: int
 ) -> str | None:
     """Say why the int4 kernel cannot take a layer, or None if it can."""
-    if bits != 4:
+    if bits > 4:
         return f"{bits} bits"
-    if group_size not in KERNEL_GROUP_SIZES:
-        return f"group size {group_size} is not one of {KERNEL_GROUP_SIZES}"
-    if in_features % group_size:
-        return f"{in_features} inputs are not whole groups of {group_size}"
+    if kernel_group_size(in_features, group_size) is None:
+        if in_features % group_size:
+            return f"{in_features} inputs are not whole groups of {group_size}"
+        return f"group size {group_size} is not one of {KERNEL_GROUP_SIZES}, nor several of them"
     if device.type == "cpu":
         return None if out_features % 16 == 0 else f"{out_features} outputs, not a multiple of 16"
     if device.type == "cuda":
@@ -77,6 +79,16 @@ def _cuda_refusal(device: torch.device, in_features: int, out_features: int) -> 
     )
 
 
+def kernel_group_size(in_features: int, group_size: int) -> int | None:
+    """The largest of the kernel's group sizes that both divides; None where there is none.
+
+    A group of another size, or a last one that is shorter, is then several of the kernel's groups
+    that share a scale.
+    """
+    both = math.gcd(in_features, group_size)
+    return max((size for size in KERNEL_GROUP_SIZES if both % size == 0), default=None)
+
+
 def use_kernel(device: torch.device, dtype: torch.dtype, rows: int) -> bool:
     """Tell whether the int4 kernel is the better way for a layer that qualifies for it.
 
@@ -85,12 +97,16 @@ def use_kernel(device: torch.device, dtype: torch.dtype, rows: int) -> bool:
     """
     if dtype != torch.bfloat16:
         return False
-    limit = CUDA_KERNEL_MAX_ROWS if device.type == "cuda" else CPU_KERNEL_MAX_ROWS
-    return 0 < rows <= limit
+    return 0 < rows <= most_rows(device)
+
+
+def most_rows(device: torch.device) -> int:
+    """Rows up to which the int4 kernel of a device is the better way."""
+    return CUDA_KERNEL_MAX_ROWS if device.type == "cuda" else CPU_KERNEL_MAX_ROWS
 
 
 def build_kernel_weight(weight: QuantizedWeight) -> KernelWeight:
-    """Lay a 4-bit weight out for the kernel of the device it lies on.
+    """Lay a weight of at most 4 bits out for the kernel of the device it lies on.
 
     The caller has asked `kernel_refusal`.
     """
@@ -101,18 +117,36 @@ def build_kernel_weight(weight: QuantizedWeight) -> KernelWeight:
         packed = torch.ops.aten._convert_weight_to_int4pack(pairs, INNER_K_TILES)
     else:
         packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes.to(torch.int32), 1)
-    float_zero = (8 - weight.zero.to(torch.float32)) * weight.scale
-    pairs = torch.stack((weight.scale, float_zero), dim=-1)  # (out, groups, 2)
-    scales_and_zeros = pairs.transpose(0, 1).contiguous().to(torch.bfloat16)
-    return KernelWeight(packed, scales_and_zeros, weight.group_size)
+    scales_and_zeros, size = kernel_scales(
+        weight.scale.t(), weight.zero.t(), codes.shape[1], weight.group_size
+    )
+    return KernelWeight(packed, scales_and_zeros, size)
+
+
+def kernel_scales(
+    scale: Tensor, zero: Tensor, in_features: int, group_size: int
+) -> tuple[Tensor, int]:
+    """Scales and zeros as the kernel reads them, and the size of its groups.
+
+    scale: (groups, out), any floating dtype. zero: (groups, out), zero-points.
+    Returns (kernel's groups, out, 2) bfloat16.
+    """
+    size = kernel_group_size(in_features, group_size) or group_size
+    scale = scale.to(torch.float32)
+    pairs = torch.stack((scale, (8 - zero.to(torch.float32)) * scale), dim=-1)
+    if size != group_size:
+        first = torch.arange(0, in_features, size, device=scale.device)
+        pairs = pairs[first // group_size]
+    return pairs.contiguous().to(torch.bfloat16), size
 
 
 def kernel_matmul(x: Tensor, weight: KernelWeight) -> Tensor:
     """Multiply (rows, in) bfloat16 by the transposed weight; returns (rows, out) bfloat16."""
+    # Named to the overload: finding it anew takes a tenth of a small product.
     multiply = (
-        torch.ops.aten._weight_int4pack_mm
-        if x.device.type == "cuda"
-        else torch.ops.aten._weight_int4pack_mm_for_cpu
+        torch.ops.aten._weight_int4pack_mm.default
+        if x.is_cuda
+        else torch.ops.aten._weight_int4pack_mm_for_cpu.default
     )
     product: Tensor = multiply(
         x.contiguous(), weight.packed, weight.group_size, weight.scales_and_zeros
@@ -172,7 +206,9 @@ def dequantize_matmul(
 
 
 def file_codes(qweight: Tensor, bits: int) -> Tensor:
-    """Return the codes (in, out) int32 of ``qweight`` (in / per_word, out) int32."""
+    """Return the codes (in, out), whole numbers, of ``qweight`` (in * bits / 32, out) int32."""
+    if 32 % bits:  # codes lie across words
+        return unpack_last(qweight.t(), bits).t()
     shifts = torch.arange(0, 32, bits, device=qweight.device, dtype=torch.int32)
     codes: Tensor = (qweight.unsqueeze(1) >> shifts[:, None]) & (2**bits - 1)
     return codes.reshape(-1, qweight.shape[1])  # from (words, per_word, out)

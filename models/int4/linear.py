@@ -1,4 +1,4 @@
-"""A linear layer whose weight is held at 4 (or 8) bits."""
+"""A linear layer whose weight is held at 3, 4 or 8 bits."""
 
 import logging
 from collections.abc import Callable
@@ -74,13 +74,12 @@ class Int4Linear(nn.Module):
         self.bits = bits
         self.zero_offset = zero_offset
         self._kernel_is_right = True
-        per_word = 32 // bits
         groups = group_count(in_features, group_size)
         int32 = torch.int32
         self.register_buffer(
-            "qweight", torch.zeros(in_features // per_word, out_features).to(int32)
+            "qweight", torch.zeros(in_features * bits // 32, out_features).to(int32)
         )
-        self.register_buffer("qzeros", torch.zeros(groups, out_features // per_word, dtype=int32))
+        self.register_buffer("qzeros", torch.zeros(groups, out_features * bits // 32, dtype=int32))
         self.register_buffer("scales", torch.ones(groups, out_features, dtype=torch.float16))
         g_idx = torch.empty(in_features, dtype=int32)
         if not g_idx.is_meta:  # division on the meta device takes milliseconds, and says nothing
@@ -168,19 +167,18 @@ class Int4Linear(nn.Module):
         return own | {"qweight": self._file_qweight()}
 
     def _file_qweight(self) -> Tensor:
-        """Return the codes as in the file, (in / per_word, out) int32."""
+        """Return the codes as in the file, (in * bits / 32, out) int32."""
         if self.qweight is not None:
             return self.qweight
         assert self.kernel_packed is not None, "one of the two layouts is always there"
-        per_word = 32 // self.bits
         words = self.scales.new_empty(
-            self.in_features // per_word, self.out_features, dtype=torch.int32
+            self.in_features * self.bits // 32, self.out_features, dtype=torch.int32
         )
         step = kernels.outputs_at_once(self.in_features)
         for start in range(0, self.out_features, step):
             part = slice(start, min(start + step, self.out_features))
             codes = kernels.kernel_codes(self.kernel_packed, part)
-            words[:, part] = pack_last(codes, per_word).t()
+            words[:, part] = pack_last(codes, self.bits).t()
         return words
 
     def _codes(self, part: slice) -> Tensor:
@@ -241,16 +239,33 @@ class Int4Linear(nn.Module):
         return refusal is None
 
     def _kernel_weight(self) -> kernels.KernelWeight:
-        if self.kernel_packed is None or self.kernel_scales_and_zeros is None:
+        if self.kernel_packed is None:
             weight = self.quantized()
             built = kernels.build_kernel_weight(weight)
             self.kernel_packed = built.packed
             self.kernel_scales_and_zeros = built.scales_and_zeros
             if kernels.kernel_is_enough(self.scales.device):
                 self._drop_file_layout(weight)
+        if self.kernel_scales_and_zeros is None:  # those of joined layers lie together
+            zeros = stored_zeros(self.qzeros, self.bits, self.zero_offset)
+            self.kernel_scales_and_zeros, _ = kernels.kernel_scales(
+                self.scales, zeros, self.in_features, self.group_size
+            )
+        size = kernels.kernel_group_size(self.in_features, self.group_size)
         return kernels.KernelWeight(
-            self.kernel_packed, self.kernel_scales_and_zeros, self.group_size
+            self.kernel_packed, self.kernel_scales_and_zeros, size or self.group_size
         )
+
+    def kernel_weight(self) -> kernels.KernelWeight | None:
+        """The weight as the kernel reads it, in the order of the inputs; None without a kernel."""
+        return self._kernel_weight() if self._kernel_fits() and self.input_order is None else None
+
+    def lie_in(self, packed: Tensor) -> None:
+        """Let the codes in the kernel's layout be those of ``packed``, which hold them too.
+
+        packed: equal to ``kernel_packed``; a part of what several layers share.
+        """
+        self.kernel_packed, self.kernel_scales_and_zeros = packed, None
 
     def _drop_file_layout(self, weight: QuantizedWeight) -> None:
         """Let go of ``qweight`` if the kernel's layout gives the same codes back."""

@@ -1,19 +1,27 @@
 """Integer weights and the GPTQ v1 tensors that store them, in both directions.
 
 Layout (GPTQ v1, the form that GPTQModel and Transformers read), for K inputs, N outputs,
-group size g and ``per_word = 32 / bits`` codes in one int32:
+group size g and b bits of a code:
 
 tensor  | dtype, shape                 | layout
 --------|------------------------------|----------------------------------------------------
-qweight | int32 (K/per_word, N)        | bits b*j.. of row r hold the code of k = per_word*r+j
-qzeros  | int32 (⌈K/g⌉, N/per_word)    | bits b*j.. of column c hold zero-1 of n = per_word*c+j
+qweight | int32 (K*b/32, N)            | each column is one string of bits, of which b*k.. hold the
+        |                              | code of k
+qzeros  | int32 (⌈K/g⌉, N*b/32)        | each row is one string of bits, of which b*n.. hold zero-1
+        |                              | of n
 scales  | float16 (⌈K/g⌉, N)           |
 g_idx   | int32 (K,)                   | k // g
+
+The string of bits runs through the words in order, in each from the lowest bit upwards. At 4 and 8
+bits a word holds 8 or 4 whole codes. At 3 bits 32 codes fill three words, and the codes 10 and 21
+of them lie across two.
+Source: gptqmodel/nn_modules/qlinear/__init__.py of https://github.com/ModelCloud/GPTQModel (7.6).
 
 Other tools also write the form v2, which stores the zero-point itself, scales of other dtypes,
 and zero-points of 0. All of that is read; what is written here is v1 as above.
 """
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -22,8 +30,11 @@ from torch import Tensor
 from models.errors import CheckpointError
 from models.int4.weight import QuantizedWeight, group_count, group_index
 
-STORED_BITS = (4, 8)
-"""Widths that divide a 32-bit word and that the ecosystem's loaders read."""
+STORED_BITS = (3, 4, 8)
+"""Widths that are written and read."""
+
+STORED_WIDTHS = "3, 4 or 8"
+"""`STORED_BITS` in words, for messages."""
 
 TENSOR_NAMES = ("qweight", "qzeros", "scales", "g_idx")
 
@@ -37,11 +48,10 @@ def pack(weight: QuantizedWeight) -> dict[str, Tensor]:
             the columns do not stand in the order of the inputs.
     """
     check_storable(weight)
-    per_word = 32 // weight.bits
     in_features = weight.codes.shape[1]
     return {
-        "qweight": pack_last(weight.codes, per_word).t().contiguous(),
-        "qzeros": pack_last((weight.zero - 1).t(), per_word),
+        "qweight": pack_last(weight.codes, weight.bits).t().contiguous(),
+        "qzeros": pack_last((weight.zero - 1).t(), weight.bits),
         "scales": weight.scale.t().to(torch.float16).contiguous(),
         "g_idx": group_index(in_features, weight.group_size, device=weight.codes.device).to(
             torch.int32
@@ -88,7 +98,7 @@ def check_stored(
             f"quantized layer lacks {', '.join(missing)}: copy the whole checkpoint again"
         )
     qweight, qzeros, scales = (tensors[name] for name in TENSOR_NAMES[:3])
-    _check_shapes(qweight, qzeros, scales, 32 // bits, group_size)
+    _check_shapes(qweight, qzeros, scales, bits, group_size)
     stored = tensors.get("g_idx")
     if stored is not None:
         in_features = qweight.shape[0] * 32 // bits
@@ -107,6 +117,9 @@ def stored_zeros(qzeros: Tensor, bits: int, zero_offset: int) -> Tensor:
 
     zero_offset: what the file subtracts from zero-points: 1 in the form v1, 0 in v2.
     """
+    if 32 % bits:  # fields lie across words: every tool counts each of them for itself
+        zeros: Tensor = (unpack_last(qzeros, bits).to(torch.int32) + zero_offset) % 2**bits
+        return zeros
     # Tools that keep a zero-point of 0 subtract 1 from every field by one subtraction from the
     # whole word, whose borrow runs into the next field. One addition undoes exactly that.
     ones = zero_offset * sum(1 << shift for shift in range(0, 32, bits))
@@ -118,12 +131,31 @@ def require_stored_bits(bits: int) -> None:
     """Refuse a width that has no packed form.
 
     Raises:
-        CheckpointError: bits is neither 4 nor 8.
+        CheckpointError: bits is none of `STORED_BITS`.
     """
     if bits not in STORED_BITS:
         raise CheckpointError(
-            f"{bits}-bit weights cannot be stored: the GPTQ v1 file holds 4 or 8 bits; "
-            "choose 4 or 8, or keep the result in memory"
+            f"{bits}-bit weights cannot be stored: the GPTQ v1 file holds {STORED_WIDTHS} bits; "
+            "choose one of them, or keep the result in memory"
+        )
+
+
+def whole_words(bits: int) -> int:
+    """How many values of a width fill whole 32-bit words: 8 of 4 bits, 4 of 8, 32 of 3."""
+    return 32 // math.gcd(bits, 32)
+
+
+def require_together(words: int, bits: int) -> None:
+    """Refuse words that hold a part of a value: those of 3 bits come in threes.
+
+    Raises:
+        CheckpointError: they do.
+    """
+    together = whole_words(bits) * bits // 32
+    if words % together:
+        raise CheckpointError(
+            f"{words} words hold no whole values of {bits} bits, which take {together} words "
+            "together: check bits in the quantization config"
         )
 
 
@@ -131,14 +163,14 @@ def require_word_multiple(in_features: int, out_features: int, bits: int) -> Non
     """Refuse shapes that do not fill whole 32-bit words.
 
     Raises:
-        CheckpointError: in_features or out_features is no multiple of 32 / bits.
+        CheckpointError: in_features or out_features is no multiple of `whole_words`.
     """
-    per_word = 32 // bits
+    multiple = whole_words(bits)
     for what, size in (("inputs", in_features), ("outputs", out_features)):
-        if size % per_word:
+        if size % multiple:
             raise CheckpointError(
                 f"{size} {what} do not fill whole 32-bit words: a GPTQ v1 file at {bits} bits "
-                f"needs a multiple of {per_word}; pad the layer with zeros or keep it unquantized"
+                f"needs a multiple of {multiple}; pad the layer with zeros or keep it unquantized"
             )
 
 
@@ -204,7 +236,7 @@ def _check_grid(zero: Tensor, scale: Tensor, bits: int) -> None:
 
 
 def _check_shapes(
-    qweight: Tensor, qzeros: Tensor, scales: Tensor, per_word: int, group_size: int
+    qweight: Tensor, qzeros: Tensor, scales: Tensor, bits: int, group_size: int
 ) -> None:
     if qweight.dtype != torch.int32 or qzeros.dtype != torch.int32:
         raise CheckpointError(
@@ -212,8 +244,9 @@ def _check_shapes(
             "convert the checkpoint"
         )
     words, out_features = qweight.shape
-    groups = group_count(words * per_word, group_size)
-    if tuple(qzeros.shape) != (groups, out_features // per_word) or tuple(scales.shape) != (
+    require_together(words, bits)
+    groups = group_count(words * 32 // bits, group_size)
+    if tuple(qzeros.shape) != (groups, out_features * bits // 32) or tuple(scales.shape) != (
         groups,
         out_features,
     ):
@@ -223,27 +256,45 @@ def _check_shapes(
         )
 
 
-def pack_last(values: Tensor, per_word: int) -> Tensor:
-    """Put per_word neighbours of the last dimension into one int32, lowest bits first.
+def pack_last(values: Tensor, bits: int) -> Tensor:
+    """Put the values of the last dimension into int32 words as one string of bits, lowest first.
 
-    values: whole numbers in 0 .. 2**(32 / per_word) - 1.
+    values: whole numbers in 0 .. 2**bits - 1, a multiple of `whole_words` of them.
+    Returns int32 (..., values * bits / 32).
     """
-    bits = 32 // per_word
+    many = whole_words(bits)
+    blocks = *values.shape[:-1], values.shape[-1] // many
+    words = torch.zeros((*blocks, many * bits // 32), dtype=torch.int32, device=values.device)
     # Place by place, so that only whole words are held besides the values. The highest place
     # reaches the sign bit, which is wanted.
-    words = values[..., ::per_word].to(torch.int32, copy=True)
-    for place in range(1, per_word):
-        words |= values[..., place::per_word].to(torch.int32) << (bits * place)
-    return words.contiguous()
+    for place in range(many):
+        word, shift = divmod(place * bits, 32)
+        value = values[..., place::many].to(torch.int32)
+        words[..., word] |= value << shift
+        if shift + bits > 32:
+            words[..., word + 1] |= value >> (32 - shift)
+    return words.flatten(-2)
 
 
 def unpack_last(words: Tensor, bits: int) -> Tensor:
-    """Undo ``pack_last``; the result is uint8 in 0 .. 2**bits - 1."""
-    per_word = 32 // bits
-    values = torch.empty((*words.shape, per_word), dtype=torch.uint8, device=words.device)
-    for place in range(per_word):
+    """Undo ``pack_last``; the result is uint8 in 0 .. 2**bits - 1.
+
+    Raises:
+        CheckpointError: there are fewer words than whole values take.
+    """
+    many = whole_words(bits)
+    together = many * bits // 32
+    require_together(words.shape[-1], bits)
+    words = words.reshape(*words.shape[:-1], words.shape[-1] // together, together)
+    values = torch.empty((*words.shape[:-1], many), dtype=torch.uint8, device=words.device)
+    for place in range(many):
+        word, shift = divmod(place * bits, 32)
+        here = min(bits, 32 - shift)
         # The shift is arithmetic, but the mask drops the copied sign bits.
-        values[..., place] = (words >> (bits * place)) & (2**bits - 1)
+        value = (words[..., word] >> shift) & (2**here - 1)
+        if here < bits:
+            value = value | (words[..., word + 1] & (2 ** (bits - here) - 1)) << here
+        values[..., place] = value
     return values.flatten(-2)
 
 

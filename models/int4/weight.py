@@ -14,7 +14,7 @@ class QuantizedWeight:
     scale:       (out, groups) float32, every value representable in float16 if it is ours.
     zero:        (out, groups) int32, each in 1 .. 2**bits - 1; 0 only where another tool wrote it.
     group_size:  inputs that share a scale; the last group may be shorter.
-    bits:        2 to 8; only 4 and 8 can be stored and run.
+    bits:        2 to 8; only 3, 4 and 8 can be stored and run.
     input_order: (in,) int64, the input that each column of ``codes`` belongs to; None where
         columns stand in the order of the inputs. Only files of other tools, whose groups follow
         the activations, need it: our act-order keeps the groups static.

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import torch
 
 from models.files.formats import FORMATS
-from models.int4.packing import STORED_BITS
+from models.int4.packing import STORED_WIDTHS
 from quantizer.commands.common import add_text_options, device_of, option_of, progress_bar
 from quantizer.errors import SettingsError
 from quantizer.exporting.export import GGUF
@@ -18,6 +18,7 @@ from quantizer.plan.machine import return_freed_memory
 from quantizer.plan.text import plan_text
 from quantizer.recipes.recipe import Recipe, read_recipe, shipped
 from quantizer.report.report import Report
+from quantizer.run.lm_head import HEAD_BITS
 from quantizer.run.pipeline import Job, assist, plan_job, prepare, run
 from quantizer.run.progress import count_finished
 from quantizer.run.ranks import ALONE, WRITER, Ranks, in_step
@@ -68,13 +69,20 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bits",
         type=int,
-        help=f"of a weight: {' or '.join(map(str, STORED_BITS))}, which the formats store; "
+        help=f"of a weight: {STORED_WIDTHS}, which files store (compressed-tensors 4 or 8); "
         f"{_default('bits')}; quantizer compare measures 2 to 8",
     )
     parser.add_argument(
         "--group-size",
         type=int,
         help=f"inputs that share a scale; {_default('group_size')}",
+    )
+    parser.add_argument(
+        "--head-bits",
+        type=int,
+        choices=HEAD_BITS,
+        help="quantize the head, too; one that is the embedding becomes a layer of its own, and "
+        "the embedding stays; default: it stays as it is",
     )
     parser.add_argument(
         "--sym", action="store_true", default=None, help="fix every zero point in the middle"
@@ -180,6 +188,7 @@ def _run(options: argparse.Namespace) -> int:
         bos=options.bos,
         documents=options.documents,
         device=_device(options.device, ranks),
+        head_bits=options.head_bits,
         allow_uncalibrated=options.allow_uncalibrated,
         restart=options.restart,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.int4.packing import STORED_BITS
+from models.int4.packing import STORED_BITS, STORED_WIDTHS
 from quantizer.compare.comparison import CompareJob, Comparison
 from quantizer.compare.costs import Cost
 from quantizer.compare.figures import (
@@ -85,8 +85,8 @@ def markdown(comparison: Comparison, drawn: Sequence[Plot]) -> str:
 
 
 _UNSTORED_NOTE = (
-    f"No file holds this width here, only {' and '.join(map(str, STORED_BITS))} bits: these models "
-    "were measured from memory."
+    f"No file holds this width here, only {STORED_WIDTHS} bits: these models were measured from "
+    "memory."
 )
 _CHANGED_NOTE = (
     "Share of codes that differ from where a method started, mean over the layers of a kind: for "

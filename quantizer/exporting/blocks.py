@@ -2,8 +2,8 @@
 
 type | values of a block                 | bytes | what it takes
 -----|-----------------------------------|-------|-------------------------------------------
-Q4_1 | d·q + m, q in 0 .. 15             | 20    | 4 bits with any zero-point
-Q4_0 | d·(q − 8), q in 0 .. 15           | 18    | 4 bits, every zero-point 8 (symmetric)
+Q4_1 | d·q + m, q in 0 .. 15             | 20    | 3 or 4 bits with any zero-point
+Q4_0 | d·(q − 8), q in 0 .. 15           | 18    | 3 or 4 bits, every zero-point 4 or 8 (symmetric)
 Q8_0 | d·q, q in −128 .. 127             | 34    | 8 bits, every zero-point 128 (symmetric)
 
 d and m are float16; a nibble's low half holds element j, its high half element j + 16. Our weight
@@ -37,13 +37,13 @@ def block_kind(bits: int, zero: Tensor) -> str:
         ExportError: no type has 8 bits with zero-points of their own.
     """
     is_symmetric = bool((zero == 2 ** (bits - 1)).all())
-    if bits == 4:
+    if bits in (3, 4):
         return "Q4_0" if is_symmetric else "Q4_1"
     if bits == 8 and is_symmetric:
         return "Q8_0"
     raise ExportError(
         f"GGUF has no type for {bits} bits with zero-points of their own, but for 8 bits with sym "
-        "and for 4 bits: quantize the model again with either"
+        "and for 3 and 4 bits: quantize the model again with either"
     )
 
 
@@ -87,7 +87,9 @@ def pack_blocks(weight: QuantizedWeight, kind: str) -> Tensor:
     if kind == "Q8_0":
         parts.append(codes ^ 128)  # the same bits as code − 128 has as a signed byte
     else:
-        if kind == "Q4_1":
+        if kind == "Q4_0":
+            codes = codes + (8 - 2 ** (weight.bits - 1))  # from the zero-point of 3 bits to 8
+        else:
             parts.append(_half_bytes(-scale * zero))
         parts.append(codes[..., : BLOCK // 2] | codes[..., BLOCK // 2 :] << 4)
     return torch.cat(parts, dim=-1).reshape(out_features, -1)

@@ -146,7 +146,7 @@ def bytes_of(reader: CheckpointReader, quantized: Collection[str], bits: int) ->
 
     quantized: names of the layers that a run quantizes, to so many bits.
     """
-    block = KINDS["Q4_1" if bits == 4 else "Q8_0"]
+    block = KINDS["Q4_1" if bits <= 4 else "Q8_0"]
     total = 0
     for name in reader.names():
         values = math.prod(reader.shape(name))

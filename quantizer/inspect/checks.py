@@ -12,6 +12,7 @@ from torch import Tensor
 from models.errors import CheckpointError
 from models.files.checkpoint import QuantizationConfig
 from models.files.quantized_source import find_input_order
+from models.int4.packing import STORED_BITS
 from models.int4.weight import group_count, group_index
 
 OUTLIER = 100
@@ -135,7 +136,7 @@ class LayerChecks:
             self.facts.suspicious.append(
                 f"shapes are those of {bits} bits, config says {said_bits}"
             )
-        if bits not in (4, 8):
+        if bits not in STORED_BITS:
             raise CannotGoOnError(f"{bits} bits, which can be neither loaded nor looked into here")
         size = in_features if said_size == -1 else said_size
         if size is None or group_count(in_features, size) != groups:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from models.errors import CheckpointError
 from models.files.checkpoint import QuantizationConfig
+from models.files.compressed_tensors import BITS as COMPRESSED_BITS
 from models.files.compressed_tensors import TENSOR_NAMES as COMPRESSED_NAMES
 from models.files.compressed_tensors import read_shape
 from models.int4.packing import TENSOR_NAMES as GPTQ_NAMES
@@ -94,8 +95,7 @@ class _Gptq(LayerChecks):
         return zero
 
     def codes(self, words: Tensor, bits: int, start: int, stop: int) -> Tensor:
-        per_word = 32 // bits
-        return unpack_last(words[start // per_word : -(-stop // per_word)].t(), bits)
+        return unpack_last(words[start * bits // 32 : -(-stop * bits // 32)].t(), bits)
 
 
 class _Compressed(LayerChecks):
@@ -116,7 +116,9 @@ class _Compressed(LayerChecks):
             except CheckpointError as error:
                 self.facts.suspicious.append(str(error))
         out_features, in_features = shape
-        fits = [bits for bits in (4, 8) if group_count(in_features, 32 // bits) == packed[1]]
+        fits = [
+            bits for bits in COMPRESSED_BITS if group_count(in_features, 32 // bits) == packed[1]
+        ]
         if packed[0] != out_features or not fits:
             raise CannotGoOnError(f"weight_packed is {packed}, weight_shape says {shape}")
         if scale is None or len(scale) != 2 or not 0 < scale[1] <= in_features:

@@ -21,8 +21,8 @@ _FORMS = {
     "compressed-tensors": "compressed-tensors",
 }  # fmt: skip
 CONDITIONS = (
-    "form", "symmetric", "act_order", "four_bits", "mixed", "ragged", "outputs_by_16",
-    "marlin_groups", "family", "head_quantized", "text_only", "own_code",
+    "form", "symmetric", "act_order", "four_bits", "three_bits", "mixed", "ragged",
+    "outputs_by_16", "marlin_groups", "family", "head_quantized", "text_only", "own_code",
 )  # fmt: skip
 
 
@@ -84,6 +84,7 @@ def folder_facts(found: Inspection, config: Mapping[str, Any]) -> dict[str, Any]
         "symmetric": bool(found.config.get("sym", True)) and middle,
         "act_order": any(layer.groups == "act-order" for layer in layers),
         "four_bits": widths <= {4},
+        "three_bits": 3 in widths,
         "mixed": len(widths) > 1 or len(sizes - rows) > 1,
         "ragged": any(
             layer.shape is not None and layer.group_size and layer.shape[1] % layer.group_size

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil, log2
 
 import torch
 
@@ -128,6 +129,14 @@ class PlannedRun:
         width = state_dtype(self.calibration, self.followed).itemsize
         size = state_bytes(self.calibration, self.followed, width, first=first)
         return Buffer(STATES, "states", size)
+
+    def pinned(self, *, first: bool) -> Buffer:
+        """The same in pinned memory of the host, which PyTorch gives by powers of two."""
+        share = state_dtype(self.calibration, self.followed).itemsize / FLOAT
+        sequences = (*self.calibration.all, *self.followed.all)
+        rounded = [float(2 ** ceil(log2(max(share * s.state, 1.0)))) for s in sequences]
+        size = sum(rounded) + 2 * max(rounded, default=0.0)  # two are on their way
+        return Buffer(STATES, "pinned states", max(self.states(first=first).size, size))
 
     def kept(self, block: BlockShape) -> Buffer:
         """What passes of a block keep for later ones, as far as there is room."""
@@ -273,7 +282,7 @@ def _beside_a_gpu(run: PlannedRun) -> Iterator[Moment]:
     """Moments of the host while a GPU computes."""
     table = Buffer(TABLE, "table of words", run.outer.table)
     for first, block in run.distinct():
-        beside = [table] if run.on_card else [run.states(first=first), table]
+        beside = [table] if run.on_card else [run.pinned(first=first), table]
         finished = Buffer(FINISHED, "codes and grids", 2.0 * sum(x.count for x in block.linears))
         twin = Buffer(TWIN, "its copy that waits", block_bytes(block) if run.followed.all else 0.0)
         copied = Buffer(READING, "other tensors", float(sum(block.others.values())))

@@ -17,6 +17,7 @@ from quantizer.errors import Naming, SettingsError
 from quantizer.plan.buffers import Moment, Parts
 from quantizer.plan.dealing import deal_group
 from quantizer.plan.importance import importance_work
+from quantizer.plan.lm_head import Peaks, head_recipe, head_work, with_head
 from quantizer.plan.machine import Machine
 from quantizer.plan.memory import state_dtype
 from quantizer.plan.peaks import PlannedRun, device_peak, host_peak, rooms
@@ -30,6 +31,7 @@ from quantizer.plan.workload import (
 )
 from quantizer.recipes.recipe import Recipe
 from quantizer.run.following import widest_layer
+from quantizer.run.lm_head import LM_HEAD, Head
 from quantizer.solvers.few_tokens import too_few
 
 SPARE_BYTES = 2**20
@@ -243,10 +245,14 @@ def make_plan(
     recipe: Recipe,
     machine: Machine,
     ranks: int = 1,
+    head: Head | None = None,
 ) -> Plan:
-    """Work out what a run will need; of several ranks, ``machine`` describes one process."""
+    """Work out what a run will need; of several ranks, ``machine`` describes one process.
+
+    head: where it is quantized, too.
+    """
     shape = CalibrationShape.of(opened, calibration)
-    return plan_shapes(opened, reader, shape, recipe, machine, ranks)
+    return plan_shapes(opened, reader, shape, recipe, machine, ranks, head)
 
 
 def plan_shapes(
@@ -256,6 +262,7 @@ def plan_shapes(
     recipe: Recipe,
     machine: Machine,
     ranks: int = 1,
+    head: Head | None = None,
 ) -> Plan:
     """Work out what a run with calibration sequences of these shapes will need."""
     blocks = block_shapes(list(opened.blockwise.blocks()), reader, recipe)
@@ -264,9 +271,14 @@ def plan_shapes(
         _peaks(opened, reader, blocks, shape, followed, recipe, machine, (rank, ranks))
         for rank in range(ranks)
     ]
+    if head is not None:
+        peaks = [with_head(one, head, machine, reader.size(head.source)) for one in peaks]
     host, device, double, own = peaks[0]
     shards = sum(shard_size(block, recipe.base) for block in blocks)
     inside = tuple(f"{block.name}." for block in blocks)
+    if head is not None:
+        shards += head.packed_bytes
+        inside = (*inside, f"{LM_HEAD}.")
     rest = sum(reader.size(name) for name in reader.names() if not name.startswith(inside))
     work = starting_work(own.calibration, on_card=own.on_card)
     places: Counter[tuple[str, ...]] = Counter()
@@ -286,15 +298,18 @@ def plan_shapes(
             )
         )
         places[kind] += 1
+    if head is not None:
+        work.add(head_work(head, own.calibration))
     if recipe.weighs_tokens and own.calibration.all and (machine.speed is not None or ranks > 1):
-        head = own.outer.head
-        work.add(importance_work(blocks, own.calibration, head, on_card=own.on_card))
+        last = own.outer.head
+        work.add(importance_work(blocks, own.calibration, last, on_card=own.on_card))
     single = sum(reader.size(name) for name in reader.names()) <= MAX_SHARD_BYTES
     return Plan(
         blocks=tuple(
             (block.name, tuple(plan_group(group, shape, recipe) for group in block.groups))
             for block in blocks
-        ),
+        )
+        + (() if head is None else _head_plan(head, shape)),
         host=host.parts,
         device={} if device is None else device.parts,
         host_at=host,
@@ -312,8 +327,11 @@ def plan_shapes(
     )
 
 
-_Peaks = tuple[Moment, Moment | None, float, PlannedRun]
-"""Of one rank: on the host, on a card, where float64 must factorize, and what it does."""
+def _head_plan(
+    head: Head, shape: CalibrationShape
+) -> tuple[tuple[str, tuple[GroupPlan, ...]], ...]:
+    """The head as the last block."""
+    return ((LM_HEAD, (plan_group((head.shape,), shape, head_recipe(head)),)),)
 
 
 def _peaks(
@@ -325,7 +343,7 @@ def _peaks(
     recipe: Recipe,
     machine: Machine,
     place: tuple[int, int],
-) -> _Peaks:
+) -> Peaks:
     """place: the rank, and how many there are."""
     own = shape.held(followed, *place).at_least_one_of(shape)
     own_followed = followed.held(followed, *place).at_least_one_of(followed)
@@ -344,7 +362,7 @@ def _peaks(
 
 
 def _rank_plans(
-    peaks: list[_Peaks],
+    peaks: list[Peaks],
     blocks: list[BlockShape],
     shape: CalibrationShape,
     followed: CalibrationShape,

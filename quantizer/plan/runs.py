@@ -16,22 +16,30 @@ from quantizer.plan.workload import BlockShape, SequenceShape, Step
 class Runs:
     """What one sequence takes.
 
-    steps:  how often the layers of each step are computed, in the order of ``BlockShape.steps``.
-    passes: how often its state enters the block.
+    each: of every pass, how often the layers of each step are computed, in the order of
+        ``BlockShape.steps``; and how many such passes there are.
     """
 
-    steps: list[float]
-    passes: float = 0.0
+    each: list[tuple[tuple[float, ...], float]] = field(default_factory=list)
+
+    @property
+    def passes(self) -> float:
+        """How often the sequence's state enters the block."""
+        return sum(times for _, times in self.each)
+
+    @property
+    def computed(self) -> float:
+        """How many steps are computed."""
+        return sum(times * sum(steps) for steps, times in self.each)
 
     def add(self, other: "Runs", times: float) -> None:
         """Add another sequence's, so many times."""
-        self.steps = [a + times * b for a, b in zip(self.steps, other.steps, strict=True)]
-        self.passes += times * other.passes
+        self.each += [(steps, times * count) for steps, count in other.each]
 
 
 def once(block: BlockShape) -> Runs:
     """One pass through the whole block."""
-    return Runs([1.0] * len(block.steps), 1.0)
+    return Runs([((1.0,) * len(block.steps), 1.0)])
 
 
 def runs_of(
@@ -68,44 +76,39 @@ class _Course:
     block: BlockShape
     kept: Collection[str]
     known: dict[str, bool] = field(default_factory=dict)
-    runs: Runs = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.runs = Runs([0.0] * len(self.block.steps))
+    runs: Runs = field(default_factory=Runs)
 
     def reach(self, index: int) -> None:
         """A pass to the inputs of a step."""
         step = self.block.steps[index]
         if step.end and step.branch in self.known:
             return
-        self.runs.passes += 1
-        self._compute_before(index)
-        if not step.end:
-            return
-        keeps = step.branch in self.kept
-        for other, place in self._of(step.branch):
-            strand = keeps or not step.strand or other.strand == step.strand
-            if not other.end and strand:
-                self.runs.steps[place] += 1
-        if keeps:
-            self.known[step.branch] = False
+        steps = self._before(index)
+        if step.end:
+            keeps = step.branch in self.kept
+            for other, place in self._of(step.branch):
+                strand = keeps or not step.strand or other.strand == step.strand
+                if not other.end and strand:
+                    steps[place] = 1.0
+            if keeps:
+                self.known[step.branch] = False
+        self.runs.each.append((tuple(steps), 1.0))
 
     def finish(self) -> None:
         """A pass to the end of the block."""
-        self.runs.passes += 1
-        for place, step in enumerate(self.block.steps):
-            self.runs.steps[place] += self._missing(step)
+        self.runs.each.append((tuple(map(self._missing, self.block.steps)), 1.0))
 
-    def _compute_before(self, index: int) -> None:
+    def _before(self, index: int) -> list[float]:
         """What runs before the branch of a step, or before a step of no branch."""
         own = self.block.steps[index].branch
         first = next(place for _, place in self._of(own)) if own else index
-        for place, step in enumerate(self.block.steps[:first]):
-            self.runs.steps[place] += self._missing(step)
-        for branch in {step.branch for step in self.block.steps[:first]} & set(self.kept):
+        earlier = self.block.steps[:first]
+        steps = [self._missing(step) for step in earlier]
+        for branch in {step.branch for step in earlier} & set(self.kept):
             waiting = any(other.quantized for other, at in self._of(branch) if at >= index)
             if not waiting:
                 self.known[branch] = True
+        return steps + [0.0] * (len(self.block.steps) - first)
 
     def _missing(self, step: Step) -> float:
         """Whether a pass must compute a step of a part that lies before its end."""

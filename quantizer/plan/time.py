@@ -132,16 +132,15 @@ def passing_work(
         key = sequence.stream, path
         if key not in counted:
             fed, trials = _fed(rules, sequence, path, followed, place)
-            runs = once(block) if path == _GOAL else Runs([0.0] * len(block.steps))
+            runs = once(block) if path == _GOAL else Runs()
             for kept, share in kinds if path != _GOAL else ():
                 one = runs_of(block, fed, kept, exact=path == _EXACT, trials=trials)
                 runs.add(one, share)
             counted[key] = runs, sum(trials.values())
         runs, tried = counted[key]
-        _add_runs(total, block, sequence, runs)
-        # In for every pass and beside every trial, and out behind the block.
-        if not on_card:
-            total.copied += per_value * sequence.state * (runs.passes + tried + 1)
+        state = 0.0 if on_card else per_value * sequence.state
+        _add_runs(total, block, sequence, runs, state)
+        total.copied += state * (tried + 1)  # in beside every trial, and out behind the block
 
     judged = len(followed.held_out)
     for path, sequences in (
@@ -177,16 +176,27 @@ def _fed(
     return fed, trials
 
 
-def _add_runs(total: Work, block: BlockShape, sequence: SequenceShape, runs: Runs) -> None:
-    """Add what one sequence computes."""
+def _add_runs(
+    total: Work, block: BlockShape, sequence: SequenceShape, runs: Runs, state: float
+) -> None:
+    """Add what one sequence computes.
+
+    state: bytes that come to the card for every pass, while the one before it is computed.
+    """
+    products = []
     attended = set()
-    for step, times in zip(block.steps, runs.steps, strict=True):
+    for step in block.steps:
         weights = sum(layer.count for layer in step.layers)
-        total.products += 2.0 * weights * sequence.reaching(step.layers[0].name) * times
+        of_step = 2.0 * weights * sequence.reaching(step.layers[0].name)
         if step.attention is not None and step.branch not in attended:
-            total.products += attention_operations(step, sequence) * times
+            of_step += attention_operations(step, sequence)
             attended.add(step.branch)  # experts share one
-    total.launches += _PASSING * sum(runs.steps) + _ENTERING * runs.passes
+        products.append(of_step)
+    for steps, times in runs.each:
+        computed = sum(a * b for a, b in zip(steps, products, strict=True))
+        total.products += times * computed
+        total.bring(state, computed, times)
+    total.launches += _PASSING * runs.computed + _ENTERING * runs.passes
 
 
 def _chooses(settings: Settings, followed: CalibrationShape, place: int) -> bool:

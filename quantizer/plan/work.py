@@ -3,7 +3,7 @@
 Counted from the code of ``quantizer.solvers.solver``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from quantizer.plan.machine import Speed
 from quantizer.plan.workload import LinearShape, stages
@@ -32,8 +32,10 @@ class Work:
     products, walks: multiplications and additions, of matrices and of a matrix and a vector.
     elements:        values that elementwise steps make anew.
     launches:        kernels that a card starts, with the fused ones of ``solvers.fused``.
-    copied:          bytes between the host and a card.
+    copied:          bytes between the host and a card, while nothing is computed.
     carried:         bytes from one rank to another.
+    brought:         bytes that come to a card while so many operations in products are computed,
+        which are counted above; by both, how often.
     """
 
     products: float = 0.0
@@ -42,6 +44,17 @@ class Work:
     launches: float = 0.0
     copied: float = 0.0
     carried: float = 0.0
+    brought: dict[tuple[float, float], float] = field(default_factory=dict)
+
+    @property
+    def moved(self) -> float:
+        """All bytes between the host and a card."""
+        return self.copied + sum(size * times for (size, _), times in self.brought.items())
+
+    def bring(self, size: float, products: float, times: float) -> None:
+        """Add bytes that come while something is computed, so many times."""
+        if size:
+            self.brought[size, products] = self.brought.get((size, products), 0.0) + times
 
     def add(self, other: "Work", times: float = 1.0) -> None:
         """Add other work, so many times."""
@@ -51,17 +64,29 @@ class Work:
         self.launches += times * other.launches
         self.copied += times * other.copied
         self.carried += times * other.carried
+        for (size, products), count in other.brought.items():
+            self.bring(size, products, times * count)
 
     def times(self, speed: Speed) -> dict[str, float]:
-        """Seconds by kind of work; they follow one another, so that their sum errs upwards."""
+        """Seconds by kind of work; they follow one another, so that their sum errs upwards.
+
+        Only what is brought comes beside products, the next state beside those of the present one.
+        """
         return {
             "matrix products": self.products / speed.matmul,
             "walks over columns": self.walks / speed.vector,
             "elementwise steps": self.elements / speed.elementwise,
             "starting kernels": self.launches * speed.launch,
-            "copies to and from the card": self.copied / speed.link,
+            "copies to and from the card": self.copied / speed.link + self._waiting(speed),
             "exchange between ranks": self.carried / CARRYING,
         }
+
+    def _waiting(self, speed: Speed) -> float:
+        """Seconds that products wait for what comes meanwhile."""
+        return sum(
+            times * max(0.0, size / speed.link - products / speed.matmul)
+            for (size, products), times in self.brought.items()
+        )
 
 
 def solver_work(layer: LinearShape, settings: Settings) -> Work:

@@ -26,6 +26,7 @@ from typing import Any, Literal, get_args
 
 from models.blocks import Block, BlockwiseModel, Sample
 from models.files.bounded import BoundError, FormatError, parse_toml, read_text, shown
+from models.int4.packing import STORED_BITS, STORED_WIDTHS
 from quantizer.errors import SettingsError
 from quantizer.solvers.methods import (
     AsymmetricTarget,
@@ -293,8 +294,8 @@ def _check_values(where: str, raw: Mapping[str, Any], known: Sequence[str]) -> N
             raise SettingsError(f"{where}: {key} is {shown(value)}; give one of {choices}")
         if key in _TYPES and not _is(_TYPES[key], value):
             raise SettingsError(f"{where}: {key} is {shown(value)}; give {_TYPES[key]}")
-    if raw.get("bits", 4) not in (4, 8):
-        raise SettingsError(f"{where}: bits is {raw['bits']}; give 4 or 8")
+    if raw.get("bits", 4) not in STORED_BITS:
+        raise SettingsError(f"{where}: bits is {raw['bits']}; give {STORED_WIDTHS}")
 
 
 def _is(kind: str, value: Any) -> bool:

@@ -41,6 +41,8 @@ def fingerprint(job: Job, prepared: Prepared) -> dict[str, Any]:
         "--recipe": None if job.recipe is None else job.recipe.name,
         **recipe,
         "--format": job.form,
+        # Not where it is not given, so that runs from before it was known go on.
+        **({} if job.head_bits is None else {"--head-bits": job.head_bits}),
         "--allow-uncalibrated": job.allow_uncalibrated,
         "--calibration": "not given" if calibration is None else "given",
         **({} if calibration is None else asked),

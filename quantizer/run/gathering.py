@@ -72,19 +72,19 @@ def gather(
     if weight is not None:
         shapes[_CROSS] = (len(weight), columns)
 
-    def collected(kind: str) -> RunningSum:
+    def of_all(kind: str) -> RunningSum:
         outlines = [one.sums[kind] for one in told]
-        return _collected(ranks, own.trees.pop(kind), outlines, solvers, shapes[kind], passes)
+        return collected(ranks, own.trees.pop(kind), outlines, solvers, shapes[kind], passes)
 
-    judged = collected(_JUDGE)
+    judged = of_all(_JUDGE)
     held_out = judged.mean() if judged.tokens else None
-    cross = collected(_CROSS)
+    cross = of_all(_CROSS)
     # What is rounded for want of tokens is rounded as it is: they do not say how to correct it.
     corrected = cross.tokens > 0 and not too_few(cross.tokens, columns)
     shift = cross.mean() if corrected else None
     held_out_tokens = judged.tokens
     del judged, cross
-    hessian, paired, tokens = _hessians(collected(_FOLLOWED), collected(_OTHERS), corrected)
+    hessian, paired, tokens = _hessians(of_all(_FOLLOWED), of_all(_OTHERS), corrected)
     return LayerStatistics(
         hessian=hessian,
         tokens=tokens,
@@ -258,7 +258,7 @@ def _with_next(places: list[int]) -> Iterator[tuple[int, int | None]]:
     return zip(places, [*places[1:], None], strict=False)
 
 
-def _collected(
+def collected(
     ranks: Ranks,
     tree: SlotTree,
     outlines: list[list[tuple[int, int, int]]],

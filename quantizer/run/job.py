@@ -18,6 +18,7 @@ from quantizer.exporting.blocks import check_groups
 from quantizer.exporting.export import GGUF, check_exportable
 from quantizer.plan.workload import CalibrationShape
 from quantizer.recipes.recipe import Recipe, uniform
+from quantizer.run.lm_head import LM_HEAD, Head, head_of
 from quantizer.run.output import check_output
 from quantizer.run.passes import linear_of
 from quantizer.solvers.methods import Settings
@@ -37,6 +38,7 @@ class Job:
     samples: sequences to draw from each; None for 64 of pictures and 128 of text.
     seq_len: tokens of a text sequence; None for the model's context, at most 2048.
     bos, documents: how calibration text is read, see ``quantizer.calibration.marking``.
+    head_bits: of a head that is quantized, too, 8 or 4; None where it stays as it is.
     allow_uncalibrated: round layers that no token reaches, instead of refusing them.
     restart: throw away what an interrupted run left, instead of continuing it.
     """
@@ -54,6 +56,7 @@ class Job:
     bos: str = "auto"
     documents: str = "auto"
     device: torch.device = torch.device("cpu")
+    head_bits: int | None = None
     allow_uncalibrated: bool = False
     restart: bool = False
 
@@ -82,6 +85,7 @@ class Prepared:
     """A job whose input was read and found usable; no weight has been read.
 
     calibration: taken apart by the run that uses it.
+    head:        where the job asks for it.
     facts:       what the report says about it.
     notes:       warnings that concern no single layer.
     """
@@ -89,6 +93,7 @@ class Prepared:
     opened: OpenedModel
     reader: CheckpointReader
     calibration: CalibrationSet | None
+    head: Head | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -203,11 +208,26 @@ def _check(prepared: Prepared, job: Job) -> None:
                     raise SettingsError(f"{block.name}.{name}: {error}") from error
                 except ExportError as error:
                     raise error.at(f"{block.name}.{name}") from error
+    if job.head_bits is not None:
+        prepared.head = _head(prepared, job)
     if ragged:
         prepared.notes.append(
             f"{ragged} layers end in a group of fewer than {settings.group_size} inputs, which "
             "some loaders refuse; a group_size that divides the inputs avoids it"
         )
+
+
+def _head(prepared: Prepared, job: Job) -> Head:
+    """The head of a job that quantizes it."""
+    assert job.head_bits is not None, "asked for by the caller"
+    base = job.rules.base
+    head = head_of(prepared.opened, prepared.reader, base, job.head_bits, job.output_format)
+    if job.form == GGUF:
+        try:
+            check_groups(head.shape.in_features, base.group_size)
+        except ExportError as error:
+            raise error.at(LM_HEAD) from error
+    return head
 
 
 def _check_for_gguf(job: Job) -> None:

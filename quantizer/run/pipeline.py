@@ -41,6 +41,7 @@ from quantizer.plan.workload import block_shapes, shard_size
 from quantizer.report.report import REPORT_FILE, REPORT_TEXT, Report, module_from_dict
 from quantizer.report.text import markdown
 from quantizer.run.job import Job, Prepared, judge_weights, prepare
+from quantizer.run.lm_head import LM_HEAD
 from quantizer.run.notices import missing_texts, statements, write_notices
 from quantizer.run.output import check_output, copy_small_files
 from quantizer.run.progress import (
@@ -55,6 +56,7 @@ from quantizer.run.readback import digest_of, verify
 from quantizer.run.taking_part import assist, begin, plan_job, walk_of
 from quantizer.run.walked import FinishedBlock, Progress
 from quantizer.run.warnings import with_warnings
+from quantizer.solvers.methods import Settings
 
 __all__ = ["Job", "Prepared", "assist", "plan_job", "prepare", "run", "verify"]
 
@@ -125,7 +127,11 @@ class _Run:
         self.prepared, self.plan, self.work, self.ranks = prepared, plan, work, ranks
         self.opened, self.reader = prepared.opened, prepared.reader
         self.blocks = [block.name for block in self.opened.blockwise.blocks()]
-        self.rest = _rest_shards(self.reader, self.blocks)
+        self.rest = _rest_shards(self.reader, self.blocks, head=prepared.head is not None)
+        self.own: dict[str, Settings] = {}
+        if prepared.head is not None:  # the last block of the walk
+            self.blocks.append(LM_HEAD)
+            self.own[LM_HEAD] = prepared.head.settings
         self.started = time.monotonic()
         total = sum(self.reader.size(name) for name in self.reader.names())
         layout = ShardLayout(len(self.blocks), len(self.rest), single=total <= MAX_SHARD_BYTES)
@@ -145,7 +151,7 @@ class _Run:
         copy_small_files(self.opened.folder, self.work.output)
         write_notices(self.opened, self.work.output, self.job.form)
         digests = {name: d for record in self.work.records for name, d in record.digests.items()}
-        verify(self.reader, self.work.output, digests, self.settings, self.form)
+        verify(self.reader, self.work.output, digests, self.settings, self.form, self.own)
         inspection = inspect_folder(self.work.output)
         if self.job.form == GGUF:
             self._write_gguf()
@@ -186,11 +192,11 @@ class _Run:
         """Write a block's shard, then the line that says so."""
         tensors = dict(block.others)
         for name, weight in block.layers.items():
-            packed = self.form.pack(weight, sym=self.settings.sym)
+            packed = self.form.pack(weight, sym=self._settings_of(name).sym)
             tensors |= {f"{name}.{part}": tensor for part, tensor in packed.items()}
         write_tensors(self.work.shard(len(self.work.records)), tensors)
         modules = [
-            with_warnings(module, block.layers[module.name], self.rules.settings_of(module.name))
+            with_warnings(module, block.layers[module.name], self._settings_of(module.name))
             for module in block.modules
         ]
         record = FinishedRecord(
@@ -203,6 +209,9 @@ class _Run:
         )
         self.work.record(record)
         _log_warnings(record)
+
+    def _settings_of(self, layer: str) -> Settings:
+        return self.own[layer] if layer in self.own else self.rules.settings_of(layer)
 
     def layers(self, block: str) -> dict[str, QuantizedWeight] | None:
         """Read a finished block's layers; one that is damaged counts as not finished.
@@ -218,13 +227,14 @@ class _Run:
             entries = read_header(path)
             layers = {}
             for name, digest in record.digests.items():
+                settings = self._settings_of(name)
                 parts = {
                     part: read_tensor(full, entries[full])
-                    for part in self.form.tensor_names(sym=self.settings.sym)
+                    for part in self.form.tensor_names(sym=settings.sym)
                     if (full := f"{name}.{part}") in entries
                 }
                 layers[name] = self.form.unpack(
-                    parts, bits=self.settings.bits, group_size=self.settings.group_size
+                    parts, bits=settings.bits, group_size=settings.group_size
                 )
                 if digest_of(layers[name]) != digest:
                     raise CheckpointError(f"{name} reads back differently from {path}")
@@ -291,13 +301,26 @@ class _Run:
                 method=self.rules.name,
                 modules=tuple(dict.fromkeys(group for block in blocks for group in block.groups)),
                 meta={} if recipe is None else {"recipe": recipe.to_dict()},
+                lm_head=bool(self.own),
+                dynamic=self._exceptions(),
             ),
             unquantized=unquantized_linears(self.opened.module, quantized),
         )
         config = self.opened.config | {"quantization_config": quantization}
+        if self.own:  # the head is a layer of its own now
+            config["tie_word_embeddings"] = False
         write_json(self.work.output / "config.json", config)
         for file in self.form.config_files:
             write_json(self.work.output / file, quantization)
+
+    def _exceptions(self) -> dict[str, Any]:
+        """What layers differ in from the rest, as GPTQModel names it: by patterns of names."""
+        base = self.settings
+        return {
+            name: {"bits": own.bits, "group_size": own.group_size, "sym": own.sym}
+            for name, own in self.own.items()
+            if (own.bits, own.group_size, own.sym) != (base.bits, base.group_size, base.sym)
+        }
 
     def _write_gguf(self) -> None:
         """Write the same codes for llama.cpp."""
@@ -317,6 +340,7 @@ class _Run:
             settings=self.job.described()
             | {
                 "format": self.job.form,
+                **({} if self.job.head_bits is None else {"head_bits": self.job.head_bits}),
                 "allow_uncalibrated": self.job.allow_uncalibrated,
                 "device": str(self.job.device),
             },
@@ -342,6 +366,8 @@ class _Run:
             shard_size(block, self.settings)
             for block in block_shapes(list(self.opened.blockwise.blocks()), self.reader, self.rules)
         ]
+        if self.prepared.head is not None:
+            shards.append(self.prepared.head.packed_bytes)
         rest = sum(self.reader.size(name) for names in self.rest for name in names)
         needed = sum(shards[finished:]) + rest + (sum(shards) if layout.single else 0)
         free = shutil.disk_usage(self.work.folder).free
@@ -356,13 +382,16 @@ class _Run:
         return self.seconds_before + time.monotonic() - self.started
 
 
-def _rest_shards(reader: CheckpointReader, blocks: Sequence[str]) -> list[list[str]]:
-    """Name the tensors outside all blocks, cut into shards of bounded size."""
+def _rest_shards(reader: CheckpointReader, blocks: Sequence[str], *, head: bool) -> list[list[str]]:
+    """Name the tensors outside all blocks, cut into shards of bounded size.
+
+    head: whether the head is quantized, so that no copy of it stays.
+    """
     inside = tuple(f"{block}." for block in blocks)
     shards: list[list[str]] = []
     room = 0
     for name in reader.names():
-        if name.startswith(inside):
+        if name.startswith(inside) or (head and name == f"{LM_HEAD}.weight"):
             continue
         if not shards or reader.size(name) > room:
             shards.append([])

@@ -70,13 +70,21 @@ def plan_job(job: Job, prepared: Prepared, *, speed: bool = False, ranks: int = 
     # What an interrupted run left counts as room, because it is continued or thrown away.
     machine = replace(machine, free_disk=machine.free_disk + size_of_work(job.out))
     plan = make_plan(
-        prepared.opened, prepared.reader, prepared.calibration, job.rules, machine, ranks
+        prepared.opened,
+        prepared.reader,
+        prepared.calibration,
+        job.rules,
+        machine,
+        ranks,
+        prepared.head,
     )
     if job.form != GGUF:
         return plan
     blocks = job.rules.blocks(prepared.opened.blockwise)
     quantized = {f"{b.name}.{name}" for b in blocks for group in b.groups for name in group}
     size = bytes_of(prepared.reader, quantized, job.settings.bits)
+    if prepared.head is not None:  # a byte a weight at most, and no copy is saved
+        size += prepared.head.shape.count * 9 // 8
     return replace(plan, output=plan.output + size)
 
 
@@ -93,6 +101,7 @@ def walk_of(
         prepared.reader,
         job.rules,
         device=job.device,
+        head=prepared.head,
         state_dtype=state_dtype_of(prepared.opened, prepared.calibration, job.rules),
         allow_uncalibrated=job.allow_uncalibrated,
         on_progress=on_progress,

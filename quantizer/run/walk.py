@@ -28,6 +28,7 @@ from quantizer.report.report import ModuleReport, report_module
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for, widest_layer
 from quantizer.run.gathering import gather
 from quantizer.run.heads import spread_shared_heads
+from quantizer.run.lm_head import LM_HEAD, Head, quantize_head
 from quantizer.run.outer import load_outer
 from quantizer.run.passes import FITTING, HELD_OUT, Passes, Paths, linear_of
 from quantizer.run.ranks import ALONE, WRITER, Ranks
@@ -44,6 +45,7 @@ from quantizer.solvers.target import GAMMAS, LayerStatistics, choose
 class Walk:
     """One pass over the blocks; holds what every block needs.
 
+    head:           quantized behind the last block; None where it stays as it is.
     followed:       tokens that the full-precision path follows, by the widest layer's inputs.
     judging_tokens: held-out tokens whose block output chooses γ; None for 2,048.
     states_on_card: whether states stay on the device between blocks; else they lie on the host.
@@ -64,6 +66,7 @@ class Walk:
         state_dtype: torch.dtype = torch.float32,
         allow_uncalibrated: bool = False,
         keep_last_inputs: bool = False,
+        head: Head | None = None,
         followed: Callable[[int], int] = followed_tokens,
         judging_tokens: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
@@ -83,7 +86,7 @@ class Walk:
         self.followed = followed
         self.judging_tokens = JUDGING_TOKENS if judging_tokens is None else judging_tokens
         self.on_progress, self.observer = on_progress, observer
-        self.ranks = ranks
+        self.ranks, self.head = ranks, head
         if device.type == "cuda":
             spread_shared_heads(opened.module)
         self.recipe.check(self.model)
@@ -93,6 +96,7 @@ class Walk:
         self.importance: Importance | None = None
         blocks = list(self.recipe.blocks(self.model))
         self.total, self.done = sum(len(g) for block in blocks for g in block.groups), 0
+        self.total += head is not None
 
     def run(
         self, calibration: CalibrationSet | None, earlier: EarlierRun | None = None
@@ -148,6 +152,23 @@ class Walk:
             yield FinishedBlock(block.name, layers, others, tuple(modules), checksum)
             # The next block is loaded before these names are bound again.
             del layers, others
+        if self.head is not None and (earlier is None or earlier.layers(LM_HEAD) is None):
+            paths.exact_fitting, paths.exact_held_out = [], []
+            yield self._quantize_head(self.head, paths)
+
+    def _quantize_head(self, head: Head, paths: Paths) -> FinishedBlock:
+        finished = quantize_head(
+            head,
+            self.model,
+            self.reader,
+            self.passes,
+            paths,
+            self.ranks,
+            allow_uncalibrated=self.allow_uncalibrated,
+        )
+        self.done += 1
+        self.on_progress(Progress(finished.name, self.done, self.total))
+        return finished
 
     @property
     def asymmetric(self) -> bool:

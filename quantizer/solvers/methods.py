@@ -52,7 +52,7 @@ class Settings:
 
     method:       ``rtn`` rounds to nearest, ``gptq`` is GPTQ, ``rpiq`` refines GPTQ's result on
         the grid, ``rpiq-paper`` does what RPIQ's paper says.
-    bits:         of a weight, 2 to 8; a file holds 4 or 8.
+    bits:         of a weight, 2 to 8; a file holds 3, 4 or 8.
     group_size:   inputs that share a scale.
     sym:          every zero-point is in the middle of the grid.
     grid:         from the smallest to the largest weight of a group (``minmax``), or shrunk to

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from models.int4.packing import STORED_BITS, pack, unpack
+from models.int4.packing import STORED_BITS, pack, unpack, whole_words
 from models.int4.weight import QuantizedWeight
 from quantizer.solvers.few_tokens import (
     dampings,
@@ -177,9 +177,12 @@ class _Trail:
 def _as_stored(weight: QuantizedWeight) -> QuantizedWeight:
     """Send a weight through its file form, so that nothing but the stored is ever judged.
 
-    Widths without a file form, which are only ever evaluated in memory, pass as they are.
+    Widths without a file form, which are only ever evaluated in memory, pass as they are, and so
+    do shapes whose codes of 3 bits fill no whole words.
     """
     if weight.bits not in STORED_BITS:
+        return weight
+    if 32 % weight.bits and any(size % whole_words(weight.bits) for size in weight.shape):
         return weight
     return unpack(pack(weight), bits=weight.bits, group_size=weight.group_size)
 

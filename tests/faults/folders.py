@@ -38,12 +38,15 @@ from tests.faults.forked import NoNumbersError, SilentError
 from tests.faults.mutations import damage_file, damage_json, damage_text
 
 PLAIN = ("llama", "opt", "qwen2", "qwen3", "cogvlm2")
-QUANTIZED = ("gptq", "gptq-v2", "gptq-act-order", "gptq-shards", "compressed", "cogvlm2-gptq")
+QUANTIZED = (
+    "gptq", "gptq-v2", "gptq-act-order", "gptq-shards", "compressed", "cogvlm2-gptq", "gptq-3bits",
+)  # fmt: skip
 
 _GROUP = 16
 _WORDS = 99
 _IDS = torch.tensor([[1, 5, 9, 40]])
 _RTN = Settings(method="rtn", bits=4, group_size=_GROUP)
+_THREE_BITS = Settings(method="rtn", bits=3, group_size=_GROUP)
 _PICTURE = np.arange(40 * 50 * 3, dtype=np.uint64).reshape(40, 50, 3).astype(np.uint8)
 
 
@@ -55,6 +58,9 @@ def make_folders(root: Path) -> dict[str, Path]:
         quantize_model(made["llama"], None, _RTN, out=made[name], form=form)
     made["cogvlm2-gptq"] = root / "cogvlm2-gptq"
     quantize_model(made["cogvlm2"], None, _RTN, out=made["cogvlm2-gptq"])
+    made["gptq-3bits"] = root / "gptq-3bits"
+    wide = _plain(root / "source-of-3bits", "llama-of-32s")  # three words hold 32 codes
+    quantize_model(wide, None, _THREE_BITS, out=made["gptq-3bits"])
     for name, change in (("gptq-v2", _to_v2), ("gptq-act-order", _to_act_order)):
         made[name] = Path(shutil.copytree(made["gptq"], root / name))
         change(made[name])
@@ -193,7 +199,9 @@ def _of_transformers(family: str) -> Any:
     if family == "opt":
         return OPTForCausalLM(OPTConfig(**common, ffn_dim=48, word_embed_proj_dim=32))
     common |= {"intermediate_size": 48, "num_key_value_heads": 2, "tie_word_embeddings": False}
-    if family == "llama":
+    if family == "llama-of-32s":
+        common |= {"intermediate_size": 64, "num_key_value_heads": 4}
+    if family.startswith("llama"):
         return LlamaForCausalLM(LlamaConfig(**common))
     if family == "qwen2":
         return Qwen2ForCausalLM(Qwen2Config(**common))
@@ -240,7 +248,7 @@ def _to_v2(folder: Path) -> None:
     def change(tensors: dict[str, Tensor]) -> None:
         for name, value in tensors.items():
             if name.endswith(".qzeros"):
-                tensors[name] = pack_last(unpack_last(value, 4).to(torch.int32) + 1, 8)
+                tensors[name] = pack_last(unpack_last(value, 4).to(torch.int32) + 1, 4)
 
     _change_tensors(folder, change)
     for file in ("config.json", "quantize_config.json"):

@@ -1,12 +1,16 @@
 """Our GPTQ v1 folders read by GPTQModel and by Transformers, and GPTQModel's read by ours."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from models.files.checkpoint import read_config
 from models.int4 import Int4Linear
 from models.loading import load_model
 from models.text.tokenization import load_tokenizer
@@ -16,31 +20,38 @@ from quantizer.cli import main
 pytestmark = pytest.mark.interop
 
 IDS = torch.randint(3, 98, (1, 100), generator=torch.Generator().manual_seed(1))
-CASES = [(sym, group_size) for sym in (False, True) for group_size in (32, 128)]
+CASES = [(4, sym, group_size) for sym in (False, True) for group_size in (32, 128)]
+CASES += [(3, False, 32), (3, True, 128)]
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"sym={case[0]}-group={case[1]}")
+@pytest.fixture(
+    scope="module", params=CASES, ids=lambda case: f"{case[0]}bits-sym={case[1]}-group={case[2]}"
+)
 def ours_folder(
     request: pytest.FixtureRequest, small_llama: Path, text_file: Path, tmp_path_factory: Any
 ) -> Path:
     """A checkpoint of our quantizer, made by its command line."""
-    sym, group_size = request.param
+    bits, sym, group_size = request.param
     out: Path = tmp_path_factory.mktemp("ours") / "int4"
     argv = ["run", small_llama, "--out", out, "--method", "rpiq", "--group-size", group_size]
     argv += ["--calibration", text_file, "--samples", 24, "--seq-len", 64, "--device", "cpu"]
+    argv += ["--bits", bits]
     assert main([str(part) for part in argv] + ["--sym"] * sym) == 0
     return out
 
 
-def with_gptqmodel(folder: Path, dtype: torch.dtype) -> nn.Module:
+def with_gptqmodel(folder: Path, dtype: torch.dtype, *, one: bool = False) -> nn.Module:
     """Load a checkpoint by GPTQModel.
 
     The backend is named because the one that AUTO takes on some CPUs (TorchFused) computes
-    nonsense for asymmetric weights without a word.
+    nonsense for asymmetric weights without a word. For 3 bits there is one alone.
+
+    one: whether one backend must take layers of several widths.
     """
     from gptqmodel import BACKEND, GPTQModel
 
-    backend = BACKEND.GPTQ_TORCH_ATEN
+    bits = read_config(folder / "config.json")["quantization_config"]["bits"]
+    backend = BACKEND.GPTQ_TORCH if bits == 3 or one else BACKEND.GPTQ_TORCH_ATEN
     model: nn.Module = GPTQModel.load(str(folder), device="cpu", backend=backend, dtype=dtype).model
     return model.eval()
 
@@ -105,6 +116,34 @@ def test_other_readers_compute_our_logits_within_bf16_rounding(
     assert distance(logits(load(ours_folder, torch.bfloat16)), wanted) < 2 * rounding
     own = load_model(ours_folder, dtype=torch.bfloat16).model
     assert distance(logits(own), wanted) < 2 * rounding
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("tied", [False, True])
+def test_gptqmodel_reads_a_quantized_head(
+    bits: int, tied: bool, small_llama: Path, text_file: Path, tmp_path: Path
+) -> None:
+    source = small_llama
+    if tied:
+        source = Path(shutil.copytree(small_llama, tmp_path / "tied"))
+        tensors = load_file(source / "model.safetensors")
+        del tensors["lm_head.weight"]
+        save_file(tensors, source / "model.safetensors", metadata={"format": "pt"})
+        config = json.loads((source / "config.json").read_text())
+        (source / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}))
+    out = tmp_path / "int4"
+    argv = ["run", source, "--out", out, "--method", "gptq", "--group-size", 32, "--samples", 24]
+    argv += ["--calibration", text_file, "--seq-len", 64, "--device", "cpu", "--head-bits", bits]
+    assert main([str(part) for part in argv]) == 0
+    theirs = quantized_layers(with_gptqmodel(out, torch.float16, one=True))
+    ours = load_model(out, dtype=torch.float32).model
+    assert len(theirs) == 15
+    for name, layer in theirs.items():
+        found = layer.dequantize_weight().t()
+        assert torch.equal(found, ours.get_submodule(name).quantized().dequantize().half()), name
+    wanted = logits(exact_model(out, torch.float32))
+    rounding = distance(logits(exact_model(out, torch.bfloat16)), wanted)
+    assert distance(logits(with_gptqmodel(out, torch.bfloat16, one=True)), wanted) < 2 * rounding
 
 
 @pytest.mark.parametrize(

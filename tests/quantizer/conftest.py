@@ -98,11 +98,13 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory, letter_tokenizer: Token
 def make_llama(letter_tokenizer: Tokenizer) -> Callable[..., Path]:
     """Write a LLaMA folder of a given size with random bf16 weights."""
 
-    def write(folder: Path, hidden: int, wide: int, layers: int) -> Path:
+    def write(
+        folder: Path, hidden: int, wide: int, layers: int, *, words: int = 99, tied: bool = False
+    ) -> Path:
         from transformers import LlamaConfig, LlamaForCausalLM
 
         config = LlamaConfig(
-            vocab_size=99,
+            vocab_size=words,
             hidden_size=hidden,
             intermediate_size=wide,
             num_hidden_layers=layers,
@@ -110,13 +112,15 @@ def make_llama(letter_tokenizer: Tokenizer) -> Callable[..., Path]:
             max_position_embeddings=256,
             bos_token_id=1,
             eos_token_id=2,
-            tie_word_embeddings=False,
+            tie_word_embeddings=tied,
         )
         with torch.device("meta"):
             shapes = LlamaForCausalLM(config).state_dict()
         generator = torch.Generator().manual_seed(0)
         with ShardWriter(folder) as writer:
             for name, tensor in shapes.items():
+                if tied and name == "lm_head.weight":
+                    continue
                 values = torch.ones(tensor.shape)
                 if tensor.dim() == 2:
                     values = torch.randn(tensor.shape, generator=generator)

@@ -11,9 +11,9 @@ import pytest
 from assistant.commands import first_start
 from assistant.commands.first_start import instead_of_an_offer, may_offer, offer_models
 from assistant.models_store.installed import pulling_folder
-from assistant.models_store.offer import Offered
+from assistant.models_store.offer import WITHOUT_PICTURES, Offered
 from assistant.models_store.puller import Puller
-from assistant.session.fetching import WITHOUT, Offer, Pulling
+from assistant.session.fetching import Offer, Pulling
 from assistant.settings.settings import Settings
 from models.catalog import find_model
 
@@ -64,7 +64,7 @@ class NoPuller(Puller):
 
 
 def offered(
-    session: Fake, text: str, *models: str, pictures: bool = True
+    session: Fake, text: str, *models: str, pictures: bool = True, only_begun: bool = False
 ) -> tuple[list[str], list[str]]:
     puller = NoPuller()
     offers = [Offered(find_model(name)) for name in models]
@@ -72,11 +72,13 @@ def offered(
         session,
         puller,
         pictures=pictures,
+        only_begun=only_begun,
         find=lambda **_: offers,
         instead=lambda: text,
         wait=session.wait,
     ).join(timeout=10)
-    assert puller.is_closed is not bool(offers), "somebody may go online for nothing"
+    if session.running:  # what ends it ends the puller, too
+        assert puller.is_closed is not bool(session.offered), "somebody may go online for nothing"
     assert all(by is puller for _, by in session.offered)
     return session.said, [key for key, _ in session.offered]
 
@@ -109,9 +111,16 @@ def test_who_wants_none_is_left_alone_and_who_began_is_asked_again() -> None:
     assert not may_offer(dataclasses.replace(later, models_offer="no"))
 
 
+def test_at_a_later_start_only_what_has_half_come_is_offered() -> None:
+    models = ("smolvlm-500m", "qwen2.5-coder-1.5b")
+    assert offered(Fake(), "not said", *models, only_begun=True) == ([], [])
+    pulling_folder(models[1])
+    assert offered(Fake(), "not said", *models, only_begun=True) == ([], [models[1]])
+
+
 def test_where_no_model_fits_it_is_said_what_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(first_start, "offer_of_this_machine", lambda: "")
-    assert instead_of_an_offer() == WITHOUT
+    assert instead_of_an_offer() == WITHOUT_PICTURES
     monkeypatch.setattr(first_start, "installed_picture_model", lambda: Path("there"))
     assert instead_of_an_offer() == ""
     monkeypatch.setattr(first_start, "offer_of_this_machine", lambda: "for photographs: x")

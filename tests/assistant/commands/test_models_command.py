@@ -250,6 +250,14 @@ def test_only_data_is_fetched_from_the_hub(root: str, hub: Manners) -> None:
     assert list(faults(hub_model())) == []
 
 
+def test_what_is_told_of_a_file_is_progress_of_all(root: str, hub: Manners) -> None:
+    seen: list[tuple[int, int | None]] = []
+    pull(hub_model(), lambda said: None, lambda *each: seen.append(each), endpoint=root, pause_s=0)
+    whole = 2 + len(SHARD)
+    assert {each for _, each in seen} == {whole} and seen[-1] == (whole, whole)
+    assert seen == sorted(seen)
+
+
 def test_a_shard_goes_on_where_it_stopped(root: str, hub: Manners) -> None:
     hub.cut_after = [9**9, 2, 100_000, 0, 0, 0]
     with pytest.raises(DownloadError, match="100000 bytes"):

@@ -6,7 +6,6 @@ import pytest
 
 from assistant.commands.offering import BEGUN, HOW, NEITHER, offer_by_line
 from assistant.pull_progress import STOPPED, Progress
-from assistant.session.fetching import WITHOUT
 from tests.assistant.session.test_fetching import OFFERS, PHOTOS, TEXTS
 
 DONE = Progress(is_done=True)
@@ -58,7 +57,7 @@ def test_a_yes_pulls_and_the_next_one_is_offered() -> None:
 
 def test_a_no_ends_the_questions_and_is_kept() -> None:
     puller = AtOnce()
-    assert offered(puller, "2") == ([f"{PHOTOS} {HOW}", WITHOUT], 1)
+    assert offered(puller, "2") == ([f"{PHOTOS} {HOW}", "Without SmolVLM I do what I can."], 1)
     assert puller.pulled == []
 
 

@@ -2,11 +2,12 @@
 
 import gc
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 from assistant.errors import VisionError
 from assistant.inference import copying_reader
@@ -21,6 +22,7 @@ from assistant.inference.copying_reader import (
 from assistant.inference.text_model import LocalTextModel
 from assistant.seeing.text import TextLine
 from assistant.text.page import Page
+from models.text.reading import reader_of
 
 
 def line(text: str, y: float, x: float = 0) -> TextLine:
@@ -57,14 +59,18 @@ def copier(model: LocalTextModel) -> CopyingReader:
 
 
 @pytest.fixture
-def passes(model: LocalTextModel) -> Iterator[list[list[int]]]:
+def passes(model: LocalTextModel, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     """The tokens of each pass of the model."""
     seen: list[list[int]] = []
-    hook = model.placed.get().model.register_forward_pre_hook(
-        lambda module, args, named: seen.append(named["input_ids"][0].tolist()), with_kwargs=True
-    )
-    yield seen
-    hook.remove()
+    reader = reader_of(model.placed.get().model)
+    read = reader.read
+
+    def seen_reading(ids: Tensor, held: Any, **more: Any) -> Tensor:
+        seen.append(ids[0].tolist())
+        return read(ids, held, **more)
+
+    monkeypatch.setattr(reader, "read", seen_reading)
+    return seen
 
 
 def stands(copied: Copied | None, where: Page) -> bool:
@@ -89,15 +95,18 @@ def test_what_the_model_thinks_of_refusing_is_told(
     monkeypatch.setattr(copying_reader, "NOT_STATED", "x")
     (refused,) = model.tokenizer.encode("x", add_special_tokens=False).ids
 
-    def wanting(module: Any, args: Any, named: Any, out: Any) -> None:
-        """Makes the refusal likeliest by far behind a prompt, and the end behind the refusal."""
-        out.logits.zero_()
-        for place, last in enumerate(named["input_ids"][0][-out.logits.shape[1] :].tolist()):
-            out.logits[0, place, min(model.ends) if last == refused else refused] = 50.0
+    reader = reader_of(model.placed.get().model)
+    read = reader.read
 
-    hook = model.placed.get().model.register_forward_hook(wanting, with_kwargs=True)
+    def wanting(ids: Tensor, held: Any, **more: Any) -> Tensor:
+        """Makes the refusal likeliest by far behind a prompt, and the end behind the refusal."""
+        logits = torch.zeros_like(read(ids, held, **more))
+        for place, last in enumerate(ids[0][-logits.shape[0] :].tolist()):
+            logits[place, min(model.ends) if last == refused else refused] = 50.0
+        return logits
+
+    monkeypatch.setattr(reader, "read", wanting)
     copied = copier.copy(Studied(), BILL, "what is the total")
-    hook.remove()
     assert copied is not None and copied.refusal > 0.99 and copied.chance < 0.01
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 import models
 from assistant.errors import VisionError
@@ -17,6 +18,7 @@ from assistant.inference.text_model import INSTRUCTION, MOST_NEW_TOKENS, LocalTe
 from assistant.inference.text_opening import TextOpener
 from assistant.inference.vision_model import LocalVisionModel
 from models.generate import PIECE_TOKENS
+from models.text.reading import reader_of
 from tests.image_text_models import write_idefics3, write_qwen3_vl
 
 POCKET = Path(models.__file__).parent / "pocket" / "int4"
@@ -126,13 +128,19 @@ def token_ids(model: LocalTextModel) -> list[int]:
     return list(greedy_tokens(model._model, torch.tensor([ids]), 60))
 
 
-def test_giving_up_stops_within_a_token_and_within_a_long_text(chatting: Path) -> None:
+def test_giving_up_stops_within_a_token_and_within_a_long_text(
+    chatting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = LocalTextModel(chatting)
     computed: list[int] = []
-    model._model.register_forward_pre_hook(
-        lambda module, args, kwargs: computed.append(kwargs["input_ids"].shape[1]),
-        with_kwargs=True,
-    )
+    reader = reader_of(model._model)
+    read = reader.read
+
+    def counted(ids: Tensor, held: Any, **more: Any) -> Tensor:
+        computed.append(ids.shape[1])
+        return read(ids, held, **more)
+
+    monkeypatch.setattr(reader, "read", counted)
     answer = model.answer("A cat.", "Who?", lambda: len(computed) > 4)
     assert len(list(answer)) == 3 and len(computed) == 5
     computed.clear()

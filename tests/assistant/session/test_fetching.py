@@ -19,6 +19,7 @@ PHOTOS, TEXTS = "For photographs I can get SmolVLM: x.", "For texts I can get Qw
 class FakeOffer:
     def __init__(self, key: str, name: str, words: str) -> None:
         self.key, self.name, self._words = key, name, words
+        self.without = f"Without {name} I do what I can."
 
     def words(self) -> str:
         return self._words
@@ -139,7 +140,7 @@ def test_a_no_is_remembered_and_it_is_said_once_what_works_without(
     scenes.append(scene)
     scene.said()
     scene.session.ask(no)
-    assert scene.said() == [phrases.OFFERS_OFF, fetching.WITHOUT]
+    assert scene.said() == [phrases.OFFERS_OFF, "Without SmolVLM I do what I can."]
     assert scene.saved == ["models.offer"]
     assert scene.session.settings.models_offer == "no"
     assert scene.puller.calls == [] and not scene.session.offering

@@ -330,3 +330,22 @@ def test_one_question_gets_its_answer_and_hears_what_is_wrong_with_the_model() -
         )
         told = answers.answer_all(picture(), question, said.append)
         assert told == [asked(where, question)] and said == ["the folder lacks a file"]
+
+
+def test_what_is_wrong_with_a_model_that_was_loaded_ahead_is_said_behind_the_next_guess() -> None:
+    def damaged(folder: Path, go_on: Callable[[], None]) -> TextModel:
+        raise VisionError("the folder lacks a file")
+
+    models = TextOpener(lambda: Path("folder"), load=damaged)
+    answers = Answerer(PageReader(OVEN), lambda: "there is none.", Stopwatch(), text_models=models)
+    scene = answers.scene(picture())
+    assert list(answers.answers(scene, understand(HOT))) == [asked(OVEN, HOT)]
+    until = time.monotonic() + 20
+    while not models.is_open and time.monotonic() < until:
+        time.sleep(0.01)
+    answers.look_ahead(scene)  # nobody listens to it
+    pieces = answers.answers(scene, understand(HOT))
+    assert next(pieces) == asked(OVEN, HOT)
+    with pytest.raises(VisionError, match="lacks a file"):
+        next(pieces)
+    assert list(answers.answers(scene, understand(HOT))) == [asked(OVEN, HOT)]

@@ -152,8 +152,20 @@ def test_a_short_last_group_is_refused_by_one_format_and_kept_by_the_other() -> 
 def test_what_no_form_can_hold_is_refused_before_any_work(name: str) -> None:
     with pytest.raises(CheckpointError, match="12 outputs do not fill"):
         FORMATS[name].check_shape(32, 12, 4, 32)
-    with pytest.raises(CheckpointError, match="3-bit weights cannot be stored"):
-        FORMATS[name].check_shape(32, 32, 3, 32)
+    with pytest.raises(CheckpointError, match="5-bit weights cannot be stored"):
+        FORMATS[name].check_shape(32, 32, 5, 32)
+
+
+def test_three_bits_are_left_to_the_other_form() -> None:
+    weight = random_weight(32, 64, 32, 3)
+    form = FORMATS["compressed-tensors"]
+    for refuse in (
+        lambda: form.pack(weight, sym=False),
+        lambda: form.check_shape(64, 32, 3, 32),
+        lambda: form.unpack({}, bits=3, group_size=32),
+    ):
+        with pytest.raises(CheckpointError, match="3-bit weights cannot be stored.*GPTQ format"):
+            refuse()
 
 
 def test_a_weight_that_is_not_symmetric_cannot_be_stored_as_if_it_were() -> None:

@@ -234,6 +234,17 @@ def test_one_scale_a_row_and_no_g_idx(folder: Folder) -> None:
     assert assert_computes(folder.path, expected).group_size == 64
 
 
+def test_a_quantized_embedding_is_named(folder: Folder) -> None:
+    folder.quantize(gptq, config())
+    path = folder.path / "model.safetensors"
+    tensors = load_file(path)
+    weight = rounded(tensors.pop("model.embed_tokens.weight"), 32, 4)
+    tensors |= {f"model.embed_tokens.{part}": t for part, t in gptq(weight, "").items()}
+    save_file(tensors, path)
+    with pytest.raises(CheckpointError, match=r"quantized embedding \(model.embed_tokens\)"):
+        load_model(folder.path)
+
+
 @torch.no_grad()
 def test_layers_that_differ_by_a_pattern(folder: Folder) -> None:
     dynamic = {
@@ -253,7 +264,10 @@ def test_layers_that_differ_by_a_pattern(folder: Folder) -> None:
     layer = assert_computes(folder.path, expected)
     assert (layer.bits, layer.group_size) == (8, 16)
     folder.write_config(config(dynamic={".*_proj": {"bits": 3}}))
-    with pytest.raises(CheckpointError, match="3 bits with group size 32"):
+    with pytest.raises(CheckpointError, match=r"_proj.qweight: 8 words hold no whole .* of 3 bits"):
+        load_model(folder.path)
+    folder.write_config(config(dynamic={".*_proj": {"bits": 2}}))
+    with pytest.raises(CheckpointError, match="2 bits with group size 32"):
         load_model(folder.path)
 
 

@@ -89,6 +89,19 @@ def test_kernel_equals_dense_layer(group_size: int, zero: int | None, device: st
     assert float(difference.square().mean().sqrt()) < 0.01 * scale
 
 
+@pytest.mark.parametrize(("inputs", "group_size"), [(192, 128), (96, 96), (576, 576), (512, 512)])
+def test_other_groups_are_several_of_the_kernels(inputs: int, group_size: int) -> None:
+    """Also a last group that is shorter."""
+    weight = asymmetric_weight(48, inputs, group_size)
+    layer = Int4Linear.from_quantized(weight, None)
+    x = rows(3, inputs).bfloat16()
+    with torch.no_grad():
+        difference = layer(x).float() - dense(weight)(x.float())
+    assert layer.kernel_packed is not None, "the kernel was not used"
+    bound = bf16_bound(x.float(), dense(weight).weight.detach(), grid_reach(weight))
+    assert (difference.abs() <= bound).all()
+
+
 @pytest.mark.parametrize("count", [1, 5, 300])
 def test_dequantize_path_in_float32_equals_dense_layer(count: int) -> None:
     weight = asymmetric_weight(40, 96, 32)

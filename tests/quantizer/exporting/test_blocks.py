@@ -126,3 +126,22 @@ def test_what_has_no_blocks_is_refused() -> None:
     large = QuantizedWeight(ordered.codes, ordered.scale * 0 + 60000.0, ordered.zero, 64)
     with pytest.raises(ExportError, match="beyond what float16 holds"):
         pack_blocks(large, "Q4_1")
+
+
+@pytest.mark.parametrize("group_size", [32, 64])
+def test_three_bits_are_held_by_four(group_size: int) -> None:
+    quantized = weight(3, group_size)
+    assert block_kind(3, quantized.zero) == "Q4_1"
+    packed = pack_blocks(quantized, "Q4_1")
+    difference = (read_back(packed, "Q4_1").double() - meant(quantized)).abs()
+    bound = most_rounding(quantized).repeat_interleave(32, 1).double()
+    assert bool((difference <= bound).all()) and float(difference.max()) > 0
+    scale = quantized.scale.repeat_interleave(group_size, 1).double()
+    assert float((difference / scale)[scale > 2**-14].max()) < 7 * 2**-11
+
+
+def test_symmetric_three_bits_lose_nothing() -> None:
+    quantized = weight(3, sym=True)
+    assert block_kind(3, quantized.zero) == "Q4_0"
+    packed = pack_blocks(quantized, "Q4_0")
+    assert torch.equal(read_back(packed, "Q4_0").double(), meant(quantized))

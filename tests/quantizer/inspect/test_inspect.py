@@ -245,7 +245,7 @@ CONFIGS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda c: c.update(group_size=8), f"{UP}: scales have 2 groups, that is groups of 16"),
     (lambda c: c.update(bits=8), f"{UP}: shapes are those of 4 bits, config says 8"),
     (lambda c: c.update(sym=True), "config says symmetric, that is 8"),
-    (lambda c: c.update(bits=3), "config.json: 3 bits with group size 16 cannot be read"),
+    (lambda c: c.update(bits=2), "config.json: 2 bits with group size 16 cannot be read"),
     (lambda c: c.pop("bits"), "config.json: the quantization config has no usable 'bits'"),
     (lambda c: c.update(dynamic={"(": {}}), "pattern '(' in dynamic cannot be read"),
     (

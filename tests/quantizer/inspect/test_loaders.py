@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +81,23 @@ def test_what_transformers_asks_for_is_what_is_said(
         ("gptq", {"group_size": 32, "sym": True}, "yes yes yes yes yes no"),
         ("gptq", {"sym": True}, "yes yes no no yes no"),  # groups of 16
         ("gptq", {"bits": 8}, "yes yes no yes no no"),
+        ("gptq", {"bits": 3, "group_size": 32}, "yes yes no yes no no"),
+        ("gptq", {"bits": 3, "group_size": 32, "sym": True}, "yes yes no yes no no"),
         ("compressed-tensors", {"group_size": 16}, "yes no no unknown no no"),
     ],
 )
 def test_settings_decide(
-    form: str, settings: dict[str, Any], expected: str, tiny_llama: Path, tmp_path: Path
+    form: str,
+    settings: dict[str, Any],
+    expected: str,
+    tiny_llama: Path,
+    make_llama: Callable[..., Path],
+    tmp_path: Path,
 ) -> None:
     source = tiny_llama
-    if settings.get("group_size") == 32:  # down_proj has 48 inputs, which would be ragged
+    if settings.get("bits") == 3:  # which fill whole words by the 32
+        source = make_llama(tmp_path / "of-32s", 64, 96, 1)
+    elif settings.get("group_size") == 32:  # down_proj has 48 inputs, which would be ragged
         source = Path(shutil.copytree(tiny_llama, tmp_path / "wide"))
         config = json.loads((source / "config.json").read_text())
         (source / "config.json").write_text(json.dumps(config | {"intermediate_size": 64}))

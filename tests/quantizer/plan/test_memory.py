@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -278,6 +279,23 @@ def test_a_larger_runs_plan_is_close(
         model, tmp_path / "out", settings, calibration=text_file, samples=samples, seq_len=seq_len
     )
     check_run(job, 1.12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize(("method", "bits"), [("rtn", 4), ("gptq", 4), ("rpiq", 4), ("gptq", 8)])
+def test_a_head_allocates_at_most_what_is_planned(
+    method: Method,
+    bits: int,
+    tied: bool,
+    make_llama: Callable[..., Path],
+    text_file: Path,
+    tmp_path: Path,
+) -> None:
+    model = make_llama(tmp_path / "model", 128, 128, 1, words=32768, tied=tied)
+    settings = Settings(method, group_size=64)
+    job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=6, seq_len=64)
+    check_run(replace(job, head_bits=bits), 2.0)
 
 
 @pytest.fixture(scope="module")

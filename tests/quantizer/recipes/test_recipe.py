@@ -87,7 +87,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         (rule("*", "gptq", 'damp_percent = "much"'), "damp_percent is 'much'; give a number"),
         (rule("*", "gptq", "damp_percent = nan"), "has the number nan, which is not finite"),
         (rule("*", "gptq", "rounds = true"), "rounds is True; give a whole number"),
-        ("bits = 3\n" + rule("*"), "bits is 3; give 4 or 8"),
+        ("bits = 2\n" + rule("*"), "bits is 2; give 3, 4 or 8"),
         (rule("*", "rtn", "bits = 8"), "bits 8 differs from the recipe's 4"),
         (rule("*", "rtn", "group_size = 32"), "group_size 32 differs from the recipe's 128"),
     ],

@@ -1,6 +1,7 @@
 """What a card quantizes, compares and measures is what the processor does, to rounding."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,17 @@ def test_tokens_that_weigh_by_the_loss(of_texts: Job) -> None:
 def test_what_outputs_are_added_to_is_made_up_for(of_texts: Job) -> None:
     settings = Settings("rpiq", group_size=16, rounds=1, residual_target=True)
     assert share_of_other_codes(replace(of_texts, settings=settings)) < 0.01
+
+
+@pytest.mark.gpu(twin="slow")
+@pytest.mark.parametrize("bits", [3, 4])
+def test_a_quantized_head_and_three_bits(
+    bits: int, of_texts: Job, make_llama: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = make_llama(tmp_path / "model", 64, 96, 1, words=128, tied=True)
+    settings = Settings("rpiq", bits=bits, group_size=32)
+    job = replace(of_texts, model=model, settings=settings, head_bits=4)
+    assert share_of_other_codes(job) < 0.01
 
 
 @pytest.mark.gpu(twin="slow")

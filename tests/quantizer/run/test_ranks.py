@@ -12,10 +12,12 @@ from torch import Tensor
 
 from models.families import open_blockwise
 from models.files.checkpoint import CheckpointReader
+from models.files.formats import FORMATS
 from quantizer.calibration.streams import draw_calibration
 from quantizer.errors import DataError, RankError, SettingsError
 from quantizer.plan.dealing import deal, deal_group
 from quantizer.plan.workload import LinearShape
+from quantizer.run.lm_head import LM_HEAD, head_of
 from quantizer.run.ranks import ALONE, Ranks, Relayed, in_step, require_same
 from quantizer.run.shares import Node, Share, SlotTree, held_at_once, slot_of, slots_of
 from quantizer.run.walk import Walk
@@ -102,13 +104,20 @@ def together(size: int, action: Callable[[Ranks], T]) -> list[T | BaseException]
     return results
 
 
-def walked(model: Path, text: Path, settings: Settings, ranks: Ranks) -> list[FinishedBlock]:
+def walked(
+    model: Path, text: Path, settings: Settings, ranks: Ranks, head_bits: int | None = None
+) -> list[FinishedBlock]:
     opened = open_blockwise(model)
     drawn = draw_calibration(opened, text, samples=12, seq_len=24, seed=0)
+    reader = CheckpointReader(model)
+    head = None
+    if head_bits is not None:
+        head = head_of(opened, reader, settings, head_bits, FORMATS["gptq"])
     walk = Walk(
         opened,
-        CheckpointReader(model),
+        reader,
         settings,
+        head=head,
         device=torch.device("cpu"),
         # Some sequences are followed and some are not, some are judged and some are not.
         followed=lambda columns: 120,
@@ -152,6 +161,21 @@ def test_ranks_make_the_codes_of_one_alone(size: int, tiny_llama: Path, text_fil
         ]
     assert {module.gamma for block in alone for module in block.modules} - {0.0}
     assert all(block.others for block in alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [2, 3])
+def test_they_make_the_same_head(
+    size: int, make_llama: Callable[..., Path], text_file: Path, tmp_path: Path
+) -> None:
+    model = make_llama(tmp_path / "model", 64, 96, 1, words=128, tied=True)
+    settings = Settings("rpiq", group_size=32, rounds=1, grid="minmax")
+    with torch.no_grad():
+        alone = walked(model, text_file, settings, ALONE, 4)
+    assert [block.name for block in alone][-1] == LM_HEAD
+    for blocks in together(size, lambda ranks: walked(model, text_file, settings, ranks, 4)):
+        assert isinstance(blocks, list), blocks
+        assert told(blocks) == told(alone)
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def test_figures_are_those_of_the_plan(planned: str, name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("name", "seconds"), [("cogvlm2-19b", 1367), ("llama-3.1-8b-instruct", 395)]
+    ("name", "seconds"), [("cogvlm2-19b", 1141), ("llama-3.1-8b-instruct", 330)]
 )
 def test_the_time_on_the_missions_card(name: str, seconds: int) -> None:
     figures = find_model(name).quantizing
