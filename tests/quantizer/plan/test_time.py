@@ -70,7 +70,7 @@ def test_a_solvers_work_is_counted_by_kind(method: Method, shape: tuple[int, int
     assert 0.5 < planned.elements / counted.elements < 2
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5])
+@pytest.mark.parametrize("share", [0.0, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_a_plans_time_counts_every_kind_of_work(
     make_llama: Callable[..., Path], text_file: Path, tmp_path: Path, share: float
 ) -> None:
