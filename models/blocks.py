@@ -50,12 +50,15 @@ class Block:
             one tuple read the same input and therefore share one Hessian. The inputs of a group
             depend on no group behind it.
     branches: parts that can be left out, in execution order; none where the family names none.
+    joins:  layers whose output is added to what enters a module, and that module, each by its name:
+            a projection behind attention, and the norm before it. None where the family names none.
     """
 
     name: str
     module: nn.Module
     groups: tuple[tuple[str, ...], ...]
     branches: tuple[Branch, ...] = ()
+    joins: tuple[tuple[str, str], ...] = ()
 
 
 def last_layer(name: str, *, beside: tuple[Any, ...] | None = None) -> Finish:

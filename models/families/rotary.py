@@ -20,6 +20,11 @@ _BRANCHES = (
     Branch("self_attn", ("o_proj",), last_layer("o_proj", beside=(None,))),
     Branch("mlp", ("down_proj",), last_layer("down_proj")),
 )
+# Either output is added to what the norm before its branch was given.
+_JOINS = (
+    ("self_attn.o_proj", "input_layernorm"),
+    ("mlp.down_proj", "post_attention_layernorm"),
+)
 
 
 class RotaryBlocks:
@@ -39,7 +44,7 @@ class RotaryBlocks:
     def blocks(self) -> Iterator[Block]:
         """Yield the decoder layers."""
         for index, layer in enumerate(self.decoder.layers):
-            yield Block(f"{self._layers}{index}", layer, ROTARY_GROUPS, _BRANCHES)
+            yield Block(f"{self._layers}{index}", layer, ROTARY_GROUPS, _BRANCHES, _JOINS)
 
     def outer_names(self) -> tuple[str, ...]:
         """Name the embedding, the final norm, other parts and, where it is not tied, the head."""

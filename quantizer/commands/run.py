@@ -106,6 +106,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         f"{_default('asymmetric_target')}",
     )
     parser.add_argument(
+        "--residual-target",
+        action=argparse.BooleanOptionalAction,
+        help="rpiq: layers also make up for errors in what their output is added to; "
+        f"{_default('residual_target')}",
+    )
+    parser.add_argument(
         "--token-importance",
         type=float,
         metavar="RHO",

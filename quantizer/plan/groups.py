@@ -33,6 +33,7 @@ class Group:
     on_gpu:   whether a card solves them.
     first:    how many fitting sequences are added up first, because both paths follow them.
     ranks:    how many processes share the run; ``calibration`` is then one's own.
+    joined:   whether their target makes up for what their output is added to.
     """
 
     layers: tuple[LinearShape, ...]
@@ -45,6 +46,7 @@ class Group:
     on_gpu: bool = False
     first: int = 0
     ranks: int = 1
+    joined: bool = False
 
     @property
     def hessian(self) -> float:
@@ -86,6 +88,8 @@ class Group:
     @property
     def early(self) -> bool:
         """Whether WΔ is gathered in place of Δ."""
+        if self.joined:
+            return True
         rows = [layer.out_features for layer in self.layers]
         return multiplies_early(rows, self.layers[0].in_features)
 
@@ -111,16 +115,17 @@ def statistics_moments(group: Group, passing: list[Moment]) -> Iterator[Moment]:
     # published method keeps those of the last.
     paths = (2 if group.followed.all else 1) + (group.settings.method == "rpiq-paper")
     before = [Buffer(ACTIVATIONS, "inputs of the paths", paths * group.inputs)]
-    for moment in passing:
-        yield moment.beside([*computing, *before], f"gathering, {moment.name}")
-    inputs = Buffer(ACTIVATIONS, "inputs of the paths", paths * group.inputs)
-    between = group.inputs if group.followed.all else 0.0
-    missing = Buffer(ACTIVATIONS, "what misses between them", between)
     early = group.early and group.followed.all
     rows = group.inputs / group.layers[0].in_features * group.layers[0].out_features
     product = Buffer(ACTIVATIONS, "its product with W", rows if early else 0.0)
+    sums = Buffer(ACTIVATIONS, "what outputs are added to", 4.0 * rows if group.joined else 0.0)
+    for moment in passing:
+        yield moment.beside([*computing, *before, sums], f"gathering, {moment.name}")
+    inputs = Buffer(ACTIVATIONS, "inputs of the paths", paths * group.inputs)
+    between = group.inputs if group.followed.all else 0.0
+    missing = Buffer(ACTIVATIONS, "what misses between them", between)
     finite = Buffer(ACTIVATIONS, "looking for NaN", 1.75 * group.inputs)
-    yield Moment("adding up", (*adding, inputs, missing, product, finite))
+    yield Moment("adding up", (*adding, inputs, missing, product, sums, finite))
     held_mean = Buffer(STATISTICS, "held-out Hessian", group.hessian if held_out else 0.0)
     shift_mean = Buffer(STATISTICS, "Δ", group.shift)
     parted = 0 < follow < fitting

@@ -69,6 +69,7 @@ def block_moments(
             on_gpu,
             len(followed.fitting),
             ranks,
+            settings.residual_target and name in block.joins,
         )
         both = twin if group.followed.all else resting
         for moment in statistics_moments(group, passing):

@@ -62,17 +62,18 @@ def block_work(
         name, columns = layers[0].name, layers[0].in_features
         settings, stream = recipe.settings_of(name), recipe.rule(name).stream
         corrected = bool(followed.all) and is_asymmetric(settings)
+        early = _early(layers) or (settings.residual_target and name in block.joins)
         total.products += hessian_products(columns) * sum(calibration.tokens(name, stream))
         total.launches += (hessian_strips(columns) - 1) * len(calibration.all)
         if corrected:
-            delta = 4.0 * layers[0].count if _early(layers) else 2.0 * columns**2
+            delta = 4.0 * layers[0].count if early else 2.0 * columns**2
             total.products += delta * _tokens(followed.fitting, name)
         chooses = _chooses(settings, followed, place)
         correcting = 0.0
         if corrected:
             everything = len(followed.fitting) == len(calibration.fitting)
             targets = len(GAMMAS) if chooses else 1
-            correcting = _correction_products(layers, everything, targets)
+            correcting = _correction_products(layers, everything, targets, early=early)
         dealt = deal_group(layers, settings, ranks, chooses=chooses)
         total.add(_busiest(layers, settings, dealt, ranks, correcting))
         sums = 2 + corrected * (1 + (len(followed.fitting) < len(calibration.fitting)))
@@ -234,14 +235,16 @@ def _tokens(sequences: tuple[SequenceShape, ...], layer: str) -> int:
     return sum(sequence.reaching(layer) for sequence in sequences)
 
 
-def _correction_products(layers: tuple[LinearShape, ...], everything: bool, targets: int) -> float:
+def _correction_products(
+    layers: tuple[LinearShape, ...], everything: bool, targets: int, *, early: bool
+) -> float:
     """What turns Δ into the targets of a group; see ``quantizer.solvers.target``.
 
     everything: whether the full-precision path follows every sequence.
+    early:      whether WΔ is gathered in place of Δ.
     """
     columns = layers[0].in_features
     weights = float(sum(layer.count for layer in layers))
-    early = _early(layers)
     if everything and not early:
         return 4.0 * columns**3 + 2.0 * targets * weights * columns
     return columns**3 / 3.0 + (2.0 if early else 4.0) * weights * columns

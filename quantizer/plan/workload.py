@@ -42,6 +42,7 @@ class BlockShape:
     others: bytes in the source of every tensor that is copied, by name.
     steps:  all layers that share one input, quantized or kept, in execution order.
     largest: bytes in the source of the largest tensor.
+    joins:  layers whose output is added to something that is known, see `models.blocks.Block`.
     """
 
     name: str
@@ -50,6 +51,7 @@ class BlockShape:
     others: Mapping[str, int]
     steps: "tuple[Step, ...]"
     largest: int
+    joins: frozenset[str] = frozenset()
 
     @property
     def linears(self) -> tuple[LinearShape, ...]:
@@ -120,8 +122,9 @@ def block_shapes(
             if name.startswith(f"{block.name}.") and name not in taken
         }
         largest = max(reader.size(n) for n in reader.names() if n.startswith(f"{block.name}."))
+        joins = frozenset(f"{block.name}.{name}" for name, _ in block.joins)
         shapes.append(
-            BlockShape(block.name, tuple(groups), tuple(kept), others, tuple(steps), largest)
+            BlockShape(block.name, tuple(groups), tuple(kept), others, tuple(steps), largest, joins)
         )
     return shapes
 

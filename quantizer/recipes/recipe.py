@@ -56,6 +56,7 @@ _TYPES: Mapping[str, str] = {
     "group_size": _WHOLE_NUMBER,
     "sym": _YES_OR_NO,
     "act_order": _YES_OR_NO,
+    "residual_target": _YES_OR_NO,
     "damp_percent": _NUMBER,
     "token_importance": _NUMBER,
     "rounds": _WHOLE_NUMBER,

@@ -28,8 +28,9 @@ def fingerprint(job: Job, prepared: Prepared) -> dict[str, Any]:
     settings = {
         f"--{name.replace('_', '-')}": value for name, value in asdict(job.settings).items()
     }
-    if not job.settings.token_importance:  # runs from before it was known go on
-        del settings["--token-importance"]
+    for name in ("--token-importance", "--residual-target"):
+        if not settings[name]:  # runs from before it was known go on
+            del settings[name]
     asked = {"--samples": job.samples, "--seq-len": job.seq_len, "--seed": job.seed}
     recipe = {} if job.recipe is None else {"the rules of --recipe": job.recipe.to_dict()}
     calibration = prepared.calibration

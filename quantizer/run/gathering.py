@@ -5,16 +5,18 @@ the sums over all of them, added up in the order of ``quantizer.run.shares``.
 """
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.blocks import Block, State
 from quantizer.importance.importance import Weighing
 from quantizer.recipes.recipe import Rule, Stream, feeds
 from quantizer.run.passes import EXACT, FITTING, HELD_OUT, Passes, Paths, linear_of
 from quantizer.run.ranks import Ranks
-from quantizer.run.resuming import Pages
+from quantizer.run.resuming import Page, Pages
 from quantizer.run.shares import Node, SlotTree, slots_of
 from quantizer.solvers.few_tokens import too_few
 from quantizer.solvers.hessian import CrossAccumulator, HessianAccumulator, RunningSum
@@ -55,11 +57,14 @@ def gather(
     """
     columns = linear_of(block, name).in_features
     group = next(group for group in block.groups if name in group)
-    early = multiplies_early([linear_of(block, n).out_features for n in group], columns)
+    alone = settings.residual_target and exact is not None and len(group) == 1
+    joined = dict(block.joins).get(name) if alone else None
+    rows = [linear_of(block, n).out_features for n in group]
+    early = joined is not None or multiplies_early(rows, columns)
     # The group's own layers are quantized only after this.
     weight = linear_of(block, name).weight.detach() if early else None
     slots = slots_of(ranks.rank, ranks.size)
-    own = _Own(passes, block, name, paths, pages, rule, slots, weighing)
+    own = _Own(passes, block, name, paths, pages, rule, slots, weighing, joined)
     own.fit(exact, lambda: CrossAccumulator(columns, passes.device, weight), keep_last=keep_last)
     own.judge()
     told = ranks.gather(own.told())
@@ -120,11 +125,13 @@ class _Own:
         rule: Rule,
         slots: range,
         weighing: Weighing | None,
+        joined: str | None,
     ) -> None:
+        """joined: the module whose input the layer's output is added to, if that is to be known."""
         self.passes, self.block, self.name = passes, block, name
         self.paths, self.pages, self.rule, self.slots = paths, pages, rule, slots
         self.columns = linear_of(block, name).in_features
-        self.weighing = weighing
+        self.weighing, self.joined = weighing, joined
         self.trees = {kind: SlotTree() for kind in _KINDS}
         self.judged_tokens = 0
         self.last: tuple[int, Tensor] | None = None
@@ -141,15 +148,20 @@ class _Own:
                     self._expect(FITTING, upcoming)
                     if exact is not None and kind == _FOLLOWED:
                         self._expect(EXACT, upcoming)
-                    inputs = self._inputs(FITTING, place)
-                    wanted = None
+                    with _entering(self.block, self.joined) as before:
+                        inputs = self._inputs(FITTING, place)
+                    wanted, lacking = None, None
                     if exact is not None and kind == _FOLLOWED:
-                        wanted = self._wanted(exact, place)
+                        with _entering(exact, self.joined) as wished:
+                            wanted = self._wanted(exact, place)
+                        if before and wished:
+                            lacking = wished[0] - before[0]
+                            lacking = self._weighted(lacking, place, held_out=False)
                     if inputs is None:
                         continue
                     fit.add(inputs)
                     if wanted is not None:
-                        missing.add(wanted, inputs)
+                        missing.add(wanted, inputs, lacking)
                     number = share.numbers[place]
                     if keep_last and (self.last is None or number > self.last[0]):
                         self.last = number, inputs
@@ -184,7 +196,7 @@ class _Own:
         states, streams = self._path(path)
         if not feeds(streams[place], self.rule.stream):
             return None
-        page = self.pages.of(path, place)
+        page = self._page(path, place)
         inputs = self.passes.inputs(self.block, self.name, states[place], page)
         return self._weighted(inputs, place, held_out=path == HELD_OUT)
 
@@ -192,6 +204,10 @@ class _Own:
         if inputs is None or self.weighing is None:
             return inputs
         return self.weighing(inputs, place, held_out)
+
+    def _page(self, path: str, place: int) -> Page | None:
+        """What is known of a sequence; of what enters a module within the block nothing is."""
+        return None if self.joined is not None else self.pages.of(path, place)
 
     def _path(self, path: str) -> tuple[list[State], tuple[Stream, ...]]:
         paths = self.paths
@@ -213,10 +229,28 @@ class _Own:
         # The last group carries the full-precision path on, whoever reads the sequence.
         if not fed and self.name not in exact.groups[-1]:
             return None
-        page = self.pages.of(EXACT, place)
+        page = self._page(EXACT, place)
         states = self.paths.exact_fitting
         inputs = self.passes.exact_inputs(exact, self.name, states, place, page)
         return self._weighted(inputs, place, held_out=False)
+
+
+@contextmanager
+def _entering(block: Block, module: str | None) -> Iterator[list[Tensor]]:
+    """What a module of a block is given while passes run, (tokens, width); nothing for None."""
+    found: list[Tensor] = []
+    if module is None:
+        yield found
+        return
+
+    def keep(part: nn.Module, inputs: tuple[Any, ...]) -> None:
+        found.append(inputs[0].detach().reshape(-1, inputs[0].shape[-1]))
+
+    handle = block.module.get_submodule(module).register_forward_pre_hook(keep)
+    try:
+        yield found
+    finally:
+        handle.remove()
 
 
 def _with_next(places: list[int]) -> Iterator[tuple[int, int | None]]:

@@ -120,8 +120,11 @@ class CrossAccumulator:
         """How many tokens were added."""
         return self.sum.tokens
 
-    def add(self, exact: Tensor, quantized: Tensor) -> None:
+    def add(self, exact: Tensor, quantized: Tensor, added: Tensor | None = None) -> None:
         """Add the inputs of the same tokens on both paths, each (..., in).
+
+        added: r̃ − r (tokens, out), by which what the layer's output is added to differs on the
+            paths; ``(x̃ − x) Wᵀ + r̃ − r`` is then what the sum lacks. It needs the weight.
 
         Raises:
             CalibrationError: the full-precision inputs hold NaN or infinity.
@@ -131,6 +134,8 @@ class CrossAccumulator:
         missing = wanted - rows
         if self._weight is not None:
             missing = missing @ self._weight.T
+            if added is not None:
+                missing += added
         self.sum.add(missing, rows)
 
     def mean(self) -> Tensor:

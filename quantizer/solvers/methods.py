@@ -30,6 +30,7 @@ class Defaults:
     asymmetric_target: AsymmetricTarget = "auto"
     rpiq_hessian: HessianChoice = "last"
     token_importance: float = 0.0
+    residual_target: bool = False
 
 
 # rpiq also keeps the damping in what it minimizes, and does best with more of it. The published
@@ -65,6 +66,8 @@ class Settings:
     rpiq_hessian: tokens behind the block Hessians of ``rpiq-paper``; see there.
     token_importance: share ρ, 0 to 1, of a calibration token's weight that follows how strongly
         the model's loss hangs on it, see ``quantizer.importance``; in whole models only.
+    residual_target: the correction also makes up for how far what a layer's output is added to is
+        off, where a family says what that is; see ``quantizer.solvers.target``.
 
     Raises:
         SettingsError: the method is unknown, or a number is out of range.
@@ -81,6 +84,7 @@ class Settings:
     asymmetric_target: AsymmetricTarget
     rpiq_hessian: HessianChoice
     token_importance: float
+    residual_target: bool
 
     def __init__(
         self,
@@ -95,6 +99,7 @@ class Settings:
         asymmetric_target: AsymmetricTarget | None = None,
         rpiq_hessian: HessianChoice | None = None,
         token_importance: float | None = None,
+        residual_target: bool | None = None,
     ) -> None:
         chosen = DEFAULT_METHOD if method is None else method
         if chosen not in DEFAULTS:
@@ -111,6 +116,7 @@ class Settings:
             "asymmetric_target": asymmetric_target,
             "rpiq_hessian": rpiq_hessian,
             "token_importance": token_importance,
+            "residual_target": residual_target,
         }
         for field in fields(self):
             value = given[field.name]

@@ -8,6 +8,10 @@ layer undo a part of the errors before it. Up to a constant it is ``tr((W' − Q
 
 exact at γ = 1 and λ = 0: one correction of the target, after which nothing else changes.
 
+With ``residual_target`` a layer whose output is added to something, r on the quantized path and r̃
+on the other, aims at ``r̃ + X̃Wᵀ``: ``WΔ`` becomes ``((X̃ − X)Wᵀ + r̃ − r)ᵀX``. What blocks before have
+done to the sum is made up for as far as X foretells it.
+
 Source: the objective is that of GPTAQ, arXiv 2504.02692, section 3.
 """
 

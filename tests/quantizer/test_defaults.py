@@ -34,6 +34,7 @@ OTHER = Defaults(
     asymmetric_target="0.5",
     rpiq_hessian="global",
     token_importance=0.5,
+    residual_target=True,
 )
 
 
@@ -63,7 +64,7 @@ def as_table(settings: Settings) -> Defaults:
 def test_the_table_is_what_it_was() -> None:
     common = {"bits": 4, "group_size": 128, "sym": False}
     common |= {"asymmetric_target": "auto", "rpiq_hessian": "last"}
-    common["token_importance"] = 0.0
+    common |= {"token_importance": 0.0, "residual_target": False}
     own = {
         "rtn": ("minmax", True, 0.01, 4),
         "gptq": ("minmax", True, 0.01, 4),

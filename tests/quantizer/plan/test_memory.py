@@ -224,6 +224,16 @@ def test_passing_the_loss_back_allocates_at_most_what_is_planned(
 
 
 @pytest.mark.slow
+def test_a_run_that_makes_up_for_sums_allocates_at_most_what_is_planned(
+    make_llama: Callable[..., Path], text_file: Path, tmp_path: Path
+) -> None:
+    model = make_llama(tmp_path / "model", 128, 192, 1)
+    settings = Settings("rpiq", group_size=32, rounds=1, residual_target=True)
+    job = Job(model, tmp_path / "out", settings, calibration=text_file, samples=6, seq_len=256)
+    check_run(job, 1.2)
+
+
+@pytest.mark.slow
 def test_a_run_that_weighs_tokens_allocates_at_most_what_is_planned(
     make_llama: Callable[..., Path], text_file: Path, tmp_path: Path
 ) -> None:

@@ -82,7 +82,7 @@ def test_what_is_brought_beside_products_takes_only_the_time_that_they_do_not() 
     assert twice.moved == 2 * (50.0 + 200.0 + 100.0)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5])
+@pytest.mark.parametrize("share", [0.0, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_a_plans_time_counts_every_kind_of_work(
     make_llama: Callable[..., Path], text_file: Path, tmp_path: Path, share: float
 ) -> None:

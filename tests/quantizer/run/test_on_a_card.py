@@ -69,6 +69,12 @@ def test_tokens_that_weigh_by_the_loss(of_texts: Job) -> None:
 
 
 @pytest.mark.gpu(twin="slow")
+def test_what_outputs_are_added_to_is_made_up_for(of_texts: Job) -> None:
+    settings = Settings("rpiq", group_size=16, rounds=1, residual_target=True)
+    assert share_of_other_codes(replace(of_texts, settings=settings)) < 0.01
+
+
+@pytest.mark.gpu(twin="slow")
 @pytest.mark.parametrize("bits", [3, 4])
 def test_a_quantized_head_and_three_bits(
     bits: int, of_texts: Job, make_llama: Callable[..., Path], tmp_path: Path

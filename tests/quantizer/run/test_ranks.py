@@ -190,6 +190,16 @@ def test_every_method_makes_them(size: int, method: Any, tiny_llama: Path, text_
         assert told(blocks) == told(alone)
 
 
+@pytest.mark.slow
+def test_ranks_weigh_tokens_and_make_up_for_sums_alike(tiny_llama: Path, text_file: Path) -> None:
+    settings = Settings("rpiq", group_size=16, rounds=1, token_importance=0.5, residual_target=True)
+    with torch.no_grad():
+        alone = walked(tiny_llama, text_file, settings, ALONE)
+    for blocks in together(3, lambda ranks: walked(tiny_llama, text_file, settings, ranks)):
+        assert isinstance(blocks, list), blocks
+        assert told(blocks) == told(alone)
+
+
 @pytest.mark.parametrize("size", range(1, 9))
 def test_sums_are_added_in_one_order_whatever_the_ranks(size: int) -> None:
     generator = torch.Generator().manual_seed(0)

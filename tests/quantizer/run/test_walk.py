@@ -179,6 +179,56 @@ def test_statistics_equal_two_runs_of_transformers(
     assert seen.statistics[LAST_LAYER].paired is not None
 
 
+def test_what_an_output_is_added_to_is_made_up_for(tiny_llama: Path, text_file: Path) -> None:
+    """Oracle: both sums behind a layer as transformers computes them, of all its tokens."""
+    drawn = draw(tiny_llama, text_file)
+    fitting = list(drawn.fitting)
+    asked = replace(settings(target="1"), residual_target=True)
+    seen = Watched(tiny_llama, asked, drawn, **following(fitting=10**6))
+    plain = Watched(tiny_llama, settings(target="1"), draw(tiny_llama, text_file))
+    joins = {"self_attn.o_proj": "input_layernorm", "mlp.down_proj": "post_attention_layernorm"}
+
+    def sums(model: nn.Module, weights: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+        """Of each layer its inputs X, and r + XWᵀ."""
+        entering: dict[str, list[Tensor]] = {}
+        for block in ("model.layers.0", "model.layers.1"):
+            for norm in joins.values():
+                model.get_submodule(f"{block}.{norm}").register_forward_pre_hook(
+                    lambda _, given, name=f"{block}.{norm}": entering.setdefault(name, []).append(
+                        given[0][0]
+                    )
+                )
+        inputs = inputs_of(model, fitting)
+        found = {}
+        for name, weight in weights.items():
+            block, layer = name[: len("model.layers.0")], name[len("model.layers.0.") :]
+            if layer in joins:
+                X, r = torch.cat(inputs[name]), torch.cat(entering[f"{block}.{joins[layer]}"])
+                found[name] = X, r + X @ weight.T
+        return found
+
+    model = oracle(tiny_llama)
+    weights = {name: model.get_submodule(name).weight.clone() for name in seen.modules}
+    wanted = sums(model, weights)
+    model = oracle(tiny_llama)
+    for name, weight in seen.weights().items():
+        model.get_submodule(name).weight.copy_(weight)
+    for name, (X, reached) in sums(model, weights).items():
+        found = seen.statistics[name]
+        lacking = wanted[name][1] - reached
+        assert found.multiplied and found.shift is not None
+        torch.testing.assert_close(found.shift, lacking.T @ X / len(X), rtol=1e-3, atol=1e-4)
+        if name.startswith("model.layers.1"):
+            assert not torch.allclose(found.shift, weights[name] @ _delta(plain, name), atol=1e-3)
+    assert not seen.statistics["model.layers.1.self_attn.q_proj"].multiplied
+
+
+def _delta(seen: Watched, name: str) -> Tensor:
+    shift = seen.statistics[name].shift
+    assert shift is not None
+    return shift
+
+
 def test_gamma_is_judged_by_the_held_out_output_of_the_block(
     tiny_llama: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
