@@ -28,11 +28,13 @@ from bench_full_size import cogvlm2, llama_8b  # noqa: E402
 from torch import nn  # noqa: E402
 
 from models.families import family_of  # noqa: E402
+from models.families.family import ReadsStepByStep  # noqa: E402
 from models.files.checkpoint import write_json  # noqa: E402
 from models.generate import PictureChat, greedy_tokens  # noqa: E402
 from models.int4 import Int4Linear, QuantizedWeight, replace_linear  # noqa: E402
 from models.loading import LoadedModel  # noqa: E402
 from models.pocket import pocket_int4_folder  # noqa: E402
+from models.text.reading import STEP  # noqa: E402
 from quantizer.plan.cards import CARDS  # noqa: E402
 from tests.pretend_gpu.device import pretend_card  # noqa: E402
 
@@ -86,7 +88,10 @@ def tiny(config: dict[str, Any]) -> nn.Module:
             torch.full(grid, 8, dtype=torch.int32), GROUP,
         )  # fmt: skip
         replace_linear(module, name, Int4Linear.from_quantized(weight, linear.bias))
-    return module.to("cuda:0").eval().requires_grad_(False)
+    module = module.to("cuda:0").eval().requires_grad_(False)
+    if isinstance(family, ReadsStepByStep):  # as it is loaded from a folder
+        setattr(module, STEP, family.reading_step(module))
+    return module
 
 
 def counted(tokens: Iterator[Any], counts: Any, passes: int) -> float:
