@@ -95,7 +95,10 @@ def test_the_reason_is_the_true_one(name: str, content: str, reason: str, tmp_pa
     ("content", "reason"),
     [
         (b"PAR1\x15\x04", "is Parquet and no UTF-8 text; write its texts as .jsonl"),
-        (gzip.compress(b"text"), "is compressed by gzip and no UTF-8 text; unpack it first"),
+        (
+            gzip.compress(b"text", mtime=0),
+            "is compressed by gzip and no UTF-8 text; unpack it first",
+        ),
         (b"PK\x03\x04abc", "is a ZIP archive"),
         (b"\x28\xb5\x2f\xfdabc", "is compressed by Zstandard"),
         ("text".encode("utf-16"), "is UTF-16 text"),
