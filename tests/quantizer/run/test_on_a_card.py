@@ -169,10 +169,8 @@ def test_states_that_stay_on_the_card_give_the_same_bytes(
 
         monkeypatch.setattr(taking_part, "plan_job", told)
         monkeypatch.setattr(Passes, "_stored", watched)
-        job = replace(
-            of_texts, settings=Settings("rpiq", group_size=16), device=CARD,
-            out=tmp_path / str(stay),
-        )  # fmt: skip
+        quick = Settings("rpiq", group_size=16, rounds=1, grid="minmax")
+        job = replace(of_texts, settings=quick, device=CARD, out=tmp_path / str(stay))
         run(job)
         assert homes == {"cuda" if stay else "cpu"}
         written[stay] = (job.out / "model.safetensors").read_bytes()
