@@ -270,9 +270,9 @@ def pack_last(values: Tensor, bits: int) -> Tensor:
     for place in range(many):
         word, shift = divmod(place * bits, 32)
         value = values[..., place::many].to(torch.int32)
-        words[..., word] |= value << shift
+        words.select(-1, word).bitwise_or_(value << shift)
         if shift + bits > 32:
-            words[..., word + 1] |= value >> (32 - shift)
+            words.select(-1, word + 1).bitwise_or_(value >> (32 - shift))
     return words.flatten(-2)
 
 

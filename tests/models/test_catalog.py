@@ -149,7 +149,7 @@ def test_finding_by_name() -> None:
         ("[models.hub]", "[models.club]", "archive and hub"),
         ("products = 4.806e16", "products = 7", "products must be a number such as"),
         ("products = 4.806e16", "products = inf", "not finite"),
-        ("card_bytes = 11_360_000_000", "card_bytes = -1", "card_bytes"),
+        ("card_bytes = 11_500_000_000", "card_bytes = -1", "card_bytes"),
         ("launches = 7.822e6", "starts = 7.822e6", "unknown key 'starts'"),
         ("licence = ", "license = ", "unknown key|licence"),
     ],

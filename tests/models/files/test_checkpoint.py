@@ -250,7 +250,7 @@ def test_a_published_quantize_config_is_read() -> None:
     [
         ({"quant_method": "awq", "bits": 4, "group_size": 128}, "'awq'"),
         ({"bits": 4}, "group_size"),
-        ({"bits": 3, "group_size": 128}, "3 bits"),
+        ({"bits": 5, "group_size": 128}, "5 bits"),
         ({"bits": 4, "group_size": -2}, "group size -2"),
         ({"bits": 2, "group_size": 64}, "2 bits"),
         ({"bits": 4, "group_size": 64, "dynamic": {"a": 5}}, "restore quantize_config.json"),

@@ -33,6 +33,9 @@ class Headers:
     def names(self) -> tuple[str, ...]:
         return tuple(self.shapes)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self.shapes
+
     def shape(self, name: str) -> tuple[int, ...]:
         return self.shapes[name]
 
