@@ -1,5 +1,6 @@
 """What the set-up installs and brings, by stand-ins for the commands that it calls."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -142,5 +143,21 @@ def test_the_build_of_pytorch_follows_the_card(
     assert calls.exists() is (asked is not None)
     if asked is not None:
         assert asked in calls.read_text()
+        assert ("--constraint scripts/constraints-cuda.txt" in calls.read_text()) is card
     assert ("has appeared" in done.stdout) is (card and build == "cpu")
     assert ("will not be used" in done.stdout) is (card and installed == "cpu")
+
+
+def test_what_cuda_needs_has_exact_versions_and_the_kernels_are_tested_with_them() -> None:
+    scripts = SETUP.parent
+    lines = (scripts / "constraints-cuda.txt").read_text().splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==\d+(\.\d+)+", pin) for pin in pins)
+    assert pins == sorted(set(pins))
+    (triton,) = [pin for pin in pins if pin.startswith("triton==")]
+    tested = (scripts / "requirements-test.txt").read_text().splitlines()
+    assert f'{triton}; platform_system == "Linux"' in tested
+    # Both files are constraints of one command: what stands in both would have to agree.
+    names = {pin.partition("==")[0] for pin in pins}
+    installed = (scripts / "requirements.txt").read_text().splitlines()
+    assert names.isdisjoint(line.partition("==")[0] for line in installed)
