@@ -1,5 +1,6 @@
 """A captured step against the ordinary one: the same tokens, and nothing in it that changes."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -24,29 +25,9 @@ from models.text.rooms import FIRST_ROOM, Rooms
 from models.text.rotary_step import RotaryStep
 from tests.models.text.test_rotary_step import FAMILIES, made
 from tests.pretend_gpu.guard import load_guard
+from tests.pretend_gpu.replaying import Replaying
 
 HOST = torch.device("cpu")
-
-
-class Replaying:
-    """Stands in for graphs: does an action several times, and later the same action again."""
-
-    def __init__(self) -> None:
-        self.recorded = self.replayed = 0
-
-    def takes(self, device: torch.device) -> bool:
-        return True
-
-    def record(self, action: Callable[[], None], device: torch.device) -> Callable[[], None]:
-        self.recorded += 1
-        for _ in range(4):
-            action()
-
-        def replay() -> None:
-            self.replayed += 1
-            action()
-
-        return replay
 
 
 class Failing(Replaying):
@@ -228,6 +209,22 @@ def test_numbers_that_are_none_are_refused_and_not_kept() -> None:
     with pytest.raises(CheckpointError, match="NaN or infinity"):
         next(tokens)
     assert reader_of(model).aside == []  # type: ignore[attr-defined]  # of a RotaryStep
+
+
+def test_a_step_that_is_given_up_goes_at_once_with_its_rooms() -> None:
+    class Forgetting(Replaying):
+        def record(self, action: Callable[[], None], device: torch.device) -> Callable[[], None]:
+            super().record(action, device)
+            return lambda: None  # as a graph, which knows nothing of what it was captured from
+
+    model = made("llama", "bfloat16", stepping=True)
+    assert len(list(greedy_tokens(model, prompt(5), 4, recorder=Forgetting()))) == 4
+    step = reader_of(model)
+    kept = weakref.ref(step.aside[0])  # type: ignore[attr-defined]  # of a RotaryStep
+    assert kept() is not None
+    delattr(model, STEP)
+    del step
+    assert kept() is None
 
 
 def test_it_is_off_unless_asked_for_and_never_on_a_processor() -> None:
