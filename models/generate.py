@@ -13,9 +13,10 @@ from models.cogvlm2 import CogVLM2ForCausalLM
 from models.cogvlm2.decoder import VISION, KVCache, position_ids
 from models.cogvlm2.processing import build_prompt, preprocess_picture
 from models.errors import ModelFolderError, PromptError
-from models.greedy import no_numbers, pick
+from models.greedy import Picked, no_numbers, pick
 from models.loading import LoadedModel
 from models.one_row import head_logits
+from models.text.captured import Recorder, lent_step
 from models.text.reading import reader_of
 
 
@@ -181,24 +182,35 @@ def greedy_tokens(
     ids: Tensor,
     max_new_tokens: int,
     cancelled: Callable[[], bool] = lambda: False,
+    recorder: Recorder | None = None,
 ) -> Iterator[int]:
     """Yield the greedy continuation of ids (1, T) by a text model.
 
     cancelled: asked before each token, and while a long prompt is read; once it is true, nothing
         more is computed.
+    recorder: captures the step of a token where model and device are of a kind that it takes; None
+        reads as usual.
 
     Raises:
         CheckpointError: the model computes no numbers.
     """
     reader = reader_of(model)
-    held = reader.begin()
-    pieces = list(torch.split(ids, PIECE_TOKENS, dim=1))
-    for _ in range(max_new_tokens):
-        for piece in pieces:
-            if cancelled():
-                return
-            logits = reader.read(piece, held)
-        with torch.inference_mode():
-            picked = pick(logits[-1])
-        yield picked.id
-        pieces = [picked.fed]
+    with lent_step(reader, recorder) as captured:
+        held = reader.begin() if captured is None else captured.rooms
+        pieces = list(torch.split(ids, PIECE_TOKENS, dim=1))
+        picked: Picked | None = None
+        for _ in range(max_new_tokens):
+            if captured is not None and picked is not None:
+                if cancelled():
+                    return
+                picked = captured.next(picked)
+                yield picked.id
+                continue
+            for piece in pieces:
+                if cancelled():
+                    return
+                logits = reader.read(piece, held)
+            with torch.inference_mode():
+                picked = pick(logits[-1])
+            yield picked.id
+            pieces = [picked.fed]

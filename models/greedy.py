@@ -32,15 +32,33 @@ def pick(logits: Tensor) -> Picked:
     Raises:
         CheckpointError: a logit is NaN or infinite, also one that would not be picked.
     """
+    return answered(*asked(logits))
+
+
+def asked(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """What is asked about logits (vocabulary,), left on their device without waiting for it.
+
+    Returns what `answered` takes: the span of the logits, the probability and the number of the
+    likeliest token (3,) float32; and this number (1, 1) int64.
+    """
     wide = logits.float()
     # Their span is NaN or infinite if any of them is.
     least, largest = wide.aminmax()
     probability, best = wide.softmax(-1).max(-1)
     # A number of a token is exact in float32: vocabularies have fewer than 2**24.
-    span, sure, number = torch.stack((largest - least, probability, best.float())).tolist()
+    return torch.stack((largest - least, probability, best.float())), best.view(1, 1)
+
+
+def answered(told: Tensor, fed: Tensor) -> Picked:
+    """Wait for what `asked` asked.
+
+    Raises:
+        CheckpointError: a logit is NaN or infinite, also one that would not be picked.
+    """
+    span, sure, number = told.tolist()
     if not math.isfinite(span):
         raise no_numbers()
-    return Picked(int(number), sure, best.view(1, 1))
+    return Picked(int(number), sure, fed)
 
 
 def no_numbers() -> CheckpointError:

@@ -3,10 +3,11 @@
     scripts/first_hour_on_a_gpu [--out FILE] [--models] [--pretend]
 
 Compares the fused kernels of the quantizer and PyTorch's int4 kernels with plain arithmetic,
-measures how long they take, quantizes a small layer, and with --models the complete shapes of
-LLaMA-3.1-8B and CogVLM2-19B with random weights in 24 GB (an hour and 51 GB of disk), beside the
-figures of the paper. --out writes everything as one JSON file, which can be sent back: it holds
-figures, and the names of the card and of the versions.
+measures how long they take, quantizes a small layer, decodes with four layers of LLaMA-3.1-8B's
+shape as usual and with a captured step (`models.text.captured`), and with --models quantizes the
+complete shapes of LLaMA-3.1-8B and CogVLM2-19B with random weights in 24 GB (an hour and 51 GB of
+disk), beside the figures of the paper. --out writes everything as one JSON file, which can be sent
+back: it holds figures, and the names of the card and of the versions.
 
 --pretend goes through the same steps on the pretend card of the tests, at tiny shapes; its times
 mean nothing.
@@ -25,14 +26,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 ROOT = Path(__file__).resolve().parents[1]
 # Before the packages are imported: whoever has a card may run this from a checkout alone.
 sys.path.insert(0, str(ROOT))
 
 from models.files.checkpoint import write_json  # noqa: E402
+from models.generate import greedy_tokens  # noqa: E402
+from models.greedy import pick  # noqa: E402
 from models.int4 import Int4Linear, QuantizedWeight  # noqa: E402
+from models.text.captured import CudaGraphs, Recorder, lent_step  # noqa: E402
+from models.text.reading import reader_of  # noqa: E402
 from quantizer.plan.cards import CARDS  # noqa: E402
 from quantizer.plan.machine import exact_float32, look_at_machine  # noqa: E402
 from quantizer.solvers.gptq import LayerProblem, feed_back  # noqa: E402
@@ -42,6 +47,12 @@ from quantizer.solvers.rpiq import BlockState, coordinate_step, refit_step  # no
 from quantizer.solvers.solver import solve  # noqa: E402
 
 ROUNDS = (1, 4, 16, 32, 64, 128)  # rows of activations of which the int4 crossover is sought
+COMPARED = 16  # tokens whose logits are compared
+TINY = {
+    "vocab_size": 256, "hidden_size": 256, "intermediate_size": 256, "head_dim": 64,
+    "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "bos_token_id": 1, "eos_token_id": 2,
+}  # fmt: skip
 Row = dict[str, Any]
 
 
@@ -151,6 +162,59 @@ def layer(rows: int, columns: int) -> Row:
     }
 
 
+def decoding(sizes: dict[str, int], recorder: Recorder, tokens: int) -> Iterator[Row]:
+    """A token of a text model as usual and captured, and whether both compute the same.
+
+    sizes: what differs from LLaMA-3.1-8B's configuration. tokens: so many are timed.
+    """
+    # It counts on the pretend card, which a checkout alone has too.
+    from plan_decoding import llama_8b, tiny
+
+    model = tiny(llama_8b() | sizes)
+    ids = torch.arange(3, 43)[None].to("cuda")
+    usual, plain = a_token(model, ids, tokens, None)
+    fast, captured = a_token(model, ids, tokens, recorder)
+    yield {"what": "token as usual", "right": True, "apart": 0.0, "seconds": usual}
+    step = reader_of(model)
+    held, errors = step.begin(), []
+    with torch.inference_mode(), lent_step(step, recorder) as own:
+        picked = pick(step.read(ids, held)[-1])
+        if own is not None:
+            step.read(ids, own.rooms)
+        for _ in range(COMPARED if own is not None else 0):
+            assert own is not None
+            own.next(picked)
+            expected = step.read(picked.fed, held).float()
+            assert own.logits is not None
+            apart = (own.logits.float() - expected).square().mean().sqrt()
+            errors.append(float(apart / expected.square().mean().sqrt()))
+            picked = pick(expected[-1])
+    # Random weights decide between words that are nearly as likely: one token that differs is no
+    # error, and all behind it differ too.
+    same = sum(one == other for one, other in zip(plain, captured, strict=True))
+    yield {
+        "what": "token captured",
+        "right": own is not None and not own.failed and max(errors) < 0.05,
+        "apart": max(errors, default=float("nan")),
+        "seconds": fast,
+        "same_tokens": same,
+        "tokens": len(plain),
+    }
+
+
+def a_token(
+    model: nn.Module, ids: Tensor, tokens: int, recorder: Recorder | None
+) -> tuple[float, list[int]]:
+    """Seconds of a token behind some that are not counted, and all tokens."""
+    stream = greedy_tokens(model, ids, tokens + 4, recorder=recorder)
+    said = [next(stream) for _ in range(4)]
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    said += stream
+    torch.cuda.synchronize()
+    return (time.perf_counter() - started) / tokens, said
+
+
 def complete_models(folder: Path) -> dict[str, Any]:
     """The two models of the paper at full size; see scripts/bench_full_size.py."""
     script = ROOT / "scripts/bench_full_size.py"
@@ -164,17 +228,18 @@ def complete_models(folder: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def a_card(pretend: bool) -> Iterator[None]:
-    """The card of this machine, or the pretend one."""
+def a_card(pretend: bool) -> Iterator[Recorder]:
+    """The card of this machine and what captures steps on it, or the pretend ones."""
     if pretend:
         from tests.pretend_gpu.device import pretend_card
+        from tests.pretend_gpu.replaying import Replaying
 
         with pretend_card():
-            yield
+            yield Replaying()
         return
     if not torch.cuda.is_available():
         sys.exit("error: PyTorch finds no NVIDIA card here; scripts/setup installs it for one")
-    yield
+    yield CudaGraphs()
 
 
 def main() -> int:
@@ -186,13 +251,15 @@ def main() -> int:
     options = parser.parse_args()
     tries = 1 if options.pretend else 10
     found: dict[str, Any] = {"pretend": options.pretend, "torch": torch.__version__}
-    with a_card(options.pretend), tempfile.TemporaryDirectory() as scratch:
+    with a_card(options.pretend) as recorder, tempfile.TemporaryDirectory() as scratch:
         found["card"] = torch.cuda.get_device_name()
         found["capability"] = list(torch.cuda.get_device_capability())
         found["memory_bytes"] = torch.cuda.mem_get_info()[1]
         wide = (8, 32) if options.pretend else (4096, 128)
         large = (16, 128) if options.pretend else (4096, 4096)
         rows = [*steps(*wide, tries), *int4(*large, tries), layer(*large)]
+        sizes, most = (TINY, 4) if options.pretend else ({"num_hidden_layers": 4}, 200)
+        rows += decoding(sizes, recorder, most)
         if not options.pretend:
             speed = look_at_machine(torch.device("cuda"), Path(scratch), speed=True).speed
             found["speed"] = asdict(speed) if speed else None

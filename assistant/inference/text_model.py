@@ -1,5 +1,6 @@
 """A language model that understands a text which was read: summaries, questions about it."""
 
+import os
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -141,10 +142,12 @@ class LocalTextModel:
         import torch
 
         from models.generate import greedy_tokens
+        from models.text.captured import wanted_recorder
 
         model = self._model  # first: where it has to be loaded, this decides the device
         fed = torch.tensor([[*ids, *said]]).to(self.placed.device)
-        for token in greedy_tokens(model, fed, MOST_NEW_TOKENS - len(said), cancelled):
+        most, recorder = MOST_NEW_TOKENS - len(said), wanted_recorder(os.environ)
+        for token in greedy_tokens(model, fed, most, cancelled, recorder):
             said.append(token)
             yield token
 

@@ -21,11 +21,17 @@ class Rooms:
         *,
         dtype: torch.dtype,
         device: torch.device,
+        cleared: bool = False,
     ) -> None:
-        """heads: that keys and values have. Memory is taken when the first token comes."""
+        """heads: that keys and values have. Memory is taken when the first token comes.
+
+        cleared: whether what is not held yet is 0, so that it can be read and weighed with 0: what
+            lies in new memory may be NaN.
+        """
         empty = torch.empty(2, heads, 0, head_dim, dtype=dtype, device=device)
         self.layers: list[Tensor] = [empty] * layers
         self.length = 0
+        self._cleared = cleared
 
     @property
     def room(self) -> int:
@@ -42,6 +48,7 @@ class Rooms:
         # Layer by layer: of no more than one are the old and the new room there at once.
         for index, old in enumerate(self.layers):
             two, heads, _, width = old.shape
-            new = old.new_empty(two, heads, room, width)
+            make = old.new_zeros if self._cleared else old.new_empty
+            new = make((two, heads, room, width))
             new[:, :, : self.length] = old[:, :, : self.length]
             self.layers[index] = new

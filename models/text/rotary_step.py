@@ -93,9 +93,11 @@ class RotaryStep:
         self._layers: list[_Layer] = []
         self._angles: tuple[Tensor, Tensor] | None = None
         self._made_for: tuple[int, torch.dtype, torch.device] | None = None
+        self.aside: list[object] = []
+        """What whoever reads with this keeps for the next text; goes when this does."""
 
-    def begin(self) -> Rooms:
-        """Rooms without tokens."""
+    def begin(self, *, cleared: bool = False) -> Rooms:
+        """Rooms without tokens; cleared as `Rooms` says."""
         self._prepare()
         weight = self._embedding.weight
         return Rooms(
@@ -104,7 +106,16 @@ class RotaryStep:
             self._head_dim,
             dtype=weight.dtype,
             device=weight.device,
+            cleared=cleared,
         )
+
+    @property
+    def made_of(self) -> tuple[object, ...]:
+        """All that was made since `begin` and is computed with, besides the module's weights.
+
+        Two that are equal part by part (`is`) mean that a captured step still computes the same.
+        """
+        return (self._made_for, *self._layers, *(self._angles or ()))
 
     @torch.inference_mode()
     def read(
@@ -125,17 +136,57 @@ class RotaryStep:
         if mask is None and start and new > 1:
             rows = torch.arange(start, end, device=ids.device)[:, None]
             mask = torch.arange(end, device=ids.device)[None, :] <= rows
+        rooms = [room[:, :, :end] for room in held.layers]
+        hidden = self._through(ids, rooms, cos, sin, mask, causal=causal)
+        held.length = end
+        return self._logits(hidden[-1:] if last_only else hidden)
+
+    def ready_for(self, tokens: int) -> None:
+        """Make what `read_at` takes from tables, for positions below so many."""
+        self._turns(0, tokens, None)
+
+    def read_at(self, token: Tensor, position: Tensor, held: Rooms) -> Tensor:
+        """Read one token at a position that only the device knows.
+
+        token (1, 1) and position (1,) are int64. The room of held must be a cleared one that has
+        room for the token, and `ready_for` it; its length is left alone. No shape and no number on
+        the host depends on the position, so what is done here can be captured and done again.
+        Unlike `read`, it sees the whole room, and a mask hides what lies behind the position.
+
+        Returns the logits (1, vocabulary).
+        """
+        assert self._angles is not None
+        cos, sin = (each.index_select(0, position) for each in self._angles)
+        numbers = torch.arange(held.room, device=position.device)
+        # In the dtype of the scores: a mask of truth values is turned into one in each layer.
+        mask = torch.zeros(held.room, dtype=cos.dtype, device=position.device)
+        mask = mask.masked_fill(numbers > position, float("-inf")).view(1, 1, 1, -1)
+        return self._logits(self._through(token, held.layers, cos, sin, mask, place=position))
+
+    def _through(
+        self,
+        ids: Tensor,
+        rooms: list[Tensor],
+        cos: Tensor,
+        sin: Tensor,
+        mask: Tensor | None,
+        *,
+        causal: bool = False,
+        place: Tensor | None = None,
+    ) -> Tensor:
+        """What all layers make of ids (1, T): (T, width). rooms, place: as `_attend` says."""
         hidden = functional.embedding(ids[0], self._embedding.weight)
-        for layer, room in zip(self._layers, held.layers, strict=True):
+        for layer, room in zip(self._layers, rooms, strict=True):
             normed = self._normed(hidden, layer.before)
-            seen = self._attend(layer, normed, cos, sin, room[:, :, :end], mask, causal)
-            hidden.add_(layer.out(seen))
+            hidden.add_(layer.out(self._attend(layer, normed, cos, sin, room, mask, causal, place)))
             both = layer.gate_up(self._normed(hidden, layer.between))
             gate, up = both.chunk(2, dim=-1)
             hidden.add_(layer.down(functional.silu(gate).mul_(up)))
-        held.length = end
-        last = hidden[-1:] if last_only else hidden
-        return head_logits(self._head, self._normed(last, self._norm.weight))
+        return hidden
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """What the head makes of hidden (T, width): (T, vocabulary)."""
+        return head_logits(self._head, self._normed(hidden, self._norm.weight))
 
     def length(self, held: Rooms) -> int:
         """Tokens that are held."""
@@ -158,10 +209,12 @@ class RotaryStep:
         room: Tensor,
         mask: Tensor | None,
         causal: bool,
+        place: Tensor | None,
     ) -> Tensor:
         """Attention of one layer to x (T, width), before its last product.
 
-        room: (2, shared heads, S, head_dim), of which the last T tokens are filled here.
+        room:  (2, shared heads, S, head_dim), of which the last T tokens are filled here.
+        place: (1,), where the only token is filled instead; None for the last.
         """
         new = x.shape[0]
         parts = layer.attention(x).view(new, self._heads + 2 * self._shared, self._head_dim)
@@ -174,11 +227,18 @@ class RotaryStep:
         if layer.turned is not None:
             parts[:, self._heads : -self._shared] = turned[:, self._heads :]
         both = parts[:, self._heads :].view(new, 2, self._shared, self._head_dim)
-        room[:, :, -new:].copy_(both.permute(1, 2, 0, 3))
+        both = both.permute(1, 2, 0, 3)
+        if place is None:
+            room[:, :, -new:].copy_(both)
+        else:
+            room.index_copy_(2, place, both)
         keys, values = room.unbind(0)
         query = turned[:, : self._heads].transpose(0, 1)[None]
-        if new == 1 and mask is None and not (query.is_cpu and keys.shape[1] <= FEW):
-            return attend_once(query, keys[None], values[None], scale=self._scaling).view(1, -1)
+        short = query.is_cpu and keys.shape[1] <= FEW
+        if place is not None or (new == 1 and mask is None and not short):
+            keys, values = keys[None], values[None]
+            seen = attend_once(query, keys, values, scale=self._scaling, mask=mask)
+            return seen.view(1, -1)
         groups = self._heads // self._shared
         if mask is not None and groups > 1:
             # With a mask, the kernels that take no groups of heads are the fast ones.

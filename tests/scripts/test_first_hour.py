@@ -23,8 +23,10 @@ def test_the_first_hour_is_rehearsed(tmp_path: Path) -> None:
     found = json.loads(out.read_text())
     assert found["pretend"] is True and found["capability"] == [8, 9]
     told = [row["what"].split()[0] for row in found["rows"]]
-    assert told == ["walk", "coordinate", "refit", *["int4"] * 6, "rpiq"]
+    assert told == ["walk", "coordinate", "refit", *["int4"] * 6, "rpiq", "token", "token"]
     assert all(row["right"] for row in found["rows"])
+    captured = found["rows"][-1]
+    assert captured["same_tokens"] == captured["tokens"] == 8
     assert done.stdout.count(" right ") == len(told)
 
 

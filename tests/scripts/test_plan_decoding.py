@@ -28,3 +28,7 @@ def test_a_first_sentence_comes_within_300_ms(tmp_path: Path) -> None:
     # The bar is 0.7: missed where kernels are started one after the other, kept where ahead.
     assert card["share_of_roofline"] > 0.35
     assert card["share_if_started_ahead"] > 0.7
+    # Captured: two launches, and keys and values of 2,048 tokens, which are 0.13 GB more.
+    assert card["captured_token_ms"] == pytest.approx(4.98e9 / 857e6 + 1e-2, rel=0.02)
+    assert card["captured_share_of_roofline"] > 0.7
+    assert 0 < found["launches"]["in a captured text token"] < launches + 20

@@ -230,3 +230,25 @@ def test_a_model_that_does_not_fit_into_memory_is_refused(
     monkeypatch.setattr(placing, "memory_bytes", lambda: (10_000, 1000))
     with pytest.raises(VisionError, match="close other programs"):
         TextOpener(lambda: tmp_path)()
+
+
+def test_steps_are_captured_only_where_the_environment_asks_for_it(
+    chatting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import models.generate
+    from models.text.captured import CAPTURE_VARIABLE, CudaGraphs
+
+    given: list[Any] = []
+
+    def recorded(*arguments: Any) -> Iterator[int]:
+        given.append(arguments[-1])
+        return iter(())
+
+    monkeypatch.setattr(models.generate, "greedy_tokens", recorded)
+    model = LocalTextModel(chatting)
+    for value in (None, "1"):
+        monkeypatch.delenv(CAPTURE_VARIABLE, raising=False)
+        if value:
+            monkeypatch.setenv(CAPTURE_VARIABLE, value)
+        assert list(model.answer("It rains.", "What is it like?")) == []
+    assert given[0] is None and isinstance(given[1], CudaGraphs)
