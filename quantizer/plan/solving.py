@@ -258,9 +258,9 @@ class _Solver:
         # Its parts on entering, two factors, the walk, the step and both terms of J's change.
         yield self._moment("moving a block", mine | kept | {"the block's steps": 13 * b})
         # With the copies of one group on all scales at once: zeros, optimum, the five of the
-        # walk, and candidates, their errors and steps of the group before.
+        # walk, and candidates and errors of the group before.
         tried = {"codes and residual": 2 * b, "one group": 4 * g}
-        tried |= {"the group on all scales": (2 + 5 + 3) * _TRIED * g}
+        tried |= {"the group on all scales": (2 + 5 + 2) * _TRIED * g}
         yield self._moment("trying scales", mine | kept | tried)
         moved = {"codes, residual, scale": 3 * b, "two sums": 2 * b, "what R changes by": slab}
         yield self._moment("bringing R up to date", mine | kept | moved)
@@ -269,7 +269,7 @@ class _Solver:
     def _paper(self) -> Iterator[Moment]:
         hessian, g = self.size.hessian, self._columns(self.group)
         finite = {"looking for NaN in the inputs": 1.75 * self.last_inputs}
-        yield self._moment("adding up the Gram matrix", {"its sum": hessian} | finite)
+        yield self._moment("looking at the last inputs", finite)
         yield self._moment("the Gram matrix", {"its sum": hessian, "`G`": hessian})
         self._hold("`G`", hessian)
         self._hold("`factors` of blocks", self.group * self.layer.in_features * FLOAT)
