@@ -20,7 +20,6 @@ import statistics
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +29,15 @@ from peers.tools import (
     GPTQMODEL,
     LLM_COMPRESSOR,
     Request,
-    Tool,
+    Row,
     checkpoint_folder,
     commit,
+    described,
     import_seconds,
     load_dense,
     run_ours,
     run_tool,
+    write_whole,
 )
 
 from models.files.llama2c import import_model
@@ -53,16 +54,6 @@ MODELS = {
     "babyllama": ("babyllama_v361_model5000.bin", "tok105.model"),
 }
 BASELINE = "gptq"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table: a tool with settings; None for our own command line."""
-
-    name: str
-    tool: Tool | None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    options: tuple[str, ...] = ()
 
 
 ROWS = (
@@ -112,24 +103,14 @@ class Results:
                 "seq_len": SEQ_LEN,
                 "threads": 1,
                 "torch": torch.__version__,
-                "rows": {
-                    row.name: {
-                        "packages": list(row.tool.packages) if row.tool else ["this repository"],
-                        "settings": dict(row.settings) or "default",
-                        "options": list(row.options),
-                    }
-                    for row in ROWS
-                },
+                "rows": described(ROWS),
             },
             "table": table(self.runs, self.full),
             "full_precision": self.full,
             "import_seconds": self.imports,
             "runs": self.runs,
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".part")
-        temporary.write_text(json.dumps(value, indent=1) + "\n")
-        temporary.replace(self.path)
+        write_whole(self.path, value)
 
 
 def table(runs: Iterable[Mapping[str, Any]], full: Mapping[str, float]) -> list[dict[str, Any]]:

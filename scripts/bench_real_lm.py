@@ -30,7 +30,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,14 @@ from peers.tools import (
     LLM_COMPRESSOR,
     Cost,
     Request,
-    Tool,
+    Row,
     checkpoint_folder,
     commit,
+    described,
     load_dense,
     run_ours,
     run_tool,
+    write_whole,
 )
 
 from models.loading import LoadedModel, load_model
@@ -65,37 +67,33 @@ T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One method: a tool with settings; None for our own command line with options.
+class Method(Row):
+    """One method.
 
     draws: how many of the eight are measured; few where a method costs much or wins nothing.
     """
 
-    name: str
-    tool: Tool | None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    options: tuple[str, ...] = ()
     draws: int = 2
 
 
 ROWS = (
-    Row(OURS, None, options=("--method", "rpiq"), draws=DRAWS),
-    Row(
+    Method(OURS, None, options=("--method", "rpiq"), draws=DRAWS),
+    Method(
         BEST_PEER,
         GPTQMODEL,
         {"gptaq": {"alpha": 0.25}, "desc_act": True, "act_group_aware": False, "mse": 2.0},
         draws=DRAWS,
     ),
-    Row(
+    Method(
         BEST_GPTQ,
         None,
         options=("--method", "gptq", "--grid", "hessian", "--act-order"),
         draws=DRAWS,
     ),
-    Row("rtn", None, options=("--method", "rtn")),
-    Row("gptq", None, options=("--method", "gptq", "--grid", "minmax", "--no-act-order")),
-    Row("GPTQModel default", GPTQMODEL),
-    Row(
+    Method("rtn", None, options=("--method", "rtn")),
+    Method("gptq", None, options=("--method", "gptq", "--grid", "minmax", "--no-act-order")),
+    Method("GPTQModel default", GPTQMODEL),
+    Method(
         "GPTQModel FOEM and GPTAQ",
         GPTQMODEL,
         {
@@ -106,9 +104,9 @@ ROWS = (
         },
         draws=DRAWS,
     ),
-    Row("llm-compressor GPTQ", LLM_COMPRESSOR),
-    Row("rpiq-paper", None, options=("--method", "rpiq-paper")),
-    Row("AutoRound 200 steps", AUTO_ROUND, {"iters": 200}, draws=1),
+    Method("llm-compressor GPTQ", LLM_COMPRESSOR),
+    Method("rpiq-paper", None, options=("--method", "rpiq-paper")),
+    Method("AutoRound 200 steps", AUTO_ROUND, {"iters": 200}, draws=1),
 )
 
 
@@ -116,7 +114,7 @@ ROWS = (
 class Cell:
     """One quantized model. draw: also the seed of what our own methods draw."""
 
-    row: Row
+    row: Method
     bits: int
     group_size: int
     draw: int
@@ -133,7 +131,7 @@ class Cell:
         return f"{letters}-{self.bits}bit-g{self.group_size}-{self.draw}"
 
 
-def cells(rows: Sequence[Row]) -> Iterator[Cell]:
+def cells(rows: Sequence[Method]) -> Iterator[Cell]:
     """List all cells, those that tell most first."""
     for draw in range(DRAWS):
         for bits in (4, 3):
@@ -174,23 +172,13 @@ class Results:
                 "tweets": TWEETS,
                 "threads": 1,
                 "torch": torch.__version__,
-                "rows": {
-                    row.name: {
-                        "packages": list(row.tool.packages) if row.tool else ["this repository"],
-                        "settings": dict(row.settings) or "default",
-                        "options": list(row.options),
-                    }
-                    for row in ROWS
-                },
+                "rows": described(ROWS),
             },
             "table": lines,
             "paired": paired(self.cells),
             "cells": self.cells,
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".part")
-        temporary.write_text(json.dumps(value, indent=1) + "\n")
-        temporary.replace(self.path)
+        write_whole(self.path, value)
         self.path.with_suffix(".md").write_text(markdown(lines))
 
 
@@ -280,8 +268,12 @@ def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def prepare(options: argparse.Namespace, tokens_a_character: float) -> Path:
-    """Split the C4 sample; returns the file that is measured on."""
+def prepare(options: argparse.Namespace, loaded: LoadedModel) -> Path:
+    """Split the C4 sample; returns the file that is measured on.
+
+    Raises:
+        RuntimeError: the pools have too little text for a draw.
+    """
     options.work.mkdir(parents=True, exist_ok=True)
     options.envs.mkdir(parents=True, exist_ok=True)
     texts = options.data / "text"
@@ -296,9 +288,9 @@ def prepare(options: argparse.Namespace, tokens_a_character: float) -> Path:
     for draw in range(DRAWS):
         piece = wiki[draw * step : draw * step + length]
         pool_file(options, draw).write_text(c4[:cut] + "\n" + piece)
-    tokens = 2 * length * tokens_a_character
-    if tokens < SAMPLES * SEQ_LEN:
-        raise RuntimeError(f"the pool has about {tokens:.0f} tokens; give more text")
+    drawn = len(windows_of_draw(options, loaded, 0))
+    if drawn < SAMPLES:
+        raise RuntimeError(f"the pool has {drawn} windows, {SAMPLES} are drawn; give more text")
     return measured
 
 
@@ -369,7 +361,7 @@ def main() -> int:
     torch.set_num_threads(1)
     started = time.monotonic()
     loaded = load_model(options.model, dtype=torch.float32)
-    c4 = prepare(options, 0.2)
+    c4 = prepare(options, loaded)
     if Results(options.out).find((FULL, 16, 0, 0)) is None:
         nothing = {"cpu_seconds": 0.0, "peak_mb": 0.0}
         record = {"row": FULL, "bits": 16, "group_size": 0, "draw": 0, **nothing}

@@ -209,7 +209,8 @@ def lent_step(reader: object, recorder: Recorder | None) -> Iterator[CapturedSte
     try:
         yield kept
     except Exception:
-        # It may have left NaN in the room.
+        # Whatever went wrong, and it goes on from here: the room may hold NaN, which a mask does
+        # not hide from the next text.
         kept = None
         raise
     finally:

@@ -11,8 +11,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,16 @@ AUTO_ROUND = Tool(
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table: a tool with settings; None for our own command line with options."""
+
+    name: str
+    tool: Tool | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What a process and its children took.
 
@@ -82,6 +92,26 @@ class Request:
     group_size: int
     settings: Mapping[str, Any]
     windows: list[list[int]]
+
+
+def described(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """What result files say of the rows, by name."""
+    return {
+        row.name: {
+            "packages": list(row.tool.packages) if row.tool else ["this repository"],
+            "settings": dict(row.settings) or "default",
+            "options": list(row.options),
+        }
+        for row in rows
+    }
+
+
+def write_whole(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a result file so that a stop leaves the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(value, indent=1) + "\n")
+    temporary.replace(path)
 
 
 def measured_run(
