@@ -14,7 +14,7 @@ from quantizer.plan.workload import LinearShape
 from quantizer.solvers.gptq import SPAN_COLUMNS
 from quantizer.solvers.grid import SEARCHED_COLUMNS
 from quantizer.solvers.methods import Settings
-from quantizer.solvers.rpiq import column_blocks
+from quantizer.solvers.rpiq import column_blocks, group_slabs
 
 _WALKED, _SLAB = 128, 512  # columns that GPTQ and R work on at a time
 _TRIED = 4  # scales that rpiq tries at once
@@ -245,8 +245,9 @@ class _Solver:
 
     def _rpiq(self) -> Iterator[Moment]:
         columns = self.layer.in_features
-        width = max(block.stop - block.start for block in column_blocks(columns, self.group))
-        slab = self._columns(-(-_SLAB // width) * width)
+        blocks = column_blocks(columns, self.group)
+        slabs = [slab.stop - slab.start for slab, _ in group_slabs(blocks)]
+        width, slab = blocks[0].stop, self._columns(max(slabs))
         b, g = self._columns(width), self._columns(self.group)
         self._hold("`grid` of the start", self.size.grid / 2)
         mine = self._copies("`codes`", "`scale`", "`zero`")
@@ -259,9 +260,10 @@ class _Solver:
         yield self._moment("the error before the first round", mine | wide | difference)
         mine |= self._copies("`E`") | {"`R` of a slab": slab}
         # before, codes, residual, scale, old, value and change of the block before.
-        yield self._moment(
-            "R of the next slab", mine | {"`R` of the next slab": slab, "block before": 7 * b}
-        )
+        beside = {"`R` of the next slab": slab, "block before": 7 * b}
+        if len(slabs) == 1:
+            beside = self._copies("products of `E` and `R`")
+        yield self._moment("R of the next slab", mine | beside)
         # Value and change are those of the block before.
         kept = {"`before`, `old`, `value`, `change`": (4 if columns > width else 2) * b}
         # The shift, codes, scale, zero and optimum in order, the walk's bounds, steps and misses.

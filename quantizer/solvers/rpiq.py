@@ -34,6 +34,9 @@ _BLOCK_COLUMNS = 128
 _SLAB_COLUMNS = 512
 """Columns whose part of R is kept up to date together. R of a whole wide layer, updated behind
 every block, would be read and written more than it is computed with."""
+_REST = 4
+"""A slab of fewer than a fourth of those columns is left to the one before it: where it leaves a
+single slab, R is kept from round to round."""
 _LEAST_GAIN = 0.005  # a round that lowers J by a smaller share is the last
 _RESCALINGS = (0.9, 0.95, 1.05, 1.1)  # of a group's scale, each tried with fresh codes
 _RESCALING_ROUNDS = 1  # later rounds find next to nothing
@@ -109,14 +112,18 @@ def rpiq(
 
     H = damped(H, ridge)
     E = stored(start.dequantize() - W)
-    trace = [output_error(E, H)]
-    slabs = _slabs(blocks)
-    R: Tensor | None = None
+    slabs = group_slabs(blocks)
+    if len(slabs) == 1:
+        R = torch.mm(E, H, out=torch.empty_like(E))
+        trace = [float((E * R).sum(dim=1).sum())]
+    else:
+        R = E[:, :0]  # made slab by slab
+        trace = [output_error(E, H)]
     for round_ in range(rounds):
         # Summed where it is computed, in float64: asking for every block's share would wait for it.
         gained = torch.zeros((), dtype=torch.float64, device=W.device)
         for slab, members in slabs:
-            if R is None or len(slabs) > 1:  # a single slab has kept its own
+            if len(slabs) > 1:
                 R = torch.mm(E, H[:, slab], out=torch.empty_like(E[:, slab]))
             for b in members:
                 i, live = blocks[b], lives[b]
@@ -299,12 +306,17 @@ def column_blocks(in_features: int, group_size: int) -> list[slice]:
     return [slice(k, min(k + width, in_features)) for k in range(0, in_features, width)]
 
 
-def _slabs(blocks: Sequence[slice]) -> list[tuple[slice, range]]:
-    """Columns of neighbouring blocks, as few as reach 512, and the places of those blocks."""
+def group_slabs(blocks: Sequence[slice]) -> list[tuple[slice, range]]:
+    """Columns of neighbouring blocks, as few as reach 512, and the places of those blocks.
+
+    A short rest at the end belongs to the slab before it.
+    """
     slabs, first = [], 0
+    rest = blocks[-1].stop - _SLAB_COLUMNS // _REST
     for b, block in enumerate(blocks):
         columns = slice(blocks[first].start, block.stop)
-        if columns.stop - columns.start >= _SLAB_COLUMNS or b == len(blocks) - 1:
+        reached = columns.stop - columns.start >= _SLAB_COLUMNS and block.stop <= rest
+        if reached or b == len(blocks) - 1:
             slabs.append((columns, range(first, b + 1)))
             first = b + 1
     return slabs
