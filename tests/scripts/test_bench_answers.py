@@ -405,6 +405,35 @@ def test_kept_lines_are_read_once(tmp_path: Path) -> None:
     assert list(KeptLines(kept).read_all([picture])) == [(picture, expected)]
 
 
+def test_a_page_that_is_cut_short_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from exam import lines as exam_lines
+
+    from assistant.errors import OcrError
+    from assistant.seeing.text import TextLine, TextPart
+
+    line = TextLine("EXIT", ((0, 0), (9, 0), (9, 5), (0, 5)), 0.9)
+    given = [TextPart((line,), 1), TextPart((), 1, late=True)]
+
+    class Reader:
+        def __init__(self, **options: float) -> None:
+            self.patience = options["second_look_s"]
+
+        def parts(self, picture: object, *, limit_s: float) -> list[TextPart]:
+            assert limit_s == self.patience > 60
+            return given
+
+    monkeypatch.setattr(exam_lines, "RapidOcrReader", Reader)
+    picture, kept = tmp_path / "a.png", tmp_path / "lines.json"
+    Image.new("RGB", (40, 30), "white").save(picture)
+    with pytest.raises(OcrError, match="too long"):
+        list(exam_lines.KeptLines(kept).read_all([picture]))
+    assert not kept.exists()
+    given[1] = TextPart((line,), 0)
+    assert list(exam_lines.KeptLines(kept).read_all([picture])) == [(picture, (line, line))]
+
+
 def test_a_process_that_dies_leaves_the_rest_without_answers() -> None:
     program = (
         "import json, sys\n"
