@@ -20,7 +20,7 @@ HALVES = ("dev", "held", "dev2", "sealed", "dev3a", "dev3b")
 TOGETHER = {"both": ("dev", "held"), "dev3": ("dev3a", "dev3b")}
 """Names under which two sets are asked for at once."""
 
-SECRET = frozenset({"held", "sealed", "dev3b"})
+SECRET = frozenset({"held", "sealed"})
 """Those of which only totals are ever shown."""
 
 DRAWING = ("documents.py", "paper.py", "photograph.py")
