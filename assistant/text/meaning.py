@@ -156,7 +156,22 @@ def _is_empty(word: str) -> bool:
 
 def is_telling(word: str) -> bool:
     """False for a word that narrows a question down, but answers it nowhere."""
-    return word not in _WEAK
+    return word not in _WEAK and word not in _weak() and not _is_adverb(word)
+
+
+def _is_adverb(word: str) -> bool:
+    """True for "roughly" and its like, and not for what merely ends so: daily, July."""
+    return len(word) > LEAST_FUZZY and word.endswith("ly") and word not in _weak_not()
+
+
+@functools.cache
+def _weak_not() -> frozenset[str]:
+    return frozenset(_file("everyday.toml")["no_adverbs"].split())
+
+
+@functools.cache
+def _weak() -> frozenset[str]:
+    return frozenset(_file("everyday.toml")["weak"].split())
 
 
 @functools.cache
@@ -196,7 +211,7 @@ def _senses() -> dict[str, set[int]]:
     return senses
 
 
-_MEANINGS = ("synonyms.toml", "dictionary.toml")
+_MEANINGS = ("synonyms.toml", "dictionary.toml", "household.toml")
 
 
 @functools.cache
