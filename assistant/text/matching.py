@@ -75,9 +75,9 @@ class Matching:
     def _is_telling(self, at: int) -> bool:
         """False for a word that no answer needs to hold."""
         word = self.asked[at]
-        if self.wish.is_open(word):
-            return False
         held = any(row[at] for row in self.own) or any(row[at] for row in self.heads)
+        if self.wish.is_open(word) and not (held and self.wish.names_a_place(word)):
+            return False
         return held or not self._is_everyday(word) or self._is_one_thing_of_many(word)
 
     def _is_everyday(self, word: str) -> bool:
@@ -87,6 +87,8 @@ class Matching:
         """How much a word tells: the fewer rows hold it, the more; some words never tell much."""
         word = self.asked[at]
         if not is_telling(word) or not self.telling[at] and self._is_everyday(word):
+            return WEAK
+        if not self.telling[at] and self.wish.names_a_place(word):
             return WEAK
         rows = sum(row[at] > 0 for row in self.own)
         if rows == 0:

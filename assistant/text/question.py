@@ -53,9 +53,11 @@ class Wish:
 
     def is_open(self, word: str) -> bool:
         """True for a word that only says what kind of value is asked for, or narrows it down."""
-        if self.form is Form.WHERE and word in _PLACE_WORDS:
-            return True
-        return not is_telling(word) or word in KIND_WORDS
+        return self.names_a_place(word) or not is_telling(word) or word in KIND_WORDS
+
+    def names_a_place(self, word: str) -> bool:
+        """True for the street, the town, the building of a question that asks where."""
+        return self.form is Form.WHERE and word in _PLACE_WORDS
 
 
 _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
