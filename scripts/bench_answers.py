@@ -12,7 +12,7 @@ HALF is dev, held, both (of them), dev2, sealed, dev3a, dev3b, dev3 (of these), 
 drawn into runs/exam; photographs come from DATA. One process of the assistant answers everything,
 as it would for a person who opens a picture and asks about it. --in-process answers over lines of
 text that were read before and are kept (--lines), which spares the reading.
-Held, sealed and dev3b are only ever reported in totals; scripts/exam/README.md says why.
+Held and sealed are only ever reported in totals; scripts/exam/README.md says why.
 """
 
 import argparse
