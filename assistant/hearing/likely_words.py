@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from assistant.errors import RecognizerError
-from assistant.hearing.orders import NUMBERS
+from assistant.hearing.orders import in_words
 from assistant.text.words import bare_words
 
 General = Callable[[str, tuple[str, ...]], float]
@@ -27,7 +27,6 @@ UNKNOWN = 2e-7
 
 _START, _END = "<s>", "</s>"
 _LOG_BASE = 1.0001
-_NUMBER_WORDS = {str(number): word for number, word in enumerate(NUMBERS, start=1)}
 
 
 class LikelyWords:
@@ -56,7 +55,7 @@ class LikelyWords:
 
     def logprob(self, text: str) -> float:
         """The natural logarithm of the probability of a text; numbers up to twenty are words."""
-        words = [_NUMBER_WORDS.get(word, word) for word in bare_words(text).split()]
+        words = in_words(bare_words(text)).split()
         before = (_START, _START)
         found = 0.0
         for word in [*words, _END]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from assistant.audio import QUESTION_RATE_HZ
 from assistant.hearing.endpoint import Endpoint, EndpointState
 from assistant.hearing.grammar import closed_orders
+from assistant.hearing.orders import in_words
 from assistant.hearing.recognizer import AudioChunk, Recognizer, Transcript
 
 BEFORE_SPEECH_S = 0.5
@@ -95,8 +96,9 @@ class SpokenQuestion:
         return over
 
     def _is_order_over(self) -> bool:
-        is_short = self._words in ANSWERS and self._endpoint.silent_s < ANSWER_ENDS_S
-        return self._words in closed_orders() and not is_short
+        words = in_words(self._words)
+        is_too_soon = words in ANSWERS and self._endpoint.silent_s < ANSWER_ENDS_S
+        return words in closed_orders() and not is_too_soon
 
     def new_words(self) -> str:
         """The words so far if they changed since the last call, else ""."""

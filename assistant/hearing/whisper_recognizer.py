@@ -49,7 +49,7 @@ SHORTEST_VOICED_S = 0.16
 BEFORE_S, AFTER_S = 0.4, 0.3
 """Sound that is read before the first and behind the last voiced step: soft consonants."""
 
-PAUSE_S = 0.3
+PAUSE_S = 0.25
 """Silence after which what is here is read: mostly the question is over, and its words are there
 when the end of speech is known; where it goes on they are words so far."""
 
@@ -62,11 +62,11 @@ LONGEST_ORDER_S = 1.6
 MOST_NO_SPEECH = 0.6
 """A reading of which the model holds it more probable that nobody speaks is none."""
 
-SURE_LOGPROB, LEAST_LOGPROB = -0.35, -0.7
+SURE_LOGPROB, LEAST_LOGPROB = -0.4, -0.7
 """A free question is believed from the first on; between the two it is asked back; below, nothing
 was understood."""
 
-DOUBT = 0.15
+DOUBT = 0.3
 """How much less a reading is believed if all that is probable is another of the guesses."""
 
 LEAST_READ_LOGPROB, LEAST_KNOWN_LOGPROB = -1.15, -2.5
@@ -358,10 +358,10 @@ class WhisperRecognizer:
             self._ahead.start()
 
     def _is_more(self, ahead: "_Ahead", *, is_whole: bool) -> bool:
-        """True if there is more to hear than was heard ahead; an order is whole at once."""
+        """True if there is more to hear than was heard ahead; what is sure is heard at once."""
         if ahead.until != self._voiced_until:
             return True
-        return is_whole and not ahead.is_whole and not is_order(ahead.words)
+        return is_whole and not ahead.is_whole and not ahead.is_sure
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,6 +399,11 @@ class _Ahead(threading.Thread):
     def transcript(self) -> Transcript | None:
         """What was said; None where nothing can be believed."""
         return None if self._heard is None else self._heard.transcript
+
+    @property
+    def is_sure(self) -> bool:
+        """True if what was said is believed."""
+        return self.transcript is not None and not self.transcript.doubt
 
     @property
     def words(self) -> str:

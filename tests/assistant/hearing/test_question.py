@@ -62,6 +62,7 @@ def silence_until_over(words: str) -> float:
         ("stop", 0.25),
         ("next line", 0.25),
         ("go to page two", 0.25),
+        ("go to page 2", 0.25),
         # With these people begin what is no order.
         ("yes", 0.35),
         ("no", 0.35),

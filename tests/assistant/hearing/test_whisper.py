@@ -364,9 +364,14 @@ def test_an_order_is_known_a_tenth_of_a_second_after_its_end_and_read_once() -> 
     ended = (0.5 + 0.7) * QUESTION_RATE_HZ / BLOCK
     assert 0 < (told.index("next line") - ended) * BLOCK / QUESTION_RATE_HZ < 0.2
     assert len(reader.heard) == 1
-    reader = Reader("What is", "What is it?")
+
+
+def test_what_is_not_sure_is_read_once_more_with_the_soft_ending_behind_it() -> None:
+    reader = Reader("Is it wet", logprob=-0.5)
     told = told_of(recognizer(reader), short(VOICED))
-    assert len(reader.heard) == 2 and told[-1] == "what is it", "a question is read once more"
+    assert len(reader.heard) == 2 and told[-1] == "is it wet"
+    first, second = (len(samples) / QUESTION_RATE_HZ for samples in reader.heard)
+    assert second - first == pytest.approx(0.16, abs=0.04)
 
 
 def test_an_order_that_cannot_be_believed_is_not_told() -> None:
