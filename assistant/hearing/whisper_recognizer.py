@@ -1,8 +1,12 @@
 """Whisper as a recognizer: free wording, held to what can be believed.
 
 Three hear the same sound. Silero's detector says where speech is: without it nothing is read, as
-Whisper writes "Thank you." of silence. Whisper reads. A short sound in which it reads no order is
-held against PocketSphinx's grammar of stops, which listens alone while only a stop is wanted.
+Whisper writes "Thank you." of silence. Whisper reads, and of its guesses that one is taken which
+fits the sound and is what people say. A short sound in which it reads no order is held against
+PocketSphinx's grammar of orders; its grammar of stops listens alone while only a stop is wanted.
+
+An order cannot wait: short speech is read as soon as it seems over, and once more a little later
+unless it was understood.
 
 Where what Whisper reads is no known sentence, those that sound like it are held against the sound
 itself, by Whisper's own measure: "as it expired" was "has it expired" if that fits nearly as well.
@@ -92,7 +96,14 @@ LIKELY_WEIGHT = 0.3
 with flite's voices slt and rms; between 0.2 and 0.5 it hardly matters."""
 
 STOPPING = ("stop", "")
-"""The order that the grammar's word is enough for: who says stop must not wait."""
+"""The order that the grammar's word is enough for: who says stop must be heard."""
+
+LONGEST_STOP_S = 1.2
+"""Longer speech that the grammar takes for a stop is held against the sound like other orders:
+"stop the bus at the corner" is none."""
+
+MOST_GUESSES = 4
+"""Of a reading that is not sure, known sentences are looked for that sound like so many guesses."""
 
 DID_YOU_SAY = "Did you say: {text}? Press the talk key and say yes, or ask again."
 
@@ -233,7 +244,7 @@ class WhisperRecognizer:
         order = self._orders.order_in(said) if is_short and not self._is_order(reading) else ""
         if self._cancelled.is_set():
             return _Heard()
-        if order_in(order) == STOPPING:
+        if order_in(order) == STOPPING and voiced <= LONGEST_STOP_S * QUESTION_RATE_HZ:
             return _Heard(Transcript(order, 1.0, self.name, is_command=True), order)
         if not is_speech(reading):
             return _Heard()
@@ -275,10 +286,16 @@ class WhisperRecognizer:
     def _known_instead(self, reading: Reading, words: str, order: str) -> tuple[str, Score] | None:
         """The known sentence that fits the sound best, if about as well as what was read."""
         is_sure = reading.logprob >= SURE_LOGPROB
-        tried = self._known.near(words, SURELY_NEAR if is_sure else NEAR)
-        if not tried and not order:
+        tried = dict.fromkeys(self._known.near(words, SURELY_NEAR if is_sure else NEAR))
+        if not is_sure:
+            # Where the first guess is beside the point, another may be near.
+            for guess in reading.guesses[:MOST_GUESSES]:
+                tried.update(dict.fromkeys(self._known.near(bare_words(guess.text), NEAR)))
+        if order:
+            tried[order] = None
+        if not tried:
             return None
-        best = self._best(reading, [*tried, *([order] if order else [])])
+        best = self._best(reading, list(tried))
         if best[0] != order:
             best = self._best(reading, self._known.alike(best[0], words), best)
         worse = self._fit(reading.text, self._model.score(reading, reading.text))

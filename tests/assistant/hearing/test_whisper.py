@@ -220,6 +220,9 @@ def test_a_short_stop_is_heard_by_the_grammar_and_long_speech_is_none() -> None:
     long = AudioClip(sound((0, 1.0), (9000, 2.0), (0, 1.0)), QUESTION_RATE_HZ)
     transcript = heard(reader, long)
     assert transcript is not None and transcript.text == "top"
+    sentence = AudioClip(sound((0, 1.0), (9000, 1.4), (0, 1.0)), QUESTION_RATE_HZ)
+    transcript = heard(reader, sentence)
+    assert transcript is not None and transcript.text == "top", "held against the sound: no stop"
     one = recognizer(reader)
     one.begin(stop_only=True)
     one.accept(AudioChunk(stop.samples, 0.0))
