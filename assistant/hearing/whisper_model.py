@@ -34,8 +34,11 @@ MARGIN_S = 0.2
 
 LONGEST_S = WINDOWS_S[-1] - MARGIN_S
 
-MOST_TOKENS, MOST_TOKENS_PER_S = 8, 7
-"""More than quick speech has, and for each second of sound; what goes on longer repeats itself."""
+MOST_TOKENS = 80
+"""More than thirty seconds of quick speech has; what goes on longer repeats itself."""
+
+TOKENS_PER_S, MORE_TOKENS = 7, 8
+"""The same for each second of sound, and in all: an order that repeats itself is soon cut."""
 
 BEAM = 10
 """Texts that are followed at once. The right one is often among them and not the first: with
@@ -219,13 +222,13 @@ class WhisperModel:
         features = self._loaded.feature_extractor(sound, padding=0)
         frames = window_s * _FRAMES_PER_S
         encoded = self._loaded.encode(features[:, :frames])
-        seconds = kept / QUESTION_RATE_HZ
+        most_tokens = MORE_TOKENS + round(TOKENS_PER_S * kept / QUESTION_RATE_HZ)
         (result,) = self._loaded.model.generate(
             encoded,
             [self._prompt],
             beam_size=BEAM,
             num_hypotheses=BEAM,
-            max_length=len(self._prompt) + MOST_TOKENS + round(MOST_TOKENS_PER_S * seconds),
+            max_length=len(self._prompt) + min(MOST_TOKENS, most_tokens),
             return_scores=True,
             return_no_speech_prob=True,
         )

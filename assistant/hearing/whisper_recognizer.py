@@ -73,9 +73,12 @@ was understood."""
 DOUBT = 0.3
 """How much less a reading is believed if all that is probable is another of the guesses."""
 
-LEAST_READ_LOGPROB, LEAST_KNOWN_LOGPROB = -1.15, -2.5
-"""A known sentence is believed from here on, where it was read as it stands, and where it was found
-to be meant: it needs less, as few others can be meant."""
+LEAST_READ_LOGPROB = -1.15
+"""A known sentence that was read as it stands is believed from here on: few others can be meant."""
+
+KNOWN_LOGPROB, LEAST_KNOWN_LOGPROB = -1.7, -2.5
+"""A known sentence that was found to be meant is believed from the first on, and asked back down to
+the second; an order that the grammar heard as well is believed to there."""
 
 MOST_WORSE, SURELY_MOST_WORSE = 4.0, 1.5
 """How much worse than what was read a known sentence may be, by the sound and by what people say
@@ -280,7 +283,9 @@ class WhisperRecognizer:
             return self._believed(text, reading.logprob, LEAST_READ_LOGPROB)
         known = self._known_instead(reading, words, order) if self._is_english else None
         if known is not None:
-            return self._believed(known[0], known[1].mean, LEAST_KNOWN_LOGPROB)
+            sentence, score = known
+            sure = LEAST_KNOWN_LOGPROB if sentence == order else KNOWN_LOGPROB
+            return self._believed(sentence, score.mean, sure, LEAST_KNOWN_LOGPROB)
         return self._believed(text, reading.logprob - DOUBT * (1.0 - reading.share))
 
     def _known_instead(self, reading: Reading, words: str, order: str) -> tuple[str, Score] | None:
@@ -315,13 +320,17 @@ class WhisperRecognizer:
         return score.logprob + self._odds(text)
 
     def _believed(
-        self, text: str, logprob: float, least: float = SURE_LOGPROB
+        self,
+        text: str,
+        logprob: float,
+        sure: float = SURE_LOGPROB,
+        least: float = LEAST_LOGPROB,
     ) -> Transcript | None:
         """A text as a transcript, or as something to ask back, or nothing, by how sure it is."""
         confidence = math.exp(logprob)
-        if logprob >= least:
+        if logprob >= sure:
             return Transcript(text, confidence, self.name)
-        if logprob < LEAST_LOGPROB:
+        if logprob < least:
             return None
         return Transcript(text, confidence, self.name, doubt=DID_YOU_SAY.format(text=text))
 

@@ -196,6 +196,13 @@ def test_a_known_sentence_that_hardly_fits_is_not_believed() -> None:
     assert heard(reader) is None
 
 
+def test_a_known_sentence_that_fits_badly_is_asked_back() -> None:
+    reader = Reader("As it expired.", logprob=-1.5)
+    reader.scores = {"As it expired.": -12.0, "Has it expired.": -12.0}
+    transcript = heard(reader)
+    assert transcript is not None and transcript.doubt.startswith("Did you say: has it expired?")
+
+
 def test_an_order_is_an_order_also_where_whisper_is_not_quite_sure() -> None:
     transcript = heard(Reader("Next line.", logprob=-0.8))
     assert transcript is not None and (transcript.text, transcript.doubt) == ("next line", "")
