@@ -6,27 +6,20 @@ wheel; what is asked of the assistant is counted here, from the sentences of the
 """
 
 import math
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from assistant.errors import RecognizerError
 from assistant.hearing.orders import in_words
 from assistant.text.words import bare_words
 
 General = Callable[[str, tuple[str, ...]], float]
-"""The probability of a word behind up to two others, by English in general."""
+"""The probability of a word behind up to two others, by English in general; never 0."""
 
 TRUST = (600.0, 30.0, 6.0)
 """How many wordings with the same none, one or two words before it make what was counted behind
 them weigh as much as what is known with one word less (Jelinek and Mercer 1980)."""
 
-UNKNOWN = 2e-7
-"""The probability of a word that the general model lacks."""
-
 _START, _END = "<s>", "</s>"
-_LOG_BASE = 1.0001
 
 
 class LikelyWords:
@@ -75,28 +68,3 @@ class LikelyWords:
                     share * self._counts[order][behind].get(word, 0.0) / total + (1 - share) * found
                 )
         return found
-
-
-def general_english() -> General:
-    """The trigram model inside the pocketsphinx wheel.
-
-    Raises:
-        RecognizerError: the package or its model is missing or damaged.
-    """
-    try:
-        import pocketsphinx
-
-        path = os.path.join(pocketsphinx.get_model_path(), "en-us", "en-us.lm.bin")
-        config = pocketsphinx.Config(lm=None, loglevel="FATAL")
-        model: Any = pocketsphinx.NGramModel(config, pocketsphinx.LogMath(_LOG_BASE), path)
-    except (ImportError, RuntimeError, ValueError, OSError) as error:
-        raise RecognizerError(
-            f"speech recognition cannot start ({error})", "reinstall the pocketsphinx package"
-        ) from error
-    base = math.log(_LOG_BASE)
-
-    def probability(word: str, before: tuple[str, ...]) -> float:
-        # The newest word comes first.
-        return max(UNKNOWN, math.exp(base * model.prob([word, *reversed(before)])))
-
-    return probability

@@ -22,6 +22,7 @@ from assistant.hearing.grammar import (
     sentence_pattern,
     stop_sentences,
 )
+from assistant.hearing.likely_words import General
 from assistant.hearing.recognizer import AudioChunk, Transcript, word_disagreement
 from assistant.skills.wording import words_of
 
@@ -50,6 +51,12 @@ is the same however long this is, as decoding is faster than speech.
 SLICE = QUESTION_RATE_HZ // 10
 """Samples that are decoded at once; between two slices a question can be given up."""
 
+
+UNKNOWN = 2e-7
+"""The probability of a word that the model of general English lacks."""
+
+LOG_BASE = 1.0001
+"""Of the decoder's logarithms."""
 
 _ONE_WORD = "#JSGF V1.0;\ngrammar one;\npublic <word> = stop;\n"
 
@@ -269,3 +276,28 @@ class PocketSphinxRecognizer:
 def _words_of(decoder: Any) -> str:
     hypothesis = decoder.hyp()
     return "" if hypothesis is None else str(hypothesis.hypstr).strip()
+
+
+def general_english() -> General:
+    """The trigram model inside the pocketsphinx wheel.
+
+    Raises:
+        RecognizerError: the package or its model is missing or damaged.
+    """
+    try:
+        import pocketsphinx
+
+        path = os.path.join(pocketsphinx.get_model_path(), "en-us", "en-us.lm.bin")
+        config = pocketsphinx.Config(lm=None, loglevel="FATAL")
+        model: Any = pocketsphinx.NGramModel(config, pocketsphinx.LogMath(LOG_BASE), path)
+    except (ImportError, RuntimeError, ValueError, OSError) as error:
+        raise RecognizerError(
+            f"speech recognition cannot start ({error})", "reinstall the pocketsphinx package"
+        ) from error
+    base = math.log(LOG_BASE)
+
+    def probability(word: str, before: tuple[str, ...]) -> float:
+        # The newest word comes first.
+        return max(UNKNOWN, math.exp(base * model.prob([word, *reversed(before)])))
+
+    return probability

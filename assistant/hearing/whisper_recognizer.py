@@ -17,7 +17,6 @@ import math
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -26,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.audio import QUESTION_RATE_HZ, AudioClip
+from assistant.hearing.ahead import Ahead, Understood
 from assistant.hearing.known_wordings import KnownWordings, known_sentences
-from assistant.hearing.likely_words import General, LikelyWords, general_english
+from assistant.hearing.likely_words import General, LikelyWords
 from assistant.hearing.orders import order_in
 from assistant.hearing.question import VoiceActivity
 from assistant.hearing.recognizer import AudioChunk, Transcript
@@ -164,12 +164,10 @@ class WhisperRecognizer:
         self._is_english = language == ENGLISH
         sentences = known_sentences() if self._is_english else {}
         self._known = KnownWordings(sentences, self._orders.phones)
-        self._likely = (
-            LikelyWords(sentences, general or general_english()) if self._is_english else None
-        )
+        self._likely = LikelyWords(sentences, general or _english()) if self._is_english else None
         self._cancelled = threading.Event()
         self._stop_only = False
-        self._ahead: _Ahead | None = None
+        self._ahead: Ahead | None = None
         self._forget()
 
     def recognize(self, clip: AudioClip) -> Transcript | None:
@@ -229,33 +227,34 @@ class WhisperRecognizer:
     def _is_spoken(self) -> bool:
         return self._voiced >= SHORTEST_VOICED_S * QUESTION_RATE_HZ
 
-    def _hear(self, said: NDArray[np.int16], voiced: int) -> "_Heard":
+    def _hear(self, said: NDArray[np.int16], voiced: int) -> Understood:
         """What a sound comes to; voiced: how many of its samples are speech."""
         readings = []
         for piece in pieces(said):
             if self._cancelled.is_set():
-                return _Heard()
+                return Understood()
             readings.append(self._likeliest(self._model.read(piece)))
         if len(readings) > 1:
             if not all(map(is_speech, readings)):
-                return _Heard()
+                return Understood()
             text = " ".join(plain(reading.text) for reading in readings)
-            return _Heard(self._believed(text, min(reading.logprob for reading in readings)), text)
+            logprob = min(reading.logprob for reading in readings)
+            return Understood(self._believed(text, logprob), text)
         (reading,) = readings
         is_short = self._is_english and voiced <= LONGEST_ORDER_S * QUESTION_RATE_HZ
         # Where an order was read, the grammar need not be asked: that takes as long again.
         order = self._orders.order_in(said) if is_short and not self._is_order(reading) else ""
         if self._cancelled.is_set():
-            return _Heard()
+            return Understood()
         if order_in(order) == STOPPING and voiced <= LONGEST_STOP_S * QUESTION_RATE_HZ:
-            return _Heard(Transcript(order, 1.0, self.name, is_command=True), order)
+            return Understood(Transcript(order, 1.0, self.name, is_command=True), order)
         if not is_speech(reading):
-            return _Heard()
+            return Understood()
         transcript = self._judged(reading, order)
-        if transcript is not None:
-            return _Heard(transcript, transcript.text)
+        text = plain(reading.text) if transcript is None else transcript.text
+        is_believed = transcript is not None and not transcript.doubt
         # The words of an order end the question; one that cannot be believed must not.
-        return _Heard(None, "" if is_order(plain(reading.text)) else plain(reading.text))
+        return Understood(transcript, text if is_believed or not is_order(text) else "")
 
     def _likeliest(self, reading: Reading) -> Reading:
         """A reading as that of its guesses which fits the sound and what people say."""
@@ -380,61 +379,14 @@ class WhisperRecognizer:
         said = self._said()
         if len(said) <= LONGEST_S * QUESTION_RATE_HZ:
             hear = partial(self._hear, said, self._voiced)
-            self._ahead = _Ahead(hear, self._voiced_until, is_whole=self._is_whole)
+            self._ahead = Ahead(hear, self._voiced_until, is_whole=self._is_whole)
             self._ahead.start()
 
-    def _is_more(self, ahead: "_Ahead", *, is_whole: bool) -> bool:
+    def _is_more(self, ahead: Ahead, *, is_whole: bool) -> bool:
         """True if there is more to hear than was heard ahead; what is sure is heard at once."""
         if ahead.until != self._voiced_until:
             return True
         return is_whole and not ahead.is_whole and not ahead.is_sure
-
-
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """What a sound comes to, and the words that were read in it."""
-
-    transcript: Transcript | None = None
-    words: str = ""
-
-
-class _Ahead(threading.Thread):
-    """Hears what was said before a pause, which mostly is the question's end."""
-
-    def __init__(self, hear: Callable[[], _Heard], until: int, *, is_whole: bool) -> None:
-        """Hear on another thread.
-
-        until:    the sample up to which speech is.
-        is_whole: True if soft endings in the pause behind it are heard too.
-        """
-        super().__init__(name="hearing ahead", daemon=True)
-        self._hear = hear
-        self.until, self.is_whole = until, is_whole
-        self._heard: _Heard | None = None
-
-    def run(self) -> None:
-        """Hear; what is heard too late is not asked for."""
-        self._heard = self._hear()
-
-    @property
-    def is_done(self) -> bool:
-        """True once it has heard; never, if it failed."""
-        return self._heard is not None
-
-    @property
-    def transcript(self) -> Transcript | None:
-        """What was said; None where nothing can be believed."""
-        return None if self._heard is None else self._heard.transcript
-
-    @property
-    def is_sure(self) -> bool:
-        """True if what was said is believed."""
-        return self.transcript is not None and not self.transcript.doubt
-
-    @property
-    def words(self) -> str:
-        """The words so far."""
-        return "" if self._heard is None else self._heard.words
 
 
 def is_speech(reading: Reading) -> bool:
@@ -488,6 +440,12 @@ def _pocketsphinx() -> Orders:
     from assistant.hearing.pocketsphinx_recognizer import PocketSphinxRecognizer
 
     return PocketSphinxRecognizer(questions=False)
+
+
+def _english() -> General:
+    from assistant.hearing.pocketsphinx_recognizer import general_english
+
+    return general_english()
 
 
 def _silero() -> VoiceActivity:

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from assistant.hearing.known_wordings import known_sentences
-from assistant.hearing.likely_words import General, LikelyWords, general_english
+from assistant.hearing.likely_words import General, LikelyWords
+from assistant.hearing.pocketsphinx_recognizer import general_english
 
 
 def fixed(word: str, before: tuple[str, ...]) -> float:

@@ -387,6 +387,14 @@ def test_what_is_not_sure_is_read_once_more_with_the_soft_ending_behind_it() -> 
 def test_an_order_that_cannot_be_believed_is_not_told() -> None:
     reader = Reader("Next line.", logprob=-1.4)
     assert set(told_of(recognizer(reader), short(VOICED))) == {""}
+    # Nor one that is asked back.
+    reader = Reader("Necks line.", logprob=-1.4)
+    reader.scores = {"Necks line.": -10.0, "Next line.": -8.0}
+    one = recognizer(reader)
+    one._known.near = lambda words, most: ["next line"]
+    assert set(told_of(one, short(VOICED))) == {""}
+    transcript = one.finish()
+    assert transcript is not None and transcript.doubt.startswith("Did you say: next line?")
 
 
 def test_what_the_grammar_hears_is_an_order_where_the_sound_allows_it() -> None:
