@@ -6,6 +6,7 @@ wheel; what is asked of the assistant is counted here, from the sentences of the
 """
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 
@@ -19,6 +20,10 @@ TRUST = (600.0, 30.0, 6.0)
 """How many wordings with the same none, one or two words before it make what was counted behind
 them weigh as much as what is known with one word less (Jelinek and Mercer 1980)."""
 
+ANY_NUMBER = "twenty"
+"""What a number above twenty counts as: fifty shall be no less likely than fifteen."""
+
+_NUMBER = re.compile(r"\d+")
 _START, _END = "<s>", "</s>"
 
 
@@ -47,8 +52,8 @@ class LikelyWords:
         ]
 
     def logprob(self, text: str) -> float:
-        """The natural logarithm of the probability of a text; numbers up to twenty are words."""
-        words = in_words(bare_words(text)).split()
+        """The natural logarithm of the probability of a text; a number in digits is a word."""
+        words = _NUMBER.sub(ANY_NUMBER, in_words(bare_words(text))).split()
         before = (_START, _START)
         found = 0.0
         for word in [*words, _END]:

@@ -43,6 +43,7 @@ def test_numbers_are_heard_as_words() -> None:
     likely = LikelyWords({"page two": "page"}, fixed)
     assert likely.logprob("Page 2.") == likely.logprob("page two")
     assert likely.logprob("page 21") < likely.logprob("page two")
+    assert likely.logprob("page 50") == likely.logprob("page twenty"), "as likely as another"
 
 
 @pytest.fixture(scope="module")
