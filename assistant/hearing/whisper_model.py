@@ -202,9 +202,13 @@ class WhisperModel:
             ) from error
         self._prompt = [*self._tokens.sot_sequence, self._tokens.no_timestamps]
 
-    def read(self, samples: NDArray[np.int16]) -> Reading:
-        """Read what is said in (n,) samples at 16 kHz, of at most `LONGEST_S`; the rest is cut."""
-        return self._read(samples, window_of(len(samples) / QUESTION_RATE_HZ))
+    def read(self, samples: NDArray[np.int16], *, again: bool = False) -> Reading:
+        """Read what is said in (n,) samples at 16 kHz, of at most `LONGEST_S`; the rest is cut.
+
+        again: read in another window than otherwise, to see whether it is read alike.
+        """
+        seconds = len(samples) / QUESTION_RATE_HZ
+        return self._read(samples, other_window_of(seconds) if again else window_of(seconds))
 
     def score(self, reading: Reading, text: str) -> Score:
         """How well a text, written as the model writes, fits the sound of a reading."""
@@ -263,6 +267,13 @@ def window_of(seconds: float) -> int:
         return WINDOWS_S[0]
     fitting = (window for window in WINDOWS_S[1:] if seconds <= window - MARGIN_S)
     return next(fitting, WINDOWS_S[-1])
+
+
+def other_window_of(seconds: float) -> int:
+    """Another window than that of `window_of`, which holds as much sound: the shortest such."""
+    usual = window_of(seconds)
+    fitting = (each for each in WINDOWS_S if each != usual and seconds <= each - MARGIN_S)
+    return next(fitting, usual)
 
 
 def _together(ways: list[Guess]) -> Guess:

@@ -16,6 +16,7 @@ from assistant.hearing.whisper_model import (
     Reading,
     Score,
     is_repeated,
+    other_window_of,
     said_once,
     window_of,
 )
@@ -40,10 +41,13 @@ class Reader:
         self.scores: dict[str, float] = {}
         self.heard: list[NDArray[np.int16]] = []
         self.scored: list[str] = []
+        self.second = "Something else."
         self.go_on = threading.Event()
         self.go_on.set()
 
-    def read(self, samples: NDArray[np.int16]) -> Reading:
+    def read(self, samples: NDArray[np.int16], *, again: bool = False) -> Reading:
+        if again:
+            return Reading(self.second, self.logprob, 0.1, 1.0)
         self.heard.append(samples)
         assert self.go_on.wait(5)
         text = self.texts[min(len(self.heard), len(self.texts)) - 1]
@@ -121,6 +125,9 @@ def sound(*parts: tuple[int, float]) -> NDArray[np.int16]:
 
 
 SPOKEN = AudioClip(sound((0, 1.0), (VOICED, 2.0), (0, 1.0)), QUESTION_RATE_HZ)
+
+
+NOISY = AudioClip(sound((300, 1.0), (VOICED, 2.0), (300, 1.0)), QUESTION_RATE_HZ)
 
 
 def heard(reader: Reader, clip: AudioClip = SPOKEN, language: str = "en") -> Transcript | None:
@@ -215,6 +222,25 @@ def test_between_sure_and_nothing_a_question_is_asked_back() -> None:
     assert transcript.doubt == (
         "Did you say: is this mill burning? Press the talk key and say yes, or ask again."
     )
+
+
+@pytest.mark.parametrize(
+    ("clip", "logprob", "second", "is_believed"),
+    [
+        (SPOKEN, -0.55, "is this mill burning", True),
+        (SPOKEN, -0.65, "is this mill burning", False),
+        (SPOKEN, -0.55, "is this bill burning", False),
+        (NOISY, -0.55, "is this mill burning", False),
+    ],
+)
+def test_what_is_read_alike_twice_in_a_quiet_room_is_believed_sooner(
+    clip: AudioClip, logprob: float, second: str, is_believed: bool
+) -> None:
+    reader = Reader("Is this mill burning?", logprob=logprob)
+    reader.second = second
+    transcript = heard(reader, clip)
+    assert transcript is not None and transcript.text == "is this mill burning"
+    assert bool(transcript.doubt) != is_believed
 
 
 def test_a_short_stop_is_heard_by_the_grammar_and_long_speech_is_none() -> None:
@@ -325,7 +351,7 @@ def test_of_several_guesses_the_one_that_people_say_is_taken_where_the_sound_all
             Guess("Read the letter", Score(second, 4)),
         )
         reader = Reader("Red the letter")
-        reader.read = lambda samples: Reading(
+        reader.read = lambda samples, again=False: Reading(
             "Red the letter", first / 4, 0.1, 1.0, guesses=guesses
         )
         reader.scores = {"Red the letter": first, "Read the letter.": -99.0}
@@ -345,8 +371,10 @@ def test_a_reading_with_an_equal_beside_it_is_asked_back() -> None:
         texts = (("Is the vase blue", -1.5), ("Is the base blue", other))
         reader = Reader("Is the vase blue")
         guesses = tuple(Guess(text, Score(logprob, 5)) for text, logprob in texts)
-        reader.read = lambda samples: Reading("Is the vase blue", -0.3, 0.1, 1.0, guesses=guesses)
-        return heard(reader)
+        reader.read = lambda samples, again=False: Reading(
+            "Is the vase blue", -0.3, 0.1, 1.0, guesses=guesses
+        )
+        return heard(reader, NOISY)
 
     sure, unsure = read(-9.0), read(-1.6)
     assert sure is not None and (sure.text, sure.doubt) == ("is the vase blue", "")
@@ -427,3 +455,5 @@ def test_what_a_short_window_says_again_and_again_was_said_once(text: str, once:
 def test_an_order_has_a_short_window_and_long_speech_a_long_one() -> None:
     windows = [window_of(seconds) for seconds in (0.4, 2.2, 2.3, 14.7, 15.0, 29.8)]
     assert windows == [8, 8, 15, 15, 30, 30]
+    others = [other_window_of(seconds) for seconds in (0.4, 2.3, 7.9, 14.7, 15.0, 29.8)]
+    assert others == [15, 8, 30, 30, 30, 30]
