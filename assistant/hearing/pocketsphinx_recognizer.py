@@ -165,7 +165,8 @@ class PocketSphinxRecognizer:
     def order_in(self, samples: NDArray[np.int16]) -> str:
         """The order that a whole (n,) 16 kHz sound is; "" for other speech, or what is given up.
 
-        What else is being heard is forgotten.
+        Now and then it is a question that sounds like an order: "how many circles are there" is
+        "how many pages are there". What else is being heard is forgotten.
         """
         self.begin(stop_only=True)
         if len(samples) < SHORTEST_S * QUESTION_RATE_HZ:

@@ -277,9 +277,8 @@ def test_only_a_stop_is_heard_while_only_that_is_listened_for(
         pytest.param(
             "rms",
             ("next sentence", "keep reading", "louder", "previous line", "repeat that"),
-            # "how many circles are there" is an order about pages here: it is held against the
-            # sound by who asks.
-            (*QUESTIONS[1:], *OTHER_SENTENCES),
+            # Two of the others sound nearly as an order does: who asks holds them against the sound.
+            (*QUESTIONS[2:], *OTHER_SENTENCES),
             marks=pytest.mark.slow,
         ),
     ],
