@@ -277,7 +277,7 @@ def test_only_a_stop_is_heard_while_only_that_is_listened_for(
         pytest.param(
             "rms",
             ("next sentence", "keep reading", "louder", "previous line", "repeat that"),
-            # Two of the others sound nearly as an order does: who asks holds them against the sound.
+            # Two others sound nearly as an order does: who asks holds them against the sound.
             (*QUESTIONS[2:], *OTHER_SENTENCES),
             marks=pytest.mark.slow,
         ),
