@@ -45,7 +45,7 @@ from assistant.hearing.endpoint import Endpoint, EndpointSettings  # noqa: E402
 from assistant.hearing.grammar import pocket_questions, sentence_pattern  # noqa: E402
 from assistant.hearing.known_wordings import known_sentences  # noqa: E402
 from assistant.hearing.orders import heard_orders, order_in  # noqa: E402
-from assistant.hearing.question import SpokenQuestion  # noqa: E402
+from assistant.hearing.question import ORDER_ENDS_S, SpokenQuestion  # noqa: E402
 from assistant.hearing.recognizer import AudioChunk, Recognizer, Transcript  # noqa: E402
 from assistant.hearing.voice_activity import SileroVoiceActivity  # noqa: E402
 from assistant.skills.router import heard, understand  # noqa: E402
@@ -372,7 +372,9 @@ def seconds(recognizer: Recognizer, folder: Path) -> dict[str, Any]:
             by_key.append(_timed(recognizer, samples[:last], last, key=True))
         found[kind] = {
             "last_voiced_sample_to_text_s": round(statistics.median(by_silence), 3),
-            "of_that_waiting_for_silence_s": EndpointSettings().end_s,
+            "of_that_waiting_for_silence_s": (
+                ORDER_ENDS_S if kind == "orders" else EndpointSettings().end_s
+            ),
             "talk_key_to_text_s": round(statistics.median(by_key), 3),
             "of": len(texts),
         }
