@@ -1,0 +1,380 @@
+"""Rows of large figures and letters, found by their ink, and what detection made of them.
+
+A detector of text cuts the figures of displays and the dots of needle printers out wrongly: the
+narrow "1" at an end falls out of its box, three rows come as one block, a date as a few of its
+dots. What is left of a figure is read surely, and is another figure. So pieces of ink of one
+height that stand side by side are looked for in a small copy, in which gaps have grown together.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.seeing.pixels import (
+    area,
+    gaps_closed,
+    inked,
+    luminance,
+    parted,
+    pieces,
+    scaled,
+    shared_area,
+)
+
+Box = NDArray[np.float64]
+Places = NDArray[np.int32]
+
+COPY = 480
+"""Pixels of the longer side of the copy that is looked at."""
+
+GAPS = (3, 5, 9)
+"""Pixels between segments or dots of one figure, which are closed, one at a time."""
+
+DARKER, AROUND = 0.75, 81
+"""Ink is darker than this part of the light around it, so many pixels wide."""
+
+STACKED, NEAR, UNLIKE, LEAST_STROKE = 0.4, 0.14, 2.5, 3
+"""Parts of the narrower of two pieces under each other that lie in the columns of the other one,
+and of twice the lower one's height that lie between them at most, how much higher the one may be,
+and pixels of its height at least, if they are strokes of one glyph."""
+
+LEAST_TALL, MOST_TALL = 14, 0.6
+"""Height of a glyph in pixels at least, and in parts of the picture's at most."""
+
+MOST_WIDE, JOINED, LEAST_FULL, MOST_FULL, NARROW = 1.2, 2.4, 0.15, 0.88, 0.35
+"""Width of a glyph in heights, and of two that have grown together; how much of the rectangle
+around it is ink: a narrow one may be full."""
+
+LEVEL, HANGING, ALIKE = 0.18, 0.3, 1.35
+"""Heights of a glyph by which the feet or the heads of neighbours may differ, by how much the
+others, since a point hangs on some feet, and how much higher the one may be."""
+
+NEXT = 0.95
+"""Heights between two glyphs of a row: a "1" of a display stands at the right of its place."""
+
+MOST_ROWS, MOST_GLYPHS, MOST_PIECES = 12, 200, 250
+"""More of them are a texture, or print, which is cut out well."""
+
+MARGIN = 0.2
+"""Heights around the glyphs that belong to a row's box."""
+
+COVERED, WITHIN, LOWER = 0.5, 0.6, 0.62
+"""Parts of a glyph that lie in a box of text, from which it is covered; of a box that lie in a row,
+from which it is a part of that; and of a block's height that its rows have at most."""
+
+SAME = 0.5
+"""Part of a row that lies in a larger one, from which it is that one."""
+
+BROKEN, MOST_STROKES, DOTTED = 1.7, 8.0, 12.0
+"""Pieces of ink for each glyph from which it is made of several, up to which they are strokes, and
+from which they are dots. Print is cut out well, and left alone."""
+
+UNEVEN, LEAST_ALIKE = 0.5, 0.65
+"""Dots are round and of one size: so little, as a logarithm, and so many of them. Of rows in drawn
+dots 78 in 100 are at least, of other specks 52 at most."""
+
+MOST_BARE = 0.11
+"""Part of a glyph's height that may be bare all across it: more lies between two lines of print."""
+
+FINE, LEAST_PIECE = 144, 6
+"""Pixels of height at most at which these pieces are counted, and pixels of one at least."""
+
+DATE_GAP = 1.1
+"""Heights of a row's box between the parts of a date in dots, in which its points stand."""
+
+LEVELLED = 1.6
+"""Heights of a row that a box beside it has at most if it is of the same line."""
+
+LEFT, TOP, WIDE, TALL, AREA = range(5)
+"""Columns of `pixels.pieces`."""
+
+
+@dataclass(frozen=True, slots=True)
+class GlyphRow:
+    """Glyphs side by side.
+
+    box: the corners of the upright rectangle around them, (4, 2) pixels of the picture, with a
+    margin; glyphs: those of each of them, from left to right; broken: whether they are made of
+    segments or dots; dotted: whether of dots.
+    """
+
+    box: Box
+    glyphs: tuple[Box, ...]
+    broken: bool = False
+    dotted: bool = False
+
+    @property
+    def height(self) -> float:
+        """Of its box, in pixels."""
+        return float(self.box[3, 1] - self.box[0, 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """Boxes of text after rows of glyphs were laid over them.
+
+    kept:   those that stay.
+    rows:   rows that stand for what detection has cut wrongly, each with the boxes that it stands
+            for; whoever cannot read the row has these.
+    whole:  rows whose glyphs lie in boxes that stay, with these.
+    missed: rows in which detection has seen nothing.
+    """
+
+    kept: list[Box]
+    rows: list[tuple[GlyphRow, list[Box]]]
+    whole: list[tuple[GlyphRow, list[Box]]]
+    missed: list[GlyphRow]
+
+
+def glyph_rows(bgr: NDArray[np.uint8]) -> list[GlyphRow]:
+    """Rows of large glyphs that stand upright in a picture (H, W, 3)."""
+    height, width = bgr.shape[:2]
+    scale = min(1.0, COPY / max(height, width))
+    small = scaled(bgr, max(8, round(width * scale)), max(8, round(height * scale)))
+    across, down = small.shape[1] / width, small.shape[0] / height
+    grey = luminance(np.ascontiguousarray(small[:, :, ::-1]))
+    found: list[GlyphRow] = []
+    for gap in GAPS:
+        for dark in (True, False):
+            levels = gaps_closed(grey, gap, dark=dark)
+            ink = inked(levels if dark else 255 - levels, DARKER, AROUND)
+            glyphs = _glyphs(_stacked(pieces(ink.astype(bool))), levels.shape)
+            if len(glyphs) > MOST_GLYPHS:
+                continue
+            rows = [row for row in _rows(glyphs) if _is_row(row)]
+            if len(rows) <= MOST_ROWS:
+                found += [_as_row(row, across, down, width, height) for row in rows]
+    return [_looked_at(bgr, row) for row in _largest(found)]
+
+
+def _looked_at(bgr: NDArray[np.uint8], row: GlyphRow) -> GlyphRow:
+    """A row, and what its glyphs are made of."""
+    (left, top), (right, bottom) = row.box[0].astype(int), row.box[2].astype(int)
+    crop = bgr[top:bottom, left:right]
+    finer = min(1.0, FINE / max(bottom - top, 1))
+    crop = scaled(crop, round((right - left) * finer), round((bottom - top) * finer))
+    levels = luminance(np.ascontiguousarray(crop[:, :, ::-1]))
+    darker = levels <= parted(levels)
+    ink = darker if darker.mean() < 0.5 else ~darker
+    corner = np.array([left, top])
+    bare = [_bare_band(ink, (glyph - corner) * finer) for glyph in row.glyphs]
+    if np.median(bare) > MOST_BARE:
+        return row
+    found = pieces(ink)
+    found = found[found[:, AREA] >= LEAST_PIECE]
+    each = len(found) / len(row.glyphs)
+    if each < DOTTED:
+        return replace(row, broken=each >= BROKEN and each <= MOST_STROKES)
+    sizes, shapes = found[:, AREA], found[:, WIDE] / found[:, TALL]
+    size = float(np.median(sizes))
+    alike = (np.abs(np.log(sizes / size)) < UNEVEN) & (np.abs(np.log(shapes)) < UNEVEN)
+    dotted = float(alike.mean()) >= LEAST_ALIKE
+    return replace(row, broken=dotted, dotted=dotted)
+
+
+def _bare_band(ink: NDArray[np.bool_], glyph: Box) -> float:
+    """The highest band without ink across a glyph of a mask (H, W), in parts of its height."""
+    (left, top), (right, bottom) = glyph[0].astype(int), np.ceil(glyph[2]).astype(int)
+    rows = np.flatnonzero(ink[top:bottom, left:right].any(axis=1))
+    gaps = np.diff(rows)
+    return float(gaps.max() - 1) / (rows[-1] - rows[0] + 1) if len(gaps) else 0.0
+
+
+def _largest(rows: Sequence[GlyphRow]) -> list[GlyphRow]:
+    """Of rows that lie in one another, or nearly, the largest."""
+    kept: list[GlyphRow] = []
+    for row in sorted(rows, key=lambda each: -area(each.box)):
+        if not any(_share(row.box, other.box) > SAME for other in kept):
+            kept.append(row)
+    return kept
+
+
+def mended(boxes: Sequence[Box], rows: Sequence[GlyphRow]) -> Mended:
+    """Rows of glyphs in the place of boxes (4, 2) that cut them, or that hold several of them."""
+    kept, missed = list(boxes), list[GlyphRow]()
+    taken, whole = list[tuple[GlyphRow, list[Box]]](), list[tuple[GlyphRow, list[Box]]]()
+    for row in _joined(rows, boxes):
+        touched = [box for box in boxes if shared_area(box, row.box) > 0]
+        parts = [box for box in touched if _share(box, row.box) > WITHIN]
+        blocks = [box for box in touched if row.broken and _is_block(box, row, rows)]
+        beside = [box for box in touched if row.broken and _is_of_line(box, row)]
+        seen = [sum(shared_area(box, glyph) for box in touched) / max(area(glyph), 1.0) > COVERED
+                for glyph in row.glyphs]  # fmt: skip
+        if blocks or (row.dotted and _is_torn(parts, row)):
+            taken.append((row, [*parts, *blocks]))
+        elif beside and not all(seen):
+            taken.append((_with(row, beside), beside))
+        elif beside:
+            whole.append((row, beside))
+        elif not any(seen):
+            missed.append(row)
+    for _, own in taken:
+        kept = [box for box in kept if not any(box is each for each in own)]
+    return Mended(kept, taken, whole, missed)
+
+
+def _joined(rows: Sequence[GlyphRow], boxes: Sequence[Box]) -> list[GlyphRow]:
+    """The rows; one of dots, or that detection has torn, goes on over the gaps of a date."""
+    left, found = list(rows), list[GlyphRow]()
+    while left:
+        row = left.pop(0)
+        if row.dotted:
+            while True:
+                near = (each for each in left if each.dotted and _is_near(each.box, row))
+                other = next(near, None)
+                if other is not None:
+                    left = [each for each in left if each is not other]
+                    glyphs = sorted((*row.glyphs, *other.glyphs), key=lambda each: each[0, 0])
+                    row = replace(_with(row, [other.box]), glyphs=tuple(glyphs))
+                    continue
+                parts = [box for box in boxes if _share(box, row.box) > WITHIN]
+                loose = [box for box in boxes if _is_loose(box, row)]
+                if not loose or not _is_torn(parts, row):
+                    break
+                row = _with(row, loose)
+        found.append(row)
+    return found
+
+
+def _is_near(box: Box, row: GlyphRow) -> bool:
+    """True for a row on the level of another one, a wide gap beside it at most."""
+    gap = max(box[0, 0] - row.box[1, 0], row.box[0, 0] - box[1, 0])
+    return bool(gap <= DATE_GAP * row.height and _is_of_line(box, row))
+
+
+def _is_loose(box: Box, row: GlyphRow) -> bool:
+    """True for a piece of a glyph beside a row."""
+    (left, top), (right, bottom) = box.min(axis=0), box.max(axis=0)
+    above, below = row.box[0, 1], row.box[3, 1]
+    if top < above or bottom > below or _share(box, row.box) > WITHIN:
+        return False
+    gap = max(left - row.box[1, 0], row.box[0, 0] - right)
+    return bool(gap <= DATE_GAP * row.height and bottom - top < LOWER * row.height)
+
+
+def _is_block(box: Box, row: GlyphRow, rows: Sequence[GlyphRow]) -> bool:
+    """True if a box holds this row and another one over or under it."""
+    height = float(np.ptp(box[:, 1]))
+    inside = [each for each in rows if _share(each.box, box) > WITHIN]
+    low = all(each.height < LOWER * height for each in inside)
+    return len(inside) >= 2 and low and any(each is row for each in inside)
+
+
+def _is_torn(parts: Sequence[Box], row: GlyphRow) -> bool:
+    """True if boxes are pieces of glyphs: much lower than the row they lie in."""
+    inner = row.height / (1 + 2 * MARGIN)
+    return any(float(np.ptp(box[:, 1])) < LOWER * inner for box in parts)
+
+
+def _is_of_line(box: Box, row: GlyphRow) -> bool:
+    """True if a box is as high as a row, nearly, and stands level with it."""
+    (top, bottom), (above, below) = np.sort(box[[0, 3], 1]), row.box[[0, 3], 1]
+    shared = min(bottom, below) - max(top, above)
+    tall = max(bottom - top, 1.0)
+    alike = row.height / LEVELLED <= tall <= row.height * LEVELLED
+    return bool(alike and shared > WITHIN * min(tall, row.height))
+
+
+def _with(row: GlyphRow, boxes: Sequence[Box]) -> GlyphRow:
+    """A row whose box holds some more boxes."""
+    corners = np.concatenate([row.box, *boxes])
+    return replace(row, box=_corners(*corners.min(axis=0), *corners.max(axis=0)))
+
+
+def _stacked(found: Places) -> Places:
+    """Pieces of ink, those under each other taken together: the two strokes of a "1"."""
+    whole = [tuple(map(int, each)) for each in found if each[TALL] >= LEAST_STROKE]
+    if len(whole) > MOST_PIECES:
+        return found
+    whole.sort(key=lambda each: each[TOP])
+    number = 0
+    while number < len(whole):
+        upper = whole[number]
+        under = (at for at in range(number + 1, len(whole)) if _is_under(upper, whole[at]))
+        low = next(under, None)
+        if low is None:
+            number += 1
+            continue
+        lower = whole.pop(low)
+        left, top = min(upper[LEFT], lower[LEFT]), min(upper[TOP], lower[TOP])
+        right = max(upper[LEFT] + upper[WIDE], lower[LEFT] + lower[WIDE])
+        bottom = max(upper[TOP] + upper[TALL], lower[TOP] + lower[TALL])
+        ink = upper[AREA] + lower[AREA]
+        whole[number] = (left, top, right - left, bottom - top, ink)
+    return np.array(whole, np.int32).reshape(-1, found.shape[1])
+
+
+def _is_under(upper: Sequence[int], lower: Sequence[int]) -> bool:
+    gap = lower[TOP] - upper[TOP] - upper[TALL]
+    reach = 2 * NEAR * min(upper[TALL], lower[TALL])
+    if not -reach <= gap <= reach:
+        return False
+    if max(upper[TALL], lower[TALL]) > UNLIKE * min(upper[TALL], lower[TALL]):
+        return False
+    right = min(upper[LEFT] + upper[WIDE], lower[LEFT] + lower[WIDE])
+    return right - max(upper[LEFT], lower[LEFT]) >= STACKED * min(upper[WIDE], lower[WIDE])
+
+
+def _glyphs(found: Places, shape: tuple[int, ...]) -> Places:
+    """Pieces of ink that may be one figure or letter."""
+    tall, wide = found[:, TALL], found[:, WIDE]
+    full = found[:, AREA] / np.maximum(wide * tall, 1)
+    fits = (tall >= LEAST_TALL) & (tall <= MOST_TALL * shape[0]) & (wide <= JOINED * tall)
+    fits &= (full >= LEAST_FULL) & ((full <= MOST_FULL) | (wide <= NARROW * tall))
+    inside = (found[:, LEFT] > 0) & (found[:, TOP] > 0)
+    inside &= (found[:, LEFT] + wide < shape[1]) & (found[:, TOP] + tall < shape[0])
+    return found[fits & inside]
+
+
+def _rows(glyphs: Places) -> Iterator[list[NDArray[np.int32]]]:
+    rows: list[list[NDArray[np.int32]]] = []
+    for glyph in glyphs[np.argsort(glyphs[:, LEFT], kind="stable")]:
+        near = [row for row in rows if _goes_on(row[-1], glyph)]
+        if near:
+            min(near, key=lambda row: int(glyph[LEFT] - row[-1][LEFT])).append(glyph)
+        else:
+            rows.append([glyph])
+    yield from rows
+
+
+def _is_row(row: Sequence[NDArray[np.int32]]) -> bool:
+    """True for two glyphs and more, most of which stand alone."""
+    alone = sum(bool(each[WIDE] <= MOST_WIDE * each[TALL]) for each in row)
+    return len(row) >= 2 and 2 * alone >= len(row)
+
+
+def _goes_on(last: NDArray[np.int32], glyph: NDArray[np.int32]) -> bool:
+    tall = max(int(last[TALL]), int(glyph[TALL]))
+    gap = int(glyph[LEFT] - last[LEFT] - last[WIDE])
+    heads = abs(int(last[TOP] - glyph[TOP]))
+    feet = abs(int(last[TOP] + last[TALL] - glyph[TOP] - glyph[TALL]))
+    alike = tall <= ALIKE * min(int(last[TALL]), int(glyph[TALL]))
+    level = min(heads, feet) <= LEVEL * tall and max(heads, feet) <= HANGING * tall
+    return alike and level and -LEVEL * tall <= gap <= NEXT * tall
+
+
+def _as_row(
+    row: Sequence[NDArray[np.int32]], across: float, down: float, width: int, height: int
+) -> GlyphRow:
+    scale = np.array([across, down])
+    glyphs = [np.array([each[LEFT], each[TOP], each[LEFT] + each[WIDE], each[TOP] + each[TALL]])
+              for each in row]  # fmt: skip
+    edges = np.array(glyphs)
+    margin = MARGIN * float(np.median(edges[:, 3] - edges[:, 1]))
+    low = np.maximum(edges[:, :2].min(axis=0) - margin, 0) / scale
+    high = np.minimum((edges[:, 2:].max(axis=0) + margin) / scale, (width, height))
+    return GlyphRow(
+        _corners(*low, *high),
+        tuple(_corners(*(each[:2] / scale), *(each[2:] / scale)) for each in glyphs),
+    )
+
+
+def _corners(left: float, top: float, right: float, bottom: float) -> Box:
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64)
+
+
+def _share(box: Box, other: Box) -> float:
+    """Part of a place that lies in another one."""
+    return shared_area(box, other) / max(area(box), 1.0)

@@ -1,0 +1,73 @@
+"""Reading rows of glyphs for what detection has cut: the whole of it, or nothing that is sure.
+
+The rest of a value whose end lies outside of a box is read surely, and is another value. So a row
+counts as read only if nothing of it is left out; where that fails, what its parts say is a guess.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from assistant.seeing.glyph_rows import Box, GlyphRow, glyph_rows, mended
+from assistant.seeing.pieces import PieceReader, Reading
+from assistant.seeing.text import LEAST_SURE, UNSURE
+
+
+class RowReader:
+    """Reads the places of one upright picture; used once."""
+
+    def __init__(self, pieces: PieceReader, bgr: Any, boxes: Sequence[Box]) -> None:
+        """bgr: the picture (H, W, 3); boxes: (4, 2) each, where detection has found text."""
+        found = mended(boxes, glyph_rows(bgr))
+        self._pieces, self._bgr = pieces, bgr
+        self._parts = {id(row.box): (row, parts) for row, parts in found.rows}
+        self._rows = {id(box): row for row, boxes in found.whole for box in boxes}
+        self.boxes = [*found.kept, *(row.box for row, _ in found.rows)]
+        self.missed = [row.box for row in found.missed]
+        self.cut: list[Reading] = []
+
+    def read(self, boxes: Sequence[Box]) -> list[Reading]:
+        """What some of the boxes say; rows that cannot be read are kept in `cut`."""
+        plain = [box for box in boxes if id(box) not in self._parts]
+        known = dict(zip(map(id, plain), self._pieces.read(self._bgr, plain), strict=True))
+        readings: list[Reading] = []
+        for box in boxes:
+            if id(box) in known:
+                readings.append(self._surer(known[id(box)], self._rows.get(id(box))))
+            else:
+                readings += self._row(*self._parts[id(box)])
+        return readings
+
+    def _surer(self, reading: Reading, row: GlyphRow | None) -> Reading:
+        """A reading that is not sure, of glyphs that were cut out loosely: cut out closely."""
+        if row is None or not (reading.is_weak or not reading.text):
+            return reading
+        whole = self._pieces.read(self._bgr, [row.box])[0]
+        if reading.foreign and any(map(str.isalpha, whole.text)):
+            return reading  # figures look like letters of other scripts; letters are those
+        return whole if _is_whole(whole, row) else reading
+
+    def _row(self, row: GlyphRow, parts: Sequence[Box]) -> list[Reading]:
+        """A row that is read whole; else its parts, which are not sure then."""
+        whole = self._pieces.read(self._bgr, [row.box])[0]
+        if _is_whole(whole, row):
+            return [whole]
+        read = self._pieces.read(self._bgr, parts)
+        self.cut.append(replace(whole, text="", letters=len(row.glyphs)))
+        return [replace(each, confidence=min(each.confidence, UNSURE)) for each in read]
+
+
+def unblocked(boxes: Sequence[Box], bgr: Any) -> list[Box]:
+    """Boxes of text, (4, 2) each, rows of glyphs in the place of what holds several of them."""
+    found = mended(boxes, glyph_rows(bgr))
+    return [*found.kept, *(row.box for row, _ in found.rows)]
+
+
+def _is_whole(whole: Reading, row: GlyphRow) -> bool:
+    """True if a row is read surely, with a character for each glyph."""
+    characters = _bare(whole.text)
+    return whole.confidence >= LEAST_SURE and len(characters) >= len(row.glyphs)
+
+
+def _bare(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
