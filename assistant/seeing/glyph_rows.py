@@ -84,6 +84,10 @@ FINE, LEAST_PIECE = 144, 6
 DATE_GAP = 1.1
 """Heights of a row's box between the parts of a date in dots, in which its points stand."""
 
+POINT, LEAST_POINT, MOST_SPECKLED = 0.3, 0.1, 0.01
+"""Parts of a line's height at its foot in which points stand; of the gap between two rows that have
+ink there at least; and of the gap over it that may be inked."""
+
 LEVELLED = 1.6
 """Heights of a row that a box beside it has at most if it is of the same line."""
 
@@ -136,6 +140,7 @@ def glyph_rows(bgr: NDArray[np.uint8]) -> list[GlyphRow]:
     across, down = small.shape[1] / width, small.shape[0] / height
     grey = luminance(np.ascontiguousarray(small[:, :, ::-1]))
     found: list[GlyphRow] = []
+    single: list[GlyphRow] = []
     for gap in GAPS:
         for dark in (True, False):
             levels = gaps_closed(grey, gap, dark=dark)
@@ -143,10 +148,70 @@ def glyph_rows(bgr: NDArray[np.uint8]) -> list[GlyphRow]:
             glyphs = _glyphs(_stacked(pieces(ink.astype(bool))), levels.shape)
             if len(glyphs) > MOST_GLYPHS:
                 continue
-            rows = [row for row in _rows(glyphs) if _is_row(row)]
+            every = list(_rows(glyphs))
+            rows = [row for row in every if _is_row(row)]
             if len(rows) <= MOST_ROWS:
                 found += [_as_row(row, across, down, width, height) for row in rows]
-    return [_looked_at(bgr, row) for row in _largest(found)]
+            alone = [row for row in every if len(row) == 1]
+            if len(alone) <= MOST_ROWS:
+                single += [_as_row(row, across, down, width, height) for row in alone]
+    rows = [_looked_at(bgr, row) for row in _largest(found)]
+    return _with_ends(bgr, rows, single)
+
+
+def _with_ends(
+    bgr: NDArray[np.uint8], rows: Sequence[GlyphRow], single: Sequence[GlyphRow]
+) -> list[GlyphRow]:
+    """Rows; those of dots, and of figures with a point between them, go on over the gap."""
+    if not any(row.broken for row in rows):
+        return list(rows)
+    free = [each for each in single if not any(_share(each.box, r.box) > SAME for r in rows)]
+    more = [each for each in (_looked_at(bgr, row) for row in _largest(free)) if each.broken]
+    left, found = [*rows, *more], list[GlyphRow]()
+    while left:
+        row = left.pop(0)
+        while row.broken:
+            near = (each for each in left if _goes_with(bgr, row, each))
+            other = next(near, None)
+            if other is None:
+                break
+            left = [each for each in left if each is not other]
+            glyphs = sorted((*row.glyphs, *other.glyphs), key=lambda each: float(each[0, 0]))
+            row = replace(_with(row, [other.box]), glyphs=tuple(glyphs))
+        found.append(row)
+    return [row for row in found if len(row.glyphs) > 1]
+
+
+def _goes_with(bgr: NDArray[np.uint8], row: GlyphRow, other: GlyphRow) -> bool:
+    """True if a row is the same value as one beside it, a wide gap away at most."""
+    gap = max(other.box[0, 0] - row.box[1, 0], row.box[0, 0] - other.box[1, 0])
+    if not other.broken or gap > DATE_GAP * row.height or not _is_of_line(other.box, row):
+        return False
+    return (row.dotted and other.dotted) or _has_point(bgr, *sorted((row, other), key=_left))
+
+
+def _has_point(bgr: NDArray[np.uint8], row: GlyphRow, other: GlyphRow) -> bool:
+    """True if between two rows there is ink at the foot of the line, and none over it."""
+    left, right = int(row.glyphs[-1][1, 0]), int(np.ceil(other.glyphs[0][0, 0]))
+    glyphs = np.concatenate([*row.glyphs, *other.glyphs])
+    top, bottom = int(glyphs[:, 1].min()), int(np.ceil(glyphs[:, 1].max()))
+    if right - left < 4 or bottom - top < LEAST_TALL:
+        return False
+    first, last = int(glyphs[:, 0].min()), int(glyphs[:, 0].max())
+    levels = luminance(np.ascontiguousarray(bgr[top:bottom, first:last, ::-1]))
+    between = _ink(levels)[:, left - first : right - first]
+    foot = round(POINT * len(between))
+    is_bare = between[:-foot].mean() < MOST_SPECKLED
+    return bool(is_bare and between[-foot:].any(axis=0).mean() > LEAST_POINT)
+
+
+def _left(row: GlyphRow) -> float:
+    return float(row.box[0, 0])
+
+
+def _ink(levels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    darker = levels <= parted(levels)
+    return darker if darker.mean() < 0.5 else ~darker
 
 
 def _looked_at(bgr: NDArray[np.uint8], row: GlyphRow) -> GlyphRow:
@@ -156,8 +221,7 @@ def _looked_at(bgr: NDArray[np.uint8], row: GlyphRow) -> GlyphRow:
     finer = min(1.0, FINE / max(bottom - top, 1))
     crop = scaled(crop, round((right - left) * finer), round((bottom - top) * finer))
     levels = luminance(np.ascontiguousarray(crop[:, :, ::-1]))
-    darker = levels <= parted(levels)
-    ink = darker if darker.mean() < 0.5 else ~darker
+    ink = _ink(levels)
     corner = np.array([left, top])
     bare = [_bare_band(ink, (glyph - corner) * finer) for glyph in row.glyphs]
     if np.median(bare) > MOST_BARE:
@@ -195,7 +259,7 @@ def mended(boxes: Sequence[Box], rows: Sequence[GlyphRow]) -> Mended:
     """Rows of glyphs in the place of boxes (4, 2) that cut them, or that hold several of them."""
     kept, missed = list(boxes), list[GlyphRow]()
     taken, whole = list[tuple[GlyphRow, list[Box]]](), list[tuple[GlyphRow, list[Box]]]()
-    for row in _joined(rows, boxes):
+    for row in (_reaching(each, boxes) for each in rows):
         touched = [box for box in boxes if shared_area(box, row.box) > 0]
         parts = [box for box in touched if _share(box, row.box) > WITHIN]
         blocks = [box for box in touched if row.broken and _is_block(box, row, rows)]
@@ -215,33 +279,14 @@ def mended(boxes: Sequence[Box], rows: Sequence[GlyphRow]) -> Mended:
     return Mended(kept, taken, whole, missed)
 
 
-def _joined(rows: Sequence[GlyphRow], boxes: Sequence[Box]) -> list[GlyphRow]:
-    """The rows; one of dots, or that detection has torn, goes on over the gaps of a date."""
-    left, found = list(rows), list[GlyphRow]()
-    while left:
-        row = left.pop(0)
-        if row.dotted:
-            while True:
-                near = (each for each in left if each.dotted and _is_near(each.box, row))
-                other = next(near, None)
-                if other is not None:
-                    left = [each for each in left if each is not other]
-                    glyphs = sorted((*row.glyphs, *other.glyphs), key=lambda each: each[0, 0])
-                    row = replace(_with(row, [other.box]), glyphs=tuple(glyphs))
-                    continue
-                parts = [box for box in boxes if _share(box, row.box) > WITHIN]
-                loose = [box for box in boxes if _is_loose(box, row)]
-                if not loose or not _is_torn(parts, row):
-                    break
-                row = _with(row, loose)
-        found.append(row)
-    return found
-
-
-def _is_near(box: Box, row: GlyphRow) -> bool:
-    """True for a row on the level of another one, a wide gap beside it at most."""
-    gap = max(box[0, 0] - row.box[1, 0], row.box[0, 0] - box[1, 0])
-    return bool(gap <= DATE_GAP * row.height and _is_of_line(box, row))
+def _reaching(row: GlyphRow, boxes: Sequence[Box]) -> GlyphRow:
+    """A row of dots that detection has torn, with the pieces beside it."""
+    while row.dotted and _is_torn([box for box in boxes if _share(box, row.box) > WITHIN], row):
+        loose = [box for box in boxes if _is_loose(box, row)]
+        if not loose:
+            break
+        row = _with(row, loose)
+    return row
 
 
 def _is_loose(box: Box, row: GlyphRow) -> bool:

@@ -191,7 +191,7 @@ class RapidOcrReader:
             yield TextPart(lines, left, more=more, mirrored=mirrored)
         if self._second_look is None or cancelled():
             return
-        if where is None and not placed:
+        if where is None and not placed and not rows.has_dots:
             yield TextPart((), 0, unread=unseen, mirrored=mirrored)
             return
         took = time.monotonic() - began

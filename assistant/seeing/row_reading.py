@@ -24,6 +24,7 @@ class RowReader:
         self._rows = {id(box): row for row, boxes in found.whole for box in boxes}
         self.boxes = [*found.kept, *(row.box for row, _ in found.rows)]
         self.missed = [row.box for row in found.missed]
+        self.has_dots = any(row.dotted for row in found.missed)
         self.cut: list[Reading] = []
 
     def read(self, boxes: Sequence[Box]) -> list[Reading]:
