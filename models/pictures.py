@@ -91,9 +91,9 @@ def load_picture(path: Path, max_pixels: int = 64_000_000, *, page: int = 1) -> 
                 f"the {most / 1e6:.0f} that are read; make it smaller first"
             )
         values = width * height * len(picture.getbands())
-        if picture.format == "JPEG" and picture.info.get("progressive"):
-            if values > MOST_PROGRESSIVE:
-                picture.draft(picture.mode, (width // 2, height // 2))
+        is_progressive = picture.format == "JPEG" and picture.info.get("progressive")
+        if is_progressive and values > MOST_PROGRESSIVE:
+            picture.draft(picture.mode, (width // 2, height // 2))
         return _decode(path, picture)
 
 

@@ -6,6 +6,7 @@ dots. What is left of a figure is read surely, and is another figure. So pieces 
 height that stand side by side are looked for in a small copy, in which gaps have grown together.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,7 @@ from assistant.seeing.pixels import (
 
 Box = NDArray[np.float64]
 Places = NDArray[np.int32]
+Glyph = tuple[int, ...]
 
 COPY = 480
 """Pixels of the longer side of the copy that is looked at."""
@@ -54,15 +56,11 @@ others, since a point hangs on some feet, and how much higher the one may be."""
 NEXT = 0.95
 """Heights between two glyphs of a row: a "1" of a display stands at the right of its place."""
 
-MOST_ROWS, MOST_GLYPHS, MOST_PIECES = 12, 200, 250
+MOST_ROWS, MOST_GLYPHS, MOST_PIECES = 12, 80, 160
 """More of them are a texture, or print, which is cut out well."""
 
 MARGIN = 0.2
 """Heights around the glyphs that belong to a row's box."""
-
-COVERED, WITHIN, LOWER = 0.5, 0.6, 0.62
-"""Parts of a glyph that lie in a box of text, from which it is covered; of a box that lie in a row,
-from which it is a part of that; and of a block's height that its rows have at most."""
 
 SAME = 0.5
 """Part of a row that lies in a larger one, from which it is that one."""
@@ -88,8 +86,9 @@ POINT, LEAST_POINT, MOST_SPECKLED = 0.3, 0.1, 0.01
 """Parts of a line's height at its foot in which points stand; of the gap between two rows that have
 ink there at least; and of the gap over it that may be inked."""
 
-LEVELLED = 1.6
-"""Heights of a row that a box beside it has at most if it is of the same line."""
+LEVELLED, SHARED = 1.6, 0.6
+"""Heights of a row that a box beside it has at most if it is of the same line, and the part of the
+lower one's height that they share."""
 
 LEFT, TOP, WIDE, TALL, AREA = range(5)
 """Columns of `pixels.pieces`."""
@@ -115,23 +114,6 @@ class GlyphRow:
         return float(self.box[3, 1] - self.box[0, 1])
 
 
-@dataclass(frozen=True, slots=True)
-class Mended:
-    """Boxes of text after rows of glyphs were laid over them.
-
-    kept:   those that stay.
-    rows:   rows that stand for what detection has cut wrongly, each with the boxes that it stands
-            for; whoever cannot read the row has these.
-    whole:  rows whose glyphs lie in boxes that stay, with these.
-    missed: rows in which detection has seen nothing.
-    """
-
-    kept: list[Box]
-    rows: list[tuple[GlyphRow, list[Box]]]
-    whole: list[tuple[GlyphRow, list[Box]]]
-    missed: list[GlyphRow]
-
-
 def glyph_rows(bgr: NDArray[np.uint8]) -> list[GlyphRow]:
     """Rows of large glyphs that stand upright in a picture (H, W, 3)."""
     height, width = bgr.shape[:2]
@@ -149,9 +131,9 @@ def glyph_rows(bgr: NDArray[np.uint8]) -> list[GlyphRow]:
             if len(glyphs) > MOST_GLYPHS:
                 continue
             every = list(_rows(glyphs))
-            rows = [row for row in every if _is_row(row)]
-            if len(rows) <= MOST_ROWS:
-                found += [_as_row(row, across, down, width, height) for row in rows]
+            whole = [row for row in every if _is_row(row)]
+            if len(whole) <= MOST_ROWS:
+                found += [_as_row(row, across, down, width, height) for row in whole]
             alone = [row for row in every if len(row) == 1]
             if len(alone) <= MOST_ROWS:
                 single += [_as_row(row, across, down, width, height) for row in alone]
@@ -165,27 +147,27 @@ def _with_ends(
     """Rows; those of dots, and of figures with a point between them, go on over the gap."""
     if not any(row.broken for row in rows):
         return list(rows)
-    free = [each for each in single if not any(_share(each.box, r.box) > SAME for r in rows)]
+    free = [each for each in single if not any(share(each.box, r.box) > SAME for r in rows)]
     more = [each for each in (_looked_at(bgr, row) for row in _largest(free)) if each.broken]
     left, found = [*rows, *more], list[GlyphRow]()
     while left:
         row = left.pop(0)
         while row.broken:
-            near = (each for each in left if _goes_with(bgr, row, each))
+            near = (each for each in left if _goeswith_boxes(bgr, row, each))
             other = next(near, None)
             if other is None:
                 break
             left = [each for each in left if each is not other]
             glyphs = sorted((*row.glyphs, *other.glyphs), key=lambda each: float(each[0, 0]))
-            row = replace(_with(row, [other.box]), glyphs=tuple(glyphs))
+            row = replace(with_boxes(row, [other.box]), glyphs=tuple(glyphs))
         found.append(row)
     return [row for row in found if len(row.glyphs) > 1]
 
 
-def _goes_with(bgr: NDArray[np.uint8], row: GlyphRow, other: GlyphRow) -> bool:
+def _goeswith_boxes(bgr: NDArray[np.uint8], row: GlyphRow, other: GlyphRow) -> bool:
     """True if a row is the same value as one beside it, a wide gap away at most."""
     gap = max(other.box[0, 0] - row.box[1, 0], row.box[0, 0] - other.box[1, 0])
-    if not other.broken or gap > DATE_GAP * row.height or not _is_of_line(other.box, row):
+    if not other.broken or gap > DATE_GAP * row.height or not is_of_line(other.box, row):
         return False
     return (row.dotted and other.dotted) or _has_point(bgr, *sorted((row, other), key=_left))
 
@@ -250,79 +232,21 @@ def _largest(rows: Sequence[GlyphRow]) -> list[GlyphRow]:
     """Of rows that lie in one another, or nearly, the largest."""
     kept: list[GlyphRow] = []
     for row in sorted(rows, key=lambda each: -area(each.box)):
-        if not any(_share(row.box, other.box) > SAME for other in kept):
+        if not any(share(row.box, other.box) > SAME for other in kept):
             kept.append(row)
     return kept
 
 
-def mended(boxes: Sequence[Box], rows: Sequence[GlyphRow]) -> Mended:
-    """Rows of glyphs in the place of boxes (4, 2) that cut them, or that hold several of them."""
-    kept, missed = list(boxes), list[GlyphRow]()
-    taken, whole = list[tuple[GlyphRow, list[Box]]](), list[tuple[GlyphRow, list[Box]]]()
-    for row in (_reaching(each, boxes) for each in rows):
-        touched = [box for box in boxes if shared_area(box, row.box) > 0]
-        parts = [box for box in touched if _share(box, row.box) > WITHIN]
-        blocks = [box for box in touched if row.broken and _is_block(box, row, rows)]
-        beside = [box for box in touched if row.broken and _is_of_line(box, row)]
-        seen = [sum(shared_area(box, glyph) for box in touched) / max(area(glyph), 1.0) > COVERED
-                for glyph in row.glyphs]  # fmt: skip
-        if blocks or (row.dotted and _is_torn(parts, row)):
-            taken.append((row, [*parts, *blocks]))
-        elif beside and not all(seen):
-            taken.append((_with(row, beside), beside))
-        elif beside:
-            whole.append((row, beside))
-        elif not any(seen):
-            missed.append(row)
-    for _, own in taken:
-        kept = [box for box in kept if not any(box is each for each in own)]
-    return Mended(kept, taken, whole, missed)
-
-
-def _reaching(row: GlyphRow, boxes: Sequence[Box]) -> GlyphRow:
-    """A row of dots that detection has torn, with the pieces beside it."""
-    while row.dotted and _is_torn([box for box in boxes if _share(box, row.box) > WITHIN], row):
-        loose = [box for box in boxes if _is_loose(box, row)]
-        if not loose:
-            break
-        row = _with(row, loose)
-    return row
-
-
-def _is_loose(box: Box, row: GlyphRow) -> bool:
-    """True for a piece of a glyph beside a row."""
-    (left, top), (right, bottom) = box.min(axis=0), box.max(axis=0)
-    above, below = row.box[0, 1], row.box[3, 1]
-    if top < above or bottom > below or _share(box, row.box) > WITHIN:
-        return False
-    gap = max(left - row.box[1, 0], row.box[0, 0] - right)
-    return bool(gap <= DATE_GAP * row.height and bottom - top < LOWER * row.height)
-
-
-def _is_block(box: Box, row: GlyphRow, rows: Sequence[GlyphRow]) -> bool:
-    """True if a box holds this row and another one over or under it."""
-    height = float(np.ptp(box[:, 1]))
-    inside = [each for each in rows if _share(each.box, box) > WITHIN]
-    low = all(each.height < LOWER * height for each in inside)
-    return len(inside) >= 2 and low and any(each is row for each in inside)
-
-
-def _is_torn(parts: Sequence[Box], row: GlyphRow) -> bool:
-    """True if boxes are pieces of glyphs: much lower than the row they lie in."""
-    inner = row.height / (1 + 2 * MARGIN)
-    return any(float(np.ptp(box[:, 1])) < LOWER * inner for box in parts)
-
-
-def _is_of_line(box: Box, row: GlyphRow) -> bool:
+def is_of_line(box: Box, row: GlyphRow) -> bool:
     """True if a box is as high as a row, nearly, and stands level with it."""
     (top, bottom), (above, below) = np.sort(box[[0, 3], 1]), row.box[[0, 3], 1]
     shared = min(bottom, below) - max(top, above)
     tall = max(bottom - top, 1.0)
     alike = row.height / LEVELLED <= tall <= row.height * LEVELLED
-    return bool(alike and shared > WITHIN * min(tall, row.height))
+    return bool(alike and shared > SHARED * min(tall, row.height))
 
 
-def _with(row: GlyphRow, boxes: Sequence[Box]) -> GlyphRow:
+def with_boxes(row: GlyphRow, boxes: Sequence[Box]) -> GlyphRow:
     """A row whose box holds some more boxes."""
     corners = np.concatenate([row.box, *boxes])
     return replace(row, box=_corners(*corners.min(axis=0), *corners.max(axis=0)))
@@ -330,14 +254,17 @@ def _with(row: GlyphRow, boxes: Sequence[Box]) -> GlyphRow:
 
 def _stacked(found: Places) -> Places:
     """Pieces of ink, those under each other taken together: the two strokes of a "1"."""
-    whole = [tuple(map(int, each)) for each in found if each[TALL] >= LEAST_STROKE]
-    if len(whole) > MOST_PIECES:
+    high = found[found[:, TALL] >= LEAST_STROKE]
+    if len(high) > MOST_PIECES:
         return found
-    whole.sort(key=lambda each: each[TOP])
+    whole: list[Glyph] = list(map(tuple, high.tolist()))
+    whole.sort(key=_head)
     number = 0
     while number < len(whole):
         upper = whole[number]
-        under = (at for at in range(number + 1, len(whole)) if _is_under(upper, whole[at]))
+        # Sorted by their heads, what begins far under a piece ends the search.
+        end = bisect_right(whole, upper[TOP] + upper[TALL] * (1 + 2 * NEAR), key=_head)
+        under = (at for at in range(number + 1, end) if _is_under(upper, whole[at]))
         low = next(under, None)
         if low is None:
             number += 1
@@ -349,6 +276,10 @@ def _stacked(found: Places) -> Places:
         ink = upper[AREA] + lower[AREA]
         whole[number] = (left, top, right - left, bottom - top, ink)
     return np.array(whole, np.int32).reshape(-1, found.shape[1])
+
+
+def _head(piece: Sequence[int]) -> int:
+    return piece[TOP]
 
 
 def _is_under(upper: Sequence[int], lower: Sequence[int]) -> bool:
@@ -373,36 +304,34 @@ def _glyphs(found: Places, shape: tuple[int, ...]) -> Places:
     return found[fits & inside]
 
 
-def _rows(glyphs: Places) -> Iterator[list[NDArray[np.int32]]]:
-    rows: list[list[NDArray[np.int32]]] = []
-    for glyph in glyphs[np.argsort(glyphs[:, LEFT], kind="stable")]:
+def _rows(glyphs: Places) -> Iterator[list[Glyph]]:
+    rows: list[list[Glyph]] = []
+    for glyph in map(tuple, glyphs[np.argsort(glyphs[:, LEFT], kind="stable")].tolist()):
         near = [row for row in rows if _goes_on(row[-1], glyph)]
         if near:
-            min(near, key=lambda row: int(glyph[LEFT] - row[-1][LEFT])).append(glyph)
+            max(near, key=lambda row: row[-1][LEFT]).append(glyph)
         else:
             rows.append([glyph])
     yield from rows
 
 
-def _is_row(row: Sequence[NDArray[np.int32]]) -> bool:
+def _is_row(row: Sequence[Glyph]) -> bool:
     """True for two glyphs and more, most of which stand alone."""
-    alone = sum(bool(each[WIDE] <= MOST_WIDE * each[TALL]) for each in row)
+    alone = sum(each[WIDE] <= MOST_WIDE * each[TALL] for each in row)
     return len(row) >= 2 and 2 * alone >= len(row)
 
 
-def _goes_on(last: NDArray[np.int32], glyph: NDArray[np.int32]) -> bool:
-    tall = max(int(last[TALL]), int(glyph[TALL]))
-    gap = int(glyph[LEFT] - last[LEFT] - last[WIDE])
-    heads = abs(int(last[TOP] - glyph[TOP]))
-    feet = abs(int(last[TOP] + last[TALL] - glyph[TOP] - glyph[TALL]))
-    alike = tall <= ALIKE * min(int(last[TALL]), int(glyph[TALL]))
-    level = min(heads, feet) <= LEVEL * tall and max(heads, feet) <= HANGING * tall
-    return alike and level and -LEVEL * tall <= gap <= NEXT * tall
+def _goes_on(last: Glyph, glyph: Glyph) -> bool:
+    tall = max(last[TALL], glyph[TALL])
+    gap = glyph[LEFT] - last[LEFT] - last[WIDE]
+    if not -LEVEL * tall <= gap <= NEXT * tall or tall > ALIKE * min(last[TALL], glyph[TALL]):
+        return False
+    heads = abs(last[TOP] - glyph[TOP])
+    feet = abs(last[TOP] + last[TALL] - glyph[TOP] - glyph[TALL])
+    return min(heads, feet) <= LEVEL * tall and max(heads, feet) <= HANGING * tall
 
 
-def _as_row(
-    row: Sequence[NDArray[np.int32]], across: float, down: float, width: int, height: int
-) -> GlyphRow:
+def _as_row(row: Sequence[Glyph], across: float, down: float, width: int, height: int) -> GlyphRow:
     scale = np.array([across, down])
     glyphs = [np.array([each[LEFT], each[TOP], each[LEFT] + each[WIDE], each[TOP] + each[TALL]])
               for each in row]  # fmt: skip
@@ -420,6 +349,6 @@ def _corners(left: float, top: float, right: float, bottom: float) -> Box:
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64)
 
 
-def _share(box: Box, other: Box) -> float:
+def share(box: Box, other: Box) -> float:
     """Part of a place that lies in another one."""
     return shared_area(box, other) / max(area(box), 1.0)

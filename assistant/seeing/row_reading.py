@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from assistant.seeing.glyph_rows import Box, GlyphRow, glyph_rows, mended
+from assistant.seeing.glyph_rows import Box, GlyphRow, glyph_rows
+from assistant.seeing.mended_boxes import mended
 from assistant.seeing.pieces import PieceReader, Reading
 from assistant.seeing.text import LEAST_SURE, UNSURE
 

@@ -74,8 +74,8 @@ LEAST_LETTERS = 2
 """Pieces of ink as high as letters in a place that is called unread text."""
 
 SEVERAL, FILLED, MANY, QUITE_SURE = 3, 0.6, 5, 0.95
-"""So many lines inside a place make it a block of them, or two that fill so much of its height. On a page of which many lines have been
-read little is left, so that what is added must be surer."""
+"""So many lines inside a place make it a block of them, or two that fill so much of its height. On
+a page of which many lines have been read little is left, so that what is added must be surer."""
 
 STROKES, SEEN_OFTEN = frozenset("1lIi|!"), 3
 """Bars of a fence are read as these; a display's are found in as many copies."""
@@ -140,7 +140,11 @@ class SecondLook:
         added: list[Reading] = []
         unread: list[Reading] = []
         rows = [Seen(box, 0.0, SEEN_OFTEN) for box in missed]
-        for place in [*rows, *seen, *(Seen(each.box, 1.0, 2) for each in blank if not each.foreign)]:
+        for place in [
+            *rows,
+            *seen,
+            *(Seen(each.box, 1.0, 2) for each in blank if not each.foreign),
+        ]:
             if cancelled() or time.monotonic() > until or len(added) >= MOST_CANDIDATES:
                 break
             taken = [*settled, *(each.box for each in (*added, *unread))]

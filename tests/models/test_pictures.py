@@ -288,7 +288,11 @@ def test_sixty_megapixels_need_no_more_than_600_mb(tmp_path: Path, mode: str) ->
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "options"),
-    [("RGB", {"progressive": True, "subsampling": 0}), ("CMYK", {"progressive": True}), ("RGB", {})],
+    [
+        ("RGB", {"progressive": True, "subsampling": 0}),
+        ("CMYK", {"progressive": True}),
+        ("RGB", {}),
+    ],
 )
 def test_sixty_megapixels_of_jpeg_need_no_more_than_600_mb(
     tmp_path: Path, mode: str, options: dict[str, int]

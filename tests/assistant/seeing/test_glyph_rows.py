@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from assistant.seeing.glyph_rows import glyph_rows, mended
+from assistant.seeing.glyph_rows import glyph_rows
+from assistant.seeing.mended_boxes import mended
 
 NAME = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
 SEGMENTS = {
@@ -18,7 +19,9 @@ TALL, WIDE, THICK, PITCH = 120, 60, 14, 95
 
 def display(rows: Sequence[str], *, light: bool = False) -> tuple[Any, list[list[Any]]]:
     """Figures of bare segments, BGR (H, W, 3), and the extent of each: left, top, right, bottom."""
-    image = Image.new("RGB", (600, 60 + 180 * len(rows)), (20, 20, 20) if light else (190, 195, 190))
+    image = Image.new(
+        "RGB", (600, 60 + 180 * len(rows)), (20, 20, 20) if light else (190, 195, 190)
+    )
     draw, places = ImageDraw.Draw(image), []
     for number, row in enumerate(rows):
         top = 40 + 180 * number
