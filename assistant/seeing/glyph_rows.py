@@ -56,6 +56,9 @@ others, since a point hangs on some feet, and how much higher the one may be."""
 NEXT = 0.95
 """Heights between two glyphs of a row: a "1" of a display stands at the right of its place."""
 
+FRAMED, CLEAR = 0.2, 0.1
+"""Height, in parts of a frame's, of what it stands around, and how far that is from its rim."""
+
 MOST_ROWS, MOST_GLYPHS, MOST_PIECES = 12, 80, 160
 """More of them are a texture, or print, which is cut out well."""
 
@@ -85,6 +88,9 @@ DATE_GAP = 1.1
 POINT, LEAST_POINT, MOST_SPECKLED = 0.3, 0.1, 0.01
 """Parts of a line's height at its foot in which points stand; of the gap between two rows that have
 ink there at least; and of the gap over it that may be inked."""
+
+BESIDE, STROKE = 0.9, 0.34
+"""Heights of a row beside its ends in which its next glyph may stand, and of a stroke of that."""
 
 LEVELLED, SHARED = 1.6, 0.6
 """Heights of a row that a box beside it has at most if it is of the same line, and the part of the
@@ -228,6 +234,25 @@ def _bare_band(ink: NDArray[np.bool_], glyph: Box) -> float:
     return float(gaps.max() - 1) / (rows[-1] - rows[0] + 1) if len(gaps) else 0.0
 
 
+def goes_on_beyond(bgr: NDArray[np.uint8], row: GlyphRow) -> bool:
+    """True if beside a row, in a picture (H, W, 3), there are strokes like its own."""
+    glyphs = np.concatenate(row.glyphs)
+    (first, top), (last, bottom) = glyphs.min(axis=0), glyphs.max(axis=0)
+    tall = bottom - top
+    left, upper = (int(max(edge, 0)) for edge in (first - BESIDE * tall, top - LEVEL * tall))
+    right, lower = int(last + BESIDE * tall), int(bottom + LEVEL * tall)
+    levels = luminance(np.ascontiguousarray(bgr[upper:lower, left:right, ::-1]))
+    if not levels.size:
+        return False
+    found = pieces(_ink(levels))
+    ends = found[:, LEFT] + found[:, WIDE]
+    outside = (ends <= first - left) | (found[:, LEFT] >= last - left)
+    # What is cut off above or below is the rim of something.
+    inside = (found[:, TOP] > 0) & (found[:, TOP] + found[:, TALL] < len(levels))
+    inside &= (found[:, LEFT] > 0) & (ends < levels.shape[1])
+    return bool((outside & inside & (found[:, TALL] >= STROKE * tall)).any())
+
+
 def _largest(rows: Sequence[GlyphRow]) -> list[GlyphRow]:
     """Of rows that lie in one another, or nearly, the largest."""
     kept: list[GlyphRow] = []
@@ -282,7 +307,7 @@ def _head(piece: Sequence[int]) -> int:
     return piece[TOP]
 
 
-def _is_under(upper: Sequence[int], lower: Sequence[int]) -> bool:
+def _is_under(upper: Glyph, lower: Glyph) -> bool:
     gap = lower[TOP] - upper[TOP] - upper[TALL]
     reach = 2 * NEAR * min(upper[TALL], lower[TALL])
     if not -reach <= gap <= reach:
@@ -301,7 +326,19 @@ def _glyphs(found: Places, shape: tuple[int, ...]) -> Places:
     fits &= (full >= LEAST_FULL) & ((full <= MOST_FULL) | (wide <= NARROW * tall))
     inside = (found[:, LEFT] > 0) & (found[:, TOP] > 0)
     inside &= (found[:, LEFT] + wide < shape[1]) & (found[:, TOP] + tall < shape[0])
-    return found[fits & inside]
+    return _without_frames(found[fits & inside], found)
+
+
+def _without_frames(glyphs: Places, found: Places) -> Places:
+    """The glyphs without those that stand around others: the rim of a key or of a sign."""
+    low, high = found[:, [LEFT, TOP]], found[:, [LEFT, TOP]] + found[:, [WIDE, TALL]]
+    kept = []
+    for each in glyphs:
+        size = each[[WIDE, TALL]]
+        first, last = each[[LEFT, TOP]] + CLEAR * size, each[[LEFT, TOP]] + (1 - CLEAR) * size
+        held = (low > first).all(axis=1) & (high < last).all(axis=1)
+        kept.append(not (held & (found[:, TALL] >= FRAMED * each[TALL])).any())
+    return np.asarray(glyphs[np.array(kept, bool)], np.int32)
 
 
 def _rows(glyphs: Places) -> Iterator[list[Glyph]]:

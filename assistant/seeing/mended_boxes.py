@@ -21,6 +21,9 @@ COVERED, WITHIN, LOWER = 0.5, 0.6, 0.62
 """Parts of a glyph that lie in a box of text, from which it is covered; of a box that lie in a row,
 from which it is a part of that; and of a block's height that its rows have at most."""
 
+INSIDE = 0.2
+"""Parts of a glyph's width on either side of which a box's end is no cut."""
+
 OVERLAPPING = 0.2
 """Part of a box that lies in another one of its line, from which both have the same glyph."""
 
@@ -53,9 +56,9 @@ def mended(boxes: Sequence[Box], rows: Sequence[GlyphRow]) -> Mended:
         beside = [box for box in touched if row.broken and is_of_line(box, row)]
         seen = [sum(shared_area(box, glyph) for box in touched) / max(area(glyph), 1.0) > COVERED
                 for glyph in row.glyphs]  # fmt: skip
-        if blocks or (row.dotted and _is_torn(parts, row)):
+        if blocks or (row.broken and _is_torn(parts, row)):
             taken.append((row, [*parts, *blocks]))
-        elif beside and (not all(seen) or _overlap(beside)):
+        elif beside and (not all(seen) or _overlap(beside) or any(_cuts(b, row) for b in beside)):
             taken.append((with_boxes(row, beside), beside))
         elif beside:
             whole.append((row, beside))
@@ -67,8 +70,8 @@ def mended(boxes: Sequence[Box], rows: Sequence[GlyphRow]) -> Mended:
 
 
 def _reaching(row: GlyphRow, boxes: Sequence[Box]) -> GlyphRow:
-    """A row of dots that detection has torn, with the pieces beside it."""
-    while row.dotted and _is_torn([box for box in boxes if share(box, row.box) > WITHIN], row):
+    """A row that detection has torn, with the pieces beside it."""
+    while row.broken and _is_torn([box for box in boxes if share(box, row.box) > WITHIN], row):
         loose = [box for box in boxes if _is_loose(box, row)]
         if not loose:
             break
@@ -98,6 +101,17 @@ def _is_torn(parts: Sequence[Box], row: GlyphRow) -> bool:
     """True if boxes are pieces of glyphs: much lower than the row they lie in."""
     inner = row.height / (1 + 2 * MARGIN)
     return any(float(np.ptp(box[:, 1])) < LOWER * inner for box in parts)
+
+
+def _cuts(box: Box, row: GlyphRow) -> bool:
+    """True if a box ends in the midst of a glyph of its line."""
+    ends = (box[[0, 3], 0].mean(), box[[1, 2], 0].mean())
+    return any(
+        glyph[0, 0] + INSIDE * wide < end < glyph[1, 0] - INSIDE * wide
+        for glyph in row.glyphs
+        for wide in (glyph[1, 0] - glyph[0, 0],)
+        for end in ends
+    )
 
 
 def _overlap(boxes: Sequence[Box]) -> bool:

@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from assistant.seeing.glyph_rows import Box, GlyphRow, glyph_rows
+from assistant.seeing.glyph_rows import Box, GlyphRow, glyph_rows, goes_on_beyond
 from assistant.seeing.mended_boxes import mended
 from assistant.seeing.pieces import PieceReader, Reading
-from assistant.seeing.text import LEAST_SURE, UNSURE
+from assistant.seeing.text import UNSURE
+
+SURE = 0.93
+"""Confidence of what is read in segments or dots from which it counts as read: with less, letters
+that look alike there are taken for one another, an L for a G."""
 
 
 class RowReader:
@@ -24,7 +28,7 @@ class RowReader:
         self._parts = {id(row.box): (row, parts) for row, parts in found.rows}
         self._rows = {id(box): row for row, boxes in found.whole for box in boxes}
         self.boxes = [*found.kept, *(row.box for row, _ in found.rows)]
-        self.missed = [row.box for row in found.missed]
+        self.missed = [row.box for row in found.missed if not goes_on_beyond(bgr, row)]
         self.has_dots = any(row.dotted for row in found.missed)
         self.cut: list[Reading] = []
 
@@ -42,34 +46,33 @@ class RowReader:
 
     def _surer(self, reading: Reading, row: GlyphRow | None) -> Reading:
         """A reading that is not sure, of glyphs that were cut out loosely: cut out closely."""
-        if row is None or not (reading.is_weak or not reading.text):
+        if row is None or (reading.text and reading.confidence >= SURE):
             return reading
         whole = self._pieces.read(self._bgr, [row.box])[0]
         if reading.foreign and any(map(str.isalpha, whole.text)):
             return reading  # figures look like letters of other scripts; letters are those
-        return whole if _is_whole(whole, row) else reading
+        if self._is_whole(whole, row):
+            return whole
+        return replace(reading, confidence=min(reading.confidence, UNSURE))
 
     def _row(self, row: GlyphRow, parts: Sequence[Box]) -> list[Reading]:
         """A row that is read whole; else its parts, which are not sure then."""
         whole = self._pieces.read(self._bgr, [row.box])[0]
-        if _is_whole(whole, row):
+        if self._is_whole(whole, row):
             return [whole]
         read = self._pieces.read(self._bgr, parts)
         self.cut.append(replace(whole, text="", letters=len(row.glyphs)))
         return [replace(each, confidence=min(each.confidence, UNSURE)) for each in read]
+
+    def _is_whole(self, whole: Reading, row: GlyphRow) -> bool:
+        """True if a row is read surely, with a character for each glyph, and nothing beside it."""
+        count = sum(map(str.isalnum, whole.text))
+        if whole.confidence < SURE or count < len(row.glyphs):
+            return False
+        return not goes_on_beyond(self._bgr, row)
 
 
 def unblocked(boxes: Sequence[Box], bgr: Any) -> list[Box]:
     """Boxes of text, (4, 2) each, rows of glyphs in the place of what holds several of them."""
     found = mended(boxes, glyph_rows(bgr))
     return [*found.kept, *(row.box for row, _ in found.rows)]
-
-
-def _is_whole(whole: Reading, row: GlyphRow) -> bool:
-    """True if a row is read surely, with a character for each glyph."""
-    characters = _bare(whole.text)
-    return whole.confidence >= LEAST_SURE and len(characters) >= len(row.glyphs)
-
-
-def _bare(text: str) -> str:
-    return "".join(filter(str.isalnum, text))

@@ -77,6 +77,10 @@ SEVERAL, FILLED, MANY, QUITE_SURE = 3, 0.6, 5, 0.95
 """So many lines inside a place make it a block of them, or two that fill so much of its height. On
 a page of which many lines have been read little is left, so that what is added must be surer."""
 
+LEVELLED, LONGER = 1.6, 1.15
+"""Heights and widths of a row of glyphs, up to which and from which a place is the same line and
+goes on beyond it."""
+
 STROKES, SEEN_OFTEN = frozenset("1lIi|!"), 3
 """Bars of a fence are read as these; a display's are found in as many copies."""
 
@@ -140,14 +144,15 @@ class SecondLook:
         added: list[Reading] = []
         unread: list[Reading] = []
         rows = [Seen(box, 0.0, SEEN_OFTEN) for box in missed]
-        for place in [
-            *rows,
-            *seen,
-            *(Seen(each.box, 1.0, 2) for each in blank if not each.foreign),
-        ]:
+        longer = [row for row in rows if any(_goes_beyond(each, row) for each in seen)]
+        first = [row for row in rows if not any(row is each for each in longer)]
+        places = [*first, *seen, *longer]
+        for place in [*places, *(Seen(each.box, 1.0, 2) for each in blank if not each.foreign)]:
             if cancelled() or time.monotonic() > until or len(added) >= MOST_CANDIDATES:
                 break
-            taken = [*settled, *(each.box for each in (*added, *unread))]
+            # A block that could not be read may hold rows that can.
+            failed = [] if any(place is row for row in rows) else unread
+            taken = [*settled, *(each.box for each in (*added, *failed))]
             if any(_overlap(place.box, other) > COVERED for other in taken):
                 continue
             if _is_read(bgr, place.box, [*lines, *(each.box for each in added)]):
@@ -282,6 +287,13 @@ class SecondLook:
         if place.sureness >= SURELY_TEXT and is_broken(plain, ink):
             letters = max(letters, letters_of(ink_of(closed(crop, CLOSED, dark=ink.dark))))
         return Reading(place.box, text.strip(), confidence, letters=letters)
+
+
+def _goes_beyond(place: Seen, row: Seen) -> bool:
+    """True for a place that several copies show, and of which a row is a part."""
+    low = _height_of(place.box) <= LEVELLED * _height_of(row.box)
+    wide = np.ptp(place.box[:, 0]) >= LONGER * np.ptp(row.box[:, 0])
+    return bool(place.views >= 2 and low and wide and _overlap(row.box, place.box) > SAME)
 
 
 def _is_read(bgr: Any, place: Box, lines: Sequence[Box]) -> bool:

@@ -1,13 +1,14 @@
 """Rows of large glyphs on drawn displays: where each figure stands is known from the drawing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from assistant.seeing.glyph_rows import glyph_rows
+from assistant.seeing.glyph_rows import glyph_rows, goes_on_beyond
 from assistant.seeing.mended_boxes import mended
 
 NAME = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
@@ -143,3 +144,14 @@ def test_small_print_makes_no_rows() -> None:
         draw.text((60, 40 + 38 * line), "opening hours of the museum 9 to 17", font=font, fill=0)
     assert glyph_rows(np.asarray(image)) == []
     assert glyph_rows(np.full((40, 60, 3), 128, np.uint8)) == []
+
+
+def test_strokes_beside_a_row_are_seen() -> None:
+    bgr, places = display(["151"])
+    (whole,) = glyph_rows(bgr)
+    assert not goes_on_beyond(bgr, whole)
+    for cut in (slice(0, 2), slice(1, 3)):
+        assert goes_on_beyond(bgr, replace(whole, glyphs=whole.glyphs[cut]))
+    # A small unit beside the figures is none of them.
+    bgr[90:125, 330:360] = (40, 40, 45)
+    assert not goes_on_beyond(bgr, whole)
