@@ -247,10 +247,10 @@ def goes_on_beyond(bgr: NDArray[np.uint8], row: GlyphRow) -> bool:
     found = pieces(_ink(levels))
     ends = found[:, LEFT] + found[:, WIDE]
     outside = (ends <= first - left) | (found[:, LEFT] >= last - left)
-    # What is cut off above or below is the rim of something.
-    inside = (found[:, TOP] > 0) & (found[:, TOP] + found[:, TALL] < len(levels))
-    inside &= (found[:, LEFT] > 0) & (ends < levels.shape[1])
-    return bool((outside & inside & (found[:, TALL] >= STROKE * tall)).any())
+    # What goes on above and below, or stands around something, is a rim.
+    rim = (found[:, TOP] == 0) & (found[:, TOP] + found[:, TALL] == len(levels))
+    rim |= found[:, AREA] < LEAST_FULL * found[:, WIDE] * found[:, TALL]
+    return bool((outside & ~rim & (found[:, TALL] >= STROKE * tall)).any())
 
 
 def _largest(rows: Sequence[GlyphRow]) -> list[GlyphRow]:

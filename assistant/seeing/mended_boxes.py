@@ -62,7 +62,7 @@ def mended(boxes: Sequence[Box], rows: Sequence[GlyphRow]) -> Mended:
             taken.append((with_boxes(row, beside), beside))
         elif beside:
             whole.append((row, beside))
-        elif not any(seen):
+        elif row.broken and not any(seen):
             missed.append(row)
     for _, own in taken:
         kept = [box for box in kept if not any(box is each for each in own)]
