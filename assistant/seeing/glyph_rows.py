@@ -68,9 +68,9 @@ MARGIN = 0.2
 SAME = 0.5
 """Part of a row that lies in a larger one, from which it is that one."""
 
-BROKEN, MOST_STROKES, DOTTED = 1.7, 8.0, 12.0
-"""Pieces of ink for each glyph from which it is made of several, up to which they are strokes, and
-from which they are dots. Print is cut out well, and left alone."""
+BROKEN, DOTTED = 1.7, 12.0
+"""Pieces of ink for each glyph from which it is made of strokes, and from which of dots, or of
+nothing that is known. Print is cut out well, and left alone."""
 
 UNEVEN, LEAST_ALIKE = 0.5, 0.65
 """Dots are round and of one size: so little, as a logarithm, and so many of them. Of rows in drawn
@@ -218,7 +218,7 @@ def _looked_at(bgr: NDArray[np.uint8], row: GlyphRow) -> GlyphRow:
     found = found[found[:, AREA] >= LEAST_PIECE]
     each = len(found) / len(row.glyphs)
     if each < DOTTED:
-        return replace(row, broken=each >= BROKEN and each <= MOST_STROKES)
+        return replace(row, broken=each >= BROKEN)
     sizes, shapes = found[:, AREA], found[:, WIDE] / found[:, TALL]
     size = float(np.median(sizes))
     alike = (np.abs(np.log(sizes / size)) < UNEVEN) & (np.abs(np.log(shapes)) < UNEVEN)

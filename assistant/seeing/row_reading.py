@@ -26,7 +26,10 @@ class RowReader:
         found = mended(boxes, glyph_rows(bgr))
         self._pieces, self._bgr = pieces, bgr
         self._parts = {id(row.box): (row, parts) for row, parts in found.rows}
-        self._rows = {id(box): row for row, boxes in found.whole for box in boxes}
+        self._rows: dict[int, list[GlyphRow]] = {}
+        for row, held in found.whole:
+            for box in held:
+                self._rows.setdefault(id(box), []).append(row)
         self.boxes = [*found.kept, *(row.box for row, _ in found.rows)]
         self.missed = [row.box for row in found.missed if not goes_on_beyond(bgr, row)]
         self.has_dots = any(row.dotted for row in found.missed)
@@ -39,21 +42,21 @@ class RowReader:
         readings: list[Reading] = []
         for box in boxes:
             if id(box) in known:
-                readings.append(self._surer(known[id(box)], self._rows.get(id(box))))
+                readings += self._surer(known[id(box)], self._rows.get(id(box), ()))
             else:
                 readings += self._row(*self._parts[id(box)])
         return readings
 
-    def _surer(self, reading: Reading, row: GlyphRow | None) -> Reading:
+    def _surer(self, reading: Reading, rows: Sequence[GlyphRow]) -> list[Reading]:
         """A reading that is not sure, of glyphs that were cut out loosely: cut out closely."""
-        if row is None or (reading.text and reading.confidence >= SURE):
-            return reading
-        whole = self._pieces.read(self._bgr, [row.box])[0]
-        if reading.foreign and any(map(str.isalpha, whole.text)):
-            return reading  # figures look like letters of other scripts; letters are those
-        if self._is_whole(whole, row):
+        if not rows or (reading.text and reading.confidence >= SURE):
+            return [reading]
+        whole = self._pieces.read(self._bgr, [row.box for row in rows])
+        if reading.foreign and any(map(str.isalpha, "".join(each.text for each in whole))):
+            return [reading]  # figures look like letters of other scripts; letters are those
+        if all(map(self._is_whole, whole, rows)):
             return whole
-        return replace(reading, confidence=min(reading.confidence, UNSURE))
+        return [replace(reading, confidence=min(reading.confidence, UNSURE))]
 
     def _row(self, row: GlyphRow, parts: Sequence[Box]) -> list[Reading]:
         """A row that is read whole; else its parts, which are not sure then."""
