@@ -237,9 +237,13 @@ def plain(question: str) -> str:
 @functools.cache
 def _sayings() -> tuple[tuple[frozenset[str], re.Pattern[str], str], ...]:
     """(forms of the first word, pattern, meaning) of each saying, the longest first."""
-    forms = {word: f"{word} {others}".split() for word, others in _everyday_data()["inflected"].items()}
+    forms = {
+        word: f"{word} {others}".split() for word, others in _everyday_data()["inflected"].items()
+    }
     found = []
-    for saying, meaning in sorted(_toml("sayings.toml")["sayings"].items(), key=lambda s: -len(s[0])):
+    for saying, meaning in sorted(
+        _toml("sayings.toml")["sayings"].items(), key=lambda s: -len(s[0])
+    ):
         first, *others = saying.split()
         begins = forms.get(first, [first])
         pattern = _GAP.join((f"(?:{'|'.join(begins)})", *map(re.escape, others)))
