@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from letters import letter_tokenizer
 from PIL import Image
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from torch import Tensor
 
 from models.cogvlm2.config import CogVLM2Config, VisionConfig
@@ -94,17 +94,7 @@ def write_model(folder: Path, config: Mapping[str, Any], device: torch.device) -
             if not name.endswith("inv_freq"):
                 writer.add(name, _values(name, shape, generator, device))
     write_json(folder / "config.json", dict(config))
-    write_tokenizer(folder)
-
-
-def write_tokenizer(folder: Path) -> None:
-    """Write a tokenizer of one token a printable character."""
-    characters = [chr(code) for code in range(32, 127)] + ["\n"]
-    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
-    vocabulary |= {character: 3 + index for index, character in enumerate(characters)}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    tokenizer.save(str(folder / "tokenizer.json"))
+    letter_tokenizer().save(str(folder / "tokenizer.json"))
 
 
 def _values(

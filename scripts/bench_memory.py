@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+from letters import letter_tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from models.files.checkpoint import ShardWriter, write_json
@@ -48,12 +48,7 @@ def write_model(folder: Path, hidden: int, wide: int, layers: int) -> None:
                 values = torch.randn(tensor.shape, generator=generator) * tensor.shape[1] ** -0.5
             writer.add(name, values.to(torch.bfloat16))
     write_json(folder / "config.json", config.to_dict() | {"architectures": ["LlamaForCausalLM"]})
-    characters = [chr(code) for code in range(32, 127)] + ["\n"]
-    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
-    vocabulary |= {character: 3 + index for index, character in enumerate(characters)}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    tokenizer.save(str(folder / "tokenizer.json"))
+    letter_tokenizer().save(str(folder / "tokenizer.json"))
 
 
 def write_text(path: Path, characters: int) -> None:

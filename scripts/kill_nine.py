@@ -98,7 +98,7 @@ def kill(child: int) -> None:
 def write_model(folder: Path) -> None:
     """A LLaMA of three layers with seeded bf16 weights, and its tokenizer of letters."""
     import torch
-    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+    from letters import letter_tokenizer
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from models.files.checkpoint import write_json
@@ -124,13 +124,7 @@ def write_model(folder: Path) -> None:
         folder / "model.safetensors", {name: each.bfloat16() for name, each in state.items()}
     )
     write_json(folder / "config.json", {**config.to_dict(), "architectures": ["LlamaForCausalLM"]})
-    letters = [chr(code) for code in range(32, 127)] + ["\n"]
-    words = ["<unk>", "<s>", "</s>", *letters]
-    tokenizer = Tokenizer(
-        models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>")
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    tokenizer.save(str(folder / "tokenizer.json"))
+    letter_tokenizer().save(str(folder / "tokenizer.json"))
 
 
 def contents(folder: Path) -> dict[str, Any]:

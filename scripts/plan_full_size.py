@@ -25,9 +25,9 @@ from bench_full_size import (
     cogvlm2,
     llama_8b,
     write_pictures,
-    write_tokenizer,
     write_words,
 )
+from letters import letter_tokenizer
 
 from models.families import family_of
 from models.files.checkpoint import write_json
@@ -59,7 +59,7 @@ def write_headers(folder: Path, config: Mapping[str, Any]) -> None:
         file.write(len(text).to_bytes(8, "little") + text)
         file.truncate(8 + len(text) + end)
     write_json(folder / "config.json", dict(config))
-    write_tokenizer(folder)
+    letter_tokenizer().save(str(folder / "tokenizer.json"))
 
 
 def prepared_job(scratch: Path, name: str) -> tuple[Job, Prepared]:

@@ -145,9 +145,8 @@ def speak_questions(folder: Path) -> list[Path]:
 def write_text_model(folder: Path, seed: int) -> Path:
     """A LLaMA with 30 MB of random weights: what it says is nonsense, what it costs is real."""
     import torch
+    from letters import letter_tokenizer
     from safetensors.torch import save_file
-    from tokenizers import Regex, Tokenizer, pre_tokenizers
-    from tokenizers import models as kinds
     from transformers import LlamaConfig, LlamaForCausalLM
 
     folder.mkdir(parents=True)
@@ -164,12 +163,7 @@ def write_text_model(folder: Path, seed: int) -> Path:
     )
     raw = config.to_dict() | {"architectures": ["LlamaForCausalLM"]}
     (folder / "config.json").write_text(json.dumps(raw))
-    characters = [chr(code) for code in range(32, 127)] + ["\n"]
-    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
-    vocabulary |= {character: 3 + index for index, character in enumerate(characters)}
-    tokenizer = Tokenizer(kinds.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    tokenizer.save(str(folder / "tokenizer.json"))
+    letter_tokenizer().save(str(folder / "tokenizer.json"))
     return folder
 
 

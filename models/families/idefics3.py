@@ -1,14 +1,14 @@
 """Idefics3 as transformers implements it, and SmolVLM, which is built the same way."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
 from models.blocks import Sample, State
-from models.families.causal import is_recomputed, not_described, stored_names, tie_head
+from models.families.causal import not_described, tie_head
+from models.families.decoder import HeldByTransformers
 from models.families.image_text import (
     ImageTextLayout,
     ImageTextPictures,
@@ -50,8 +50,7 @@ class Idefics3Blocks(RotaryBlocks):
         return {"hidden": put_features(state["hidden"], sample["input_ids"], token, seen)}
 
 
-@dataclass(frozen=True, slots=True)
-class Idefics3Family:
+class Idefics3Family(HeldByTransformers):
     """Idefics3 and SmolVLM with a LLaMA decoder, with tied or own head."""
 
     name: str = "idefics3"
@@ -112,14 +111,6 @@ class Idefics3Family:
             state_width=config.hidden_size,
             picture_id=config.image_token_id,
         )
-
-    def expected_names(self, module: nn.Module) -> set[str]:
-        """Name the tensors that a checkpoint must hold: all but a tied head."""
-        return stored_names(module)
-
-    def may_ignore(self, name: str) -> bool:
-        """Tell whether a tensor is a stored rotary table or the copy of a tied head."""
-        return is_recomputed(name)
 
     def complete(self, module: nn.Module, device: torch.device) -> None:
         """Compute the rotary frequencies on the device and tie the head if asked to."""

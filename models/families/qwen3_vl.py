@@ -1,14 +1,14 @@
 """Qwen3-VL as transformers implements it: Qwen3's decoder, to which a picture tower adds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
 from models.blocks import Block, Sample, State
-from models.families.causal import is_recomputed, not_described, stored_names, tie_head
+from models.families.causal import not_described, tie_head
+from models.families.decoder import HeldByTransformers
 from models.families.image_text import (
     ImageTextLayout,
     ImageTextPictures,
@@ -86,8 +86,7 @@ class Qwen3VLBlocks(RotaryBlocks):
         return rest | {"hidden": hidden}
 
 
-@dataclass(frozen=True, slots=True)
-class Qwen3VLFamily:
+class Qwen3VLFamily(HeldByTransformers):
     """Qwen3-VL without experts, with tied or own head."""
 
     name: str = "qwen3_vl"
@@ -147,14 +146,6 @@ class Qwen3VLFamily:
             state_width=config.hidden_size * (1 + added) + 8,
             picture_id=config.image_token_id,
         )
-
-    def expected_names(self, module: nn.Module) -> set[str]:
-        """Name the tensors that a checkpoint must hold: all but a tied head."""
-        return stored_names(module)
-
-    def may_ignore(self, name: str) -> bool:
-        """Tell whether a tensor is a stored rotary table or the copy of a tied head."""
-        return is_recomputed(name)
 
     def complete(self, module: nn.Module, device: torch.device) -> None:
         """Compute the rotary frequencies on the device and tie the head if asked to."""

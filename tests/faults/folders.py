@@ -19,10 +19,8 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from torch import Tensor
 
-from models.cogvlm2.config import CogVLM2Config, VisionConfig
 from models.cogvlm2.model import CogVLM2ForCausalLM
 from models.errors import ModelsError
 from models.files.checkpoint import CheckpointReader, ShardWriter, write_json
@@ -33,9 +31,11 @@ from quantizer.inspect.folder import inspect_folder
 from quantizer.library import quantize_model
 from quantizer.run.pipeline import Job, plan_job, prepare, run
 from quantizer.solvers.methods import Settings
+from scripts.letters import letter_tokenizer
 from tests.faults import headers
 from tests.faults.forked import NoNumbersError, SilentError
 from tests.faults.mutations import damage_file, damage_json, damage_text
+from tests.small_cogvlm2 import small_config
 
 PLAIN = ("llama", "opt", "qwen2", "qwen3", "cogvlm2")
 QUANTIZED = (
@@ -144,21 +144,11 @@ def _check_files(folder: Path) -> None:
                 raise NoNumbersError(f"{name} in {file.name} is no number and was used")
 
 
-def _tokenizer() -> Tokenizer:
-    """One token per printable character; ids 0 to 2 are <unk>, <s> and </s>."""
-    characters = [chr(code) for code in range(32, 127)] + ["\n"]
-    words = {"<unk>": 0, "<s>": 1, "</s>": 2}
-    words |= {character: 3 + index for index, character in enumerate(characters)}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    return tokenizer
-
-
 def _plain(folder: Path, family: str) -> Path:
     torch.manual_seed(0)
     module: Any
     if family == "cogvlm2":
-        config = _cogvlm2_config()
+        config = small_config(words=_WORDS, tower_wide=32)
         module, raw = CogVLM2ForCausalLM(config), config.to_dict()
     else:
         module = _of_transformers(family)
@@ -170,7 +160,7 @@ def _plain(folder: Path, family: str) -> Path:
                 writer.add(name, value.to(torch.bfloat16).clone())
     write_json(folder / "config.json", raw)
     (folder / "generation_config.json").write_text('{"eos_token_id": 2}')
-    _tokenizer().save(str(folder / "tokenizer.json"))
+    letter_tokenizer().save(str(folder / "tokenizer.json"))
     return folder
 
 
@@ -206,29 +196,6 @@ def _of_transformers(family: str) -> Any:
     if family == "qwen2":
         return Qwen2ForCausalLM(Qwen2Config(**common))
     return Qwen3ForCausalLM(Qwen3Config(**common, head_dim=8))
-
-
-def _cogvlm2_config() -> CogVLM2Config:
-    return CogVLM2Config(
-        vocab_size=_WORDS,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_multi_query_heads=2,
-        max_position_embeddings=128,
-        bos_token_id=1,
-        eos_token_ids=(2,),
-        pad_token_id=0,
-        vision=VisionConfig(
-            image_size=56,
-            patch_size=14,
-            hidden_size=16,
-            num_heads=2,
-            num_hidden_layers=2,
-            intermediate_size=32,
-        ),
-    )
 
 
 def _change_tensors(folder: Path, change: Callable[[dict[str, Tensor]], object]) -> None:

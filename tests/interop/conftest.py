@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+
+from scripts.letters import letter_tokenizer
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +38,7 @@ def small_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     raw = config.to_dict() | {"architectures": ["LlamaForCausalLM"], "dtype": "float32"}
     (folder / "config.json").write_text(json.dumps(raw))
     (folder / "generation_config.json").write_text("{}")
-    _letters().save(str(folder / "tokenizer.json"))
+    letter_tokenizer().save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(
         json.dumps(
             {
@@ -50,16 +51,6 @@ def small_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     )
     return folder
-
-
-def _letters() -> Tokenizer:
-    """One token per printable character; ids 0 to 2 are <unk>, <s> and </s>."""
-    characters = [chr(code) for code in range(32, 127)] + ["\n"]
-    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
-    vocabulary |= {character: 3 + index for index, character in enumerate(characters)}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    return tokenizer
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,14 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+from tokenizers import Tokenizer, processors
 from torch import Tensor
 
-from models.cogvlm2.config import CogVLM2Config, VisionConfig
 from models.cogvlm2.model import CogVLM2ForCausalLM
 from models.files.checkpoint import ShardWriter, write_json
 from quantizer.solvers.gptq import LayerProblem
+from scripts.letters import letter_tokenizer as made_of_letters
+from tests.small_cogvlm2 import small_config
 
 MakeProblem = Callable[..., LayerProblem]
 
@@ -48,11 +49,7 @@ def make_problem() -> MakeProblem:
 @pytest.fixture(scope="session")
 def letter_tokenizer() -> Tokenizer:
     """One token per printable character; ids 0 to 2 are <unk>, <s> and </s>; <s> starts a text."""
-    characters = [chr(code) for code in range(32, 127)] + ["\n"]
-    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
-    vocabulary |= {character: 3 + index for index, character in enumerate(characters)}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer = made_of_letters()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)]
     )
@@ -138,26 +135,7 @@ def make_llama(letter_tokenizer: Tokenizer) -> Callable[..., Path]:
 def tiny_cogvlm2(tmp_path_factory: pytest.TempPathFactory, letter_tokenizer: Tokenizer) -> Path:
     """A CogVLM2 folder with random weights: a picture takes 6 places in the prompt."""
     folder = tmp_path_factory.mktemp("tiny-cogvlm2")
-    config = CogVLM2Config(
-        vocab_size=99,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_multi_query_heads=2,
-        max_position_embeddings=128,
-        bos_token_id=1,
-        eos_token_ids=(2,),
-        pad_token_id=0,
-        vision=VisionConfig(
-            image_size=56,
-            patch_size=14,
-            hidden_size=16,
-            num_heads=2,
-            num_hidden_layers=2,
-            intermediate_size=24,
-        ),
-    )
+    config = small_config()
     torch.manual_seed(0)
     model = CogVLM2ForCausalLM(config)
     tensors = {

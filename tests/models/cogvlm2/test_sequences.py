@@ -10,33 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks import Sample
-from models.cogvlm2 import CogVLM2Config, CogVLM2ForCausalLM, VisionConfig
+from models.cogvlm2 import CogVLM2ForCausalLM
 from models.cogvlm2.blockwise import CogVLM2Blocks
 from models.cogvlm2.sequences import CogVLM2Layout
 from models.families import family_of
 from models.pocket.training.export import build_tokenizer
 from models.sequences import ALL, WHOLE, Part, Parts, TextLayout
+from tests.small_cogvlm2 import small_config
 
-CONFIG = CogVLM2Config(
-    vocab_size=1000,
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    num_multi_query_heads=2,
-    max_position_embeddings=128,
-    bos_token_id=1,
-    eos_token_ids=(2,),
-    pad_token_id=0,
-    vision=VisionConfig(
-        image_size=56,
-        patch_size=14,
-        hidden_size=16,
-        num_heads=2,
-        num_hidden_layers=2,
-        intermediate_size=24,
-    ),
-)
+CONFIG = small_config(words=1000)
 TEXT = torch.arange(5, 25)[None]
 
 
