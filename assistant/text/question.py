@@ -174,7 +174,16 @@ def wish(question: str) -> Wish:
 
 def _deeds(text: str) -> frozenset[str]:
     """The verbs of bare words, known by their places: behind "do they", "can I", "have to"."""
-    return frozenset(match["verb"] for match in _DEED.finditer(text))
+    return frozenset(match["verb"] for match in _DEED.finditer(text)) - _EVENTS
+
+
+_EVENTS = frozenset(
+    (
+        *("open", "close", "shut", "start", "begin", "end", "finish", "stop", "leave", "depart"),
+        *("arrive", "land", "board", "sail", "expire", "renew", "wash", "freeze"),
+    )
+)
+"""Verbs that papers print beside their values: the hour of one is not that of another."""
 
 
 _DEED = re.compile(
