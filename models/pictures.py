@@ -31,6 +31,13 @@ _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct
 MOST_SIDE = 1_000_000
 """Pixels. Pillow keeps an address for every row: of 63 million rows, half a gigabyte of them."""
 
+MOST_WEBP = 36_000_000
+"""Pixels. Pillow's decoder of WebP takes 16 bytes for each."""
+
+MOST_PROGRESSIVE = 150_000_000
+"""Values, pixels times channels. A progressive JPEG is kept whole, two bytes a value, while it is
+decoded; one with more values is read at half its width and height, to leave room for that."""
+
 STRIP_PIXELS = 1_000_000
 """Pixels that are converted at a time."""
 
@@ -42,7 +49,8 @@ def load_picture(path: Path, max_pixels: int = 64_000_000, *, page: int = 1) -> 
 
     The size stands in the header and is checked before any pixel is decoded. The camera's
     EXIF rotation is applied; transparent pixels are laid on white paper; of an animation the
-    first frame is taken.
+    first frame is taken. A progressive JPEG of more than MOST_PROGRESSIVE values comes at half its
+    width and height.
 
     page: of a PDF, from 1.
 
@@ -76,11 +84,16 @@ def load_picture(path: Path, max_pixels: int = 64_000_000, *, page: int = 1) -> 
                 f"{path}: {width} x {height} is longer than the {MOST_SIDE} pixels a side that are "
                 "read; cut it into parts first"
             )
-        if width * height > max_pixels:
+        most = min(max_pixels, MOST_WEBP) if picture.format == "WEBP" else max_pixels
+        if width * height > most:
             raise PictureError(
                 f"{path}: {width} x {height} is {width * height / 1e6:.0f} megapixels, more than "
-                f"the {max_pixels / 1e6:.0f} that are read; make it smaller first"
+                f"the {most / 1e6:.0f} that are read; make it smaller first"
             )
+        values = width * height * len(picture.getbands())
+        is_progressive = picture.format == "JPEG" and picture.info.get("progressive")
+        if is_progressive and values > MOST_PROGRESSIVE:
+            picture.draft(picture.mode, (width // 2, height // 2))
         return _decode(path, picture)
 
 

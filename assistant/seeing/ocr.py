@@ -28,6 +28,7 @@ from assistant.seeing.page_boxes import (
     turned_back,
 )
 from assistant.seeing.pieces import PieceReader, Reading, is_word
+from assistant.seeing.row_reading import RowReader, unblocked
 from assistant.seeing.second_look import SecondLook
 from assistant.seeing.suspected import Watched, watched
 from assistant.seeing.tesseract_lines import OpenScriptReader, ScriptReader, read_foreign
@@ -163,6 +164,8 @@ class RapidOcrReader:
         pieces = PieceReader(self._engine)
         height, width = bgr.shape[:2]
         upright, placed, quarters = self._upright(bgr, boxes, pieces)
+        rows = RowReader(pieces, upright, placed)
+        placed = rows.boxes
         left, known = len(placed), list[Reading]()
         for batch in in_batches(in_reading_order(placed), AT_ONCE):
             if cancelled():
@@ -173,7 +176,7 @@ class RapidOcrReader:
                 yield TextPart(lines, left, late=True, unread=unseen, mirrored=mirrored)
                 return
             chosen = [placed[number] for number in batch]
-            readings = pieces.read(upright, chosen)
+            readings = rows.read(chosen)
             if not known and not mirrored and _is_mirrored(pieces, upright, readings):
                 yield from self._read_parts(
                     np.ascontiguousarray(rgb[:, ::-1]), until, cancelled, mirrored=True
@@ -188,15 +191,16 @@ class RapidOcrReader:
             yield TextPart(lines, left, more=more, mirrored=mirrored)
         if self._second_look is None or cancelled():
             return
-        if where is None and not placed:
+        if where is None and not placed and not rows.has_dots:
             yield TextPart((), 0, unread=unseen, mirrored=mirrored)
             return
         took = time.monotonic() - began
         second = time.monotonic() + max(min(took, MOST_SECOND_S), self._second_look_s)
         place = None if where is None else turned(where, quarters, width, height)
         added, unread = self._second_look.look(
-            upright, known, min(until, second), cancelled, where=place
-        )
+            upright, known, min(until, second), cancelled, where=place,
+            missed=rows.missed, cut=rows.cut,
+        )  # fmt: skip
         if self._other is not None and unread and not cancelled():
             more_read, unread = read_foreign(self._other, pieces, upright, unread)
             added += more_read
@@ -212,7 +216,9 @@ class RapidOcrReader:
     ) -> tuple[Any, list[Box], int]:
         """The picture turned so that most of its text is upright, the places, quarter turns."""
         height, width = bgr.shape[:2]
-        quarters = int(is_turned_by_a_quarter(boxes)) if len(boxes) > LONE else 0
+        is_turned = len(boxes) > LONE and is_turned_by_a_quarter(boxes)
+        # Rows of a display that were found as one block are no line that runs up.
+        quarters = int(is_turned and is_turned_by_a_quarter(unblocked(boxes, bgr)))
         upright = self._turn(bgr, quarters)
         placed = [turned(box, quarters, width, height) for box in boxes]
         if boxes and self._is_upside_down(upright, placed, pieces):

@@ -40,8 +40,9 @@ LEAST_MEAN = 0.95
 """Mean confidence of the readings that agree, from which they are sure: of dots and segments those
 that were cut out well have 0.97 and more, those that agree in a wrong letter 0.92 at most."""
 
-NEARLY_ALL, SUREST = 4, 0.99
-"""So many that agree, one of them so surely, are told with their mean, too: as a guess."""
+NEARLY_ALL, SUREST, NEARLY_MEAN = 4, 0.99, 0.93
+"""So many that agree, one of them so surely, are sure with this mean, too: what is more than the
+0.92 at which a wrong letter was agreed on."""
 
 LEAST_SEEN = 2
 """So many readings must have the marks between letters that are told."""
@@ -245,7 +246,8 @@ def vote(readings: Sequence[tuple[str, float]]) -> tuple[str, float]:
     rivals = (sum(score for _, score in groups[key] if score >= SURE_VOTE) for key in ranked[1:])
     rival = max(rivals, default=0.0)
     nearly_all = len(best) >= NEARLY_ALL and max(score for _, score in best) >= SUREST
-    sure = len(best) >= LEAST_VOTES and (mean >= LEAST_MEAN or nearly_all)
+    least = NEARLY_MEAN if nearly_all else LEAST_MEAN
+    sure = len(best) >= LEAST_VOTES and mean >= least
     # Of several such the first, with the least of its gaps closed.
     text = max(best, key=lambda each: len(_between(each[0])))[0]
     marks = {_between(each) for each, _ in best if len(_between(each)) == len(_between(text))}

@@ -199,7 +199,7 @@ def sides_of(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def gaps_closed(bgr: NDArray[np.uint8], width: int, *, dark: bool) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) in which gaps of so many pixels in dark, or in light, ink are closed."""
+    """A picture, (H, W) or (H, W, 3), with gaps of so many pixels in dark, or light, ink closed."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     how = cv2.MORPH_OPEN if dark else cv2.MORPH_CLOSE
     return np.asarray(cv2.morphologyEx(bgr, how, kernel), np.uint8)

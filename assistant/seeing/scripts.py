@@ -62,7 +62,8 @@ def leaves_out(text: str, ink: Ink) -> bool:
     if ink.specks > MOST_SPECKS * ink.letters:
         return False  # dots and segments
     # Words that are left out leave their spaces; a display's figures leave none.
-    return not count or text.strip() != text or "  " in text or not text.strip().isdecimal()
+    figures = "".join(filter(str.isalnum, text))
+    return not count or any(map(str.isspace, text)) or not figures.isdecimal()
 
 
 def is_greek(text: str) -> bool:

@@ -73,9 +73,13 @@ MOST_HEIGHT = 0.5
 LEAST_LETTERS = 2
 """Pieces of ink as high as letters in a place that is called unread text."""
 
-SEVERAL, MANY, QUITE_SURE = 3, 5, 0.95
-"""So many lines inside a place make it a block of them. On a page of which many lines have been
-read little is left, so that what is added must be surer."""
+SEVERAL, FILLED, MANY, QUITE_SURE = 3, 0.6, 5, 0.95
+"""So many lines inside a place make it a block of them, or two that fill so much of its height. On
+a page of which many lines have been read little is left, so that what is added must be surer."""
+
+LEVELLED, LONGER = 1.6, 1.15
+"""Heights and widths of a row of glyphs, up to which and from which a place is the same line and
+goes on beyond it."""
 
 STROKES, SEEN_OFTEN = frozenset("1lIi|!"), 3
 """Bars of a fence are read as these; a display's are found in as many copies."""
@@ -119,6 +123,8 @@ class SecondLook:
         cancelled: Callable[[], bool],
         *,
         where: Box | None = None,
+        missed: Sequence[Box] = (),
+        cut: Sequence[Reading] = (),
     ) -> tuple[list[Reading], list[Reading]]:
         """Find what was missed: readings to add, and places that stay unread.
 
@@ -127,6 +133,8 @@ class SecondLook:
                what is to be added, unless it is part of something that is read now.
         until: `time.monotonic` after which nothing more is begun.
         where: corners of the upright rectangle in which copies are looked at; None for all.
+        missed: rows of glyphs in which the first look has seen nothing.
+        cut:   places of which a part was read; they stay unread unless they are read now.
         """
         weak = [each for each in known if each.text and each.is_weak]
         blank = [each for each in known if not each.text]
@@ -135,14 +143,20 @@ class SecondLook:
         seen = self._seen(bgr, lines, where, until, cancelled)
         added: list[Reading] = []
         unread: list[Reading] = []
-        for place in [*seen, *(Seen(each.box, 1.0, 2) for each in blank if not each.foreign)]:
+        rows = [Seen(box, 0.0, SEEN_OFTEN) for box in missed]
+        longer = [row for row in rows if any(_goes_beyond(each, row) for each in seen)]
+        first = [row for row in rows if not any(row is each for each in longer)]
+        places = [*first, *seen, *longer]
+        for place in [*places, *(Seen(each.box, 1.0, 2) for each in blank if not each.foreign)]:
             if cancelled() or time.monotonic() > until or len(added) >= MOST_CANDIDATES:
                 break
-            taken = [*settled, *(each.box for each in (*added, *unread))]
+            # A block that could not be read may hold rows that can.
+            failed = [] if any(place is row for row in rows) else unread
+            taken = [*settled, *(each.box for each in (*added, *failed))]
             if any(_overlap(place.box, other) > COVERED for other in taken):
                 continue
-            if sum(_overlap(other, place.box) > SAME for other in lines) >= SEVERAL:
-                continue  # a block of lines that have been read
+            if _is_read(bgr, place.box, [*lines, *(each.box for each in added)]):
+                continue
             reading = self._reading(bgr, place, known=bool(lines))
             if reading.text and _is_worth_adding(place, reading, len(settled)):
                 added.append(reading)
@@ -167,7 +181,7 @@ class SecondLook:
         foreign = [each for each in blank if each.foreign and each.letters >= LEAST_LETTERS]
         left = [
             each
-            for each in (*foreign, *unread)
+            for each in (*foreign, *unread, *cut)
             if not any(_overlap(each.box, o.box) > COVERED for o in (*added, *alone))
         ]
         return [*added, *(each for each in alone if any(map(str.isalnum, each.text)))], left
@@ -275,6 +289,26 @@ class SecondLook:
         return Reading(place.box, text.strip(), confidence, letters=letters)
 
 
+def _goes_beyond(place: Seen, row: Seen) -> bool:
+    """True for a place that several copies show, and of which a row is a part."""
+    low = _height_of(place.box) <= LEVELLED * _height_of(row.box)
+    wide = np.ptp(place.box[:, 0]) >= LONGER * np.ptp(row.box[:, 0])
+    return bool(place.views >= 2 and low and wide and _overlap(row.box, place.box) > SAME)
+
+
+def _is_read(bgr: Any, place: Box, lines: Sequence[Box]) -> bool:
+    """True for a block of lines that have been read, or one of them with bare ground around."""
+    inside = [each for each in lines if _overlap(each, place) > SAME]
+    rows = sum(map(_height, inside)) >= FILLED * _height_of(place)
+    if len(inside) >= SEVERAL or (len(inside) >= 2 and rows):
+        return True
+    if not inside:
+        return False
+    (left, top), (right, bottom) = np.clip((place.min(axis=0), place.max(axis=0)), 0, None)
+    part = bgr[int(top) : int(bottom) + 1, int(left) : int(right) + 1]
+    return is_bare(part, [each - (int(left), int(top)) for each in inside])
+
+
 def _is_worth_adding(place: Seen, reading: Reading, known: int) -> bool:
     """True if what was read is no accident of some texture.
 
@@ -342,6 +376,11 @@ def _grown(box: Box, by: float) -> Box:
 def _height(box: Box) -> float:
     """The shorter side of a place, in pixels."""
     return float(min(np.linalg.norm(box[0] - box[3]), np.linalg.norm(box[0] - box[1])))
+
+
+def _height_of(place: Box) -> float:
+    """From the upper edge of a place to the lower one, in pixels."""
+    return float(np.ptp(place[:, 1]))
 
 
 def _overlap(box: Box, other: Box) -> float:

@@ -264,11 +264,8 @@ def test_a_png_of_endless_parts_or_wrong_lengths_is_refused(tmp_path: Path) -> N
         load_picture(path)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16", "1"])
-def test_sixty_megapixels_need_no_more_than_600_mb(tmp_path: Path, mode: str) -> None:
-    path = tmp_path / "large.png"
-    Image.new(mode, (8000, 7900)).save(path, compress_level=1)
+def peak_mb(path: Path) -> float:
+    """Megabytes that reading a file takes at most, in a process of its own."""
     code = (
         "import resource, sys; from pathlib import Path; from models.pictures import load_picture\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
@@ -277,4 +274,54 @@ def test_sixty_megapixels_need_no_more_than_600_mb(tmp_path: Path, mode: str) ->
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
     )
-    assert float(done.stdout) < 600
+    return float(done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16", "1"])
+def test_sixty_megapixels_need_no_more_than_600_mb(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "large.png"
+    Image.new(mode, (8000, 7900)).save(path, compress_level=1)
+    assert peak_mb(path) < 600
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("RGB", {"progressive": True, "subsampling": 0}),
+        ("CMYK", {"progressive": True}),
+        ("RGB", {}),
+    ],
+)
+def test_sixty_megapixels_of_jpeg_need_no_more_than_600_mb(
+    tmp_path: Path, mode: str, options: dict[str, int]
+) -> None:
+    path = tmp_path / "large.jpg"
+    Image.new(mode, (8000, 7900), 90).save(path, **options)
+    assert peak_mb(path) < 600
+
+
+def test_a_large_progressive_picture_comes_at_half_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.pictures.MOST_PROGRESSIVE", 3 * 64 * 48)
+    left = np.zeros((64, 96, 3), np.uint8)
+    left[:, :48] = (200, 30, 40)
+    for progressive, shape in ((True, (32, 48, 3)), (False, (64, 96, 3))):
+        path = tmp_path / f"{progressive}.jpg"
+        Image.fromarray(left).save(path, progressive=progressive, quality=95, subsampling=0)
+        read = load_picture(path)
+        assert read.shape == shape
+        middle = read[shape[0] // 2]
+        assert abs(int(middle[shape[1] // 4, 0]) - 200) < 8 and middle[-4].max() < 8
+
+
+def test_a_webp_whose_decoder_takes_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.pictures.MOST_WEBP", 100)
+    path = tmp_path / "large.webp"
+    Image.new("RGB", (11, 10)).save(path)
+    with pytest.raises(PictureError, match="more than the"):
+        load_picture(path)

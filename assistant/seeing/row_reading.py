@@ -1,0 +1,81 @@
+"""Reading rows of glyphs for what detection has cut: the whole of it, or nothing that is sure.
+
+The rest of a value whose end lies outside of a box is read surely, and is another value. So a row
+counts as read only if nothing of it is left out; where that fails, what its parts say is a guess.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from assistant.seeing.glyph_rows import Box, GlyphRow, glyph_rows, goes_on_beyond
+from assistant.seeing.mended_boxes import mended
+from assistant.seeing.pieces import PieceReader, Reading
+from assistant.seeing.text import UNSURE
+
+SURE = 0.93
+"""Confidence of what is read in segments or dots from which it counts as read: with less, letters
+that look alike there are taken for one another, an L for a G."""
+
+
+class RowReader:
+    """Reads the places of one upright picture; used once."""
+
+    def __init__(self, pieces: PieceReader, bgr: Any, boxes: Sequence[Box]) -> None:
+        """bgr: the picture (H, W, 3); boxes: (4, 2) each, where detection has found text."""
+        found = mended(boxes, glyph_rows(bgr))
+        self._pieces, self._bgr = pieces, bgr
+        self._parts = {id(row.box): (row, parts) for row, parts in found.rows}
+        self._rows: dict[int, list[GlyphRow]] = {}
+        for row, held in found.whole:
+            for box in held:
+                self._rows.setdefault(id(box), []).append(row)
+        self.boxes = [*found.kept, *(row.box for row, _ in found.rows)]
+        self.missed = [row.box for row in found.missed if not goes_on_beyond(bgr, row)]
+        self.has_dots = any(row.dotted for row in found.missed)
+        self.cut: list[Reading] = []
+
+    def read(self, boxes: Sequence[Box]) -> list[Reading]:
+        """What some of the boxes say; rows that cannot be read are kept in `cut`."""
+        plain = [box for box in boxes if id(box) not in self._parts]
+        known = dict(zip(map(id, plain), self._pieces.read(self._bgr, plain), strict=True))
+        readings: list[Reading] = []
+        for box in boxes:
+            if id(box) in known:
+                readings += self._surer(known[id(box)], self._rows.get(id(box), ()))
+            else:
+                readings += self._row(*self._parts[id(box)])
+        return readings
+
+    def _surer(self, reading: Reading, rows: Sequence[GlyphRow]) -> list[Reading]:
+        """A reading that is not sure, of glyphs that were cut out loosely: cut out closely."""
+        if not rows or (reading.text and reading.confidence >= SURE):
+            return [reading]
+        whole = self._pieces.read(self._bgr, [row.box for row in rows])
+        if reading.foreign and any(map(str.isalpha, "".join(each.text for each in whole))):
+            return [reading]  # figures look like letters of other scripts; letters are those
+        if all(map(self._is_whole, whole, rows)):
+            return whole
+        return [replace(reading, confidence=min(reading.confidence, UNSURE))]
+
+    def _row(self, row: GlyphRow, parts: Sequence[Box]) -> list[Reading]:
+        """A row that is read whole; else its parts, which are not sure then."""
+        whole = self._pieces.read(self._bgr, [row.box])[0]
+        if self._is_whole(whole, row):
+            return [whole]
+        read = self._pieces.read(self._bgr, parts)
+        self.cut.append(replace(whole, text="", letters=len(row.glyphs)))
+        return [replace(each, confidence=min(each.confidence, UNSURE)) for each in read]
+
+    def _is_whole(self, whole: Reading, row: GlyphRow) -> bool:
+        """True if a row is read surely, with a character for each glyph, and nothing beside it."""
+        count = sum(map(str.isalnum, whole.text))
+        if whole.confidence < SURE or count < len(row.glyphs):
+            return False
+        return not goes_on_beyond(self._bgr, row)
+
+
+def unblocked(boxes: Sequence[Box], bgr: Any) -> list[Box]:
+    """Boxes of text, (4, 2) each, rows of glyphs in the place of what holds several of them."""
+    found = mended(boxes, glyph_rows(bgr))
+    return [*found.kept, *(row.box for row, _ in found.rows)]

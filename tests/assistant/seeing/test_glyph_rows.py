@@ -1,0 +1,157 @@
+"""Rows of large glyphs on drawn displays: where each figure stands is known from the drawing."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from assistant.seeing.glyph_rows import glyph_rows, goes_on_beyond
+from assistant.seeing.mended_boxes import mended
+
+NAME = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
+SEGMENTS = {
+    "1": "bc", "2": "abged", "4": "fgbc", "5": "afgcd", "7": "abc", "8": "abcdefg", "0": "abcdef",
+}  # fmt: skip
+TALL, WIDE, THICK, PITCH = 120, 60, 14, 95
+
+
+def display(rows: Sequence[str], *, light: bool = False) -> tuple[Any, list[list[Any]]]:
+    """Figures of bare segments, BGR (H, W, 3), and the extent of each: left, top, right, bottom."""
+    image = Image.new(
+        "RGB", (600, 60 + 180 * len(rows)), (20, 20, 20) if light else (190, 195, 190)
+    )
+    draw, places = ImageDraw.Draw(image), []
+    for number, row in enumerate(rows):
+        top = 40 + 180 * number
+        places.append([])
+        for at, figure in enumerate(row):
+            left, half = 60 + PITCH * at, TALL // 2
+            bars = {
+                "a": (0, 0, WIDE, 0), "g": (0, half, WIDE, half), "d": (0, TALL, WIDE, TALL),
+                "f": (0, 0, 0, half), "b": (WIDE, 0, WIDE, half),
+                "e": (0, half, 0, TALL), "c": (WIDE, half, WIDE, TALL),
+            }  # fmt: skip
+            drawn = []
+            for name in SEGMENTS[figure]:
+                x0, y0, x1, y1 = bars[name]
+                flat = y0 == y1
+                x0, x1 = (x0 + 10, x1 - 10) if flat else (x0 - THICK // 2, x1 + THICK // 2)
+                y0, y1 = (y0 - THICK // 2, y1 + THICK // 2) if flat else (y0 + 5, y1 - 5)
+                shape = (left + x0, top + y0, left + x1, top + y1)
+                draw.rectangle(shape, fill=(80, 230, 110) if light else (40, 40, 45))
+                drawn.append(shape)
+            edges = np.array(drawn)
+            places[-1].append((*edges[:, :2].min(axis=0), *edges[:, 2:].max(axis=0)))
+    return np.ascontiguousarray(np.asarray(image)[:, :, ::-1]), places
+
+
+def box(left: float, top: float, right: float, bottom: float) -> Any:
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], float)
+
+
+def around(places: Sequence[Any], by: float = 12) -> Any:
+    edges = np.array(places)
+    return box(*(edges[:, :2].min(axis=0) - by), *(edges[:, 2:].max(axis=0) + by))
+
+
+@pytest.mark.parametrize("light", [False, True])
+@pytest.mark.parametrize("figures", ["151", "148", "1110", "72", "111"])
+def test_each_figure_of_a_display_is_one_glyph(figures: str, light: bool) -> None:
+    bgr, places = display([figures], light=light)
+    rows = glyph_rows(bgr)
+    assert [len(row.glyphs) for row in rows] == [len(figures)]
+    for glyph, (left, top, right, bottom) in zip(rows[0].glyphs, places[0], strict=True):
+        assert np.abs(glyph.min(axis=0) - (left, top)).max() <= 4
+        assert np.abs(glyph.max(axis=0) - (right, bottom)).max() <= 4
+
+
+def test_rows_of_a_display_stay_apart() -> None:
+    bgr, places = display(["151", "82", "74"])
+    rows = sorted(glyph_rows(bgr), key=lambda row: float(row.box[0, 1]))
+    assert [len(row.glyphs) for row in rows] == [3, 2, 2]
+    for row, figures in zip(rows, places, strict=True):
+        assert (row.box.min(axis=0) < np.array(figures)[:, :2].min(axis=0)).all()
+        assert (row.box.max(axis=0) > np.array(figures)[:, 2:].max(axis=0)).all()
+
+
+@pytest.mark.parametrize("cut", [slice(0, 2), slice(1, 3)])
+def test_a_row_stands_for_the_box_that_leaves_its_end_out(cut: slice) -> None:
+    bgr, places = display(["151"])
+    label = box(450, 30, 560, 60)
+    part = around(places[0][cut])
+    found = mended([part, label], glyph_rows(bgr))
+    assert [each is label for each in found.kept] == [True] and not found.missed
+    ((row, parts),) = found.rows
+    assert len(parts) == 1 and parts[0] is part and len(row.glyphs) == 3
+
+
+def test_a_box_around_all_figures_stays_as_it_is() -> None:
+    bgr, places = display(["151"])
+    whole = around(places[0])
+    found = mended([whole], glyph_rows(bgr))
+    assert found.kept[0] is whole and not found.rows and not found.missed
+    assert len(found.whole) == 1
+
+
+def test_rows_stand_for_the_block_that_holds_them() -> None:
+    bgr, places = display(["82", "74"])
+    block = around([*places[0], *places[1]])
+    found = mended([block], glyph_rows(bgr))
+    assert not found.kept and [len(row.glyphs) for row, _ in found.rows] == [2, 2]
+
+
+def test_a_row_that_no_box_touches_is_missed() -> None:
+    bgr, places = display(["82", "74"])
+    found = mended([around(places[0])], glyph_rows(bgr))
+    assert len(found.kept) == 1 and len(found.missed) == 1
+    assert abs(found.missed[0].box[:, 1].mean() - (40 + 180 + TALL / 2)) < 8
+
+
+def dotted(text: str, pitch: int = 9) -> tuple[Any, Any]:
+    """A line of dots as a needle printer leaves it, BGR (H, W, 3), and its extent."""
+    font = ImageFont.load_default_imagefont()
+    columns = int(font.getbbox(text)[2]) + 4
+    small = Image.new("L", (columns, 12))
+    ImageDraw.Draw(small).text((2, 0), text, font=font, fill=255)
+    image = Image.new("RGB", (columns * pitch, 15 * pitch), (210, 210, 205))
+    draw = ImageDraw.Draw(image)
+    spots = np.argwhere(np.asarray(small) > 100)
+    for y, x in spots:
+        cx, cy, r = (x + 0.5) * pitch, (y + 2.5) * pitch, 0.38 * pitch
+        draw.ellipse((cx - r, cy - r, cx + r, cy + r), fill=(45, 45, 55))
+    (top, left), (bottom, right) = spots.min(axis=0), spots.max(axis=0) + 1
+    extent = (left * pitch, (top + 2) * pitch, right * pitch, (bottom + 2) * pitch)
+    return np.ascontiguousarray(np.asarray(image)[:, :, ::-1]), extent
+
+
+def test_pieces_of_a_date_in_dots_are_one_row() -> None:
+    bgr, (left, top, right, bottom) = dotted("12.08.27")
+    scraps = [box(x, top + 12, x + 26, top + 36) for x in range(int(left) + 5, int(right) - 30, 90)]
+    found = mended(scraps, glyph_rows(bgr))
+    assert not found.kept and len(found.rows) == 1
+    row, parts = found.rows[0]
+    assert len(parts) == len(scraps)
+    assert row.box[0, 0] < left + 30 and row.box[1, 0] > right - 9
+
+
+def test_small_print_makes_no_rows() -> None:
+    image = Image.new("RGB", (1200, 800), (235, 235, 230))
+    draw, font = ImageDraw.Draw(image), ImageFont.truetype(NAME, 22)
+    for line in range(18):
+        draw.text((60, 40 + 38 * line), "opening hours of the museum 9 to 17", font=font, fill=0)
+    assert glyph_rows(np.asarray(image)) == []
+    assert glyph_rows(np.full((40, 60, 3), 128, np.uint8)) == []
+
+
+def test_strokes_beside_a_row_are_seen() -> None:
+    bgr, places = display(["151"])
+    (whole,) = glyph_rows(bgr)
+    assert not goes_on_beyond(bgr, whole)
+    for cut in (slice(0, 2), slice(1, 3)):
+        assert goes_on_beyond(bgr, replace(whole, glyphs=whole.glyphs[cut]))
+    # A small unit beside the figures is none of them.
+    bgr[90:125, 330:360] = (40, 40, 45)
+    assert not goes_on_beyond(bgr, whole)

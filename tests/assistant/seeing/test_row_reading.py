@@ -1,0 +1,77 @@
+"""Rows of glyphs read around a stand-in recognizer: what is told where a part is missing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assistant.seeing import row_reading
+from assistant.seeing.glyph_rows import GlyphRow
+from assistant.seeing.pieces import Reading
+from assistant.seeing.row_reading import RowReader
+from assistant.seeing.text import LEAST_SURE
+
+
+def box(left: float, top: float, right: float, bottom: float) -> Any:
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], float)
+
+
+GLYPHS = tuple(box(60 + 60 * at, 50, 100 + 60 * at, 130) for at in range(3))
+ROW = GlyphRow(box(44, 34, 236, 146), GLYPHS, broken=True)
+PART = box(44, 34, 170, 146)
+
+
+class FakePieces:
+    """Reads a place by its left and right edge."""
+
+    def __init__(self, says: dict[tuple[int, int], tuple[str, float]]) -> None:
+        self._says = says
+
+    def read(self, bgr: Any, boxes: Sequence[Any]) -> list[Reading]:
+        return [Reading(each, *self._says[round(each[0, 0]), round(each[1, 0])]) for each in boxes]
+
+
+def reader(
+    monkeypatch: pytest.MonkeyPatch, says: dict[tuple[int, int], tuple[str, float]], *boxes: Any
+) -> RowReader:
+    monkeypatch.setattr(row_reading, "glyph_rows", lambda bgr: [ROW])
+    picture = np.full((200, 300, 3), 200, np.uint8)
+    return RowReader(FakePieces(says), picture, boxes)  # type: ignore[arg-type]  # reads alike
+
+
+def test_the_whole_value_is_told_in_the_place_of_its_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = reader(monkeypatch, {(44, 236): ("151", 0.99), (44, 170): ("15", 1.0)}, PART)
+    assert [each.text for each in rows.read(rows.boxes)] == ["151"] and not rows.cut
+
+
+@pytest.mark.parametrize("whole", [("15", 0.99), ("151", 0.8), ("", 0.0)])
+def test_a_part_is_never_sure_where_the_whole_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, whole: tuple[str, float]
+) -> None:
+    rows = reader(monkeypatch, {(44, 236): whole, (44, 170): ("15", 1.0)}, PART)
+    read = rows.read(rows.boxes)
+    assert [each.text for each in read] == ["15"] and read[0].confidence < LEAST_SURE
+    assert [each.text for each in rows.cut] == [""] and (rows.cut[0].box == ROW.box).all()
+
+
+def test_a_row_beside_which_strokes_stand_is_not_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    says = {(44, 236): ("151", 0.99), (44, 170): ("15", 1.0)}
+    rows = reader(monkeypatch, says, PART)
+    rows._bgr[50:88, 262:270] = 20  # the half of a "1" at the end
+    assert all(each.confidence < LEAST_SURE for each in rows.read(rows.boxes))
+
+
+def test_a_place_that_holds_the_row_is_read_closely_if_it_is_not_sure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loose = box(30, 20, 250, 160)
+    says = {(44, 236): ("151", 0.99), (30, 250): ("I5I", 0.8)}
+    rows = reader(monkeypatch, says, loose)
+    assert [each.text for each in rows.read([loose])] == ["151"]
+    says[44, 236] = ("1S1", 0.8)
+    (kept,) = reader(monkeypatch, says, loose).read([loose])
+    assert kept.text == "I5I" and kept.confidence < LEAST_SURE
+    says[30, 250] = ("151", 0.97)
+    (kept,) = reader(monkeypatch, says, loose).read([loose])
+    assert kept.text == "151" and kept.box is loose
