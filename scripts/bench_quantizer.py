@@ -297,7 +297,7 @@ def main() -> int:
     parser.add_argument("--model", type=Path, help="folder of a LLaMA model, for cost")
     parser.add_argument("--calibration", type=Path, help="text, for cost")
     parser.add_argument("--samples", type=int, nargs="+", default=[4, 16, 64], help="for cost")
-    parser.add_argument("--widths", type=int, nargs="+", default=[384, 768, 1536], help="for cost")
+    parser.add_argument("--widths", type=int, nargs="*", default=[384, 768, 1536], help="for cost")
     parser.add_argument("--turns", type=int, default=3, help="of cost")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
