@@ -76,6 +76,9 @@ UNEVEN, LEAST_ALIKE = 0.5, 0.65
 """Dots are round and of one size: so little, as a logarithm, and so many of them. Of rows in drawn
 dots 78 in 100 are at least, of other specks 52 at most."""
 
+AROUND_DOTS, DOTS_BESIDE = 1.0, 8
+"""Heights of a place around it in which so many dots stand if it is a piece of a line of dots."""
+
 MOST_BARE = 0.11
 """Part of a glyph's height that may be bare all across it: more lies between two lines of print."""
 
@@ -219,11 +222,36 @@ def _looked_at(bgr: NDArray[np.uint8], row: GlyphRow) -> GlyphRow:
     each = len(found) / len(row.glyphs)
     if each < DOTTED:
         return replace(row, broken=each >= BROKEN)
+    dotted = _are_dots(found)
+    return replace(row, broken=dotted, dotted=dotted)
+
+
+def _are_dots(found: Places) -> bool:
+    """True if most pieces of ink are round and of one size."""
     sizes, shapes = found[:, AREA], found[:, WIDE] / found[:, TALL]
     size = float(np.median(sizes))
     alike = (np.abs(np.log(sizes / size)) < UNEVEN) & (np.abs(np.log(shapes)) < UNEVEN)
-    dotted = float(alike.mean()) >= LEAST_ALIKE
-    return replace(row, broken=dotted, dotted=dotted)
+    return float(alike.mean()) >= LEAST_ALIKE
+
+
+def stands_in_dots(bgr: NDArray[np.uint8], box: Box) -> bool:
+    """True if a place of a picture (H, W, 3) is a piece of something larger, made of dots."""
+    tall = float(np.ptp(box[:, 1]))
+    (left, top), (right, bottom) = box.min(axis=0) - AROUND_DOTS * tall, box.max(axis=0)
+    upper, first = max(int(top), 0), max(int(left), 0)
+    lower, last = int(bottom + AROUND_DOTS * tall), int(right + AROUND_DOTS * tall)
+    part = bgr[upper:lower, first:last]
+    if not part.size:
+        return False
+    finer = min(1.0, FINE / part.shape[0])
+    part = scaled(part, round(part.shape[1] * finer), round(part.shape[0] * finer))
+    found = pieces(_ink(luminance(np.ascontiguousarray(part[:, :, ::-1]))))
+    found = found[found[:, AREA] >= LEAST_PIECE]
+    low, high = found[:, [LEFT, TOP]], found[:, [LEFT, TOP]] + found[:, [WIDE, TALL]]
+    corner = np.array([first, upper])
+    begin, end = (box.min(axis=0) - corner) * finer, (box.max(axis=0) - corner) * finer
+    beside = found[((high <= begin) | (low >= end)).any(axis=1)]
+    return len(beside) >= DOTS_BESIDE and _are_dots(found)
 
 
 def _bare_band(ink: NDArray[np.bool_], glyph: Box) -> float:

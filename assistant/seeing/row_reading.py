@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from assistant.seeing.glyph_rows import Box, GlyphRow, glyph_rows, goes_on_beyond
+from assistant.seeing.glyph_rows import Box, GlyphRow, glyph_rows, goes_on_beyond, stands_in_dots
 from assistant.seeing.mended_boxes import mended
 from assistant.seeing.pieces import PieceReader, Reading
 from assistant.seeing.text import UNSURE
+
+FEW = 3
+"""Characters at most that come out of a few dots of a line."""
 
 SURE = 0.93
 """Confidence of what is read in segments or dots from which it counts as read: with less, letters
@@ -38,7 +41,8 @@ class RowReader:
     def read(self, boxes: Sequence[Box]) -> list[Reading]:
         """What some of the boxes say; rows that cannot be read are kept in `cut`."""
         plain = [box for box in boxes if id(box) not in self._parts]
-        known = dict(zip(map(id, plain), self._pieces.read(self._bgr, plain), strict=True))
+        read = map(self._doubted, self._pieces.read(self._bgr, plain))
+        known = dict(zip(map(id, plain), read, strict=True))
         readings: list[Reading] = []
         for box in boxes:
             if id(box) in known:
@@ -46,6 +50,12 @@ class RowReader:
             else:
                 readings += self._row(*self._parts[id(box)])
         return readings
+
+    def _doubted(self, reading: Reading) -> Reading:
+        """A reading; a few characters that were made of some dots of a line are not sure."""
+        if not 0 < len(reading.text) <= FEW or not stands_in_dots(self._bgr, reading.box):
+            return reading
+        return replace(reading, confidence=min(reading.confidence, UNSURE))
 
     def _surer(self, reading: Reading, rows: Sequence[GlyphRow]) -> list[Reading]:
         """A reading that is not sure, of glyphs that were cut out loosely: cut out closely."""
