@@ -34,6 +34,10 @@ COPY = 480
 GAPS = (3, 5, 9)
 """Pixels between segments or dots of one figure, which are closed, one at a time."""
 
+LEAST_RANGE, DIM = 24, 110
+"""Levels between the darkest and the brightest places of a picture; with fewer than the second it
+is dim, with fewer than the first there is only noise."""
+
 DARKER, AROUND = 0.75, 81
 """Ink is darker than this part of the light around it, so many pixels wide."""
 
@@ -129,7 +133,7 @@ def glyph_rows(bgr: NDArray[np.uint8]) -> list[GlyphRow]:
     scale = min(1.0, COPY / max(height, width))
     small = scaled(bgr, max(8, round(width * scale)), max(8, round(height * scale)))
     across, down = small.shape[1] / width, small.shape[0] / height
-    grey = luminance(np.ascontiguousarray(small[:, :, ::-1]))
+    grey = _stretched(luminance(np.ascontiguousarray(small[:, :, ::-1])))
     found: list[GlyphRow] = []
     single: list[GlyphRow] = []
     for gap in GAPS:
@@ -148,6 +152,14 @@ def glyph_rows(bgr: NDArray[np.uint8]) -> list[GlyphRow]:
                 single += [_as_row(row, across, down, width, height) for row in alone]
     rows = [_looked_at(bgr, row) for row in _largest(found)]
     return _with_ends(bgr, rows, single)
+
+
+def _stretched(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A dim picture (H, W) over all levels: of light figures in the dark, no part is dark."""
+    low, high = (float(level) for level in np.percentile(levels, (1, 99.5)))
+    if not LEAST_RANGE <= high - low < DIM:
+        return levels
+    return np.asarray(np.clip((levels - low) * (255 / (high - low)), 0, 255), np.uint8)
 
 
 def _with_ends(

@@ -68,6 +68,12 @@ def test_each_figure_of_a_display_is_one_glyph(figures: str, light: bool) -> Non
         assert np.abs(glyph.max(axis=0) - (right, bottom)).max() <= 4
 
 
+def test_a_display_in_the_dark_is_seen_too() -> None:
+    for light in (False, True):
+        dark = (display(["151"], light=light)[0] * 0.25).astype(np.uint8)
+        assert [len(row.glyphs) for row in glyph_rows(dark)] == [3]
+
+
 def test_rows_of_a_display_stay_apart() -> None:
     bgr, places = display(["151", "82", "74"])
     rows = sorted(glyph_rows(bgr), key=lambda row: float(row.box[0, 1]))
