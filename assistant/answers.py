@@ -98,6 +98,8 @@ class NoteKind(enum.Enum):
     """The value is a whole sentence, which says itself what it is about."""
     LINES = "lines"
     """How many lines could be read."""
+    COUNTED = "counted"
+    """The value is the number of entries that stand in its lines; it is printed nowhere."""
     NOT_FOUND = "not_found"
     """What was looked for."""
     SPOILT = "spoilt"

@@ -7,11 +7,12 @@
     python scripts/bench_answers.py DATA --real-questions
     python scripts/bench_answers.py DATA --cases DATA/reports/cases.jsonl
 
-HALF is dev, held, both (of them), dev2, sealed, dev3a, dev3b or dev3 (of these). The documents are
+HALF is dev, held, both (of them), dev2, sealed, dev3a, dev3b, dev3 (of these), dev4a, dev4b or dev4
+(of these; closed, as held is, so that only totals of them are shown). The documents are
 drawn into runs/exam; photographs come from DATA. One process of the assistant answers everything,
 as it would for a person who opens a picture and asks about it. --in-process answers over lines of
 text that were read before and are kept (--lines), which spares the reading.
-Held, sealed and dev3b are only ever reported in totals; scripts/exam/README.md says why.
+Held and sealed are only ever reported in totals; scripts/exam/README.md says why.
 """
 
 import argparse
@@ -52,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path, help="the folder that holds vision/")
     parser.add_argument(
-        "--half", choices=(*HALVES, *TOGETHER), help="dev, unless others are asked for"
+        "--half",
+        choices=(*HALVES, *TOGETHER),
+        help="dev, unless others are asked for; both, dev3 and dev4 are two sets each",
     )
     parser.add_argument("--kind", help="only cases of this kind")
     parser.add_argument("--only", help="only pictures with this in their names")

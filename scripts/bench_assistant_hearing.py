@@ -45,7 +45,7 @@ from assistant.hearing.endpoint import Endpoint, EndpointSettings  # noqa: E402
 from assistant.hearing.grammar import pocket_questions, sentence_pattern  # noqa: E402
 from assistant.hearing.known_wordings import known_sentences  # noqa: E402
 from assistant.hearing.orders import heard_orders, order_in  # noqa: E402
-from assistant.hearing.question import SpokenQuestion  # noqa: E402
+from assistant.hearing.question import ORDER_ENDS_S, SpokenQuestion  # noqa: E402
 from assistant.hearing.recognizer import AudioChunk, Recognizer, Transcript  # noqa: E402
 from assistant.hearing.voice_activity import SileroVoiceActivity  # noqa: E402
 from assistant.skills.router import heard, understand  # noqa: E402
@@ -140,6 +140,7 @@ def measure(recognizer: Recognizer, options: argparse.Namespace) -> dict[str, An
                 {
                     "kind": spoken.kind, "cell": cell, "outcome": outcome, "said": spoken.text,
                     "voice": spoken.voice, "heard": "" if transcript is None else transcript.text,
+                    "stretch": spoken.stretch, "noise_db": spoken.noise_db,
                 }
             )  # fmt: skip
     for kind in ("known", "free"):
@@ -258,6 +259,7 @@ def shares(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
     cells = sorted({each["cell"] for each in outcomes})
     return {
         **_shares(outcomes),
+        "right_by_voice_stretch_and_noise": right_by_condition(outcomes),
         "by_noise": {c: _shares([each for each in outcomes if each["cell"] == c]) for c in cells},
         "by_voice": {
             voice: _shares([each for each in outcomes if each["voice"] == voice])
@@ -269,6 +271,16 @@ def shares(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
             if each["outcome"] in ("another", "misheard")
         ],
     }
+
+
+def right_by_condition(outcomes: list[dict[str, Any]]) -> dict[str, str]:
+    """How many are right of how many, for each voice, stretch and noise."""
+    found: dict[str, list[bool]] = {}
+    for each in outcomes:
+        noise = "quiet" if each["noise_db"] is None else f"{each['noise_db']} dB"
+        condition = f"{each['voice']}, {each['stretch']}, {noise}"
+        found.setdefault(condition, []).append(each["outcome"] == "right")
+    return {name: f"{sum(right)} of {len(right)}" for name, right in sorted(found.items())}
 
 
 def _shares(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
@@ -360,7 +372,9 @@ def seconds(recognizer: Recognizer, folder: Path) -> dict[str, Any]:
             by_key.append(_timed(recognizer, samples[:last], last, key=True))
         found[kind] = {
             "last_voiced_sample_to_text_s": round(statistics.median(by_silence), 3),
-            "of_that_waiting_for_silence_s": EndpointSettings().end_s,
+            "of_that_waiting_for_silence_s": (
+                ORDER_ENDS_S if kind == "orders" else EndpointSettings().end_s
+            ),
             "talk_key_to_text_s": round(statistics.median(by_key), 3),
             "of": len(texts),
         }

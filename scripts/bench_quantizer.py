@@ -12,6 +12,11 @@ seconds  One decoder layer of LLaMA-3.1-8B's shapes with random weights, by GPTQ
          of both runs are timed in turn and added up for 128 sequences of 2048 tokens, see
          ``bench_quantizer_seconds``. Takes ``--minutes``; a stop loses one timing.
 pictures The pocket model by GPTQ and by rpiq, asked the same questions about held-out pictures.
+cost     Processor seconds of rpiq against gptq by calibration tokens, on a real model's first
+         blocks (``--model``), and by width, see ``bench_quantizer_cost``. It goes on with its file.
+options  What rpiq can be told beyond its defaults, ``--residual-target`` and
+         ``--token-importance``, as a ratio to rpiq without, with the models and draws of quality.
+         It goes on with its file.
 """
 
 import argparse
@@ -23,11 +28,13 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from bench_quantizer_cost import cost
 from bench_quantizer_seconds import seconds
 from torch import Tensor
 
@@ -65,9 +72,28 @@ def methods(bits: int) -> dict[str, Settings]:
     }
 
 
-def quality(data: Path, names: Sequence[str], draws: int, out: Path) -> dict[str, Any]:
-    """Measure every method over the first draws; ``out`` is written after each."""
+def options_of_rpiq(bits: int) -> dict[str, Settings]:
+    """The rows of the part on options, rpiq without any first."""
+    plain = Settings("rpiq", bits, GROUP)
+    rows = {"rpiq": plain, "--residual-target": replace(plain, residual_target=True)}
+    for share in (0.25, 0.5, 1.0):
+        rows[f"--token-importance {share:g}"] = replace(plain, token_importance=share)
+    return rows
+
+
+def quality(
+    data: Path,
+    names: Sequence[str],
+    draws: int,
+    out: Path,
+    rows: Callable[[int], dict[str, Settings]] = methods,
+) -> dict[str, Any]:
+    """Measure every row over the first draws; ``out`` is written after each, and gone on with.
+
+    rows: settings by name for a number of bits; ratios are to the first.
+    """
     result: dict[str, Any] = {"facts": facts(), "group_size": GROUP, "models": {}}
+    known = json.loads(out.read_text())["models"] if out.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         calibration, unseen = halves(data, Path(scratch))
         for name in names:
@@ -76,17 +102,27 @@ def quality(data: Path, names: Sequence[str], draws: int, out: Path) -> dict[str
             loaded = load_model(folder, dtype=torch.float32)
             exact = {key: value.clone() for key, value in loaded.model.state_dict().items()}
             full = perplexity(loaded, unseen)["value"]
+            done = {key_of(run): run for run in known.get(name, {}).get("runs", ())}
             runs: list[dict[str, Any]] = []
             for bits in (4, 3):
                 for draw in range(draws):
-                    for method, settings in methods(bits).items():
+                    for method, settings in rows(bits).items():
+                        run_ = {"bits": bits, "draw": draw, "method": method}
+                        if key_of(run_) in done:
+                            runs.append(done[key_of(run_)])
+                            continue
                         found = one_run(folder, calibration, settings, draw, loaded, exact, unseen)
-                        runs.append({"bits": bits, "draw": draw, "method": method, **found})
+                        runs.append(run_ | found)
                         print(name, bits, draw, method, f"{found['perplexity']:.4f}", flush=True)
-                    table = summary(runs, full)
+                    table = summary(runs, full, rows)
                     result["models"][name] = {"full_precision": full, "table": table, "runs": runs}
-                    write(out, result)
+                    write(out, {**result, "models": known | result["models"]})
     return result
+
+
+def key_of(run: dict[str, Any]) -> tuple[Any, ...]:
+    """What tells a run from the others of its model."""
+    return run["bits"], run["draw"], run["method"]
 
 
 def halves(data: Path, scratch: Path) -> tuple[Path, Path]:
@@ -145,13 +181,19 @@ def quantize(
     return modules, weights
 
 
-def summary(runs: list[dict[str, Any]], full: float) -> dict[str, Any]:
-    """Ratios to GPTQ's of the same draw: mean, 95 % interval of the mean, range; worst J."""
+def summary(
+    runs: list[dict[str, Any]],
+    full: float,
+    rows_of: Callable[[int], dict[str, Settings]] = methods,
+) -> dict[str, Any]:
+    """Ratios to the first row's of the same draw: mean, its 95 % interval, range; worst J."""
     table: dict[str, Any] = {}
     for bits in sorted({r["bits"] for r in runs}, reverse=True):
-        base = {r["draw"]: r for r in runs if r["bits"] == bits and r["method"] == "gptq"}
+        settings = rows_of(bits)
+        first = next(iter(settings))
+        base = {r["draw"]: r for r in runs if r["bits"] == bits and r["method"] == first}
         rows: dict[str, Any] = {}
-        for method in methods(bits):
+        for method in settings:
             own = [r for r in runs if r["bits"] == bits and r["method"] == method]
             ratios = [
                 (r["perplexity"] - full) / (base[r["draw"]]["perplexity"] - full) for r in own
@@ -167,11 +209,16 @@ def summary(runs: list[dict[str, Any]], full: float) -> dict[str, Any]:
                 "gap_ratio_range": [min(ratios), max(ratios)],
                 "cpu_seconds": statistics.median(r["cpu_seconds"] for r in own),
                 # With γ > 0 the layer aims at another target, and J says nothing.
-                "j_ratio_worst": None if method == "rpiq" else max(kinds),
-                "j_ratio_mean": None if method == "rpiq" else statistics.mean(kinds),
+                "j_ratio_worst": None if corrected(settings[method]) else max(kinds),
+                "j_ratio_mean": None if corrected(settings[method]) else statistics.mean(kinds),
             }
         table[f"{bits} bits"] = rows
     return table
+
+
+def corrected(settings: Settings) -> bool:
+    """Whether a layer aims at something else than its weight."""
+    return settings.method == "rpiq" and settings.asymmetric_target != "0"
 
 
 def interval(values: Sequence[float]) -> dict[str, Any]:
@@ -240,17 +287,23 @@ def write(path: Path, result: dict[str, Any]) -> None:
 def main() -> int:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=("quality", "seconds", "pictures"))
+    parser.add_argument("part", choices=("quality", "seconds", "pictures", "cost", "options"))
     parser.add_argument("--out", type=Path, required=True, help="JSON file")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--models", nargs="+", choices=tuple(WEIGHTS), default=tuple(WEIGHTS))
     parser.add_argument("--draws", type=int, choices=range(1, DRAWS + 1), default=DRAWS)
     parser.add_argument("--pictures", type=int, default=300)
-    parser.add_argument("--minutes", type=float, default=25, help="that part seconds may take")
+    parser.add_argument("--minutes", type=float, default=25, help="that seconds or cost may take")
+    parser.add_argument("--model", type=Path, help="folder of a LLaMA model, for cost")
+    parser.add_argument("--calibration", type=Path, help="text, for cost")
+    parser.add_argument("--samples", type=int, nargs="+", default=[4, 16, 64], help="for cost")
+    parser.add_argument("--widths", type=int, nargs="+", default=[384, 768, 1536], help="for cost")
+    parser.add_argument("--turns", type=int, default=3, help="of cost")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    if options.part == "quality":
-        result = quality(options.data, options.models, options.draws, options.out)
+    if options.part in ("quality", "options"):
+        rows = methods if options.part == "quality" else options_of_rpiq
+        result = quality(options.data, options.models, options.draws, options.out, rows)
         for name, model in result["models"].items():
             print(name, json.dumps(model["table"], indent=1, ensure_ascii=False))
     elif options.part == "seconds":
@@ -260,6 +313,16 @@ def main() -> int:
             options.minutes, device, lambda found: write(options.out, {"facts": known} | found)
         )
         print(json.dumps(result["added_up"], indent=1, ensure_ascii=False))
+    elif options.part == "cost":
+        if options.model is None or options.calibration is None:
+            parser.error("cost needs --model and --calibration")
+        torch.set_num_threads(1)
+        text = options.calibration
+        known = json.loads(options.out.read_text()) if options.out.exists() else {"facts": facts()}
+        known |= {"model": options.model.name, "calibration": text.name, "sequence_tokens": 512}
+        sizes = options.samples, options.widths, options.turns, options.minutes
+        result = cost(options.model, text, *sizes, known, lambda found: write(options.out, found))
+        print(json.dumps(result.get("added_up"), indent=1, ensure_ascii=False))
     else:
         result = picture_skills(options.pictures)
     write(options.out, result)

@@ -79,6 +79,11 @@ spoken stops are heard so (the word alone is missed with two of the voices), and
 sounds is taken for one: words that sound alike, questions, 36 recordings of people. At 1e-9 it is
 the same 30, and "be careful" and "council" are taken for stops."""
 
+_NO_ORDER = 1e-3
+"""The same against any order, where what is heard is held against the sound once more. With the
+voices slt and rms, 76 of 86 orders are heard so in a quiet room and none as another one; with
+noise at 20 dB 19, the rest as other speech."""
+
 
 def phone_word(phone: str) -> str:
     """The word that stands for one phone, and is none of the dictionary's."""
@@ -87,11 +92,20 @@ def phone_word(phone: str) -> str:
 
 def build_stop_grammar() -> str:
     """Return the JSGF text of `STOP`, and any other row of phones; <heard> is its public rule."""
+    return _among_other_speech(STOP, _OTHER_SPEECH)
+
+
+def build_order_grammar() -> str:
+    """Return the JSGF text of `command_sentences`, and any other row of phones."""
+    return _among_other_speech(alternatives(command_sentences()), _NO_ORDER)
+
+
+def _among_other_speech(wanted: str, other_speech: float) -> str:
     other = alternatives(map(phone_word, PHONES))
     return (
-        "#JSGF V1.0;\ngrammar stop;\n"
-        f"<stop> = {STOP};\n<phone> = {other};\n<other> = <phone>+;\n"
-        f"public <heard> = /1.0/ <stop> | /{_OTHER_SPEECH:.0e}/ <other>;\n"
+        "#JSGF V1.0;\ngrammar some;\n"
+        f"<wanted> = {wanted};\n<phone> = {other};\n<other> = <phone>+;\n"
+        f"public <heard> = /1.0/ <wanted> | /{other_speech:.0e}/ <other>;\n"
     )
 
 

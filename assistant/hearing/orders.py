@@ -252,6 +252,14 @@ def heard_orders() -> Iterator[str]:
                 yield wording.heard
 
 
+def in_words(text: str) -> str:
+    """A text with its numbers up to twenty as words, as the grammar says them."""
+    return re.sub(r"\b\d{1,2}\b", lambda number: _NAMED.get(number[0], number[0]), text)
+
+
+_NAMED = {str(number): word for number, word in enumerate(NUMBERS, start=1)}
+
+
 def order_in(text: str) -> tuple[str, str] | None:
     """The command that a whole sentence is, and what it is about; None for a question."""
     words = " ".join(word for word in bare_words(text).split() if word != "please")

@@ -14,12 +14,15 @@ from assistant.hearing.grammar import (
     PHONES,
     PRONUNCIATIONS,
     build_grammar,
+    build_order_grammar,
     build_stop_grammar,
+    command_sentences,
     phone_word,
     rules,
     sentence_pattern,
     stop_sentences,
 )
+from assistant.hearing.likely_words import General
 from assistant.hearing.recognizer import AudioChunk, Transcript, word_disagreement
 from assistant.skills.wording import words_of
 
@@ -48,6 +51,12 @@ is the same however long this is, as decoding is faster than speech.
 SLICE = QUESTION_RATE_HZ // 10
 """Samples that are decoded at once; between two slices a question can be given up."""
 
+
+UNKNOWN = 2e-7
+"""The probability of a word that the model of general English lacks."""
+
+LOG_BASE = 1.0001
+"""Of the decoder's logarithms."""
 
 _ONE_WORD = "#JSGF V1.0;\ngrammar one;\npublic <word> = stop;\n"
 
@@ -91,7 +100,9 @@ class PocketSphinxRecognizer:
         for phone in PHONES:
             self._limited.add_word(phone_word(phone), phone, True)
         self._limited.add_jsgf_string("stop", build_stop_grammar())
+        self._limited.add_jsgf_string("orders", build_order_grammar())
         self._stops = frozenset(stop_sentences())
+        self._commands = frozenset(command_sentences())
         self._stop_only = not questions
         self._limited.activate_search("questions" if questions else "stop")
         self._sentences = sentence_pattern()
@@ -151,6 +162,20 @@ class PocketSphinxRecognizer:
             return None
         return Transcript(asked, 1.0 - disagreement, self.name)
 
+    def order_in(self, samples: NDArray[np.int16]) -> str:
+        """The order that a whole (n,) 16 kHz sound is; "" for other speech, or what is given up.
+
+        Now and then it is a question that sounds like an order: "how many circles are there" is
+        "how many pages are there". What else is being heard is forgotten.
+        """
+        self.begin(stop_only=True)
+        if len(samples) < SHORTEST_S * QUESTION_RATE_HZ:
+            return ""
+        self._hold(samples)
+        self._decode_held("orders")
+        said, _ = self._end()
+        return said if said in self._commands and not self._cancelled.is_set() else ""
+
     def cancel(self) -> None:
         """Decode no further than the present slice."""
         self._cancelled.set()
@@ -165,11 +190,13 @@ class PocketSphinxRecognizer:
         self._held.append(samples)
         self._held_samples += len(samples)
 
-    def _decode_held(self) -> None:
+    def _decode_held(self, grammar: str = "") -> None:
+        """Decode what was held back; grammar: another than that of stops or questions."""
         samples = np.concatenate([*self._held, np.zeros(0, np.int16)])
         self._held, self._held_samples = [], 0
         if not self._decoding:
             mean = self._mean_of(samples)
+            self._limited.activate_search(grammar or ("stop" if self._stop_only else "questions"))
             for decoder in self._decoders():
                 # Forgets the noise of the last question, so that each is heard by itself.
                 decoder.reinit_feat()
@@ -191,7 +218,6 @@ class PocketSphinxRecognizer:
         self._limited.start_utt()
         self._limited.process_raw(samples.tobytes(), no_search=True, full_utt=True)
         self._limited.end_utt()
-        self._limited.activate_search("stop" if self._stop_only else "questions")
         mean = str(self._limited.get_cmn(False))
         # Zeros only: frames without energy are not counted, and there is no mean of none.
         return mean if all(map(math.isfinite, map(float, mean.split(",")))) else self._guessed_mean
@@ -251,3 +277,28 @@ class PocketSphinxRecognizer:
 def _words_of(decoder: Any) -> str:
     hypothesis = decoder.hyp()
     return "" if hypothesis is None else str(hypothesis.hypstr).strip()
+
+
+def general_english() -> General:
+    """The trigram model inside the pocketsphinx wheel.
+
+    Raises:
+        RecognizerError: the package or its model is missing or damaged.
+    """
+    try:
+        import pocketsphinx
+
+        path = os.path.join(pocketsphinx.get_model_path(), "en-us", "en-us.lm.bin")
+        config = pocketsphinx.Config(lm=None, loglevel="FATAL")
+        model: Any = pocketsphinx.NGramModel(config, pocketsphinx.LogMath(LOG_BASE), path)
+    except (ImportError, RuntimeError, ValueError, OSError) as error:
+        raise RecognizerError(
+            f"speech recognition cannot start ({error})", "reinstall the pocketsphinx package"
+        ) from error
+    base = math.log(LOG_BASE)
+
+    def probability(word: str, before: tuple[str, ...]) -> float:
+        # The newest word comes first.
+        return max(UNKNOWN, math.exp(base * model.prob([word, *reversed(before)])))
+
+    return probability

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from assistant.audio import QUESTION_RATE_HZ
 from assistant.hearing.endpoint import Endpoint, EndpointState
 from assistant.hearing.grammar import closed_orders
+from assistant.hearing.orders import in_words
 from assistant.hearing.recognizer import AudioChunk, Recognizer, Transcript
 
 BEFORE_SPEECH_S = 0.5
@@ -17,9 +18,18 @@ BEFORE_SPEECH_S = 0.5
 BEFORE_STOP_S = 0.3
 """The same before a single word: more silence than word, and its sounds are normalized wrongly."""
 
+ORDER_ENDS_S = 0.25
+"""Silence that ends an order to which nothing can be added, where its words are known already.
 
-ORDER_ENDS_S = 0.35
-"""Silence that ends an order to which nothing can be added, where its words are known already."""
+With flite's voices slt and rms, sentences that begin as an order does ("slower, I cannot follow")
+pause for up to 0.19 s behind it.
+"""
+
+ANSWER_ENDS_S = 0.35
+"""The same for `ANSWERS`."""
+
+ANSWERS = frozenset({"yes", "no", "help", "next", "previous"})
+"""Orders with which people begin what is none: "no, the other one"."""
 
 
 class VoiceActivity(Protocol):
@@ -81,9 +91,14 @@ class SpokenQuestion:
             self._before.append(chunk)
         over = state in (EndpointState.ENDED, EndpointState.NOTHING, EndpointState.TOO_LONG)
         if self._endpoint.began and self._endpoint.silent_s >= ORDER_ENDS_S:
-            over = over or self._words in closed_orders()
+            over = over or self._is_order_over()
         self._ended_by_key = not over
         return over
+
+    def _is_order_over(self) -> bool:
+        words = in_words(self._words)
+        is_too_soon = words in ANSWERS and self._endpoint.silent_s < ANSWER_ENDS_S
+        return words in closed_orders() and not is_too_soon
 
     def new_words(self) -> str:
         """The words so far if they changed since the last call, else ""."""

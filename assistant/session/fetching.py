@@ -12,6 +12,9 @@ KEYS = ("1", "2")
 """Yes and no, by one key each."""
 
 HOW = "Press 1 or say yes to get it, 2 or no to leave it."
+STILL_OPEN = "One question is still open: shall I get {0}? Press 1 or say yes, 2 or no."
+"""The offer in short, once behind what was asked before its answer."""
+
 BEGUN = "I get {0} now; go on as usual. To stop it, press stop twice while nothing is said."
 LATER = "{0} comes behind {1}."
 OTHER_SOURCE = "{0}: one source does not bring it; I try the next."
@@ -87,6 +90,8 @@ class Fetching:
         self._is_at_rest = is_at_rest
         self._puller: Pulling | None = None
         self._open: Offer | None = None
+        self._is_behind = self._is_reminded = False
+        """Whether something was asked since the offer was said, and whether it was said again."""
         self._waiting: list[Offer] = []
         """What is offered next."""
         self._running: Offer | None = None
@@ -106,10 +111,27 @@ class Fetching:
         """True while an offer waits for its answer."""
         return self._open is not None
 
-    def ask_again(self) -> None:
+    @property
+    def is_last(self) -> bool:
+        """True while the offer that is open is the last thing that was asked."""
+        return self._open is not None and not self._is_behind
+
+    def ask_again(self, *, in_short: bool = False) -> None:
         """Say the offer that is open once more."""
         if self._open is not None:
-            self._port.ask(f"{self._open.words()} {HOW}")
+            self._is_behind = False
+            said = STILL_OPEN.format(self._open.name)
+            self._port.ask(said if in_short else f"{self._open.words()} {HOW}")
+
+    def leave_open(self) -> None:
+        """The user does something else first: that is no answer, and the offer waits for one."""
+        self._is_behind = self._open is not None
+
+    def remind(self) -> None:
+        """Say once, in short, that the offer waits, if something else was done meanwhile."""
+        if self._is_behind and not self._is_reminded:
+            self._is_reminded = True
+            self.ask_again(in_short=True)
 
     def yes(self) -> None:
         """Pull what is offered."""
@@ -130,11 +152,6 @@ class Fetching:
         self._port.say(offer.without)
         self._end_if_done()
 
-    def drop(self) -> None:
-        """The user does something else: what was offered is neither pulled nor declined."""
-        self._open, self._waiting = None, []
-        self._end_if_done()
-
     def stop_or_ask(self) -> None:
         """The user said stop while nothing else was there to be stopped."""
         if self._running is None or self._puller is None:
@@ -149,6 +166,7 @@ class Fetching:
     def _offer_next(self) -> None:
         if self._waiting:
             self._open = self._waiting.pop(0)
+            self._is_reminded = False
             self.ask_again()
         self._end_if_done()
 

@@ -54,7 +54,7 @@ _KEEP_OPEN = frozenset(
     {Action.YES, Action.NO, Action.TALK, Action.PAUSE, Action.RESUME, Action.SLOWER, Action.FASTER,
      Action.QUIETER, Action.LOUDER}
 )  # fmt: skip
-"""Orders after which a question of ours is still to be answered; any other order is a no."""
+"""Orders after which a question of ours is still to be answered; any other deletes nothing."""
 
 VOICE_STEPS = frozenset({Action.SLOWER, Action.FASTER, Action.QUIETER, Action.LOUDER})
 
@@ -270,7 +270,15 @@ class Session:
         self._bridge_silence()
         self._state.settle()
         if self._inbox.empty():
+            self._remind()
             self._state.release()
+
+    def _remind(self) -> None:
+        """Come back to an offer once all that was asked before its answer is told."""
+        is_at_rest = self._state.now is State.IDLE and not self._jobs.running
+        if is_at_rest and not self._tasks.offers_reading:
+            self._fetching.remind()
+            self._state.settle()
 
     def _bridge_silence(self) -> None:
         due = self._waiting.due()
@@ -294,7 +302,9 @@ class Session:
             return
         order = spoken_order(text)
         if self._fetching.is_open and text.strip() in KEYS:
-            order = Order(Action.YES if text.strip() == KEYS[0] else Action.NO)
+            # Its keys mean the offer, whatever was asked since.
+            (self._fetching.yes if text.strip() == KEYS[0] else self._fetching.no)()
+            return
         if order is not None and order.action is Action.HELP:
             # Who asks in words wants words to say; the commands are for who types them.
             self._do(Order(Action.HELP, EXAMPLES))
@@ -340,17 +350,20 @@ class Session:
     def _say_yes(self) -> None:
         if self._tasks.asks_to_delete:
             self._tasks.delete()
-        elif self._fetching.is_open:
+        elif self._fetching.is_last:
             self._fetching.yes()
         elif self._tasks.offers_reading:
             self._do(Order(Action.READ))
+        elif self._fetching.is_open:
+            # Long after an offer, a yes may be meant for anything: it is not pulled for that.
+            self._fetching.ask_again(in_short=True)
         else:
             self._port.say(phrases.NOTHING_ASKED)
 
     def _say_no(self) -> None:
         if self._tasks.asks_to_delete:
             self._drop_question()
-        elif self._fetching.is_open:
+        elif self._fetching.is_last or self._fetching.is_open and not self._tasks.offers_reading:
             self._fetching.no()
         else:
             offered = self._tasks.offers_reading
@@ -359,19 +372,20 @@ class Session:
     def _drop_question(self, *, keep_offer: bool = False) -> None:
         """Delete and pull nothing: who says something else than yes has not agreed.
 
-        keep_offer: for who only wants silence, or to hear the offer again.
+        keep_offer: for who only wants silence, or to hear the offer again; behind anything else
+                    it is the older of two questions.
         """
         if self._tasks.asks_to_delete:
             self._tasks.keep_all()
             self._port.say(phrases.NOTHING_DELETED)
         if not keep_offer:
-            self._fetching.drop()
+            self._fetching.leave_open()
 
     def _do(self, order: Order) -> None:
         action, argument = order.action, order.argument
         if action not in _KEEP_OPEN:
             self._drop_question(keep_offer=action in (Action.STOP, Action.REPEAT))
-        if action is Action.REPEAT and self._fetching.is_open:
+        if action is Action.REPEAT and self._fetching.is_last:
             self._fetching.ask_again()
         elif action is Action.YES:
             self._say_yes()

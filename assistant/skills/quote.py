@@ -1,6 +1,7 @@
 """Any other question about a text: the lines that hold its words, quoted."""
 
 import dataclasses
+import re
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.skills.grounding import ground_read
@@ -12,6 +13,7 @@ from assistant.text.meaning import best_match, content_words, is_telling, words
 from assistant.text.page import Page
 from assistant.text.quantities import named, quantities
 from assistant.text.question import Form, is_everyday, wish
+from assistant.text.ranking import counted, ranked
 from assistant.text.retrieval import Hit, confirmed, places_for, places_near
 from assistant.text.tokens import Kind
 
@@ -34,6 +36,9 @@ class Quote:
         counted = _counted(page, asked.words)
         if counted is not None:
             return Answer(self.name, (counted,), ground_read((counted,)))
+        listed = _of_a_list(self.name, page, asked.words)
+        if listed is not None:
+            return listed
         hits = places_for(page, asked.words)
         closeness = scene.closeness(page)
         if closeness is not None and hits:
@@ -58,6 +63,8 @@ class Quote:
             return ""
         if detail is Detail.SHORT:
             return ended(listed(answer))
+        if answer.note(NoteKind.COUNTED):
+            return ended(f"I count {listed(answer)}")
         return f"I read: {'; '.join(map(_quoted, answer.found))}"
 
 
@@ -73,6 +80,35 @@ def _counted(page: Page, question: str) -> Found | None:
     entry = held[0]
     lines = page.rows[entry.row].pieces
     return Found(entry.count, entry.name, lines, Kind.NUMBER)
+
+
+def _of_a_list(skill: str, page: Page, question: str) -> Answer | None:
+    """The third of a list, the longest, two that are compared, or how many entries there are.
+
+    It is a guess: what is listed is known by how it stands only.
+    """
+    entries = ranked(page, question)
+    if entries:
+        found = tuple(Found(" ".join(each.text.split()), None, each.lines) for each in entries)
+        return Answer(skill, found, Basis.GUESS)
+    many = _HOW_MANY.search(question)
+    if many is None:
+        return None
+    rows = range(len(page.rows))
+    named = [word for word in content_words(many["noun"]) if is_telling(word)]
+    is_held = any(best_match(word, page.words(row)) > 0 for word in named for row in rows)
+    entries = counted(page, many["noun"], is_held=is_held)
+    if not named or not entries:
+        return None
+    lines = tuple(line for each in entries for line in each.lines)
+    one = Found(f"{len(entries)} {many['noun']}", None, lines)
+    return Answer(skill, (one,), Basis.GUESS, (Note(NoteKind.COUNTED),))
+
+
+_HOW_MANY = re.compile(
+    r"\bhow many (?P<noun>(?!of\b)[a-z]+(?: (?!are|is|were|was|do|does|did|can|in|on|have|has|should|must"
+    r"|will)[a-z]+)?)"
+)
 
 
 def as_found(hit: Hit) -> Found:

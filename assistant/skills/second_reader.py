@@ -4,8 +4,8 @@ A text model copies the words that it takes for the answer. What is told of them
 a guess, and always the place of the page where they stand. The rules are not overruled where they
 are sure, where both point to the same row, and where the model finds nothing: it is timid.
 
-The thresholds were chosen on the pictures of dev3a, with what the model wrote freely there; the
-exam's dev3b reports them.
+The thresholds were chosen on the pictures of dev3a, with what the model wrote freely there, and
+reported on those of dev3b.
 """
 
 from collections.abc import Sequence

@@ -147,7 +147,8 @@ class Hits:
         told = here if wish.kinds else self._matching.places(passage)
         dated = bool(wish.kinds & {Kind.TIME, Kind.DATE})
         if wish.form in (Form.WHO, Form.WHY, Form.TASK) and not wish.kinds:
-            return Hit(score, passage if here else _with_what_follows(page, passage))
+            answers = here or looks_right(passage.text, (), wish) and ":" in passage.text
+            return Hit(score, passage if answers else _with_what_follows(page, passage))
         if len(told) > 1 and is_row and (not dated or are_labelled(told)):
             named = named_of(told, self._asked)
             if named is not None and not is_of_a_span(named):

@@ -75,15 +75,20 @@ class Matching:
     def _is_telling(self, at: int) -> bool:
         """False for a word that no answer needs to hold."""
         word = self.asked[at]
-        if self.wish.is_open(word):
-            return False
         held = any(row[at] for row in self.own) or any(row[at] for row in self.heads)
-        return held or not is_everyday(word) or self._is_one_thing_of_many(word)
+        if self.wish.is_open(word) and not (held and self.wish.names_a_place(word)):
+            return False
+        return held or not self._is_everyday(word) or self._is_one_thing_of_many(word)
+
+    def _is_everyday(self, word: str) -> bool:
+        return is_everyday(word) or word in self.wish.deeds
 
     def _weight(self, at: int) -> float:
         """How much a word tells: the fewer rows hold it, the more; some words never tell much."""
         word = self.asked[at]
-        if not is_telling(word) or not self.telling[at] and is_everyday(word):
+        if not is_telling(word) or not self.telling[at] and self._is_everyday(word):
+            return WEAK
+        if not self.telling[at] and self.wish.names_a_place(word):
             return WEAK
         rows = sum(row[at] > 0 for row in self.own)
         if rows == 0:
@@ -93,7 +98,9 @@ class Matching:
     def is_about_the_whole(self) -> bool:
         """True if all that the question names may be the whole thing that is in view."""
         return bool(self.wish.kinds) and all(
-            is_everyday(word) and not self._is_one_thing_of_many(word) or self.wish.is_open(word)
+            self._is_everyday(word)
+            and not self._is_one_thing_of_many(word)
+            or self.wish.is_open(word)
             for word in self.asked
         )
 
@@ -105,7 +112,9 @@ class Matching:
         return [
             word
             for at, word in enumerate(self.asked)
-            if self.telling[at] and not any(row[at] for row in self.own) and not is_everyday(word)
+            if self.telling[at]
+            and not any(row[at] for row in self.own)
+            and not self._is_everyday(word)
         ]
 
     def lacks_a_thing(self) -> bool:

@@ -156,7 +156,22 @@ def _is_empty(word: str) -> bool:
 
 def is_telling(word: str) -> bool:
     """False for a word that narrows a question down, but answers it nowhere."""
-    return word not in _WEAK
+    return word not in _WEAK and word not in _weak() and not _is_adverb(word)
+
+
+def _is_adverb(word: str) -> bool:
+    """True for "roughly" and its like, and not for what merely ends so: daily, July."""
+    return len(word) > LEAST_FUZZY and word.endswith("ly") and word not in _weak_not()
+
+
+@functools.cache
+def _weak_not() -> frozenset[str]:
+    return frozenset(_file("everyday.toml")["no_adverbs"].split())
+
+
+@functools.cache
+def _weak() -> frozenset[str]:
+    return frozenset(_file("everyday.toml")["weak"].split())
 
 
 @functools.cache
@@ -179,10 +194,14 @@ def _unstemmed() -> frozenset[str]:
     return frozenset(_file("dictionary.toml")["unstemmed"].split())
 
 
+@functools.lru_cache(maxsize=20_000)
 def unaccented(word: str) -> str:
-    """A word in lower case without accents."""
-    letters = unicodedata.normalize("NFKD", word.lower())
+    """A word in lower case without accents, letters that are two in one apart: œufs as oeufs."""
+    letters = unicodedata.normalize("NFKD", word.lower().translate(_TWO_IN_ONE))
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
+_TWO_IN_ONE = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l", "đ": "d"})
 
 
 @functools.cache
@@ -196,7 +215,7 @@ def _senses() -> dict[str, set[int]]:
     return senses
 
 
-_MEANINGS = ("synonyms.toml", "dictionary.toml")
+_MEANINGS = ("synonyms.toml", "dictionary.toml", "household.toml")
 
 
 @functools.cache

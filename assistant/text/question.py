@@ -41,6 +41,7 @@ class Wish:
     kinds: the kinds of values that it asks for; empty if it asks for words.
     form:  what the answer looks like where that is no single value.
     is_leave: True if it asks what one may or must do.
+    deeds: the verbs of a question for a value: "what time did I *pay*"; no paper need print them.
     """
 
     asked: tuple[str, ...]
@@ -48,12 +49,15 @@ class Wish:
     kinds: frozenset[Kind]
     form: Form
     is_leave: bool = False
+    deeds: frozenset[str] = frozenset()
 
     def is_open(self, word: str) -> bool:
         """True for a word that only says what kind of value is asked for, or narrows it down."""
-        if self.form is Form.WHERE and word in _PLACE_WORDS:
-            return True
-        return not is_telling(word) or word in KIND_WORDS
+        return self.names_a_place(word) or not is_telling(word) or word in KIND_WORDS
+
+    def names_a_place(self, word: str) -> bool:
+        """True for the street, the town, the building of a question that asks where."""
+        return self.form is Form.WHERE and word in _PLACE_WORDS
 
 
 _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
@@ -152,6 +156,7 @@ _FORMS: tuple[tuple[Form, str], ...] = (
 )
 
 
+@functools.lru_cache(maxsize=256)
 def wish(question: str) -> Wish:
     """What a question wants."""
     text = plain(_without_excluded(question))
@@ -161,9 +166,25 @@ def wish(question: str) -> Wish:
     named = [word for word in words(_OF_THIS.sub(" ", right)) if word in _NOUNS]
     asked = tuple(dict.fromkeys((*content_words(right), *named)))
     is_leave = re.match(r"(?:(?:so|and|please) )*(?:can|could|may|must|should|am) i\b", text)
-    return Wish(
-        asked, tuple(words(question)), wanted(question), form(question), is_leave is not None
-    )
+    kinds, looks = wanted(question), form(question)
+    valued = bool(kinds) or looks in (Form.WHO, Form.WHERE, Form.OFTEN)
+    found = _deeds(right) if valued else frozenset()
+    return Wish(asked, tuple(words(question)), kinds, looks, is_leave is not None, found)
+
+
+def _deeds(text: str) -> frozenset[str]:
+    """The verbs of bare words, known by their places: behind "do they", "can I", "have to"."""
+    return frozenset(match["verb"] for match in _DEED.finditer(text))
+
+
+_DEED = re.compile(
+    r"\b(?:(?:do|does|did|can|could|will|would|shall|should|may|might|must|have|has|had|am|are|is"
+    r"|was|were) (?:i|we|you|they|he|she|it|people|one|someone|anyone)"
+    r"|(?:have|has|had|need|needs|got|want|wants|able|allowed|supposed|meant|going|expected) to"
+    r"|who|i have to|we have to) "
+    r"(?:(?:not|really|actually|also|still|just|all|already|ever|usually|have to|need to|get to"
+    r"|be) )*(?P<verb>[a-z]{3,})\b"
+)
 
 
 def language_of(question: str) -> str:
@@ -206,11 +227,28 @@ def plain(question: str) -> str:
     "When do they get back" asks for the return.
     """
     text = re.sub(r" (?:because|cause|cos|as i|since i)\b.*", "", bare_words(question))
-    sayings = _data()["sayings"]
-    for saying in sorted(sayings, key=len, reverse=True):
-        if saying in text:
-            text = re.sub(rf"\b{re.escape(saying)}\b", sayings[saying], text)
+    said = frozenset(text.split())
+    for begins, saying, meaning in _sayings():
+        if begins & said:
+            text = saying.sub(meaning, text)
     return text
+
+
+@functools.cache
+def _sayings() -> tuple[tuple[frozenset[str], re.Pattern[str], str], ...]:
+    """(forms of the first word, pattern, meaning) of each saying, the longest first."""
+    forms = {word: f"{word} {others}".split() for word, others in _everyday_data()["inflected"].items()}
+    found = []
+    for saying, meaning in sorted(_toml("sayings.toml")["sayings"].items(), key=lambda s: -len(s[0])):
+        first, *others = saying.split()
+        begins = forms.get(first, [first])
+        pattern = _GAP.join((f"(?:{'|'.join(begins)})", *map(re.escape, others)))
+        found.append((frozenset(begins), re.compile(rf"\b{pattern}\b"), meaning))
+    return tuple(found)
+
+
+_GAP = r" (?:(?:me|us|you|him|her|it|them|my|our|the|this|that|a) )?"
+"""What may stand between the words of a saying."""
 
 
 def _main_clause(question: str) -> str:
@@ -354,12 +392,20 @@ def _without_excluded(question: str) -> str:
 
 
 @functools.cache
+def _toml(name: str) -> Mapping[str, Any]:
+    return parse_toml(resources.files("assistant.text").joinpath(name).read_text("utf-8"))
+
+
 def _data() -> Mapping[str, Any]:
-    text = resources.files("assistant.text").joinpath("questions.toml").read_text("utf-8")
-    return parse_toml(text)
+    return _toml("questions.toml")
+
+
+def _everyday_data() -> Mapping[str, Any]:
+    return _toml("everyday.toml")
 
 
 @functools.cache
 def _everyday() -> frozenset[str]:
     data = _data()
-    return frozenset((*data["everyday"].split(), *data["verbs"].split()))
+    listed = (data["everyday"], data["verbs"], _everyday_data()["said"])
+    return frozenset(word for words_of in listed for word in words_of.split())

@@ -88,6 +88,12 @@ _UNITS = (
     "druppels|dagen|minuten|uur|weken|maanden|jaar|personen|dias|anos|pessoas|gigabytes?|megabytes?|"
     "points?|pts|km/h|mph|bpm|mmHg|bar|psi|ppm|IU|I\\.U\\.|units?|mmol(?:/l)?"
 )
+_UNITS += (
+    "|KG|MG|MCG|G|OZ|LBS?|FL\\.? ?OZ|ML|CL|KCAL|CM|MM|FT|IN|KM|TABLETS?|CAPSULES?|DROPS?|PUFFS?|"
+    "MIN(?:UTE)?S?|HOURS?|HRS?|DAYS?|WEEKS?|MONTHS?|YEARS?|SECONDS?|PIECES?|PCS|SERVINGS?|PACKS?"
+)
+"""Labels and receipts print them in capitals, too."""
+
 _GLYPHS = "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
 _FRACTION = (
     rf"(?:\d+ ?[{_GLYPHS}]|[{_GLYPHS}]|\d+[ -]\d/\d|\d/\d|\d+ ?\d[⁄]\d+|\d?[⁄]\d+|\d+[⁄]\d+)"

@@ -1,4 +1,4 @@
-"""Products of activations with int4 weights, and the rule that chooses between them.
+"""Products of activations with quantized weights, and the rule that chooses between them.
 
 Two ways give the same numbers up to rounding:
 
@@ -9,13 +9,13 @@ Two ways give the same numbers up to rounding:
 
 PyTorch computes ``(code - 8) * scale + zero`` with a float zero, so the asymmetric grid
 ``(code - z) * scale`` is ``zero = (8 - z) * scale``: exactly, up to the kernel's rounding of
-scales and zeros to bfloat16.
+scales and zeros to bfloat16. Codes of 8 bits are two of 4 there, on a processor.
 Operators: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/native_functions.yaml
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -45,11 +45,14 @@ class KernelWeight:
 
     packed: the codes; the layout belongs to the kernel.
     scales_and_zeros: (groups, out, 2) bfloat16, the scale and ``(8 - zero) * scale``.
+    halves: whether a code of 8 bits is two of 4: the outputs are twice as many, first those of
+        the upper halves, then those of the lower ones, which are to be added to them.
     """
 
     packed: Tensor
     scales_and_zeros: Tensor
     group_size: int
+    halves: bool = False
 
 
 def kernel_refusal(
@@ -105,11 +108,21 @@ def most_rows(device: torch.device) -> int:
     return CUDA_KERNEL_MAX_ROWS if device.type == "cuda" else CPU_KERNEL_MAX_ROWS
 
 
-def build_kernel_weight(weight: QuantizedWeight) -> KernelWeight:
-    """Lay a weight of at most 4 bits out for the kernel of the device it lies on.
+def by_halves(device: torch.device, bits: int) -> bool:
+    """Whether codes are multiplied as two of 4 bits, where the kernel takes a layer of 4 bits.
 
-    The caller has asked `kernel_refusal`.
+    Of a card the layout is read back for prefill, which knows no halves.
     """
+    return bits == 8 and device.type == "cpu"
+
+
+def build_kernel_weight(weight: QuantizedWeight) -> KernelWeight:
+    """Lay a weight out for the kernel of the device it lies on.
+
+    The caller has asked `kernel_refusal`, and `by_halves` where it has more than 4 bits.
+    """
+    if weight.bits == 8:
+        return _two_halves(weight)
     codes = weight.codes
     if codes.device.type == "cuda":
         # Two codes a byte, the even one in the high half.
@@ -121,6 +134,19 @@ def build_kernel_weight(weight: QuantizedWeight) -> KernelWeight:
         weight.scale.t(), weight.zero.t(), codes.shape[1], weight.group_size
     )
     return KernelWeight(packed, scales_and_zeros, size)
+
+
+def _two_halves(weight: QuantizedWeight) -> KernelWeight:
+    """A weight of 8 bits as two of 4: ``code − z = 16·(upper − 8) + lower − (z − 128)``."""
+    scale, zero = weight.scale, weight.zero
+    halves = QuantizedWeight(
+        codes=torch.cat([weight.codes >> 4, weight.codes & 15]),
+        scale=torch.cat([16 * scale, scale]),
+        zero=torch.cat([torch.full_like(zero, 8), zero - 128]),
+        group_size=weight.group_size,
+        bits=4,
+    )
+    return replace(build_kernel_weight(halves), halves=True)
 
 
 def kernel_scales(
@@ -151,6 +177,9 @@ def kernel_matmul(x: Tensor, weight: KernelWeight) -> Tensor:
     product: Tensor = multiply(
         x.contiguous(), weight.packed, weight.group_size, weight.scales_and_zeros
     )
+    if weight.halves:
+        upper, lower = product.chunk(2, dim=-1)
+        return upper + lower
     return product
 
 

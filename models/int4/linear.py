@@ -233,8 +233,10 @@ class Int4Linear(nn.Module):
     def _kernel_fits(self) -> bool:
         if not self._kernel_is_right:
             return False
+        device = self.scales.device
+        bits = 4 if kernels.by_halves(device, self.bits) else self.bits
         refusal = kernels.kernel_refusal(
-            self.scales.device, self.in_features, self.out_features, self.group_size, self.bits
+            device, self.in_features, self.out_features, self.group_size, bits
         )
         return refusal is None
 
@@ -253,12 +255,19 @@ class Int4Linear(nn.Module):
             )
         size = kernels.kernel_group_size(self.in_features, self.group_size)
         return kernels.KernelWeight(
-            self.kernel_packed, self.kernel_scales_and_zeros, size or self.group_size
+            self.kernel_packed,
+            self.kernel_scales_and_zeros,
+            size or self.group_size,
+            halves=self.bits == 8,
         )
 
     def kernel_weight(self) -> kernels.KernelWeight | None:
-        """The weight as the kernel reads it, in the order of the inputs; None without a kernel."""
-        return self._kernel_weight() if self._kernel_fits() and self.input_order is None else None
+        """The weight as the kernel reads it, in the order of the inputs; None without a kernel.
+
+        None for 8 bits, too, whose halves cannot be joined with other layers.
+        """
+        usable = self._kernel_fits() and self.input_order is None and self.bits < 8
+        return self._kernel_weight() if usable else None
 
     def lie_in(self, packed: Tensor) -> None:
         """Let the codes in the kernel's layout be those of ``packed``, which hold them too.

@@ -136,13 +136,13 @@ def state_bytes(
     """States of all sequences at a block, and on the full-precision path beside them.
 
     width: bytes of a stored value, see `state_dtype`.
-    first: before the first block both paths share their states.
+    first: before the first block both paths share their states, those held out throughout.
     """
     share = width / FLOAT
     states = sum(max(share * s.state, s.sample if first else 0) for s in calibration.all)
     states += max((s.state for s in calibration.all), default=0)  # one before and after a block
-    if not first:
-        states += share * sum(s.state for s in followed.all)
+    # Statistics of a block's last layers carry the fitting sequences of that path on.
+    states += share * sum(s.state for s in (followed.fitting if first else followed.all))
     # The next states of the judging sequences are computed before the block is quantized.
     return states + share * sum(s.state for s in followed.held_out)
 

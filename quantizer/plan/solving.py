@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from quantizer.plan.buffers import FLOAT, SOLVER, Buffer, Moment
 from quantizer.plan.workload import LinearShape
+from quantizer.solvers.gptq import SPAN_COLUMNS
 from quantizer.solvers.grid import SEARCHED_COLUMNS
 from quantizer.solvers.methods import Settings
-from quantizer.solvers.rpiq import column_blocks
+from quantizer.solvers.rpiq import column_blocks, group_slabs
 
 _WALKED, _SLAB = 128, 512  # columns that GPTQ and R work on at a time
 _TRIED = 4  # scales that rpiq tries at once
@@ -173,6 +174,14 @@ class _Solver:
         """Bytes of so many columns of the weight in float32."""
         return self.layer.out_features * min(count, self.layer.in_features) * FLOAT
 
+    def _walk(self, walked: int, copies: int = 1) -> float:
+        """Bytes of what `feed_back` holds of a span's values, of single columns, and of its factor.
+
+        walked: columns; copies: of every row, one below the other.
+        """
+        values = self._columns(2 + (SPAN_COLUMNS if walked > SPAN_COLUMNS else 0))
+        return copies * values + FLOAT * walked * (walked + SPAN_COLUMNS)
+
     def _copies(self, *names: str) -> dict[str, float]:
         """One float32 copy of the weight for every name."""
         return dict.fromkeys(names, self.size.weight)
@@ -227,9 +236,8 @@ class _Solver:
         walked = min(_WALKED, self.layer.in_features)
         walking = self._copies("`scale`", "`zero`", "`work`", "`codes`")
         walking |= {"`errors` of a slab": self._columns(_SLAB)}
-        # Three copies with columns first, codes and errors, the errors of the block before, and
-        # some single columns.
-        block = {"the block that is walked": 6 * self._columns(walked) + 6 * self._columns(1)}
+        # Bounds of steps, steps, misses and the errors of the block before.
+        block = {"the block that is walked": 5 * self._columns(walked) + self._walk(walked)}
         yield self._moment("walking over columns", nearest | walking | block)
         last = {"`found` of the last block": self._columns(walked)}
         last |= {"`all_codes`": codes, "codes as uint8": codes}
@@ -237,8 +245,9 @@ class _Solver:
 
     def _rpiq(self) -> Iterator[Moment]:
         columns = self.layer.in_features
-        width = max(block.stop - block.start for block in column_blocks(columns, self.group))
-        slab = self._columns(-(-_SLAB // width) * width)
+        blocks = column_blocks(columns, self.group)
+        slabs = [slab.stop - slab.start for slab, _ in group_slabs(blocks)]
+        width, slab = blocks[0].stop, self._columns(max(slabs))
         b, g = self._columns(width), self._columns(self.group)
         self._hold("`grid` of the start", self.size.grid / 2)
         mine = self._copies("`codes`", "`scale`", "`zero`")
@@ -251,16 +260,19 @@ class _Solver:
         yield self._moment("the error before the first round", mine | wide | difference)
         mine |= self._copies("`E`") | {"`R` of a slab": slab}
         # before, codes, residual, scale, old, value and change of the block before.
-        yield self._moment(
-            "R of the next slab", mine | {"`R` of the next slab": slab, "block before": 7 * b}
-        )
-        kept = {"`before`, `old`, `value`, `change`": 4 * b}
-        # Its parts on entering, two factors, the walk, the step and both terms of J's change.
-        yield self._moment("moving a block", mine | kept | {"the block's steps": 13 * b})
-        # With the copies of one group on all scales at once: zeros, optimum, the five of the
-        # walk, and candidates and errors of the group before.
-        tried = {"codes and residual": 2 * b, "one group": 4 * g}
-        tried |= {"the group on all scales": (2 + 5 + 2) * _TRIED * g}
+        beside = {"`R` of the next slab": slab, "block before": 7 * b}
+        if len(slabs) == 1:
+            beside = self._copies("products of `E` and `R`")
+        yield self._moment("R of the next slab", mine | beside)
+        # Value and change are those of the block before.
+        kept = {"`before`, `old`, `value`, `change`": (4 if columns > width else 2) * b}
+        # The shift, codes, scale, zero and optimum in order, the walk's bounds, steps and misses.
+        moved = {"the block's steps": 9 * b + self._walk(width)}
+        yield self._moment("moving a block", mine | kept | moved)
+        # Codes, zeros, residual, value and optimum; of all scales at once zeros, optimum, scales
+        # and the same four of the walk.
+        tried = {"one group": 5 * g}
+        tried |= {"the group on all scales": 7 * _TRIED * g + self._walk(self.group, _TRIED)}
         yield self._moment("trying scales", mine | kept | tried)
         moved = {"codes, residual, scale": 3 * b, "two sums": 2 * b, "what R changes by": slab}
         yield self._moment("bringing R up to date", mine | kept | moved)

@@ -7,10 +7,13 @@ from torch import Tensor
 
 from models.int4.weight import QuantizedWeight
 from quantizer.solvers.fused import choice as fused
-from quantizer.solvers.grid import Grid, nearest_code, round_to_nearest
+from quantizer.solvers.grid import Grid, round_to_nearest
 from quantizer.solvers.hessian import InverseFactor, inverse_factor, live_columns, mean_diagonal
 
 _LAZY_COLUMNS = 128
+SPAN_COLUMNS = 32
+"""Columns walked one by one before their effect on those behind them is one product. Steps of the
+walk are so small that the calls to the library count; on 192 to 4,096 rows 16 to 32 are best."""
 _SLAB_COLUMNS = 512  # whose errors reach the columns behind them together, as one large product
 
 
@@ -75,12 +78,14 @@ def gptq(problem: LayerProblem, grid: Grid, *, damp_percent: float, act_order: b
     if known is None:
         return GptqResult(nearest, damp_percent)
     order, U = known.order, known.factor.upper
-    scale, zero = (part[:, order] for part in grid.columns(W.shape[1]))
-    work = W[:, order].clone()
+    first_block = U[:_LAZY_COLUMNS, :_LAZY_COLUMNS]
+    ordered = _rows_together if fused.used_for(first_block) else _columns_together
+    scale, zero = (ordered(part, order) for part in grid.columns(W.shape[1]))
+    work = ordered(W, order)
     codes = torch.empty_like(work)
     for first in range(0, len(order), _SLAB_COLUMNS):
         slab = slice(first, min(first + _SLAB_COLUMNS, len(order)))
-        errors = work.new_empty(len(work), slab.stop - first)
+        errors = torch.empty_like(work[:, slab])
         for start in range(first, slab.stop, _LAZY_COLUMNS):
             block = slice(start, min(start + _LAZY_COLUMNS, slab.stop))
             codes[:, block], found = feed_back(
@@ -88,7 +93,7 @@ def gptq(problem: LayerProblem, grid: Grid, *, damp_percent: float, act_order: b
             )
             errors[:, start - first : block.stop - first] = found
             behind = slice(block.stop, slab.stop)
-            work[:, behind] -= found @ U[block, behind]
+            work[:, behind].addmm_(found, U[block, behind], alpha=-1)
         work[:, slab.stop :].addmm_(errors, U[slab, slab.stop :], alpha=-1)
 
     all_codes = nearest.codes.clone()
@@ -118,6 +123,16 @@ def ordered_factor(
     return known[key]
 
 
+def _rows_together(values: Tensor, order: Tensor) -> Tensor:
+    """Columns of (out, in) in an order, as a matrix of which rows lie together in memory."""
+    return values[:, order]
+
+
+def _columns_together(values: Tensor, order: Tensor) -> Tensor:
+    """The same as a matrix of which columns lie together, as the walk over them likes it."""
+    return values.T[order].T
+
+
 def feed_back(
     target: Tensor, upper: Tensor, scale: Tensor, zero: Tensor, top: int
 ) -> tuple[Tensor, Tensor]:
@@ -129,13 +144,27 @@ def feed_back(
     if fused.used_for(upper):
         walked: tuple[Tensor, Tensor] = fused.walk(target, upper, scale, zero, top)
         return walked
-    # Columns are walked one at a time, so they lie contiguously: (b, out). Each gathers the
-    # errors before it when its turn comes, which reads far less memory than spreading them.
+    # Columns are walked one at a time, so they lie contiguously: (b, out). Each gathers the misses
+    # value − q of those before it when its turn comes, which reads far less memory than spreading
+    # them; those of whole spans before its own come as one product.
     target, scale, zero = (part.T.contiguous() for part in (target, scale, zero))
-    codes = torch.empty_like(target)
-    errors = torch.empty_like(target)
-    for j, diagonal in enumerate(upper.diagonal().tolist()):
-        value = target[j] - upper[:j, j] @ errors[:j]
-        codes[j] = nearest_code(value, scale[j], zero[j], top)
-        errors[j] = (value - (codes[j] - zero[j]) * scale[j]) / diagonal
-    return codes.T, errors.T
+    low, high = -zero, top - zero
+    diagonal = upper.diagonal().unsqueeze(1)
+    shares = (upper / diagonal).T.contiguous()
+    steps, misses = torch.empty_like(target), torch.zeros_like(target)  # steps: code − zero
+    for first in range(0, len(target), SPAN_COLUMNS):
+        span = slice(first, first + SPAN_COLUMNS)
+        value = target[span]
+        if first:
+            value = torch.addmm(value, shares[span, :first], misses[:first], alpha=-1)
+        before = misses[span].T  # nought where a column's turn has not come
+        for v, s, least, most, step, miss, share in zip(
+            value.unbind(),
+            *(part[span].unbind() for part in (scale, low, high, steps, misses)),
+            shares[span, span].tril(-1).unbind(),
+            strict=True,
+        ):
+            v = torch.addmv(v, before, share, alpha=-1)
+            torch.div(v, s, out=step).round_().clamp_(least, most)
+            torch.addcmul(v, step, s, value=-1, out=miss)
+    return steps.add_(zero).T, misses.div_(diagonal).T

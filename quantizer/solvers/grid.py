@@ -56,7 +56,7 @@ class Grid:
 
 def nearest_code(value: Tensor, scale: Tensor, zero: Tensor, top: int) -> Tensor:
     """Code nearest to each value, as float; all shapes broadcast."""
-    return (torch.round(value / scale) + zero).clamp_(0, top)
+    return ((value / scale).round_() + zero).clamp_(0, top)
 
 
 def round_to_nearest(weight: Tensor, grid: Grid) -> QuantizedWeight:
@@ -138,8 +138,8 @@ def _searched(
     factors = torch.tensor(_SHRINK_FACTORS, dtype=low.dtype).to(low.device)
     factors = factors.view(-1, *(1 for _ in low.shape))
     for s, z in zip(*_span(factors * low, factors * high, bits, sym), strict=True):
-        error = parts - (nearest_code(parts, s, z, top) - z) * s
-        cost = ((error @ blocks) * error).sum(dim=-1, keepdim=True)
+        error = nearest_code(parts, s, z, top).sub_(z).mul_(s).sub_(parts)
+        cost = (error @ blocks).mul_(error).sum(dim=-1, keepdim=True)
         better = cost < least
         least = torch.where(better, cost, least)
         scale, zero = torch.where(better, s, scale), torch.where(better, z, zero)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from models.int4.weight import QuantizedWeight
 from quantizer.solvers.fused import choice as fused
-from quantizer.solvers.gptq import LayerProblem, feed_back
+from quantizer.solvers.gptq import SPAN_COLUMNS, LayerProblem, feed_back
 from quantizer.solvers.grid import Grid, nearest_code, stored_scale
 from quantizer.solvers.hessian import (
     InverseFactor,
@@ -34,6 +34,9 @@ _BLOCK_COLUMNS = 128
 _SLAB_COLUMNS = 512
 """Columns whose part of R is kept up to date together. R of a whole wide layer, updated behind
 every block, would be read and written more than it is computed with."""
+_REST = 4
+"""A slab of fewer than a fourth of those columns is left to the one before it: where it leaves a
+single slab, R is kept from round to round."""
 _LEAST_GAIN = 0.005  # a round that lowers J by a smaller share is the last
 _RESCALINGS = (0.9, 0.95, 1.05, 1.1)  # of a group's scale, each tried with fresh codes
 _RESCALING_ROUNDS = 1  # later rounds find next to nothing
@@ -92,9 +95,11 @@ def rpiq(
     W, H = problem.target, problem.hessian
     grid = Grid.of(start)
     group_size, top = grid.group_size, grid.top
-    codes = start.codes.to(W.dtype)
-    scale, zero = (part.clone() for part in grid.columns(W.shape[1]))
     blocks = column_blocks(W.shape[1], group_size)
+    # The steps walk over columns; kernels read rows, as the rest does.
+    stored = torch.clone if fused.used_for(H[blocks[0], blocks[0]]) else columns_first
+    codes = stored(start.codes.to(W.dtype))
+    scale, zero = (stored(part) for part in grid.columns(W.shape[1]))
     mean = mean_diagonal(H)
     ridge = damp_percent * mean
     lives = [_live_by_importance(H[i, i]) for i in blocks]
@@ -106,16 +111,20 @@ def rpiq(
     ]
 
     H = damped(H, ridge)
-    E = start.dequantize() - W
-    trace = [output_error(E, H)]
-    slabs = _slabs(blocks)
-    R: Tensor | None = None
+    E = stored(start.dequantize() - W)
+    slabs = group_slabs(blocks)
+    if len(slabs) == 1:
+        R = torch.mm(E, H, out=torch.empty_like(E))
+        trace = [float((E * R).sum(dim=1).sum())]
+    else:
+        R = E[:, :0]  # made slab by slab
+        trace = [output_error(E, H)]
     for round_ in range(rounds):
         # Summed where it is computed, in float64: asking for every block's share would wait for it.
         gained = torch.zeros((), dtype=torch.float64, device=W.device)
         for slab, members in slabs:
-            if R is None or len(slabs) > 1:  # a single slab has kept its own
-                R = E @ H[:, slab]
+            if len(slabs) > 1:
+                R = torch.mm(E, H[:, slab], out=torch.empty_like(E[:, slab]))
             for b in members:
                 i, live = blocks[b], lives[b]
                 here = slice(i.start - slab.start, i.stop - slab.start)
@@ -155,7 +164,7 @@ def block_step(state: BlockState, live: Tensor, factor: InverseFactor) -> None:
     statistics; factor: of their damped diagonal block. Dead columns do not move.
     """
     U = factor.upper
-    shift = state.residual[:, live] @ U.T @ U
+    shift = (U.T @ (U @ state.residual.T[live])).T
     if fused.used_for(state.hessian):
         state.codes, state.residual = fused.block(
             shift,
@@ -175,14 +184,15 @@ def block_step(state: BlockState, live: Tensor, factor: InverseFactor) -> None:
 
 def project(state: BlockState, live: Tensor, upper: Tensor, shift: Tensor) -> None:
     """Move rows to the grid near ``value − shift`` where that lowers J; shift: (out, live)."""
-    U = upper
-    scale, zero = state.scale[:, live], state.zero[:, live]
-    optimum = state.value()[:, live] - shift
-    projected, _ = feed_back(optimum, U, scale, zero, state.top)
+    codes, scale, zero = (x.T[live].T for x in (state.codes, state.scale, state.zero))
+    optimum = (codes - zero).mul_(scale).sub_(shift)
+    projected = feed_back(optimum, upper, scale, zero, state.top)[0]
+    del optimum, scale, zero
     step = torch.zeros_like(state.codes)
-    step[:, live] = projected - state.codes[:, live]
+    step.T.index_copy_(0, live, projected.sub_(codes).T)
+    del projected, codes
     d = step * state.scale
-    d_hessian = d @ state.hessian
+    d_hessian = _times(d, state.hessian)
     kept = _falls(d, state.residual, d_hessian).unsqueeze(1)
     state.codes = torch.where(kept, state.codes + step, state.codes)
     state.residual = torch.where(kept, state.residual + d_hessian, state.residual)
@@ -196,27 +206,33 @@ def coordinate_step(state: BlockState, live: Tensor) -> None:
             state.codes, state.scale, state.zero, state.residual, H, live, top, _ROUNDING
         )
         return
-    # Columns are walked one at a time, so they lie contiguously: (b, out).
-    codes, residual, scale = (
-        part.T.contiguous() for part in (state.codes, state.residual, state.scale)
-    )
-    changes = torch.zeros_like(codes)
-    diagonal = H.diagonal()
-    # In codes, the optimum of a column lies slope / (H_jj · scale) below its code.
-    per_slope = 1 / (scale * diagonal.clamp(min=1e-30).unsqueeze(1))
-    curvatures = diagonal.tolist()
-    for j in live.tolist():
-        slope = residual[j] + H[j] @ changes
-        optimum = torch.addcmul(codes[j], slope, per_slope[j], value=-1)
-        step = optimum.round_().clamp_(0, top).sub_(codes[j])
-        d = step * scale[j]
-        # 2·d·slope + d²·H_jj, and as much more as rounding may hide, has to be negative.
-        falls = d * torch.add(slope, d, alpha=(1 + _ROUNDING) * curvatures[j] / 2) < 0
-        step *= falls
-        codes[j] += step
-        torch.mul(step, scale[j], out=changes[j])
-    state.codes = codes.T.contiguous()
-    state.residual = state.residual + changes.T @ H
+    # Columns are walked one at a time, so they lie contiguously and in order: (live, out).
+    codes, residual, scale = (part.T[live] for part in (state.codes, state.residual, state.scale))
+    order = H[live][:, live]
+    # In codes, the optimum of a column lies slope / (H_jj · scale) below its code. A step n to the
+    # nearest code lowers J by n·(2·optimum − n), which is nothing where the optimum is half a code
+    # away and n = 1: as much less as rounding may hide is taken of the way there.
+    curvature = order.diagonal().unsqueeze(1) * (1 + _ROUNDING)
+    per_slope = 1 / (scale * curvature.clamp(min=1e-30))
+    found, changes = torch.empty_like(codes), torch.zeros_like(codes)
+    for first in range(0, len(live), SPAN_COLUMNS):
+        span = slice(first, first + SPAN_COLUMNS)
+        slopes = residual[span]
+        if first:
+            slopes = torch.addmm(slopes, order[span, :first], changes[:first])
+        before = changes[span].T  # nought where a column's turn has not come
+        for slope, code, width, per, new, change, row in zip(
+            slopes.unbind(),
+            *(part[span].unbind() for part in (codes, scale, per_slope, found, changes)),
+            order[span, span].unbind(),
+            strict=True,
+        ):
+            slope = torch.addmv(slope, before, row)
+            torch.addcmul(code, slope, per, value=-1, out=new).round_().clamp_(0, top)
+            torch.sub(new, code, out=change).mul_(width)
+    state.codes, state.residual = state.codes.clone(), state.residual.clone()
+    state.codes.T.index_copy_(0, live, found)
+    state.residual.addmm_(changes.T, H[live])
 
 
 def rescale_step(state: BlockState, groups: Sequence["GroupFactor"]) -> None:
@@ -229,26 +245,32 @@ def rescale_step(state: BlockState, groups: Sequence["GroupFactor"]) -> None:
     H, top = state.hessian, state.top
     for group in groups:
         live, first = group.live, group.columns.start
-        U, zero, residual = group.factor.upper, state.zero[:, live], state.residual[:, live]
-        value = (state.codes[:, live] - zero) * state.scale[:, live]
-        optimum = value - residual @ U.T @ U
+        U = group.factor.upper
+        codes, zero, residual = (x.T[live] for x in (state.codes, state.zero, state.residual))
         old = state.scale[:, first]
-        # All scales at once, one below the other: the walk over columns is what takes time.
+        value = (codes - zero).mul_(old)
+        optimum = value - U.T @ (U @ residual)
+        # All scales at once, side by side: the walk over columns is what takes time.
         tried = stored_scale(torch.cat([old * share for share in _RESCALINGS]))
-        wide = tried.unsqueeze(1).expand(-1, value.shape[1])
         copies = len(_RESCALINGS)
-        zeros = zero.repeat(copies, 1)
-        candidates, _ = feed_back(optimum.repeat(copies, 1), U, wide, zeros, top)
-        d = (candidates - zeros) * wide - value.repeat(copies, 1)
-        change = _change(d, residual.repeat(copies, 1), d @ H[live][:, live])
+        zeros = zero.repeat(1, copies)
+        wide = tried.expand(len(live), -1)
+        candidates = feed_back(optimum.repeat(1, copies).T, U, wide.T, zeros.T, top)[0]
+        d = (candidates.T - zeros).mul_(tried).sub_(value.repeat(1, copies)).T
+        del zeros
+        change = _change(d, residual.repeat(1, copies).T, _times(d, H[live][:, live]))
         change = torch.where(torch.isfinite(tried), change, torch.inf).view(copies, -1)
         least, best = change.min(dim=0)
-        rows = best * len(old) + torch.arange(len(old), device=old.device)
         better = least < 0
-        wanted = better.unsqueeze(1)
-        state.scale[:, group.columns] = torch.where(better, tried[rows], old).unsqueeze(1)
-        state.codes[:, live] = torch.where(wanted, candidates[rows], state.codes[:, live])
-        state.residual += torch.where(wanted, d[rows], 0) @ H[live]
+        chosen = best.expand(len(live), 1, -1)
+        found, moved = (
+            x.T.reshape(len(live), copies, -1).gather(1, chosen).squeeze(1) for x in (candidates, d)
+        )
+        new = tried.view(copies, -1).gather(0, best.unsqueeze(0)).squeeze(0)
+        state.scale[:, group.columns] = torch.where(better, new, old).unsqueeze(1)
+        state.codes.T[live] = torch.where(better, found, codes)
+        state.residual.addmm_(torch.where(better, moved, 0).T, H[live])
+        del candidates, d, found, moved  # before the next group's
 
 
 def refit_step(state: BlockState, group_size: int) -> None:
@@ -263,16 +285,18 @@ def refit_step(state: BlockState, group_size: int) -> None:
     for first in range(0, state.codes.shape[1], group_size):
         b = slice(first, first + group_size)
         u = state.codes[:, b] - state.zero[:, b]
-        curvature = ((u @ H[b, b]) * u).sum(dim=1)
+        pull = _times(u, H[b, b])
+        curvature = (pull * u).sum(dim=1)
         slope = (u * residual[:, b]).sum(dim=1)
         old = scale[:, first]
         # A group without statistics or with all codes at zero has no curvature: keep its scale.
         shift = torch.where(curvature > 0, -slope / curvature.clamp(min=1e-30), 0)
         new = stored_scale(old + shift)
         d = (new - old).unsqueeze(1) * u
-        kept = _falls(d, residual[:, b], d @ H[b, b]) & (old + shift > 0) & torch.isfinite(new)
+        kept = _falls(d, residual[:, b], pull * (new - old).unsqueeze(1))
+        kept &= (old + shift > 0) & torch.isfinite(new)
         scale[:, b] = torch.where(kept, new, old).unsqueeze(1)
-        residual += torch.where(kept.unsqueeze(1), d, 0) @ H[b, :]
+        residual.addmm_(torch.where(kept.unsqueeze(1), d, 0), H[b, :])
     state.scale, state.residual = scale, residual
 
 
@@ -282,12 +306,17 @@ def column_blocks(in_features: int, group_size: int) -> list[slice]:
     return [slice(k, min(k + width, in_features)) for k in range(0, in_features, width)]
 
 
-def _slabs(blocks: Sequence[slice]) -> list[tuple[slice, range]]:
-    """Columns of neighbouring blocks, as few as reach 512, and the places of those blocks."""
+def group_slabs(blocks: Sequence[slice]) -> list[tuple[slice, range]]:
+    """Columns of neighbouring blocks, as few as reach 512, and the places of those blocks.
+
+    A short rest at the end belongs to the slab before it.
+    """
     slabs, first = [], 0
+    rest = blocks[-1].stop - _SLAB_COLUMNS // _REST
     for b, block in enumerate(blocks):
         columns = slice(blocks[first].start, block.stop)
-        if columns.stop - columns.start >= _SLAB_COLUMNS or b == len(blocks) - 1:
+        reached = columns.stop - columns.start >= _SLAB_COLUMNS and block.stop <= rest
+        if reached or b == len(blocks) - 1:
             slabs.append((columns, range(first, b + 1)))
             first = b + 1
     return slabs
@@ -306,9 +335,19 @@ def _falls(d: Tensor, residual: Tensor, d_hessian: Tensor) -> Tensor:
 
 def _change(d: Tensor, residual: Tensor, d_hessian: Tensor) -> Tensor:
     """Change of J (out,) by a change d (out, b), taken as high as rounding allows."""
-    linear, quadratic = 2 * d * residual, d * d_hessian
-    noise = _ROUNDING * (linear.abs().sum(dim=1) + quadratic.abs().sum(dim=1))
-    return (linear + quadratic).sum(dim=1) + noise
+    linear, quadratic = (d * residual).mul_(2), d * d_hessian
+    total = (linear + quadratic).sum(dim=1)
+    return total.add_(linear.abs_().add_(quadratic.abs_()).sum(dim=1), alpha=_ROUNDING)
+
+
+def columns_first(values: Tensor) -> Tensor:
+    """A copy of a matrix of which whole columns lie together in memory."""
+    return values.T.contiguous().T
+
+
+def _times(values: Tensor, square: Tensor) -> Tensor:
+    """A product (out, b) with a square matrix, in memory as the values are."""
+    return torch.mm(values, square, out=torch.empty_like(values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ GAMMAS = (0.0, 0.5, 1.0)
 _USUAL = 0.5
 _CLEAR_GAIN = 0.9
 _TRIED_FIRST, _TRIED_EVERY = 2, 4
-_WIDE = 2048
+_WIDE = 1024
 
 
 def multiplies_early(rows: Sequence[int], columns: int) -> bool:

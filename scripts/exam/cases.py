@@ -14,13 +14,14 @@ from exam.paper import draw_paper
 from exam.photograph import photograph
 
 FOLDER = Path(__file__).parent
-HALVES = ("dev", "held", "dev2", "sealed", "dev3a", "dev3b")
-"""The sets of cases: dev2 and sealed are another hand's dev and held, dev3a and dev3b a third's."""
+HALVES = ("dev", "held", "dev2", "sealed", "dev3a", "dev3b", "dev4a", "dev4b")
+"""The sets of cases: dev2 and sealed are a second hand's dev and held, 3a and 3b a third's, 4a and
+4b a fourth's."""
 
-TOGETHER = {"both": ("dev", "held"), "dev3": ("dev3a", "dev3b")}
+TOGETHER = {"both": ("dev", "held"), "dev3": ("dev3a", "dev3b"), "dev4": ("dev4a", "dev4b")}
 """Names under which two sets are asked for at once."""
 
-SECRET = frozenset({"held", "sealed", "dev3b"})
+SECRET = frozenset({"held", "sealed", "dev4a", "dev4b"})
 """Those of which only totals are ever shown."""
 
 DRAWING = ("documents.py", "paper.py", "photograph.py")

@@ -8,12 +8,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from assistant.errors import OcrError
 from assistant.seeing.ocr import RapidOcrReader
 from assistant.seeing.text import TextLine
 from models.pictures import load_picture
 
 SAVE_EVERY = 5
 """Pictures; reading takes seconds, and whoever stops it keeps what was read."""
+
+PATIENCE_S = 600.0
+"""Seconds for a look at one picture. The product stops after fewer; here a busy machine would cut
+pages short, and what was cut would be kept and judged as if it were the reader's doing."""
 
 
 def digest_of(picture: Path) -> str:
@@ -33,7 +38,7 @@ class KeptLines:
         """Each picture with its lines, read now where they are not kept.
 
         Raises:
-            OcrError: text recognition cannot start or failed.
+            OcrError: text recognition cannot start, failed, or was too slow for one picture.
         """
         new = 0
         for picture in pictures:
@@ -64,14 +69,19 @@ class KeptLines:
 
     def _read(self, picture: Path) -> list[dict[str, Any]]:
         if self._reader is None:
-            self._reader = RapidOcrReader()
+            self._reader = RapidOcrReader(second_look_s=PATIENCE_S)
+        found = []
+        for part in self._reader.parts(load_picture(picture), limit_s=PATIENCE_S):
+            if part.late:
+                raise OcrError(f"{picture} took too long to read", "try when less is running")
+            found += part.lines
         return [
             {
                 "text": line.text,
                 "box": [[round(x, 2), round(y, 2)] for x, y in line.box],
                 "confidence": round(line.confidence, 4),
             }
-            for line in self._reader.read(load_picture(picture))
+            for line in found
         ]
 
     def _save(self) -> None:

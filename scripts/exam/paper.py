@@ -194,6 +194,15 @@ STYLES = {
         (248, 243, 230),
         margin=90,
     ),
+    "hand": Style(
+        "opentype/urw-base35/Z003-MediumItalic.otf",
+        "opentype/urw-base35/Z003-MediumItalic.otf",
+        46,
+        1020,
+        (250, 248, 240),
+        (24, 36, 96),
+        margin=80,
+    ),
 }
 
 

@@ -178,26 +178,57 @@ def test_the_third_set_is_new_and_every_kind_of_document_goes_to_both_of_its_hal
     older = set().union(*(pictures[half] for half in ("dev", "held", "dev2", "sealed")))
     assert not pictures["dev3a"] & pictures["dev3b"]
     assert not older & (pictures["dev3a"] | pictures["dev3b"])
-    kinds: dict[str, collections.Counter[str]] = {}
     for half in ("dev3a", "dev3b"):
         assert len(pictures[half]) >= 40 and len(HALVES[half]) >= 300
+    check_shared_out("dev3a", "dev3b")
+
+
+def check_shared_out(*halves: str) -> None:
+    """One case in eight or so is to be declined; each kind of document goes to both halves."""
+    kinds: dict[str, collections.Counter[str]] = {}
+    for half in halves:
         declined = sum(bool(case.get("decline")) for case in HALVES[half])
         assert 0.10 < declined / len(HALVES[half]) < 0.15
         asked = collections.Counter(case["picture"] for case in HALVES[half])
         assert min(asked.values()) >= 5 and max(asked.values()) <= 9
         path = exam_cases.FOLDER / f"documents_{half}.txt"
         kinds[half] = collections.Counter(document.kind for document in read_documents(path))
-    for kind in kinds["dev3a"] | kinds["dev3b"]:
-        assert abs(kinds["dev3a"][kind] - kinds["dev3b"][kind]) <= 1, kind
+    first, second = (kinds[half] for half in halves)
+    for kind in first | second:
+        assert abs(first[kind] - second[kind]) <= 1, kind
 
 
-def test_nothing_is_asked_twice_of_a_picture_of_the_third_set() -> None:
-    cases = [*HALVES["dev3a"], *HALVES["dev3b"]]
+def test_the_fourth_set_is_new_and_every_kind_of_document_goes_to_both_of_its_halves() -> None:
+    pictures = {half: {case["picture"] for case in cases} for half, cases in HALVES.items()}
+    mine = pictures.pop("dev4a"), pictures.pop("dev4b")
+    assert not mine[0] & mine[1]
+    assert not set().union(*pictures.values()) & (mine[0] | mine[1])
+    for half, names in zip(("dev4a", "dev4b"), mine, strict=True):
+        assert len(names) >= 40 and len(HALVES[half]) >= 290
+    check_shared_out("dev4a", "dev4b")
+
+
+def test_one_of_the_words_a_case_of_the_fourth_set_accepts_stands_on_the_document() -> None:
+    texts = {document.picture: text_of(document) for document in exam_cases.documents()}
+    for case in (*HALVES["dev4a"], *HALVES["dev4b"]):
+        if case.get("decline") or "today" in case or case["kind"] == "spell":
+            continue  # no word of theirs need be printed: a verdict, or letters one by one
+        for options in case.get("says", ()):
+            assert any(stands_in(one, texts[case["picture"]]) for one in options), case["id"]
+            asked = " ".join(case.get("asks", [case.get("ask")]))
+            assert not any(stands_in(one, asked) for one in options), case["id"]
+
+
+@pytest.mark.parametrize("halves", [("dev3a", "dev3b"), ("dev4a", "dev4b")])
+def test_nothing_is_asked_twice_of_a_picture_of_the_third_or_the_fourth_set(
+    halves: tuple[str, str],
+) -> None:
+    cases = [*HALVES[halves[0]], *HALVES[halves[1]]]
     asked = [(case["picture"], *case.get("asks", [case.get("ask")])) for case in cases]
     assert len(set(asked)) == len(asked)
 
 
-@pytest.mark.parametrize("half", ["held", "sealed", "dev3b"])
+@pytest.mark.parametrize("half", ["held", "sealed", "dev4a", "dev4b"])
 def test_of_what_is_held_or_sealed_only_totals_are_shown(
     half: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -225,6 +256,9 @@ def test_of_what_is_held_or_sealed_only_totals_are_shown(
         ("dev3a", ("dev3a",)),
         ("dev3b", ("dev3b",)),
         ("dev3", ("dev3a", "dev3b")),
+        ("dev4a", ("dev4a",)),
+        ("dev4b", ("dev4b",)),
+        ("dev4", ("dev4a", "dev4b")),
     ],
 )
 def test_only_the_sets_that_are_named_are_asked(
@@ -369,6 +403,35 @@ def test_kept_lines_are_read_once(tmp_path: Path) -> None:
     kept.write_text(json.dumps({digest_of(picture): {"picture": "a.png", "lines": [line]}}))
     expected = (TextLine("EXIT", ((0, 0), (9, 0), (9, 5), (0, 5)), 0.9),)
     assert list(KeptLines(kept).read_all([picture])) == [(picture, expected)]
+
+
+def test_a_page_that_is_cut_short_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from exam import lines as exam_lines
+
+    from assistant.errors import OcrError
+    from assistant.seeing.text import TextLine, TextPart
+
+    line = TextLine("EXIT", ((0, 0), (9, 0), (9, 5), (0, 5)), 0.9)
+    given = [TextPart((line,), 1), TextPart((), 1, late=True)]
+
+    class Reader:
+        def __init__(self, **options: float) -> None:
+            self.patience = options["second_look_s"]
+
+        def parts(self, picture: object, *, limit_s: float) -> list[TextPart]:
+            assert limit_s == self.patience > 60
+            return given
+
+    monkeypatch.setattr(exam_lines, "RapidOcrReader", Reader)
+    picture, kept = tmp_path / "a.png", tmp_path / "lines.json"
+    Image.new("RGB", (40, 30), "white").save(picture)
+    with pytest.raises(OcrError, match="too long"):
+        list(exam_lines.KeptLines(kept).read_all([picture]))
+    assert not kept.exists()
+    given[1] = TextPart((line,), 0)
+    assert list(exam_lines.KeptLines(kept).read_all([picture])) == [(picture, (line, line))]
 
 
 def test_a_process_that_dies_leaves_the_rest_without_answers() -> None:

@@ -74,6 +74,20 @@ def test_each_sentence_is_spoken_by_each_voice_in_all_conditions_alike(bench: Mo
     assert {each.noise for each in spoken if each.noise_db} == {"room", "hiss"}
 
 
+def test_what_is_right_is_counted_for_each_condition(bench: ModuleType) -> None:
+    def one(voice: str, noise_db: int | None, outcome: str) -> dict[str, object]:
+        condition = {"voice": voice, "stretch": 1.0, "noise_db": noise_db, "cell": str(noise_db)}
+        return {**condition, "outcome": outcome, "said": "a", "heard": "b"}
+
+    outcomes = [one("awb", None, "right"), one("awb", None, "misheard"), one("awb", 20, "right")]
+    found = bench.shares(outcomes)
+    assert found["right_by_voice_stretch_and_noise"] == {
+        "awb, 1.0, 20 dB": "1 of 1",
+        "awb, 1.0, quiet": "1 of 2",
+    }
+    assert found["right"] == 2 and [each["outcome"] for each in found["wrong"]] == ["misheard"]
+
+
 def test_sounds_without_speech_are_what_their_names_say() -> None:
     sounds = dict(no_speech(2.0))
     assert len(sounds) >= 15 and all(len(sound) == 32_000 for sound in sounds.values())

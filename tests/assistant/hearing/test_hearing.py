@@ -270,6 +270,35 @@ def test_only_a_stop_is_heard_while_only_that_is_listened_for(
     assert again is not None, "and then questions are heard again"
 
 
+@pytest.mark.parametrize(
+    ("voice", "orders", "others"),
+    [
+        ("slt", ("next line", "go to page four"), ("what is the total", OTHER_SENTENCES[0])),
+        pytest.param(
+            "rms",
+            ("next sentence", "keep reading", "louder", "previous line", "repeat that"),
+            # Two others sound nearly as an order does: who asks holds them against the sound.
+            (*QUESTIONS[2:], *OTHER_SENTENCES),
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_an_order_is_told_from_other_speech(
+    recognizer: PocketSphinxRecognizer,
+    speak: Speak,
+    voice: str,
+    orders: tuple[str, ...],
+    others: tuple[str, ...],
+) -> None:
+    for order in orders:
+        assert recognizer.order_in(read_question(speak(order, voice)).samples) == order
+    for other in others:
+        assert recognizer.order_in(read_question(speak(other, voice)).samples) == "", other
+    assert recognizer.order_in(np.zeros(10, np.int16)) == ""
+    again = recognizer.recognize(read_question(speak("what is the total", voice)))
+    assert again is not None, "and questions are heard as before"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("voice", ["slt", "rms"])
 def test_a_question_in_pieces_is_heard_as_in_one(

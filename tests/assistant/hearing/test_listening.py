@@ -296,8 +296,8 @@ def test_what_is_asked_back_is_no_question_until_the_user_says_yes(
 
 
 def test_an_order_to_which_nothing_can_be_added_needs_no_long_silence() -> None:
-    for words, blocks in (("next line", 11), ("remember this", 22), ("how many", 22)):
+    for words, blocks in (("next line", 8), ("remember this", 22), ("how many", 22)):
         rig = Rig(*QUIET, *SPEECH, *A_SECOND)
         rig.recognizer.words = words
         assert rig.ask().kind is FINAL
-        assert rig.microphone.at == 40 + blocks, "0.35 s, or 0.7 s, in blocks of 0.032 s"
+        assert rig.microphone.at == 40 + blocks, "0.25 s, or 0.7 s, in blocks of 0.032 s"

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from assistant.audio import QUESTION_RATE_HZ, AudioClip
 from assistant.hearing.recognizer import AudioChunk, Transcript
-from assistant.hearing.whisper_model import LONGEST_S, Reading, Score, is_repeated
+from assistant.hearing.whisper_model import (
+    LONGEST_S,
+    Guess,
+    Reading,
+    Score,
+    is_repeated,
+    other_window_of,
+    said_once,
+    window_of,
+)
 from assistant.hearing.whisper_recognizer import WhisperRecognizer, pieces
 from tests.assistant.fakes_sound import wait_until
 
@@ -32,10 +41,13 @@ class Reader:
         self.scores: dict[str, float] = {}
         self.heard: list[NDArray[np.int16]] = []
         self.scored: list[str] = []
+        self.second = "Something else."
         self.go_on = threading.Event()
         self.go_on.set()
 
-    def read(self, samples: NDArray[np.int16]) -> Reading:
+    def read(self, samples: NDArray[np.int16], *, again: bool = False) -> Reading:
+        if again:
+            return Reading(self.second, self.logprob, 0.1, 1.0)
         self.heard.append(samples)
         assert self.go_on.wait(5)
         text = self.texts[min(len(self.heard), len(self.texts)) - 1]
@@ -64,6 +76,9 @@ class Stops:
 
     def cancel(self) -> None:
         pass
+
+    def order_in(self, samples: NDArray[np.int16]) -> str:
+        return "stop" if samples.max(initial=0) == 9000 else ""
 
     def phones(self, word: str) -> str | None:
         return SOUNDS.get(word)
@@ -96,8 +111,9 @@ def recognizer(reader: Reader, language: str = "en") -> WhisperRecognizer:
         Path("anywhere"),
         language,
         load=lambda folder, spoken: reader,
-        stops=Stops(),
+        orders=Stops(),
         activity=Activity(),
+        general=lambda word, before: 1e-3,
     )
 
 
@@ -109,6 +125,9 @@ def sound(*parts: tuple[int, float]) -> NDArray[np.int16]:
 
 
 SPOKEN = AudioClip(sound((0, 1.0), (VOICED, 2.0), (0, 1.0)), QUESTION_RATE_HZ)
+
+
+NOISY = AudioClip(sound((300, 1.0), (VOICED, 2.0), (300, 1.0)), QUESTION_RATE_HZ)
 
 
 def heard(reader: Reader, clip: AudioClip = SPOKEN, language: str = "en") -> Transcript | None:
@@ -180,8 +199,15 @@ def test_a_known_sentence_is_taken_only_where_the_sound_allows_it(
 
 def test_a_known_sentence_that_hardly_fits_is_not_believed() -> None:
     reader = Reader("As it expired.", logprob=-1.5)
-    reader.scores = {"As it expired.": -14.0, "Has it expired.": -14.0}
+    reader.scores = {"As it expired.": -16.0, "Has it expired.": -16.0}
     assert heard(reader) is None
+
+
+def test_a_known_sentence_that_fits_badly_is_asked_back() -> None:
+    reader = Reader("As it expired.", logprob=-1.5)
+    reader.scores = {"As it expired.": -12.0, "Has it expired.": -12.0}
+    transcript = heard(reader)
+    assert transcript is not None and transcript.doubt.startswith("Did you say: has it expired?")
 
 
 def test_an_order_is_an_order_also_where_whisper_is_not_quite_sure() -> None:
@@ -198,6 +224,25 @@ def test_between_sure_and_nothing_a_question_is_asked_back() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("clip", "logprob", "second", "is_believed"),
+    [
+        (SPOKEN, -0.55, "is this mill burning", True),
+        (SPOKEN, -0.65, "is this mill burning", False),
+        (SPOKEN, -0.55, "is this bill burning", False),
+        (NOISY, -0.55, "is this mill burning", False),
+    ],
+)
+def test_what_is_read_alike_twice_in_a_quiet_room_is_believed_sooner(
+    clip: AudioClip, logprob: float, second: str, is_believed: bool
+) -> None:
+    reader = Reader("Is this mill burning?", logprob=logprob)
+    reader.second = second
+    transcript = heard(reader, clip)
+    assert transcript is not None and transcript.text == "is this mill burning"
+    assert bool(transcript.doubt) != is_believed
+
+
 def test_a_short_stop_is_heard_by_the_grammar_and_long_speech_is_none() -> None:
     reader = Reader("Top.")
     stop = AudioClip(sound((0, 1.0), (9000, 0.5), (0, 1.0)), QUESTION_RATE_HZ)
@@ -208,6 +253,9 @@ def test_a_short_stop_is_heard_by_the_grammar_and_long_speech_is_none() -> None:
     long = AudioClip(sound((0, 1.0), (9000, 2.0), (0, 1.0)), QUESTION_RATE_HZ)
     transcript = heard(reader, long)
     assert transcript is not None and transcript.text == "top"
+    sentence = AudioClip(sound((0, 1.0), (9000, 1.4), (0, 1.0)), QUESTION_RATE_HZ)
+    transcript = heard(reader, sentence)
+    assert transcript is not None and transcript.text == "top", "held against the sound: no stop"
     one = recognizer(reader)
     one.begin(stop_only=True)
     one.accept(AudioChunk(stop.samples, 0.0))
@@ -225,7 +273,7 @@ def test_the_end_is_read_while_it_is_still_waited_for() -> None:
     reader = Reader("How many", "How many letters are wet?")
     one = recognizer(reader)
     one.begin()
-    samples = sound((0, 0.5), (VOICED, 1.0), (0, 0.5), (VOICED, 1.0), (0, 0.6))
+    samples = sound((0, 0.5), (VOICED, 2.0), (0, 0.5), (VOICED, 1.0), (0, 0.6))
     told = []
     for at in range(0, len(samples), BLOCK):
         told.append(one.accept(AudioChunk(samples[at : at + BLOCK], 0.0)))
@@ -294,3 +342,118 @@ def test_a_recording_in_one_piece_is_heard_as_in_many() -> None:
     first = slice(0, 2 * QUESTION_RATE_HZ)
     assert np.array_equal(whole.heard[-1][first], parts.heard[-1][first])
     assert len(whole.heard[0]) < 3 * QUESTION_RATE_HZ, "without the silence around it"
+
+
+def test_of_several_guesses_the_one_that_people_say_is_taken_where_the_sound_allows_it() -> None:
+    def read(first: float, second: float) -> Transcript | None:
+        guesses = (
+            Guess("Red the letter", Score(first, 4)),
+            Guess("Read the letter", Score(second, 4)),
+        )
+        reader = Reader("Red the letter")
+        reader.read = lambda samples, again=False: Reading(
+            "Red the letter", first / 4, 0.1, 1.0, guesses=guesses
+        )
+        reader.scores = {"Red the letter": first, "Read the letter.": -99.0}
+        return heard(reader)
+
+    taken = read(-0.5, -1.5)
+    assert taken is not None and (taken.text, taken.confidence) == (
+        "read the letter",
+        pytest.approx(math.exp(-1.5 / 4)),
+    )
+    taken = read(-0.5, -9.0)
+    assert taken is not None and (taken.text, taken.doubt) == ("red the letter", "")
+
+
+def test_a_reading_with_an_equal_beside_it_is_asked_back() -> None:
+    def read(other: float) -> Transcript | None:
+        texts = (("Is the vase blue", -1.5), ("Is the base blue", other))
+        reader = Reader("Is the vase blue")
+        guesses = tuple(Guess(text, Score(logprob, 5)) for text, logprob in texts)
+        reader.read = lambda samples, again=False: Reading(
+            "Is the vase blue", -0.3, 0.1, 1.0, guesses=guesses
+        )
+        return heard(reader, NOISY)
+
+    sure, unsure = read(-9.0), read(-1.6)
+    assert sure is not None and (sure.text, sure.doubt) == ("is the vase blue", "")
+    assert unsure is not None and unsure.doubt.startswith("Did you say: is the vase blue?")
+
+
+def short(level: int, silence_s: float = 0.5) -> NDArray[np.int16]:
+    return sound((0, 0.5), (level, 0.7), (0, silence_s))
+
+
+def told_of(one: WhisperRecognizer, samples: NDArray[np.int16]) -> list[str]:
+    """The words after each block, each block waiting for what is read ahead."""
+    one.begin()
+    told = []
+    for at in range(0, len(samples), BLOCK):
+        told.append(one.accept(AudioChunk(samples[at : at + BLOCK], 0.0)))
+        if one._ahead is not None:
+            one._ahead.join(5)
+    return told
+
+
+def test_an_order_is_known_a_tenth_of_a_second_after_its_end_and_read_once() -> None:
+    reader = Reader("Next line.")
+    told = told_of(recognizer(reader), short(VOICED))
+    ended = (0.5 + 0.7) * QUESTION_RATE_HZ / BLOCK
+    assert 0 < (told.index("next line") - ended) * BLOCK / QUESTION_RATE_HZ < 0.2
+    assert len(reader.heard) == 1
+
+
+def test_what_is_not_sure_is_read_once_more_with_the_soft_ending_behind_it() -> None:
+    reader = Reader("Is it wet", logprob=-0.5)
+    told = told_of(recognizer(reader), short(VOICED))
+    assert len(reader.heard) == 2 and told[-1] == "is it wet"
+    first, second = (len(samples) / QUESTION_RATE_HZ for samples in reader.heard)
+    assert second - first == pytest.approx(0.16, abs=0.04)
+
+
+def test_an_order_that_cannot_be_believed_is_not_told() -> None:
+    reader = Reader("Next line.", logprob=-1.4)
+    assert set(told_of(recognizer(reader), short(VOICED))) == {""}
+    # Nor one that is asked back.
+    reader = Reader("Necks line.", logprob=-1.4)
+    reader.scores = {"Necks line.": -10.0, "Next line.": -8.0}
+    one = recognizer(reader)
+    one._known.near = lambda words, most: ["next line"]
+    assert set(told_of(one, short(VOICED))) == {""}
+    transcript = one.finish()
+    assert transcript is not None and transcript.doubt.startswith("Did you say: next line?")
+
+
+def test_what_the_grammar_hears_is_an_order_where_the_sound_allows_it() -> None:
+    for worse, text in ((2.0, "next line"), (9.0, "necks lying")):
+        reader = Reader("Necks lying.", logprob=-0.3)
+        reader.scores = {"Necks lying.": -3.0, "Next line.": -3.0 - worse}
+        one = recognizer(reader)
+        one._orders.order_in = lambda samples: "next line"
+        transcript = one.recognize(AudioClip(short(VOICED), QUESTION_RATE_HZ))
+        assert transcript is not None and transcript.text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "once"),
+    [
+        ("Faster, faster, faster, fas", "Faster"),
+        ("Next page. Next page. Next pa", "Next page."),
+        ("What is it? What is it?", "What is it?"),
+        ("What is what", "What is what"),
+        ("there the", "there the"),
+        ("Stop", "Stop"),
+        ("", ""),
+    ],
+)
+def test_what_a_short_window_says_again_and_again_was_said_once(text: str, once: str) -> None:
+    assert said_once(text) == once
+    assert is_repeated(text) == (text != once)
+
+
+def test_an_order_has_a_short_window_and_long_speech_a_long_one() -> None:
+    windows = [window_of(seconds) for seconds in (0.4, 2.2, 2.3, 14.7, 15.0, 29.8)]
+    assert windows == [8, 8, 15, 15, 30, 30]
+    others = [other_window_of(seconds) for seconds in (0.4, 2.3, 7.9, 14.7, 15.0, 29.8)]
+    assert others == [15, 8, 30, 30, 30, 30]

@@ -160,20 +160,68 @@ def test_who_wants_silence_or_to_hear_it_again_keeps_the_offer(scene: Offering) 
     assert scene.said() == [BEGUN]
 
 
-def test_who_asks_something_else_has_agreed_to_nothing(scene: Offering) -> None:
+STILL = fetching.STILL_OPEN.format("SmolVLM")
+
+
+def test_who_asks_something_else_has_agreed_to_nothing_and_declined_nothing(
+    scene: Offering,
+) -> None:
     scene.said()
     scene.session.do(Order(Action.LOUDER))
     scene.said()
     assert scene.session.offering, "the voice may be changed first"
-    assert scene.puller.is_kept()
     scene.session.ask("what is the total")
-    scene.idle_answer()
-    assert not scene.session.offering
-    for late in ("1", "yes"):
-        scene.session.ask(late)
-        scene.settle()
+    scene.until_state(State.SPEAKING)
+    assert STILL not in scene.speaker.said, "the answer comes first"
+    scene.speaker.finish()
+    scene.settle()
+    assert scene.speaker.said[-1] == STILL and scene.speaker.said.count(STILL) == 1
+    assert scene.session.offering and scene.puller.is_kept()
     assert scene.puller.calls == [] and "models.offer" not in scene.saved
-    assert not scene.puller.is_kept()
+    scene.speaker.finish()
+    scene.session.ask("1")
+    scene.settle()
+    assert scene.puller.calls == ["smolvlm-500m"]
+
+
+@pytest.mark.parametrize("no", ["2", "no"])
+def test_a_no_behind_a_question_is_the_answer_to_the_offer(scene: Offering, no: str) -> None:
+    scene.said()
+    scene.session.ask("what is the total")
+    scene.until_state(State.SPEAKING)
+    scene.speaker.finish()
+    scene.settle()
+    scene.session.ask(no)
+    scene.settle()
+    assert scene.saved == ["models.offer"] and scene.puller.calls == []
+    assert not scene.session.offering and not scene.puller.is_kept()
+
+
+def test_it_is_said_again_once_and_a_late_yes_is_asked_what_it_means(scene: Offering) -> None:
+    scene.said()
+    for _ in range(3):
+        scene.session.ask("thank you")
+        scene.settle()
+        scene.speaker.finish()
+        scene.settle()
+        scene.speaker.finish()
+        scene.settle()
+    assert scene.speaker.said.count(STILL) == 1
+    scene.speaker.said.clear()
+    scene.session.ask("yes")
+    assert scene.said() == [STILL]
+    assert scene.puller.calls == []
+    scene.session.ask("yes")
+    assert scene.said() == [BEGUN]
+
+
+def test_again_repeats_what_was_answered_since(scene: Offering) -> None:
+    scene.said()
+    scene.session.ask("what is the total")
+    scene.until_state(State.SPEAKING)
+    scene.session.ask("again")
+    scene.settle()
+    assert ASKED not in scene.speaker.said
 
 
 def test_two_are_offered_one_after_the_other_and_pulled_likewise(scenes: list[Offering]) -> None:

@@ -143,7 +143,7 @@ def test_rows_decide_the_path() -> None:
         (40, 64, 32, 4, "multiple of 16"),
         (32, 80, 32, 4, "whole groups"),
         (32, 64, 16, 4, "group size 16"),
-        (32, 64, 32, 8, "8 bits"),
+        (32, 64, 16, 8, "8 bits"),
     ],
 )
 def test_layers_that_do_not_qualify_still_multiply(
@@ -159,6 +159,37 @@ def test_layers_that_do_not_qualify_still_multiply(
     torch.testing.assert_close(layer(x), dense(weight)(x).detach(), rtol=1e-5, atol=1e-4)
     assert layer(x.bfloat16()).dtype == torch.bfloat16
     assert layer.kernel_packed is None
+
+
+@pytest.mark.parametrize("zero", [128, None])
+def test_a_layer_of_8_bits_is_multiplied_as_two_halves(zero: int | None) -> None:
+    refusal = kernels.kernel_refusal(torch.device("cpu"), 64, 32, 32, 8)
+    assert refusal is not None and "8 bits" in refusal  # whole
+    weight = asymmetric_weight(32, 64, 32, zero=zero, bits=8)
+    layer = Int4Linear.from_quantized(weight, None)
+    x = rows(3, 64).bfloat16()
+    product = layer(x)
+    assert layer.kernel_packed is not None
+    wanted = dense(weight)(x.float()).detach()
+    # Scales, zeros, both products and their sum are rounded to bfloat16.
+    group = torch.arange(64) // 32
+    codes, zeros, scales = weight.codes.float(), weight.zero.float(), weight.scale[:, group]
+    sizes = (codes // 16 * 16 - 128).abs() + (codes % 16 - 8).abs() + (136 - zeros).abs()[:, group]
+    bound = 2 * BF16_RELATIVE * (x.float().abs() @ (sizes * scales).T)
+    assert bool(((product.float() - wanted).abs() <= bound).all())
+    # Neither half alone would do.
+    for part in (codes // 16 * 16, codes % 16):
+        alone = dense(replace(weight, codes=part.to(torch.uint8)))(x.float()).detach()
+        assert bool(((alone - wanted).abs() > bound).any())
+    difference = layer.kernel_difference()
+    assert difference is not None and difference < 0.01
+    assert layer.kernel_weight() is None  # to be joined with others
+    assert torch.equal(layer.quantized().codes, weight.codes)
+
+
+def test_on_a_card_8_bits_are_dequantized() -> None:
+    assert not kernels.by_halves(torch.device("cuda"), 8)
+    assert not any(kernels.by_halves(torch.device("cpu"), bits) for bits in (3, 4))
 
 
 def test_wide_layers_are_multiplied_slice_by_slice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,10 @@ from quantizer.solvers.grid import Grid, hessian_grid, minmax_grid, round_to_nea
 from quantizer.solvers.hessian import damped, inverse_factor, mean_diagonal
 from quantizer.solvers.rpiq import (
     BlockState,
-    _slabs,
     block_step,
     column_blocks,
     coordinate_step,
+    group_slabs,
     refit_step,
 )
 
@@ -225,13 +225,19 @@ def test_slabs_only_order_the_work(
 
 def test_slabs_hold_whole_blocks() -> None:
     blocks = column_blocks(1100, 48)
-    slabs = _slabs(blocks)
+    slabs = group_slabs(blocks)
     assert [b for _, members in slabs for b in members] == list(range(len(blocks)))
     for columns, members in slabs:
         assert (columns.start, columns.stop) == (blocks[members[0]].start, blocks[members[-1]].stop)
     assert [columns.stop - columns.start for columns, _ in slabs] == [576, 524]
-    assert _slabs(column_blocks(512, 128)) == [(slice(0, 512), range(4))]
-    assert _slabs(column_blocks(352, 32)) == [(slice(0, 352), range(3))]
+    assert group_slabs(column_blocks(512, 128)) == [(slice(0, 512), range(4))]
+    assert group_slabs(column_blocks(352, 32)) == [(slice(0, 352), range(3))]
+    # A rest of 64 columns is no slab of its own, one of 128 is.
+    assert group_slabs(column_blocks(576, 64)) == [(slice(0, 576), range(5))]
+    assert [members for _, members in group_slabs(column_blocks(640, 64))] == [
+        range(4),
+        range(4, 5),
+    ]
 
 
 def test_result_can_be_stored(make_problem: Callable[..., LayerProblem]) -> None:
