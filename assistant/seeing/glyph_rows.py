@@ -34,6 +34,10 @@ COPY = 480
 GAPS = (3, 5, 9)
 """Pixels between segments or dots of one figure, which are closed, one at a time."""
 
+LEAST_RANGE, DIM = 24, 110
+"""Levels between the darkest and the brightest places of a picture; with fewer than the second it
+is dim, with fewer than the first there is only noise."""
+
 DARKER, AROUND = 0.75, 81
 """Ink is darker than this part of the light around it, so many pixels wide."""
 
@@ -75,6 +79,9 @@ nothing that is known. Print is cut out well, and left alone."""
 UNEVEN, LEAST_ALIKE = 0.5, 0.65
 """Dots are round and of one size: so little, as a logarithm, and so many of them. Of rows in drawn
 dots 78 in 100 are at least, of other specks 52 at most."""
+
+AROUND_DOTS, DOTS_BESIDE = 1.0, 8
+"""Heights of a place around it in which so many dots stand if it is a piece of a line of dots."""
 
 MOST_BARE = 0.11
 """Part of a glyph's height that may be bare all across it: more lies between two lines of print."""
@@ -126,7 +133,7 @@ def glyph_rows(bgr: NDArray[np.uint8]) -> list[GlyphRow]:
     scale = min(1.0, COPY / max(height, width))
     small = scaled(bgr, max(8, round(width * scale)), max(8, round(height * scale)))
     across, down = small.shape[1] / width, small.shape[0] / height
-    grey = luminance(np.ascontiguousarray(small[:, :, ::-1]))
+    grey = _stretched(luminance(np.ascontiguousarray(small[:, :, ::-1])))
     found: list[GlyphRow] = []
     single: list[GlyphRow] = []
     for gap in GAPS:
@@ -145,6 +152,14 @@ def glyph_rows(bgr: NDArray[np.uint8]) -> list[GlyphRow]:
                 single += [_as_row(row, across, down, width, height) for row in alone]
     rows = [_looked_at(bgr, row) for row in _largest(found)]
     return _with_ends(bgr, rows, single)
+
+
+def _stretched(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A dim picture (H, W) over all levels: of light figures in the dark, no part is dark."""
+    low, high = (float(level) for level in np.percentile(levels, (1, 99.5)))
+    if not LEAST_RANGE <= high - low < DIM:
+        return levels
+    return np.asarray(np.clip((levels - low) * (255 / (high - low)), 0, 255), np.uint8)
 
 
 def _with_ends(
@@ -219,11 +234,36 @@ def _looked_at(bgr: NDArray[np.uint8], row: GlyphRow) -> GlyphRow:
     each = len(found) / len(row.glyphs)
     if each < DOTTED:
         return replace(row, broken=each >= BROKEN)
+    dotted = _are_dots(found)
+    return replace(row, broken=dotted, dotted=dotted)
+
+
+def _are_dots(found: Places) -> bool:
+    """True if most pieces of ink are round and of one size."""
     sizes, shapes = found[:, AREA], found[:, WIDE] / found[:, TALL]
     size = float(np.median(sizes))
     alike = (np.abs(np.log(sizes / size)) < UNEVEN) & (np.abs(np.log(shapes)) < UNEVEN)
-    dotted = float(alike.mean()) >= LEAST_ALIKE
-    return replace(row, broken=dotted, dotted=dotted)
+    return float(alike.mean()) >= LEAST_ALIKE
+
+
+def stands_in_dots(bgr: NDArray[np.uint8], box: Box) -> bool:
+    """True if a place of a picture (H, W, 3) is a piece of something larger, made of dots."""
+    tall = float(np.ptp(box[:, 1]))
+    (left, top), (right, bottom) = box.min(axis=0) - AROUND_DOTS * tall, box.max(axis=0)
+    upper, first = max(int(top), 0), max(int(left), 0)
+    lower, last = int(bottom + AROUND_DOTS * tall), int(right + AROUND_DOTS * tall)
+    part = bgr[upper:lower, first:last]
+    if not part.size:
+        return False
+    finer = min(1.0, FINE / part.shape[0])
+    part = scaled(part, round(part.shape[1] * finer), round(part.shape[0] * finer))
+    found = pieces(_ink(luminance(np.ascontiguousarray(part[:, :, ::-1]))))
+    found = found[found[:, AREA] >= LEAST_PIECE]
+    low, high = found[:, [LEFT, TOP]], found[:, [LEFT, TOP]] + found[:, [WIDE, TALL]]
+    corner = np.array([first, upper])
+    begin, end = (box.min(axis=0) - corner) * finer, (box.max(axis=0) - corner) * finer
+    beside = found[((high <= begin) | (low >= end)).any(axis=1)]
+    return len(beside) >= DOTS_BESIDE and _are_dots(found)
 
 
 def _bare_band(ink: NDArray[np.bool_], glyph: Box) -> float:

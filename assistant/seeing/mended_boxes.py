@@ -56,7 +56,7 @@ def mended(boxes: Sequence[Box], rows: Sequence[GlyphRow]) -> Mended:
         beside = [box for box in touched if row.broken and is_of_line(box, row)]
         seen = [sum(shared_area(box, glyph) for box in touched) / max(area(glyph), 1.0) > COVERED
                 for glyph in row.glyphs]  # fmt: skip
-        if blocks or (row.broken and _is_torn(parts, row)):
+        if blocks or (row.dotted and _is_torn(parts, row)):
             taken.append((row, [*parts, *blocks]))
         elif beside and (not all(seen) or _overlap(beside) or any(_cuts(b, row) for b in beside)):
             taken.append((with_boxes(row, beside), beside))
@@ -70,8 +70,8 @@ def mended(boxes: Sequence[Box], rows: Sequence[GlyphRow]) -> Mended:
 
 
 def _reaching(row: GlyphRow, boxes: Sequence[Box]) -> GlyphRow:
-    """A row that detection has torn, with the pieces beside it."""
-    while row.broken and _is_torn([box for box in boxes if share(box, row.box) > WITHIN], row):
+    """A row of dots that detection has torn, with the pieces beside it."""
+    while row.dotted and _is_torn([box for box in boxes if share(box, row.box) > WITHIN], row):
         loose = [box for box in boxes if _is_loose(box, row)]
         if not loose:
             break

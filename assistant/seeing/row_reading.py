@@ -8,10 +8,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from assistant.seeing.glyph_rows import Box, GlyphRow, glyph_rows, goes_on_beyond
+from assistant.seeing.glyph_rows import Box, GlyphRow, glyph_rows, goes_on_beyond, stands_in_dots
 from assistant.seeing.mended_boxes import mended
 from assistant.seeing.pieces import PieceReader, Reading
 from assistant.seeing.text import UNSURE
+
+WORD = 3
+"""Letters from which a reading is no value of a display."""
+
+FEW = 3
+"""Characters at most that come out of a few dots of a line."""
 
 SURE = 0.93
 """Confidence of what is read in segments or dots from which it counts as read: with less, letters
@@ -38,7 +44,8 @@ class RowReader:
     def read(self, boxes: Sequence[Box]) -> list[Reading]:
         """What some of the boxes say; rows that cannot be read are kept in `cut`."""
         plain = [box for box in boxes if id(box) not in self._parts]
-        known = dict(zip(map(id, plain), self._pieces.read(self._bgr, plain), strict=True))
+        read = map(self._doubted, self._pieces.read(self._bgr, plain))
+        known = dict(zip(map(id, plain), read, strict=True))
         readings: list[Reading] = []
         for box in boxes:
             if id(box) in known:
@@ -46,6 +53,12 @@ class RowReader:
             else:
                 readings += self._row(*self._parts[id(box)])
         return readings
+
+    def _doubted(self, reading: Reading) -> Reading:
+        """A reading; a few characters that were made of some dots of a line are not sure."""
+        if not 0 < len(reading.text) <= FEW or not stands_in_dots(self._bgr, reading.box):
+            return reading
+        return replace(reading, confidence=min(reading.confidence, UNSURE))
 
     def _surer(self, reading: Reading, rows: Sequence[GlyphRow]) -> list[Reading]:
         """A reading that is not sure, of glyphs that were cut out loosely: cut out closely."""
@@ -56,7 +69,7 @@ class RowReader:
             return [reading]  # figures look like letters of other scripts; letters are those
         if all(map(self._is_whole, whole, rows)):
             return whole
-        return [replace(reading, confidence=min(reading.confidence, UNSURE))]
+        return [_as_guess(reading, any(row.dotted for row in rows))]
 
     def _row(self, row: GlyphRow, parts: Sequence[Box]) -> list[Reading]:
         """A row that is read whole; else its parts, which are not sure then."""
@@ -64,8 +77,10 @@ class RowReader:
         if self._is_whole(whole, row):
             return [whole]
         read = self._pieces.read(self._bgr, parts)
-        self.cut.append(replace(whole, text="", letters=len(row.glyphs)))
-        return [replace(each, confidence=min(each.confidence, UNSURE)) for each in read]
+        parted = [_as_guess(each, row.dotted) for each in read]
+        if any(each is not other for each, other in zip(parted, read, strict=True)) or not read:
+            self.cut.append(replace(whole, text="", letters=len(row.glyphs)))
+        return parted
 
     def _is_whole(self, whole: Reading, row: GlyphRow) -> bool:
         """True if a row is read surely, with a character for each glyph, and nothing beside it."""
@@ -79,3 +94,10 @@ def unblocked(boxes: Sequence[Box], bgr: Any) -> list[Box]:
     """Boxes of text, (4, 2) each, rows of glyphs in the place of what holds several of them."""
     found = mended(boxes, glyph_rows(bgr))
     return [*found.kept, *(row.box for row, _ in found.rows)]
+
+
+def _as_guess(reading: Reading, dotted: bool) -> Reading:
+    """What a part of a row says, as not sure; words of print beside it stay as they are."""
+    if not dotted and sum(map(str.isalpha, reading.text)) >= WORD:
+        return reading
+    return replace(reading, confidence=min(reading.confidence, UNSURE))

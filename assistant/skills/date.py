@@ -12,8 +12,9 @@ from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.date_roles import Dated, dated
 from assistant.text.matching import accounts_for
-from assistant.text.meaning import content_words, words
+from assistant.text.meaning import best_match, content_words, is_telling, words
 from assistant.text.page import Page
+from assistant.text.question import is_everyday
 from assistant.text.tokens import Kind
 
 
@@ -44,7 +45,8 @@ class Date:
             dates = alone
         called = [w for w in content_words(asked.question) if w not in ("date", "dates", "day")]
         named = [e for e in dates if called and accounts_for(called, e.place.label)]
-        return as_dates(self.name, (named or _best_first(dates))[:MOST_DATES])
+        told = named or _of_the_matter(dates, called, page)
+        return as_dates(self.name, (told or _best_first(dates))[:MOST_DATES])
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The likeliest date, then the others with their labels."""
@@ -63,6 +65,20 @@ def _stands_alone(each: Dated, page: Page) -> bool:
     """True for a date in a row of its own, as at the head of a letter."""
     text = page.rows[each.place.row].text.replace(each.printed.text, " ")
     return len(words(text)) <= _MOST_BESIDE
+
+
+def _of_the_matter(dates: list[Dated], called: list[str], page: Page) -> list[Dated]:
+    """The dates in the sentences that hold a word of the question; none if it names nothing."""
+    telling = [word for word in called if is_telling(word) and not is_everyday(word)]
+    if not telling or len(dates) < 2:
+        return []
+    held = []
+    for each in dates:
+        beside = [s.text for s in page.statements if each.place.row in s.rows]
+        printed = words(" ".join(beside))
+        if any(best_match(word, printed) > 0 for word in telling):
+            held.append(each)
+    return held
 
 
 def _best_first(dates: list[Dated]) -> list[Dated]:

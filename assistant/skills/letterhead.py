@@ -1,9 +1,10 @@
 """Whom something is from: what stands at its top, where names and addresses do."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 
-from assistant.answers import Answer, Detail, Found
+from assistant.answers import Answer, Basis, Detail, Found
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import as_read, in_sentence, row_values, rows
 from assistant.skills.scene import Scene
@@ -61,7 +62,10 @@ class Letterhead:
             found = (Found(" ".join(named.text.split()), "From", named.lines),)
             return Answer(self.name, found, ground_read(found))
         top = read[: _head_rows([row.text for row in read[: MOST_ROWS + 1]])]
-        return as_read(self.name, row_values(top), most=MOST_ROWS, labelled=False)
+        answer = as_read(self.name, row_values(top), most=MOST_ROWS, labelled=False)
+        if any(_ADDRESSES.search(row.text) for row in top[:MOST_ROWS]):
+            return dataclasses.replace(answer, basis=Basis.GUESS)
+        return answer
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The rows, and where they stand."""
@@ -85,6 +89,9 @@ def _head_rows(texts: Sequence[str]) -> int:
             return number
     return len(texts)
 
+
+_ADDRESSES = re.compile(r"\b(?:we|you|your|our|dear|liebe[r]?|vous|votre|usted|caro|cara)\b", re.I)
+"""Words that speak to the reader: what holds them is the name of nobody."""
 
 _LABELLED = r"(?:[^\W\d]+ ){0,2}[^\W\d]+ ?:"
 

@@ -1,9 +1,10 @@
 """What something costs."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 
-from assistant.answers import Answer, Detail, NoteKind
+from assistant.answers import Answer, Basis, Detail, NoteKind
 from assistant.skills import quote, total, vocabulary
 from assistant.skills.amounts import BESIDE, label_of
 from assistant.skills.quoting import ended, found_places, in_sentence, labelled, listed, not_found
@@ -13,7 +14,7 @@ from assistant.skills.subject import own_words
 from assistant.skills.wording import Wording
 from assistant.text.amounts import best, named_amounts
 from assistant.text.matching import accounts_for
-from assistant.text.meaning import best_match, is_telling, words
+from assistant.text.meaning import best_match, is_telling, says_opposite, words
 from assistant.text.page import Page, Place
 from assistant.text.quantities import quantities
 from assistant.text.question import wish
@@ -81,7 +82,9 @@ class Price:
         if all(_may_be_a_clock(place.token) for place in money):
             money = []
         if 0 < len(money) <= MOST_AMOUNTS:
-            return found_places(self.name, money)
+            answer = found_places(self.name, money)
+            # All amounts of a paper are told apart by their labels, and none is called the price.
+            return answer if len(money) == 1 else dataclasses.replace(answer, basis=Basis.GUESS)
         return not_found(self.name, "price")
 
     def _is_of_an_item(self, asked: Asked, page: Page) -> bool:
@@ -109,6 +112,8 @@ class Price:
         ]
         money = [each for each in page.places_of(Kind.MONEY) if not each.token.needs_label]
         called = [each for each in money if named and accounts_for(named, each.left)]
+        said = words(asked.words)
+        called = [e for e in called if not says_opposite(said, words(e.left))] or called
         if called or not named:
             return _under_named_heads(called, wish(asked.question).said)
         # "The large Funghi" is named by its row and by its column.

@@ -21,6 +21,10 @@ SURE = 0.85
 """Part of the question that a single place must account for to be told as its answer, 0 to 1."""
 
 
+LONGEST_SURE = 25
+"""Words of a place that is called the answer; in a longer one the answer is still to be found."""
+
+
 class Quote:
     """No wording asks for it: it is tried where no other skill accounts for the question."""
 
@@ -50,6 +54,8 @@ class Quote:
         found = tuple(as_found(_without_foreign_head(hit, asked.words)) for hit in hits)
         # What accounts for a part of the question stands there, and may answer something else.
         sure = len(hits) == 1 and hits[0].is_literal and hits[0].score >= SURE
+        # Who recites has not chosen.
+        sure = sure and sum(len(words(each.value)) for each in found) <= LONGEST_SURE
         basis = ground_read(found) if sure else Basis.GUESS
         return Answer(self.name, found, basis)
 
@@ -106,8 +112,8 @@ def _of_a_list(skill: str, page: Page, question: str) -> Answer | None:
 
 
 _HOW_MANY = re.compile(
-    r"\bhow many (?P<noun>(?!of\b)[a-z]+(?: (?!are|is|were|was|do|does|did|can|in|on|have|has|should|must"
-    r"|will)[a-z]+)?)"
+    r"\bhow many (?P<noun>(?!of\b)[a-z]+"
+    r"(?: (?!are|is|were|was|do|does|did|can|in|on|have|has|should|must|will)[a-z]+)?)"
 )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from assistant.answers import Answer, Detail, Found, Note, NoteKind
+from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.seeing.layout import Paragraph, Row, reading_order, rows_of
 from assistant.skills.grounding import ground_read
 from assistant.skills.scene import Scene
@@ -73,7 +73,11 @@ def found_places(
         Found(_printed(each), each.label or None, each.lines, each.token.kind) for each in named
     )
     more = (Note(NoteKind.MORE),) if len(places) > most else ()
-    return Answer(skill, found, ground_read(found), (*notes, *more))
+    values = [(each.label, each.value) for each in found]
+    # Of two values with one name one is meant, and nothing says which.
+    told_apart = len({label for label, _ in values}) == len(set(values))
+    basis = ground_read(found) if told_apart else Basis.GUESS
+    return Answer(skill, found, basis, (*notes, *more))
 
 
 def _printed(place: Place) -> str:

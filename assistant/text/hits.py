@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from assistant.text.fields import fields
 from assistant.text.fitting import is_clock, is_of, looks_right
-from assistant.text.matching import MOST_QUOTED_WORDS, Matching, has_unit, named_by
+from assistant.text.matching import LITERAL, MOST_QUOTED_WORDS, Matching, has_unit, named_by
 from assistant.text.meaning import best_match, is_container, is_empty, words
 from assistant.text.named_values import LONGEST_NAME, are_labelled, is_of_a_span, likeness, named_of
 from assistant.text.page import Page, Passage, Place
@@ -238,7 +238,11 @@ class Hits:
                     score = min(1.0, sum(held[at] for at in told) / len(told))
                     passage = self._page.passage(row)
                     lone = replace(cell, name="")
-                    found.append(Hit(score, passage, cell=lone, is_whole=True, is_literal=True))
+                    literal = all(
+                        held[at] > LITERAL and self._matching.is_said(self._asked[at])
+                        for at in told
+                    )
+                    found.append(Hit(score, passage, cell=lone, is_whole=True, is_literal=literal))
         return found
 
     def _section(self, row: int) -> Passage | None:

@@ -1,9 +1,11 @@
 """Where a question only says what kind of thing it wants: the few things of that kind on a page."""
 
-from assistant.text.fitting import NAME_ALONE, OFTEN, SPAN, TASK, TITLED, VENUE, WHY, is_of
+from collections.abc import Sequence
+
+from assistant.text.fitting import ADDRESS, NAME_ALONE, OFTEN, SPAN, TASK, TITLED, VENUE, WHY, is_of
 from assistant.text.hits import Hit
 from assistant.text.matching import MOST_QUOTED_WORDS, Matching, accounts_for
-from assistant.text.meaning import weekdays, words
+from assistant.text.meaning import best_match, weekdays, words
 from assistant.text.named_values import is_of_a_span, named_of
 from assistant.text.page import Passage, Place
 from assistant.text.question import Form
@@ -16,6 +18,12 @@ MOST_PLACES = 2
 
 MOST_OF_KIND = 2
 """Values of the wanted kind that are told where the question has no other words."""
+
+
+_NUMBERED_PLACES = frozenset(
+    ("platform", "gate", "floor", "room", "hall", "door", "entrance", "stop", "seat", "desk", "bay")
+)
+"""Places that paper names by this word and a number or a letter."""
 
 
 def hits_of_kind(matching: Matching) -> list[Hit]:
@@ -41,7 +49,7 @@ class _KindAlone:
             ]
             dates = [place for place in places if place.token.kind is Kind.DATE]
             # "When is it" is asked of the day; hours come with it where they stand beside it.
-            places = held or dates or places
+            places = self._of_the_matter(held or dates or places)
             if self._wish.form is Form.DURATION:
                 return self._spans_alone()
             if not places and self._wish.form is Form.WHEN:
@@ -67,6 +75,8 @@ class _KindAlone:
             return []
         pattern = patterns[self._wish.form]
         found = [row for row in range(len(page.rows)) if pattern.search(page.rows[row].text)]
+        if self._wish.form is Form.WHERE and self._lacks_its_place():
+            return []
         if not found and self._wish.form is Form.WHO:
             # A card names its owner first.
             found = [n for n, row in enumerate(page.rows) if NAME_ALONE.fullmatch(row.text)][:1]
@@ -75,6 +85,22 @@ class _KindAlone:
         if not 0 < len(found) <= MOST_OF_KIND:
             return []
         return [Hit(LEAST, self._whole(row)) for row in found]
+
+    def _lacks_its_place(self) -> bool:
+        """True where a platform, a gate, an address is asked for, and the page has none."""
+        said = set(self._wish.said)
+        if "address" in said:
+            return not any(ADDRESS.search(row.text) for row in self._page.rows)
+        rows = range(len(self._page.rows))
+        return any(
+            all(best_match(word, self._page.words(row)) == 0 for row in rows)
+            for word in said & _NUMBERED_PLACES
+        )
+
+    def _of_the_matter(self, places: Sequence[Place]) -> list[Place]:
+        """Without the day on which a letter was written, where it speaks of others."""
+        others = [place for place in places if place.row != self._page.own_date]
+        return others or list(places)
 
     def _names(self, place: Place) -> bool:
         """True if the label of a value holds every word of the question."""

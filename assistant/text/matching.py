@@ -173,6 +173,10 @@ class Matching:
         heads = [cell.head for cell in self.tables.cells(number) if cell.head]
         return max((named_by(word, head) for head in heads), default=0.0)
 
+    def is_said(self, word: str) -> bool:
+        """False for a word that stands for a saying: what it finds is never the literal answer."""
+        return best_match(word, self.wish.said) == SAME
+
     def held(self, passage: Passage) -> frozenset[int]:
         """Which words of the question a place holds."""
         return frozenset(at for at, match in enumerate(self.matches(passage)) if match > 0)

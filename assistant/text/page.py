@@ -145,6 +145,21 @@ class Page:
     def _words(self) -> list[list[str]]:
         return [words(row.text) for row in self.rows]
 
+    @cached_property
+    def own_date(self) -> int | None:
+        """The row of the day on which a letter was written: alone, over all sentences; or None.
+
+        What a letter speaks of is on other days.
+        """
+        prose = next((s.rows[0] for s in self.statements if len(words(s.text)) >= PROSE), 0)
+        for row in range(prose):
+            dates = [each for each in self.places_in(row) if _is_date(each)]
+            if len(dates) == 1:
+                rest = self.rows[row].text.replace(dates[0].token.text, " ").strip()
+                named = (w for w in words(rest) if weekday(w) is None and w not in BESIDE_A_DATE)
+                return row if rest.endswith(",") or not any(named) else None
+        return None
+
     def places_in(self, row: int) -> Sequence[Place]:
         """The values of a row; none beyond the last row."""
         return self._by_row[row] if row < len(self.rows) else ()
@@ -236,6 +251,13 @@ class Page:
         return " ".join(
             _without(piece.text, self._tokens[number][at]) for at, piece in enumerate(row.pieces)
         )
+
+
+PROSE = 7
+"""Words from which a statement is a sentence of a letter."""
+
+BESIDE_A_DATE = frozenset(("date", "dated", "datum", "the", "den", "le", "am", "fecha", "data"))
+"""What may stand beside the day of writing; another label would make it the day of something."""
 
 
 def _is_date(place: Place) -> bool:

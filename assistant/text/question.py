@@ -174,7 +174,16 @@ def wish(question: str) -> Wish:
 
 def _deeds(text: str) -> frozenset[str]:
     """The verbs of bare words, known by their places: behind "do they", "can I", "have to"."""
-    return frozenset(match["verb"] for match in _DEED.finditer(text))
+    return frozenset(match["verb"] for match in _DEED.finditer(text)) - _EVENTS
+
+
+_EVENTS = frozenset(
+    (
+        *("open", "close", "shut", "start", "begin", "end", "finish", "stop", "leave", "depart"),
+        *("arrive", "land", "board", "sail", "expire", "renew", "wash", "freeze"),
+    )
+)
+"""Verbs that papers print beside their values: the hour of one is not that of another."""
 
 
 _DEED = re.compile(
@@ -237,9 +246,13 @@ def plain(question: str) -> str:
 @functools.cache
 def _sayings() -> tuple[tuple[frozenset[str], re.Pattern[str], str], ...]:
     """(forms of the first word, pattern, meaning) of each saying, the longest first."""
-    forms = {word: f"{word} {others}".split() for word, others in _everyday_data()["inflected"].items()}
+    forms = {
+        word: f"{word} {others}".split() for word, others in _everyday_data()["inflected"].items()
+    }
     found = []
-    for saying, meaning in sorted(_toml("sayings.toml")["sayings"].items(), key=lambda s: -len(s[0])):
+    for saying, meaning in sorted(
+        _toml("sayings.toml")["sayings"].items(), key=lambda s: -len(s[0])
+    ):
         first, *others = saying.split()
         begins = forms.get(first, [first])
         pattern = _GAP.join((f"(?:{'|'.join(begins)})", *map(re.escape, others)))

@@ -1,5 +1,5 @@
-"""Questions that one line alone does not answer: the third of a list, the longest, which of two, how
-many entries there are.
+"""Questions that one line alone does not answer: the third of a list, the longest, which of two,
+how many entries there are.
 
 Entries are what a page lists: rows numbered one after the other, the parts behind a colon, dates
 below each other, rows with a value of one kind each. What is given back are places of the page, as
@@ -7,7 +7,6 @@ printed; only the count is made here.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -45,7 +44,8 @@ _EXTREMES = {
 
 _KINDS = (Kind.TIME, Kind.MEASURE, Kind.MONEY, Kind.PERCENT, Kind.NUMBER)
 _OR = re.compile(
-    rf"(?:\bthe |\bmore |\ba |\ban |\b)(?P<one>[\w' ]+?) or (?:the |more |a |an )?(?P<other>[\w' ]+?)"
+    rf"(?:\bthe |\bmore |\ba |\ban |\b)(?P<one>[\w' ]+?)"
+    rf" or (?:the |more |a |an )?(?P<other>[\w' ]+?)"
     rf"(?= (?:in|on|of|for|is|was|were|are|cost|costs)\b| (?:{_LEAST}|{_MOST})\b|$)"
 )
 _THAN = re.compile(
@@ -55,7 +55,7 @@ _THAN = re.compile(
 
 
 def ranked(page: Page, question: str) -> tuple[Passage, ...]:
-    """The entry, or the two, that a question in bare words asks for by its rank; empty for others."""
+    """The entry, or the two, that a question in bare words asks for by rank; empty for others."""
     two = _compared(page, question)
     if two:
         return two

@@ -129,7 +129,8 @@ class _Search:
             # Who asks for an amount is not told a line without any.
             scored = [pair for pair in scored if self._scoring.answers(pair[1])]
         is_where = "where" in self._wish.said or self._wish.form is Form.WHO
-        if is_where and self._matching.unheld():
+        is_name = self._wish.form is Form.WHO and "name" in self._wish.said
+        if is_name or is_where and self._matching.unheld():
             # Where one thing stands is not told of another.
             scored = [pair for pair in scored if self._scoring.answers(pair[1])]
         found: list[Hit] = []

@@ -86,6 +86,8 @@ class Scoring:
             return NO_VALUE
         if self._wish.form is Form.WHEN and self._tells_when_to_call(passage):
             return FOR_ANOTHER
+        if self._wish.form is Form.WHEN and passage.rows == (self._page.own_date,):
+            return 0.0
         if self._wish.form is Form.WHERE and self._leads_to_a_venue(passage):
             return FITS + FITS
         if looks or self._is_labelled(passage):
@@ -144,6 +146,7 @@ class Scoring:
         used = [*passage.rows, *hit.passage.rows, *([] if heading is None else [heading])]
         held = [
             max(max(self._own[row][at], self._heads[row][at]) for row in used) > least
+            and (least == 0 or self._matching.is_said(self._asked[at]))
             for at in range(len(self._asked))
         ]
         places = [*self._matching.places(passage), *self._matching.places(hit.passage)]

@@ -89,7 +89,7 @@ _UNITS = (
     "points?|pts|km/h|mph|bpm|mmHg|bar|psi|ppm|IU|I\\.U\\.|units?|mmol(?:/l)?"
 )
 _UNITS += (
-    "|KG|MG|MCG|G|OZ|LBS?|FL\\.? ?OZ|ML|CL|KCAL|CM|MM|FT|IN|KM|TABLETS?|CAPSULES?|DROPS?|PUFFS?|"
+    "|KG|MG|MCG|G|OZ|LBS?|FL\\.? ?OZ|ML|CL|KCAL|CM|MM|KM|TABLETS?|CAPSULES?|DROPS?|PUFFS?|"
     "MIN(?:UTE)?S?|HOURS?|HRS?|DAYS?|WEEKS?|MONTHS?|YEARS?|SECONDS?|PIECES?|PCS|SERVINGS?|PACKS?"
 )
 """Labels and receipts print them in capitals, too."""

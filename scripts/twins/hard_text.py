@@ -198,6 +198,28 @@ def lcd(rng: np.random.Generator) -> Twin:
     return Twin(finished(inked(ground, ink, colour), rng), (*rows, *labels), tuple(boxes))
 
 
+def dim(rng: np.random.Generator) -> Twin:
+    """A display in a dark room."""
+    twin = lcd(rng)
+    dark = np.asarray(twin.rgb, float) * rng.uniform(0.2, 0.35)
+    noisy = np.clip(dark + rng.normal(0, 2, dark.shape), 0, 255).astype(np.uint8)
+    return Twin(noisy, twin.lines, twin.boxes)
+
+
+def emboss(rng: np.random.Generator) -> Twin:
+    """A date that is pressed into the ground: of its letters only light and shadow are seen."""
+    date = f"{rng.integers(1, 29):02d}.{rng.integers(1, 13):02d}.{rng.integers(2026, 2031)}"
+    lines = (f"EXP {date}", f"LOT {rng.integers(10000, 99999)}")
+    font = font_of(rng, int(rng.integers(50, 90)), FONTS[:2])
+    size = (round(font.getlength(lines[0])) + 120, round(3.6 * font.size) + 80)
+    mask, boxes = text_mask(size, lines, (60, 50), font)
+    deep = int(rng.integers(1, 4))
+    edges = np.roll(mask, (-deep, -deep), (0, 1)) - np.roll(mask, (deep, deep), (0, 1))
+    ground = paper(rng, *size, level=rng.uniform(130, 200))
+    lit = ground + rng.uniform(30, 60) * edges[..., None]
+    return Twin(finished(lit, rng), lines, tuple(boxes))
+
+
 def dots(rng: np.random.Generator) -> Twin:
     """A date and a lot, printed by a needle or ink jet in separate dots."""
     font = ImageFont.load_default_imagefont()
@@ -385,7 +407,7 @@ def textures(rng: np.random.Generator) -> Twin:
 
 KINDS: dict[str, Callable[[np.random.Generator], Twin]] = {
     "lcd": lcd, "dots": dots, "mirror": mirror, "side": side, "script": script, "lone": lone,
-    "glare": glare, "page": page, "textures": textures,
+    "glare": glare, "page": page, "textures": textures, "dim": dim, "emboss": emboss,
 }  # fmt: skip
 
 

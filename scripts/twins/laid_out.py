@@ -345,6 +345,14 @@ def _bent_label(rng: np.random.Generator) -> LaidOut:
     return LaidOut(photographed(sheet, rng, bend=rng.uniform(0.06, 0.14)), tuple(lines))
 
 
+def _keystone_label(rng: np.random.Generator) -> LaidOut:
+    """A label that is seen from the side, and leans."""
+    sheet, lines = label(rng)
+    keystone = (1 if rng.random() < 0.5 else -1) * rng.uniform(0.15, 0.4)
+    rgb = photographed(sheet, rng, keystone=keystone, lean=rng.uniform(-3, 3))
+    return LaidOut(rgb, tuple(lines))
+
+
 def _keystone(rng: np.random.Generator) -> LaidOut:
     sheet, lines = columns(rng, int(rng.integers(1, 3)))
     keystone = (1 if rng.random() < 0.5 else -1) * rng.uniform(0.15, 0.4)
@@ -368,7 +376,8 @@ def _bent_uneven(rng: np.random.Generator) -> LaidOut:
 KINDS: dict[str, Callable[[np.random.Generator], LaidOut]] = {
     "one": _columns(1), "two": _columns(2), "three": _columns(3), "margin": _margin,
     "table": _table, "sheet": _sheet, "receipt": _receipt, "curl": _curl,
-    "keystone_receipt": _keystone_receipt, "keystone": _keystone, "bent": _bent,
+    "keystone_receipt": _keystone_receipt, "keystone_label": _keystone_label,
+    "keystone": _keystone, "bent": _bent,
     "bent_label": _bent_label, "bent_uneven": _bent_uneven, "uneven": _lit("uneven"),
     "dark": _lit("dark"), "flash": _lit("flash"),
 }  # fmt: skip

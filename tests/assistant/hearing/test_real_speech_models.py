@@ -18,6 +18,7 @@ import soxr
 from assistant.audio import QUESTION_RATE_HZ, AudioClip, read_clip, read_question
 from assistant.errors import DownloadError, RecognizerError
 from assistant.hearing.endpoint import Endpoint
+from assistant.hearing.orders import order_in
 from assistant.hearing.question import SpokenQuestion
 from assistant.hearing.recognizer import AudioChunk, Recognizer, Transcript
 from assistant.hearing.recognizer_process import RecognizerProcess
@@ -25,6 +26,7 @@ from assistant.hearing.voice_activity import SileroVoiceActivity
 from assistant.hearing.vosk_recognizer import VoskRecognizer
 from assistant.hearing.whisper_model import WhisperModel
 from assistant.models_store.pulling import pull
+from assistant.text.words import bare_words
 from models.catalog import find_model
 from tests.assistant.made_sounds import no_speech
 
@@ -94,6 +96,25 @@ def test_whisper_hears_free_questions_known_ones_and_orders(
     transcript = hear(whisper, read_question(speak(said, voice)))
     assert transcript is not None and (transcript.text, transcript.doubt) == (said, "")
     assert transcript.recognizer == "whisper"
+
+
+@pytest.mark.parametrize("voice", ["slt", "rms"])
+def test_a_sentence_that_begins_as_an_order_is_none(
+    whisper: RecognizerProcess, speak: Speak, voice: str
+) -> None:
+    for said in ("stop the bus at the corner", "no, the other one", "help me find the exit"):
+        transcript = hear(whisper, read_question(speak(said, voice)))
+        assert transcript is None or order_in(bare_words(transcript.text)) is None, said
+
+
+@pytest.mark.parametrize("voice", ["slt", "rms"])
+def test_short_orders_are_heard_and_said_once(
+    whisper: RecognizerProcess, speak: Speak, voice: str
+) -> None:
+    """Of such short sounds the model alone makes "louder, louder, louder" or "Lao Dirt"."""
+    for said in ("louder", "next page", "be quiet", "less detail", "repeat", "yes"):
+        transcript = hear(whisper, read_question(speak(said, voice)))
+        assert transcript is not None and (transcript.text, transcript.doubt) == (said, "")
 
 
 def test_where_nobody_speaks_there_is_no_question(whisper: RecognizerProcess) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from assistant.seeing.glyph_rows import glyph_rows, goes_on_beyond
+from assistant.seeing.glyph_rows import glyph_rows, goes_on_beyond, stands_in_dots
 from assistant.seeing.mended_boxes import mended
 
 NAME = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
@@ -66,6 +66,12 @@ def test_each_figure_of_a_display_is_one_glyph(figures: str, light: bool) -> Non
     for glyph, (left, top, right, bottom) in zip(rows[0].glyphs, places[0], strict=True):
         assert np.abs(glyph.min(axis=0) - (left, top)).max() <= 4
         assert np.abs(glyph.max(axis=0) - (right, bottom)).max() <= 4
+
+
+def test_a_display_in_the_dark_is_seen_too() -> None:
+    for light in (False, True):
+        dark = (display(["151"], light=light)[0] * 0.25).astype(np.uint8)
+        assert [len(row.glyphs) for row in glyph_rows(dark)] == [3]
 
 
 def test_rows_of_a_display_stay_apart() -> None:
@@ -155,3 +161,15 @@ def test_strokes_beside_a_row_are_seen() -> None:
     # A small unit beside the figures is none of them.
     bgr[90:125, 330:360] = (40, 40, 45)
     assert not goes_on_beyond(bgr, whole)
+
+
+def test_a_piece_of_a_line_of_dots_is_known_and_a_cell_among_others_is_not() -> None:
+    bgr, (left, top, _, bottom) = dotted("12.08.27")
+    assert stands_in_dots(bgr, box(left + 40, top + 12, left + 70, top + 40))
+    assert not stands_in_dots(bgr, box(0, top - 4, bgr.shape[1], bottom + 4))
+    image = Image.new("RGB", (600, 300), (235, 235, 230))
+    draw, font = ImageDraw.Draw(image), ImageFont.truetype(NAME, 24)
+    for at in range(48):
+        x, y = 20 + 70 * (at % 8), 20 + 44 * (at // 8)
+        draw.text((x, y), f"{11 + at}", font=font, fill=0)
+    assert not stands_in_dots(np.asarray(image), box(228, 108, 262, 134))

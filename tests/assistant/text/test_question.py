@@ -3,7 +3,9 @@
 import pytest
 
 from assistant.text.question import Form, english, form, language_of, plain, wanted, wish
-from assistant.text.tokens import Kind
+from assistant.text.retrieval import places_for
+from assistant.text.tokens import Kind, tokens
+from tests.assistant.text.pages import page
 
 
 @pytest.mark.parametrize(
@@ -87,3 +89,57 @@ def test_question_words_are_spelt_right_and_put_into_english() -> None:
 )
 def test_the_language_of_a_question(question: str, language: str) -> None:
     assert language_of(question) == language
+
+
+@pytest.mark.parametrize(
+    ("question", "meaning"),
+    [
+        ("how much did she give me back", "how much did she change return"),
+        ("where did he drop me off", "where did he drop"),
+        ("do I prick the holes in it", "do i pierce in it"),
+    ],
+)
+def test_a_saying_bends_its_verb_and_holds_a_pronoun(question: str, meaning: str) -> None:
+    assert plain(question) == meaning
+
+
+@pytest.mark.parametrize(
+    ("question", "deed"),
+    [
+        ("what time did we embark", "embark"),
+        ("how long do I have to simmer it", "simmer"),
+        ("who repointed the chimney", "repointed"),
+    ],
+)
+def test_the_verb_of_a_question_for_a_value_is_known_by_its_place(question: str, deed: str) -> None:
+    assert deed in wish(question).deeds
+
+
+def test_of_a_question_for_yes_or_no_the_verb_is_the_matter() -> None:
+    assert wish("can I bleach it").deeds == frozenset()
+
+
+def test_adverbs_narrow_a_question_down_and_what_only_ends_so_does_not() -> None:
+    wanted_words = wish("how much did it roughly cost monthly in July")
+    assert wanted_words.is_open("roughly")
+    assert not wanted_words.is_open("monthly") and not wanted_words.is_open("july")
+
+
+def test_letters_that_are_two_in_one_and_units_in_capitals_are_read() -> None:
+    (hit,) = places_for(page("Beurre 3,60", "Œufs x6 2,95"), "how much are the eggs")
+    assert "2,95" in hit.passage.text
+    assert [token.kind for token in tokens("HEXALOL 10 MG")] == [Kind.MEASURE]
+
+
+@pytest.mark.parametrize(
+    ("first", "is_own"),
+    [("Norwich, 3 May 2027", True), ("Tuesday 3 May 2027", True), ("Renewal 3 May 2027", False)],
+)
+def test_the_day_on_which_a_letter_was_written_is_known_by_its_place(
+    first: str, is_own: bool
+) -> None:
+    letter = page("Albion Water", first, "We shall read your meter on Friday 21 May 2027 at noon.")
+    assert letter.own_date == (1 if is_own else None)
+    hits = places_for(letter, "when are you coming")
+    assert any("21 May" in hit.passage.text for hit in hits)
+    assert any("3 May" in hit.passage.text for hit in hits) is not is_own
