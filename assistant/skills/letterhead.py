@@ -36,7 +36,7 @@ class Letterhead:
                 r"|\b(?:which|what) (?:company|firm|shop|store|bank|office|organi[sz]ation|school"
                 r"|hospital|council|charity|business|surgery|place) "
                 r"(?:is|are|was|sent|wrote|issued|does|did)\b"
-                r"(?=.*\b(?:from|sent|send|wrote|write|issued?|come|this|it)\b)"
+                r"(?=.*\b(?:from|sent|send|wrote|write|issued?|come)\b)"
                 r"|\bwho (?:is|does|did) (?:it|this|that) (?:come )?from\b|\bfrom (?:who|whom)\b"
                 r"|\b(?:the|a) sender\b|\bsent (?:it|this)(?: to)?(?: me)?$"
                 r"|\bwho (?:wrote|signed) (?:it|this|that|the|me)(?: letter| note| card| e ?mail)?$"
@@ -63,7 +63,9 @@ class Letterhead:
             return Answer(self.name, found, ground_read(found))
         top = read[: _head_rows([row.text for row in read[: MOST_ROWS + 1]])]
         answer = as_read(self.name, row_values(top), most=MOST_ROWS, labelled=False)
-        if any(_ADDRESSES.search(row.text) for row in top[:MOST_ROWS]):
+        # A carrier stands at the top of its slip and has sent nothing; who signs stands elsewhere.
+        is_of_a_deed = re.search(r"\b(?:sen[dt]|signed|wrote|written|issued?)\b", asked.words)
+        if is_of_a_deed or any(_ADDRESSES.search(row.text) for row in top[:MOST_ROWS]):
             return dataclasses.replace(answer, basis=Basis.GUESS)
         return answer
 

@@ -7,6 +7,8 @@ date" does too, if both are things that can be asked for. "No, I meant the subto
 import re
 from collections.abc import Callable
 
+from assistant.text.meaning import content_words, is_telling
+
 MOST_PARTS = 4
 """Questions of one breath that are answered; more answers cannot be told apart by ear."""
 
@@ -38,6 +40,12 @@ _WHETHER = re.compile(
     re.IGNORECASE,
 )
 """Asks for yes or no: its bare tail asks for the figure of the same thing."""
+
+_WHAT_IT_IS = re.compile(
+    r"^(?:and |so )?what(?:'s| is| was| are| were) (?:it|that|this|they|those|these)[ ?.!]*$",
+    re.IGNORECASE,
+)
+"""Asks for what was named in the same breath: "a plate of calamari, what is it"."""
 
 _LIST = re.compile(
     r"^(?P<lead>(?:.*?\b)?(?:what(?: is|'s| are|s)|tell me|give me|read(?: me)?|find|say) )"
@@ -73,11 +81,32 @@ def parts(question: str, is_known: Known) -> list[str]:
         if each.endswith("?") or _BEGINS.match(each) or "allerg" in each.lower()
     ]
     found: list[str] = []
-    for sentence in asking or [question]:
+    for sentence in _with_what_they_name(asking or [question]):
         for part in _whole(sentence):
             found += _listed(part.strip(" ,;"), is_known)
     found = [part for part in found if part.strip(" ?.!,")]
     return list(dict.fromkeys(found))[:MOST_PARTS] or [question]
+
+
+def _with_what_they_name(sentences: list[str]) -> list[str]:
+    """The sentences, without a "what is it" that asks for what stands before it."""
+    told: list[str] = []
+    for sentence in sentences:
+        before, comma, tail = sentence.rpartition(",")
+        if comma and _WHAT_IT_IS.match(tail.strip()) and _is_named(before):
+            told.append(f"{before} and {tail.strip()}" if _WHETHER.match(before) else before)
+        elif not (told and _WHAT_IT_IS.match(sentence) and _is_named(told[-1])):
+            told.append(sentence)
+    return told
+
+
+def _is_named(text: str) -> bool:
+    """Whether it names a thing, and is no question of its own that "it" may not be about.
+
+    "Hi" and "excuse me" name none. "Has the number changed" wants no figure, so "what is it" does.
+    """
+    asks = _BEGINS.match(text) is not None and _WHETHER.match(text) is None
+    return not asks and any(is_telling(word) for word in content_words(text))
 
 
 def _whole(sentence: str) -> list[str]:

@@ -16,6 +16,7 @@ from assistant.text.question import Form, is_everyday, wish
 from assistant.text.ranking import counted, ranked
 from assistant.text.retrieval import Hit, confirmed, places_for, places_near
 from assistant.text.tokens import Kind
+from assistant.text.whole_answers import can_be_all
 
 SURE = 0.85
 """Part of the question that a single place must account for to be told as its answer, 0 to 1."""
@@ -56,6 +57,7 @@ class Quote:
         sure = len(hits) == 1 and hits[0].is_literal and hits[0].score >= SURE
         # Who recites has not chosen.
         sure = sure and sum(len(words(each.value)) for each in found) <= LONGEST_SURE
+        sure = sure and can_be_all(page, found[0], asked.words)
         basis = ground_read(found) if sure else Basis.GUESS
         return Answer(self.name, found, basis)
 

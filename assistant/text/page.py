@@ -75,6 +75,10 @@ class Page:
             number for number, each in enumerate(self.paragraphs) for _ in each.rows
         ]
 
+    def are_of_one_paragraph(self, row: int, other: int) -> bool:
+        """Whether two rows stand in the same paragraph."""
+        return self._paragraph_of[row] == self._paragraph_of[other]
+
     def prepare(self) -> None:
         """Find values and statements now, so that the first question need not."""
         for row in range(len(self.rows)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from quantizer.plan.machine import Speed
 from quantizer.plan.workload import LinearShape, stages
+from quantizer.solvers.gptq import SPAN_COLUMNS
 from quantizer.solvers.methods import Settings
 from quantizer.solvers.rpiq import column_blocks
 
@@ -29,7 +30,11 @@ _REFINING, _ROUND, _GROUP = 25.0, 26.0, 60.0
 class Work:
     """Operations in large products and in walks over columns, and elementwise steps.
 
-    products, walks: multiplications and additions, of matrices and of a matrix and a vector.
+    products:        multiplications and additions, of matrices.
+    walks:           those of one column after the other, within spans of columns. A processor also
+        multiplies by the noughts of the columns of a span whose turn has not come.
+    spans:           those from one span to those behind it: products on a processor, and a part of
+        the walk in a card's kernel.
     elements:        values that elementwise steps make anew.
     launches:        kernels that a card starts, with the fused ones of ``solvers.fused``.
     copied:          bytes between the host and a card, while nothing is computed.
@@ -40,6 +45,7 @@ class Work:
 
     products: float = 0.0
     walks: float = 0.0
+    spans: float = 0.0
     elements: float = 0.0
     launches: float = 0.0
     copied: float = 0.0
@@ -60,6 +66,7 @@ class Work:
         """Add other work, so many times."""
         self.products += times * other.products
         self.walks += times * other.walks
+        self.spans += times * other.spans
         self.elements += times * other.elements
         self.launches += times * other.launches
         self.copied += times * other.copied
@@ -74,12 +81,18 @@ class Work:
         """
         return {
             "matrix products": self.products / speed.matmul,
-            "walks over columns": self.walks / speed.vector,
+            "walks over columns": self._walking(speed),
             "elementwise steps": self.elements / speed.elementwise,
             "starting kernels": self.launches * speed.launch,
             "copies to and from the card": self.copied / speed.link + self._waiting(speed),
             "exchange between ranks": self.carried / CARRYING,
         }
+
+    def _walking(self, speed: Speed) -> float:
+        """Seconds of the walks; only a card's kernels take time to start."""
+        if speed.launch:
+            return (self.walks + self.spans) / speed.vector
+        return 2.0 * self.walks / speed.vector + self.spans / speed.matmul
 
     def _waiting(self, speed: Speed) -> float:
         """Seconds that products wait for what comes meanwhile."""
@@ -118,15 +131,16 @@ def solver_work(layer: LinearShape, settings: Settings) -> Work:
     work.launches += _GROUP * layer.in_features / group
     work.elements += settings.rounds * _ACCEPTING * count
     block = min(_BLOCK, layer.in_features)
-    feeding_back = Work(walks=block * count, elements=_FEEDING_BACK * count)
-    coordinate = Work(2.0 * block * count, 2.0 * block * count, _COORDINATE * count)
+    feeding_back = _walk(block, count)
+    # A card's kernel takes the columns behind along, too.
+    coordinate = _walk(block, count, elements=_COORDINATE)
+    coordinate.add(Work(products=2.0 * block * count, spans=block * count))
     within = 2.0 * min(_SLAB, layer.in_features) + 12.0 * block
     work.products += settings.rounds * (2.0 * square + within * count)
     work.add(feeding_back, settings.rounds)
     work.add(coordinate, settings.rounds - 1)  # the first round tries new scales in its place
     work.products += 2.0 * (_RESCALINGS + 3) * group * count
-    walked = Work(walks=group * count, elements=2 * _FEEDING_BACK * count)
-    work.add(walked, _RESCALINGS)
+    work.add(_walk(group, count, elements=2 * _FEEDING_BACK), _RESCALINGS)
     return work
 
 
@@ -139,7 +153,16 @@ def proposal_work(layer: LinearShape, settings: Settings) -> Work:
         work.add(Work(products=2.0 * group * count, elements=_GRID * count), _SCALES)
     if settings.method != "rtn":
         # Each column gathers the errors of the up to 128 before it.
-        walks = min(_BLOCK, layer.in_features) * count
         work.launches += _WALKED * -(-layer.in_features // _BLOCK)
-        work.add(Work(count * layer.in_features, walks, _FEEDING_BACK * count))
+        work.products += count * layer.in_features
+        work.add(_walk(min(_BLOCK, layer.in_features), count))
     return work
+
+
+def _walk(block: int, count: float, elements: float = _FEEDING_BACK) -> Work:
+    """One walk over all columns, in blocks of so many.
+
+    count: weights; elements: elementwise steps on each.
+    """
+    span = min(SPAN_COLUMNS, block)
+    return Work(walks=span * count, spans=(block - span) * count, elements=elements * count)

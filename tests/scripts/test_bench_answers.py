@@ -228,7 +228,7 @@ def test_nothing_is_asked_twice_of_a_picture_of_the_third_or_the_fourth_set(
     assert len(set(asked)) == len(asked)
 
 
-@pytest.mark.parametrize("half", ["held", "sealed", "dev4a", "dev4b"])
+@pytest.mark.parametrize("half", ["held", "sealed", "dev4b"])
 def test_of_what_is_held_or_sealed_only_totals_are_shown(
     half: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,14 +33,24 @@ def test_who_recites_has_not_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("top", "basis"),
-    [("Harbour Repairs", Basis.READ), ("We have your parcel", Basis.GUESS)],
+    ("top", "question", "basis"),
+    [
+        ("Harbour Repairs", "who is it from", Basis.READ),
+        ("We have your parcel", "who is it from", Basis.GUESS),
+        ("Harbour Repairs", "who sent it", Basis.GUESS),
+        ("Harbour Repairs", "who signed it", Basis.GUESS),
+    ],
 )
-def test_a_top_row_that_speaks_to_the_reader_names_no_sender_for_sure(
-    top: str, basis: Basis
+def test_a_top_row_names_nobody_who_did_something_for_sure(
+    top: str, question: str, basis: Basis
 ) -> None:
     slip = page(top, "Collect it before Friday", "Desk open 9:00 - 17:00")
-    assert Talk(slip).ask("who sent it").basis is basis
+    assert Talk(slip).ask(question).basis is basis
+
+
+def test_a_sender_with_its_label_is_read() -> None:
+    slip = page("Sender: Harbour Repairs", "Collect it before Friday")
+    assert Talk(slip).ask("who sent it").basis is Basis.READ
 
 
 def test_what_is_counted_is_said_to_be_counted() -> None:

@@ -1,0 +1,91 @@
+"""Whether what is quoted can be the whole answer: else it is told as a guess.
+
+What a place accounts for of a question says that it is about it, and not that it answers it. These
+are the ways in which a quotation about the right thing was the wrong answer: it says nothing that
+the question does not say, it begins in the middle of a sentence, a value is a part of a longer one,
+a row of a table holds several values, a list goes on.
+"""
+
+import re
+
+from assistant.answers import Found
+from assistant.text.meaning import best_match, words
+from assistant.text.page import Page
+
+_WHETHER = re.compile(
+    r"^(?:(?:and|so|please|but|hi|hey|hello|ok|okay|oh|sorry)\b[ ,]*)*"
+    r"(?:is|are|was|were|am|do|does|did|can|could|may|must|should|has|have|had|will|would|shall)\b"
+)
+_LIST_NUMBER = re.compile(r"^\W*\d{1,2}[.)]\s")
+_BULLET = re.compile(r"^\s*(?:[-–—•*·]|\d{1,2}[.)]|\(?[a-z]\))\s*\w", re.IGNORECASE)
+_GOES_ON = re.compile(
+    r"\s*(?:to|or|of|bis|oder|von|à|ou|de|a|o|di|tot|of|van|/|-|–)\s*\d", re.IGNORECASE
+)
+_COMES_FROM = re.compile(r"\d\s*(?:to|or|bis|oder|à|ou|o|tot|/|-|–)\s*$", re.IGNORECASE)
+_ENDS = (".", "!", "?", ":", ";")
+
+SENTENCE_WORDS = 3
+"""Words from which what is quoted may be a sentence, which has a beginning."""
+
+
+def can_be_all(page: Page, found: Found, question: str) -> bool:
+    """True if nothing shows that what is quoted is not the answer, or not all of it."""
+    rows = [number for number, row in enumerate(page.rows) if set(row.pieces) & set(found.lines)]
+    if not rows or not _says_more(found, question):
+        return False
+    if found.label is None:
+        is_cut = _begins_within(page, found, rows[0]) or _holds_several(page, found, rows)
+        return not is_cut and not _list_goes_on(page, found, rows[-1])
+    if _WHETHER.match(question.lower()) and not _answers_whether(found):
+        return False
+    return not _is_part(page, found, rows)
+
+
+def _says_more(found: Found, question: str) -> bool:
+    """Whether it holds a word or a figure that the question does not."""
+    said = words(question)
+    value = _LIST_NUMBER.sub("", found.value)
+    return any(best_match(word, said) == 0 for word in words(value))
+
+
+def _begins_within(page: Page, found: Found, row: int) -> bool:
+    """Whether it begins in the middle of a sentence, over which another row stands."""
+    first = next((letter for letter in found.value if letter.isalpha()), "")
+    if not first.islower() or len(words(found.value)) < SENTENCE_WORDS or row == 0:
+        return False
+    before = page.rows[row - 1].text.rstrip()
+    return page.are_of_one_paragraph(row - 1, row) and not before.endswith(_ENDS)
+
+
+def _holds_several(page: Page, found: Found, rows: list[int]) -> bool:
+    """Whether it is a row of cells with several values, of which one is meant."""
+    cells = page.rows[rows[0]].pieces
+    values = [place.token for place in page.places_in(rows[0])]
+    return len(rows) == 1 and len(cells) > 2 and len(values) > 1
+
+
+def _list_goes_on(page: Page, found: Found, row: int) -> bool:
+    """Whether it ends with an item of a list that has more of them."""
+    is_item = _BULLET.match(page.rows[row].text) is not None or found.value.rstrip().endswith(":")
+    is_only = not found.value.startswith(page.rows[row].text[:1])
+    following = page.rows[row + 1].text if row + 1 < len(page.rows) else ""
+    return is_item and is_only and _BULLET.match(following) is not None
+
+
+def _answers_whether(found: Found) -> bool:
+    """Whether a value behind its label tells yes from no: a figure, or more than a name."""
+    return any(letter.isdigit() for letter in found.value) or len(words(found.value)) > 2
+
+
+def _is_part(page: Page, found: Found, rows: list[int]) -> bool:
+    """Whether the value goes on: "2" of "2 to 4 tablets"; or its label is out of a sentence."""
+    texts = [page.rows[row].text for row in rows]
+    for text in texts:
+        place = text.find(found.value)
+        if place < 0:
+            continue
+        behind, before = text[place + len(found.value) :], text[:place]
+        if _GOES_ON.match(behind) or _COMES_FROM.search(before):
+            return True
+    label = found.label or ""
+    return label[:1].islower() and len(words(label)) >= SENTENCE_WORDS

@@ -1,0 +1,64 @@
+"""What is about a question and does not answer it, or not all of it, is told as a guess."""
+
+import pytest
+
+from assistant.answers import Answer, Basis, Found
+from assistant.text.page import Page
+from assistant.text.whole_answers import can_be_all
+from tests.assistant.skills.talking import Talk
+from tests.assistant.text.pages import page
+
+FORM = page("Registration", "7. Previous doctor", "8. Locker (optional)      Towel service")
+METER = page("Town gas", "Meter reading      3,118      3,171      53", "Rate per unit      0.40")
+TABLETS = page("Directions", "Chew 2 to 4 tablets when heartburn begins.", "Shake 1 time.")
+BAG = page("Your visit", "Bring with you:", "- this letter", "- your glasses", "Ward 4")
+COOKING = page(
+    "Preparation. Stir the sauce while the water",
+    "boils for twelve minutes and no longer than",
+    "that.",
+)
+PLAIN = page("Clinic", "Surgery hours: Mon to Fri 8.30 - 18.30", "Bring this card.")
+
+
+def asked(sheet: Page, question: str) -> Answer:
+    return Talk(sheet).ask(question)
+
+
+@pytest.mark.parametrize(
+    ("sheet", "question"),
+    [
+        pytest.param(FORM, "what is the previous doctor called", id="only the question's words"),
+        pytest.param(FORM, "did he take a locker", id="another name does not say yes or no"),
+        pytest.param(METER, "what is the meter reading", id="a row of several values"),
+        pytest.param(TABLETS, "how many do I chew", id="one end of a span"),
+        pytest.param(BAG, "what do I have to bring with me", id="a list that goes on"),
+    ],
+)
+def test_what_may_not_be_all_of_it_is_no_more_than_a_guess(sheet: Page, question: str) -> None:
+    assert asked(sheet, question).basis is not Basis.READ
+
+
+@pytest.mark.parametrize(
+    ("sheet", "question", "value"),
+    [
+        (PLAIN, "when are the surgery hours", "Surgery hours: Mon to Fri 8.30 - 18.30"),
+        (PLAIN, "what do I bring", "Bring this card."),
+        (METER, "what is the rate per unit", "0.40"),
+        (TABLETS, "what do I shake", "Shake 1 time."),
+    ],
+)
+def test_a_whole_row_a_whole_sentence_and_a_labelled_value_stay_read(
+    sheet: Page, question: str, value: str
+) -> None:
+    answer = asked(sheet, question)
+    assert answer.basis is Basis.READ
+    assert value in answer.found[0].value
+
+
+@pytest.mark.parametrize(("row", "is_whole"), [(0, True), (1, False)])
+def test_what_begins_in_the_middle_of_a_sentence_is_not_all_of_it(
+    row: int, *, is_whole: bool
+) -> None:
+    quoted = COOKING.rows[row]
+    found = Found(quoted.text, None, quoted.pieces)
+    assert can_be_all(COOKING, found, "how long is that") is is_whole
