@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--half", choices=("choose", "report"), default="choose")
     parser.add_argument("--count", type=int, default=12, help="pictures of each kind")
+    parser.add_argument("--skip", type=int, default=0, help="pictures of each kind left out before")
     parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=list(KINDS))
     parser.add_argument("--photos", type=int, default=10, help="photographs of each folder")
     parser.add_argument("--show", action="store_true", help="print what is wrong")
@@ -50,9 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     more = {"second_look_s": 600.0} if knows else {}
     reader = RapidOcrReader(threads=1, **more)
     reader.load()
-    first = 1 if options.half == "report" else 0
+    first = 2 * options.skip + (options.half == "report")
     seeds = range(first, first + 2 * options.count, 2)
-    report: dict[str, Any] = {"schema": 1, "half": options.half, "kinds": {}}
+    report: dict[str, Any] = {"schema": 1, "half": options.half, "first_seed": first, "kinds": {}}
     for kind in options.kinds:
         marks = [measured(reader, twin(kind, seed), kind, options.show) for seed in seeds]
         report["kinds"][kind] = summed(marks)
