@@ -68,7 +68,7 @@ def test_text_on_a_screen_in_the_picture_is_read_and_its_frame_is_not(
     reader: RapidOcrReader,
 ) -> None:
     shown = drawn((800, 440), [(60, 60, "garden market"), (60, 180, "opens at 9:30")], 54)
-    pixel = np.ones((3, 3, 3))
+    pixel = np.ones((3, 3, 1))
     pixel[2, :], pixel[:, 2] = 0.55, 0.55  # the dark grid between the pixels of a display
     lit = np.kron(shown[::2, ::2] / 255, pixel) * 235
     picture = np.full((900, 1500, 3), 60.0)
