@@ -13,6 +13,7 @@ from quantizer.plan.buffers import FLOAT, SOLVER, Buffer, Moment
 from quantizer.plan.workload import LinearShape
 from quantizer.solvers.gptq import SPAN_COLUMNS
 from quantizer.solvers.grid import SEARCHED_COLUMNS
+from quantizer.solvers.hessian import ERROR_COLUMNS
 from quantizer.solvers.methods import Settings
 from quantizer.solvers.rpiq import column_blocks, group_slabs
 
@@ -292,4 +293,7 @@ class _Solver:
         yield self._moment("solving for a block", mine | rows | {"the block's steps": 5 * g})
         yield self._moment("moving a block", mine | rows | self._copies("what R changes by"))
         wide = self._copies("`wide_scale`", "`wide_zero`", "difference", "dequantized weight")
+        # Of what its columns are multiplied with, those behind a strip are a product of their own.
+        behind = self.layer.in_features > ERROR_COLUMNS
+        wide |= {"products of a strip": self._columns(ERROR_COLUMNS)} if behind else {}
         yield self._moment("an iterate on the grid", mine | wide | {"its codes": self.size.given})

@@ -9,7 +9,7 @@ from quantizer.errors import CalibrationError
 
 _ESCALATIONS = 3  # how often a failing factorization may raise its damping tenfold
 _STRIP_COLUMNS = 1024
-_ERROR_COLUMNS = 192
+ERROR_COLUMNS = 192
 """The same for an error, which has fewer rows: of 576 columns a third of the products is spared."""
 
 
@@ -178,8 +178,8 @@ def row_output_error(error: Tensor, hessian: Tensor) -> Tensor:
     is not read, which saves almost half of the products in wide layers.
     """
     total = error.new_zeros(len(error))
-    for first in range(0, error.shape[1], _ERROR_COLUMNS):
-        strip, below = slice(first, first + _ERROR_COLUMNS), first + _ERROR_COLUMNS
+    for first in range(0, error.shape[1], ERROR_COLUMNS):
+        strip, below = slice(first, first + ERROR_COLUMNS), first + ERROR_COLUMNS
         product = error[:, strip] @ hessian[strip, strip]
         if below < error.shape[1]:
             product += 2 * (error[:, below:] @ hessian[below:, strip])

@@ -57,7 +57,7 @@ def test_output_error_is_the_mean_squared_difference_of_outputs() -> None:
 def test_output_error_of_wide_layers_reads_half_of_the_hessian(
     columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quantizer.solvers.hessian._ERROR_COLUMNS", 8)
+    monkeypatch.setattr("quantizer.solvers.hessian.ERROR_COLUMNS", 8)
     generator = torch.Generator().manual_seed(columns)
     inputs = torch.randn(50, columns, generator=generator)
     error = torch.randn(6, columns, generator=generator)
