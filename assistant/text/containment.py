@@ -10,11 +10,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 
 from assistant.text.meaning import LEAST_FUZZY, best_match, stem, words
 from assistant.text.page import Page, Passage
-from models.files.bounded import parse_toml
+from assistant.text.word_lists import word_list
 
 LONGEST_QUOTE = 30
 """Words of a sentence up to which it is told whole; of a longer one the row with its neighbours."""
@@ -48,10 +47,9 @@ class Mention:
 @functools.cache
 def kinds() -> tuple[Kind, ...]:
     """The classes of the data file."""
-    text = resources.files("assistant.text").joinpath("allergens.toml").read_text("utf-8")
     return tuple(
         Kind(name, tuple(each["asked"]), tuple(each["printed"]), tuple(each["except"]))
-        for name, each in parse_toml(text).items()
+        for name, each in word_list("allergens.toml").items()
     )
 
 

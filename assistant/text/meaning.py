@@ -8,14 +8,12 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from importlib import resources
-from typing import Any
 
 import snowballstemmer
 from babel.dates import get_day_names
 from rapidfuzz import fuzz
 
-from models.files.bounded import parse_toml
+from assistant.text.word_lists import word_list
 
 SAME, COMPOUND, SYNONYM, MISSPELT = 1.0, 0.9, 0.85, 0.8
 """How well a word matches: its stem, a compound with it, a word of its sense, a near spelling."""
@@ -166,12 +164,12 @@ def _is_adverb(word: str) -> bool:
 
 @functools.cache
 def _weak_not() -> frozenset[str]:
-    return frozenset(_file("everyday.toml")["no_adverbs"].split())
+    return frozenset(word_list("everyday.toml")["no_adverbs"].split())
 
 
 @functools.cache
 def _weak() -> frozenset[str]:
-    return frozenset(_file("everyday.toml")["weak"].split())
+    return frozenset(word_list("everyday.toml")["weak"].split())
 
 
 @functools.cache
@@ -191,7 +189,7 @@ def stem(word: str, language: str = "en") -> str:
 
 @functools.cache
 def _unstemmed() -> frozenset[str]:
-    return frozenset(_file("dictionary.toml")["unstemmed"].split())
+    return frozenset(word_list("dictionary.toml")["unstemmed"].split())
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -208,7 +206,7 @@ _TWO_IN_ONE = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł"
 def _senses() -> dict[str, set[int]]:
     """The meanings of each stem, by number: those of a language, then those across languages."""
     senses: dict[str, set[int]] = {}
-    groups = [group for name in _MEANINGS for group in _file(name)["groups"]]
+    groups = [group for name in _MEANINGS for group in word_list(name)["groups"]]
     for number, group in enumerate(groups):
         for word in group.split():
             senses.setdefault(stem(word), set()).add(number)
@@ -216,11 +214,6 @@ def _senses() -> dict[str, set[int]]:
 
 
 _MEANINGS = ("synonyms.toml", "dictionary.toml", "household.toml")
-
-
-@functools.cache
-def _file(name: str) -> dict[str, Any]:
-    return parse_toml(resources.files("assistant.text").joinpath(name).read_text("utf-8"))
 
 
 @functools.lru_cache(maxsize=5_000)
@@ -291,7 +284,8 @@ def best_match(asked: str, printed: Iterable[str], language: str = "en") -> floa
 @functools.cache
 def _opposites() -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
     pairs = (
-        [frozenset(side.split()) for side in pair] for pair in _file("synonyms.toml")["opposites"]
+        [frozenset(side.split()) for side in pair]
+        for pair in word_list("synonyms.toml")["opposites"]
     )
     return tuple((one, other) for one, other in pairs)
 

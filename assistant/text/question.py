@@ -7,15 +7,12 @@ thing answers better than one that only holds the question's words.
 import enum
 import functools
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any
 
 from assistant.text.meaning import content_words, is_telling, unaccented, words
 from assistant.text.tokens import Kind
+from assistant.text.word_lists import word_list
 from assistant.text.words import bare_words
-from models.files.bounded import parse_toml
 
 
 class Form(enum.Enum):
@@ -201,7 +198,7 @@ def language_of(question: str) -> str:
     said = {unaccented(word) for word in words(question)}
     counts = {
         language: len(said & frozenset(little.split()))
-        for language, little in _data()["little"].items()
+        for language, little in word_list("questions.toml")["little"].items()
     }
     best = max(counts, key=lambda language: counts[language])
     return best if counts[best] > counts["en"] else "en"
@@ -212,7 +209,7 @@ def wanted(question: str) -> frozenset[Kind]:
     text = _main_clause(question)
     if _AT_AN_HOUR.search(text):
         return frozenset({Kind.TIME})
-    if _WHETHER.match(text):
+    if asks_whether(text):
         # What answers whether something holds is a sentence, with a figure or without.
         return frozenset()
     kinds = next((kinds for kinds, pattern in _WANTED if re.search(pattern, text)), _NO_KIND)
@@ -220,6 +217,13 @@ def wanted(question: str) -> frozenset[Kind]:
 
 
 _NO_KIND: frozenset[Kind] = frozenset()
+
+
+def asks_whether(question: str) -> bool:
+    """True for a question in lower case that wants yes or no."""
+    return _WHETHER.match(question) is not None
+
+
 _IN_PARTS = re.compile(r"\b(?:deposit|up front|in advance|tip|commission|interest|discount)\b")
 """Amounts that paper may print as a part of another."""
 
@@ -247,11 +251,12 @@ def plain(question: str) -> str:
 def _sayings() -> tuple[tuple[frozenset[str], re.Pattern[str], str], ...]:
     """(forms of the first word, pattern, meaning) of each saying, the longest first."""
     forms = {
-        word: f"{word} {others}".split() for word, others in _everyday_data()["inflected"].items()
+        word: f"{word} {others}".split()
+        for word, others in word_list("everyday.toml")["inflected"].items()
     }
     found = []
     for saying, meaning in sorted(
-        _toml("sayings.toml")["sayings"].items(), key=lambda s: -len(s[0])
+        word_list("sayings.toml")["sayings"].items(), key=lambda s: -len(s[0])
     ):
         first, *others = saying.split()
         begins = forms.get(first, [first])
@@ -321,7 +326,6 @@ _WHETHER = re.compile(
     r"|just )*"
     r"(?:tell|say|read|find|give|help|check|look|see)\b)(?!.*\b(?:what|when|where|who|which|how)\b)"
 )
-"""A question that wants yes or no."""
 
 _OF_A_SORT = re.compile(r"\b(?:is|was) (?:it|this|that) an? (\w+) (?:place|one|thing|kind|sort)\b")
 """A noun that says nothing: "is it a vegetarian place"."""
@@ -353,7 +357,7 @@ def english(text: str) -> str:
         found.append(word if right is None else right)
     text = " ".join(found)
     plain_text = unaccented(text)
-    for phrase, meaning in _data()["elsewhere"].items():
+    for phrase, meaning in word_list("questions.toml")["elsewhere"].items():
         if re.search(rf"\b{phrase}\b", plain_text):
             plain_text = re.sub(rf"\b{phrase}\b", meaning, plain_text)
             text = plain_text
@@ -390,12 +394,12 @@ def is_everyday(word: str) -> bool:
 
 def is_goods(word: str) -> bool:
     """True for an everyday word for what is sold with other things: a magazine, a cream."""
-    return word in _data()["goods"].split()
+    return word in word_list("questions.toml")["goods"].split()
 
 
 def siblings(word: str) -> tuple[str, ...]:
     """The other things of a kind that papers list beside each other: the other meals of dinner."""
-    kinds = (group.split() for group in _data()["siblings"])
+    kinds = (group.split() for group in word_list("questions.toml")["siblings"])
     return next((tuple(w for w in kind if w != word) for kind in kinds if word in kind), ())
 
 
@@ -405,20 +409,7 @@ def _without_excluded(question: str) -> str:
 
 
 @functools.cache
-def _toml(name: str) -> Mapping[str, Any]:
-    return parse_toml(resources.files("assistant.text").joinpath(name).read_text("utf-8"))
-
-
-def _data() -> Mapping[str, Any]:
-    return _toml("questions.toml")
-
-
-def _everyday_data() -> Mapping[str, Any]:
-    return _toml("everyday.toml")
-
-
-@functools.cache
 def _everyday() -> frozenset[str]:
-    data = _data()
-    listed = (data["everyday"], data["verbs"], _everyday_data()["said"])
+    data = word_list("questions.toml")
+    listed = (data["everyday"], data["verbs"], word_list("everyday.toml")["said"])
     return frozenset(word for words_of in listed for word in words_of.split())

@@ -11,15 +11,12 @@ import re
 from assistant.answers import Found
 from assistant.text.meaning import best_match, words
 from assistant.text.page import Page
+from assistant.text.question import asks_whether
 
-_WHETHER = re.compile(
-    r"^(?:(?:and|so|please|but|hi|hey|hello|ok|okay|oh|sorry)\b[ ,]*)*"
-    r"(?:is|are|was|were|am|do|does|did|can|could|may|must|should|has|have|had|will|would|shall)\b"
-)
 _LIST_NUMBER = re.compile(r"^\W*\d{1,2}[.)]\s")
 _BULLET = re.compile(r"^\s*(?:[-–—•*·]|\d{1,2}[.)]|\(?[a-z]\))\s*\w", re.IGNORECASE)
 _GOES_ON = re.compile(
-    r"\s*(?:to|or|of|bis|oder|von|à|ou|de|a|o|di|tot|of|van|/|-|–)\s*\d", re.IGNORECASE
+    r"\s*(?:to|or|of|bis|oder|von|à|ou|de|a|o|di|tot|van|/|-|–)\s*\d", re.IGNORECASE
 )
 _COMES_FROM = re.compile(r"\d\s*(?:to|or|bis|oder|à|ou|o|tot|/|-|–)\s*$", re.IGNORECASE)
 _ENDS = (".", "!", "?", ":", ";")
@@ -34,9 +31,9 @@ def can_be_all(page: Page, found: Found, question: str) -> bool:
     if not rows or not _says_more(found, question):
         return False
     if found.label is None:
-        is_cut = _begins_within(page, found, rows[0]) or _holds_several(page, found, rows)
+        is_cut = _begins_within(page, found, rows[0]) or _holds_several(page, rows)
         return not is_cut and not _list_goes_on(page, found, rows[-1])
-    if _WHETHER.match(question.lower()) and not _answers_whether(found):
+    if asks_whether(question.lower()) and not _answers_whether(found):
         return False
     return not _is_part(page, found, rows)
 
@@ -57,7 +54,7 @@ def _begins_within(page: Page, found: Found, row: int) -> bool:
     return page.are_of_one_paragraph(row - 1, row) and not before.endswith(_ENDS)
 
 
-def _holds_several(page: Page, found: Found, rows: list[int]) -> bool:
+def _holds_several(page: Page, rows: list[int]) -> bool:
     """Whether it is a row of cells with several values, of which one is meant."""
     cells = page.rows[rows[0]].pieces
     values = [place.token for place in page.places_in(rows[0])]
@@ -65,11 +62,11 @@ def _holds_several(page: Page, found: Found, rows: list[int]) -> bool:
 
 
 def _list_goes_on(page: Page, found: Found, row: int) -> bool:
-    """Whether it ends with an item of a list that has more of them."""
-    is_item = _BULLET.match(page.rows[row].text) is not None or found.value.rstrip().endswith(":")
-    is_only = not found.value.startswith(page.rows[row].text[:1])
-    following = page.rows[row + 1].text if row + 1 < len(page.rows) else ""
-    return is_item and is_only and _BULLET.match(following) is not None
+    """Whether a heading is told with the first item alone of the list under it, or with none."""
+    ends_in_list = _BULLET.match(page.rows[row].text) or found.value.rstrip().endswith(":")
+    if not ends_in_list or _BULLET.match(found.value) or row + 1 == len(page.rows):
+        return False  # an item by itself is whole
+    return _BULLET.match(page.rows[row + 1].text) is not None
 
 
 def _answers_whether(found: Found) -> bool:

@@ -62,3 +62,18 @@ def test_what_begins_in_the_middle_of_a_sentence_is_not_all_of_it(
     quoted = COOKING.rows[row]
     found = Found(quoted.text, None, quoted.pieces)
     assert can_be_all(COOKING, found, "how long is that") is is_whole
+
+
+@pytest.mark.parametrize(
+    ("value", "question", "is_whole"),
+    [
+        ("Towel service", "did he take a locker", False),
+        ("Towel service", "what stands beside the locker", True),
+        ("no. 14", "did he take a locker", True),
+    ],
+)
+def test_another_name_does_not_tell_yes_from_no(
+    value: str, question: str, *, is_whole: bool
+) -> None:
+    found = Found(value, "Locker", FORM.rows[2].pieces)
+    assert can_be_all(FORM, found, question) is is_whole
