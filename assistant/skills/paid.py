@@ -30,7 +30,7 @@ _PAID = AmountSkill(
                 r"\bhow (?:did|have) (?:i|we|they|he|she) (?:pay|paid)\b"
                 r"|\bhow (?:was|is) (?:it|this|that|the (?:bill|order)) (?:being )?paid\b"
                 r"|^(?!.*\b(?:can|could|may|must|should|only)\b).*\b(?:pay|paid) "
-                r"(?:for (?:it|this|that) )?(?:in|by|with) (?:cash|card|my card|credit|debit"
+                r"(?:for (?:it|this|that) )?(?:in |by |with )?(?:cash|card|my card|credit|debit"
                 r"|cheque|check)\b"
                 r"|^(?:what|how much) .*\bcash\b(?! ?(?:machine|point|back|desk|isa|only))"
                 r"(?<!get cash)|^cash$|\bcash (?:given|paid|received|tendered|handed)\b"

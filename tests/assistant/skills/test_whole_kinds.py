@@ -71,6 +71,20 @@ def test_what_is_due_otherwise_is_no_payment() -> None:
     assert Talk(paper).ask("when do I have to pay").basis is not Basis.READ
 
 
+@pytest.mark.parametrize(
+    ("paid", "question", "told"),
+    [
+        ("Cash      5.00", "did I pay cash", "5.00"),
+        ("Cash      5.00", "was it paid in cash", "5.00"),
+        ("Master Card      2.40", "did I pay cash or card", "2.40"),
+        ("Master Card      2.40", "did I pay cash", ""),
+    ],
+)
+def test_a_cashier_is_no_cash(paid: str, question: str, told: str) -> None:
+    sheet = page("Cafe Blue", "Cashier: Eric H", "Tea      2.40", "Total      2.40", paid)
+    assert [found.value for found in Talk(sheet).ask(question).found] == ([told] if told else [])
+
+
 @pytest.mark.parametrize("label", ["Tax code", "Tax number", "Taxable amount", "GST amount excl"])
 def test_a_tax_code_is_no_tax(label: str) -> None:
     paper = page("Bell Ltd", f"{label}     12.57", "Total     99.00")
