@@ -16,6 +16,12 @@ from assistant.text.page import Page
 
 MOST_ROWS = 3
 
+_BUSINESS = (
+    r"(?:shop|store|company|firm|business|place|bar|pub|restaurant|caf[eé]|diner|hotel|hostel"
+    r"|pharmacy|chemist|supermarket|grocery|bakery|butcher|florist|bookshop|garage|salon)'?s?"
+)
+"""What people call who has written a receipt; the word need not stand on it."""
+
 
 class Letterhead:
     """The first rows, quoted and called no more than that."""
@@ -41,6 +47,15 @@ class Letterhead:
                 r"|\b(?:the|a) sender\b|\bsent (?:it|this)(?: to)?(?: me)?$"
                 r"|\bwho (?:wrote|signed) (?:it|this|that|the|me)(?: letter| note| card| e ?mail)?$"
                 r"|\bwho (?:has )?signed\b"
+            ),
+        ),
+        Wording(
+            typed=(
+                rf"\b(?:which|what) {_BUSINESS} (?:is|was) (?:it|this|that)$"
+                r"|^where (?:did|have|had) (?:i|we) (?:\w+ )?"
+                r"(?:shop|shopped|buy|bought|pay|paid|eat|eaten|ate)(?: (?:it|this|that|these))?$"
+                r"|^where (?:was|were) (?:it|this|that|these) (?:bought|sold)$"
+                r"|\bwho sold (?:(?:it|this|that|these) to )?(?:me|us)\b"
             ),
         ),
     )

@@ -203,3 +203,24 @@ def test_a_bare_tail_stays_with_its_question() -> None:
 )
 def test_words_of_money_that_ask_for_no_amount(question: str) -> None:
     assert understand(question).skill not in ("paid", "tax", "total")
+
+
+TILL = page(
+    "CHO EUN", "2621 Orange Ave, Fullerton", "THANK YOU FOR SHOPPING WITH US!",
+    "Dumplings      8.99", "Total      8.99",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["which shop was this", "what restaurant is it", "where did I buy this", "where did we eat"]
+    + ["who sold me that", "where was it bought"],
+)
+def test_whose_receipt_it_is_stands_at_its_top(question: str) -> None:
+    answer = Talk(TILL).ask(question)
+    assert (answer.skill, answer.found[0].value) == ("letterhead", "CHO EUN")
+
+
+@pytest.mark.parametrize("question", ["which doctor is it with", "what shop is this offer for"])
+def test_what_else_is_asked_about_a_trade_is_no_letterhead(question: str) -> None:
+    assert understand(question).skill != "letterhead"
