@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from assistant.answers import Answer, Basis, Detail, Found
+from assistant.skills import vocabulary
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import as_read, in_sentence, row_values, rows
 from assistant.skills.scene import Scene
@@ -12,6 +13,7 @@ from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.dates import find_dates
 from assistant.text.letters import salutation, sender, signature
+from assistant.text.meaning import unaccented
 from assistant.text.page import Page
 
 MOST_ROWS = 3
@@ -69,7 +71,7 @@ class Letterhead:
         page = scene.page(asked.cancelled)
         named = None
         if not re.search(r"\b(?:name|address) of\b|^what", asked.words):
-            wrote = re.search(r"\b(?:signed|wrote|written|writing|writes)\b", asked.words)
+            wrote = re.search(_WROTE, unaccented(asked.words))
             named = (signature(page) if wrote else sender(page)) or sender(page)
             if named is None and _has_no_head(page):
                 named = signature(page)
@@ -109,6 +111,10 @@ def _head_rows(texts: Sequence[str]) -> int:
 
 _ADDRESSES = re.compile(r"\b(?:we|you|your|our|dear|liebe[r]?|vous|votre|usted|caro|cara)\b", re.I)
 """Words that speak to the reader: what holds them is the name of nobody."""
+
+_WROTE = (
+    rf"\b(?:signed|wrote|written|writing|writes)\b|{vocabulary.pattern('letterhead', 'signed')}"
+)
 
 _LABELLED = r"(?:[^\W\d]+ ){0,2}[^\W\d]+ ?:"
 

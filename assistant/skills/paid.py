@@ -3,7 +3,6 @@
 import re
 
 from assistant.answers import Answer, Detail
-from assistant.skills import vocabulary
 from assistant.skills.amounts import BESIDE, MOST_AMOUNTS, AmountSkill
 from assistant.skills.quoting import found_places, not_found
 from assistant.skills.scene import Scene
@@ -37,7 +36,6 @@ _PAID = AmountSkill(
                 r"|\bhow much did i (?:give|hand)\b|\btendered\b"
             ),
         ),
-        Wording(typed=vocabulary.typed("paid")),
     ),
     by_label=True,
     goes_on=True,
