@@ -19,7 +19,9 @@ from assistant.text.worth import worth
 
 _LEAST = r"cheapest|least expensive|lowest price|costs? (?:the )?least"
 _MOST = r"most expensive|dearest|priciest|costliest|highest price|costs? (?:the )?most"
-_LEAST_ELSEWHERE = vocabulary.pattern("superlative", "least")
+_LEAST_ELSEWHERE, _MOST_ELSEWHERE = (
+    vocabulary.pattern("superlative", key) for key in ("least", "most")
+)
 _NOUN = re.compile(
     rf"\b(?:which|what) (?P<before>(?!is|was|one)\w+) (?:is|was|are|were|costs?)\b"
     rf"|\b(?:{_LEAST}|{_MOST}) (?P<behind>\w+)"
@@ -49,8 +51,11 @@ class Superlative:
         priced = _priced(page, asked.words)
         if len(priced) < 2:
             return quote.SKILL.find(asked, scene) or not_found(self.name, "price")
-        said = rf"\b(?:{_LEAST}|{_LEAST_ELSEWHERE})\b"
-        is_least = re.search(said, unaccented(asked.words)) is not None
+        said = unaccented(asked.words)
+        is_least = re.search(rf"\b(?:{_LEAST}|{_LEAST_ELSEWHERE})\b", said) is not None
+        is_most = re.search(rf"\b(?:{_MOST}|{_MOST_ELSEWHERE})\b", said) is not None
+        if is_least == is_most:
+            return quote.SKILL.find(asked, scene)
         pick = min if is_least else max
         best = pick(pick(amounts) for _, amounts in priced)
         chosen = [entry for entry, amounts in priced if pick(amounts) == best]
