@@ -15,6 +15,7 @@ from assistant.text.dates import find_dates
 from assistant.text.letters import salutation, sender, signature
 from assistant.text.meaning import unaccented
 from assistant.text.page import Page
+from assistant.text.tokens import Kind, tokens
 
 MOST_ROWS = 3
 
@@ -102,9 +103,10 @@ def _has_no_head(page: Page) -> bool:
 
 
 def _head_rows(texts: Sequence[str]) -> int:
-    """How many of the first rows stand before a date, or before what has a label: "Tenant:"."""
+    """How many of the first rows stand before a date, a price, or what has a label: "Tenant:"."""
     for number, text in enumerate(texts[1:], 1):
-        if find_dates(text) or re.match(_LABELLED, text.strip(), re.IGNORECASE):
+        is_priced = any(token.kind is Kind.MONEY for token in tokens(text))
+        if is_priced or find_dates(text) or re.match(_LABELLED, text.strip(), re.IGNORECASE):
             return number
     return len(texts)
 

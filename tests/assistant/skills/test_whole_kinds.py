@@ -224,3 +224,8 @@ def test_whose_receipt_it_is_stands_at_its_top(question: str) -> None:
 @pytest.mark.parametrize("question", ["which doctor is it with", "what shop is this offer for"])
 def test_what_else_is_asked_about_a_trade_is_no_letterhead(question: str) -> None:
     assert understand(question).skill != "letterhead"
+
+
+def test_a_letterhead_ends_before_the_first_price() -> None:
+    till = page("REWE Markt", "Vollmilch      1,19", "Brot      2,49", "Summe      3,68 EUR")
+    assert [found.value for found in Talk(till).ask("which shop is this").found] == ["REWE Markt"]
