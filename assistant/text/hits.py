@@ -12,7 +12,7 @@ from assistant.text.named_values import LONGEST_NAME, are_labelled, is_of_a_span
 from assistant.text.page import Page, Passage, Place
 from assistant.text.question import Form
 from assistant.text.sections import is_heading, under
-from assistant.text.tables import Cell
+from assistant.text.tables import Cell, Tables
 from assistant.text.tokens import Kind
 from assistant.text.units import UNITS
 
@@ -279,6 +279,10 @@ def _with_what_follows(page: Page, sentence: Passage) -> Passage:
     is_short = is_short and sentence.text.rstrip()[-1:] not in (".", "!")
     after = sentence.rows[-1] + 1
     if not is_short or after >= len(page.rows):
+        return sentence
+    is_pair = len(page.rows[sentence.rows[-1]].pieces) == 2 and not Tables(page).cells(after)
+    if is_pair or re.search(r":\s*\S", sentence.text):
+        # A label with what it labels is no heading.
         return sentence
     following = next((each for each in page.sentences if after in each.rows), None)
     if following is None or len(words(following.text)) > MOST_QUOTED_WORDS:

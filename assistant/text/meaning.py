@@ -115,7 +115,11 @@ about the price."""
 
 def words(text: str) -> list[str]:
     """The words of a text in lower case; figures count as words, marks do not."""
-    return re.findall(r"[^\W_]+(?:['’][^\W\d_]+)?", text.lower())
+    return re.findall(r"[^\W_]+(?:['’][^\W\d_]+)?", _PARTED.sub(r"\1\2", text.lower()))
+
+
+_PARTED = re.compile(r"\b(wi|e)[-‐](fi|mails?)\b")
+"""One word that is also written as two."""
 
 
 def content_words(question: str) -> tuple[str, ...]:

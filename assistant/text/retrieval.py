@@ -8,6 +8,7 @@ that looks like one is worth more.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from assistant.text.closeness import Closeness
 from assistant.text.hits import Hit, Hits
@@ -155,9 +156,29 @@ class _Search:
             if not taken & set(hit.passage.rows):
                 taken |= set(hit.passage.rows)
                 found.append(hit)
+        if not found:
+            return self._side_by_side()
         kinds = self._wish.kinds
         both = Kind.DATE in kinds and Kind.TIME in kinds
         return _with_its_date(self._page, found) if both else found
+
+    def _side_by_side(self) -> list[Hit]:
+        """Two places one under the other that hold all telling words together, where none does.
+
+        "WiFi network: Seaview" over "Password: blue-92" says what the wifi password is. Only if
+        there is one such pair, and the second holds what the first does not.
+        """
+        told = [at for at, telling in enumerate(self._telling) if telling]
+        places = sorted(self._matching.candidates(), key=lambda passage: passage.rows)
+        found = []
+        for first, second in pairwise(places):
+            one, other = (self._matching.held(each) for each in (first, second))
+            together = all(at in one or at in other for at in told)
+            near = second.rows[0] - first.rows[-1] == 1
+            if together and near and not other <= one and not one <= other:
+                rows = dict.fromkeys((*first.rows, *second.rows))
+                found.append(Hit(LEAST, self._page.passage(*rows)))
+        return found if len(found) == 1 else []
 
     def near(self, question: str, closeness: Closeness, most: int) -> list[Hit]:
         """The places that are nearest in meaning and look like the answer, the nearest first."""

@@ -85,3 +85,30 @@ def test_a_question_of_four_hundred_words_and_a_page_of_twelve_thousand_are_born
     assert places_for(page(*rows), "please " * 400 + "word700")[0].passage.text.startswith(
         "row 700 "
     )
+
+
+COTTAGE = page(
+    "Welcome to Seaview Cottage",
+    "WiFi network: SeaviewGuest",
+    "Password: blue-92",
+    "Check out is at 10 am.",
+    "The rubbish goes out on Thursday evening.",
+)
+
+
+@pytest.mark.parametrize("question", ["what's the wifi password", "wi-fi password please"])
+def test_two_rows_one_under_the_other_answer_together_where_neither_does_alone(
+    question: str,
+) -> None:
+    (hit,) = places_for(COTTAGE, question)
+    assert "blue-92" in hit.passage.text
+    assert not hit.is_literal
+
+
+def test_rows_apart_answer_nothing_together() -> None:
+    assert places_for(COTTAGE, "which password does the rubbish have") == []
+
+
+def test_a_label_with_its_value_is_no_heading_of_what_follows() -> None:
+    (hit,) = places_for(COTTAGE, "what is the password")
+    assert hit.passage.text == "Password: blue-92"
