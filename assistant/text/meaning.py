@@ -118,7 +118,7 @@ def words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+(?:['’][^\W\d_]+)?", _PARTED.sub(r"\1\2", text.lower()))
 
 
-_PARTED = re.compile(r"\b(wi|e)[-‐](fi|mails?)\b")
+_PARTED = re.compile(r"\b(wi|e)[-‐ ](fi|mails?)\b")
 """One word that is also written as two."""
 
 

@@ -106,7 +106,8 @@ def test_two_rows_one_under_the_other_answer_together_where_neither_does_alone(
 
 
 def test_rows_apart_answer_nothing_together() -> None:
-    assert places_for(COTTAGE, "which password does the rubbish have") == []
+    hits = places_for(COTTAGE, "which password does the rubbish have")
+    assert not any("blue-92" in hit.passage.text and "rubbish" in hit.passage.text for hit in hits)
 
 
 def test_a_label_with_its_value_is_no_heading_of_what_follows() -> None:
