@@ -5,13 +5,14 @@ import re
 from collections.abc import Sequence
 
 from assistant.answers import Answer, Basis, Detail, Found
+from assistant.skills import vocabulary
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import as_read, in_sentence, row_values, rows
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.dates import find_dates
-from assistant.text.letters import salutation, sender, signature
+from assistant.text.letters import head, salutation, sender, signature
 from assistant.text.page import Page
 
 MOST_ROWS = 3
@@ -43,6 +44,7 @@ class Letterhead:
                 r"|\bwho (?:has )?signed\b"
             ),
         ),
+        Wording(typed=vocabulary.typed("letterhead")),
     )
     traits = Traits(rank=49, text=True)
 
@@ -54,17 +56,19 @@ class Letterhead:
         page = scene.page(asked.cancelled)
         named = None
         if not re.search(r"\b(?:name|address) of\b|^what", asked.words):
-            wrote = re.search(r"\b(?:signed|wrote|written|writing|writes)\b", asked.words)
+            wrote = _SIGNED.search(asked.words)
             named = (signature(page) if wrote else sender(page)) or sender(page)
             if named is None and _has_no_head(page):
                 named = signature(page)
         if named is not None:
             found = (Found(" ".join(named.text.split()), "From", named.lines),)
             return Answer(self.name, found, ground_read(found))
-        top = read[: _head_rows([row.text for row in read[: MOST_ROWS + 1]])]
+        top = read[
+            : min(head(page, len(read)), _head_rows([r.text for r in read[: MOST_ROWS + 1]]))
+        ]
         answer = as_read(self.name, row_values(top), most=MOST_ROWS, labelled=False)
         # A carrier stands at the top of its slip and has sent nothing; who signs stands elsewhere.
-        is_of_a_deed = re.search(r"\b(?:sen[dt]|signed|wrote|written|issued?)\b", asked.words)
+        is_of_a_deed = _SIGNED.search(asked.words) or _SENT.search(asked.words)
         if is_of_a_deed or any(_ADDRESSES.search(row.text) for row in top[:MOST_ROWS]):
             return dataclasses.replace(answer, basis=Basis.GUESS)
         return answer
@@ -91,6 +95,13 @@ def _head_rows(texts: Sequence[str]) -> int:
             return number
     return len(texts)
 
+
+_SENT = re.compile(r"\b(?:sen[dt]|issued?)\b")
+
+_SIGNED = re.compile(
+    rf"\b(?:signed|wrote|written|writing|writes|{vocabulary.pattern('letterhead', 'signed')})\b"
+)
+"""Asks for whose hand it is, which is another than whose paper."""
 
 _ADDRESSES = re.compile(r"\b(?:we|you|your|our|dear|liebe[r]?|vous|votre|usted|caro|cara)\b", re.I)
 """Words that speak to the reader: what holds them is the name of nobody."""
