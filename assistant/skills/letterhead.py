@@ -13,9 +13,16 @@ from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.dates import find_dates
 from assistant.text.letters import head, salutation, sender, signature
+from assistant.text.meaning import unaccented
 from assistant.text.page import Page
 
 MOST_ROWS = 3
+
+_BUSINESS = (
+    r"(?:shop|store|company|firm|business|place|bar|pub|restaurant|caf[eé]|diner|hotel|hostel"
+    r"|pharmacy|chemist|supermarket|grocery|bakery|butcher|florist|bookshop|garage|salon)'?s?"
+)
+"""What people call who has written a receipt; the word need not stand on it."""
 
 
 class Letterhead:
@@ -44,7 +51,15 @@ class Letterhead:
                 r"|\bwho (?:has )?signed\b"
             ),
         ),
-        Wording(typed=vocabulary.typed("letterhead")),
+        Wording(
+            typed=(
+                rf"\b(?:which|what) {_BUSINESS} (?:is|was) (?:it|this|that)$"
+                r"|^where (?:did|have|had) (?:i|we) (?:\w+ )?"
+                r"(?:shop|shopped|buy|bought|pay|paid|eat|eaten|ate)(?: (?:it|this|that|these))?$"
+                r"|^where (?:was|were) (?:it|this|that|these) (?:bought|sold)$"
+                r"|\bwho sold (?:(?:it|this|that|these) to )?(?:me|us)\b"
+            ),
+        ),
     )
     traits = Traits(rank=49, text=True)
 
@@ -56,19 +71,18 @@ class Letterhead:
         page = scene.page(asked.cancelled)
         named = None
         if not re.search(r"\b(?:name|address) of\b|^what", asked.words):
-            wrote = _SIGNED.search(asked.words)
+            wrote = re.search(_WROTE, unaccented(asked.words))
             named = (signature(page) if wrote else sender(page)) or sender(page)
             if named is None and _has_no_head(page):
                 named = signature(page)
         if named is not None:
             found = (Found(" ".join(named.text.split()), "From", named.lines),)
             return Answer(self.name, found, ground_read(found))
-        top = read[
-            : min(head(page, len(read)), _head_rows([r.text for r in read[: MOST_ROWS + 1]]))
-        ]
+        before = _head_rows([row.text for row in read[: MOST_ROWS + 1]])
+        top = read[: min(head(page, len(read)), before)]
         answer = as_read(self.name, row_values(top), most=MOST_ROWS, labelled=False)
         # A carrier stands at the top of its slip and has sent nothing; who signs stands elsewhere.
-        is_of_a_deed = _SIGNED.search(asked.words) or _SENT.search(asked.words)
+        is_of_a_deed = re.search(r"\b(?:sen[dt]|signed|wrote|written|issued?)\b", asked.words)
         if is_of_a_deed or any(_ADDRESSES.search(row.text) for row in top[:MOST_ROWS]):
             return dataclasses.replace(answer, basis=Basis.GUESS)
         return answer
@@ -96,15 +110,12 @@ def _head_rows(texts: Sequence[str]) -> int:
     return len(texts)
 
 
-_SENT = re.compile(r"\b(?:sen[dt]|issued?)\b")
-
-_SIGNED = re.compile(
-    rf"\b(?:signed|wrote|written|writing|writes|{vocabulary.pattern('letterhead', 'signed')})\b"
-)
-"""Asks for whose hand it is, which is another than whose paper."""
-
 _ADDRESSES = re.compile(r"\b(?:we|you|your|our|dear|liebe[r]?|vous|votre|usted|caro|cara)\b", re.I)
 """Words that speak to the reader: what holds them is the name of nobody."""
+
+_WROTE = (
+    rf"\b(?:signed|wrote|written|writing|writes)\b|{vocabulary.pattern('letterhead', 'signed')}"
+)
 
 _LABELLED = r"(?:[^\W\d]+ ){0,2}[^\W\d]+ ?:"
 

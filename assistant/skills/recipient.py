@@ -3,7 +3,7 @@
 import re
 
 from assistant.answers import Answer, Detail, Found
-from assistant.skills import quote, vocabulary
+from assistant.skills import quote
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import READ_TEXT, in_sentence, not_found
 from assistant.skills.scene import Scene
@@ -34,7 +34,6 @@ class Recipient:
                 r"|\b(?:passenger|patient)(?:'s)? name\b"
             ),
         ),
-        Wording(typed=vocabulary.typed("recipient")),
     )
     traits = Traits(rank=47, text=True)
 
