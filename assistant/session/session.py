@@ -36,6 +36,7 @@ from assistant.session.fetching import KEYS, Fetching, Offer, Pulling
 from assistant.session.jobs import Jobs
 from assistant.session.looking import Eyes
 from assistant.session.notes import Notes
+from assistant.session.open_questions import OpenQuestions
 from assistant.session.orders import EXAMPLES, HELP, TOGGLE, Action, Order, spoken_order
 from assistant.session.port import Reporting
 from assistant.session.protocols import Answering, Notebook
@@ -109,7 +110,13 @@ class Session:
             clock=clock,
             is_at_rest=lambda: self._state.now is State.IDLE,
         )
-        self._has_reminded = False
+        self._questions = OpenQuestions(
+            self._port,
+            self._settings,
+            self._tasks,
+            self._fetching,
+            read=lambda: self._do(Order(Action.READ)),
+        )
         self._running = True
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
         self._attach(speaker, listener, frames, memory)
@@ -298,7 +305,7 @@ class Session:
         if not text.strip():
             return
         self._port.emit(QuestionHeard(text))
-        if self.choosing and self._choose(text):
+        if self.choosing and self._questions.choose(text):
             return
         order = spoken_order(text)
         if self._fetching.is_open and text.strip() in KEYS:
@@ -312,7 +319,7 @@ class Session:
         if order is not None:
             self._do(order)
             return
-        self._drop_question()
+        self._questions.drop()
         if phrases.is_thanks(text):
             self._port.say(phrases.WELCOME)
             return
@@ -330,67 +337,16 @@ class Session:
         self._give_up()
         self._tasks.ask(text, was_heard=was_heard)
 
-    def _choose(self, text: str) -> bool:
-        """Take a line as the answer to the first question; False if it is about something else.
-
-        That is followed in text, and the question stays open.
-        """
-        mode = phrases.choice_of_speech(text)
-        if mode is not None:
-            self._settings.change("speech.mode", mode)
-        elif phrases.is_wrong_choice(text):
-            self._port.ask(phrases.PRESS_ONE)
-        else:
-            if not self._has_reminded:
-                self._has_reminded = True
-                self._port.say(phrases.STILL_OPEN)
-            return False
-        return True
-
-    def _say_yes(self) -> None:
-        if self._tasks.asks_to_delete:
-            self._tasks.delete()
-        elif self._fetching.is_last:
-            self._fetching.yes()
-        elif self._tasks.offers_reading:
-            self._do(Order(Action.READ))
-        elif self._fetching.is_open:
-            # Long after an offer, a yes may be meant for anything: it is not pulled for that.
-            self._fetching.ask_again(in_short=True)
-        else:
-            self._port.say(phrases.NOTHING_ASKED)
-
-    def _say_no(self) -> None:
-        if self._tasks.asks_to_delete:
-            self._drop_question()
-        elif self._fetching.is_last or self._fetching.is_open and not self._tasks.offers_reading:
-            self._fetching.no()
-        else:
-            offered = self._tasks.offers_reading
-            self._port.say(phrases.ALL_RIGHT if offered else phrases.NOTHING_ASKED)
-
-    def _drop_question(self, *, keep_offer: bool = False) -> None:
-        """Delete and pull nothing: who says something else than yes has not agreed.
-
-        keep_offer: for who only wants silence, or to hear the offer again; behind anything else
-                    it is the older of two questions.
-        """
-        if self._tasks.asks_to_delete:
-            self._tasks.keep_all()
-            self._port.say(phrases.NOTHING_DELETED)
-        if not keep_offer:
-            self._fetching.leave_open()
-
     def _do(self, order: Order) -> None:
         action, argument = order.action, order.argument
         if action not in _KEEP_OPEN:
-            self._drop_question(keep_offer=action in (Action.STOP, Action.REPEAT))
+            self._questions.drop(keep_offer=action in (Action.STOP, Action.REPEAT))
         if action is Action.REPEAT and self._fetching.is_last:
             self._fetching.ask_again()
         elif action is Action.YES:
-            self._say_yes()
+            self._questions.yes()
         elif action is Action.NO:
-            self._say_no()
+            self._questions.no()
         elif action is Action.TALK:
             self._talk()
         elif action is Action.STOP:

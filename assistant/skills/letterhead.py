@@ -12,7 +12,7 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.dates import find_dates
-from assistant.text.letters import salutation, sender, signature
+from assistant.text.letters import head, salutation, sender, signature
 from assistant.text.meaning import unaccented
 from assistant.text.page import Page
 from assistant.text.tokens import Kind, tokens
@@ -79,7 +79,8 @@ class Letterhead:
         if named is not None:
             found = (Found(" ".join(named.text.split()), "From", named.lines),)
             return Answer(self.name, found, ground_read(found))
-        top = read[: _head_rows([row.text for row in read[: MOST_ROWS + 1]])]
+        before = _head_rows([row.text for row in read[: MOST_ROWS + 1]])
+        top = read[: min(head(page, len(read)), before)]
         answer = as_read(self.name, row_values(top), most=MOST_ROWS, labelled=False)
         # A carrier stands at the top of its slip and has sent nothing; who signs stands elsewhere.
         is_of_a_deed = re.search(r"\b(?:sen[dt]|signed|wrote|written|issued?)\b", asked.words)

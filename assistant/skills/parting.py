@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 
 from assistant.text.meaning import content_words, is_telling
+from assistant.text.question import asks_whether
+from assistant.text.words import bare_words
 
 MOST_PARTS = 4
 """Questions of one breath that are answered; more answers cannot be told apart by ear."""
@@ -33,13 +35,6 @@ _BARE_TAIL = re.compile(
     re.IGNORECASE,
 )
 """A question that says nothing without the one before it: "and how long", "what was it"."""
-
-_WHETHER = re.compile(
-    r"^(?:so |and |please )*(?:can|could|may|do|does|did|is|are|was|were|has|have|had|will"
-    r"|should)\b",
-    re.IGNORECASE,
-)
-"""Asks for yes or no: its bare tail asks for the figure of the same thing."""
 
 _WHAT_IT_IS = re.compile(
     r"^(?:and |so )?what(?:'s| is| was| are| were) (?:it|that|this|they|those|these)[ ?.!]*$",
@@ -94,10 +89,15 @@ def _with_what_they_name(sentences: list[str]) -> list[str]:
     for sentence in sentences:
         before, comma, tail = sentence.rpartition(",")
         if comma and _WHAT_IT_IS.match(tail.strip()) and _is_named(before):
-            told.append(f"{before} and {tail.strip()}" if _WHETHER.match(before) else before)
+            told.append(f"{before} and {tail.strip()}" if _is_whether(before) else before)
         elif not (told and _WHAT_IT_IS.match(sentence) and _is_named(told[-1])):
             told.append(sentence)
     return told
+
+
+def _is_whether(text: str) -> bool:
+    """Whether it wants yes or no: its bare tail asks for the figure of the same thing."""
+    return asks_whether(bare_words(text))
 
 
 def _is_named(text: str) -> bool:
@@ -105,7 +105,7 @@ def _is_named(text: str) -> bool:
 
     "Hi" and "excuse me" name none. "Has the number changed" wants no figure, so "what is it" does.
     """
-    asks = _BEGINS.match(text) is not None and _WHETHER.match(text) is None
+    asks = _BEGINS.match(text) is not None and not _is_whether(text)
     return not asks and any(is_telling(word) for word in content_words(text))
 
 
@@ -113,7 +113,7 @@ def _whole(sentence: str) -> list[str]:
     """The questions that "and" joins; one that says nothing alone stays with the one before."""
     told: list[str] = []
     for part in _JOINS.split(sentence):
-        if told and _WHETHER.match(told[-1]) and _BARE_TAIL.match(part.strip(" ,;")):
+        if told and _is_whether(told[-1]) and _BARE_TAIL.match(part.strip(" ,;")):
             told[-1] = f"{told[-1]} and {part.strip(' ,;')}"
         else:
             told.append(part)

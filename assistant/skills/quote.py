@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Iterator
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.skills.grounding import ground_read
@@ -10,6 +11,7 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.columns import ranked_value
+from assistant.text.listings import Listing, bare_entry
 from assistant.text.meaning import best_match, content_words, is_telling, words
 from assistant.text.page import Page
 from assistant.text.quantities import named, quantities
@@ -25,6 +27,12 @@ SURE = 0.85
 
 LONGEST_SURE = 25
 """Words of a place that is called the answer; in a longer one the answer is still to be found."""
+
+LONGEST_SURE_LIST = 60
+"""Words of all entries of a list that is called the answer."""
+
+AT_THE_EDGE = 1.2
+"""Heights of its last row, by which a list must end above the edge of the picture."""
 
 
 class Quote:
@@ -53,14 +61,22 @@ class Quote:
             hits = places_near(page, asked.words, closeness)
         if not hits:
             return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked, page)),))
-        found = tuple(as_found(_without_foreign_head(hit, asked.words)) for hit in hits)
+        found = tuple(
+            each
+            for hit in hits
+            for each in all_found(page, _without_foreign_head(hit, asked.words))
+        )
         # What accounts for a part of the question stands there, and may answer something else.
         sure = len(hits) == 1 and hits[0].is_literal and hits[0].score >= SURE
-        # Who recites has not chosen.
-        sure = sure and sum(len(words(each.value)) for each in found) <= LONGEST_SURE
-        sure = sure and can_be_all(page, found[0], asked.words)
-        basis = ground_read(found) if sure else Basis.GUESS
-        return Answer(self.name, found, basis)
+        length = sum(len(words(each.value)) for each in found)
+        listing = hits[0].listing
+        if listing is None:
+            # Who recites has not chosen.
+            sure = sure and length <= LONGEST_SURE and can_be_all(page, found[0], asked.words)
+            return Answer(self.name, found, ground_read(found) if sure else Basis.GUESS)
+        notes = tuple(_what_lacks(listing, scene))
+        sure = sure and length <= LONGEST_SURE_LIST and not notes
+        return Answer(self.name, found, ground_read(found) if sure else Basis.GUESS, notes)
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The places as they stand."""
@@ -135,6 +151,34 @@ def as_found(hit: Hit) -> Found:
         return Found(value.token.text, label or None, value.lines, value.token.kind)
     label = value.label if value is not None else ""
     return Found(" ".join(hit.passage.text.split()), label or None, hit.passage.lines)
+
+
+def all_found(page: Page, hit: Hit) -> tuple[Found, ...]:
+    """The same, but of a list each entry by itself, the first behind the words that open it."""
+    listing = hit.listing
+    if listing is None:
+        return (as_found(hit),)
+    lead = [row for row in hit.passage.rows if row <= listing.lead]
+    label = " ".join(page.rows[row].text for row in lead).strip().rstrip(" :")
+    first, *others = listing.entries
+    lines = tuple(piece for row in lead for piece in page.rows[row].pieces)
+    return (
+        Found(bare_entry(first.text), label, (*lines, *first.lines)),
+        *(Found(bare_entry(each.text), None, each.lines) for each in others),
+    )
+
+
+def _what_lacks(listing: Listing, scene: Scene) -> Iterator[Note]:
+    """That entries of a list were not read, or stand outside the picture."""
+    if listing.has_gap:
+        yield Note(NoteKind.NOT_READ, BETWEEN)
+    *_, last = listing.entries[-1].lines
+    bottom = max(y for _, y in last.box)
+    if listing.is_last and scene.rgb.shape[0] - bottom < AT_THE_EDGE * last.height:
+        yield Note(NoteKind.CUT_OFF, "bottom")
+
+
+BETWEEN = "between these"
 
 
 def _without_foreign_head(hit: Hit, question: str) -> Hit:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from assistant.text.fields import fields
 from assistant.text.fitting import is_clock, is_of, looks_right
+from assistant.text.listings import LONGEST_LEAD, Listing, listing_under
 from assistant.text.matching import LITERAL, MOST_QUOTED_WORDS, Matching, has_unit, named_by
 from assistant.text.meaning import best_match, is_container, is_empty, words
 from assistant.text.named_values import LONGEST_NAME, are_labelled, is_of_a_span, likeness, named_of
@@ -26,6 +27,9 @@ _FIRST = frozenset(
 )
 _LAST = frozenset(("last", "latest", "final", "letzte", "letzter", "dernier", "último", "ultimo"))
 
+NAMED_BEFORE = 4
+"""Words at the end of a long sentence that say what the list behind it is of."""
+
 LONGEST_ROW = 12
 """Words of a row that may hold several values, each with its label."""
 
@@ -43,6 +47,7 @@ class Hit:
     is_whole: True if the place, or the heading over it, holds every telling word of the question
               and a value of the wanted kind; less than that may answer something else.
     is_literal: True if it holds them as they were asked, not only in other words.
+    listing:  the list that the place opens, where it is told with all of its entries.
     """
 
     score: float
@@ -52,6 +57,7 @@ class Hit:
     cell: Cell | None = None
     is_whole: bool = False
     is_literal: bool = False
+    listing: Listing | None = None
 
 
 class Hits:
@@ -65,9 +71,48 @@ class Hits:
 
     def of(self, passage: Passage, score: float, *, is_first: bool) -> Hit:
         """What is quoted of a place; is_first: whether it is the best of several."""
-        return _with_what_was_said(
+        listed = self._listed(passage, score)
+        return listed or _with_what_was_said(
             self._page, self._at_its_label(self._uncut_hit(passage, score, is_first=is_first))
         )
+
+    def _listed(self, passage: Passage, score: float) -> Hit | None:
+        """A place that opens a list, with all of its entries; None for any other.
+
+        What opens the list holds all that the page holds of the question; where an entry holds
+        more, that entry is asked for.
+        """
+        if self._wish.form in (Form.MANY, Form.OFTEN, Form.DURATION):
+            return None
+        for row in passage.rows:
+            listing = listing_under(self._page, row)
+            if listing is None or not self._asks_for(listing, passage):
+                continue
+            lead = tuple(each for each in passage.rows if each <= row)
+            return Hit(score, self._page.passage(*lead, *listing.rows), listing=listing)
+        return None
+
+    def _asks_for(self, listing: Listing, passage: Passage) -> bool:
+        """True if a question is about all of a list, and its entries hold what it wants."""
+        lead = [row for row in passage.rows if row <= listing.lead]
+        for at, telling in enumerate(self._telling):
+            here = max(self._own[row][at] for row in lead)
+            inside = max(self._own[row][at] for row in listing.rows)
+            if telling and inside > here:
+                return False
+        if not any(self._own[row][at] for row in lead for at in range(len(self._asked))):
+            return False
+        said = words(" ".join(self._page.rows[row].text for row in lead))
+        if len(said) > LONGEST_LEAD and not self._wish.kinds:
+            # What a list is of stands right before its colon; a long sentence says more.
+            ends = said[-NAMED_BEFORE:]
+            if not any(best_match(word, ends, self._language) > 0 for word in self._asked):
+                return False
+        looks = [
+            looks_right(entry.text, self._matching.places(entry), self._wish)
+            for entry in listing.entries
+        ]
+        return looks.count(False) * 2 < len(looks)
 
     def _at_its_label(self, hit: Hit) -> Hit:
         """Of a row with several labelled values the one that is asked for."""

@@ -84,9 +84,20 @@ _CLOSED = re.compile(
 )
 """The closing words with the name beside them."""
 
+_SIGNED = re.compile(
+    r"^(?:signed(?: by)?|signature|unterschrift|gez(?:eichnet)?\.?|sign[eé](?: par)?"
+    r"|firmado(?: por)?|firmato(?: da)?|getekend|assinado(?: por)?)"
+    r"\s*[.:]\s*(?P<name>[^\W\d_].*)$",
+    re.IGNORECASE,
+)
+"""The name behind the word that says whose hand it is."""
+
 MOST_LINES = 5
 LONGEST_SUBJECT = 12
 """Words of a subject line."""
+
+HEAD_GAP = 1.5
+"""Times the least step between the first rows, from which another block begins."""
 
 NARROW = 0.85
 """Times the width of the widest row, up to which a row ended where its writer ended it."""
@@ -132,7 +143,11 @@ def signed_beside(page: Page) -> Passage | None:
 
 
 def signature(page: Page) -> Passage | None:
-    """The rows behind the closing words of a letter; or None."""
+    """The name behind "Signed:", or the rows behind the closing words of a letter; or None."""
+    for number, each in enumerate(page.rows):
+        signed = _SIGNED.match(each.text.strip())
+        if signed:
+            return Passage(signed["name"], (number,), each.pieces)
     beside = signed_beside(page)
     if beside is not None:
         return beside
@@ -147,6 +162,21 @@ def signature(page: Page) -> Passage | None:
         if NAME_ALONE.fullmatch(text) or TITLED.match(text) and len(words(text)) <= 6:
             return page.passage(row)
     return None
+
+
+def head(page: Page, most: int) -> int:
+    """How many of the first rows are those of whom a paper is from, at most some.
+
+    Below them, behind a gap, begins the block of whom it is for, or what the paper says.
+    """
+    steps = [_top(page, row) - _top(page, row - 1) for row in range(1, min(most, len(page.rows)))]
+    least = min((step for step in steps if step > 0), default=0.0)
+    whom = recipient(page)
+    theirs = whom.rows[0] if whom is not None and whom.rows else 0
+    for row, step in enumerate(steps, 1):
+        if row == theirs or step > HEAD_GAP * least and _begins_with_name(page.rows[row].text):
+            return row
+    return min(most, len(page.rows))
 
 
 def salutation(page: Page) -> int | None:
@@ -213,6 +243,10 @@ def _is_title(page: Page, row: int) -> bool:
         return False
     is_narrow = _width(page, row) < NARROW * max(_width(page, n) for n in range(len(page.rows)))
     return is_narrow and (following[:1].isupper() or following[:1].isdigit())
+
+
+def _top(page: Page, row: int) -> float:
+    return min(y for piece in page.rows[row].pieces for _, y in piece.box)
 
 
 def _is_dateline(page: Page, row: int) -> bool:

@@ -20,6 +20,10 @@ MOST_APART = 2
 """Rows of a single piece that may stand within a table."""
 
 
+APART = 1.3
+"""Times the step to the row below, from which a row stands apart from the one above."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A piece of a row under a head.
@@ -71,7 +75,7 @@ class Tables:
                 heads = heads if alone <= MOST_APART else None
                 found.append(())
                 continue
-            if self._is_head(number):
+            if self._is_head(number) and not self._goes_on(number, is_under=heads is not None):
                 heads, alone = row, 0
                 found.append(())
                 continue
@@ -104,6 +108,24 @@ class Tables:
             and (len(row.pieces) > 2 or len(below.pieces) <= len(row.pieces))
         )
 
+    def _goes_on(self, number: int, *, is_under: bool) -> bool:
+        """True for a row without values within a block of rows: an entry like those around it.
+
+        "Made by  Corvane" between "Cable  1.8 m" and "Helpline  0113 496 0182" heads nothing, nor
+        does "Protein  negative" over "Glucose  1+": heads stand over a block, or apart.
+
+        is_under: whether heads stand over the row above.
+        """
+        rows = self._page.rows
+        if number == 0 or len(rows[number - 1].pieces) != len(rows[number].pieces):
+            return False
+        if not all(map(_stand_alike, rows[number - 1].pieces, rows[number].pieces)):
+            return False
+        if not is_under and len(rows[number].pieces) > 2:
+            return False
+        below = _top(rows[number + 1]) - _top(rows[number]) if number + 1 < len(rows) else 0.0
+        return _top(rows[number]) - _top(rows[number - 1]) <= APART * below
+
     def _leaves_a_corner(self, number: int) -> bool:
         """True for "small  large" over "Funghi  7,20  9,80": no head stands over the names."""
         heads, below = self._page.rows[number].pieces, self._page.rows[number + 1].pieces
@@ -112,6 +134,16 @@ class Tables:
         if not all(_overlap(*pair) > 0 for pair in zip(heads, below[1:], strict=True)):
             return False
         return all(any(map(str.isdigit, piece.text)) for piece in below[1:])
+
+
+def _stand_alike(one: TextLine, other: TextLine) -> bool:
+    """True for pieces that begin at one edge, or end at one."""
+    (left, right), (first, last) = _extent(one), _extent(other)
+    return min(abs(left - first), abs(right - last)) <= max(one.height, other.height)
+
+
+def _top(row: Row) -> float:
+    return min(y for piece in row.pieces for _, y in piece.box)
 
 
 def _overlap(one: TextLine, other: TextLine) -> float:

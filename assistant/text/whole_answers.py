@@ -66,7 +66,9 @@ def _begins_within(page: Page, found: Found, row: int) -> bool:
 
 
 def _holds_several(page: Page, rows: list[int]) -> bool:
-    """Whether it is a row of cells with several values, of which one is meant."""
+    """Whether it is a row of cells with several values, or several such rows: one is meant."""
+    if len(rows) > 1 and all(len(page.rows[row].pieces) > 1 for row in rows):
+        return True
     cells = page.rows[rows[0]].pieces
     values = [place.token for place in page.places_in(rows[0])]
     return len(rows) == 1 and len(cells) > 2 and len(values) > 1

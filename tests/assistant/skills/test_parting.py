@@ -3,6 +3,7 @@
 import pytest
 
 from assistant.skills.parting import parts
+from assistant.text.question import asks_whether
 
 KNOWN = ("total", "date", "price", "phone number", "title", "page number", "subtotal", "colour")
 
@@ -49,3 +50,19 @@ def test_a_torrent_of_questions_is_cut() -> None:
 def test_a_list_without_end_is_no_endless_work() -> None:
     question = "what is the total" + " and the total" * 3000
     assert len(parts(question, is_known)) <= 4
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("is it open today and when", ["is it open today and when"]),
+        ("so must I ring them and when", ["so must I ring them and when"]),
+        ("would they come and how much", ["would they come and how much"]),
+        ("can you tell me the total and when", ["can you tell me the total", "when"]),
+    ],
+)
+def test_one_rule_tells_what_wants_yes_or_no(question: str, expected: list[str]) -> None:
+    # The same rule says that a value with a name does not answer such a question.
+    first = question.partition(" and ")[0].lower()
+    assert asks_whether(first) is (len(expected) == 1)
+    assert parts(question, lambda _: False) == expected

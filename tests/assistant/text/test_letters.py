@@ -2,8 +2,10 @@
 
 import pytest
 
-from assistant.text.letters import recipient, sender, signature
+from assistant.skills.router import say
+from assistant.text.letters import head, recipient, sender, signature
 from assistant.text.page import Page
+from tests.assistant.skills.talking import Talk
 from tests.assistant.text.pages import page
 
 LETTER = page(
@@ -59,3 +61,45 @@ def test_whom_it_is_from() -> None:
     assert sender(LETTER) is None
     assert text(signature(LETTER)).startswith("Colin Frost")
     assert signature(page("Milk 1.20", "Total 1.20")) is None
+
+
+OFFICE = page(
+    "Marlow Eye Clinic",
+    "14 Tanner Lane, Bexford BX3 4QT",
+    "",
+    "Mrs Joan Petty",
+    "7 Orchard Rise",
+    "",
+    "Dear Mrs Petty,",
+    "You are welcome any day.",
+)
+SLIP = page("Rowan School", "Year 5 goes to the observatory", "Signed: P. Lomax, Head Teacher")
+
+
+def test_who_signed_stands_behind_the_word_for_it() -> None:
+    found = signature(SLIP)
+    assert found is not None
+    assert found.text == "P. Lomax, Head Teacher"
+
+
+@pytest.mark.parametrize(("most", "rows"), [(8, 2), (1, 1)])
+def test_the_head_of_a_letter_ends_before_whom_it_is_for(most: int, rows: int) -> None:
+    assert head(OFFICE, most) == rows
+
+
+@pytest.mark.parametrize(
+    ("sheet", "question", "named", "unnamed"),
+    [
+        (OFFICE, "who is it from", "Marlow Eye Clinic", "Petty"),
+        (SLIP, "who signed it", "Lomax", "Rowan"),
+        (OFFICE, "von wem ist der Brief", "Marlow Eye Clinic", "Petty"),
+        (OFFICE, "pour qui est la lettre", "Petty", "Marlow"),
+        (SLIP, "wer hat das unterschrieben", "Lomax", "Rowan"),
+    ],
+)
+def test_roles_are_asked_for_in_other_languages_too(
+    sheet: Page, question: str, named: str, unnamed: str
+) -> None:
+    told = say(Talk(sheet).ask(question))
+    assert named in told
+    assert unnamed not in told

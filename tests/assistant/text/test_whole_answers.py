@@ -12,6 +12,7 @@ FORM = page("Registration", "7. Previous doctor", "8. Locker (optional)      Tow
 METER = page("Town gas", "Meter reading      3,118      3,171      53", "Rate per unit      0.40")
 TABLETS = page("Directions", "Chew 2 to 4 tablets when heartburn begins.", "Shake 1 time.")
 BAG = page("Your visit", "Bring with you:", "- this letter", "- your glasses", "Ward 4")
+STEPS = page("Your visit", "What to bring:", "1. this letter", "3. your glasses", "Ward 4")
 COOKING = page(
     "Preparation. Stir the sauce while the water",
     "boils for twelve minutes and no longer than",
@@ -31,7 +32,7 @@ def asked(sheet: Page, question: str) -> Answer:
         pytest.param(FORM, "did he take a locker", id="another name does not say yes or no"),
         pytest.param(METER, "what is the meter reading", id="a row of several values"),
         pytest.param(TABLETS, "how many do I chew", id="one end of a span"),
-        pytest.param(BAG, "what do I have to bring with me", id="a list that goes on"),
+        pytest.param(STEPS, "what do I have to bring", id="a list that lacks a number"),
     ],
 )
 def test_what_may_not_be_all_of_it_is_no_more_than_a_guess(sheet: Page, question: str) -> None:
@@ -53,6 +54,18 @@ def test_a_whole_row_a_whole_sentence_and_a_labelled_value_stay_read(
     answer = asked(sheet, question)
     assert answer.basis is Basis.READ
     assert value in answer.found[0].value
+
+
+def test_a_list_that_is_told_to_its_end_is_read() -> None:
+    answer = asked(BAG, "what do I have to bring with me")
+    assert answer.basis is Basis.READ
+    assert answer.values == ("this letter", "your glasses")
+
+
+def test_a_place_that_tells_a_list_without_its_end_is_not_all_of_it() -> None:
+    quoted = BAG.passage(1, 2)
+    found = Found(quoted.text, None, quoted.lines)
+    assert not can_be_all(BAG, found, "what do I have to bring with me")
 
 
 @pytest.mark.parametrize(("row", "is_whole"), [(0, True), (1, False)])
