@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from assistant.errors import OcrError
-from assistant.seeing.evening import evened
+from assistant.seeing.evening import brightened, evened
 from assistant.seeing.flattening import flat_page, print_of
 from assistant.seeing.gaps import read_apart
 from assistant.seeing.hidden import Reflections
@@ -135,7 +135,7 @@ class RapidOcrReader:
         began = time.monotonic()
         try:
             found = print_of(rgb)
-            lit = evened(rgb) if found.is_page else rgb
+            lit = evened(rgb) if found.is_page else brightened(rgb)
             page = flat_page(lit, found)
             seen = lit if page is None else page.rgb
             lights = Reflections(rgb)
@@ -201,6 +201,7 @@ class RapidOcrReader:
             upright, known, min(until, second), cancelled, where=place,
             missed=rows.missed, cut=rows.cut,
         )  # fmt: skip
+        added = list(map(rows.checked, added))
         if self._other is not None and unread and not cancelled():
             more_read, unread = read_foreign(self._other, pieces, upright, unread)
             added += more_read
@@ -323,6 +324,8 @@ def _is_mirrored(pieces: PieceReader, bgr: Any, readings: Sequence[Reading]) -> 
     for over in (False, True):  # a page in a mirror is often taken for one that is upside down
         flipped = pieces.flipped(bgr, [each.box for each in chosen], over=over)
         letters = [len("".join(text.split())) for text, _ in flipped]
+        if sum(map(str.isalpha, "".join(text for text, _ in flipped))) < MIRROR_LETTERS:
+            continue  # figures of segments are others in a mirror
         # Letters that look alike in a mirror are surest on their own: as many must come out.
         if sum(letters) < max(MIRROR_LETTERS, 0.7 * sum(weights)):
             continue

@@ -2,15 +2,25 @@
 
 The rest of a value whose end lies outside of a box is read surely, and is another value. So a row
 counts as read only if nothing of it is left out; where that fails, what its parts say is a guess.
+Figures of segments are looked at twice, as print and as segments; where both looks differ, too.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from assistant.seeing.glyph_rows import Box, GlyphRow, glyph_rows, goes_on_beyond, stands_in_dots
+from assistant.seeing.glyph_rows import (
+    GlyphRow,
+    glyph_rows,
+    goes_on_beyond,
+    share,
+    stands_in_dots,
+)
 from assistant.seeing.mended_boxes import mended
+from assistant.seeing.page_boxes import Box
 from assistant.seeing.pieces import PieceReader, Reading
+from assistant.seeing.segments import figures_of
 from assistant.seeing.text import UNSURE
 
 WORD = 3
@@ -23,6 +33,10 @@ SURE = 0.93
 """Confidence of what is read in segments or dots from which it counts as read: with less, letters
 that look alike there are taken for one another, an L for a G."""
 
+OWN, AGREED = 0.5, 0.97
+"""Part of a row or of a reading's place that lies in the other one, from which the row is that one;
+and the confidence at least of what both looks at it say."""
+
 
 class RowReader:
     """Reads the places of one upright picture; used once."""
@@ -33,6 +47,8 @@ class RowReader:
         self._pieces, self._bgr = pieces, bgr
         self._parts = {id(row.box): (row, parts) for row, parts in found.rows}
         self._rows: dict[int, list[GlyphRow]] = {}
+        every = [*(row for row, _ in (*found.rows, *found.whole)), *found.missed]
+        self._of_segments = [row for row in every if row.broken and not row.dotted]
         for row, held in found.whole:
             for box in held:
                 self._rows.setdefault(id(box), []).append(row)
@@ -40,6 +56,7 @@ class RowReader:
         self.missed = [row.box for row in found.missed if not goes_on_beyond(bgr, row)]
         self.has_dots = any(row.dotted for row in found.missed)
         self.cut: list[Reading] = []
+        self._told: set[int] = set()  # rows that were read whole, for one of their boxes
 
     def read(self, boxes: Sequence[Box]) -> list[Reading]:
         """What some of the boxes say; rows that cannot be read are kept in `cut`."""
@@ -60,20 +77,41 @@ class RowReader:
             return reading
         return replace(reading, confidence=min(reading.confidence, UNSURE))
 
+    def checked(self, reading: Reading) -> Reading:
+        """A reading of figures; as sure as it says only if their segments do not differ from it."""
+        if not any(map(str.isdecimal, reading.text)):
+            return reading
+        rows = [row for row in self._of_segments
+                if max(share(row.box, reading.box), share(reading.box, row.box)) > OWN]  # fmt: skip
+        if len(rows) != 1:
+            return reading
+        said = figures_of(self._bgr, rows[0].glyphs)
+        if not said:
+            return reading
+        figures = figures_in(reading.text)
+        if said == figures:
+            return replace(reading, confidence=max(reading.confidence, AGREED))
+        if figures.startswith(said) or figures.endswith(said):
+            return reading  # of its figures some were too faint to be a glyph of the row
+        return replace(reading, confidence=min(reading.confidence, UNSURE))
+
     def _surer(self, reading: Reading, rows: Sequence[GlyphRow]) -> list[Reading]:
         """A reading that is not sure, of glyphs that were cut out loosely: cut out closely."""
+        reading = self.checked(reading)
         if not rows or (reading.text and reading.confidence >= SURE):
             return [reading]
-        whole = self._pieces.read(self._bgr, [row.box for row in rows])
+        whole = list(map(self.checked, self._pieces.read(self._bgr, [row.box for row in rows])))
         if reading.foreign and any(map(str.isalpha, "".join(each.text for each in whole))):
             return [reading]  # figures look like letters of other scripts; letters are those
         if all(map(self._is_whole, whole, rows)):
-            return whole
+            new = [each for each, row in zip(whole, rows, strict=True) if id(row) not in self._told]
+            self._told |= set(map(id, rows))
+            return new
         return [_as_guess(reading, any(row.dotted for row in rows))]
 
     def _row(self, row: GlyphRow, parts: Sequence[Box]) -> list[Reading]:
         """A row that is read whole; else its parts, which are not sure then."""
-        whole = self._pieces.read(self._bgr, [row.box])[0]
+        whole = self.checked(self._pieces.read(self._bgr, [row.box])[0])
         if self._is_whole(whole, row):
             return [whole]
         read = self._pieces.read(self._bgr, parts)
@@ -90,6 +128,12 @@ class RowReader:
         return not goes_on_beyond(self._bgr, row)
 
 
+def figures_in(text: str) -> str:
+    """The figures of a text in their order, a "." for a mark between two; units are left out."""
+    numbers = re.findall(r"\d+(?:[^\w\s]\d+)*", text)
+    return re.sub(r"\D+", ".", "".join(numbers))
+
+
 def unblocked(boxes: Sequence[Box], bgr: Any) -> list[Box]:
     """Boxes of text, (4, 2) each, rows of glyphs in the place of what holds several of them."""
     found = mended(boxes, glyph_rows(bgr))
@@ -98,6 +142,7 @@ def unblocked(boxes: Sequence[Box], bgr: Any) -> list[Box]:
 
 def _as_guess(reading: Reading, dotted: bool) -> Reading:
     """What a part of a row says, as not sure; words of print beside it stay as they are."""
-    if not dotted and sum(map(str.isalpha, reading.text)) >= WORD:
+    is_word = sum(map(str.isalpha, reading.text)) >= WORD and reading.confidence >= SURE
+    if is_word and not dotted:
         return reading
     return replace(reading, confidence=min(reading.confidence, UNSURE))

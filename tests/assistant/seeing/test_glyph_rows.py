@@ -18,14 +18,20 @@ SEGMENTS = {
 TALL, WIDE, THICK, PITCH = 120, 60, 14, 95
 
 
-def display(rows: Sequence[str], *, light: bool = False) -> tuple[Any, list[list[Any]]]:
-    """Figures of bare segments, BGR (H, W, 3), and the extent of each: left, top, right, bottom."""
+def display(
+    rows: Sequence[str], *, light: bool = False, pitch: int = 180, bare: int = 5
+) -> tuple[Any, list[list[Any]]]:
+    """Figures of bare segments, BGR (H, W, 3), and the extent of each: left, top, right, bottom.
+
+    pitch: pixels from row to row; bare: those that each end of an upright segment lacks, less than
+    0 where segments touch.
+    """
     image = Image.new(
-        "RGB", (600, 60 + 180 * len(rows)), (20, 20, 20) if light else (190, 195, 190)
+        "RGB", (600, 60 + pitch * len(rows)), (20, 20, 20) if light else (190, 195, 190)
     )
     draw, places = ImageDraw.Draw(image), []
     for number, row in enumerate(rows):
-        top = 40 + 180 * number
+        top = 40 + pitch * number
         places.append([])
         for at, figure in enumerate(row):
             left, half = 60 + PITCH * at, TALL // 2
@@ -38,8 +44,10 @@ def display(rows: Sequence[str], *, light: bool = False) -> tuple[Any, list[list
             for name in SEGMENTS[figure]:
                 x0, y0, x1, y1 = bars[name]
                 flat = y0 == y1
-                x0, x1 = (x0 + 10, x1 - 10) if flat else (x0 - THICK // 2, x1 + THICK // 2)
-                y0, y1 = (y0 - THICK // 2, y1 + THICK // 2) if flat else (y0 + 5, y1 - 5)
+                x0, x1 = (
+                    (x0 + 5 + bare, x1 - 5 - bare) if flat else (x0 - THICK // 2, x1 + THICK // 2)
+                )
+                y0, y1 = (y0 - THICK // 2, y1 + THICK // 2) if flat else (y0 + bare, y1 - bare)
                 shape = (left + x0, top + y0, left + x1, top + y1)
                 draw.rectangle(shape, fill=(80, 230, 110) if light else (40, 40, 45))
                 drawn.append(shape)
@@ -81,6 +89,24 @@ def test_rows_of_a_display_stay_apart() -> None:
     for row, figures in zip(rows, places, strict=True):
         assert (row.box.min(axis=0) < np.array(figures)[:, :2].min(axis=0)).all()
         assert (row.box.max(axis=0) > np.array(figures)[:, 2:].max(axis=0)).all()
+
+
+def test_rows_that_stand_close_are_not_taken_together_and_the_halves_of_a_1_are() -> None:
+    bgr, places = display(["105", "185"], pitch=160, bare=7)
+    rows = sorted(glyph_rows(bgr), key=lambda row: float(row.box[0, 1]))
+    assert [len(row.glyphs) for row in rows] == [3, 3]
+    for row, figures in zip(rows, places, strict=True):
+        for glyph, place in zip(row.glyphs, figures, strict=True):
+            assert np.abs(np.concatenate([glyph[0], glyph[2]]) - place).max() <= 4
+
+
+def test_figures_of_segments_that_touch_are_of_segments_and_print_is_not() -> None:
+    bgr, _ = display(["82"], bare=-5)
+    assert [row.broken for row in glyph_rows(bgr)] == [True]
+    image = Image.new("RGB", (600, 240), (190, 195, 190))
+    font = ImageFont.truetype(NAME, 160)
+    ImageDraw.Draw(image).text((60, 20), "247", font=font, fill=(40, 40, 45))
+    assert [row.broken for row in glyph_rows(np.asarray(image))] == [False]
 
 
 @pytest.mark.parametrize("cut", [slice(0, 2), slice(1, 3)])

@@ -53,6 +53,20 @@ def test_a_mirrored_page_is_read_flipped_and_said_to_be_mirrored(
     assert straight == list(made.lines) and not any(part.mirrored for part in parts)
 
 
+def test_a_blurred_display_is_not_taken_for_one_in_a_mirror(
+    reader: RapidOcrReader, draw: Any
+) -> None:
+    made = draw.twin("lcd", 42)
+    blurred = draw.Image.fromarray(made.rgb).filter(draw.ImageFilter.GaussianBlur(6))
+    found, parts = read(reader, np.asarray(blurred))
+    assert found == ["155", "68", "102"] and not any(part.mirrored for part in parts)
+
+
+def test_small_letters_on_a_dim_display_are_read(reader: RapidOcrReader, draw: Any) -> None:
+    made = draw.twin("dim", 4)
+    assert sorted(read(reader, made.rgb)[0]) == sorted(made.lines)
+
+
 def test_pieces_that_lie_on_their_side_are_read(reader: RapidOcrReader, draw: Any) -> None:
     made = draw.twin("side", 3)
     assert sorted(read(reader, made.rgb)[0]) == sorted(made.lines)
