@@ -28,6 +28,9 @@ LEAST_RANGE, DIM = 24, 110
 """Levels between the darkest and the brightest places of a picture; with fewer than the second it
 is dim, with fewer than the first there is only noise."""
 
+DARK = 128
+"""The brightest level of a dim picture at most: faint print on white paper is read as it is."""
+
 LOOKED_AT, SOFT = 480, 0.8
 """Pixels of the longer side at which that is measured; and pixels (sigma) by which a dim picture is
 blurred, whose noise grows with its light."""
@@ -54,7 +57,7 @@ def brightened(rgb: RgbPicture) -> RgbPicture:
     Of small letters in the dark a detector of text sees nothing.
     """
     found = dim_range(gray(shrunk(rgb, LOOKED_AT)))
-    return rgb if found is None else spread(softened(rgb, SOFT), *found)
+    return rgb if found is None or found[1] > DARK else spread(softened(rgb, SOFT), *found)
 
 
 def evened(rgb: RgbPicture) -> RgbPicture:

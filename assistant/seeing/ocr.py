@@ -13,6 +13,7 @@ from assistant.errors import OcrError
 from assistant.seeing.evening import brightened, evened
 from assistant.seeing.flattening import flat_page, print_of
 from assistant.seeing.gaps import read_apart
+from assistant.seeing.glyph_rows import GlyphRow, glyph_rows
 from assistant.seeing.hidden import Reflections
 from assistant.seeing.ocr_files import checked_models
 from assistant.seeing.page_boxes import (
@@ -28,8 +29,9 @@ from assistant.seeing.page_boxes import (
     turned_back,
 )
 from assistant.seeing.pieces import PieceReader, Reading, is_word
-from assistant.seeing.row_reading import RowReader, unblocked
+from assistant.seeing.row_reading import SURE, RowReader, figures_in, unblocked
 from assistant.seeing.second_look import SecondLook
+from assistant.seeing.standing import over_rows, runs_up
 from assistant.seeing.suspected import Watched, watched
 from assistant.seeing.tesseract_lines import OpenScriptReader, ScriptReader, read_foreign
 from assistant.seeing.text import TextLine, TextPart, Unread, never
@@ -57,7 +59,11 @@ MOST_JUDGED, DOUBTS = 8, 2
 too seldom to turn any of them alone; two doubts are reason to look closer."""
 
 LONE, LONE_MARGIN = 2, 0.2
-"""So few places are a sign, which hangs upright unless it is read so much better turned over."""
+"""So few places are a sign, which hangs upright unless it is read so much better turned over, or a
+word stands on it then."""
+
+FEW = 3
+"""So few places may be scraps of a display or of dots that lie on their side."""
 
 LEAST_OVER = 0.7
 """How surely lines are read upside down, from which a page stands on its head; dots are neither."""
@@ -201,7 +207,8 @@ class RapidOcrReader:
             upright, known, min(until, second), cancelled, where=place,
             missed=rows.missed, cut=rows.cut,
         )  # fmt: skip
-        added = list(map(rows.checked, added))
+        added, doubted = rows.later(added)
+        unread += doubted
         if self._other is not None and unread and not cancelled():
             more_read, unread = read_foreign(self._other, pieces, upright, unread)
             added += more_read
@@ -217,14 +224,19 @@ class RapidOcrReader:
     ) -> tuple[Any, list[Box], int]:
         """The picture turned so that most of its text is upright, the places, quarter turns."""
         height, width = bgr.shape[:2]
-        is_turned = len(boxes) > LONE and is_turned_by_a_quarter(boxes)
+        rows, is_tall = glyph_rows(bgr), is_turned_by_a_quarter(boxes)
+        is_turned = len(boxes) > LONE and is_tall
         # Rows of a display that were found as one block are no line that runs up.
-        quarters = int(is_turned and is_turned_by_a_quarter(unblocked(boxes, bgr)))
+        quarters = int(is_turned and is_turned_by_a_quarter(unblocked(boxes, rows)))
+        if is_tall or len(boxes) <= FEW or any(row.dotted for row in rows):
+            quarters = quarters or int(runs_up(bgr, rows))
         upright = self._turn(bgr, quarters)
         placed = [turned(box, quarters, width, height) for box in boxes]
-        if boxes and self._is_upside_down(upright, placed, pieces):
-            rows, columns = upright.shape[:2]
-            placed = [turned(box, 2, columns, rows) for box in placed]
+        rows = glyph_rows(upright) if quarters else rows
+        if _is_display_over(upright, rows, pieces) or (
+            boxes and self._is_upside_down(upright, placed, pieces)
+        ):
+            placed = [turned(box, 2, upright.shape[1], upright.shape[0]) for box in placed]
             quarters += 2
             upright = self._turn(bgr, quarters)
         return upright, placed, quarters
@@ -265,8 +277,10 @@ class RapidOcrReader:
         if doubts < min(DOUBTS, len(crops)):
             return False
         upright = sum(score for _, score in pieces.recognize(crops))
-        over = sum(score for _, score in pieces.recognize([np.rot90(c, 2).copy() for c in crops]))
-        margin = LONE_MARGIN * len(crops) if len(crops) <= LONE else 0.0
+        turned_over = pieces.recognize([np.rot90(crop, 2).copy() for crop in crops])
+        over = sum(score for _, score in turned_over)
+        has_word = any(is_word(text, score) for text, score in turned_over)
+        margin = LONE_MARGIN * len(crops) if len(crops) <= LONE and not has_word else 0.0
         return over > max(upright + margin, LEAST_OVER * len(crops))
 
     def _read_crops(self, crops: Sequence[Any]) -> list[tuple[str, float]]:
@@ -307,6 +321,17 @@ class RapidOcrReader:
             raise OcrError(
                 f"text recognition cannot start ({error})", "reinstall the rapidocr package"
             ) from error
+
+
+def _is_display_over(bgr: Any, rows: Sequence[GlyphRow], pieces: PieceReader) -> bool:
+    """True if segments are figures only on their head, and are read as these then."""
+    found = over_rows(bgr, rows)
+    crops = pieces.crops(bgr, [row.box for row, _ in found])
+    read = pieces.recognize([np.rot90(crop, 2).copy() for crop in crops])
+    return any(
+        figures_in(text) == said and score >= SURE
+        for (text, score), (_, said) in zip(read, found, strict=True)
+    )
 
 
 def _is_mirrored(pieces: PieceReader, bgr: Any, readings: Sequence[Reading]) -> bool:

@@ -17,10 +17,12 @@ from assistant.seeing.glyph_rows import (
     share,
     stands_in_dots,
 )
+from assistant.seeing.inventions import taken_back
 from assistant.seeing.mended_boxes import mended
 from assistant.seeing.page_boxes import Box
-from assistant.seeing.pieces import PieceReader, Reading
+from assistant.seeing.pieces import PieceReader, Reading, is_word
 from assistant.seeing.segments import figures_of
+from assistant.seeing.standing import figures_over
 from assistant.seeing.text import UNSURE
 
 WORD = 3
@@ -56,6 +58,7 @@ class RowReader:
         self.missed = [row.box for row in found.missed if not goes_on_beyond(bgr, row)]
         self.has_dots = any(row.dotted for row in found.missed)
         self.cut: list[Reading] = []
+        self._words_over = False
         self._told: set[int] = set()  # rows that were read whole, for one of their boxes
 
     def read(self, boxes: Sequence[Box]) -> list[Reading]:
@@ -69,7 +72,13 @@ class RowReader:
                 readings += self._surer(known[id(box)], self._rows.get(id(box), ()))
             else:
                 readings += self._row(*self._parts[id(box)])
-        return readings
+        return self._together(readings)
+
+    def _together(self, readings: Sequence[Reading]) -> list[Reading]:
+        """Readings of one look, each judged by what the others and those before say."""
+        told = taken_back(readings)
+        self._words_over |= any(_is_over(e) and is_word(e.text, e.confidence) for e in told)
+        return list(map(self._against_words, told)) if self._words_over else told
 
     def _doubted(self, reading: Reading) -> Reading:
         """A reading; a few characters that were made of some dots of a line are not sure."""
@@ -77,17 +86,34 @@ class RowReader:
             return reading
         return replace(reading, confidence=min(reading.confidence, UNSURE))
 
+    def later(self, readings: Sequence[Reading]) -> tuple[list[Reading], list[Reading]]:
+        """What a second look has read, judged as the first look is: readings, and what is none."""
+        told = self._together([self.checked(self._doubted(each)) for each in readings])
+        return [each for each in told if each.text], [each for each in told if not each.text]
+
+    def _against_words(self, reading: Reading) -> Reading:
+        """A reading beside words that stand on their head; figures that may do so are not sure."""
+        rows = [] if _is_over(reading) else self._rows_of(reading)
+        if not any(figures_over(self._bgr, row.glyphs) for row in rows):
+            return reading
+        return replace(reading, confidence=min(reading.confidence, UNSURE))
+
+    def _rows_of(self, reading: Reading) -> list[GlyphRow]:
+        """The rows of segments that were read as figures."""
+        if not any(map(str.isdecimal, reading.text)):
+            return []
+        return [row for row in self._of_segments
+                if max(share(row.box, reading.box), share(reading.box, row.box)) > OWN]  # fmt: skip
+
     def checked(self, reading: Reading) -> Reading:
         """A reading of figures; as sure as it says only if their segments do not differ from it."""
-        if not any(map(str.isdecimal, reading.text)):
-            return reading
-        rows = [row for row in self._of_segments
-                if max(share(row.box, reading.box), share(reading.box, row.box)) > OWN]  # fmt: skip
+        rows = self._rows_of(reading)
         if len(rows) != 1:
             return reading
         said = figures_of(self._bgr, rows[0].glyphs)
         if not said:
-            return reading
+            over = figures_over(self._bgr, rows[0].glyphs)
+            return replace(reading, confidence=min(reading.confidence, UNSURE)) if over else reading
         figures = figures_in(reading.text)
         if said == figures:
             return replace(reading, confidence=max(reading.confidence, AGREED))
@@ -128,15 +154,20 @@ class RowReader:
         return not goes_on_beyond(self._bgr, row)
 
 
+def _is_over(reading: Reading) -> bool:
+    """True if a reading stands on its head in the picture."""
+    return bool(reading.box[0, 1] > reading.box[3, 1])
+
+
 def figures_in(text: str) -> str:
     """The figures of a text in their order, a "." for a mark between two; units are left out."""
     numbers = re.findall(r"\d+(?:[^\w\s]\d+)*", text)
     return re.sub(r"\D+", ".", "".join(numbers))
 
 
-def unblocked(boxes: Sequence[Box], bgr: Any) -> list[Box]:
+def unblocked(boxes: Sequence[Box], rows: Sequence[GlyphRow]) -> list[Box]:
     """Boxes of text, (4, 2) each, rows of glyphs in the place of what holds several of them."""
-    found = mended(boxes, glyph_rows(bgr))
+    found = mended(boxes, rows)
     return [*found.kept, *(row.box for row, _ in found.rows)]
 
 

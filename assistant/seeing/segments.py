@@ -15,9 +15,10 @@ from assistant.seeing.pixels import luminance, opened_across, parted, pieces, sc
 HEIGHT = 72
 """Pixels to which the glyphs of a row are brought before their segments are looked at."""
 
-MOST_WIDE, BESIDE, OVER = 12, 0.06, 0.2
+MOST_WIDE, BESIDE, OVER, BEFORE = 12, 0.06, 0.2, 0.5
 """Widths of a row in heights, beyond which it is no value of a display; and what is looked at on
-either side of it, and over and under it, where strokes that lie may have been left out."""
+either side of it; over and under it, where strokes that lie may have been left out; and before a
+narrow glyph at its begin: of a 7 the upright strokes alone are a 1."""
 
 LEAST_CONTRAST = 16
 """Levels between ink and ground."""
@@ -50,6 +51,10 @@ UPPER, LOWER = (0.22, 0.38), (0.62, 0.78)
 INKED, BARE = 0.75, 0.3
 """Parts of a stroke that are ink from which it is there, and up to which it is not; with what lies
 between nothing is known."""
+
+HOLLOW, MOST_HOLLOW = ((0.27, 0.39), (0.61, 0.73)), 0.12
+"""Rows of the two hollows between the strokes, in parts of the height, and how much of them, in the
+columns of CENTRE, may be ink: there the slanting strokes of print go."""
 
 FOOT = 0.3
 """Part of the height at the foot in which a point stands."""
@@ -102,6 +107,9 @@ def figure_of(ink: Mask) -> str:
         return "1" if all(ink[rows].any(axis=1).all() for rows in (upper, lower)) else ""
     low, high = (round(share * width) for share in CENTRE)
     middle, edge, side = ink[:, low:high], round(LEVEL * height), round(ENDS * width)
+    hollows = [middle[round(first * height) : round(last * height)] for first, last in HOLLOW]
+    if any(float(hollow.mean()) > MOST_HOLLOW for hollow in hollows):
+        return ""
     centre = slice(round((1 - LEVEL) / 2 * height), round((1 + LEVEL) / 2 * height))
     shares = {
         "a": _fullest(middle[:edge]), "b": _fullest(ink[upper, -side:].T),
@@ -138,7 +146,9 @@ def _ink_of_row(bgr: NDArray[np.uint8], glyphs: Sequence[Box]) -> Mask | None:
     tall = bottom - top
     if tall < HEIGHT / 4 or right - left > MOST_WIDE * tall:
         return None
-    left, right = left - BESIDE * tall, right + BESIDE * tall
+    first = min(glyphs, key=lambda glyph: float(glyph[0, 0]))
+    is_narrow = float(np.ptp(first[:, 0])) <= NARROW * tall
+    left, right = left - (BEFORE if is_narrow else BESIDE) * tall, right + BESIDE * tall
     top, bottom = top - OVER * tall, bottom + OVER * tall
     crop = bgr[max(int(top), 0) : int(bottom) + 1, max(int(left), 0) : int(right) + 1]
     scale = HEIGHT / tall
@@ -150,6 +160,7 @@ def _ink_of_row(bgr: NDArray[np.uint8], glyphs: Sequence[Box]) -> Mask | None:
     ink = darker if darker.mean() < 0.5 else ~darker
     found = pieces(ink)
     is_cut = (found[:, TOP] == 0) | (found[:, TOP] + found[:, TALL] == len(ink))
+    is_cut |= is_narrow & (found[:, LEFT] == 0)
     _clear(ink, found[is_cut])  # of another row, or a rim
     lying = opened_across(ink, round(LYING * HEIGHT))
     tilt = max(TILTS, key=lambda each: _peaked(sheared(lying, 0.0, each), 1))

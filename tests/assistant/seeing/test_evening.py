@@ -18,7 +18,7 @@ def test_a_dim_picture_is_spread_over_all_levels() -> None:
 
 
 def test_what_is_bright_enough_or_only_noise_stays_as_it_is() -> None:
-    for dark, bright in ((10, 200), (100, 115), (128, 128)):
+    for dark, bright in ((10, 200), (100, 115), (128, 128), (150, 210)):
         rgb = picture(dark, bright)
         assert brightened(rgb) is rgb
 

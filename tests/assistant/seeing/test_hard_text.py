@@ -43,6 +43,17 @@ def test_displays_and_dots_are_read(
     assert sorted(found) == sorted(line.replace(" ", "") for line in made.lines)
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize(("kind", "seed"), [("lcd", 4), ("dots", 2)])
+def test_displays_and_dots_are_read_whichever_way_they_lie(
+    reader: RapidOcrReader, draw: Any, kind: str, seed: int, quarters: int
+) -> None:
+    made = draw.twin(kind, seed)
+    found, _ = read(reader, np.ascontiguousarray(np.rot90(made.rgb, quarters)))
+    known = {line.replace(" ", "") for line in made.lines}
+    assert {text.replace(" ", "") for text in found} == known
+
+
 def test_a_mirrored_page_is_read_flipped_and_said_to_be_mirrored(
     reader: RapidOcrReader, draw: Any
 ) -> None:

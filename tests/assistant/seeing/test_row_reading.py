@@ -118,3 +118,27 @@ def test_a_row_that_lies_in_two_places_is_told_once(monkeypatch: pytest.MonkeyPa
     says = {(44, 236): ("151", 0.99), (44, 165): ("15", 0.8), (175, 236): ("1", 0.8)}
     rows = reader(monkeypatch, says, first, second)
     assert [each.text for each in rows.read(rows.boxes)] == ["151"]
+
+
+@pytest.mark.parametrize("said_over", ["151", ""])
+def test_figures_beside_words_on_their_head_are_sure_only_if_they_cannot_be_so(
+    monkeypatch: pytest.MonkeyPatch, said_over: str
+) -> None:
+    over = box(150, 170, 250, 195)[[2, 3, 0, 1]]  # its left top lies at the bottom right
+    monkeypatch.setattr(row_reading, "figures_of", lambda bgr, glyphs: "151")
+    monkeypatch.setattr(row_reading, "figures_over", lambda bgr, glyphs: said_over)
+    says = {(44, 236): ("151", 0.99), (250, 150): ("ALARM", 0.99)}
+    rows = reader(monkeypatch, says, ROW.box, over)
+    found = {each.text: each.confidence >= LEAST_SURE for each in rows.read(rows.boxes)}
+    assert found == {"151": not said_over, "ALARM": True}
+    again, _ = rows.later([Reading(ROW.box, "151", 0.99)])
+    assert (again[0].confidence >= LEAST_SURE) == (not said_over)
+
+
+def test_what_a_second_look_has_read_is_judged_as_the_first_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = display(monkeypatch, "157")
+    told, none = rows.later([Reading(ROW.box, "151", 1.0), Reading(PART, "中", 0.88)])
+    assert [(each.text, each.confidence >= LEAST_SURE) for each in told] == [("151", False)]
+    assert [each.text for each in none] == [""]
