@@ -189,7 +189,7 @@ class PieceReader:
 
 def _shape_name(crop: Any, text: str, score: float) -> str:
     """The script of a line that its shapes leave no doubt of, whatever Latin letters it was read
-    as; "" for none. Upside down, its letters make others that are read more surely; but no words."""
+    as; "" for none. Upside down, its letters make others, read more surely, but no words."""
     if score >= LEAST_LATIN or is_chinese(text) or _NUMBER.search(text):
         return ""
     ink = ink_of(crop)
