@@ -57,7 +57,10 @@ def brightened(rgb: RgbPicture) -> RgbPicture:
     Of small letters in the dark a detector of text sees nothing.
     """
     found = dim_range(gray(shrunk(rgb, LOOKED_AT)))
-    return rgb if found is None or found[1] > DARK else spread(softened(rgb, SOFT), *found)
+    if found is None or found[1] > DARK:
+        return rgb
+    # In a picture as small as that the blur would take letters.
+    return spread(softened(rgb, SOFT) if max(rgb.shape[:2]) >= LOOKED_AT else rgb, *found)
 
 
 def evened(rgb: RgbPicture) -> RgbPicture:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from assistant.seeing.pieces import LEAST_LATIN, Reading
 from assistant.seeing.scripts import is_chinese
-from assistant.seeing.text import UNSURE
+from assistant.seeing.text import LEAST_SURE, UNSURE
 
 LONE_SURE = 0.95
 """Confidence from which a single Chinese character, or one figure again and again, is one."""
@@ -21,7 +21,11 @@ AGAIN = 4
 
 def taken_back(readings: Sequence[Reading]) -> list[Reading]:
     """Readings of one look at a picture, without what nothing else speaks for."""
-    told = [_alone(each) for each in readings]
+    has_chinese = any(is_chinese(e.text) and len(e.text) > 1 and e.confidence >= LEAST_SURE
+                      for e in readings)  # fmt: skip
+    told = [each if has_chinese else _alone(each) for each in readings]
+    if not any(each.text and each.confidence >= LEAST_LATIN for each in told):
+        told = [_foreign(each, "") if each.alien else each for each in told]
     foreign = [each for each in told if each.foreign and each.script]
     sure = sum(bool(each.text) and each.confidence >= LEAST_LATIN for each in told)
     if not foreign or len(foreign) < sure:
@@ -29,11 +33,15 @@ def taken_back(readings: Sequence[Reading]) -> list[Reading]:
     names = [each.script for each in foreign]
     name = max(names, key=names.count)
     return [
-        replace(each, text="", confidence=0.0, foreign=True, script=name)
+        _foreign(each, name)
         if each.confidence < LEAST_LATIN and any(map(str.isalpha, each.text))
         else each
         for each in told
     ]
+
+
+def _foreign(reading: Reading, script: str) -> Reading:
+    return replace(reading, text="", confidence=0.0, foreign=True, script=script)
 
 
 def _alone(reading: Reading) -> Reading:

@@ -169,8 +169,8 @@ class RapidOcrReader:
             return
         pieces = PieceReader(self._engine)
         height, width = bgr.shape[:2]
-        upright, placed, quarters = self._upright(bgr, boxes, pieces)
-        rows = RowReader(pieces, upright, placed)
+        upright, placed, quarters, glyphs = self._upright(bgr, boxes, pieces)
+        rows = RowReader(pieces, upright, placed, glyphs)
         placed = rows.boxes
         left, known = len(placed), list[Reading]()
         for batch in in_batches(in_reading_order(placed), AT_ONCE):
@@ -221,8 +221,9 @@ class RapidOcrReader:
 
     def _upright(
         self, bgr: Any, boxes: Sequence[Box], pieces: PieceReader
-    ) -> tuple[Any, list[Box], int]:
-        """The picture turned so that most of its text is upright, the places, quarter turns."""
+    ) -> tuple[Any, list[Box], int, list[GlyphRow]]:
+        """The picture turned so that most of its text is upright, the places, quarter turns, and
+        its rows of glyphs."""
         height, width = bgr.shape[:2]
         rows, is_tall = glyph_rows(bgr), is_turned_by_a_quarter(boxes)
         is_turned = len(boxes) > LONE and is_tall
@@ -239,7 +240,8 @@ class RapidOcrReader:
             placed = [turned(box, 2, upright.shape[1], upright.shape[0]) for box in placed]
             quarters += 2
             upright = self._turn(bgr, quarters)
-        return upright, placed, quarters
+            rows = glyph_rows(upright)
+        return upright, placed, quarters, rows
 
     def _find_all(
         self, bgr: Any, until: float, cancelled: Callable[[], bool]

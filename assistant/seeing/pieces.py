@@ -15,7 +15,6 @@ from assistant.seeing.scripts import (
     is_foreign,
     is_mixed,
     is_surely_foreign,
-    likeliest,
     script_name,
     unmistakable,
 )
@@ -69,6 +68,7 @@ class Reading:
     foreign: True if it is in a script that the models cannot read, or partly so.
     script:  the name of that script, or "".
     letters: pieces of ink that are as high as letters; 0 where they are not cut out as print is.
+    alien:   True if it was hardly read and its shapes are of no script that can be.
     """
 
     box: Box
@@ -77,6 +77,7 @@ class Reading:
     foreign: bool = False
     script: str = ""
     letters: int = 0
+    alien: bool = False
 
     @property
     def is_weak(self) -> bool:
@@ -155,8 +156,6 @@ class PieceReader:
         if is_foreign(text, ink):
             name = script_name(text, crop)
             return Reading(box, "", 0.0, True, name, letters_of(ink))
-        if _is_gibberish(crop, text, score, ink):
-            return Reading(box, "", 0.0, True, likeliest(script_shares(crop)), letters_of(ink))
         if name := _shape_name(crop, text, score):
             return Reading(box, "", 0.0, True, name, letters_of(ink))
         if is_broken(text, ink) and not is_word(text, score):
@@ -169,7 +168,8 @@ class PieceReader:
             return Reading(box, "", score, letters=letters_of(ink))
         if score < MIXED and is_mixed(text):
             return Reading(box, "", 0.0, True, "", letters_of(ink))
-        return Reading(box, text, score, letters=letters_of(ink))
+        alien = _is_gibberish(crop, text, score, ink)
+        return Reading(box, text, score, letters=letters_of(ink), alien=alien)
 
     def _best_way(
         self, box: Box, crop: Any, text: str, score: float, *, tall: bool

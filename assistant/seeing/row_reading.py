@@ -12,7 +12,6 @@ from typing import Any
 
 from assistant.seeing.glyph_rows import (
     GlyphRow,
-    glyph_rows,
     goes_on_beyond,
     share,
     stands_in_dots,
@@ -43,9 +42,12 @@ and the confidence at least of what both looks at it say."""
 class RowReader:
     """Reads the places of one upright picture; used once."""
 
-    def __init__(self, pieces: PieceReader, bgr: Any, boxes: Sequence[Box]) -> None:
-        """bgr: the picture (H, W, 3); boxes: (4, 2) each, where detection has found text."""
-        found = mended(boxes, glyph_rows(bgr))
+    def __init__(
+        self, pieces: PieceReader, bgr: Any, boxes: Sequence[Box], rows: Sequence[GlyphRow]
+    ) -> None:
+        """bgr: the picture (H, W, 3); boxes: (4, 2) each, where detection has found text; rows: its
+        rows of glyphs."""
+        found = mended(boxes, rows)
         self._pieces, self._bgr = pieces, bgr
         self._parts = {id(row.box): (row, parts) for row, parts in found.rows}
         self._rows: dict[int, list[GlyphRow]] = {}

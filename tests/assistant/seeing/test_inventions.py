@@ -17,7 +17,9 @@ def told(*readings: Reading) -> list[str]:
 
 def test_a_doubtful_chinese_character_alone_is_not_read_and_a_sure_one_is() -> None:
     assert told(Reading(BOX, "中", 0.88), Reading(BOX, "中", 0.99)) == ["", "中"]
-    assert told(Reading(BOX, "出口", 0.88), Reading(BOX, "7", 0.8)) == ["出口", "7"]
+    assert told(Reading(BOX, "出口", 0.7), Reading(BOX, "7", 0.8)) == ["出口", "7"]
+    # Beside others that were read.
+    assert told(Reading(BOX, "出口", 0.88), Reading(BOX, "中", 0.88)) == ["出口", "中"]
 
 
 @pytest.mark.parametrize(("text", "is_sure"), [("22222", False), ("00000", False), ("2272", True)])
@@ -26,6 +28,13 @@ def test_one_figure_again_and_again_is_not_sure(text: str, is_sure: bool) -> Non
     assert reading.text == text and (reading.confidence >= LEAST_SURE) == is_sure
     (surely,) = taken_back([Reading(BOX, text, 0.99)])
     assert surely.confidence == 0.99
+
+
+def test_letters_of_no_known_shape_are_another_script_unless_something_is_read() -> None:
+    alien, sure = Reading(BOX, "RAT AE", 0.54, alien=True), Reading(BOX, "please ring", 0.99)
+    (none,) = taken_back([alien])
+    assert (none.text, none.foreign, none.script) == ("", True, "")
+    assert told(alien, sure) == ["RAT AE", "please ring"]
 
 
 def test_weak_letters_beside_lines_of_another_script_are_of_that_script() -> None:

@@ -35,9 +35,8 @@ class FakePieces:
 def reader(
     monkeypatch: pytest.MonkeyPatch, says: dict[tuple[int, int], tuple[str, float]], *boxes: Any
 ) -> RowReader:
-    monkeypatch.setattr(row_reading, "glyph_rows", lambda bgr: [ROW])
     picture = np.full((200, 300, 3), 200, np.uint8)
-    return RowReader(FakePieces(says), picture, boxes)  # type: ignore[arg-type]  # reads alike
+    return RowReader(FakePieces(says), picture, boxes, [ROW])  # type: ignore[arg-type]  # reads alike
 
 
 def test_the_whole_value_is_told_in_the_place_of_its_part(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,12 +61,12 @@ def test_hebrew_is_not_read_upside_down_and_latin_words_are() -> None:
     assert (reading.text, reading.foreign) == ("ALARM OFF", False)
 
 
-def test_what_was_hardly_read_and_looks_like_nothing_known_is_another_script() -> None:
+def test_what_was_hardly_read_and_looks_like_nothing_known_is_alien() -> None:
     free = "/usr/share/fonts/truetype/freefont/FreeSans.ttf"
     reading = read(drawn(DEVANAGARI, free), ("RAT AE", 0.54), ("X", 0.4))
-    assert (reading.text, reading.foreign) == ("", True)
+    assert (reading.text, reading.alien) == ("RAT AE", True)
     reading = read(drawn("ingredients"), ("ingredents", 0.6), ("X", 0.4))
-    assert (reading.text, reading.foreign) == ("ingredents", False)
+    assert (reading.text, reading.alien) == ("ingredents", False)
 
 
 def test_an_amount_is_no_other_script_whatever_its_shapes() -> None:
