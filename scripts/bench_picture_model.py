@@ -2,7 +2,9 @@
 
 Measured at SmolVLM-256M's real shapes (a SigLIP-B/16 tower for 512 pixels, SmolLM2-135M's
 decoder) with random weights, which take as long as trained ones. Each form of the weights has a
-process of its own, so that memory is its own, too:
+process of its own, so that memory is its own, too. Seconds depend on what a processor can do with
+bf16 (with AMX several times as much), so transformers' own model answers the same questions in
+turns with ours, in bf16, and the ratios are kept:
 
     .venv/bin/python scripts/bench_picture_model.py --json scripts/results/picture_model.json
 """
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +50,11 @@ VISION = {
     "image_size": 512,
     "patch_size": 16,
 }
+BF16 = ("avx512_bf16", "amx_bf16")  # as /proc/cpuinfo names them
 GROUP_SIZE = 64
 QUESTION = "What is on the table?"  # a token a byte here; SmolVLM's own has six
 ANSWER_TOKENS = 32
+LOOKS = ((1, False), (5, True))  # tiles, and whether a look takes them
 MARKS = ("<|endoftext|>", "<|im_start|>", "<end_of_utterance>", "<fake_token_around_image>")
 MARKS += ("<image>", "<global-img>")
 MARKS += tuple(f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7))
@@ -98,15 +103,36 @@ def compare(folder: Path, threads: int, repeats: int) -> dict[str, Any]:
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
         forms[name] = json.loads(done.stdout.splitlines()[-1])
         forms[name]["weights_mb"] = round(sum(f.stat().st_size for f in path.iterdir()) / 1e6)
+    ours = forms["bf16"]
+    beside = {
+        f"{name}, {which}": round(ours[name][which] / ours[f"transformers_{name}"][which], 3)
+        for tiles, _ in LOOKS
+        for name in (f"first_token_{tiles}_tiles_s", f"first_token_{tiles}_tiles_cpu_s")
+        for which in ("median", "best")
+    }
     speed = {name: form["tokens_per_s_1_tiles"]["best"] for name, form in forms.items()}
     return {
         "what": "SmolVLM-256M's shapes, random weights, group size 64 for int4",
-        "machine": {"cores": os.cpu_count(), "machine": platform.machine()},
+        "machine": {
+            "cores": os.cpu_count(),
+            "machine": platform.machine(),
+            "bf16_instructions": [name for name in BF16 if name in _processor_flags()],
+        },
         "threads": threads,
         "load_average": {"before": before, "after": os.getloadavg()},
         "forms": forms,
+        "times_transformers": beside,
         "int4_times_bf16": round(speed["int4"] / speed["bf16"], 3),
     }
+
+
+def _processor_flags() -> set[str]:
+    """What the processor can do, as Linux names it; nothing on other systems."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except FileNotFoundError:
+        return set()
+    return {flag for line in text.splitlines() if line.startswith("flags") for flag in line.split()}
 
 
 def write_model(folder: Path) -> None:
@@ -161,19 +187,28 @@ def measure(folder: Path, threads: int, repeats: int) -> dict[str, Any]:
     rgb = np.random.default_rng(0).integers(0, 256, (768, 1024, 3), dtype=np.uint8)
     kept: dict[str, list[float]] = {}
     chat_answer(chat, chat.look(rgb[:64, :64]), detailed=False)  # everything was touched once
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    theirs = None if (folder / "quantize_config.json").is_file() else Transformers(folder)
+    if theirs is not None:
+        theirs.answer(chat, rgb[:64, :64], detailed=False)
     for _ in range(repeats):
-        for tiles, detailed in ((1, False), (5, True)):
-            begun, used = time.perf_counter(), time.process_time()
+        for tiles, detailed in LOOKS:
+            begun = Moment.now()
             scene = chat.look(rgb, detailed=detailed)
-            looked = time.perf_counter()
+            looked = Moment.now()
             first, last = chat_answer(chat, scene, detailed=detailed)
-            for name, value in {
-                f"look_{tiles}_tiles_s": looked - begun,
-                f"first_token_{tiles}_tiles_s": first - begun,
-                f"after_look_{tiles}_tiles_s": first - looked,
-                f"tokens_per_s_{tiles}_tiles": (ANSWER_TOKENS - 1) / (last - first),
-                f"cpu_{tiles}_tiles_s": time.process_time() - used,
-            }.items():
+            found = {
+                f"look_{tiles}_tiles_s": looked.wall - begun.wall,
+                f"after_look_{tiles}_tiles_s": first.wall - looked.wall,
+                **figures("", tiles, begun, first, last),
+            }
+            if theirs is None:
+                peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            else:
+                begun = Moment.now()
+                first, last = theirs.answer(chat, rgb, detailed=detailed)
+                found |= figures("transformers_", tiles, begun, first, last)
+            for name, value in found.items():
                 kept.setdefault(name, []).append(value)
     return {
         "load_s": round(load_s, 3),
@@ -184,18 +219,85 @@ def measure(folder: Path, threads: int, repeats: int) -> dict[str, Any]:
             }
             for name, values in kept.items()
         },
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_mb": peak_mb,
     }
 
 
-def chat_answer(chat: Any, scene: Any, *, detailed: bool) -> tuple[float, float]:
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Seconds of the clock, and of all processors in this process."""
+
+    wall: float
+    processors: float
+
+    @classmethod
+    def now(cls) -> "Moment":
+        """This one."""
+        return cls(time.perf_counter(), time.process_time())
+
+
+def figures(whose: str, tiles: int, begun: Moment, first: Moment, last: Moment) -> dict[str, float]:
+    """Of one answer: until its first token, and the speed of those behind it."""
+    return {
+        f"{whose}first_token_{tiles}_tiles_s": first.wall - begun.wall,
+        f"{whose}first_token_{tiles}_tiles_cpu_s": first.processors - begun.processors,
+        f"{whose}tokens_per_s_{tiles}_tiles": (ANSWER_TOKENS - 1) / (last.wall - first.wall),
+    }
+
+
+class Transformers:
+    """The same folder as transformers runs it, bf16, with its own loop and cache."""
+
+    def __init__(self, folder: Path) -> None:
+        import torch
+        from transformers import Idefics3ForConditionalGeneration
+
+        self._model: Any = Idefics3ForConditionalGeneration.from_pretrained(
+            folder, dtype=torch.bfloat16
+        )
+
+    def answer(self, chat: Any, rgb: Any, *, detailed: bool) -> tuple[Moment, Moment]:
+        """When the first token of an answer was there, and when the last."""
+        import torch
+
+        prepared = chat._eye.prepare(rgb, detailed=detailed)
+        ids = torch.tensor([chat._encode(prepared.marks, QUESTION, ())])
+        clock = _Clock()
+        with torch.inference_mode():
+            self._model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                pixel_values=prepared.pixels[None].to(torch.bfloat16),
+                max_new_tokens=ANSWER_TOKENS,
+                do_sample=False,
+                streamer=clock,
+            )
+        times = clock.times[1:]  # the first is the prompt's
+        assert len(times) == ANSWER_TOKENS, "a random model that stops has no speed"
+        return times[0], times[-1]
+
+
+class _Clock:
+    """When each token came, as a streamer of transformers."""
+
+    def __init__(self) -> None:
+        self.times: list[Moment] = []
+
+    def put(self, value: Any) -> None:
+        self.times.append(Moment.now())
+
+    def end(self) -> None:
+        """Nothing is left to write."""
+
+
+def chat_answer(chat: Any, scene: Any, *, detailed: bool) -> tuple[Moment, Moment]:
     """When the first token of an answer was there, and when the last."""
     tokens = chat.answer(scene, QUESTION, max_new_tokens=ANSWER_TOKENS, detailed=detailed)
     next(tokens)
-    first = time.perf_counter()
+    first = Moment.now()
     count = 1 + sum(1 for _ in tokens)
     assert count == ANSWER_TOKENS, "a random model that stops has no speed"
-    return first, time.perf_counter()
+    return first, Moment.now()
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from models.files.checkpoint import CheckpointReader
 from quantizer.calibration.streams import CalibrationSet
 from quantizer.recipes.recipe import Stream
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens
+from quantizer.run.judging import output_error
 from quantizer.run.outer import load_outer
 from quantizer.run.passes import Passes, Paths
 from quantizer.run.shares import Share, slots_of
@@ -272,7 +273,7 @@ class PathsTiming:
             with clock.part("advance"):
                 goal = walk.passes.step(self.block, self.state)
             with clock.part("judge"):
-                walk._output_error(self.block, [self.state], [goal])
+                output_error(walk.passes, self.block, [self.state], [goal])
         return found | {part: spent / self.count for part, spent in clock.spent.items()}
 
 

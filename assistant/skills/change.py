@@ -1,6 +1,5 @@
 """The money that was given back."""
 
-from assistant.skills import vocabulary
 from assistant.skills.amounts import BESIDE, AmountSkill
 from assistant.skills.skill import Traits
 from assistant.skills.wording import Wording
@@ -20,7 +19,6 @@ SKILL = AmountSkill(
                 r"(?:the|my|a|that) (?:five|ten|twenty|fifty|hundred|note|bill|\d+)"
             ),
         ),
-        Wording(typed=vocabulary.typed("change")),
     ),
     traits=Traits(gives=frozenset({Kind.MONEY}), rank=31, text=True, careful=True),
 )

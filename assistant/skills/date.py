@@ -4,7 +4,6 @@ import dataclasses
 import re
 
 from assistant.answers import Answer, Detail
-from assistant.skills import vocabulary
 from assistant.skills.dating import LABELS, MOST_DATES, as_dates
 from assistant.skills.quoting import READ_TEXT, in_sentence, labelled, not_found
 from assistant.skills.scene import Scene
@@ -27,7 +26,6 @@ class Date:
             heard="<is> the date [on this | of this | here]",
             typed=r"\bdates?\b|\bwhat day\b",
         ),
-        Wording(typed=vocabulary.typed("date")),
     )
     traits = Traits(gives=frozenset({Kind.DATE, Kind.TIME}), rank=42, text=True)
 

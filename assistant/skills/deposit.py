@@ -32,7 +32,6 @@ class Deposit:
                 r" (?:order|booking))\b"
             ),
         ),
-        Wording(typed=vocabulary.typed("deposit")),
     )
     traits = Traits(gives=frozenset({Kind.MONEY, Kind.PERCENT}), rank=29, text=True, careful=True)
 

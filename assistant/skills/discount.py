@@ -1,6 +1,5 @@
 """What was taken off a price."""
 
-from assistant.skills import vocabulary
 from assistant.skills.amounts import BESIDE, AmountSkill
 from assistant.skills.skill import Traits
 from assistant.skills.wording import Wording
@@ -25,7 +24,6 @@ SKILL = AmountSkill(
                 r"|\brebate\b"
             ),
         ),
-        Wording(typed=vocabulary.typed("discount")),
     ),
     goes_on=True,
     traits=Traits(gives=frozenset({Kind.MONEY}), rank=31, text=True, careful=True),

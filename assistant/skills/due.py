@@ -51,7 +51,6 @@ class Due:
                 r"|\blast (?:day|date) (?:to|for) pay|\bpayment date\b|\bdate of payment\b"
             ),
         ),
-        Wording(typed=vocabulary.typed("due")),
     )
     traits = Traits(
         gives=frozenset({Kind.DATE, Kind.TIME, Kind.MEASURE, Kind.NUMBER, Kind.MONEY}),

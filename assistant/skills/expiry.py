@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from assistant.answers import Answer, Detail, Note, NoteKind
-from assistant.skills import quote, vocabulary
+from assistant.skills import quote
 from assistant.skills.dating import LABELS, MOST_DATES, as_dates
 from assistant.skills.quoting import TURN_PACKAGE, ended, listed, not_found, way_of
 from assistant.skills.scene import Scene
@@ -37,7 +37,6 @@ class Expiry:
         Wording(heard="when does (this | it | the milk | the food | the medicine) expire"),
         Wording(heard="(has | is) (this | it) expired"),
         Wording(heard="is (this | it) still good"),
-        Wording(typed=vocabulary.typed("expiry")),
     )
     traits = Traits(gives=frozenset({Kind.DATE, Kind.TIME}), rank=26, text=True, careful=True)
 

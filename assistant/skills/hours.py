@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from assistant.answers import Answer, Basis, Detail, Found
-from assistant.skills import quote, vocabulary
+from assistant.skills import quote
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import ended, listed
 from assistant.skills.scene import Scene
@@ -47,7 +47,6 @@ class Hours:
                 rf"|\b(?:are|is) (?:{_PLACE}) open\b"
             ),
         ),
-        Wording(typed=vocabulary.typed("hours")),
     )
     traits = Traits(gives=frozenset({Kind.TIME}), rank=23, text=True)
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from assistant.answers import Answer, Basis, Detail, Found
+from assistant.skills import vocabulary
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import as_read, in_sentence, row_values, rows
 from assistant.skills.scene import Scene
@@ -12,9 +13,16 @@ from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.dates import find_dates
 from assistant.text.letters import salutation, sender, signature
+from assistant.text.meaning import unaccented
 from assistant.text.page import Page
 
 MOST_ROWS = 3
+
+_BUSINESS = (
+    r"(?:shop|store|company|firm|business|place|bar|pub|restaurant|caf[eé]|diner|hotel|hostel"
+    r"|pharmacy|chemist|supermarket|grocery|bakery|butcher|florist|bookshop|garage|salon)'?s?"
+)
+"""What people call who has written a receipt; the word need not stand on it."""
 
 
 class Letterhead:
@@ -43,6 +51,15 @@ class Letterhead:
                 r"|\bwho (?:has )?signed\b"
             ),
         ),
+        Wording(
+            typed=(
+                rf"\b(?:which|what) {_BUSINESS} (?:is|was) (?:it|this|that)$"
+                r"|^where (?:did|have|had) (?:i|we) (?:\w+ )?"
+                r"(?:shop|shopped|buy|bought|pay|paid|eat|eaten|ate)(?: (?:it|this|that|these))?$"
+                r"|^where (?:was|were) (?:it|this|that|these) (?:bought|sold)$"
+                r"|\bwho sold (?:(?:it|this|that|these) to )?(?:me|us)\b"
+            ),
+        ),
     )
     traits = Traits(rank=49, text=True)
 
@@ -54,7 +71,7 @@ class Letterhead:
         page = scene.page(asked.cancelled)
         named = None
         if not re.search(r"\b(?:name|address) of\b|^what", asked.words):
-            wrote = re.search(r"\b(?:signed|wrote|written|writing|writes)\b", asked.words)
+            wrote = re.search(_WROTE, unaccented(asked.words))
             named = (signature(page) if wrote else sender(page)) or sender(page)
             if named is None and _has_no_head(page):
                 named = signature(page)
@@ -94,6 +111,10 @@ def _head_rows(texts: Sequence[str]) -> int:
 
 _ADDRESSES = re.compile(r"\b(?:we|you|your|our|dear|liebe[r]?|vous|votre|usted|caro|cara)\b", re.I)
 """Words that speak to the reader: what holds them is the name of nobody."""
+
+_WROTE = (
+    rf"\b(?:signed|wrote|written|writing|writes)\b|{vocabulary.pattern('letterhead', 'signed')}"
+)
 
 _LABELLED = r"(?:[^\W\d]+ ){0,2}[^\W\d]+ ?:"
 

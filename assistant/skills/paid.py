@@ -3,7 +3,6 @@
 import re
 
 from assistant.answers import Answer, Detail
-from assistant.skills import vocabulary
 from assistant.skills.amounts import BESIDE, MOST_AMOUNTS, AmountSkill
 from assistant.skills.quoting import found_places, not_found
 from assistant.skills.scene import Scene
@@ -30,14 +29,13 @@ _PAID = AmountSkill(
                 r"\bhow (?:did|have) (?:i|we|they|he|she) (?:pay|paid)\b"
                 r"|\bhow (?:was|is) (?:it|this|that|the (?:bill|order)) (?:being )?paid\b"
                 r"|^(?!.*\b(?:can|could|may|must|should|only)\b).*\b(?:pay|paid) "
-                r"(?:for (?:it|this|that) )?(?:in|by|with) (?:cash|card|my card|credit|debit"
+                r"(?:for (?:it|this|that) )?(?:in |by |with )?(?:cash|card|my card|credit|debit"
                 r"|cheque|check)\b"
                 r"|^(?:what|how much) .*\bcash\b(?! ?(?:machine|point|back|desk|isa|only))"
                 r"(?<!get cash)|^cash$|\bcash (?:given|paid|received|tendered|handed)\b"
                 r"|\bhow much did i (?:give|hand)\b|\btendered\b"
             ),
         ),
-        Wording(typed=vocabulary.typed("paid")),
     ),
     by_label=True,
     goes_on=True,

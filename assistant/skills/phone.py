@@ -65,7 +65,6 @@ class Phone:
             ),
             sure=True,
         ),
-        Wording(typed=vocabulary.typed("phone")),
     )
     traits = Traits(gives=frozenset({Kind.PHONE, Kind.CODE}), rank=28, text=True)
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from assistant.answers import Answer, Basis, Detail, NoteKind
-from assistant.skills import quote, total, vocabulary
+from assistant.skills import quote, total
 from assistant.skills.amounts import BESIDE, label_of
 from assistant.skills.quoting import ended, found_places, in_sentence, labelled, listed, not_found
 from assistant.skills.scene import Scene
@@ -49,7 +49,6 @@ class Price:
             typed=r"\bprice\b|\bcosts?\b|\bhow much (?:is|are|was|for)\b|\bhow much$",
         ),
         Wording(heard="how much (does (this | it) cost | is (this | it))"),
-        Wording(typed=vocabulary.typed("price")),
     )
     traits = Traits(gives=frozenset({Kind.MONEY}), rank=38, text=True, careful=True)
 

@@ -9,6 +9,7 @@ from assistant.skills.quoting import ended, listed
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
+from assistant.text.columns import ranked_value
 from assistant.text.meaning import best_match, content_words, is_telling, words
 from assistant.text.page import Page
 from assistant.text.quantities import named, quantities
@@ -95,6 +96,10 @@ def _of_a_list(skill: str, page: Page, question: str) -> Answer | None:
 
     It is a guess: what is listed is known by how it stands only.
     """
+    cell = ranked_value(page, question)
+    if cell is not None:
+        one = Found(cell.text, f"{cell.name}, {cell.head}", cell.lines)
+        return Answer(skill, (one,), Basis.GUESS)
     entries = ranked(page, question)
     if entries:
         found = tuple(Found(" ".join(each.text.split()), None, each.lines) for each in entries)

@@ -1,6 +1,5 @@
 """The money that is paid back: a refund is no total, though a receipt may print it as one."""
 
-from assistant.skills import vocabulary
 from assistant.skills.amounts import BESIDE, AmountSkill
 from assistant.skills.skill import Traits
 from assistant.skills.wording import Wording
@@ -23,7 +22,6 @@ SKILL = AmountSkill(
                 r"\b(?:money|paid|given|give me|gave me) back\b"
             ),
         ),
-        Wording(typed=vocabulary.typed("refund")),
     ),
     goes_on=True,
     traits=Traits(gives=frozenset({Kind.MONEY}), rank=30, text=True, careful=True),

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import assistant.skills
 from assistant.answers import Answer, Basis, Detail, Said
-from assistant.skills import saying, telling
+from assistant.skills import saying, telling, vocabulary
 from assistant.skills.skill import Asked, Skill
+from assistant.skills.wording import Wording
 from assistant.text.question import Form, form, wanted
 from assistant.text.words import asked_plainly, bare_words
 
@@ -38,6 +39,15 @@ def skill_named(name: str) -> Skill:
     return {skill.name: skill for skill in skills()}[name]
 
 
+@functools.cache
+def wordings(name: str) -> tuple[Wording, ...]:
+    """All ways to ask for a skill: those of its file, in English, and those of other languages."""
+    elsewhere = vocabulary.typed(name)
+    # They name the skill; what English words make of the rest of such a question says nothing.
+    more = (Wording(typed=elsewhere, sure=True, plain=True),) if elsewhere else ()
+    return (*skill_named(name).wordings, *more)
+
+
 def understand(question: str) -> Asked:
     """Sort a question, typed or heard, by what it asks for.
 
@@ -47,7 +57,7 @@ def understand(question: str) -> Asked:
     question = asked_plainly(question)
     words = bare_words(question)
     for skill in skills():
-        for wording in skill.wordings:
+        for wording in wordings(skill.name):
             subject = wording.is_whole(words)
             if subject is not None:
                 return Asked(question, words, skill.name, subject or _typed(skill, words) or "")
@@ -68,7 +78,7 @@ def is_known(question: str) -> bool:
 
 
 def _typed(skill: Skill, words: str, *, only_sure: bool = False) -> str | None:
-    for wording in skill.wordings:
+    for wording in wordings(skill.name):
         if only_sure and not wording.sure:
             continue
         subject = wording.is_part(words)

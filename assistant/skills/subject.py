@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from assistant.answers import Answer
-from assistant.skills.router import skill_named
+from assistant.skills.router import wordings
 from assistant.skills.skill import Asked
 from assistant.skills.trades import DOCUMENTS, trade_of
 from assistant.skills.wording import RULES, words_of
@@ -123,10 +123,12 @@ def narrowed(places: Sequence[Place], asked: Asked) -> list[Place]:
 def own_words(skill: str) -> tuple[str, ...]:
     """The words by which a skill is asked for, from its wordings."""
     found: set[str] = set()
-    for wording in skill_named(skill).wordings:
+    for wording in wordings(skill):
         found |= words_of([wording.heard])
-        found |= set(re.findall(r"[a-z]{3,}", re.sub(r"\\\w|\(\?P<\w+>", " ", wording.typed)))
-    heard = " ".join(wording.heard for wording in skill_named(skill).wordings)
+        # The short words of other languages are of no other list.
+        word = r"[a-z']{2,}" if wording.plain else r"[a-z]{3,}"
+        found |= set(re.findall(word, re.sub(r"\\\w|\(\?P<\w+>", " ", wording.typed)))
+    heard = " ".join(wording.heard for wording in wordings(skill))
     for rule in re.findall(r"<(\w+)>", heard):
         found |= words_of([RULES[rule]]) if rule in RULES else set()
     return tuple(sorted(found))

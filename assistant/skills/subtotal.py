@@ -1,6 +1,5 @@
 """The sum before tax and what else is added."""
 
-from assistant.skills import vocabulary
 from assistant.skills.amounts import BESIDE, AmountSkill
 from assistant.skills.skill import Traits
 from assistant.skills.wording import Wording
@@ -29,7 +28,6 @@ SKILL = AmountSkill(
                 r" (?:the |any |all )*(?:sales )?(?:tax(?:es)?|vat|gst)\b"
             ),
         ),
-        Wording(typed=vocabulary.typed("subtotal")),
     ),
     traits=Traits(gives=frozenset({Kind.MONEY}), rank=30, text=True, careful=True),
 )

@@ -4,14 +4,14 @@ import re
 from decimal import Decimal
 
 from assistant.answers import Answer, Basis, Detail, Found
-from assistant.skills import quote, total
+from assistant.skills import quote, total, vocabulary
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import ended, listed, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.lists import entries
-from assistant.text.meaning import best_match, is_telling
+from assistant.text.meaning import best_match, is_telling, unaccented
 from assistant.text.page import Page, Passage
 from assistant.text.question import is_everyday
 from assistant.text.tokens import Kind
@@ -19,6 +19,9 @@ from assistant.text.worth import worth
 
 _LEAST = r"cheapest|least expensive|lowest price|costs? (?:the )?least"
 _MOST = r"most expensive|dearest|priciest|costliest|highest price|costs? (?:the )?most"
+_LEAST_ELSEWHERE, _MOST_ELSEWHERE = (
+    vocabulary.pattern("superlative", key) for key in ("least", "most")
+)
 _NOUN = re.compile(
     rf"\b(?:which|what) (?P<before>(?!is|was|one)\w+) (?:is|was|are|were|costs?)\b"
     rf"|\b(?:{_LEAST}|{_MOST}) (?P<behind>\w+)"
@@ -48,7 +51,11 @@ class Superlative:
         priced = _priced(page, asked.words)
         if len(priced) < 2:
             return quote.SKILL.find(asked, scene) or not_found(self.name, "price")
-        is_least = re.search(rf"\b(?:{_LEAST})\b", asked.words) is not None
+        said = unaccented(asked.words)
+        is_least = re.search(rf"\b(?:{_LEAST}|{_LEAST_ELSEWHERE})\b", said) is not None
+        is_most = re.search(rf"\b(?:{_MOST}|{_MOST_ELSEWHERE})\b", said) is not None
+        if is_least == is_most:
+            return quote.SKILL.find(asked, scene)
         pick = min if is_least else max
         best = pick(pick(amounts) for _, amounts in priced)
         chosen = [entry for entry, amounts in priced if pick(amounts) == best]

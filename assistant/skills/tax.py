@@ -1,6 +1,5 @@
 """The tax that a bill names."""
 
-from assistant.skills import vocabulary
 from assistant.skills.amounts import BESIDE, AmountSkill
 from assistant.skills.skill import Traits
 from assistant.skills.wording import Wording
@@ -27,7 +26,6 @@ SKILL = AmountSkill(
                 r"|disc|rate|point)\b)"
             ),
         ),
-        Wording(typed=vocabulary.typed("tax")),
     ),
     by_head=True,
     goes_on=True,

@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
-from assistant.skills import quote, vocabulary
+from assistant.skills import quote
 from assistant.skills.amounts import BESIDE, MOST_AMOUNTS, SUBTOTAL_RANK, AmountSkill, label_of
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import ended, found_places, labelled, listed, not_found
@@ -63,7 +63,6 @@ _TOTAL = AmountSkill(
         ),
         Wording(heard="<is> the total (amount | price | cost)"),
         Wording(heard="how much (is the total | do i have to pay)"),
-        Wording(typed=vocabulary.typed("total")),
     ),
     traits=Traits(gives=frozenset({Kind.MONEY}), rank=36, text=True, careful=True),
 )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from assistant.text.meaning import unaccented
 from models.pocket.questions import COLOURS, SHAPES, plural
 
 THINGS = (
@@ -57,11 +58,13 @@ class Wording:
     typed: a regular expression for what is typed or freely recognized, in lower case without
            punctuation ("" for none). Its first group, if it has one, is what is asked about.
     sure:  what is typed says the kind of value, whatever kind other words of it name.
+    plain: `typed` is written without accents, and compared with words without them.
     """
 
     heard: str = ""
     typed: str = ""
     sure: bool = False
+    plain: bool = False
 
     def is_whole(self, words: str) -> str | None:
         """What bare words are about ("" for nothing) if they are such a sentence; else None."""
@@ -73,7 +76,9 @@ class Wording:
 
     def is_part(self, words: str) -> str | None:
         """The same for `typed`, which may stand anywhere in the words."""
-        return _subject(re.search(self.typed, words)) if self.typed else None
+        if not self.typed:
+            return None
+        return _subject(re.search(self.typed, unaccented(words) if self.plain else words))
 
 
 def _subject(found: re.Match[str] | None) -> str | None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from assistant.text.fitting import ADDRESS, NAME_ALONE, TITLED
-from assistant.text.meaning import words
+from assistant.text.meaning import is_empty, words
 from assistant.text.page import Page, Passage
 from assistant.text.tables import Tables
+from assistant.text.tokens import Kind
 
 _FOR = (
     r"deliver(?:ed|y)?(?: to)?|ship(?:ped)? to|bill(?:ed)? to|sold to|addressed to|attn"
@@ -53,10 +54,11 @@ _DEAR = re.compile(
 )
 _SALUTATION = re.compile(
     r"^(?:dear|hi|hello|liebe[r]?|sehr geehrte[r]?|ch[eè]re?s?|madame|monsieur|estimad[oa]s?"
-    r"|querid[oa]s?|gentile|egregi[oa]|car[oaie]|beste|geachte|prezad[oa]s?)\b[^.?]{0,60}[,:!]?$",
+    r"|querid[oa]s?|gentile|egregi[oa]|car[oaie]|beste|geachte|prezad[oa]s?)\b"
+    r"(?:[^.?]|(?<=\b\w{1})\.|(?<=\b\w{2})\.|(?<=\b\w{3})\.|(?<=\b\w{4})\.){0,60}[,:!]?$",
     re.IGNORECASE,
 )
-"""A row by which somebody is addressed, by name or not: "Dear Sir or Madam"."""
+"""A row by which somebody is addressed, by name or not: "Dear Sir or Madam", "Dear Prof. Ito"."""
 
 _SUBJECT = re.compile(
     r"^(?:(?:our |your )?subject(?: line)?|re|regarding|concerning|topic|betreff|betrifft|betr\.?"
@@ -90,6 +92,9 @@ NARROW = 0.85
 """Times the width of the widest row, up to which a row ended where its writer ended it."""
 
 """Rows of a name with its address."""
+
+LONGEST_TOWN = 2
+"""Words of a town's name."""
 
 
 def recipient(page: Page) -> Passage | None:
@@ -145,8 +150,14 @@ def signature(page: Page) -> Passage | None:
 
 
 def salutation(page: Page) -> int | None:
-    """The row by which a letter addresses its reader; None where there is none."""
-    return next((n for n, row in enumerate(page.rows) if _SALUTATION.match(row.text.strip())), None)
+    """The row by which a letter addresses its reader; None where there is none.
+
+    Madame and monsieur stand over an address as well, but without a mark behind the name.
+    """
+    texts = [row.text.strip() for row in page.rows]
+    rows = [number for number, text in enumerate(texts) if _SALUTATION.match(text)]
+    marked = [row for row in rows if texts[row].endswith((",", ":", "!"))]
+    return next(iter(marked or rows), None)
 
 
 def is_letter(page: Page) -> bool:
@@ -193,13 +204,24 @@ def _is_title(page: Page, row: int) -> bool:
     text, following = page.rows[row].text.strip(), page.rows[row + 1].text.strip()
     if not 1 < len(words(text)) <= LONGEST_SUBJECT or re.search(r"[.,;:!]$", text):
         return False
-    if ADDRESS.search(text) or TITLED.match(text) or NAME_ALONE.fullmatch(text):
+    # "Ihre Rechnung" is no name, though both its words are written like one.
+    is_name = NAME_ALONE.fullmatch(text) and not is_empty(words(text)[0])
+    if ADDRESS.search(text) or TITLED.match(text) or is_name or _is_dateline(page, row):
         return False
     if page.places_in(row) and len(words(text)) < 4:
         # A date, a telephone number, a reference.
         return False
     is_narrow = _width(page, row) < NARROW * max(_width(page, n) for n in range(len(page.rows)))
     return is_narrow and (following[:1].isupper() or following[:1].isdigit())
+
+
+def _is_dateline(page: Page, row: int) -> bool:
+    """True for "München, den 3. November 2026": a date and at most the name of a town."""
+    text = page.rows[row].text
+    dates = [each for each in page.places_in(row) if each.token.kind is Kind.DATE]
+    for each in dates:
+        text = text.replace(each.token.text, " ")
+    return bool(dates) and len([word for word in words(text) if not is_empty(word)]) <= LONGEST_TOWN
 
 
 def _width(page: Page, row: int) -> float:

@@ -79,6 +79,15 @@ devem podem temos eles elas lhe
 kan kunnen mag moet hoe waarom dit dat deze die er naar van voor bij dan ook nog graag dank wordt
 kost
 pode posso devo tem tenho esta este isso isto quando como porque por obrigado obrigada favor seu sua
+habt bin bist seid waren warst gewesen gehabt denn doch eigentlich meinen meiner meinem dein deine
+wem wen wessen womit wofur bekommen bekam bekomme
+j'ai j'avais avons eu ete etait etais etaient moi toi m'a m'ont t'a l'ai c'est c'etait qu'est qu'ai
+qu'ils qu'il qu'elle n'est est-il recu
+yo he hemos han habia eran fue fui estoy estaba estuve quien quienes ya muy recibi recibido
+ho hai avete avuto ero erano stato stata stati sei siamo cosa che l'ho m'ha c'era della dei delle
+dalla alla ricevuto
+ik u jouw uw waren geweest kreeg krijg kregen gekregen werd uit
+eu voce ele ela nos foi estou estava estive tive teve ao aos recebi recebido
 """
 """Words of the same sort in other languages, without accents."""
 

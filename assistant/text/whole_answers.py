@@ -3,15 +3,18 @@
 What a place accounts for of a question says that it is about it, and not that it answers it. These
 are the ways in which a quotation about the right thing was the wrong answer: it says nothing that
 the question does not say, it begins in the middle of a sentence, a value is a part of a longer one,
-a row of a table holds several values, a list goes on.
+a row of a table holds several values, a list goes on, the question means one of several by a rank
+that is printed nowhere, or a column with several values without saying which.
 """
 
 import re
 
 from assistant.answers import Found
+from assistant.text.columns import column_asked_for
 from assistant.text.meaning import best_match, words
 from assistant.text.page import Page
 from assistant.text.question import asks_whether
+from assistant.text.ranks import is_printed, ranks_in
 
 _LIST_NUMBER = re.compile(r"^\W*\d{1,2}[.)]\s")
 _BULLET = re.compile(r"^\s*(?:[-–—•*·]|\d{1,2}[.)]|\(?[a-z]\))\s*\w", re.IGNORECASE)
@@ -28,7 +31,7 @@ SENTENCE_WORDS = 3
 def can_be_all(page: Page, found: Found, question: str) -> bool:
     """True if nothing shows that what is quoted is not the answer, or not all of it."""
     rows = [number for number, row in enumerate(page.rows) if set(row.pieces) & set(found.lines)]
-    if not rows or not _says_more(found, question):
+    if not rows or not _says_more(found, question) or _is_one_of_several(page, rows, question):
         return False
     if found.label is None:
         is_cut = _begins_within(page, found, rows[0]) or _holds_several(page, rows)
@@ -43,6 +46,14 @@ def _says_more(found: Found, question: str) -> bool:
     said = words(question)
     value = _LIST_NUMBER.sub("", found.value)
     return any(best_match(word, said) == 0 for word in words(value))
+
+
+def _is_one_of_several(page: Page, rows: list[int], question: str) -> bool:
+    """Whether the question means one of several, and what is quoted does not say that it is it."""
+    printed = [word for row in rows for word in words(page.rows[row].text)]
+    if not all(is_printed(rank, printed) for rank in ranks_in(question)):
+        return True
+    return len({cell.text for cell in column_asked_for(page, question)}) > 1
 
 
 def _begins_within(page: Page, found: Found, row: int) -> bool:

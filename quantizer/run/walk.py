@@ -28,11 +28,12 @@ from quantizer.report.report import ModuleReport, report_module
 from quantizer.run.following import JUDGING_TOKENS, followed_tokens, sequences_for, widest_layer
 from quantizer.run.gathering import gather
 from quantizer.run.heads import spread_shared_heads
+from quantizer.run.judging import judged_error
 from quantizer.run.lm_head import LM_HEAD, Head, quantize_head
 from quantizer.run.outer import load_outer
 from quantizer.run.passes import FITTING, HELD_OUT, Passes, Paths, linear_of
 from quantizer.run.ranks import ALONE, WRITER, Ranks
-from quantizer.run.resuming import PIECE_BYTES, Page, Pages, Shelf
+from quantizer.run.resuming import PIECE_BYTES, Pages, Shelf
 from quantizer.run.shares import Share, slots_of
 from quantizer.run.trials import Kind, Trials
 from quantizer.run.walked import EarlierRun, FinishedBlock, Observed, Progress, WeightSource
@@ -434,36 +435,9 @@ class Walk:
                 candidate = self.ranks.share(own.pop((gamma, name), None), owners[gamma, name])
                 proposed[gamma][name] = candidate
                 linear_of(block, name).weight.copy_(candidate.weight.dequantize())
-            errors[gamma] = self._judged_error(block, paths, goal)
+            errors[gamma] = judged_error(self.passes, block, paths, goal, self.pages, self.ranks)
         gamma = choose(errors)
         return gamma, proposed[gamma]
-
-    def _judged_error(self, block: Block, paths: Paths, goal: list[State]) -> float:
-        """`_output_error` over the judged sequences of all ranks, in the order of the sequences."""
-        own = []
-        # Only the first of the held-out sequences are judged.
-        for place, wanted in enumerate(goal):
-            pages = [self.pages.of(HELD_OUT, place)]
-            error = self._output_error(block, [paths.held_out[place]], [wanted], pages)
-            own.append((paths.held_out_share.numbers[place], error))
-        return sum(error for _, error in sorted(e for es in self.ranks.gather(own) for e in es))
-
-    def _output_error(
-        self, block: Block, states: list[State], goal: list[State], pages: Sequence[Page] = ()
-    ) -> float:
-        """Squared distance of a block's outputs from what the full-precision network gives.
-
-        pages: of each sequence, what passes may leave out; nothing where there are none.
-        """
-        total = 0.0
-        for index, (state, wanted) in enumerate(zip(states, goal, strict=True)):
-            entering, goal_here = self.passes.loaded(state), self.passes.loaded(wanted)
-            page = pages[index] if pages else None
-            for name, value in self.passes.outputs(block, entering, page).items():
-                # Before it is stored: halved states would blur what the shares differ in.
-                if value.is_floating_point() and value is not entering.get(name):
-                    total += float((value - goal_here[name]).square().sum())
-        return total
 
     def _solve(
         self,

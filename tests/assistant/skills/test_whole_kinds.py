@@ -71,6 +71,20 @@ def test_what_is_due_otherwise_is_no_payment() -> None:
     assert Talk(paper).ask("when do I have to pay").basis is not Basis.READ
 
 
+@pytest.mark.parametrize(
+    ("paid", "question", "told"),
+    [
+        ("Cash      5.00", "did I pay cash", "5.00"),
+        ("Cash      5.00", "was it paid in cash", "5.00"),
+        ("Master Card      2.40", "did I pay cash or card", "2.40"),
+        ("Master Card      2.40", "did I pay cash", ""),
+    ],
+)
+def test_a_cashier_is_no_cash(paid: str, question: str, told: str) -> None:
+    sheet = page("Cafe Blue", "Cashier: Eric H", "Tea      2.40", "Total      2.40", paid)
+    assert [found.value for found in Talk(sheet).ask(question).found] == ([told] if told else [])
+
+
 @pytest.mark.parametrize("label", ["Tax code", "Tax number", "Taxable amount", "GST amount excl"])
 def test_a_tax_code_is_no_tax(label: str) -> None:
     paper = page("Bell Ltd", f"{label}     12.57", "Total     99.00")
@@ -189,3 +203,24 @@ def test_a_bare_tail_stays_with_its_question() -> None:
 )
 def test_words_of_money_that_ask_for_no_amount(question: str) -> None:
     assert understand(question).skill not in ("paid", "tax", "total")
+
+
+TILL = page(
+    "CHO EUN", "2621 Orange Ave, Fullerton", "THANK YOU FOR SHOPPING WITH US!",
+    "Dumplings      8.99", "Total      8.99",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["which shop was this", "what restaurant is it", "where did I buy this", "where did we eat"]
+    + ["who sold me that", "where was it bought"],
+)
+def test_whose_receipt_it_is_stands_at_its_top(question: str) -> None:
+    answer = Talk(TILL).ask(question)
+    assert (answer.skill, answer.found[0].value) == ("letterhead", "CHO EUN")
+
+
+@pytest.mark.parametrize("question", ["which doctor is it with", "what shop is this offer for"])
+def test_what_else_is_asked_about_a_trade_is_no_letterhead(question: str) -> None:
+    assert understand(question).skill != "letterhead"

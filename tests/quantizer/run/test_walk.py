@@ -20,6 +20,7 @@ from quantizer.cli import main
 from quantizer.errors import CalibrationError
 from quantizer.report.report import ModuleReport
 from quantizer.run.following import followed_tokens, sequences_for
+from quantizer.run.judging import output_error
 from quantizer.run.outer import load_outer
 from quantizer.run.walk import Walk
 from quantizer.run.walked import FinishedBlock, Observed
@@ -315,7 +316,7 @@ def test_halved_states_are_judged_before_they_are_rounded(
     for state, wanted in zip(states, goal, strict=True):
         found = opened.blockwise.step(block, walk.passes.loaded(state))["hidden"]
         expected += float((found.double() - wanted["hidden"].double()).square().sum())
-    assert walk._output_error(block, states, goal) == pytest.approx(expected, rel=1e-5)
+    assert output_error(walk.passes, block, states, goal) == pytest.approx(expected, rel=1e-5)
 
 
 def test_without_held_out_tokens_auto_corrects_nothing(tiny_llama: Path, text_file: Path) -> None:
