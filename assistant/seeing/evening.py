@@ -56,11 +56,12 @@ def brightened(rgb: RgbPicture) -> RgbPicture:
 
     Of small letters in the dark a detector of text sees nothing.
     """
+    if max(rgb.shape[:2]) < LOOKED_AT:
+        return rgb  # the blur would take its letters
     found = dim_range(gray(shrunk(rgb, LOOKED_AT)))
     if found is None or found[1] > DARK:
         return rgb
-    # In a picture as small as that the blur would take letters.
-    return spread(softened(rgb, SOFT) if max(rgb.shape[:2]) >= LOOKED_AT else rgb, *found)
+    return spread(softened(rgb, SOFT), *found)
 
 
 def evened(rgb: RgbPicture) -> RgbPicture:

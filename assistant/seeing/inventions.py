@@ -19,15 +19,18 @@ AGAIN = 4
 """So many times the same character are the dots of a line, or the bars of a fence."""
 
 
-def taken_back(readings: Sequence[Reading]) -> list[Reading]:
-    """Readings of one look at a picture, without what nothing else speaks for."""
+def taken_back(readings: Sequence[Reading], *, print_known: bool = False) -> list[Reading]:
+    """Readings of one look at a picture, without what nothing else speaks for.
+
+    print_known: whether another look has read something surely.
+    """
     has_chinese = any(is_chinese(e.text) and len(e.text) > 1 and e.confidence >= LEAST_SURE
                       for e in readings)  # fmt: skip
     told = [each if has_chinese else _alone(each) for each in readings]
-    if not any(each.text and each.confidence >= LEAST_LATIN for each in told):
+    if not print_known and not any(map(is_print, told)):
         told = [_foreign(each, "") if each.alien else each for each in told]
     foreign = [each for each in told if each.foreign and each.script]
-    sure = sum(bool(each.text) and each.confidence >= LEAST_LATIN for each in told)
+    sure = sum(map(is_print, told))
     if not foreign or len(foreign) < sure:
         return told
     names = [each.script for each in foreign]
@@ -38,6 +41,11 @@ def taken_back(readings: Sequence[Reading]) -> list[Reading]:
         else each
         for each in told
     ]
+
+
+def is_print(reading: Reading) -> bool:
+    """True for what was read as surely as print is."""
+    return bool(reading.text) and reading.confidence >= LEAST_LATIN
 
 
 def _foreign(reading: Reading, script: str) -> Reading:

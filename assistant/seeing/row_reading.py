@@ -16,7 +16,7 @@ from assistant.seeing.glyph_rows import (
     share,
     stands_in_dots,
 )
-from assistant.seeing.inventions import taken_back
+from assistant.seeing.inventions import is_print, taken_back
 from assistant.seeing.mended_boxes import mended
 from assistant.seeing.page_boxes import Box
 from assistant.seeing.pieces import PieceReader, Reading, is_word
@@ -60,7 +60,7 @@ class RowReader:
         self.missed = [row.box for row in found.missed if not goes_on_beyond(bgr, row)]
         self.has_dots = any(row.dotted for row in found.missed)
         self.cut: list[Reading] = []
-        self._words_over = False
+        self._words_over = self._print_known = False
         self._told: set[int] = set()  # rows that were read whole, for one of their boxes
 
     def read(self, boxes: Sequence[Box]) -> list[Reading]:
@@ -78,7 +78,8 @@ class RowReader:
 
     def _together(self, readings: Sequence[Reading]) -> list[Reading]:
         """Readings of one look, each judged by what the others and those before say."""
-        told = taken_back(readings)
+        told = taken_back(readings, print_known=self._print_known)
+        self._print_known |= any(map(is_print, told))
         self._words_over |= any(_is_over(e) and is_word(e.text, e.confidence) for e in told)
         return list(map(self._against_words, told)) if self._words_over else told
 

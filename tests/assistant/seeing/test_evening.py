@@ -21,6 +21,8 @@ def test_what_is_bright_enough_or_only_noise_stays_as_it_is() -> None:
     for dark, bright in ((10, 200), (100, 115), (128, 128), (150, 210)):
         rgb = picture(dark, bright)
         assert brightened(rgb) is rgb
+    word = picture(10, 60)[:100, :300].copy()
+    assert brightened(word) is word
 
 
 def test_levels_between_are_spread_evenly_and_those_beyond_are_cut() -> None:

@@ -35,6 +35,7 @@ def test_letters_of_no_known_shape_are_another_script_unless_something_is_read()
     (none,) = taken_back([alien])
     assert (none.text, none.foreign, none.script) == ("", True, "")
     assert told(alien, sure) == ["RAT AE", "please ring"]
+    assert taken_back([alien], print_known=True) == [alien]
 
 
 def test_weak_letters_beside_lines_of_another_script_are_of_that_script() -> None:
