@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.seeing.evening import dim_range, spread
+from assistant.seeing.page_boxes import Box
 from assistant.seeing.pixels import (
     area,
     gaps_closed,
@@ -23,8 +25,8 @@ from assistant.seeing.pixels import (
     scaled,
     shared_area,
 )
+from assistant.seeing.segments import figures_of
 
-Box = NDArray[np.float64]
 Places = NDArray[np.int32]
 Glyph = tuple[int, ...]
 
@@ -34,10 +36,6 @@ COPY = 480
 GAPS = (3, 5, 9)
 """Pixels between segments or dots of one figure, which are closed, one at a time."""
 
-LEAST_RANGE, DIM = 24, 110
-"""Levels between the darkest and the brightest places of a picture; with fewer than the second it
-is dim, with fewer than the first there is only noise."""
-
 DARKER, AROUND = 0.75, 81
 """Ink is darker than this part of the light around it, so many pixels wide."""
 
@@ -45,6 +43,10 @@ STACKED, NEAR, UNLIKE, LEAST_STROKE = 0.4, 0.14, 2.5, 3
 """Parts of the narrower of two pieces under each other that lie in the columns of the other one,
 and of twice the lower one's height that lie between them at most, how much higher the one may be,
 and pixels of its height at least, if they are strokes of one glyph."""
+
+SLIM, THIN_NEAR, UPRIGHT = 0.5, 0.17, (1.4, 2.05)
+"""Width in heights of a stroke of a "1" at most, and what may lie between two of these; and heights
+in widths of a whole figure of a display: two such ones are of two rows, however near they are."""
 
 LEAST_TALL, MOST_TALL = 14, 0.6
 """Height of a glyph in pixels at least, and in parts of the picture's at most."""
@@ -75,6 +77,9 @@ SAME = 0.5
 BROKEN, DOTTED = 1.7, 12.0
 """Pieces of ink for each glyph from which it is made of strokes, and from which of dots, or of
 nothing that is known. Print is cut out well, and left alone."""
+
+FIGURES = 6
+"""Figures of a value on a display at most."""
 
 UNEVEN, LEAST_ALIKE = 0.5, 0.65
 """Dots are round and of one size: so little, as a logarithm, and so many of them. Of rows in drawn
@@ -151,15 +156,14 @@ def glyph_rows(bgr: NDArray[np.uint8]) -> list[GlyphRow]:
             if len(alone) <= MOST_ROWS:
                 single += [_as_row(row, across, down, width, height) for row in alone]
     rows = [_looked_at(bgr, row) for row in _largest(found)]
+    rows = [replace(row, broken=True) if _is_joined(bgr, row) else row for row in rows]
     return _with_ends(bgr, rows, single)
 
 
 def _stretched(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A dim picture (H, W) over all levels: of light figures in the dark, no part is dark."""
-    low, high = (float(level) for level in np.percentile(levels, (1, 99.5)))
-    if not LEAST_RANGE <= high - low < DIM:
-        return levels
-    return np.asarray(np.clip((levels - low) * (255 / (high - low)), 0, 255), np.uint8)
+    found = dim_range(levels)
+    return levels if found is None else spread(levels, *found)
 
 
 def _with_ends(
@@ -236,6 +240,11 @@ def _looked_at(bgr: NDArray[np.uint8], row: GlyphRow) -> GlyphRow:
         return replace(row, broken=each >= BROKEN)
     dotted = _are_dots(found)
     return replace(row, broken=dotted, dotted=dotted)
+
+
+def _is_joined(bgr: NDArray[np.uint8], row: GlyphRow) -> bool:
+    """True for figures of segments between which there are no gaps."""
+    return not row.broken and len(row.glyphs) <= FIGURES and figures_of(bgr, row.glyphs) != ""
 
 
 def _are_dots(found: Places) -> bool:
@@ -328,7 +337,7 @@ def _stacked(found: Places) -> Places:
     while number < len(whole):
         upper = whole[number]
         # Sorted by their heads, what begins far under a piece ends the search.
-        end = bisect_right(whole, upper[TOP] + upper[TALL] * (1 + 2 * NEAR), key=_head)
+        end = bisect_right(whole, upper[TOP] + upper[TALL] * (1 + 2 * THIN_NEAR), key=_head)
         under = (at for at in range(number + 1, end) if _is_under(upper, whole[at]))
         low = next(under, None)
         if low is None:
@@ -349,7 +358,11 @@ def _head(piece: Sequence[int]) -> int:
 
 def _is_under(upper: Glyph, lower: Glyph) -> bool:
     gap = lower[TOP] - upper[TOP] - upper[TALL]
-    reach = 2 * NEAR * min(upper[TALL], lower[TALL])
+    shapes = [each[TALL] / each[WIDE] for each in (upper, lower)]
+    if all(UPRIGHT[0] <= shape <= UPRIGHT[1] for shape in shapes):
+        return False
+    near = THIN_NEAR if all(shape * SLIM >= 1 for shape in shapes) else NEAR
+    reach = 2 * near * min(upper[TALL], lower[TALL])
     if not -reach <= gap <= reach:
         return False
     if max(upper[TALL], lower[TALL]) > UNLIKE * min(upper[TALL], lower[TALL]):

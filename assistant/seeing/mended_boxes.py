@@ -9,12 +9,12 @@ import numpy as np
 from assistant.seeing.glyph_rows import (
     DATE_GAP,
     MARGIN,
-    Box,
     GlyphRow,
     is_of_line,
     share,
     with_boxes,
 )
+from assistant.seeing.page_boxes import Box
 from assistant.seeing.pixels import area, shared_area
 
 COVERED, WITHIN, LOWER = 0.5, 0.6, 0.62

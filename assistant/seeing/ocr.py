@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from assistant.errors import OcrError
-from assistant.seeing.evening import evened
+from assistant.seeing.evening import brightened, evened
 from assistant.seeing.flattening import flat_page, print_of
 from assistant.seeing.gaps import read_apart
+from assistant.seeing.glyph_rows import GlyphRow, glyph_rows
 from assistant.seeing.hidden import Reflections
 from assistant.seeing.ocr_files import checked_models
 from assistant.seeing.page_boxes import (
@@ -28,8 +29,9 @@ from assistant.seeing.page_boxes import (
     turned_back,
 )
 from assistant.seeing.pieces import PieceReader, Reading, is_word
-from assistant.seeing.row_reading import RowReader, unblocked
+from assistant.seeing.row_reading import SURE, RowReader, figures_in, unblocked
 from assistant.seeing.second_look import SecondLook
+from assistant.seeing.standing import over_rows, runs_up
 from assistant.seeing.suspected import Watched, watched
 from assistant.seeing.tesseract_lines import OpenScriptReader, ScriptReader, read_foreign
 from assistant.seeing.text import TextLine, TextPart, Unread, never
@@ -57,7 +59,11 @@ MOST_JUDGED, DOUBTS = 8, 2
 too seldom to turn any of them alone; two doubts are reason to look closer."""
 
 LONE, LONE_MARGIN = 2, 0.2
-"""So few places are a sign, which hangs upright unless it is read so much better turned over."""
+"""So few places are a sign, which hangs upright unless it is read so much better turned over, or a
+word stands on it then."""
+
+FEW = 3
+"""So few places may be scraps of a display or of dots that lie on their side."""
 
 LEAST_OVER = 0.7
 """How surely lines are read upside down, from which a page stands on its head; dots are neither."""
@@ -135,7 +141,7 @@ class RapidOcrReader:
         began = time.monotonic()
         try:
             found = print_of(rgb)
-            lit = evened(rgb) if found.is_page else rgb
+            lit = evened(rgb) if found.is_page else brightened(rgb)
             page = flat_page(lit, found)
             seen = lit if page is None else page.rgb
             lights = Reflections(rgb)
@@ -163,8 +169,8 @@ class RapidOcrReader:
             return
         pieces = PieceReader(self._engine)
         height, width = bgr.shape[:2]
-        upright, placed, quarters = self._upright(bgr, boxes, pieces)
-        rows = RowReader(pieces, upright, placed)
+        upright, placed, quarters, glyphs = self._upright(bgr, boxes, pieces)
+        rows = RowReader(pieces, upright, placed, glyphs)
         placed = rows.boxes
         left, known = len(placed), list[Reading]()
         for batch in in_batches(in_reading_order(placed), AT_ONCE):
@@ -201,6 +207,8 @@ class RapidOcrReader:
             upright, known, min(until, second), cancelled, where=place,
             missed=rows.missed, cut=rows.cut,
         )  # fmt: skip
+        added, doubted = rows.later(added)
+        unread += doubted
         if self._other is not None and unread and not cancelled():
             more_read, unread = read_foreign(self._other, pieces, upright, unread)
             added += more_read
@@ -213,20 +221,27 @@ class RapidOcrReader:
 
     def _upright(
         self, bgr: Any, boxes: Sequence[Box], pieces: PieceReader
-    ) -> tuple[Any, list[Box], int]:
-        """The picture turned so that most of its text is upright, the places, quarter turns."""
+    ) -> tuple[Any, list[Box], int, list[GlyphRow]]:
+        """The picture turned so that most of its text is upright, the places, quarter turns, and
+        its rows of glyphs."""
         height, width = bgr.shape[:2]
-        is_turned = len(boxes) > LONE and is_turned_by_a_quarter(boxes)
+        rows, is_tall = glyph_rows(bgr), is_turned_by_a_quarter(boxes)
+        is_turned = len(boxes) > LONE and is_tall
         # Rows of a display that were found as one block are no line that runs up.
-        quarters = int(is_turned and is_turned_by_a_quarter(unblocked(boxes, bgr)))
+        quarters = int(is_turned and is_turned_by_a_quarter(unblocked(boxes, rows)))
+        if is_tall or len(boxes) <= FEW or any(row.dotted for row in rows):
+            quarters = quarters or int(runs_up(bgr, rows))
         upright = self._turn(bgr, quarters)
         placed = [turned(box, quarters, width, height) for box in boxes]
-        if boxes and self._is_upside_down(upright, placed, pieces):
-            rows, columns = upright.shape[:2]
-            placed = [turned(box, 2, columns, rows) for box in placed]
+        rows = glyph_rows(upright) if quarters else rows
+        if _is_display_over(upright, rows, pieces) or (
+            boxes and self._is_upside_down(upright, placed, pieces)
+        ):
+            placed = [turned(box, 2, upright.shape[1], upright.shape[0]) for box in placed]
             quarters += 2
             upright = self._turn(bgr, quarters)
-        return upright, placed, quarters
+            rows = glyph_rows(upright)
+        return upright, placed, quarters, rows
 
     def _find_all(
         self, bgr: Any, until: float, cancelled: Callable[[], bool]
@@ -264,8 +279,10 @@ class RapidOcrReader:
         if doubts < min(DOUBTS, len(crops)):
             return False
         upright = sum(score for _, score in pieces.recognize(crops))
-        over = sum(score for _, score in pieces.recognize([np.rot90(c, 2).copy() for c in crops]))
-        margin = LONE_MARGIN * len(crops) if len(crops) <= LONE else 0.0
+        turned_over = pieces.recognize([np.rot90(crop, 2).copy() for crop in crops])
+        over = sum(score for _, score in turned_over)
+        has_word = any(is_word(text, score) for text, score in turned_over)
+        margin = LONE_MARGIN * len(crops) if len(crops) <= LONE and not has_word else 0.0
         return over > max(upright + margin, LEAST_OVER * len(crops))
 
     def _read_crops(self, crops: Sequence[Any]) -> list[tuple[str, float]]:
@@ -308,6 +325,17 @@ class RapidOcrReader:
             ) from error
 
 
+def _is_display_over(bgr: Any, rows: Sequence[GlyphRow], pieces: PieceReader) -> bool:
+    """True if segments are figures only on their head, and are read as these then."""
+    found = over_rows(bgr, rows)
+    crops = pieces.crops(bgr, [row.box for row, _ in found])
+    read = pieces.recognize([np.rot90(crop, 2).copy() for crop in crops])
+    return any(
+        figures_in(text) == said and score >= SURE
+        for (text, score), (_, said) in zip(read, found, strict=True)
+    )
+
+
 def _is_mirrored(pieces: PieceReader, bgr: Any, readings: Sequence[Reading]) -> bool:
     """True if the first lines of a page are hard to read, and much easier flipped."""
     weights = [max(len(each.text), each.letters) for each in readings]
@@ -323,6 +351,8 @@ def _is_mirrored(pieces: PieceReader, bgr: Any, readings: Sequence[Reading]) -> 
     for over in (False, True):  # a page in a mirror is often taken for one that is upside down
         flipped = pieces.flipped(bgr, [each.box for each in chosen], over=over)
         letters = [len("".join(text.split())) for text, _ in flipped]
+        if sum(map(str.isalpha, "".join(text for text, _ in flipped))) < MIRROR_LETTERS:
+            continue  # figures of segments are others in a mirror
         # Letters that look alike in a mirror are surest on their own: as many must come out.
         if sum(letters) < max(MIRROR_LETTERS, 0.7 * sum(weights)):
             continue

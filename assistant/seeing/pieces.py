@@ -10,7 +10,14 @@ import numpy as np
 from assistant.seeing.ink import Ink, closed, ink_of
 from assistant.seeing.page_boxes import Box
 from assistant.seeing.script_shapes import script_shares
-from assistant.seeing.scripts import is_chinese, is_foreign, is_mixed, script_name, unmistakable
+from assistant.seeing.scripts import (
+    is_chinese,
+    is_foreign,
+    is_mixed,
+    is_surely_foreign,
+    script_name,
+    unmistakable,
+)
 from assistant.seeing.text import LEAST_SURE, UNSURE
 from assistant.seeing.wording import plain_width
 
@@ -61,6 +68,7 @@ class Reading:
     foreign: True if it is in a script that the models cannot read, or partly so.
     script:  the name of that script, or "".
     letters: pieces of ink that are as high as letters; 0 where they are not cut out as print is.
+    alien:   True if it was hardly read and its shapes are of no script that can be.
     """
 
     box: Box
@@ -69,6 +77,7 @@ class Reading:
     foreign: bool = False
     script: str = ""
     letters: int = 0
+    alien: bool = False
 
     @property
     def is_weak(self) -> bool:
@@ -137,21 +146,19 @@ class PieceReader:
 
     def _judged(self, box: Box, crop: Any, text: str, score: float) -> Reading:
         tall = _is_tall(box)
+        given, turns = (crop, text, score), 0
         if tall or (score < DOUBTFUL and not _is_chinese_line(text, score)):
             crop, text, score, turns = self._best_way(box, crop, text, score, tall=tall)
-        else:
-            turns = 0
+        if turns and not tall and not is_word(text, score) and (name := _shape_name(*given)):
+            return Reading(box, "", 0.0, True, name, letters_of(ink_of(given[0])))
         ink = ink_of(crop)
         box = _named(box, 1 + turns if tall else turns)
         if is_foreign(text, ink):
             name = script_name(text, crop)
             return Reading(box, "", 0.0, True, name, letters_of(ink))
-        is_whole = not is_broken(text, ink)
-        if is_whole and score < LEAST_LATIN and letters_of(ink) >= 2 and not is_chinese(text):
-            name = unmistakable(script_shares(crop))
-            if name:
-                return Reading(box, "", 0.0, True, name, letters_of(ink))
-        if not is_whole and not is_word(text, score):
+        if name := _shape_name(crop, text, score):
+            return Reading(box, "", 0.0, True, name, letters_of(ink))
+        if is_broken(text, ink) and not is_word(text, score):
             if not is_chinese(text):
                 text, score = self.voted(crop, ink, [(text, score)])
             elif LEAST_CONFIDENCE <= score < MIXED:
@@ -161,7 +168,8 @@ class PieceReader:
             return Reading(box, "", score, letters=letters_of(ink))
         if score < MIXED and is_mixed(text):
             return Reading(box, "", 0.0, True, "", letters_of(ink))
-        return Reading(box, text, score, letters=letters_of(ink))
+        alien = _is_gibberish(crop, text, score, ink)
+        return Reading(box, text, score, letters=letters_of(ink), alien=alien)
 
     def _best_way(
         self, box: Box, crop: Any, text: str, score: float, *, tall: bool
@@ -179,6 +187,31 @@ class PieceReader:
         return best
 
 
+def _shape_name(crop: Any, text: str, score: float) -> str:
+    """The script of a line that its shapes leave no doubt of, whatever Latin letters it was read
+    as; "" for none. Upside down, its letters make others, read more surely, but no words."""
+    if score >= LEAST_LATIN or is_chinese(text) or _NUMBER.search(text):
+        return ""
+    ink = ink_of(crop)
+    if letters_of(ink) < 2 or is_broken(text, ink):
+        return ""
+    shares = script_shares(crop)
+    name = unmistakable(shares)
+    return name if name and shares[name] >= (LEAST_SHARE if score >= LEAST_SURE else 0) else ""
+
+
+def _is_gibberish(crop: Any, text: str, score: float, ink: Ink) -> bool:
+    """True if letters that were hardly read have shapes of none that can be."""
+    if not LEAST_CONFIDENCE <= score < GIBBERISH or letters_of(ink) < 2 or is_broken(text, ink):
+        return False
+    if is_chinese(text) and sum(map(str.isalnum, text)) >= CHINESE_LINE:
+        return False
+    return is_surely_foreign(script_shares(crop))
+
+
+_NUMBER = re.compile(r"\d[.,:/]\d")
+"""An amount, a date or a time, whose figures have the shapes of anything."""
+
 _ENDS = re.compile(r"^[\W_]+|[\W_]+$")
 
 
@@ -186,8 +219,16 @@ WORD, SURE_WORD = 4, 0.97
 """Letters without figures that are a word if they are read so surely: where its gaps are closed,
 its letters run together. Figures of dots and segments are read wrongly with more than that."""
 
-LEAST_LATIN = 0.98
-"""Below this confidence the shapes of letters are looked at: they may be of another script."""
+GIBBERISH = 0.65
+"""Confidence below which letters are none if their shapes are surely of another script."""
+
+LEAST_SHARE = 0.7
+"""Share of a script from which its shapes count against letters that would be told as read."""
+
+LEAST_LATIN = 0.93
+"""Below this confidence the shapes of letters are looked at: they may be of another script. Hebrew
+and Thai are read as Latin letters with 0.84 at most on the lines to choose with; "TOTAL TTC", read
+with 0.97, has the shapes of Hebrew for the network."""
 
 CHINESE_LINE = 3
 """Characters that are Chinese in earnest: what lies upside down is read as single ones."""

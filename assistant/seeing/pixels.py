@@ -38,6 +38,11 @@ def blurred(pixels: Floats, sigma: float) -> Floats:
     return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), np.float32)
 
 
+def softened(rgb: RgbPicture, sigma: float) -> NDArray[np.uint8]:
+    """A picture with Gaussian blur; sigma in pixels."""
+    return np.asarray(cv2.GaussianBlur(rgb, (0, 0), sigma), np.uint8)
+
+
 def slopes(pixels: Floats) -> Floats:
     """Gradient in levels per pixel, (H, W): of the channel where it is steepest."""
     across = cv2.Sobel(pixels, cv2.CV_32F, 1, 0) / 8  # a Sobel kernel sums 8 differences
@@ -57,6 +62,25 @@ def opened(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     """A mask without whatever is thinner than so many pixels."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     found = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)
+    return np.asarray(found, np.bool_)
+
+
+def opened_across(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """A mask with only what goes on from side to side for so many pixels."""
+    kernel = np.ones((1, max(1, width)), np.uint8)
+    found = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)
+    return np.asarray(found, np.bool_)
+
+
+def sheared(mask: NDArray[np.bool_], lean: float, tilt: float) -> NDArray[np.bool_]:
+    """A mask (H, W) whose strokes leant to the right and whose line fell, set upright.
+
+    lean: columns for one row; tilt: rows for one column.
+    """
+    height, width = mask.shape
+    matrix = np.array([[1, lean, -lean * height / 2], [-tilt, 1, tilt * width / 2]])
+    way = cv2.INTER_NEAREST
+    found = cv2.warpAffine(mask.astype(np.uint8), matrix, (width, height), flags=way)
     return np.asarray(found, np.bool_)
 
 

@@ -10,46 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from assistant.seeing.glyph_rows import glyph_rows, goes_on_beyond, stands_in_dots
 from assistant.seeing.mended_boxes import mended
+from tests.assistant.seeing.displays import TALL, box, display, dotted
 
 NAME = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
-SEGMENTS = {
-    "1": "bc", "2": "abged", "4": "fgbc", "5": "afgcd", "7": "abc", "8": "abcdefg", "0": "abcdef",
-}  # fmt: skip
-TALL, WIDE, THICK, PITCH = 120, 60, 14, 95
-
-
-def display(rows: Sequence[str], *, light: bool = False) -> tuple[Any, list[list[Any]]]:
-    """Figures of bare segments, BGR (H, W, 3), and the extent of each: left, top, right, bottom."""
-    image = Image.new(
-        "RGB", (600, 60 + 180 * len(rows)), (20, 20, 20) if light else (190, 195, 190)
-    )
-    draw, places = ImageDraw.Draw(image), []
-    for number, row in enumerate(rows):
-        top = 40 + 180 * number
-        places.append([])
-        for at, figure in enumerate(row):
-            left, half = 60 + PITCH * at, TALL // 2
-            bars = {
-                "a": (0, 0, WIDE, 0), "g": (0, half, WIDE, half), "d": (0, TALL, WIDE, TALL),
-                "f": (0, 0, 0, half), "b": (WIDE, 0, WIDE, half),
-                "e": (0, half, 0, TALL), "c": (WIDE, half, WIDE, TALL),
-            }  # fmt: skip
-            drawn = []
-            for name in SEGMENTS[figure]:
-                x0, y0, x1, y1 = bars[name]
-                flat = y0 == y1
-                x0, x1 = (x0 + 10, x1 - 10) if flat else (x0 - THICK // 2, x1 + THICK // 2)
-                y0, y1 = (y0 - THICK // 2, y1 + THICK // 2) if flat else (y0 + 5, y1 - 5)
-                shape = (left + x0, top + y0, left + x1, top + y1)
-                draw.rectangle(shape, fill=(80, 230, 110) if light else (40, 40, 45))
-                drawn.append(shape)
-            edges = np.array(drawn)
-            places[-1].append((*edges[:, :2].min(axis=0), *edges[:, 2:].max(axis=0)))
-    return np.ascontiguousarray(np.asarray(image)[:, :, ::-1]), places
-
-
-def box(left: float, top: float, right: float, bottom: float) -> Any:
-    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], float)
 
 
 def around(places: Sequence[Any], by: float = 12) -> Any:
@@ -83,6 +46,24 @@ def test_rows_of_a_display_stay_apart() -> None:
         assert (row.box.max(axis=0) > np.array(figures)[:, 2:].max(axis=0)).all()
 
 
+def test_rows_that_stand_close_are_not_taken_together_and_the_halves_of_a_1_are() -> None:
+    bgr, places = display(["105", "185"], pitch=160, bare=7)
+    rows = sorted(glyph_rows(bgr), key=lambda row: float(row.box[0, 1]))
+    assert [len(row.glyphs) for row in rows] == [3, 3]
+    for row, figures in zip(rows, places, strict=True):
+        for glyph, place in zip(row.glyphs, figures, strict=True):
+            assert np.abs(np.concatenate([glyph[0], glyph[2]]) - place).max() <= 4
+
+
+def test_figures_of_segments_that_touch_are_of_segments_and_print_is_not() -> None:
+    bgr, _ = display(["82"], bare=-5)
+    assert [row.broken for row in glyph_rows(bgr)] == [True]
+    image = Image.new("RGB", (600, 240), (190, 195, 190))
+    font = ImageFont.truetype(NAME, 160)
+    ImageDraw.Draw(image).text((60, 20), "247", font=font, fill=(40, 40, 45))
+    assert [row.broken for row in glyph_rows(np.asarray(image))] == [False]
+
+
 @pytest.mark.parametrize("cut", [slice(0, 2), slice(1, 3)])
 def test_a_row_stands_for_the_box_that_leaves_its_end_out(cut: slice) -> None:
     bgr, places = display(["151"])
@@ -114,23 +95,6 @@ def test_a_row_that_no_box_touches_is_missed() -> None:
     found = mended([around(places[0])], glyph_rows(bgr))
     assert len(found.kept) == 1 and len(found.missed) == 1
     assert abs(found.missed[0].box[:, 1].mean() - (40 + 180 + TALL / 2)) < 8
-
-
-def dotted(text: str, pitch: int = 9) -> tuple[Any, Any]:
-    """A line of dots as a needle printer leaves it, BGR (H, W, 3), and its extent."""
-    font = ImageFont.load_default_imagefont()
-    columns = int(font.getbbox(text)[2]) + 4
-    small = Image.new("L", (columns, 12))
-    ImageDraw.Draw(small).text((2, 0), text, font=font, fill=255)
-    image = Image.new("RGB", (columns * pitch, 15 * pitch), (210, 210, 205))
-    draw = ImageDraw.Draw(image)
-    spots = np.argwhere(np.asarray(small) > 100)
-    for y, x in spots:
-        cx, cy, r = (x + 0.5) * pitch, (y + 2.5) * pitch, 0.38 * pitch
-        draw.ellipse((cx - r, cy - r, cx + r, cy + r), fill=(45, 45, 55))
-    (top, left), (bottom, right) = spots.min(axis=0), spots.max(axis=0) + 1
-    extent = (left * pitch, (top + 2) * pitch, right * pitch, (bottom + 2) * pitch)
-    return np.ascontiguousarray(np.asarray(image)[:, :, ::-1]), extent
 
 
 def test_pieces_of_a_date_in_dots_are_one_row() -> None:

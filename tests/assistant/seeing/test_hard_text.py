@@ -43,6 +43,17 @@ def test_displays_and_dots_are_read(
     assert sorted(found) == sorted(line.replace(" ", "") for line in made.lines)
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize(("kind", "seed"), [("lcd", 4), ("dots", 2)])
+def test_displays_and_dots_are_read_whichever_way_they_lie(
+    reader: RapidOcrReader, draw: Any, kind: str, seed: int, quarters: int
+) -> None:
+    made = draw.twin(kind, seed)
+    found, _ = read(reader, np.ascontiguousarray(np.rot90(made.rgb, quarters)))
+    known = {line.replace(" ", "") for line in made.lines}
+    assert {text.replace(" ", "") for text in found} == known
+
+
 def test_a_mirrored_page_is_read_flipped_and_said_to_be_mirrored(
     reader: RapidOcrReader, draw: Any
 ) -> None:
@@ -51,6 +62,20 @@ def test_a_mirrored_page_is_read_flipped_and_said_to_be_mirrored(
     assert found == list(made.lines) and all(part.mirrored for part in parts)
     straight, parts = read(reader, np.ascontiguousarray(made.rgb[:, ::-1]))
     assert straight == list(made.lines) and not any(part.mirrored for part in parts)
+
+
+def test_a_blurred_display_is_not_taken_for_one_in_a_mirror(
+    reader: RapidOcrReader, draw: Any
+) -> None:
+    made = draw.twin("lcd", 42)
+    blurred = draw.Image.fromarray(made.rgb).filter(draw.ImageFilter.GaussianBlur(6))
+    found, parts = read(reader, np.asarray(blurred))
+    assert found == ["155", "68", "102"] and not any(part.mirrored for part in parts)
+
+
+def test_small_letters_on_a_dim_display_are_read(reader: RapidOcrReader, draw: Any) -> None:
+    made = draw.twin("dim", 4)
+    assert sorted(read(reader, made.rgb)[0]) == sorted(made.lines)
 
 
 def test_pieces_that_lie_on_their_side_are_read(reader: RapidOcrReader, draw: Any) -> None:
@@ -71,7 +96,8 @@ def test_cyrillic_is_said_to_be_there_and_not_read(reader: RapidOcrReader, draw:
     assert len(unread) == 3 and all(place.foreign for place in unread)
 
 
-@pytest.mark.parametrize("seed", range(8))
+# Of the other textures the first seeds draw none: water and foliage.
+@pytest.mark.parametrize("seed", [*range(8), 13, 15, 20, 26])
 def test_nothing_is_read_where_there_is_no_text(
     reader: RapidOcrReader, draw: Any, seed: int
 ) -> None:

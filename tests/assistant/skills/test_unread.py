@@ -217,6 +217,17 @@ def test_a_refusal_of_text_can_be_overruled() -> None:
     assert "too dark" in say(asked([LEGIBLE], "what is this anyway", shown))
 
 
+@pytest.mark.parametrize("cause", list(Cause))
+def test_every_refusal_of_text_can_be_overruled(
+    monkeypatch: pytest.MonkeyPatch, cause: Cause
+) -> None:
+    monkeypatch.setattr("assistant.skills.scene.check_quality", lambda rgb: cause)
+    sign = TextPart((line("Gate 7"),), 0)
+    assert asked([sign], "read this").basis is Basis.UNKNOWN
+    answer = asked([sign], "read it anyway")
+    assert answer.basis is Basis.GUESS and "Gate 7" in say(answer)
+
+
 def test_try_anyway_repeats_the_question_that_was_refused() -> None:
     shown = frame(dark=True)
     talk = Conversation(FakeReader(LEGIBLE), no_model)
