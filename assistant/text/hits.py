@@ -12,6 +12,7 @@ from assistant.text.meaning import best_match, is_container, is_empty, words
 from assistant.text.named_values import LONGEST_NAME, are_labelled, is_of_a_span, likeness, named_of
 from assistant.text.page import Page, Passage, Place
 from assistant.text.question import Form
+from assistant.text.ranks import FIRST, LAST
 from assistant.text.sections import is_heading, under
 from assistant.text.tables import Cell, Tables
 from assistant.text.tokens import Kind
@@ -21,11 +22,6 @@ _WHOLE = re.compile(
     r"\b(?:the|this|a) (?:whole|entire|full) \w+|\ball of (?:it|this)\b|\bthe (?:whole )?lot\b"
 )
 """Who eats or drinks everything."""
-
-_FIRST = frozenset(
-    ("first", "earliest", "erste", "erster", "premier", "primero", "primo", "eerste")
-)
-_LAST = frozenset(("last", "latest", "final", "letzte", "letzter", "dernier", "último", "ultimo"))
 
 NAMED_BEFORE = 4
 """Words at the end of a long sentence that say what the list behind it is of."""
@@ -209,9 +205,9 @@ class Hits:
         if len(times) < 2 or any(is_of_a_span(place) or place.head for place in times):
             return None
         said, printed = frozenset(self._wish.said), frozenset(words(passage.text))
-        if said & _FIRST and not printed & _FIRST:
+        if said & FIRST and not printed & FIRST:
             return times[0]
-        return times[-1] if said & _LAST and not printed & _LAST else None
+        return times[-1] if said & LAST and not printed & LAST else None
 
     def _counted(self, passage: Passage) -> Passage | None:
         """An entry of a receipt without its price: "2 Caña"."""

@@ -13,6 +13,7 @@ from decimal import Decimal
 from assistant.text.meaning import best_match, content_words, is_telling, number, words
 from assistant.text.page import Page, Passage, Place
 from assistant.text.question import is_everyday
+from assistant.text.ranks import LEAST, MOST
 from assistant.text.tokens import Kind
 from assistant.text.worth import worth
 
@@ -35,11 +36,7 @@ _LEAST += r"|earlier|earliest|fewer|fewest|least|quicker|quickest|faster|fastest
 _MOST = r"dearer|dearest|more|most|higher|highest|bigger|biggest|larger|largest|longer|longest"
 _MOST += r"|heavier|heaviest|later|latest|greater|greatest|slower|slowest|hottest|hotter|stronger"
 _MOST += r"|strongest"
-_EXTREMES = {
-    "longest": True, "shortest": False, "biggest": True, "largest": True, "highest": True,
-    "greatest": True, "smallest": False, "lowest": False, "heaviest": True, "lightest": False,
-    "strongest": True,
-}  # fmt: skip
+_EXTREMES = {**dict.fromkeys(MOST | {"strongest"}, True), **dict.fromkeys(LEAST, False)}
 """Whether such a word asks for the most."""
 
 _KINDS = (Kind.TIME, Kind.MEASURE, Kind.MONEY, Kind.PERCENT, Kind.NUMBER)
