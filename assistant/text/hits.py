@@ -14,7 +14,7 @@ from assistant.text.page import Page, Passage, Place
 from assistant.text.question import Form
 from assistant.text.ranks import FIRST, LAST
 from assistant.text.sections import is_heading, under
-from assistant.text.tables import Cell, Tables
+from assistant.text.tables import Cell
 from assistant.text.tokens import Kind
 from assistant.text.units import UNITS
 
@@ -321,11 +321,22 @@ def _with_what_follows(page: Page, sentence: Passage) -> Passage:
     after = sentence.rows[-1] + 1
     if not is_short or after >= len(page.rows):
         return sentence
-    is_pair = len(page.rows[sentence.rows[-1]].pieces) == 2 and not Tables(page).cells(after)
-    if is_pair or re.search(r":\s*\S", sentence.text):
-        # A label with what it labels is no heading.
-        return sentence
     following = next((each for each in page.sentences if after in each.rows), None)
     if following is None or len(words(following.text)) > MOST_QUOTED_WORDS:
         return sentence
+    if _is_labelled(page, sentence) and _is_another(following):
+        return sentence
     return page.passage(*sentence.rows, *following.rows)
+
+
+def _is_labelled(page: Page, sentence: Passage) -> bool:
+    """True for a label with what it labels, which goes on below at most: an address, hours."""
+    row = sentence.rows[-1]
+    pieces = [len(page.rows[each].pieces) for each in (row, row + 1)]
+    return pieces == [2, 1] or re.search(r":\s*\S", sentence.text) is not None
+
+
+def _is_another(following: Passage) -> bool:
+    """True for a sentence, and for what has a label of its own."""
+    text = following.text.rstrip()
+    return text.endswith((".", "!", "?")) or re.search(r"[^\W\d]:\s", text) is not None
