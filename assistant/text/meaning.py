@@ -115,19 +115,18 @@ about the price."""
 
 def words(text: str) -> list[str]:
     """The words of a text in lower case; figures count as words, marks do not."""
-    return re.findall(r"[^\W_]+(?:['’][^\W\d_]+)?", _PARTED.sub(r"\1\2", text.lower()))
-
-
-_PARTED = re.compile(r"\b(wi|e)[-‐ ](fi|mails?)\b")
-"""One word that is also written as two."""
+    return re.findall(r"[^\W_]+(?:['’][^\W\d_]+)?", text.lower())
 
 
 def content_words(question: str) -> tuple[str, ...]:
     """The words of a question that its answer must account for, in order, each once."""
-    found = (word.replace("’", "'") for word in words(question))
+    found = (word.replace("’", "'") for word in words(_PARTED.sub("wifi", question.lower())))
     bare = (re.sub(r"'(?:s|re|ll|ve|d|m)$", "", word) for word in found)
     return tuple(dict.fromkeys(word for word in bare if not _is_empty(word)))
 
+
+_PARTED = re.compile(r"\bwi[-‐ ]fi\b")
+"""What is heard of "wifi": its second half stands for nothing by itself."""
 
 _CONTAINERS = frozenset(
     [

@@ -75,7 +75,7 @@ class Tables:
                 heads = heads if alone <= MOST_APART else None
                 found.append(())
                 continue
-            if self._is_head(number) and not self._goes_on(number, is_under=heads is not None):
+            if self._is_head(number) and (heads is not None or not self._goes_on(number)):
                 heads, alone = row, 0
                 found.append(())
                 continue
@@ -108,22 +108,20 @@ class Tables:
             and (len(row.pieces) > 2 or len(below.pieces) <= len(row.pieces))
         )
 
-    def _goes_on(self, number: int, *, is_under: bool) -> bool:
-        """True for a row without values within a block of rows: an entry like those around it.
+    def _goes_on(self, number: int) -> bool:
+        """True for a pair without a value right below one with: an entry like those around it.
 
-        "Made by  Corvane" between "Cable  1.8 m" and "Helpline  0113 496 0182" heads nothing, nor
-        does "Protein  negative" over "Glucose  1+": heads stand over a block, or apart.
-
-        is_under: whether heads stand over the row above.
+        "Made by  Corvane" between "Cable  1.8 m" and "Helpline  0113 496 0182" heads nothing: heads
+        stand over a block, or apart.
         """
         rows = self._page.rows
-        if number == 0 or len(rows[number - 1].pieces) != len(rows[number].pieces):
+        if not 0 < number < len(rows) - 1 or not self._page.has_values(number - 1):
+            return False
+        if [len(rows[each].pieces) for each in (number - 1, number)] != [2, 2]:
             return False
         if not all(map(_stand_alike, rows[number - 1].pieces, rows[number].pieces)):
             return False
-        if not is_under and len(rows[number].pieces) > 2:
-            return False
-        below = _top(rows[number + 1]) - _top(rows[number]) if number + 1 < len(rows) else 0.0
+        below = _top(rows[number + 1]) - _top(rows[number])
         return _top(rows[number]) - _top(rows[number - 1]) <= APART * below
 
     def _leaves_a_corner(self, number: int) -> bool:
