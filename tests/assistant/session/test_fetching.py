@@ -257,7 +257,10 @@ def test_nothing_is_told_while_the_user_speaks(scene: Offering) -> None:
     assert scene.tell(share=0.3) == []
     scene.session.talk()
     scene.listener.hear(HeardKind.FINAL, "thank you")
-    scene.said()
+    scene.until(lambda event: isinstance(event, StatusSaid) and "welcome" in event.text)
+    scene.speaker.said.clear()
+    scene.speaker.finish()
+    scene.idle()
     assert scene.tell(share=0.31) == ["SmolVLM: 31 percent are here."]
 
 
