@@ -233,13 +233,13 @@ _SMALL = r"\d ?(?:mg|mcg|µg|μg|micrograms?|milligrams?|iu|i\.u\.)(?!\w)"
 
 
 def _tells(sentence: Passage, page: Page) -> bool:
+    places = [place for row in sentence.rows for place in page.places_in(row)]
+    if any(place.token.kind is Kind.MONEY for place in places):
+        return False  # what was bought: "COUGH DROPS 3.79"
     if re.search(_INSTRUCTION, sentence.text, re.IGNORECASE):
         return True
     measures = (
-        place.token.text
-        for row in sentence.rows
-        for place in page.places_in(row)
-        if place.token.kind in (Kind.MEASURE, Kind.PERCENT)
+        place.token.text for place in places if place.token.kind in (Kind.MEASURE, Kind.PERCENT)
     )
     return any(re.search(_STRENGTH, measure, re.IGNORECASE) for measure in measures)
 

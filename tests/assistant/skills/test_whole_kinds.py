@@ -229,3 +229,8 @@ def test_what_else_is_asked_about_a_trade_is_no_letterhead(question: str) -> Non
 def test_a_letterhead_ends_before_the_first_price() -> None:
     till = page("REWE Markt", "Vollmilch      1,19", "Brot      2,49", "Summe      3,68 EUR")
     assert [found.value for found in Talk(till).ask("which shop is this").found] == ["REWE Markt"]
+
+
+def test_what_was_bought_is_no_dose() -> None:
+    till = page("Riverside Pharmacy", "COUGH DROPS      3.79", "TOTAL      3.79", "CASH      5.00")
+    assert "3.79" not in say(Talk(till).ask("what is the dose"))
