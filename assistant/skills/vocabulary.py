@@ -1,12 +1,13 @@
 """What other languages print and ask: one TOML file each in `languages`, all of them optional.
 
 English stands in each skill's own file. A language adds labels that stand beside values, and
-wordings that ask for a skill; its file holds a table for each skill that it knows:
+wordings that ask for a skill, which the router reads by itself; its file holds a table for each
+skill that it knows. `typed` is compared with bare words without accents, and written without them:
 
     [total]
     labels = ["7: zu zahlen; zahlbetrag", "4: summe; gesamt"]
     beside = "der die das euro"
-    typed = ["wie viel kostet das alles", "gesamtbetrag"]
+    typed = ["was macht das zusammen", "fallig"]
 """
 
 import functools
