@@ -27,11 +27,8 @@ from assistant.hearing.listener import Listener
 from assistant.hearing.recognizer import Recognizer
 from assistant.hearing.speech_models import spoken_language
 from assistant.hearing.voice_listener import Microphone, VoiceListener
-from assistant.inference.opening import (
-    EmbedderOpener,
-    ModelOpener,
-    VisionModelOpener,
-)
+from assistant.inference.installed_meanings import InstalledMeanings
+from assistant.inference.opening import ModelOpener, VisionModelOpener
 from assistant.inference.placing import Placing
 from assistant.inference.server_opening import DOCTOR_LIMITS, OwnServer, may_ask, own_server
 from assistant.inference.text_model import TextModel
@@ -39,7 +36,6 @@ from assistant.inference.text_opening import TextModels, TextOpener
 from assistant.inference.vision_model import VisionLanguageModel
 from assistant.machine import give_memory_back
 from assistant.models_store.installed import (
-    installed_embedder,
     installed_text_model,
     pulled_speech_models,
     speech_model,
@@ -114,7 +110,7 @@ def one_shot_answerer(
         open_model,
         stopwatch,
         text_models=text_models,
-        open_embed=EmbedderOpener(installed_embedder),
+        meanings=InstalledMeanings().models,
         one_question=True,
         while_asking=while_asking,
     )
@@ -338,7 +334,7 @@ class Live:
         self._placing = Placing(settings.device, lambda text: self.session.report(text))
         self._models = ModelOpener(settings.model_folder, way_out=way_out, placing=self._placing)
         self._embeds_as = self._models.name
-        self._meanings = EmbedderOpener(installed_embedder)
+        self._meanings = InstalledMeanings()
         self._text_models = TextOpener(
             lambda: text_model_folder(self.session.settings.text_model_folder), self._placing
         )
@@ -346,7 +342,7 @@ class Live:
             self._reader,
             self._open_pictures,
             text_models=ServedOrOwn(self._wanted_server, self._text_models),
-            open_embed=self._meanings,
+            meanings=self._meanings.models,
             mirrored=lambda: self.session.settings.camera_mirrored,
         )
         self.session = Session(conversation, settings=settings, save=self._save)

@@ -33,6 +33,8 @@ class ModelKind(enum.Enum):
     TEXT = "text"
     MEANING = "meaning"
     """Says how near two texts are in meaning."""
+    RELEVANCE = "relevance"
+    """Says how well a text answers a question."""
 
 
 @dataclass(frozen=True, slots=True)

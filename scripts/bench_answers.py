@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--in-process", action="store_true", help="over kept lines of text")
     parser.add_argument("--lines", type=Path, default=RUNS / "lines.json", help="where they are")
     parser.add_argument("--meaning", type=Path, help="a model's folder, for --in-process")
+    parser.add_argument("--relevance", type=Path, help="that of one that ranks, likewise")
     parser.add_argument("--text-model", type=Path, help="a second reader's, for --in-process")
     parser.add_argument("--reading", action="store_true", help="how well drawn pictures are read")
     parser.add_argument("--assistant", type=Path, default=Path(sys.executable).parent / "assistant")
@@ -151,7 +152,9 @@ def ask(cases: Sequence[Case], place: Place, options: argparse.Namespace) -> dic
             from exam.lines import KeptLines
 
             read = KeptLines(options.lines).read_all([place(picture) for picture, _ in groups])
-            asker = asked_in_process(list(read), options.meaning, options.text_model)
+            asker = asked_in_process(
+                list(read), options.meaning, options.relevance, options.text_model
+            )
         else:
             asker = asked_of_process(
                 [str(options.assistant), "--json", "--no-speech", "--camera", "none"],

@@ -1,6 +1,5 @@
 """Opens models at the first question that needs one, once; loads no library before that."""
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +9,8 @@ from numpy.typing import NDArray
 from assistant.errors import VisionError
 from assistant.frames import Frame
 from assistant.inference.placing import Placing
-from assistant.inference.sentence_embedder import SentenceEmbedder
 from assistant.inference.vision_model import LocalVisionModel, VisionLanguageModel, model_name
 from assistant.models_store.installed import installed_picture_model
-from assistant.text.closeness import Embed
 from models.pocket import pocket_int4_folder
 
 VisionModelOpener = Callable[[], VisionLanguageModel | str]
@@ -100,42 +97,3 @@ class ModelOpener:
 def usual_folder() -> Path:
     """The picture model that is used unless another is chosen: one that was pulled, or ours."""
     return installed_picture_model() or pocket_int4_folder()
-
-
-class EmbedderOpener:
-    """Opens the model that tells meanings, in the folder where it is installed, once.
-
-    Everything works without it: where it cannot be opened, `find` says so, and words alone lead
-    to the answers.
-    """
-
-    def __init__(self, folder: Callable[[], Path | None]) -> None:
-        """folder: where the model is now, or None where none is installed."""
-        self._folder = folder
-        self._opened: tuple[Path, SentenceEmbedder] | None = None
-        self._broken: Path | None = None
-
-    def __call__(self) -> Embed | None:
-        """The model, or None where none is installed or it could not be opened."""
-        folder = self._folder()
-        if folder is None or folder == self._broken:
-            return None
-        if self._opened is None or self._opened[0] != folder:
-            with contextlib.suppress(VisionError):
-                self.find()
-        return None if self._opened is None else self._opened[1]
-
-    def find(self) -> None:
-        """Open it, if there is one.
-
-        Raises:
-            VisionError: its folder lacks a file, or one of them cannot be used.
-        """
-        folder = self._folder()
-        if folder is None:
-            return
-        try:
-            self._opened = (folder, SentenceEmbedder(folder))
-        except VisionError:
-            self._opened, self._broken = None, folder
-            raise

@@ -155,6 +155,11 @@ def installed_embedder() -> Path | None:
     return _latest(ModelKind.MEANING)
 
 
+def installed_relevance_model() -> Path | None:
+    """The folder of the model that tells which text answers a question, or None."""
+    return _latest(ModelKind.RELEVANCE)
+
+
 def _latest(
     kind: ModelKind, usable: Callable[[CatalogModel], bool] = lambda model: True
 ) -> Path | None:

@@ -236,7 +236,7 @@ def _check_layout(model: CatalogModel, folder: Path) -> Path:
             f"{model.name}: the archive holds no folder {folder.name}",
             "nothing was installed, try again later",
         )
-    if model.kind is ModelKind.MEANING:
+    if model.kind in (ModelKind.MEANING, ModelKind.RELEVANCE):
         missing = [name for name in EMBEDDER_FILES if not (folder / name).is_file()]
         if missing:
             raise DamagedFileError(

@@ -19,6 +19,7 @@ from assistant.seeing.text import TextReader, never
 from assistant.skills.caveats import careful, no_text, spoilt, with_edge
 from assistant.skills.evidence import weighed
 from assistant.skills.from_models import VisionAnswers
+from assistant.skills.most_relevant import reconsidered
 from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
 from assistant.skills.prose import checked, is_open
@@ -31,7 +32,7 @@ from assistant.skills.way_on import with_way_on
 from assistant.skills.whole_question import about_the_subject
 from assistant.stopwatch import Stopwatch
 from assistant.text import languages
-from assistant.text.closeness import EmbedOpener
+from assistant.text.meaning_models import WITHOUT, MeaningModels
 from assistant.text.question import Wish, wish
 from models.pictures import RgbPicture
 
@@ -56,7 +57,7 @@ class Answerer:
         stopwatch: Stopwatch,
         *,
         text_models: TextModels | None = None,
-        open_embed: EmbedOpener = lambda: None,
+        meanings: MeaningModels = WITHOUT,
         mirrored: Callable[[], bool] = lambda: False,
         copying: Callable[[TextModel], Copier | None] = copier_of,
         one_question: bool = False,
@@ -66,14 +67,14 @@ class Answerer:
 
         text_models:  where a text model comes from; None where there is none.
         copying:      a text model as a second reader, or None where it cannot be one.
-        open_embed:   gives what tells the meaning of texts, where a model is installed that can.
+        meanings:     the models that tell what texts mean.
         mirrored:     whether the camera faces the user, so that left and right change places.
         one_question: whether no other follows: then a guess waits for a model that has to be
             loaded, and a text model writes no longer than `LONGER_S`, as nobody can say stop.
         while_asking: see `Asking`.
         """
         self._reader = reader
-        self._open_embed = open_embed
+        self._meanings = meanings
         self._text_models = text_models or AtOnce()
         self._mirrored = mirrored
         self._copying = copying
@@ -148,7 +149,7 @@ class Answerer:
             self._reader,
             self._stopwatch,
             mirrored=self._mirrored(),
-            open_embed=self._open_embed,
+            meanings=self._meanings,
             sheet=sheet,
         )
 
@@ -241,7 +242,8 @@ class Answerer:
         if cause is not None:
             yield spoilt(skill.name, cause)
             return
-        for piece in self._looked(skill, asked, scene, two_speed):
+        for found in self._looked(skill, asked, scene, two_speed):
+            piece = reconsidered(found, asked, scene) if isinstance(found, Answer) else found
             if isinstance(piece, Answer) and wants_second(piece):
                 try:
                     opinion = self._second(piece, asked, scene)

@@ -33,8 +33,8 @@ from assistant.skills.spell import marks_of, spellable
 from assistant.skills.unread import doubts
 from assistant.skills.way_on import with_way_on
 from assistant.stopwatch import Stopwatch
-from assistant.text.closeness import EmbedOpener
 from assistant.text.live_text import LiveText
+from assistant.text.meaning_models import WITHOUT, MeaningModels
 from assistant.text.reading import Place, Reading, spelled
 
 MOST_SCENES = 2
@@ -56,7 +56,7 @@ class Conversation:
         open_model: VisionModelOpener,
         *,
         text_models: TextModels | None = None,
-        open_embed: EmbedOpener = lambda: None,
+        meanings: MeaningModels = WITHOUT,
         mirrored: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -72,7 +72,7 @@ class Conversation:
             open_model,
             Stopwatch(),
             text_models=text_models,
-            open_embed=open_embed,
+            meanings=meanings,
             mirrored=mirrored,
         )
         self._clock = clock

@@ -14,7 +14,8 @@ from assistant.seeing.quality import Cause, check_quality
 from assistant.seeing.text import TextLine, TextPart, TextReader, Unread, never
 from assistant.skills.evidence import has_words
 from assistant.stopwatch import Stopwatch
-from assistant.text.closeness import Closeness, EmbedOpener
+from assistant.text.closeness import Closeness
+from assistant.text.meaning_models import WITHOUT, MeaningModels, Rank
 from assistant.text.page import Page
 from models.pictures import RgbPicture
 
@@ -33,12 +34,12 @@ class Scene:
         *,
         mirrored: bool = False,
         sheet: Sheet | None = None,
-        open_embed: EmbedOpener = lambda: None,
+        meanings: MeaningModels = WITHOUT,
     ) -> None:
         """mirrored:   whether the camera faces the user, so that left and right change places.
 
         sheet:      which page of a file it is; None for what a camera shows.
-        open_embed: gives what tells the meaning of texts, where a model is installed that can.
+        meanings: the models that tell what texts mean.
         """
         self.rgb = rgb
         self.sheet = sheet
@@ -53,7 +54,7 @@ class Scene:
         self.told_parts = 0
         """Parts that a listener has heard of a page whose reading stopped before its end."""
         self._page: tuple[tuple[TextLine, ...], Page] | None = None
-        self._open_embed = open_embed
+        self._meanings = meanings
         self._closeness: tuple[Page, Closeness] | None = None
         self._codes: tuple[Barcode, ...] | None = None
         self._nearness: tuple[float | None] | None = None
@@ -132,12 +133,17 @@ class Scene:
         """What tells how near the places of a page are to a question in meaning; None without a
         model.
         """
-        embed = self._open_embed()
+        embed = self._meanings.embed()
         if embed is None:
             return None
         if self._closeness is None or self._closeness[0] is not page:
             self._closeness = (page, Closeness(page, embed))
         return self._closeness[1]
+
+    @property
+    def rank(self) -> Rank | None:
+        """What tells how well places answer a question; None without a model."""
+        return self._meanings.rank()
 
     @property
     def unread(self) -> int:

@@ -67,7 +67,7 @@ def second(answer: Answer, copied: Copied, page: Page, question: str, model: str
         return answer
     matching = Matching(page, wish(question), language_of(question))
     value, rows = _place(copied, matching)
-    told = {row for each in answer.found for row in _rows(page, each.lines)}
+    told = {row for each in answer.found for row in rows_of(page, each.lines)}
     if not rows or told & set(rows) or not _may_be(value, rows, copied, matching):
         return answer
     found = _quoted(value, rows, matching)
@@ -77,14 +77,14 @@ def second(answer: Answer, copied: Copied, page: Page, question: str, model: str
 def _place(copied: Copied, matching: Matching) -> tuple[str, tuple[int, ...]]:
     """The run and its rows; of several places the one that the question's words lead to."""
     page, scoring = matching.page, Scoring(matching)
-    places = [(value, _rows(page, lines)) for value, lines in copied.places]
+    places = [(value, rows_of(page, lines)) for value, lines in copied.places]
     places = [each for each in places if each[1]]
     if not places:
         return "", ()
     return max(places, key=lambda each: scoring.score(page.passage(*each[1])))
 
 
-def _rows(page: Page, lines: Sequence[TextLine]) -> tuple[int, ...]:
+def rows_of(page: Page, lines: Sequence[TextLine]) -> tuple[int, ...]:
     """The rows that some lines stand in, in the order of the page."""
     held = set(map(id, lines))
     return tuple(

@@ -3,19 +3,14 @@
 "Can I have a beer with it" and "Avoid alcohol" share no word; their vectors are close.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.text.meaning_models import Embed
 from assistant.text.page import Page, Passage
-from assistant.text.sections import heading_over
-
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-"""Texts as unit vectors, (N, D)."""
-
-EmbedOpener = Callable[[], Embed | None]
-"""Gives the model, or None where none is installed."""
+from assistant.text.sections import behind_heading
 
 
 class Closeness:
@@ -45,14 +40,8 @@ class Closeness:
         """
         new = [each for each in places if _key(each) not in self._vectors]
         if new:
-            vectors = self._embed([self._told(each) for each in new])
+            vectors = self._embed([behind_heading(self._page, each) for each in new])
             self._vectors.update(zip(map(_key, new), vectors, strict=True))
-
-    def _told(self, place: Passage) -> str:
-        """A place as it is compared: behind the heading that it stands under."""
-        heading = heading_over(self._page, place.rows[0])
-        over = "" if heading is None else f"{self._page.rows[heading].text}: "
-        return over + " ".join(place.text.split())
 
 
 def _key(place: Passage) -> tuple[str, tuple[int, ...]]:

@@ -3,7 +3,7 @@
 import re
 
 from assistant.text.meaning import words
-from assistant.text.page import Page
+from assistant.text.page import Page, Passage
 from assistant.text.tokens import tokens
 
 LONGEST_HEADING = 6
@@ -55,6 +55,13 @@ def heading_over(page: Page, row: int) -> int | None:
         if len(words(text)) <= LONGEST_HEADING and not tokens(text):
             return above
     return None
+
+
+def behind_heading(page: Page, place: Passage) -> str:
+    """A place as a model is shown it: behind the heading that it stands under, in one line."""
+    heading = heading_over(page, place.rows[0])
+    over = "" if heading is None else f"{page.rows[heading].text}: "
+    return over + " ".join(place.text.split())
 
 
 def under(page: Page, heading: int) -> list[int]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from exam.conversation import Asker, Line
 
-from assistant.inference.opening import EmbedderOpener, ModelOpener
+from assistant.inference.installed_meanings import InstalledMeanings
+from assistant.inference.opening import ModelOpener
 from assistant.inference.text_opening import TextOpener
 from assistant.seeing.text import TextLine, TextPart, never
 from assistant.session.session import Session
@@ -71,14 +72,16 @@ class GivenReader:
 def asked_in_process(
     read: Sequence[tuple[Path, tuple[TextLine, ...]]],
     meaning: Path | None = None,
+    relevance: Path | None = None,
     texts: Path | None = None,
 ) -> Asker:
     """Ask a session of this process; of models, that which looks at pictures is loaded.
 
     meaning: the folder of a model that tells the meaning of texts, or None to go by words alone.
+    relevance: that of one that ranks places for a question, or None.
     texts:   that of a text model, which is the second reader of the text, or None.
     """
-    embedder = EmbedderOpener(lambda: meaning)
+    meanings = InstalledMeanings(lambda: meaning, lambda: relevance).models
 
     def ask(lines: Sequence[str]) -> Iterator[Line]:
         text_models = TextOpener(lambda: texts)
@@ -87,7 +90,7 @@ def asked_in_process(
             KeptReader(read),
             ModelOpener(""),
             text_models=text_models,
-            open_embed=embedder,
+            meanings=meanings,
         )
         session = Session(conversation, settings=Settings(speech_mode="none"))
         session.start(ask_how_to_speak=False)
