@@ -33,11 +33,9 @@ another."""
 AS_GOOD = 1.5
 """How far below the best of several a place may be that is told with it."""
 
-LEAST_INSTEAD, BETTER = -8.0, 5.0
-"""Score of a place that is told instead of a guess of the rules, and how much better it must be."""
-
-LEAST_AGAINST, DOUBTS = -8.0, 3.0
-"""The same for a place that makes a sure answer of the rules a guess."""
+BETTER, DOUBTS = 5.0, 3.0
+"""How much better a place must be that is told instead of a guess of the rules, and one that makes
+a sure answer of theirs a guess."""
 
 
 def reconsidered(answer: Answer, asked: Asked, scene: Scene) -> Answer:
@@ -57,13 +55,11 @@ def reconsidered(answer: Answer, asked: Asked, scene: Scene) -> Answer:
     if not relevance.places:
         return answer
     told = [rows_of(page, each.lines) for each in answer.found]
-    best = relevance.scores[0]
-    ahead = best - max(map(relevance.of, told), default=NOTHING)
+    ahead = relevance.scores[0] - max(map(relevance.of, told), default=NOTHING)
     if is_sure:
-        doubted = best >= LEAST_AGAINST and ahead >= DOUBTS
-        return replace(answer, basis=Basis.GUESS) if doubted else answer
+        return replace(answer, basis=Basis.GUESS) if ahead >= DOUBTS else answer
     if answer.basis is Basis.GUESS and answer.found:
-        if best >= LEAST_INSTEAD and ahead >= BETTER:
+        if ahead >= BETTER:
             return _preferred(relevance, rank.name)
         return _without_the_rest(answer, page, relevance)
     return _preferred(relevance, rank.name) if _stands_out(relevance) else answer

@@ -8,7 +8,7 @@ import pytest
 import tokenizers
 
 from assistant.errors import VisionError
-from assistant.inference.opening import EmbedderOpener
+from assistant.inference.installed_meanings import InstalledOpener
 from assistant.inference.sentence_embedder import SentenceEmbedder
 
 WORDS = ("[PAD]", "[UNK]", "avoid", "alcohol", "beer", "fridge")
@@ -43,12 +43,12 @@ def test_a_text_is_the_unit_mean_of_its_tokens_whatever_stands_beside_it(folder:
 def test_a_folder_without_its_files_is_named_once_and_then_done_without(
     folder: Path, tmp_path: Path
 ) -> None:
-    opener = EmbedderOpener(lambda: tmp_path)
+    opener = InstalledOpener(lambda: tmp_path, SentenceEmbedder)
     with pytest.raises(VisionError, match="models pull minilm"):
         opener.find()
     assert opener() is None
-    assert EmbedderOpener(lambda: None)() is None
-    good = EmbedderOpener(lambda: folder)
+    assert InstalledOpener(lambda: None, SentenceEmbedder)() is None
+    good = InstalledOpener(lambda: folder, SentenceEmbedder)
     assert good() is good() is not None
 
 

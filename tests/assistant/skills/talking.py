@@ -9,6 +9,7 @@ from assistant.answers import Answer, Context
 from assistant.frames import Frame
 from assistant.seeing.text import TextLine, TextPart, never
 from assistant.skills.conversation import Conversation
+from assistant.text.meaning_models import WITHOUT, MeaningModels
 from assistant.text.page import Page
 from models.pictures import RgbPicture
 
@@ -33,8 +34,10 @@ class PageReader:
 class Talk:
     """Asks one question after another about one picture, as a session does."""
 
-    def __init__(self, page: Page) -> None:
-        self.conversation = Conversation(PageReader(page), lambda: "there is none.")
+    def __init__(self, page: Page, meanings: MeaningModels = WITHOUT) -> None:
+        self.conversation = Conversation(
+            PageReader(page), lambda: "there is none.", meanings=meanings
+        )
         rgb = np.random.default_rng(0).integers(150, 250, (12, 20, 3)).astype(np.uint8)
         picture = np.kron(rgb, np.ones((20, 20, 1), np.uint8))
         picture[100:140, 100:300] = (200, 20, 20)

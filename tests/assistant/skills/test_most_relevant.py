@@ -1,0 +1,103 @@
+"""What becomes of an answer of the rules where a model ranks the places of the text."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from assistant.answers import Answer, Basis, NoteKind
+from assistant.errors import VisionError
+from assistant.text.meaning_models import MeaningModels, Rank
+from tests.assistant.skills.talking import Talk
+from tests.assistant.text.liking import Liking
+from tests.assistant.text.pages import page
+
+CARD = (
+    "Hargreaves Shoe Repairs",
+    "Keys and watch straps are mended while you wait for them.",
+    "Uncollected shoes: until Christmas Eve",
+)
+LEFT = "I've left a pair in there, how long have I got"
+BILL = ("To pay  12.40", "Rice  3.10", "Points this visit  20", "Points balance  1,264")
+
+
+def asked(rank: Rank | None, question: str, *rows: str) -> Answer:
+    return Talk(page(*rows), MeaningModels(rank=lambda: rank)).ask(question)
+
+
+def values(answer: Answer) -> list[str]:
+    return [each.value for each in answer.found]
+
+
+def test_where_words_lead_nowhere_the_place_that_stands_out_is_quoted_as_a_guess() -> None:
+    assert asked(None, LEFT, *CARD).basis is Basis.UNKNOWN
+    found = asked(Liking(Christmas=3), LEFT, *CARD)
+    assert "until Christmas Eve" in " ".join(values(found))
+    assert found.basis is Basis.GUESS
+    assert [note.detail for note in found.notes if note.kind is NoteKind.CHOSEN] == ["liking"]
+
+
+@pytest.mark.parametrize(
+    "rank",
+    [Liking(Christmas=1), Liking(Christmas=5, straps=4), Liking()],
+    ids=["too weak", "no better than another", "nothing"],
+)
+def test_what_does_not_stand_out_is_not_told(rank: Liking) -> None:
+    found = asked(rank, LEFT, *CARD)
+    assert found.basis is Basis.UNKNOWN and not found.found
+
+
+def test_the_price_of_another_thing_is_not_told_for_one_that_stands_nowhere() -> None:
+    assert asked(Liking(pay=5), "how much were the eggs", *BILL).basis is Basis.UNKNOWN
+    # Only a model that is very sure may call it otherwise than the paper does.
+    assert asked(Liking(Rice=12), "how much were the eggs", *BILL).basis is Basis.GUESS
+
+
+def test_of_two_places_that_the_rules_guess_the_one_far_below_the_other_is_left_out() -> None:
+    question = "how many points have I got altogether"
+    both = asked(None, question, *BILL)
+    assert len(both.found) == 2
+    one = asked(Liking(balance=4, visit=2), question, *BILL)
+    assert len(one.found) == 1 and "1,264" in values(one)[0]
+    assert asked(Liking(balance=4, visit=3), question, *BILL).found == both.found
+
+
+def test_another_place_is_told_instead_of_a_guess_only_if_it_is_far_better() -> None:
+    rows = (
+        "We rest on Sundays and on the Mondays after them.",
+        "Last walk in is half an hour before we close in the evening.",
+    )
+    question = "can I walk in on a sunday evening"
+    before = asked(None, question, *rows)
+    assert before.basis is Basis.GUESS and values(before) == [rows[1]]
+    # The place of the rules has the floor, -11.
+    assert values(asked(Liking(rest=4.9), question, *rows)) == [rows[1]]
+    instead = asked(Liking(rest=5.1), question, *rows)
+    assert values(instead) == [rows[0]] and instead.basis is Basis.GUESS
+
+
+def test_a_sure_value_is_a_guess_where_another_place_answers_far_better() -> None:
+    question = "what is the total"
+    assert asked(None, question, *BILL).basis is Basis.READ
+    assert asked(Liking(Rice=4, pay=2), question, *BILL).basis is Basis.READ
+    doubted = asked(Liking(Rice=6, pay=2), question, *BILL)
+    assert doubted.basis is Basis.GUESS and values(doubted) == ["12.40"]
+
+
+def test_what_is_no_search_for_a_place_never_asks_the_model() -> None:
+    rank = Liking(Rice=20)
+    for question in ("read this", "spell that", "read the last line", "is there any milk in it"):
+        asked(rank, question, *BILL)
+    assert rank.shown == []
+
+
+def test_a_model_that_fails_says_so() -> None:
+    class Failing:
+        name = "failing"
+
+        def __call__(self, question: str, texts: Sequence[str]) -> NDArray[np.float32]:
+            raise VisionError("it failed")
+
+    with pytest.raises(VisionError, match="it failed"):
+        asked(Failing(), LEFT, *CARD)
