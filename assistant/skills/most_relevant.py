@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from assistant.answers import Answer, Basis, Note, NoteKind
 from assistant.skills import quote
-from assistant.skills.quote import all_found
+from assistant.skills.quote import all_found, uncut
 from assistant.skills.scene import Scene
 from assistant.skills.second_reader import SKILLS, rows_of, wants_second
 from assistant.skills.skill import Asked
@@ -93,8 +93,8 @@ MOST_COMPARED = 3
 
 
 def _preferred(relevance: Relevance, model: str) -> Answer:
-    """The best place, as the rules would tell it."""
+    """The best place, as the rules would tell a guess."""
     matching = relevance.matching
     hit = Hits(matching).of(relevance.places[0], 0.0, is_first=False)
-    found = all_found(matching.page, hit)
+    found = tuple(uncut(matching.page, each) for each in all_found(matching.page, hit))
     return Answer(quote.SKILL.name, found, Basis.GUESS, (Note(NoteKind.CHOSEN, model),))

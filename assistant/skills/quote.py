@@ -31,6 +31,9 @@ LONGEST_SURE = 25
 LONGEST_SURE_LIST = 60
 """Words of all entries of a list that is called the answer."""
 
+LONGEST_UNCUT = 12
+"""Words of a row that is told whole where what was cut out of it is only a guess; by dev3b."""
+
 AT_THE_EDGE = 1.2
 """Heights of its last row, by which a list must end above the edge of the picture."""
 
@@ -73,6 +76,8 @@ class Quote:
         if listing is None:
             # Who recites has not chosen.
             sure = sure and length <= LONGEST_SURE and can_be_all(page, found[0], asked.words)
+            if not sure:
+                found = tuple(uncut(page, each) for each in found)
             return Answer(self.name, found, ground_read(found) if sure else Basis.GUESS)
         notes = tuple(_what_lacks(listing, scene))
         sure = sure and length <= LONGEST_SURE_LIST and not notes
@@ -151,6 +156,20 @@ def as_found(hit: Hit) -> Found:
         return Found(value.token.text, label or None, value.lines, value.token.kind)
     label = value.label if value is not None else ""
     return Found(" ".join(hit.passage.text.split()), label or None, hit.passage.lines)
+
+
+def uncut(page: Page, found: Found) -> Found:
+    """A value with its label as the short row that it was cut out of.
+
+    What is no more than a guess may be the wrong part of the right row: "Serve at 16 to 18 °C with
+    lamb" says more than "Serve at: 16", and is as soon heard.
+    """
+    rows = [row for row in page.rows if any(piece in found.lines for piece in row.pieces)]
+    if len(rows) != 1:
+        return found
+    whole, told = words(rows[0].text), words(f"{found.label or ''} {found.value}")
+    is_part = len(told) < len(whole) <= LONGEST_UNCUT and set(told) <= set(whole)
+    return Found(rows[0].text, None, rows[0].pieces) if is_part else found
 
 
 def all_found(page: Page, hit: Hit) -> tuple[Found, ...]:
