@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import huggingface_hub
 import pytest
 import torch
 from PIL import Image, ImageDraw
@@ -64,6 +65,7 @@ def start(hub_address: str, capsys: pytest.CaptureFixture[str]) -> Callable[...,
 def online(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a pull ask the hub, as it may outside the tests."""
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.delenv("HF_TOKEN", raising=False)
 
 
