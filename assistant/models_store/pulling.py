@@ -242,7 +242,8 @@ def _check_layout(model: CatalogModel, folder: Path) -> Path:
         missing = [name for name in EMBEDDER_FILES if not (folder / name).is_file()]
         if missing:
             raise DamagedFileError(
-                f"{model.name}: {missing[0]} did not come with it", "nothing was installed"
+                f"{model.name}: {missing[0]} did not come with it",
+                "nothing was installed, try again later",
             )
     if model.kind is ModelKind.SPEECH:
         try:
@@ -251,7 +252,7 @@ def _check_layout(model: CatalogModel, folder: Path) -> Path:
             raise DamagedFileError(
                 f"{model.name}: the archive holds no {library_of(folder).name.capitalize()} model "
                 f"({error})",
-                "nothing was installed",
+                "nothing was installed; try again later, or take another of: assistant models list",
             ) from error
     return folder
 
@@ -321,7 +322,7 @@ def _file_digests(model: CatalogModel, source: HubSource, listing: HubListing) -
         if stated and stated != known:
             raise DamagedFileError(
                 f"{source.repository}: the hub states another digest for {name} than is known",
-                "nothing was installed",
+                "nothing was installed, try again later",
             )
         if name in expected:
             expected[name] = known

