@@ -1,10 +1,11 @@
 """How long a picture model for a laptop takes: seconds to look, to the first word, words a second.
 
 Measured at SmolVLM-256M's real shapes (a SigLIP-B/16 tower for 512 pixels, SmolLM2-135M's
-decoder) with random weights, which take as long as trained ones. Each form of the weights has a
-process of its own, so that memory is its own, too. Seconds depend on what a processor can do with
-bf16 (with AMX several times as much), so transformers' own model answers the same questions in
-turns with ours, in bf16, and the ratios are kept:
+decoder) with random weights, which take as long as trained ones; `--language FOLDER` puts the
+weights of SmolLM2-135M itself into its decoder, from a folder of `quantizer import`. Each form of
+the weights has a process of its own, so that memory is its own, too. Seconds depend on what a
+processor can do with bf16 (with AMX several times as much), so transformers' own model answers the
+same questions in turns with ours, in bf16, and the ratios are kept:
 
     .venv/bin/python scripts/bench_picture_model.py --json scripts/results/picture_model.json
 """
@@ -67,28 +68,29 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="make the models here, and keep them")
+    parser.add_argument("--language", type=Path, help="folder whose weights the decoder takes")
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one is not None:
         print(json.dumps(measure(options.one, options.threads, options.repeats)))
         return 0
     if options.folder is not None:
-        result = compare(options.folder, options.threads, options.repeats)
+        result = compare(options.folder, options.threads, options.repeats, options.language)
     else:
         with tempfile.TemporaryDirectory(prefix="picture-model-") as folder:
-            result = compare(Path(folder), options.threads, options.repeats)
+            result = compare(Path(folder), options.threads, options.repeats, options.language)
     print(json.dumps(result, indent=1))
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     return 0
 
 
-def compare(folder: Path, threads: int, repeats: int) -> dict[str, Any]:
-    """Figures of both forms, and the ratio of their words a second."""
+def compare(folder: Path, threads: int, repeats: int, language: Path | None) -> dict[str, Any]:
+    """Figures of both forms, and the ratio of their words a second; language: as `write_model`."""
     full, small = folder / "bf16", folder / "int4"
     if not full.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        write_model(full)
+        write_model(full, language)
     if not small.is_dir():
         command = [sys.executable, "-m", "quantizer", "run", str(full), "--out", str(small)]
         command += ["--method", "rtn", "--group-size", str(GROUP_SIZE)]
@@ -110,9 +112,10 @@ def compare(folder: Path, threads: int, repeats: int) -> dict[str, Any]:
         for name in (f"first_token_{tiles}_tiles_s", f"first_token_{tiles}_tiles_cpu_s")
         for which in ("median", "best")
     }
+    weights = "random" if language is None else "SmolLM2's and random"
     speed = {name: form["tokens_per_s_1_tiles"]["best"] for name, form in forms.items()}
     return {
-        "what": "SmolVLM-256M's shapes, random weights, group size 64 for int4",
+        "what": f"SmolVLM-256M's shapes, {weights} weights, group size 64 for int4",
         "machine": {
             "cores": os.cpu_count(),
             "machine": platform.machine(),
@@ -135,8 +138,12 @@ def _processor_flags() -> set[str]:
     return {flag for line in text.splitlines() if line.startswith("flags") for flag in line.split()}
 
 
-def write_model(folder: Path) -> None:
-    """A folder of SmolVLM-256M's shapes with random bf16 weights and a token for every byte."""
+def write_model(folder: Path, language: Path | None = None) -> None:
+    """A folder of SmolVLM-256M's shapes with random bf16 weights and a token for every byte.
+
+    language: a folder of SmolLM2-135M, whose weights the decoder takes; rows of words that it has
+        not stay random.
+    """
     import torch
     from safetensors.torch import save_file
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -162,15 +169,31 @@ def write_model(folder: Path) -> None:
     folder.mkdir()
     family = family_of(config)
     generator = torch.Generator().manual_seed(0)
-    tensors = {}
+    tensors, known = {}, {} if language is None else decoder_of(language)
     for name, shape in ((n, t.shape) for n, t in family.build(config).state_dict().items()):
         values = torch.ones(shape)
         if len(shape) > 1:
             values = torch.randn(shape, generator=generator) * shape[-1] ** -0.5
+        if name in known:
+            rows = known.pop(name)
+            values[: len(rows)] = rows
         tensors[name] = values.to(torch.bfloat16)
+    if known:
+        raise SystemExit(f"error: {language} holds {', '.join(known)}; give SmolLM2-135M")
     save_file(tensors, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config))
     tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def decoder_of(folder: Path) -> dict[str, Any]:
+    """The tensors of a LLaMA folder by their names in an Idefics3 model, its tied head too."""
+    from safetensors.torch import load_file
+
+    held: dict[str, Any] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        held |= load_file(file)
+    held.setdefault("lm_head.weight", held["model.embed_tokens.weight"])
+    return {name.replace("model.", "model.text_model.", 1): held[name] for name in held}
 
 
 def measure(folder: Path, threads: int, repeats: int) -> dict[str, Any]:

@@ -131,7 +131,8 @@ def report(kept: Path) -> dict[str, Any]:
         )
         for text in own:
             page = Page(text.lines)
-            for sentence in sentences(told[text.name]["told"]):
+            # A small model says one thing again and again: that is one statement.
+            for sentence in dict.fromkeys(sentences(told[text.name]["told"])):
                 truth = judged.get((text.name, sentence))
                 passes = "told" if rests_on(sentence, page) else "stopped"
                 kind = {True: f"true_{passes}", False: f"invented_{passes}", None: "unjudged"}

@@ -7,9 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from assistant.errors import AssistantError, DamagedFileError
+from assistant.errors import AssistantError, DamagedFileError, RecognizerError
+from assistant.hearing.speech_models import ENGLISH, SpeechModel, library_of, spoken_language
 from assistant.machine import size_text
-from assistant.models_store.installed import faults, is_installed, model_folder, read_record
+from assistant.models_store.installed import (
+    faults,
+    is_installed,
+    model_folder,
+    models_folder,
+    pulled_speech_models,
+    read_record,
+    speech_model,
+)
+from assistant.settings.file import load_settings
+from assistant.settings.paths import settings_file
+from assistant.settings.settings import Settings
+from assistant.text.languages import name_of
 from models.catalog import (
     CatalogModel,
     HubSource,
@@ -72,9 +85,23 @@ def _list(options: argparse.Namespace) -> int:
     for model, entry in zip(known_models(), entries, strict=True):
         state = "installed" if entry["installed"] else "not installed"
         print(f"{model.name}: {model.title}. {size_text(model.download_bytes)}, {state}.")
-        print(f"  licence: {model.licence}, {model.licence_address}")
+        print(f"  {_needs(model)}licence: {model.licence}, {model.licence_address}")
+    print("Assistant doctor says which picture model fits this machine.")
     print("Get one with: assistant models pull NAME")
     return DONE
+
+
+def _needs(model: CatalogModel) -> str:
+    """What using a model takes of memory, to stand in front of something; "" where nobody says."""
+    if not model.memory_bytes:
+        return ""
+    smaller = " in 4 bits" if model.kind is ModelKind.TEXT or _is_large(model) else ""
+    return f"takes {size_text(model.memory_bytes)} of memory{smaller}; "
+
+
+def _is_large(model: CatalogModel) -> bool:
+    """True for a picture model whose memory was measured in 4 bits: less than its download."""
+    return model.kind is ModelKind.VISION and model.memory_bytes < model.download_bytes
 
 
 def _entry(model: CatalogModel) -> dict[str, object]:
@@ -85,6 +112,7 @@ def _entry(model: CatalogModel) -> dict[str, object]:
         "name": model.name,
         "title": model.title,
         "kind": model.kind.value,
+        "languages": list(model.languages),
         "licence": model.licence,
         "licence_address": model.licence_address,
         "download_bytes": model.download_bytes,
@@ -119,15 +147,46 @@ def _next_step(model: CatalogModel, folder: Path) -> str:
             f"make a folder of it with quantizer import {model.name} FOLDER, make that small with "
             "quantizer run, and name the result with the setting text_model.folder"
         )
-    # A picture model that takes less memory than its download was measured in 4 bits.
-    is_large = model.kind is ModelKind.VISION and model.memory_bytes < model.download_bytes
-    if model.kind is ModelKind.TEXT or is_large:
+    if model.kind is ModelKind.TEXT or _is_large(model):
         setting = "text_model.folder" if model.kind is ModelKind.TEXT else "model.folder"
         return (
             f"make it small with scripts/quantize {model.name}, or with quantizer run, and then "
             f"name the result with the setting {setting}"
         )
+    settings, _ = load_settings(settings_file())
+    if model.kind is ModelKind.SPEECH:
+        return _hears_next(model, folder, settings)
+    if model.kind is ModelKind.VISION and settings.model_folder:
+        other = _to_use("model.folder", '""')
+        return f"the setting model.folder names another one; {other}"
     return "it is used from the next start"
+
+
+def _hears_next(model: CatalogModel, folder: Path, settings: Settings) -> str:
+    """Whether a speech model that was just brought hears from the next start, or what would."""
+    recognizer, language = settings.hearing_recognizer, settings.hearing_language
+    try:
+        used = speech_model(settings.vosk_folder, recognizer, language)
+    except RecognizerError as error:
+        return f"but {error}"
+    if used == folder:
+        spoken = spoken_language(language, pulled_speech_models())
+        other = "" if spoken == ENGLISH else f", which then hears {name_of(spoken)}"
+        return f"it is used from the next start{other}"
+    named = "PocketSphinx" if used is None else used.name
+    if used is not None and used.parent != models_folder():
+        wanted = _to_use("vosk.folder", f'"{folder}"')
+    elif not SpeechModel(folder, model.languages).fits(
+        spoken_language(language, pulled_speech_models())
+    ):
+        wanted = _to_use("hearing.language", f'"{model.languages[0]}"')
+    else:
+        wanted = _to_use("hearing.recognizer", f'"{library_of(folder).value}"')
+    return f"the next start hears with {named}; {wanted}"
+
+
+def _to_use(setting: str, value: str) -> str:
+    return f"to use this one, type in a conversation: /set {setting} {value}"
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -114,6 +114,16 @@ class Pyttsx3Synthesizer:
         """
         if not text.strip():
             raise SynthesizerError("there is nothing to say", "give a sentence")
+        # On a busy machine pyttsx3 now and then cancels the very sentence that it began.
+        for _ in range(2):
+            clip = self._made(text, language)
+            if len(clip.samples):
+                return clip
+            self.close()
+        raise SynthesizerError("the speech engine wrote an empty sound", _WAY_OUT)
+
+    def _made(self, text: str, language: str | None) -> AudioClip:
+        """The sound of one sentence, which may hold no sample."""
         self.start()
         worker = self._worker
         assert worker is not None
@@ -123,10 +133,7 @@ class Pyttsx3Synthesizer:
             worker.wait_until_ready(self._timeout_s)
             reply = worker.ask(self._request(text, path, language), self._timeout_s)
             self._check(reply)
-            clip = read_clip(path)
-            if not len(clip.samples):
-                raise SynthesizerError("the speech engine wrote an empty sound", _WAY_OUT)
-            return clip
+            return read_clip(path)
         except SynthesizerError:
             # Its state is unknown: the next sentence gets a fresh one.
             self.close()

@@ -87,7 +87,7 @@ def _usual_model() -> str:
     if usual_folder() != pocket_int4_folder():
         return f"pictures: {usual_folder()}"
     offered = offer_of_this_machine()
-    more = f", {offered}" if offered else ""
+    more = f"; {offered}" if offered else ""
     return f"the pocket model, which is small and made for drawings{more}"
 
 

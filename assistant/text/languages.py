@@ -81,6 +81,11 @@ def code_of(name: str) -> str | None:
     return code if code in known else None
 
 
+def name_of(code: str) -> str:
+    """The English name of a language by its code, as "Korean" for "ko"; else the code."""
+    return str(Locale("en").languages.get(code, code))
+
+
 def load() -> None:
     """Load the model now, which takes half a second, rather than at the first passage."""
     _model()

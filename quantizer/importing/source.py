@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from models.catalog import WheelSource, find_model, known_models
+from models.catalog import ModelKind, WheelSource, find_model, known_models
 from models.errors import CatalogError
 from models.files.gguf import SUFFIX, is_gguf
 from models.own_folders import data_folder
@@ -61,6 +61,8 @@ def _pulled(name: str) -> Path:
         model = find_model(name)
     except CatalogError as error:
         raise DataError(f"{name}: is no file, and no model of the catalog; {error}") from error
+    if model.kind not in (ModelKind.TEXT, ModelKind.VISION):
+        raise DataError(f"{model.name}: knows no text; give a text model, such as smollm2-135m")
     folder = data_folder() / "models" / model.name
     if not folder.is_dir():
         raise DataError(f"{model.name}: is not here yet; run assistant models pull {model.name}")

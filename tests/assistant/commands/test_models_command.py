@@ -31,6 +31,9 @@ from assistant.models_store.installed import (
 )
 from assistant.models_store.ownership import MARKER
 from assistant.models_store.pulling import pull
+from assistant.settings.file import save_setting
+from assistant.settings.paths import settings_file
+from assistant.settings.settings import Settings
 from models import catalog
 from models.catalog import ArchiveSource, CatalogModel, HubSource, ModelKind
 from tests.assistant.fakes_server import Manners, hub_listing, serving
@@ -310,6 +313,9 @@ def test_list_shows_size_licence_and_state(
     assert run("list") == 0
     told = capsys.readouterr().out
     assert "vosk-small-en: Vosk, English, small. 41 megabytes, not installed." in told
+    assert "  takes 300 megabytes of memory; licence: Apache-2.0, https://alphacephei" in told
+    assert "  takes 11.3 gigabytes of memory in 4 bits; licence: CogVLM2 licence" in told
+    assert "takes 0" not in told, "nobody says"
     assert "Llama 3.1 Community License" in told
     assert run("list", "--json") == 0
     report = json.loads(capsys.readouterr().out)
@@ -317,6 +323,8 @@ def test_list_shows_size_licence_and_state(
     entry = report["models"][0]
     assert (entry["name"], entry["installed"], entry["folder"]) == ("vosk-small-en", False, None)
     assert report["models"][-1]["sha256"] is None
+    languages = {each["name"]: each["languages"] for each in report["models"]}
+    assert (languages["smolvlm-256m"], languages["whisper-base"]) == (["en"], ["*"])
 
 
 @pytest.mark.parametrize(
@@ -361,6 +369,76 @@ def test_a_picture_model_that_is_too_large_is_not_said_to_be_used(
     assert run("pull", "vosk-small-en") == 0
     told = capsys.readouterr().out.splitlines()[-1]
     assert told.endswith(step)
+
+
+def test_a_picture_model_beside_one_that_was_chosen_is_not_said_to_be_used(
+    root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = dataclasses.replace(speech(root), kind=ModelKind.VISION, memory_bytes=9000)
+    monkeypatch.setattr(catalog, "_shipped", lambda: (model,))
+    monkeypatch.setattr(pulling, "pull", lambda *_: tmp_path)
+    save_setting(settings_file(), Settings(model_folder="/elsewhere"), "model.folder")
+    assert run("pull", "vosk-small-en") == 0
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told.endswith('to use this one, type in a conversation: /set model.folder ""')
+
+
+@pytest.mark.parametrize(
+    ("settings", "pulls", "step"),
+    [
+        (Settings(), ["small", "other"], "it is used from the next start"),
+        (
+            Settings(),
+            ["small", "german"],
+            "it is used from the next start, which then hears German",
+        ),
+        (
+            Settings(hearing_language="en"),
+            ["small", "german"],
+            "the next start hears with small; to use this one, type in a conversation: /set "
+            'hearing.language "de"',
+        ),
+        (
+            Settings(hearing_language="fr"),
+            ["small"],
+            "the next start hears with PocketSphinx; to use this one, type in a conversation: "
+            '/set hearing.language "en"',
+        ),
+        (
+            Settings(hearing_recognizer="pocketsphinx"),
+            ["small"],
+            "the next start hears with PocketSphinx; to use this one, type in a conversation: "
+            '/set hearing.recognizer "vosk"',
+        ),
+        (Settings(hearing_recognizer="whisper"), ["small"], "or set it to auto"),
+        (
+            Settings(vosk_folder="/elsewhere/own"),
+            ["small"],
+            "the next start hears with own; to use this one, type in a conversation: /set "
+            'vosk.folder "{home}/data/models/small"',
+        ),
+    ],
+)
+def test_a_speech_model_is_said_to_be_used_only_where_it_is(
+    root: str,
+    home: Path,
+    settings: Settings,
+    pulls: list[str],
+    step: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    languages = {"small": ("en",), "other": ("en",), "german": ("de",)}
+    models = [
+        dataclasses.replace(speech(root, name=name), languages=languages[name]) for name in pulls
+    ]
+    monkeypatch.setattr(catalog, "_shipped", lambda: tuple(models))
+    for name in ("hearing.language", "hearing.recognizer", "vosk.folder"):
+        save_setting(settings_file(), settings, name)
+    for name in pulls:
+        assert run("pull", name) == 0
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told.endswith(step.format(home=home)), told
 
 
 def test_pull_and_verify_by_command(

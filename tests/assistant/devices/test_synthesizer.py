@@ -312,6 +312,27 @@ def test_what_is_no_reply_or_no_sound_is_reported(
         Pyttsx3Synthesizer(worker=worker(tmp_path, source)).synthesize("Hello.")
 
 
+ONCE_SOUNDLESS = READY + (
+    "import json, pathlib\n"
+    "path = json.loads(sys.stdin.readline())['path']\n"
+    "mark = pathlib.Path(MARK)\n"
+    "with wave.open(path, 'wb') as out:\n"
+    "    out.setparams((1, 2, 22050, 0, 'NONE', ''))\n"
+    "    out.writeframes(b'xx' * 50 if mark.exists() else b'')\n"
+    "mark.touch()\n"
+    "print('{\"done\": true}', flush=True)\n"
+    "sys.stdin.read()\n"
+)
+
+
+def test_a_sentence_that_came_without_a_sound_is_made_once_more(
+    private_folder: Path, tmp_path: Path
+) -> None:
+    source = ONCE_SOUNDLESS.replace("MARK", repr(str(tmp_path / "mark")))
+    with Pyttsx3Synthesizer(worker=worker(tmp_path, source)) as synthesizer:
+        assert len(synthesizer.synthesize("Hello.").samples) == 50
+
+
 def test_a_worker_that_speaks_out_of_turn_is_ended(private_folder: Path, tmp_path: Path) -> None:
     before = children()
     with Pyttsx3Synthesizer(worker=worker(tmp_path, BABBLING)) as synthesizer:

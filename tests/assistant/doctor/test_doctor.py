@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import shutil
 import struct
 import subprocess
 import sys
@@ -241,7 +242,9 @@ def test_a_picture_file_stands_for_a_camera(tmp_path: Path) -> None:
 def test_recognizer_in_use(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finding = doctor_probes.look_at_recognizer(speech_model(""))
     assert finding.state is State.LIMITED and finding.text.startswith("PocketSphinx")
-    assert finding.fix.endswith("assistant models pull vosk-small-en")
+    # Both are named: where one's server does not answer, the other comes from elsewhere.
+    assert "assistant models pull vosk-small-en" in finding.fix
+    assert finding.fix.endswith("whisper-tiny-en")
     with pytest.raises(RecognizerError, match="no such folder"):
         doctor_probes.look_at_recognizer(speech_model(str(tmp_path / "nothing")))
     pulled = model_folder("vosk-small-en")
@@ -252,6 +255,12 @@ def test_recognizer_in_use(tmp_path: Path, home: Path, monkeypatch: pytest.Monke
     write_record(PullRecord("vosk-small-en", "https://x.org", None, {}))
     finding = doctor_probes.look_at_recognizer(speech_model(""))
     assert (finding.state, "vosk-small-en" in finding.text) == (State.OK, True)
+    assert finding.text.endswith("you can ask anything, in English")
+    shutil.copytree(pulled, model_folder("vosk-small-de"))
+    write_record(PullRecord("vosk-small-de", "https://x.org", None, {}))
+    assert doctor_probes.look_at_recognizer(speech_model("")).text.endswith("in German")
+    own = speech_model(str(shutil.copytree(pulled, tmp_path / "own")))
+    assert doctor_probes.look_at_recognizer(own).text.endswith("own; you can ask anything")
 
 
 def test_models(tmp_path: Path) -> None:

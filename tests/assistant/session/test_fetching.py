@@ -273,7 +273,7 @@ def test_another_source_is_said_and_a_failure_is_one_sentence_with_the_way_out(
     remark = "the hub cannot be reached; trying a-model 1.0 instead"
     assert scene.tell(remark=remark) == ["SmolVLM: one source does not bring it; I try the next."]
     assert scene.tell(failed="no network; check it") == [
-        "SmolVLM did not come: no network; check it."
+        "SmolVLM did not come: no network; check it. The command assistant doctor offers it again."
     ]
     # Nothing goes on behind it, so there is nothing to stop.
     for _ in range(2):

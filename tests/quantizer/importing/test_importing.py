@@ -147,6 +147,7 @@ def test_refusals_are_one_line_and_leave_nothing(
     cut.write_bytes(good.read_bytes()[:-40_000])
     assert "cut short" in refusal(capsys, "import", cut, out)
     assert "assistant models pull smollm2-135m" in refusal(capsys, "import", "smollm2-135m", out)
+    assert "give a text model" in refusal(capsys, "import", "whisper-tiny-en", out)
     assert "no model of the catalog" in refusal(capsys, "import", "nothing-7b", out)
     assert "experts" in refusal(capsys, "import", changed(llama__expert_count=8), out)
     assert "slides" in refusal(
