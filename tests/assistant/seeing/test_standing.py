@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from assistant.seeing.glyph_ink import glyph_ink
 from assistant.seeing.glyph_rows import glyph_rows
 from assistant.seeing.standing import over_rows, runs_up
 from tests.assistant.seeing.displays import display, dotted
@@ -18,14 +19,14 @@ def turned(bgr: Any, quarters: int) -> Any:
 def test_a_display_or_dots_on_their_side_run_up(quarters: int) -> None:
     for upright in (display(["158", "72"])[0], dotted("12.08.27")[0]):
         for picture, wanted in ((upright, False), (turned(upright, quarters), True)):
-            assert runs_up(picture, glyph_rows(picture)) == wanted
+            assert runs_up(picture, glyph_rows(picture), glyph_ink(picture)) == wanted
 
 
 def test_bars_and_bare_ground_run_nowhere() -> None:
     fence = np.full((400, 600, 3), 190, np.uint8)
     fence[60:340, 40:560:60] = fence[60:340, 55:560:60] = 40
     for picture in (fence, turned(fence, 1), np.full((300, 200, 3), 128, np.uint8)):
-        assert not runs_up(picture, glyph_rows(picture))
+        assert not runs_up(picture, glyph_rows(picture), glyph_ink(picture))
 
 
 def test_a_display_on_its_head_is_known_by_its_figures() -> None:
