@@ -85,25 +85,31 @@ class SmallPrint:
         doubted = [each for each in readings if _is_doubted(each)]
         if self._reader is None or len(doubted) < FEW or time.monotonic() > until:
             return list(readings), []
-        if not first:
-            return self._read_again(readings, doubted, until), []
-        numbers = set(map(id, doubted))
-        told = [each for each in readings if id(each) not in numbers]
-        # One is told as it is where all are doubted, as all would be without a second reader.
-        told = told or [each for each in doubted if each.text and not each.is_weak][:1]
-        return told, [each for each in readings if not any(each is other for other in told)]
-
-    def _read_again(
-        self, readings: Sequence[Reading], doubted: Sequence[Reading], until: float
-    ) -> list[Reading]:
-        assert self._reader is not None
         language = self._language_of(self._seen)
         if language is None or not self._reader.reads(language):
-            return list(readings)
+            return list(readings), []
+        if not first:
+            return self._read_again(self._reader, readings, doubted, language, until), []
+        waiting = list(doubted)
+        if not any(each.text and not each.is_weak for each in readings if not _is_doubted(each)):
+            # One is told as it is, as all would be without a second reader.
+            early = next((each for each in doubted if each.text and not each.is_weak), None)
+            waiting = [each for each in doubted if each is not early]
+        numbers = set(map(id, waiting))
+        return [each for each in readings if id(each) not in numbers], waiting
+
+    def _read_again(
+        self,
+        reader: WordReader,
+        readings: Sequence[Reading],
+        doubted: Sequence[Reading],
+        language: str,
+        until: float,
+    ) -> list[Reading]:
         crops = self._pieces.crops(self._bgr, [each.box for each in doubted])
         limit_s = min(LIMIT_S, until - time.monotonic())
         try:
-            found = self._reader.words(crops, language, limit_s=limit_s)
+            found = reader.words(crops, language, limit_s=limit_s)
         except OcrError as error:
             # What failed once would hold up the page again and again.
             log.info("small print is read once: %s", error)

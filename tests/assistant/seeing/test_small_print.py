@@ -147,6 +147,10 @@ def test_the_first_lines_wait_for_nobody() -> None:
     # Where all of them are doubted, one is told all the same.
     told, waiting = looker(second).checked(lines[1:], until=math.inf, first=True)
     assert told == lines[1:2] and waiting == lines[2:]
+    # A weak one is kept back by whoever asked: it is nothing that is told.
+    weak = replace(line(3, 0.6, "end."), letters=4)
+    told, waiting = looker(second).checked([weak, *lines[1:]], until=math.inf, first=True)
+    assert told == [weak, lines[1]] and waiting == lines[2:]
 
 
 def test_one_that_fails_is_not_asked_again() -> None:

@@ -38,3 +38,14 @@ def test_a_display_on_its_head_is_known_by_its_figures() -> None:
     # 158 is 851 on its head: as good as any.
     both = turned(display(["158"])[0], 2)
     assert over_rows(both, glyph_rows(both)) == []
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_ink_is_turned_as_the_picture_is(quarters: int) -> None:
+    picture = turned(dotted("12.08.27")[0], quarters)
+    own, beside = glyph_ink(turned(picture, 1)), glyph_ink(picture).beside()
+    assert (own.copied, own.size) == (beside.copied, beside.size)
+    for ours, theirs in zip(own.found, beside.found, strict=True):
+        # What closes gaps is not quite as wide as it is high, so that a pixel more may be ink.
+        off = np.abs(ours[:, None, :4] - theirs[None, :, :4]).max(axis=2)
+        assert len(ours) == len(theirs) == 0 or (off.min(axis=1) <= 2).mean() >= 0.8
