@@ -202,7 +202,7 @@ class RapidOcrReader:
             # What may be part of something larger waits for the second look.
             told = [each for each in readings if self._second_look is None or not each.is_weak]
             lines = _lines(told, quarters, width, height)
-            yield TextPart(lines, left, more=more, mirrored=mirrored)
+            yield TextPart(lines, left + len(waiting), more=more, mirrored=mirrored)
         if self._second_look is None or cancelled():
             return
         if where is None and not placed and not rows.has_dots:

@@ -228,6 +228,7 @@ def test_a_page_is_told_line_by_line_as_early_as_before_and_whole() -> None:
     assert len(texts[0]) == len(lines)
     # The first part is there before the other reader is asked.
     assert both[0].lines and {each.text for each in both[0].lines} <= set(texts[0])
+    assert both[0].remaining > alone[0].remaining, "what waits is told to be unread"
     first = max(n for n, part in enumerate(both) if part.more)
     tops = [each.box[0][1] for part in both[1 : first + 1] for each in part.lines]
     assert tops == sorted(tops), "what is told later is told in its order"
