@@ -106,7 +106,7 @@ def one_shot_answerer(
     while_asking: what is done meanwhile.
     """
     return Answerer(
-        RapidOcrReader(open_other=script_reader),
+        RapidOcrReader(open_other=second_reader),
         open_model,
         stopwatch,
         text_models=text_models,
@@ -150,11 +150,15 @@ def text_reader() -> RapidOcrReader:
     Text is read while the user speaks: on two busy cores, two threads of it cost the microphone
     words, and the question was not understood.
     """
-    return RapidOcrReader(threads=max(1, (os.cpu_count() or 2) // 2), open_other=script_reader)
+    return RapidOcrReader(
+        threads=max(1, (os.cpu_count() or 2) // 2),
+        open_other=second_reader,
+        language_of=languages.page_language,
+    )
 
 
-def script_reader() -> Tesseract | None:
-    """What reads scripts that the built-in models cannot, by the settings; None where nothing does.
+def second_reader() -> Tesseract | None:
+    """What reads other scripts and small print, by the settings; None where nothing does.
 
     Raises:
         OcrError: it is installed, and does not work.

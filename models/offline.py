@@ -31,6 +31,9 @@ SWITCHES = {
 OFFLINE = "HF_HUB_OFFLINE"
 """Keeps transformers from asking the hub about a folder that it was given."""
 
+SAYS_SO_TOO = "TRANSFORMERS_OFFLINE"
+"""The older name, which the hub's library reads as well; we never set it."""
+
 OFFLINE_IS_OURS = "SIGHTLINE_SET_HF_HUB_OFFLINE"
 """Says, also to processes that we start, that the user did not ask for `OFFLINE`."""
 
@@ -75,8 +78,15 @@ def _can_be_made(folder: Path) -> bool:
 
 
 def is_offline_by_choice() -> bool:
-    """True if the user set `OFFLINE`, or whoever started this program did."""
-    return os.environ.get(OFFLINE, "").upper() in _TRUE and OFFLINE_IS_OURS not in os.environ
+    """True if the user set `OFFLINE` or its older name, or whoever started this program did."""
+    return chosen_offline() != ""
+
+
+def chosen_offline() -> str:
+    """The variable by which the user keeps the hub's library offline; "" where none does."""
+    if os.environ.get(OFFLINE, "").upper() in _TRUE and OFFLINE_IS_OURS not in os.environ:
+        return OFFLINE
+    return SAYS_SO_TOO if os.environ.get(SAYS_SO_TOO, "").upper() in _TRUE else ""
 
 
 @contextlib.contextmanager

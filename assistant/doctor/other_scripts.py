@@ -6,6 +6,7 @@ from assistant.doctor.checks import Finding, State
 from assistant.seeing.tesseract import (
     ALL,
     COMMAND,
+    LANGUAGES,
     NONE,
     PACKS,
     chosen_of,
@@ -14,13 +15,13 @@ from assistant.seeing.tesseract import (
 )
 
 INSTALL = (
-    "where you meet other scripts, install the package tesseract-ocr and a pack for each language,"
-    " such as tesseract-ocr-rus"
+    "where you meet other scripts or much small print, install the package tesseract-ocr and a pack"
+    " for each language, such as tesseract-ocr-rus or tesseract-ocr-eng"
 )
 
 
 def look_at_tesseract(packs: str) -> Finding:
-    """Name what reads scripts that the built-in models cannot.
+    """Name what reads scripts that the built-in models cannot, and small print once more.
 
     packs: the setting `tesseract.packs`.
 
@@ -54,18 +55,19 @@ def look_at_tesseract(packs: str) -> Finding:
             f"{_listed(missing)} is not installed",
             f"install its package, or set tesseract.packs to {ALL!r}".replace("'", '"'),
         )
+    # Other packs are not used.
+    print_packs = [pack for pack in used if pack in LANGUAGES.values()]
+    checks = f"small print is checked with {_listed(print_packs)}" if print_packs else ""
     if not scripts:
         return Finding(
             State.LIMITED,
-            "they are named, not read",
+            "; ".join(filter(None, ("they are named, not read", checks))),
             f"Tesseract has no pack for any of them, only {_listed(used)}",
             INSTALL,
         )
-    # Packs of Latin letters are not used: those the built-in models read better.
     mine = [pack for pack in used if any(pack in names for names in PACKS.values())]
-    return Finding(
-        State.OK, f"Tesseract reads {', '.join(scripts)}, as guesses, with {_listed(mine)}"
-    )
+    reads = f"Tesseract reads {', '.join(scripts)}, as guesses, with {_listed(mine)}"
+    return Finding(State.OK, "; ".join(filter(None, (reads, checks))))
 
 
 def _listed(packs: list[str] | tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ from assistant.models_store.downloads import ask
 from assistant.models_store.schema import AnswerError, listing
 from models.catalog import HubSource
 from models.files.bounded import FormatError, parse_json
-from models.offline import hub_reachable, is_offline_by_choice
+from models.offline import chosen_offline, hub_reachable
 
 USUAL_ENDPOINT = "https://huggingface.co"
 MOST_ANSWER_BYTES = 16 * 1024**2
@@ -114,8 +114,9 @@ def _token_headers() -> dict[str, str]:
             f"the package huggingface-hub is missing ({error})", "run scripts/setup again"
         ) from error
     if constants.is_offline_mode():
-        if is_offline_by_choice():
-            raise DownloadError("HF_HUB_OFFLINE is set", "unset it to pull a model")
+        name = chosen_offline()
+        if name:
+            raise DownloadError(f"{name} is set", "unset it to pull a model")
         raise DownloadError(
             "huggingface_hub was imported earlier, while HF_HUB_OFFLINE was set by this package",
             "pull in a process of its own: assistant models pull",

@@ -13,12 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.seeing.evening import dim_range, spread
+from assistant.seeing.glyph_ink import AREA, LEFT, TALL, TOP, WIDE, GlyphInk, Places, glyph_ink
 from assistant.seeing.page_boxes import Box
 from assistant.seeing.pixels import (
     area,
-    gaps_closed,
-    inked,
     luminance,
     parted,
     pieces,
@@ -27,17 +25,7 @@ from assistant.seeing.pixels import (
 )
 from assistant.seeing.segments import figures_of
 
-Places = NDArray[np.int32]
 Glyph = tuple[int, ...]
-
-COPY = 480
-"""Pixels of the longer side of the copy that is looked at."""
-
-GAPS = (3, 5, 9)
-"""Pixels between segments or dots of one figure, which are closed, one at a time."""
-
-DARKER, AROUND = 0.75, 81
-"""Ink is darker than this part of the light around it, so many pixels wide."""
 
 STACKED, NEAR, UNLIKE, LEAST_STROKE = 0.4, 0.14, 2.5, 3
 """Parts of the narrower of two pieces under each other that lie in the columns of the other one,
@@ -108,9 +96,6 @@ LEVELLED, SHARED = 1.6, 0.6
 """Heights of a row that a box beside it has at most if it is of the same line, and the part of the
 lower one's height that they share."""
 
-LEFT, TOP, WIDE, TALL, AREA = range(5)
-"""Columns of `pixels.pieces`."""
-
 
 @dataclass(frozen=True, slots=True)
 class GlyphRow:
@@ -132,38 +117,30 @@ class GlyphRow:
         return float(self.box[3, 1] - self.box[0, 1])
 
 
-def glyph_rows(bgr: NDArray[np.uint8]) -> list[GlyphRow]:
-    """Rows of large glyphs that stand upright in a picture (H, W, 3)."""
-    height, width = bgr.shape[:2]
-    scale = min(1.0, COPY / max(height, width))
-    small = scaled(bgr, max(8, round(width * scale)), max(8, round(height * scale)))
-    across, down = small.shape[1] / width, small.shape[0] / height
-    grey = _stretched(luminance(np.ascontiguousarray(small[:, :, ::-1])))
+def glyph_rows(bgr: NDArray[np.uint8], ink: GlyphInk | None = None) -> list[GlyphRow]:
+    """Rows of large glyphs that stand upright in a picture (H, W, 3).
+
+    ink: the picture's, where it is known already.
+    """
+    ink = glyph_ink(bgr) if ink is None else ink
+    height, width = ink.size
+    across, down = ink.copied[1] / width, ink.copied[0] / height
     found: list[GlyphRow] = []
     single: list[GlyphRow] = []
-    for gap in GAPS:
-        for dark in (True, False):
-            levels = gaps_closed(grey, gap, dark=dark)
-            ink = inked(levels if dark else 255 - levels, DARKER, AROUND)
-            glyphs = _glyphs(_stacked(pieces(ink.astype(bool))), levels.shape)
-            if len(glyphs) > MOST_GLYPHS:
-                continue
-            every = list(_rows(glyphs))
-            whole = [row for row in every if _is_row(row)]
-            if len(whole) <= MOST_ROWS:
-                found += [_as_row(row, across, down, width, height) for row in whole]
-            alone = [row for row in every if len(row) == 1]
-            if len(alone) <= MOST_ROWS:
-                single += [_as_row(row, across, down, width, height) for row in alone]
+    for places in ink.found:
+        glyphs = _glyphs(_stacked(places), ink.copied)
+        if len(glyphs) > MOST_GLYPHS:
+            continue
+        every = list(_rows(glyphs))
+        whole = [row for row in every if _is_row(row)]
+        if len(whole) <= MOST_ROWS:
+            found += [_as_row(row, across, down, width, height) for row in whole]
+        alone = [row for row in every if len(row) == 1]
+        if len(alone) <= MOST_ROWS:
+            single += [_as_row(row, across, down, width, height) for row in alone]
     rows = [_looked_at(bgr, row) for row in _largest(found)]
     rows = [replace(row, broken=True) if _is_joined(bgr, row) else row for row in rows]
     return _with_ends(bgr, rows, single)
-
-
-def _stretched(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A dim picture (H, W) over all levels: of light figures in the dark, no part is dark."""
-    found = dim_range(levels)
-    return levels if found is None else spread(levels, *found)
 
 
 def _with_ends(
@@ -357,18 +334,20 @@ def _head(piece: Sequence[int]) -> int:
 
 
 def _is_under(upper: Glyph, lower: Glyph) -> bool:
-    gap = lower[TOP] - upper[TOP] - upper[TALL]
+    # What fails most often is asked first: there are thousands of pairs.
+    right = min(upper[LEFT] + upper[WIDE], lower[LEFT] + lower[WIDE])
+    shared = right - max(upper[LEFT], lower[LEFT])
+    if shared < STACKED * min(upper[WIDE], lower[WIDE]):
+        return False
+    if max(upper[TALL], lower[TALL]) > UNLIKE * min(upper[TALL], lower[TALL]):
+        return False
     shapes = [each[TALL] / each[WIDE] for each in (upper, lower)]
     if all(UPRIGHT[0] <= shape <= UPRIGHT[1] for shape in shapes):
         return False
     near = THIN_NEAR if all(shape * SLIM >= 1 for shape in shapes) else NEAR
+    gap = lower[TOP] - upper[TOP] - upper[TALL]
     reach = 2 * near * min(upper[TALL], lower[TALL])
-    if not -reach <= gap <= reach:
-        return False
-    if max(upper[TALL], lower[TALL]) > UNLIKE * min(upper[TALL], lower[TALL]):
-        return False
-    right = min(upper[LEFT] + upper[WIDE], lower[LEFT] + lower[WIDE])
-    return right - max(upper[LEFT], lower[LEFT]) >= STACKED * min(upper[WIDE], lower[WIDE])
+    return -reach <= gap <= reach
 
 
 def _glyphs(found: Places, shape: tuple[int, ...]) -> Places:
@@ -385,13 +364,11 @@ def _glyphs(found: Places, shape: tuple[int, ...]) -> Places:
 def _without_frames(glyphs: Places, found: Places) -> Places:
     """The glyphs without those that stand around others: the rim of a key or of a sign."""
     low, high = found[:, [LEFT, TOP]], found[:, [LEFT, TOP]] + found[:, [WIDE, TALL]]
-    kept = []
-    for each in glyphs:
-        size = each[[WIDE, TALL]]
-        first, last = each[[LEFT, TOP]] + CLEAR * size, each[[LEFT, TOP]] + (1 - CLEAR) * size
-        held = (low > first).all(axis=1) & (high < last).all(axis=1)
-        kept.append(not (held & (found[:, TALL] >= FRAMED * each[TALL])).any())
-    return np.asarray(glyphs[np.array(kept, bool)], np.int32)
+    corner, size = glyphs[:, None, [LEFT, TOP]], glyphs[:, None, [WIDE, TALL]]
+    first, last = corner + CLEAR * size, corner + (1 - CLEAR) * size
+    held = (low > first).all(axis=2) & (high < last).all(axis=2)
+    held &= found[:, TALL] >= FRAMED * glyphs[:, None, TALL]
+    return np.asarray(glyphs[~held.any(axis=1)], np.int32)
 
 
 def _rows(glyphs: Places) -> Iterator[list[Glyph]]:

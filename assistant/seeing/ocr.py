@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from assistant.errors import OcrError
 from assistant.seeing.evening import brightened, evened
 from assistant.seeing.flattening import flat_page, print_of
 from assistant.seeing.gaps import read_apart
+from assistant.seeing.glyph_ink import glyph_ink
 from assistant.seeing.glyph_rows import GlyphRow, glyph_rows
 from assistant.seeing.hidden import Reflections
+from assistant.seeing.mirrors import is_mirrored
 from assistant.seeing.ocr_files import checked_models
 from assistant.seeing.page_boxes import (
     Box,
@@ -31,15 +33,21 @@ from assistant.seeing.page_boxes import (
 from assistant.seeing.pieces import PieceReader, Reading, is_word
 from assistant.seeing.row_reading import SURE, RowReader, figures_in, unblocked
 from assistant.seeing.second_look import SecondLook
+from assistant.seeing.small_print import LanguageOf, SmallPrint, WordReader
 from assistant.seeing.standing import over_rows, runs_up
 from assistant.seeing.suspected import Watched, watched
-from assistant.seeing.tesseract_lines import OpenScriptReader, ScriptReader, read_foreign
+from assistant.seeing.tesseract_lines import ScriptReader, read_foreign
 from assistant.seeing.text import TextLine, TextPart, Unread, never
 from assistant.seeing.wording import plain_width
 from models.pictures import RgbPicture
 from models.system_errors import MORE_MEMORY, is_out_of_memory
 
 log = logging.getLogger(__name__)
+
+
+class OtherReader(ScriptReader, WordReader, Protocol):
+    """A second reader: of scripts that these models cannot read, and of small print."""
+
 
 LONGEST_SIDE = 960
 """Detection at this size halves the time and finds the same text."""
@@ -68,13 +76,6 @@ FEW = 3
 LEAST_OVER = 0.7
 """How surely lines are read upside down, from which a page stands on its head; dots are neither."""
 
-MIRROR_DOUBT, MIRROR_SURE, MIRROR_MARGIN, MIRROR_LETTERS = 0.9, 0.9, 0.08, 6
-"""Mean confidence of the first lines below which they may be seen in a mirror; how sure they must
-then be flipped, and how much surer; and how many letters tell it."""
-
-MOST_FLIPPED = 4
-"""The longest lines of the first ones are read flipped."""
-
 LEAST_SECOND_S, MOST_SECOND_S = 8.0, 12.0
 """A second look takes about as long as the first, within these bounds."""
 
@@ -87,16 +88,18 @@ class RapidOcrReader:
         *,
         threads: int = 2,
         second_look_s: float = LEAST_SECOND_S,
-        open_other: OpenScriptReader = lambda: None,
+        open_other: Callable[[], OtherReader | None] = lambda: None,
+        language_of: LanguageOf = lambda lines: None,
     ) -> None:
         """Set how many threads recognition may use; it shares the processor with the model.
 
         second_look_s: seconds that a second look may take at least; it may take as long as the
                        first look did.
-        open_other:    opens what reads scripts that these models cannot; None where there is none.
+        open_other:    opens a second reader; None where there is none.
+        language_of:   tells the language of lines, in which small print is read again.
         """
-        self._open_other = open_other
-        self._other: ScriptReader | None = None
+        self._open_other, self._language_of = open_other, language_of
+        self._other: OtherReader | None = None
         self._second_look_s = second_look_s
         self._threads = threads
         self._engine: Any = None
@@ -172,29 +175,34 @@ class RapidOcrReader:
         upright, placed, quarters, glyphs = self._upright(bgr, boxes, pieces)
         rows = RowReader(pieces, upright, placed, glyphs)
         placed = rows.boxes
-        left, known = len(placed), list[Reading]()
+        small = SmallPrint(self._other, self._language_of, pieces, upright, placed)
+        left, known, waiting = len(placed), list[Reading](), list[Reading]()
         for batch in in_batches(in_reading_order(placed), AT_ONCE):
             if cancelled():
                 return
             if left < len(placed) and time.monotonic() > until:
                 weak = [each for each in known if each.is_weak] if self._second_look else []
-                lines = _lines(weak, quarters, width, height)
+                lines = _lines([*weak, *waiting], quarters, width, height)
                 yield TextPart(lines, left, late=True, unread=unseen, mirrored=mirrored)
                 return
             chosen = [placed[number] for number in batch]
             readings = rows.read(chosen)
-            if not known and not mirrored and _is_mirrored(pieces, upright, readings):
+            first = left == len(placed)
+            if first and not mirrored and is_mirrored(pieces, upright, readings):
                 yield from self._read_parts(
                     np.ascontiguousarray(rgb[:, ::-1]), until, cancelled, mirrored=True
                 )
                 return
             left -= len(batch)
+            readings, waiting = small.checked(
+                [*waiting, *readings], until=until, first=first and left > 0
+            )
             known += readings
             more = not left and self._second_look is not None
             # What may be part of something larger waits for the second look.
             told = [each for each in readings if self._second_look is None or not each.is_weak]
             lines = _lines(told, quarters, width, height)
-            yield TextPart(lines, left, more=more, mirrored=mirrored)
+            yield TextPart(lines, left + len(waiting), more=more, mirrored=mirrored)
         if self._second_look is None or cancelled():
             return
         if where is None and not placed and not rows.has_dots:
@@ -225,12 +233,13 @@ class RapidOcrReader:
         """The picture turned so that most of its text is upright, the places, quarter turns, and
         its rows of glyphs."""
         height, width = bgr.shape[:2]
-        rows, is_tall = glyph_rows(bgr), is_turned_by_a_quarter(boxes)
+        ink, is_tall = glyph_ink(bgr), is_turned_by_a_quarter(boxes)
+        rows = glyph_rows(bgr, ink)
         is_turned = len(boxes) > LONE and is_tall
         # Rows of a display that were found as one block are no line that runs up.
         quarters = int(is_turned and is_turned_by_a_quarter(unblocked(boxes, rows)))
         if is_tall or len(boxes) <= FEW or any(row.dotted for row in rows):
-            quarters = quarters or int(runs_up(bgr, rows))
+            quarters = quarters or int(runs_up(bgr, rows, ink))
         upright = self._turn(bgr, quarters)
         placed = [turned(box, quarters, width, height) for box in boxes]
         rows = glyph_rows(upright) if quarters else rows
@@ -290,7 +299,7 @@ class RapidOcrReader:
         found = PieceReader(self._engine).recognize(bgr)
         return [(plain_width(text), score) for text, score in found]
 
-    def _opened_other(self) -> ScriptReader | None:
+    def _opened_other(self) -> OtherReader | None:
         try:
             return self._open_other()
         except OcrError as error:
@@ -334,37 +343,6 @@ def _is_display_over(bgr: Any, rows: Sequence[GlyphRow], pieces: PieceReader) ->
         figures_in(text) == said and score >= SURE
         for (text, score), (_, said) in zip(read, found, strict=True)
     )
-
-
-def _is_mirrored(pieces: PieceReader, bgr: Any, readings: Sequence[Reading]) -> bool:
-    """True if the first lines of a page are hard to read, and much easier flipped."""
-    weights = [max(len(each.text), each.letters) for each in readings]
-    mean = _mean([each.confidence for each in readings], weights)
-    if sum(weights) < MIRROR_LETTERS or mean >= MIRROR_DOUBT:
-        return False
-    if any(is_word(each.text, each.confidence) for each in readings):
-        return False  # in a mirror no whole word is read so surely
-    longest = sorted(zip(weights, readings, strict=True), key=lambda each: -each[0])
-    weights = [weight for weight, _ in longest[:MOST_FLIPPED]]
-    chosen = [each for _, each in longest[:MOST_FLIPPED]]
-    mean = _mean([each.confidence for each in chosen], weights)
-    for over in (False, True):  # a page in a mirror is often taken for one that is upside down
-        flipped = pieces.flipped(bgr, [each.box for each in chosen], over=over)
-        letters = [len("".join(text.split())) for text, _ in flipped]
-        if sum(map(str.isalpha, "".join(text for text, _ in flipped))) < MIRROR_LETTERS:
-            continue  # figures of segments are others in a mirror
-        # Letters that look alike in a mirror are surest on their own: as many must come out.
-        if sum(letters) < max(MIRROR_LETTERS, 0.7 * sum(weights)):
-            continue
-        sure = _mean([score for _, score in flipped], letters)
-        if sure >= MIRROR_SURE and sure > mean + MIRROR_MARGIN:
-            return True
-    return False
-
-
-def _mean(values: Sequence[float], weights: Sequence[int]) -> float:
-    pairs = zip(values, weights, strict=True)
-    return sum(value * weight for value, weight in pairs) / max(sum(weights), 1)
 
 
 def _lines(

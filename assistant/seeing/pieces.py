@@ -69,6 +69,7 @@ class Reading:
     script:  the name of that script, or "".
     letters: pieces of ink that are as high as letters; 0 where they are not cut out as print is.
     alien:   True if it was hardly read and its shapes are of no script that can be.
+    settled: True if a second reader has seen it, too, so that no second look is needed.
     """
 
     box: Box
@@ -78,11 +79,14 @@ class Reading:
     script: str = ""
     letters: int = 0
     alien: bool = False
+    settled: bool = False
 
     @property
     def is_weak(self) -> bool:
         """True for what may be a part of something larger, or several lines: what is not sure,
         marks, and a few letters that are nearly so."""
+        if self.settled:
+            return False
         if not any(map(str.isalnum, self.text)):
             return bool(self.text)
         few = len(self.text) <= WEAK_LENGTH and self.confidence < WEAK

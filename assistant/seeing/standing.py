@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.seeing.glyph_ink import GlyphInk
 from assistant.seeing.glyph_rows import GlyphRow, glyph_rows
 from assistant.seeing.page_boxes import Box, turned
 from assistant.seeing.segments import figures_of
@@ -20,13 +21,14 @@ CLEARLY = 2
 """Times the glyphs that stand in a picture as it is, from which one that is turned is right."""
 
 
-def runs_up(bgr: NDArray[np.uint8], rows: Sequence[GlyphRow]) -> bool:
+def runs_up(bgr: NDArray[np.uint8], rows: Sequence[GlyphRow], ink: GlyphInk) -> bool:
     """True if the segments or dots of a picture (H, W, 3) stand only if it is turned by a quarter.
 
-    rows: those of the picture as it is.
+    rows: those of the picture as it is; ink: its own, which is only turned: to look for it again
+    would take as long as all else that is done to a picture without text.
     """
-    beside = np.ascontiguousarray(np.rot90(bgr))
-    return _standing(beside, glyph_rows(beside)) > CLEARLY * _standing(bgr, rows)
+    beside = np.rot90(bgr)
+    return _standing(beside, glyph_rows(beside, ink.beside())) > CLEARLY * _standing(bgr, rows)
 
 
 def over_rows(bgr: NDArray[np.uint8], rows: Sequence[GlyphRow]) -> list[tuple[GlyphRow, str]]:

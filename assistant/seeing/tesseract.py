@@ -1,4 +1,4 @@
-"""Tesseract as a second reader, for scripts that the built-in models cannot read.
+"""Tesseract as a second reader: for scripts that the built-in models cannot read, and small print.
 
 It is a program of the system (Debian's `tesseract-ocr`, and a language pack such as
 `tesseract-ocr-heb` for each language). It is called with pictures in its input, and nothing is
@@ -9,6 +9,7 @@ import functools
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -48,6 +49,14 @@ PACKS = {
     "Korean": ("Hangul", "kor"),
 }
 """For each script Tesseract's packs that read it, the one for the whole script first."""
+
+LANGUAGES = {
+    "en": "eng", "de": "deu", "fr": "fra", "es": "spa", "it": "ita", "nl": "nld", "pt": "por",
+    "da": "dan", "sv": "swe", "no": "nor", "fi": "fin", "pl": "pol", "cs": "ces", "sk": "slk",
+    "ro": "ron", "hu": "hun", "tr": "tur", "id": "ind",
+}  # fmt: skip
+"""Packs for languages in Latin letters, which are read, too, where their print is small. A pack
+without the letters of a language spoils its words, so that none takes the place of another."""
 
 MOST_PACKS = 2
 """Used at once; each takes its time."""
@@ -96,23 +105,48 @@ class Tesseract:
             )
         found: list[tuple[str, float]] = []
         for begin in range(0, len(crops), MOST_LINES):
-            found += self._read(crops[begin : begin + MOST_LINES], packs, script)
+            lines = self._words(crops[begin : begin + MOST_LINES], packs, READ_LIMIT_S)
+            found += [_joined(line, script in WITHOUT_SPACES) for line in lines]
         return found
 
-    def _read(
-        self, crops: Sequence[Crop], packs: Sequence[str], script: str
-    ) -> list[tuple[str, float]]:
+    def reads(self, language: str) -> bool:
+        """True if it has the pack of a language in Latin letters, given as two letters."""
+        return LANGUAGES.get(language) in self._packs
+
+    def words(
+        self, crops: Sequence[Crop], language: str, *, limit_s: float
+    ) -> list[list[tuple[str, float]]]:
+        """The words of cut-out lines, each BGR (H, W, 3), in their order, with how sure each is.
+
+        language: two letters; limit_s: seconds after which the program is ended.
+
+        Raises:
+            OcrError: there is no pack for the language, or the program fails or takes too long.
+        """
+        if not self.reads(language):
+            raise OcrError(f"Tesseract has no pack for {language}", "install its pack")
+        until = time.monotonic() + limit_s
+        found: list[list[tuple[str, float]]] = []
+        for begin in range(0, len(crops), MOST_LINES):
+            left = until - time.monotonic()
+            lines = self._words(crops[begin : begin + MOST_LINES], [LANGUAGES[language]], left)
+            found += [[(word.text, word.confidence) for word in line] for line in lines]
+        return found
+
+    def _words(
+        self, crops: Sequence[Crop], packs: Sequence[str], limit_s: float
+    ) -> list[list["_Word"]]:
         page, bands = _page_of(crops)
         command = [self._path, "stdin", "stdout", "-l", "+".join(packs), "--psm", "6", "tsv"]
         table = output_of(
-            command, _as_pgm(page), limit_s=READ_LIMIT_S, environment=_environment()
+            command, _as_pgm(page), limit_s=limit_s, environment=_environment()
         ).decode("utf-8", "replace")
         words: list[list[_Word]] = [[] for _ in crops]
         for word in _words(table):
             for number, (top, low) in enumerate(bands):
                 if top <= word.middle < low:
                     words[number].append(word)
-        return [_joined(line, script in WITHOUT_SPACES) for line in words]
+        return words
 
 
 class _Word:

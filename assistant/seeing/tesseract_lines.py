@@ -1,7 +1,7 @@
 """Places in scripts that the built-in models cannot read, given to a second reader that can."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from assistant.errors import OcrError
@@ -24,9 +24,6 @@ class ScriptReader(Protocol):
     def read(self, crops: Sequence[Any], script: str) -> list[tuple[str, float]]:
         """What stands in lines, BGR (H, W, 3) each, and how sure that is, 0 to 1."""
         ...
-
-
-OpenScriptReader = Callable[[], ScriptReader | None]
 
 
 def read_foreign(

@@ -68,8 +68,8 @@ class Settings:
                    processor; "cpu"; "cuda"; or "cuda:1" for one of several cards.
     server_answers: what a model server is asked about: "both", "pictures" or "texts".
     server_elsewhere: True if it may be on another computer.
-    tesseract_packs: what Tesseract reads of other scripts: "all" that is installed, "none", or
-                   names of its packs, such as "rus heb".
+    tesseract_packs: what Tesseract reads other scripts and small print with: "all" that is
+                   installed, "none", or names of its packs, such as "rus eng".
     keys:          action to key, Textual's names; "" for an action that has none.
     """
 
@@ -277,7 +277,7 @@ KEYS: Mapping[str, Key] = MappingProxyType(
             ),
             _key(
                 "tesseract.packs",
-                'Other scripts by Tesseract, where it is installed: "all", "none", or "rus heb".',
+                'Packs of Tesseract for other scripts, small print: "all", "none", or "rus eng".',
                 '"all", "none", or names of packs in quotes, such as "rus heb"',
                 _is_packs,
                 at_start=True,

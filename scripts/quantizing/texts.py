@@ -12,7 +12,7 @@ from assistant.errors import DownloadError
 from assistant.models_store import hub
 from assistant.models_store.downloads import Progress, Wanted, fetch
 from models.files.bounded import json_lines, parse_json
-from models.offline import is_offline_by_choice
+from models.offline import chosen_offline
 from models.text.chat_template import read_chat_template
 from quantizer.calibration.texts import read_documents
 from quantizing.errors import NotDone
@@ -74,8 +74,9 @@ def public_documents(scratch: Path, tell: Callable[[str], None], progress: Progr
         DownloadError: it cannot be fetched; a part that came is kept for the next time.
         NotDone: what came cannot be read.
     """
-    if is_offline_by_choice():
-        raise DownloadError("HF_HUB_OFFLINE is set", "unset it to fetch texts")
+    name = chosen_offline()
+    if name:
+        raise DownloadError(f"{name} is set", "unset it to fetch texts")
     packed = scratch / "public.json.gz"
     if not packed.exists():
         tell(f"Fetching texts to calibrate with: {C4.title}. Licence: {C4.licence}")

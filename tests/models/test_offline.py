@@ -75,6 +75,18 @@ def test_only_what_we_set_is_lifted_for_a_pull(given: dict[str, str], lifted: in
     assert environment_after(script, **given)["HF_HUB_OFFLINE"] == "1"
 
 
+def test_the_older_name_is_the_users_choice_and_is_named() -> None:
+    script = (
+        "import models\n"
+        "from models.offline import chosen_offline, hub_reachable\n"
+        "with hub_reachable():\n"
+        "    from huggingface_hub import constants\n"
+        "assert constants.is_offline_mode()\n"
+        "assert chosen_offline() == 'TRANSFORMERS_OFFLINE', chosen_offline()\n"
+    )
+    environment_after(script, TRANSFORMERS_OFFLINE="true")
+
+
 def test_a_process_of_ours_knows_that_the_user_did_not_ask_for_it() -> None:
     script = (
         "import os, models, subprocess, sys\n"

@@ -208,7 +208,8 @@ def test_the_real_command_pulls_through_the_keeper_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From a hub on this machine; everything but its address is as it is for a user."""
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
     manners = Manners({"/api/models/maker/model/revision/main": listed(), FILE: WEIGHTS})
     assert COMMIT in FILE
     with serving(manners) as root:

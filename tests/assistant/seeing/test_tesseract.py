@@ -182,11 +182,16 @@ def test_the_doctor_names_it_and_its_packs(tmp_path: Path, monkeypatch: pytest.M
     assert installed() is None
     program(tmp_path, "print('List (3):\\neng\\nosd\\nrus\\nheb')")
     assert look_at_tesseract("all").text == (
-        "Tesseract reads Cyrillic, Hebrew, as guesses, with rus heb"
+        "Tesseract reads Cyrillic, Hebrew, as guesses, with rus heb;"
+        " small print is checked with eng"
     )
     assert "ell is not installed" in look_at_tesseract("rus ell").cause
     assert "tesseract.packs is none" in look_at_tesseract("none").cause
     assert installed("none") is None
+    assert look_at_tesseract("eng").text == (
+        "they are named, not read; small print is checked with eng"
+    )
+    assert look_at_tesseract("rus").text == "Tesseract reads Cyrillic, as guesses, with rus"
     reader = installed("heb")
     assert reader is not None and reader.packs_for("Hebrew") == ("heb",)
     assert not reader.packs_for("Cyrillic")

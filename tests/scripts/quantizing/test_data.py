@@ -141,7 +141,8 @@ def test_our_own_texts_suffice() -> None:
 def test_the_public_set(
     manners: Manners, hub_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(hub, "USUAL_ENDPOINT", hub_address)
     told: list[str] = []
 
