@@ -16,6 +16,7 @@ VENV=$1
 say() {{ printf 'setup: %s\\n' "$*"; }}
 eval "$(sed -n '/^has_speech_model() {{$/,/^}}$/p; /^pull_within() {{$/,/^}}$/p' {setup})"
 eval "$(sed -n '/^bring_hearing() {{$/,/^}}$/p; /^bring_meanings() {{$/,/^}}$/p' {setup})"
+eval "$(sed -n '/^bring_relevance() {{$/,/^}}$/p' {setup})"
 eval "$(sed -n '/^has_model() /p' {setup})"
 bring_hearing
 """
@@ -74,31 +75,37 @@ def test_the_first_model_that_can_be_had_is_brought_and_told(
 
 
 @pytest.mark.parametrize(
-    ("comes", "asked", "said"),
+    ("step", "model", "got"),
     [
-        ("minilm*", "models verify minilm\nmodels pull minilm\n", "got MiniLM"),
-        ("verify", "models verify minilm\nmodels pull minilm\n", "going on without it"),
-        ("nothing", "models verify minilm\n", ""),
+        ("bring_meanings", "minilm", "got MiniLM"),
+        ("bring_relevance", "ms-marco-minilm", "got MS MARCO MiniLM"),
     ],
 )
-def test_the_model_of_meanings_is_brought_and_told(
-    tmp_path: Path, comes: str, asked: str, said: str
+@pytest.mark.parametrize("how", ["comes", "fails", "is there"])
+def test_the_models_of_meanings_are_brought_and_told(
+    tmp_path: Path, step: str, model: str, got: str, how: str
 ) -> None:
     if shutil.which("bash") is None or shutil.which("timeout") is None:
         pytest.skip("there is no bash, or no timeout")
     (tmp_path / "bin").mkdir()
-    fails = "exit 0" if comes == "nothing" else '[ "$2" = verify ] && exit 1'
+    fails = "exit 0" if how == "is there" else '[ "$2" = verify ] && exit 1'
     program(
         tmp_path / "bin" / "assistant",
-        ASSISTANT.format(comes=comes).replace("case", f"{fails}\ncase", 1),
+        ASSISTANT.format(comes=f"{model}*" if how == "comes" else "nothing").replace(
+            "case", f"{fails}\ncase", 1
+        ),
     )
-    bringing = HARNESS.format(setup=SETUP).replace("\nbring_hearing\n", "\nbring_meanings\n")
+    bringing = HARNESS.format(setup=SETUP).replace("\nbring_hearing\n", f"\n{step}\n")
     done = subprocess.run(
         ["bash", "-c", bringing, "setup", str(tmp_path)], capture_output=True, text=True, timeout=30
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "bin" / "asked").read_text() == asked
-    assert said in done.stdout and (said != "" or done.stdout == "")
+    asked = (tmp_path / "bin" / "asked").read_text().splitlines()
+    if how == "is there":
+        assert (asked, done.stdout) == ([f"models verify {model}"], "")
+    else:
+        assert asked == [f"models verify {model}", f"models pull {model}"]
+        assert (got if how == "comes" else f"models pull {model}") in done.stdout
 
 
 def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:

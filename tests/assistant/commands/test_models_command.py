@@ -296,6 +296,7 @@ def test_what_the_hub_may_answer(root: str, hub: Manners, monkeypatch: pytest.Mo
     with pytest.raises(DownloadError, match="HF_HUB_OFFLINE is set; unset it"):
         fetch(hub_model(), root)
     monkeypatch.setenv("SIGHTLINE_SET_HF_HUB_OFFLINE", "1")
+    monkeypatch.delenv("TRANSFORMERS_OFFLINE", raising=False)
     with pytest.raises(DownloadError, match="HF_HUB_OFFLINE was set by this package"):
         fetch(hub_model(), root)
 
