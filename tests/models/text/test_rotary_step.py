@@ -77,6 +77,9 @@ def test_tokens_and_logits_are_those_of_transformers(
     assert tokens == expected and len(set(tokens)) > 3
     if kind == "float32" and length > FEW:
         assert torch.equal(found[0], wanted[0]) and torch.allclose(found, wanted, atol=1e-4)
+    elif kind == "bfloat16" and length > FEW:
+        # A processor without products of bfloat16 sums one row otherwise than many.
+        assert torch.allclose(found, wanted, atol=2**-10, rtol=2**-7)
     else:
         assert torch.equal(found, wanted)
     if length < 20:
