@@ -70,6 +70,11 @@ class AmountSkill:
         name = self._label()
         return best(named_amounts(page, name)) or self._kindred(page, name)
 
+    def named(self, page: Page) -> list[Place]:
+        """Every amount with a label that is the name, in reading order."""
+        name = label_of(self.name, self.english, self.beside)
+        return [each.place for each in named_amounts(page, name)]
+
     def _label(self) -> Name:
         return label_of(self.name, self.english, self.beside, by_head=self.by_head)
 

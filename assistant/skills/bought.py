@@ -3,7 +3,8 @@
 import re
 
 from assistant.answers import Answer, Detail, Found, Note, NoteKind
-from assistant.skills import quote, total
+from assistant.skills import quote
+from assistant.skills.goods import is_no_goods
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import MOST_NAMED, ended, listed
 from assistant.skills.scene import Scene
@@ -43,8 +44,7 @@ class Bought:
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
-        first = min((place.row for place in total.sums(page)), default=len(page.rows))
-        told = entries(page, "item", "", lambda place: place.row >= first)
+        told = entries(page, "item", "", is_no_goods(page))
         told = [each for each in told if re.search(r"[^\W\d_]{3}", each.text)]
         if not told:
             return quote.SKILL.find(asked, scene)

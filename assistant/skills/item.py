@@ -1,10 +1,10 @@
 """One entry of a list by its place: the second item, the last step, the first article."""
 
 import re
-from collections.abc import Callable
 
 from assistant.answers import Answer, Detail, Found, Note, NoteKind
-from assistant.skills import quote, total
+from assistant.skills import quote
+from assistant.skills.goods import is_no_goods
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import listed
 from assistant.skills.scene import Scene
@@ -12,7 +12,6 @@ from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.lists import entries
 from assistant.text.meaning import number
-from assistant.text.page import Page, Place
 
 _WHICH = (
     r"first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|final"
@@ -49,7 +48,7 @@ class Item:
         if not page.rows:
             return None
         parsed = _parsed(asked.words)
-        told = [] if parsed is None else entries(page, parsed[1], parsed[2], _is_sum(page))
+        told = [] if parsed is None else entries(page, parsed[1], parsed[2], is_no_goods(page))
         if parsed is None or not told:
             return quote.SKILL.find(asked, scene)
         at = len(told) - 1 if parsed[0] in ("last", "final") else _at(parsed[0])
@@ -88,12 +87,6 @@ def _parsed(text: str) -> tuple[str, str, str] | None:
 
 def _at(which: str) -> int:
     return int(number(which) or 1) - 1
-
-
-def _is_sum(page: Page) -> Callable[[Place], bool]:
-    """Whether an amount stands from the first sum of a page on."""
-    first = min((place.row for place in total.sums(page)), default=len(page.rows))
-    return lambda place: place.row >= first
 
 
 SKILL = Item()

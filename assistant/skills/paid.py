@@ -8,6 +8,7 @@ from assistant.skills.quoting import found_places, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
+from assistant.text.page import Page, Place
 from assistant.text.tokens import Kind
 
 _PAID = AmountSkill(
@@ -27,6 +28,8 @@ _PAID = AmountSkill(
             heard="how did i pay",
             typed=(
                 r"\bhow (?:did|have) (?:i|we|they|he|she) (?:pay|paid)\b"
+                r"|\bwh(?:at|ich)(?: \w+)? (?:did|have) (?:i|we|they|he|she) (?:pay|paid)"
+                r"(?: for)?(?: it| this| that)? with$"
                 r"|\bhow (?:was|is) (?:it|this|that|the (?:bill|order)) (?:being )?paid\b"
                 r"|^(?!.*\b(?:can|could|may|must|should|only)\b).*\b(?:pay|paid) "
                 r"(?:for (?:it|this|that) )?(?:in |by |with )?(?:cash|card|my card|credit|debit"
@@ -41,6 +44,11 @@ _PAID = AmountSkill(
     goes_on=True,
     traits=Traits(gives=frozenset({Kind.MONEY}), rank=31, text=True, careful=True),
 )
+
+
+def sums(page: Page) -> list[Place]:
+    """What is called a payment, in reading order."""
+    return _PAID.named(page)
 
 
 _CASH = r"\bcash\b|\bbar\b|efectivo|esp[eè]ces|contant|dinheiro|numer[aá]rio"

@@ -1,10 +1,12 @@
 """The cheapest or the dearest of what has a price in a list, a menu or a receipt."""
 
+import dataclasses
 import re
 from decimal import Decimal
 
 from assistant.answers import Answer, Basis, Detail, Found
-from assistant.skills import quote, total, vocabulary
+from assistant.skills import quote, vocabulary
+from assistant.skills.goods import is_no_goods
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import ended, listed, not_found
 from assistant.skills.scene import Scene
@@ -50,12 +52,12 @@ class Superlative:
             return None
         priced = _priced(page, asked.words)
         if len(priced) < 2:
-            return quote.SKILL.find(asked, scene) or not_found(self.name, "price")
+            return _quoted(asked, scene) or not_found(self.name, "price")
         said = unaccented(asked.words)
         is_least = re.search(rf"\b(?:{_LEAST}|{_LEAST_ELSEWHERE})\b", said) is not None
         is_most = re.search(rf"\b(?:{_MOST}|{_MOST_ELSEWHERE})\b", said) is not None
         if is_least == is_most:
-            return quote.SKILL.find(asked, scene)
+            return _quoted(asked, scene)
         pick = min if is_least else max
         best = pick(pick(amounts) for _, amounts in priced)
         chosen = [entry for entry, amounts in priced if pick(amounts) == best]
@@ -76,11 +78,18 @@ class Superlative:
         )
 
 
+def _quoted(asked: Asked, scene: Scene) -> Answer | None:
+    """What the text says of it; where nothing could be compared, that is a guess."""
+    answer = quote.SKILL.find(asked, scene)
+    if answer is None or answer.basis is not Basis.READ:
+        return answer
+    return dataclasses.replace(answer, basis=Basis.GUESS)
+
+
 def _priced(page: Page, question: str) -> list[tuple[Passage, list[Decimal]]]:
     """The entries with a name and a price, and the amounts of each; what is free does not count."""
-    first = min((place.row for place in total.sums(page)), default=len(page.rows))
     found = []
-    for entry in entries(page, _noun(question), "", lambda place: place.row >= first):
+    for entry in entries(page, _noun(question), "", is_no_goods(page)):
         amounts = [
             value
             for row in entry.rows

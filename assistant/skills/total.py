@@ -48,7 +48,7 @@ _TOTAL = AmountSkill(
                 r"(?!.*\b(?:up ?front|in advance|deposit|down|first|now|today|monthly|later|extra"
                 r"|more|late|(?:a|per|each|every) (?:month|week|year|day|person|night|hour))\b)"
                 r".*(?:\b(?:have|need|got|supposed) to pay\b|\b(?:must|should|do) i pay\b"
-                r"|\bdid i pay\b)"
+                r"|\bdid i pay\b(?!(?: for)?(?: it| this| that)? with$))"
                 r"|\btotal\b|\bsum\b(?! (?:it |this |that )?up)"
                 r"|\b(?:final|overall|full|whole|grand|entire|end) (?:amount|price|cost|bill|sum)\b"
                 r"|\b(?:with|including|after|incl) (?:the |all )*(?:sales )?"

@@ -61,6 +61,31 @@ def test_a_total_is_not_the_dearest_thing() -> None:
     assert dear.values == ("Cake 3.10",)
 
 
+@pytest.mark.parametrize(
+    "sum_row",
+    ["GST payable (6%): | 0.38", "VAT | 0.38", "Change | 0.38", "Cash | 0.38", "Subtotal | 0.38"],
+)
+def test_a_tax_a_payment_and_the_change_are_no_things(sum_row: str) -> None:
+    bill = ("Cham | 4.40", "Roti steam | 2.20", sum_row, "Total | 7.00")
+    told = ask("what's the cheapest thing I got", *bill)
+    assert [each.value for each in told.found] == ["Roti steam 2.20"]
+    bought = ask("what did I buy", *bill)
+    assert [each.value for each in bought.found] == ["Cham 4.40", "Roti steam 2.20"]
+
+
+def test_where_nothing_can_be_compared_what_is_quoted_is_a_guess() -> None:
+    bill = ("Cham", "2x 2.20 | 4.40", "Total (Excluding GST); | 6.62", "GST payable | 0.38")
+    told = ask("whats the cheapest thing I got", *bill)
+    assert told.basis in (Basis.GUESS, Basis.UNKNOWN)
+
+
+def test_what_is_sold_may_be_called_like_a_payment() -> None:
+    told = ask(
+        "what was the cheapest item", "Gift card | 25.00", "Card holder | 5.00", "Pen | 9.00"
+    )
+    assert [each.value for each in told.found] == ["Card holder 5.00"]
+
+
 def test_as_cheap_as_each_other_both_are_told() -> None:
     answer = ask("what is the cheapest dish", "Soup | 4.00", "Salad | 4.00", "Pie | 9.00")
     assert answer.values == ("Soup 4.00", "Salad 4.00")

@@ -29,6 +29,19 @@ NOTE = page(
 
 
 @pytest.mark.parametrize(
+    ("question", "skill"),
+    [
+        ("what did I pay with", "paid"),
+        ("which card did we pay for it with", "paid"),
+        ("what did I pay", "total"),
+        ("what did I pay with tax", "total"),
+    ],
+)
+def test_what_one_pays_with_is_no_amount(question: str, skill: str) -> None:
+    assert understand(question).skill == skill
+
+
+@pytest.mark.parametrize(
     ("paper", "question", "value"),
     [
         (FAIR, "does my carer have to pay", "Carer free"),
