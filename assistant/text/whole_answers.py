@@ -4,7 +4,8 @@ What a place accounts for of a question says that it is about it, and not that i
 are the ways in which a quotation about the right thing was the wrong answer: it says nothing that
 the question does not say, it begins in the middle of a sentence, a value is a part of a longer one,
 a row of a table holds several values, a list goes on, the question means one of several by a rank
-that is printed nowhere, or a column with several values without saying which.
+that is printed nowhere, or a column with several values without saying which, or it names an amount
+where a person is asked for.
 """
 
 import re
@@ -13,8 +14,9 @@ from assistant.answers import Found
 from assistant.text.columns import column_asked_for
 from assistant.text.meaning import best_match, words
 from assistant.text.page import Page
-from assistant.text.question import asks_whether
+from assistant.text.question import Form, asks_whether, wish
 from assistant.text.ranks import is_printed, ranks_in
+from assistant.text.tokens import Kind
 
 _LIST_NUMBER = re.compile(r"^\W*\d{1,2}[.)]\s")
 _BULLET = re.compile(r"^\s*(?:[-–—•*·]|\d{1,2}[.)]|\(?[a-z]\))\s*\w", re.IGNORECASE)
@@ -32,6 +34,11 @@ def can_be_all(page: Page, found: Found, question: str) -> bool:
     """True if nothing shows that what is quoted is not the answer, or not all of it."""
     rows = [number for number, row in enumerate(page.rows) if set(row.pieces) & set(found.lines)]
     if not rows or not _says_more(found, question) or _is_one_of_several(page, rows, question):
+        return False
+    if wish(question).form is Form.WHO and any(
+        place.token.kind is Kind.MONEY for row in rows for place in page.places_in(row)
+    ):
+        # "Service charge 0.00" names nobody who served.
         return False
     if found.label is None:
         is_cut = _begins_within(page, found, rows[0]) or _holds_several(page, rows)

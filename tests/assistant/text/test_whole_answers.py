@@ -13,6 +13,7 @@ METER = page("Town gas", "Meter reading      3,118      3,171      53", "Rate pe
 TABLETS = page("Directions", "Chew 2 to 4 tablets when heartburn begins.", "Shake 1 time.")
 BAG = page("Your visit", "Bring with you:", "- this letter", "- your glasses", "Ward 4")
 STEPS = page("Your visit", "What to bring:", "1. this letter", "3. your glasses", "Ward 4")
+MEAL = page("Jiawei House", "Fish head      35.00", "Service Charge RM      0.00")
 COOKING = page(
     "Preparation. Stir the sauce while the water",
     "boils for twelve minutes and no longer than",
@@ -32,6 +33,7 @@ def asked(sheet: Page, question: str) -> Answer:
         pytest.param(FORM, "did he take a locker", id="another name does not say yes or no"),
         pytest.param(METER, "what is the meter reading", id="a row of several values"),
         pytest.param(TABLETS, "how many do I chew", id="one end of a span"),
+        pytest.param(MEAL, "who served me", id="an amount where a person is asked for"),
         pytest.param(STEPS, "what do I have to bring", id="a list that lacks a number"),
     ],
 )
