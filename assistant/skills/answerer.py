@@ -243,13 +243,14 @@ class Answerer:
             yield spoilt(skill.name, cause)
             return
         for found in self._looked(skill, asked, scene, two_speed):
-            piece = reconsidered(found, asked, scene) if isinstance(found, Answer) else found
-            if isinstance(piece, Answer) and wants_second(piece):
+            piece = found
+            if isinstance(piece, Answer):
                 try:
-                    opinion = self._second(piece, asked, scene)
+                    piece = reconsidered(piece, asked, scene)
+                    opinion = self._second(piece, asked, scene) if wants_second(piece) else None
                 except VisionError as error:
                     # What the rules say is told all the same, and what is wrong with the model:
-                    # of a guess, once.
+                    # where there is an answer, once.
                     yield as_overruled(piece, skill, asked, scene)
                     if not piece.found or str(error) not in self._told:
                         self._told.add(str(error))

@@ -8,8 +8,9 @@ import pytest
 import tokenizers
 
 from assistant.errors import VisionError
-from assistant.inference.cross_encoder import BATCH, CrossEncoder
+from assistant.inference.cross_encoder import CrossEncoder
 from assistant.inference.installed_meanings import InstalledMeanings
+from assistant.inference.onnx_texts import BATCH
 from assistant.inference.sentence_embedder import SentenceEmbedder
 
 WORDS = ("[PAD]", "[SEP]", "avoid", "alcohol", "beer", "fridge")

@@ -92,12 +92,21 @@ def test_what_is_no_search_for_a_place_never_asks_the_model() -> None:
     assert rank.shown == []
 
 
-def test_a_model_that_fails_says_so() -> None:
+def test_where_the_model_fails_the_rules_answer_and_that_is_said_once() -> None:
     class Failing:
         name = "failing"
 
         def __call__(self, question: str, texts: Sequence[str]) -> NDArray[np.float32]:
             raise VisionError("it failed")
 
+    talk = Talk(page(*BILL), MeaningModels(rank=Failing))
+    told = talk.conversation.answer(talk.frame, "what is the total", talk.context)
+    first = next(told)
+    assert isinstance(first, Answer)
+    assert (values(first), first.basis) == (["12.40"], Basis.READ)
     with pytest.raises(VisionError, match="it failed"):
-        asked(Failing(), LEFT, *CARD)
+        next(told)
+    assert values(talk.ask("what is the total")) == ["12.40"]
+    # Where nothing is found, that it failed may be why.
+    with pytest.raises(VisionError, match="it failed"):
+        talk.ask("who painted the ceiling")
