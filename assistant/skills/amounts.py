@@ -19,7 +19,7 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.amounts import Name, best, named_amounts, names, rank_of
-from assistant.text.meaning import stem_free
+from assistant.text.meaning import best_match, is_empty, stem_free, words
 from assistant.text.page import Page, Place
 from assistant.text.tokens import Kind
 
@@ -60,7 +60,7 @@ class AmountSkill:
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
-        places = self.places(page)
+        places = under_named_heads(self.places(page), words(asked.words))
         if not places or len(places) > MOST_AMOUNTS:
             return not_found(self.name, self.called)
         return found_places(self.name, places)
@@ -104,6 +104,13 @@ class AmountSkill:
         if answer.found and several and detail is not Detail.SHORT:
             return ended(f"I read: {labelled(answer)}")
         return in_sentence(answer, detail, f"The {self.called} is {{}}.", missing=READ_TEXT)
+
+
+def under_named_heads(places: list[Place], said: Sequence[str]) -> list[Place]:
+    """Of several amounts of a row those under a head that is named: "the large one"."""
+    spoken = [word for word in said if not is_empty(word)]
+    held = [each for each in places if any(best_match(w, spoken) == 1 for w in words(each.head))]
+    return held if 0 < len(held) < len(places) else places
 
 
 _NOT_THE_AMOUNT_WORDS = """

@@ -2,14 +2,15 @@
 
 import re
 
-from assistant.answers import Answer, Detail, Found, Note, NoteKind
+from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.skills import quote
-from assistant.skills.goods import is_no_goods
+from assistant.skills.goods import end_of_goods
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import MOST_NAMED, ended, listed
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
+from assistant.text.goods import add_up
 from assistant.text.lists import entries
 
 _BUY = r"(?:order|buy|purchase|get|pay for|eat|drink)"
@@ -44,13 +45,16 @@ class Bought:
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
-        told = entries(page, "item", "", is_no_goods(page))
-        told = [each for each in told if re.search(r"[^\W\d_]{3}", each.text)]
+        end = end_of_goods(page)
+        told = entries(page, "item", "", end)
+        told = [each for each in told if re.search(r"[^\W\d_]", each.text)]
         if not told:
             return quote.SKILL.find(asked, scene)
         found = tuple(Found(" ".join(e.text.split()), None, e.lines) for e in told[:MOST_NAMED])
         more = (Note(NoteKind.MORE),) if len(told) > MOST_NAMED else ()
-        return Answer(self.name, found, ground_read(found), more)
+        # That nothing is missing, and each has its own figures, the sum below them proves.
+        basis = ground_read(found) if add_up(page, told, end) else Basis.GUESS
+        return Answer(self.name, found, basis, more)
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """One entry behind the other."""

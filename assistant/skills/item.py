@@ -4,7 +4,7 @@ import re
 
 from assistant.answers import Answer, Detail, Found, Note, NoteKind
 from assistant.skills import quote
-from assistant.skills.goods import is_no_goods
+from assistant.skills.goods import end_of_goods
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import listed
 from assistant.skills.scene import Scene
@@ -48,7 +48,7 @@ class Item:
         if not page.rows:
             return None
         parsed = _parsed(asked.words)
-        told = [] if parsed is None else entries(page, parsed[1], parsed[2], is_no_goods(page))
+        told = [] if parsed is None else entries(page, parsed[1], parsed[2], end_of_goods(page))
         if parsed is None or not told:
             return quote.SKILL.find(asked, scene)
         at = len(told) - 1 if parsed[0] in ("last", "final") else _at(parsed[0])

@@ -52,10 +52,10 @@ def reconsidered(answer: Answer, asked: Asked, scene: Scene) -> Answer:
         return answer
     matching = Matching(page, wish(asked.question), language_of(asked.question))
     relevance = Relevance(matching, asked.question, rank)
-    if not relevance.places:
+    if not relevance.choices:
         return answer
     told = [rows_of(page, each.lines) for each in answer.found]
-    ahead = relevance.scores[0] - max(map(relevance.of, told), default=NOTHING)
+    ahead = relevance.best - max(map(relevance.of, told), default=NOTHING)
     if is_sure:
         return replace(answer, basis=Basis.GUESS) if ahead >= DOUBTS else answer
     if answer.basis is Basis.GUESS and answer.found:
@@ -72,7 +72,7 @@ def _stands_out(relevance: Relevance) -> bool:
         Kind.MONEY in matching.wish.kinds and bool(matching.unheld())
     )
     least = LEAST_OF_ANOTHER if is_another else LEAST
-    return relevance.scores[0] >= least and relevance.margin >= STANDS_OUT
+    return relevance.best >= least and relevance.margin >= STANDS_OUT
 
 
 def _without_the_rest(answer: Answer, page: Page, relevance: Relevance) -> Answer:
@@ -95,6 +95,6 @@ MOST_COMPARED = 3
 def _preferred(relevance: Relevance, model: str) -> Answer:
     """The best place, as the rules would tell a guess."""
     matching = relevance.matching
-    hit = Hits(matching).of(relevance.places[0], 0.0, is_first=False)
+    hit = Hits(matching).of(relevance.choices[0], 0.0, is_first=False)
     found = tuple(uncut(matching.page, each) for each in all_found(matching.page, hit))
     return Answer(quote.SKILL.name, found, Basis.GUESS, (Note(NoteKind.CHOSEN, model),))

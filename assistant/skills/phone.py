@@ -44,6 +44,16 @@ _KINDS = (
 _FAX = r"\b(?:tele)?fax\b|\bf\b(?=[.:])"
 
 
+_OF_A_PAPER = re.compile(
+    r"\b(?:bill|invoice|receipt|order|account|acct|ref|reference|policy|slip|doc|document|gst|vat"
+    r"|tax|reg|registration|rechnung|beleg|bon|konto|kunden|facture|commande|compte|factura|recibo"
+    r"|pedido|cuenta|fattura|ordine|conto|factuur|bestelling|rekening|fatura|encomenda|conta)"
+    r"[-. ]?(?:no|nr|number|nummer|num|id)?[\s:#.]*$",
+    re.IGNORECASE,
+)
+"""A label that names the number of a paper, which may look like a telephone's."""
+
+
 class Phone:
     """Numbers as they stand, with their labels; a fax only where nothing else is."""
 
@@ -95,12 +105,16 @@ class Phone:
 
 def phone_places(page: Page) -> list[Place]:
     """The telephone numbers of a page, each once; no fax beside a telephone."""
-    other = rf"{vocabulary.pattern('phone', 'called')}|{_CALLED}"
+    called = rf"{vocabulary.pattern('phone', 'called')}|{_CALLED}"
     found = [
         place
         for place in page.places_of(Kind.PHONE, Kind.CODE)
-        if (place.token.kind is Kind.PHONE and not place.token.needs_label)
-        or (re.search(other, place.label, re.IGNORECASE) and is_phone(place.token.text))
+        if (
+            place.token.kind is Kind.PHONE
+            and not place.token.needs_label
+            and _OF_A_PAPER.search(place.left) is None
+        )
+        or (re.search(called, place.label, re.IGNORECASE) and is_phone(place.token.text))
     ]
     once = list({re.sub(r"\D", "", place.token.text): place for place in reversed(found)}.values())
     no_fax = [place for place in once[::-1] if not re.search(_FAX, place.label, re.IGNORECASE)]

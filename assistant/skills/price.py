@@ -4,9 +4,10 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from assistant.answers import Answer, Basis, Detail, NoteKind
+from assistant.answers import Answer, Basis, Detail, Note, NoteKind
 from assistant.skills import quote, total
-from assistant.skills.amounts import BESIDE, label_of
+from assistant.skills.amounts import BESIDE, label_of, under_named_heads
+from assistant.skills.goods import end_of_goods
 from assistant.skills.quoting import ended, found_places, in_sentence, labelled, listed, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
@@ -66,10 +67,14 @@ class Price:
             if re.search(_BARE_ONE, asked.words):
                 return not_found(self.name, "price of a single one")
         if called:
-            return found_places(self.name, called[:MOST_AMOUNTS])
+            told = called[:MOST_AMOUNTS]
+            end = end_of_goods(page)
+            # What stands among the sums, such as the rounding, is no price.
+            notes = (Note(NoteKind.QUOTED),) if all(each.row >= end for each in told) else ()
+            return found_places(self.name, told, *notes)
         if named:
             return found_places(self.name, named[:MOST_AMOUNTS])
-        if self._is_of_an_item(asked, page):
+        if self._is_of_an_item(asked, page) or _is_of_an_empty_field(asked, page):
             return quote.SKILL.find(asked, scene)
         if total.total_places(page):
             return total.SKILL.find(asked, scene)
@@ -84,7 +89,7 @@ class Price:
             answer = found_places(self.name, money)
             # All amounts of a paper are told apart by their labels, and none is called the price.
             return answer if len(money) == 1 else dataclasses.replace(answer, basis=Basis.GUESS)
-        return not_found(self.name, "price")
+        return (None if money else _of_a_board(asked, scene)) or not_found(self.name, "price")
 
     def _is_of_an_item(self, asked: Asked, page: Page) -> bool:
         """True where a thing is named that one buys: the sum of a bill is not its price.
@@ -114,7 +119,7 @@ class Price:
         said = words(asked.words)
         called = [e for e in called if not says_opposite(said, words(e.left))] or called
         if called or not named:
-            return _under_named_heads(called, wish(asked.question).said)
+            return under_named_heads(called, wish(asked.question).said)
         # "The large Funghi" is named by its row and by its column.
         return [
             each
@@ -128,7 +133,8 @@ class Price:
     def say(self, answer: Answer, detail: Detail) -> str:
         """The price, or several amounts with their labels."""
         if answer.note(NoteKind.QUOTED):
-            return f"I read: {listed(answer)}"
+            told = listed(answer) if detail is Detail.SHORT else labelled(answer)
+            return ended(f"I read: {told}")
         if any(each.value[:1] in "-−–(" for each in answer.found) and detail is not Detail.SHORT:
             # What is taken off is no price: its label says what it is.
             return ended(f"I read: {labelled(answer)}")
@@ -141,6 +147,34 @@ class Price:
             missing="Ask me to read the text, or show the price tag.",
         )
 
+
+def _is_of_an_empty_field(asked: Asked, page: Page) -> bool:
+    """True where a label that the question names has no value: "Rounding :"."""
+    named = [word for word in wish(asked.question).asked if is_telling(word)]
+    money = {place.row for place in page.places_of(Kind.MONEY)}
+    return any(
+        row.text.rstrip().endswith(":")
+        and number not in money
+        and any(best_match(word, page.words(number)) == 1 for word in named)
+        for number, row in enumerate(page.rows)
+    )
+
+
+def _of_a_board(asked: Asked, scene: Scene) -> Answer | None:
+    """What stands beside the thing on a paper that prints "3.7" for a price; at most a guess."""
+    page = scene.page(asked.cancelled)
+    named = [word for word in wish(asked.question).asked if is_telling(word)]
+    figures = {place.row for place in page.places_of(Kind.NUMBER)}
+    if not any(best_match(word, page.words(row)) > 0 for word in named for row in figures):
+        return None
+    thing = dataclasses.replace(asked, words=_PRICE_OF.sub("", asked.words))
+    answer = quote.SKILL.find(thing, scene)
+    return dataclasses.replace(answer, basis=Basis.GUESS) if answer and answer.found else None
+
+
+_PRICE_OF = re.compile(
+    r"\bhow much (?:is|are|was|were|for|does|do)?\b|\b(?:the )?prices?\b|\bcosts?\b"
+)
 
 _OF_ONE = re.compile(
     r"\b(?:one|each|apiece|a piece|unit|individual(?:ly)?|per (?:piece|item|unit))\b"
@@ -159,12 +193,6 @@ def _of_one(called: Sequence[Place], page: Page) -> list[Place]:
     if not rows and len(held) > MOST_AMOUNTS:
         return []
     return [each.each for each in held if each.each is not None]
-
-
-def _under_named_heads(places: list[Place], said: Sequence[str]) -> list[Place]:
-    """Of several amounts of a row those under a head that is named: "the large one"."""
-    held = [each for each in places if any(best_match(w, said) == 1 for w in words(each.head))]
-    return held if 0 < len(held) < len(places) else places
 
 
 def _may_be_a_clock(token: Token) -> bool:

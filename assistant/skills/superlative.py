@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from assistant.answers import Answer, Basis, Detail, Found
 from assistant.skills import quote, vocabulary
-from assistant.skills.goods import is_no_goods
+from assistant.skills.goods import end_of_goods
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import ended, listed, not_found
 from assistant.skills.scene import Scene
@@ -51,7 +51,7 @@ class Superlative:
         if not page.rows:
             return None
         priced = _priced(page, asked.words)
-        if len(priced) < 2:
+        if not priced:
             return _quoted(asked, scene) or not_found(self.name, "price")
         said = unaccented(asked.words)
         is_least = re.search(rf"\b(?:{_LEAST}|{_LEAST_ELSEWHERE})\b", said) is not None
@@ -65,7 +65,7 @@ class Superlative:
         if len(chosen) > MOST_TOLD:
             return not_found(self.name, "single one")
         several = any(len(set(amounts)) > 1 for _, amounts in priced)
-        sure = not several and _is_in_view(_noun(asked.words), page)
+        sure = not several and len(priced) > 1 and _is_in_view(_noun(asked.words), page)
         return Answer(self.name, found, ground_read(found) if sure else Basis.GUESS)
 
     def say(self, answer: Answer, detail: Detail) -> str:
@@ -89,15 +89,16 @@ def _quoted(asked: Asked, scene: Scene) -> Answer | None:
 def _priced(page: Page, question: str) -> list[tuple[Passage, list[Decimal]]]:
     """The entries with a name and a price, and the amounts of each; what is free does not count."""
     found = []
-    for entry in entries(page, _noun(question), "", is_no_goods(page)):
+    for entry in entries(page, _noun(question), "", end_of_goods(page)):
         amounts = [
             value
             for row in entry.rows
             for place in page.places_in(row)
             if place.token.kind is Kind.MONEY and (value := worth(place.token.text)) is not None
         ]
-        if amounts and min(amounts) > 0:
-            found.append((entry, amounts))
+        charged = [each for each in amounts if each > 0]
+        if charged:
+            found.append((entry, charged))
     return found
 
 

@@ -146,8 +146,8 @@ def is_of(place: Place, wish: Wish) -> bool:
         return True
     bare = place.token.kind is Kind.MONEY and not place.token.currency
     if bare and wish.form is Form.DURATION and _CENTS.search(place.token.text):
-        # "How many days" is not told a price.
-        return False
+        # "How many days" is not told a price; below "Hours" stand hours.
+        return re.fullmatch(rf"\W*{_UNITS}\W*", place.head, re.I) is not None
     return bare and Kind.NUMBER in wish.kinds
 
 

@@ -182,14 +182,14 @@ class Hits:
         following = passage.rows[-1] + 1
         if not here and wish.kinds and not any(page.has_values(row) for row in passage.rows):
             below = [place for place in page.places_in(following) if is_of(place, wish)]
-            if below:
+            if below and not _is_empty_field(page, passage.rows[-1]):
                 value = below[0] if len(below) == 1 else None
                 return Hit(score, page.passage(*passage.rows, following), value)
         told = here if wish.kinds else self._matching.places(passage)
         dated = bool(wish.kinds & {Kind.TIME, Kind.DATE})
         if wish.form in (Form.WHO, Form.WHY, Form.TASK) and not wish.kinds:
             answers = here or looks_right(passage.text, (), wish) and ":" in passage.text
-            return Hit(score, passage if answers else _with_what_follows(page, passage))
+            return Hit(score, passage if answers else self._with_what_follows(passage))
         if len(told) > 1 and is_row and (not dated or are_labelled(told)):
             named = named_of(told, self._asked)
             if named is not None and not is_of_a_span(named):
@@ -197,7 +197,12 @@ class Hits:
         value = here[0] if len(here) == 1 and not is_of_a_span(here[0]) else None
         if value is not None and is_row and self._is_one_of_a_row(value, passage):
             return Hit(score, passage, value, is_one_of_many=True)
-        return Hit(score, passage if here else _with_what_follows(page, passage), value)
+        return Hit(score, passage if here else self._with_what_follows(passage), value)
+
+    def _with_what_follows(self, passage: Passage) -> Passage:
+        """A heading with what stands below it; a row of a table is no heading."""
+        is_of_a_table = len(self._tables.cells(passage.rows[-1])) > 2
+        return passage if is_of_a_table else _with_what_follows(self._page, passage)
 
     def _at_an_end(self, here: Sequence[Place], passage: Passage) -> Place | None:
         """The first or the last time of a row of a timetable, where that is asked for."""
@@ -273,6 +278,9 @@ class Hits:
         found = []
         for row in range(len(self._page.rows)):
             for cell in self._tables.lone_cells(row):
+                if Kind.CODE in self._wish.kinds and not any(map(str.isdigit, cell.text)):
+                    # A number is asked for.
+                    continue
                 held = [named_by(word, cell.head) for word in self._asked]
                 told = [at for at, told in enumerate(self._telling) if told]
                 if told and all(held[at] for at in told):
@@ -300,6 +308,12 @@ class Hits:
         return page.passage(row, *below) if below and count <= MOST_QUOTED_WORDS else None
 
 
+def _is_empty_field(page: Page, row: int) -> bool:
+    """True for a label without its value, above a label with one: "Rounding:" over "Total: 12"."""
+    is_label = page.rows[row].text.rstrip().endswith(":")
+    return is_label and re.match(r"[^:]*[^\W\d]\W*:\W*\w", page.rows[row + 1].text) is not None
+
+
 def _with_what_was_said(page: Page, hit: Hit) -> Hit:
     """Above the name of who is quoted stands the quotation: it comes with it."""
     first, passage = hit.passage.rows[0], hit.passage
@@ -319,7 +333,7 @@ def _with_what_follows(page: Page, sentence: Passage) -> Passage:
     is_short = len(words(sentence.text)) <= 4 and not page.has_values(sentence.rows[-1])
     is_short = is_short and sentence.text.rstrip()[-1:] not in (".", "!")
     after = sentence.rows[-1] + 1
-    if not is_short or after >= len(page.rows):
+    if not is_short or after >= len(page.rows) or _is_empty_field(page, after - 1):
         return sentence
     following = next((each for each in page.sentences if after in each.rows), None)
     if following is None or len(words(following.text)) > MOST_QUOTED_WORDS:

@@ -198,7 +198,7 @@ def _opens(page: Page, row: int) -> bool:
     """
     text = page.rows[row].text.strip()
     if text.endswith(":"):
-        return True
+        return not _is_empty_field(page, row)
     if row == 0 or len(page.rows[row].pieces) > 1 or not 0 < len(words(text)) <= LONGEST_LEAD:
         return False
     if re.search(r"[.,;!?]$|[,:]", text) or page.has_values(row):
@@ -206,6 +206,15 @@ def _opens(page: Page, row: int) -> bool:
     following = range(row + 1, min(row + 3, len(page.rows)))
     of_pieces = len(following) == 2 and all(len(page.rows[each].pieces) > 1 for each in following)
     return of_pieces or is_heading(page, row)
+
+
+def _is_empty_field(page: Page, row: int) -> bool:
+    """True for a label whose value is missing, among labels that have one: it opens nothing."""
+    around = [each for each in (row - 1, row + 1) if 0 <= each < len(page.rows)]
+    fields = [page.rows[each].pieces for each in around]
+    return len(fields) == 2 and all(
+        len(pieces) > 1 and pieces[0].text.rstrip().endswith(":") for pieces in fields
+    )
 
 
 def _is_rest(page: Page, group: Sequence[int], row: int) -> bool:

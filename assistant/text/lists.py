@@ -1,12 +1,12 @@
 """The entries of a page's lists: goods with their prices, steps, ingredients, articles."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from assistant.text.goods import goods
 from assistant.text.meaning import best_match, content_words, words
-from assistant.text.page import Page, Passage, Place
+from assistant.text.page import Page, Passage
 from assistant.text.sections import BULLET, NUMBERED, is_heading, under
-from assistant.text.tokens import Kind
 
 STEPS = frozenset(
     ["step", "steps", "instruction", "instructions", "direction", "directions", "stage"]
@@ -20,12 +20,12 @@ MOST_WORDS = 60
 """Words of one entry."""
 
 
-def entries(page: Page, noun: str, place: str, is_sum: Callable[[Place], bool]) -> list[Passage]:
+def entries(page: Page, noun: str, place: str, end: int) -> list[Passage]:
     """The entries that a noun names, in reading order; nothing where the page has no such list.
 
     noun:   what is counted, such as "step", "item", "drink".
     place:  the words of a heading that they stand under; "" for all of the page.
-    is_sum: whether an amount is a total, a tax or the like: what stands from there on is no goods.
+    end:    the row of the first total, tax or the like: what stands from there on is no goods.
     """
     if noun in SENTENCES:
         return list(page.statements)
@@ -44,30 +44,19 @@ def entries(page: Page, noun: str, place: str, is_sum: Callable[[Place], bool]) 
         return _joined(page, under(page, heading))
     if place and content_words(place) and heading is None and noun not in STEPS:
         return []
+    bought = [] if noun in STEPS else goods(page, end)
+    if bought and end < len(page.rows):
+        # A receipt: "B. Bean soup" is no numbered step.
+        return bought
     numbered = [row for row in range(len(page.rows)) if NUMBERED.match(page.rows[row].text)]
     if numbered and (noun in STEPS or len(numbered) > 1):
         return _joined(page, range(numbered[0], len(page.rows)))
     if noun in STEPS:
         return []
-    goods = _goods(page, is_sum)
-    if goods:
-        return goods
+    if bought:
+        return bought
     bullets = [row for row in range(len(page.rows)) if BULLET.match(page.rows[row].text)]
-    return [page.passage(row) for row in bullets]
-
-
-def _goods(page: Page, is_sum: Callable[[Place], bool]) -> list[Passage]:
-    """The rows of a receipt or a menu: a name and its price, above the first sum."""
-    found: list[int] = []
-    for place in page.places_of(Kind.MONEY):
-        named = re.search(r"[^\W\d_]{2,}", place.left) is not None
-        if is_sum(place):
-            if found:
-                break
-            continue
-        if named and place.row not in found and not place.token.text.startswith(("-", "−")):
-            found.append(place.row)
-    return [page.passage(row) for row in found]
+    return [page.passage(row) for row in bullets] if len(bullets) > 1 else []
 
 
 def _named_heading(page: Page, name: str) -> int | None:

@@ -14,7 +14,7 @@ from assistant.text.page import Page, Passage, Place
 from assistant.text.question import KIND_WORDS, Wish, is_everyday, is_goods, siblings
 from assistant.text.tables import Tables
 from assistant.text.tokens import Kind, tokens
-from assistant.text.units import ABBREVIATED, MARKS, UNITS
+from assistant.text.units import ABBREVIATED, MARKS, SIZES, UNITS
 
 HEAD = 0.9
 """What a word in the head of a column counts against one in the row itself."""
@@ -230,6 +230,8 @@ def named_by(word: str, name: str) -> float:
     if day is not None:
         return SAME if day in weekdays(name) else 0.0
     if word in _DAYS_OF_WORK and weekdays(name) >= frozenset(range(5)):
+        return SAME
+    if words(name) == [SIZES.get(word)]:
         return SAME
     return best_match(word, words(name))
 

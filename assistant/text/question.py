@@ -78,6 +78,12 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
         r"|\bhow old is\b",
     ),
     (
+        frozenset({Kind.MEASURE, Kind.NUMBER, Kind.PERCENT}),
+        r"\bhow much (?:do|did|would|will|does) (?:i|we|you|he|she|they|one) "
+        r"(?:use|take|pour|put|add|mix|drink|eat|feed|apply|swallow|spread|inject|weigh)\b"
+        r"(?! home)",
+    ),
+    (
         frozenset({Kind.MONEY}),
         r"\bhow much (?:is|are|was|were|does|do|did|for|money|would|will|to)\b(?! (?:in|left"
         r"|there|of)\b"

@@ -76,7 +76,21 @@ def counted(page: Page, noun: str, *, is_held: bool) -> tuple[Passage, ...]:
         ]
         if len(rows) > 1:
             return tuple(page.passage(row) for row in rows)
-    return () if is_held else tuple(_numbered(page))
+    entries = () if is_held else tuple(_numbered(page))
+    told = sum(each.text.rstrip().endswith((".", "!", "?")) for each in entries)
+    is_of_sentences = 2 * told > len(entries)
+    # Six sentences may be six steps or rules, and never six eggs.
+    return () if is_of_sentences and not _SENTENCES & set(words(noun)) else entries
+
+
+_SENTENCES = frozenset(
+    (
+        *("steps", "stages", "rules", "instructions", "directions", "points", "things", "items"),
+        *("tips", "questions", "sentences", "ways", "reasons", "warnings", "conditions"),
+        *("entries", "parts", "paragraphs", "lines", "clauses", "terms", "numbers"),
+    )
+)
+"""What a numbered list of sentences is called."""
 
 
 def _numbered(page: Page) -> list[Passage]:

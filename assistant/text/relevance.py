@@ -21,7 +21,9 @@ likeliest."""
 class Relevance:
     """The places of one page ranked for one question, the best first.
 
-    places: what is quoted; scores: of each, in logits.
+    places:  what is quoted; scores: of each, in logits.
+    choices: those of the places that show the amount or the number that is asked for, if one is.
+    best:    the score of the first of them; of nothing where there is none.
     """
 
     def __init__(self, matching: Matching, question: str, rank: Rank) -> None:
@@ -33,17 +35,21 @@ class Relevance:
         order = sorted(range(len(places)), key=lambda at: (-scores[at], places[at].rows))
         self.places = [places[at] for at in order]
         self.scores = [scores[at] for at in order]
+        scoring = Scoring(matching)
+        shown = [at for at, each in enumerate(self.places) if scoring.shows_its_kind(each)]
+        self.choices = [self.places[at] for at in shown]
+        self.best = self.scores[shown[0]] if shown else NOTHING
 
     @property
     def margin(self) -> float:
-        """How far the best stands out from the next that shares no row with it."""
-        best = set(self.places[0].rows)
+        """How far the best choice stands out from the next place that shares no row with it."""
+        best = set(self.choices[0].rows)
         others = (
             score
             for place, score in zip(self.places, self.scores, strict=True)
             if best.isdisjoint(place.rows)
         )
-        return self.scores[0] - next(others, NOTHING)
+        return self.best - next(others, NOTHING)
 
     def of(self, rows: Sequence[int]) -> float:
         """The best score of what stands in some rows."""

@@ -124,16 +124,7 @@ class _Search:
             alone = hits_of_kind(self._matching)
             if alone:
                 return alone
-        must_show = {Kind.MONEY, Kind.PHONE, Kind.EMAIL, Kind.WEB, Kind.PERCENT}
-        is_long = self._wish.form is Form.DURATION
-        if scored and self._wish.kinds and (self._wish.kinds <= must_show or is_long):
-            # Who asks for an amount is not told a line without any.
-            scored = [pair for pair in scored if self._scoring.answers(pair[1])]
-        is_where = "where" in self._wish.said or self._wish.form is Form.WHO
-        is_name = self._wish.form is Form.WHO and "name" in self._wish.said
-        if is_name or is_where and self._matching.unheld():
-            # Where one thing stands is not told of another.
-            scored = [pair for pair in scored if self._scoring.answers(pair[1])]
+        scored = [pair for pair in scored if self._scoring.may_be_told(pair[1])]
         found: list[Hit] = []
         taken: set[int] = set()
         matching = self._matching

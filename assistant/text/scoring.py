@@ -32,6 +32,13 @@ COUNTED = 0.1
 
 COUNT = r"\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a|an)\b"
 
+_MUST_SHOW = frozenset({Kind.MONEY, Kind.PHONE, Kind.EMAIL, Kind.WEB, Kind.PERCENT})
+"""Kinds of values that a question is for and nothing else: no words answer it."""
+
+_NUMBERS = frozenset({Kind.CODE, Kind.NUMBER, Kind.PHONE})
+
+_DECIMAL = re.compile(r"\d+[.,]\d")
+
 _SIZES = frozenset(("size", "weight", "weigh", "heavy", "volume", "big", "content", "contents"))
 
 _UNTICKED = re.compile(r"\s*(?:\[ ?\]|☐|□)")
@@ -73,6 +80,34 @@ class Scoring:
     def answers(self, passage: Passage) -> bool:
         """True if a place, or the row below it, looks like the answer."""
         return self.fit(passage) >= 0
+
+    def shows_its_kind(self, passage: Passage) -> bool:
+        """False for a place without the amount or the number that a question is for.
+
+        Who asks what something costs is not told a line without any amount; where a board prints
+        "3.7" for all of its prices, not one without such a figure.
+        """
+        kinds = self._wish.kinds
+        if not kinds or not kinds <= _MUST_SHOW or self.answers(passage):
+            return True
+        is_priced = any(not each.token.needs_label for each in self._page.places_of(Kind.MONEY))
+        figures = (each.token for each in self._matching.places(passage))
+        return (
+            Kind.MONEY in kinds
+            and not is_priced
+            and any(each.kind is Kind.NUMBER and _DECIMAL.fullmatch(each.text) for each in figures)
+        )
+
+    def may_be_told(self, passage: Passage) -> bool:
+        """False for a place that does not show what the question cannot do without."""
+        wish = self._wish
+        # Where one thing stands is not told of another.
+        is_where = "where" in wish.said or wish.form is Form.WHO
+        is_name = wish.form is Form.WHO and "name" in wish.said
+        is_place = is_name or (is_where and bool(self._matching.unheld()))
+        is_span = bool(wish.kinds) and wish.form is Form.DURATION
+        needs = is_place or is_span
+        return self.shows_its_kind(passage) and (not needs or self.answers(passage))
 
     def fit(self, passage: Passage) -> float:
         """A bonus for a place, or the next row, that looks like the answer; a malus for others."""
@@ -121,6 +156,12 @@ class Scoring:
         is_heading_of = passage.text.rstrip().endswith(":") and following < len(self._page.rows)
         return is_heading_of and VENUE.search(self._page.rows[following].text) is not None
 
+    def _stands_alone(self, hit: Hit) -> bool:
+        """True for a value that fills its row, below the row that names it."""
+        return hit.value is not None and words(self._page.rows[hit.value.row].text) == words(
+            hit.value.token.text
+        )
+
     def _is_labelled(self, passage: Passage) -> bool:
         """True for figures behind a label that is the question itself: "Tax code 1257L"."""
         pieces = self._page.rows[passage.rows[0]].pieces
@@ -143,6 +184,11 @@ class Scoring:
     def is_whole(self, passage: Passage, hit: Hit, least: float) -> bool:
         """True if a place holds every telling word, each matched better than `least`."""
         heading = heading_over(self._page, passage.rows[0])
+        if least > 0 and self._wish.kinds and self._wish.kinds <= _NUMBERS:
+            # Below "Tax invoice" stand many numbers, each with a label of its own.
+            heading = None
+            if len(hit.passage.rows) > 1 and not self._stands_alone(hit):
+                return False
         used = [*passage.rows, *hit.passage.rows, *([] if heading is None else [heading])]
         held = [
             max(max(self._own[row][at], self._heads[row][at]) for row in used) > least

@@ -91,6 +91,13 @@ class Tables:
             return False
         if any(re.match(r"[\d£$€+−½¼¾-]", piece.text) for piece in row.pieces):
             return False
+        if any(piece.text.lstrip().startswith(":") for piece in row.pieces):
+            # "Invoice no  : CR 1803" is a label with its value.
+            return False
+        told = [piece.text.strip().lower() for piece in row.pieces]
+        if len(set(told)) < len(told):
+            # "Protein  negative  negative": each column has a head of its own.
+            return False
         first = words(row.pieces[0].text)
         below = self._page.rows[number + 1] if number + 1 < len(self._page.rows) else None
         if below is not None and self._leaves_a_corner(number):

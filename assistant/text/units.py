@@ -45,3 +45,8 @@ MARKS: Mapping[str, str] = MappingProxyType(
     }
 )  # fmt: skip
 """Words that plates and labels print as a few letters."""
+
+SIZES: Mapping[str, str] = MappingProxyType(
+    {"small": "s", "medium": "m", "large": "l", "big": "l", "regular": "r"}
+)
+"""Sizes of which the head of a column prints the first letter only."""

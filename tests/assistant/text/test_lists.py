@@ -3,7 +3,7 @@
 import pytest
 
 from assistant.text.lists import entries
-from assistant.text.page import Page, Place
+from assistant.text.page import Page
 from tests.assistant.text.pages import page
 
 TILL = page(
@@ -27,12 +27,8 @@ JAM = page(
 BAR = page("Nut bar", "Ingredients: oats, honey (12%, local), sea salt.")
 
 
-def no_sum(place: Place) -> bool:
-    return False
-
-
-def below_the_goods(place: Place) -> bool:
-    return place.row >= 3
+NO_SUM = 99
+"""A row below all others: nothing is a sum."""
 
 
 @pytest.mark.parametrize(
@@ -47,12 +43,12 @@ def below_the_goods(place: Place) -> bool:
     ],
 )
 def test_entries(sheet: Page, noun: str, place: str, expected: list[str]) -> None:
-    is_sum = below_the_goods if sheet is TILL else no_sum
-    assert [each.text for each in entries(sheet, noun, place, is_sum)] == expected
+    end = 3 if sheet is TILL else NO_SUM
+    assert [each.text for each in entries(sheet, noun, place, end)] == expected
 
 
 def test_a_step_goes_on_to_the_next_number() -> None:
-    steps = entries(JAM, "step", "", no_sum)
+    steps = entries(JAM, "step", "", NO_SUM)
     assert [" ".join(each.text.split()) for each in steps] == [
         "1. Halve the plums and take out the stones.",
         "2. Boil them with the sugar.",

@@ -88,3 +88,9 @@ def test_entries_are_counted_by_their_numbers_or_by_the_letters_that_mark_them()
     assert len(counted(ACCOUNT, "direct debits", is_held=False)) == 2
     assert counted(ACCOUNT, "standing orders", is_held=False) == (), "one alone is no list"
     assert counted(CANTEEN, "dishes", is_held=False) == ()
+
+
+def test_a_list_of_sentences_counts_steps_and_no_things() -> None:
+    sheet = page("Bread", "1. Mix the flour.", "2. Knead the dough.", "3. Bake it.")
+    assert len(counted(sheet, "steps", is_held=False)) == 3
+    assert counted(sheet, "eggs", is_held=False) == ()
