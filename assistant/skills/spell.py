@@ -86,9 +86,32 @@ def spellable(answer: Answer) -> Found | None:
     first = answer.found[0]
     if len(first.value) <= LONGEST and "\n" not in first.value:
         named = [each for each in tokens(first.value) if each.kind in (Kind.EMAIL, Kind.WEB)]
-        return Found(named[0].text, first.label, first.lines) if named else first
+        if named:
+            return Found(named[0].text, first.label, first.lines)
+        label, value = _apart(first.value)
+        return Found(value, first.label or label, first.lines) if label else first
     found = [each for each in tokens(first.value) if each.kind in _ADDRESSES]
     return Found(found[0].text, first.label, first.lines) if found else None
+
+
+def _apart(row: str) -> tuple[str, str]:
+    """A row as its label and its value, as "Account number: 88 21"; ("", row) if it has no label.
+
+    The label is no part of what is copied down.
+    """
+    before, colon, behind = row.partition(": ")
+    if colon and behind.strip() and not re.search(r"\d", before):
+        return before, behind.strip()
+    codes = [each for each in tokens(row) if each.kind in (*_ADDRESSES, Kind.NUMBER)]
+    if len(codes) != 1 or codes[0].end != len(row.rstrip()):
+        return "", row
+    before = row[: codes[0].start].strip(" .:#")
+    is_label = before and not re.search(r"\d", before) and len(before.split()) <= LONGEST_LABEL
+    return (before, codes[0].text) if is_label else ("", row)
+
+
+LONGEST_LABEL = 3
+"""Words before a number that say what it is the number of."""
 
 
 def marks_of(value: str, lines: Sequence[TextLine]) -> Note | None:
