@@ -40,7 +40,7 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
         "stop": (
             Wording(
                 "stop [it | that | reading | talking] | be quiet | cancel | never mind",
-                typed="silence",
+                typed=r"silence|cancel (?:it|that)",
             ),
         ),
         "pause": (Wording("pause", typed="wait"),),

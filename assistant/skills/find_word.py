@@ -61,7 +61,7 @@ class FindWord:
 
 def passages(skill: str, subject: str, page: Page) -> Answer:
     """The sentences that hold a subject, or a member of the class that it names."""
-    wanted = bare_subject(subject)
+    wanted = bare_subject(subject) or subject.strip()
     sought = Note(NoteKind.SOUGHT, wanted)
     found = mentions(page, wanted) if wanted else []
     if not found:

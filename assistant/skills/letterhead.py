@@ -14,7 +14,7 @@ from assistant.skills.wording import Wording
 from assistant.text.dates import find_dates
 from assistant.text.fitting import VENUE
 from assistant.text.letters import head, salutation, sender, signature
-from assistant.text.meaning import unaccented
+from assistant.text.meaning import unaccented, weekdays
 from assistant.text.page import Page
 from assistant.text.tokens import Kind, tokens
 
@@ -83,9 +83,13 @@ class Letterhead:
         before = _head_rows([row.text for row in read[: MOST_ROWS + 1]])
         top = read[: min(head(page, len(read)), before)]
         if "address" in asked.words.split():
-            # Behind the last row of the address stands something else: hours, a number to call.
-            placed = [number for number, row in enumerate(top, 1) if VENUE.search(row.text)]
-            top = top[: placed[-1]] if placed else top
+            # Hours and numbers to call stand under an address, and are none of it.
+            other = (Kind.TIME, Kind.PHONE, Kind.WEB, Kind.EMAIL)
+            held = [
+                bool(weekdays(row.text)) or any(e.kind in other for e in tokens(row.text))
+                for row in top
+            ]
+            top = top[: held.index(True)] if True in held[1:] and not held[0] else top
         answer = as_read(self.name, row_values(top), most=MOST_ROWS, labelled=False)
         # A carrier stands at the top of its slip and has sent nothing; who signs stands elsewhere.
         is_of_a_deed = re.search(r"\b(?:sen[dt]|signed|wrote|written|issued?)\b", asked.words)

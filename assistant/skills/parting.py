@@ -10,6 +10,7 @@ from collections.abc import Callable
 from assistant.text.containment import names_of_kinds
 from assistant.text.meaning import content_words, is_telling
 from assistant.text.question import asks_whether
+from assistant.text.sentences import sentence_spans
 from assistant.text.words import bare_words
 
 MOST_PARTS = 4
@@ -68,9 +69,7 @@ def parts(question: str, is_known: Known) -> list[str]:
     meant = _MEANT.match(question)
     if meant:
         return [_asked_for(meant["thing"], is_known)]
-    sentences = [
-        each.strip() for each in re.split(r"(?<=[?!.])\s+", question.strip()) if each.strip()
-    ]
+    sentences = [question[begin:end] for begin, end in sentence_spans(question)]
     asking = [
         each
         for each in sentences

@@ -51,6 +51,18 @@ def bare_words(question: str) -> str:
     return " ".join(_CONTRACTIONS.get(word, _RESPELT.get(word, word)) for word in words)
 
 
+def without_courtesy(words: str) -> str:
+    """Bare words without the courtesy around them; those of a whole courtesy stay."""
+    return _COURTESY_AFTER.sub("", _COURTESY_BEFORE.sub("", words)) or words
+
+
+_COURTESY_BEFORE = re.compile(r"^(?:(?:please|hi|hello|hey|excuse me) )+(?=\w)")
+_COURTESY_AFTER = re.compile(
+    r"(?<!\bsay)(?<!\bsays)(?<!\bword)(?<!\bwords)(?<!\bmention)(?<!\bfind)(?<!\bspell)"
+    r"(?: (?:please|thanks|thank you))+$"
+)
+"""What is looked for may be a courtesy itself: "does it say thank you"."""
+
 _OFTEN_MISSPELT = """
 what when where which whose how much many does should would could please number first second third
 total amount

@@ -214,3 +214,53 @@ def test_a_dose_in_another_language_is_told_whole() -> None:
 def test_what_to_do_is_asked_of_a_letter_in_view() -> None:
     with Typed(*LETTER) as typed:
         assert "Please bring your insurance card." in typed("what should I do")
+
+
+@pytest.mark.parametrize(
+    "question", ["what is this, please", "Hello, what is this? Thank you.", "please, what is this?"]
+)
+def test_courtesy_changes_no_question(question: str) -> None:
+    with Typed(*LETTER) as typed:
+        assert typed(question).startswith("This looks like a letter.")
+
+
+def test_a_courtesy_that_is_looked_for_is_looked_for() -> None:
+    with Typed("Thank you for your visit", "Total  5.50") as typed:
+        assert "Thank you for your visit" in typed("does it say thank you")
+
+
+def test_a_title_ends_no_question() -> None:
+    with Typed(*LETTER) as typed:
+        assert "Tuesday 6 April 2027" in typed("When do I see Dr. Amara Singh?")
+        assert "capital A, m, a, r, a" in typed("spell Dr. Amara Singh")
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("read lines two to four", LETTER[1:4]),
+        ("read line 2 to 4", LETTER[1:4]),
+        ("read the first three lines", LETTER[:3]),
+        ("read the last two lines", LETTER[-2:]),
+        ("read the second to last line", LETTER[-2:-1]),
+        ("what is the last but one line", LETTER[-2:-1]),
+        ("read the line before last", LETTER[-2:-1]),
+        ("line five", LETTER[4:5]),
+    ],
+)
+def test_lines_are_named_by_their_places(question: str, rows: tuple[str, ...]) -> None:
+    with Typed(*LETTER) as typed:
+        assert typed(question) == "\n".join(rows)
+
+
+@pytest.mark.parametrize(
+    ("question", "spelt"),
+    [
+        ("spell insurance", "i, n, s, u, r, a, n, c, e"),
+        ("spell the word entrance", "e, n, t, r, a, n, c, e"),
+        ("spell Okafor", "Okafor: capital O, k, a, f, o, r"),
+    ],
+)
+def test_a_word_of_the_text_is_spelt_alone(question: str, spelt: str) -> None:
+    with Typed(*LETTER) as typed:
+        assert typed(question).endswith(spelt)
