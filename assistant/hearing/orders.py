@@ -40,7 +40,7 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
         "stop": (
             Wording(
                 "stop [it | that | reading | talking] | be quiet | cancel | never mind",
-                typed="silence",
+                typed=r"silence|cancel (?:it|that)",
             ),
         ),
         "pause": (Wording("pause", typed="wait"),),
@@ -212,7 +212,8 @@ ORDERS: Mapping[str, tuple[Wording, ...]] = MappingProxyType(
             Wording(
                 "help | what can you do | what can i say",
                 typed=(
-                    r"what (?:can|could|should|may) i (?:ask|say|do)(?: you| here)?"
+                    r"what (?:can|could|should|may) i (?:ask|say)(?: you| here)?"
+                    r"|what (?:can|could|may) i do(?: here)?"
                     r"|what (?:else )?can you (?:do|tell me|help me with|answer)(?: for me)?"
                     r"|what are you able to do|what do you do|how can you help(?: me)?|help me"
                 ),

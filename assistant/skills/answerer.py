@@ -18,6 +18,7 @@ from assistant.seeing.layout import page_text, reading_order
 from assistant.seeing.text import TextReader, never
 from assistant.skills.caveats import careful, no_text, spoilt, with_edge
 from assistant.skills.evidence import weighed
+from assistant.skills.follow_ups import resolve
 from assistant.skills.from_models import VisionAnswers
 from assistant.skills.most_relevant import reconsidered
 from assistant.skills.overruling import as_overruled, refusal_cause
@@ -111,10 +112,12 @@ class Answerer:
             OcrError, VisionError: a model cannot be loaded or failed, and nothing else answers.
         """
         scene, found = self.scene(rgb, Sheet()), list[Answer]()
+        before = ""
         for part in parts(question, is_known):
             last: Answer | None = None
+            asked, before = resolve(part, before).asked, part
             try:
-                for piece in self.answers(scene, understand(part), two_speed=False):
+                for piece in self.answers(scene, asked, two_speed=False):
                     last = piece if isinstance(piece, Answer) else last
             except VisionError as error:
                 if last is None:

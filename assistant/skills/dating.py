@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from assistant.answers import Answer, Found, Note, NoteKind
 from assistant.skills import vocabulary
 from assistant.skills.grounding import ground_read
-from assistant.text.date_roles import Dated, Labels
+from assistant.skills.skill import Asked
+from assistant.text.date_roles import Dated, Labels, distance, judged
 from assistant.text.dates import Doubt, PrintedDate
 from assistant.text.tokens import Kind
 
@@ -55,3 +56,31 @@ def doubt(printed: PrintedDate) -> Note | None:
     years = {str(day.year) for day, _ in printed.days}
     two_digits = printed.has_year and not any(year in printed.text for year in years)
     return Note(NoteKind.AMBIGUOUS, "year" if two_digits else "day")
+
+
+def judgement(first: Dated, asked: Asked) -> tuple[Note, ...]:
+    """What today makes of a date; empty where two readings lie on two sides of it."""
+    if not first.printed.days:
+        return (Note(NoteKind.IMPOSSIBLE),)
+    side = judged(first.printed, asked.today)
+    # Of an ambiguous date only the side is known, and only where both readings lie on it.
+    sure = len(first.printed.days) == 1
+    far = distance(first.printed, asked.today) if sure else ""
+    kinds = {"past": NoteKind.PAST, "future": NoteKind.FUTURE}
+    if side == "today":
+        return (Note(NoteKind.FUTURE, "today"),)
+    return (Note(kinds[side], far),) if side in kinds else ()
+
+
+def verdict(answer: Answer) -> str:
+    """Whether the day has passed, and how long ago or how far it is; "" if that is not known."""
+    note = answer.note(NoteKind.PAST) or answer.note(NoteKind.FUTURE)
+    if note is not None and note.kind is NoteKind.PAST:
+        return f"That is {note.detail} ago: it has passed." if note.detail else "It has passed."
+    if note is not None and note.detail == "today":
+        return "That is today."
+    if note is not None:
+        return f"That is in {note.detail}." if note.detail else "It has not passed."
+    if answer.note(NoteKind.IMPOSSIBLE):
+        return "There is no such day in any calendar."
+    return ""

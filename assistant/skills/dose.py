@@ -27,6 +27,10 @@ _INSTRUCTION = (
     r"|\bdo not use\b|\b(?:morning|evening|bedtime|with food|after meals?|before meals?)\b"
     r"|\beinnehmen|\bt(?:ä|ae)glich|\bnehmen|\bprendre|\bpar jour|\btomar|\bal d(?:í|i)a"
     r"|\bassumere|\bal giorno|\binnemen|\bper dag|\bpor dia"
+    r"|\b(?:tabletten?|kapseln?|tropfen|comprim[ée]s?|g[ée]lules?|gouttes|comprimidos?|c[áa]psulas?"
+    r"|gotas|compress[ae]|capsule|gocce|pillen|druppels)\b.*"
+    r"\b(?:alle|jede\w?|pro|am|toutes?|tous|cada|al|ogni|om|elke|a)\b.*"
+    r"\b(?:stunden?|std|tag|heures?|jour|horas?|d[íi]as?|ore|giorno|uur|dag)\b"
 )
 _STRENGTH = r"\b(?:mg|mcg|µg|μg|micrograms?|milligrams?|ml|iu|i\.u\.|g|units?|%)\b"
 
@@ -76,7 +80,7 @@ class Dose:
         if not page.rows:
             return None
         age = age_in(asked.words)
-        of_age = [each for each in page.statements if age and is_meant_for(each.text, age)]
+        of_age = [each for each in _statements(page) if age and is_meant_for(each.text, age)]
         if of_age:
             of_age = _with_the_most(of_age[:MOST_NAMED], page, age)
             found = tuple(Found(e.text, None, e.lines) for e in of_age)
@@ -122,8 +126,8 @@ def _with_the_most(told: Sequence[Passage], page: Page, age: float | None) -> li
         and re.search(_A_DAY, each.text, re.IGNORECASE)
         and (age is None or not re.search(_OF_AN_AGE, each.text, re.IGNORECASE))
     ]
-    rows = {row for each in told for row in each.rows}
-    new = [each for each in most if each not in told and not rows & set(each.rows)]
+    # By its words: it may stand on the row on which what is told ends.
+    new = [each for each in most if not any(each.text in other.text for other in told)]
     return [*told, *new[:MOST_MAXIMA]]
 
 
@@ -202,7 +206,43 @@ def _instructions(page: Page) -> list[Passage]:
     """
     if not _is_of_a_medicine(page):
         return []
-    return [each for each in page.statements if _tells(each, page)]
+    return [each for each in _statements(page) if _tells(each, page)]
+
+
+def _statements(page: Page) -> list[Passage]:
+    """What the page says, each amount behind the heading that says for whom it is.
+
+    "Adults:" over "1 tablet every 6 hours." is a part of what it says.
+    """
+    told: list[Passage] = []
+    for each in page.statements:
+        over = told[-1] if told else None
+        row = page.rows[each.rows[0]]
+        is_under = over is not None and over.rows[-1] == each.rows[0] - 1
+        if (
+            over is not None
+            and is_under
+            and _is_for_some(over)
+            and row.text.startswith(each.text[:9])
+        ):
+            rows, lines = (*over.rows, *each.rows), (*over.lines, *each.lines)
+            told[-1] = Passage(f"{over.text} {each.text}", rows, lines)
+        else:
+            told.append(each)
+    return told
+
+
+def _is_for_some(each: Passage) -> bool:
+    """True for a heading that says for whom an amount is: "Adults and children over 12:"."""
+    return each.text.rstrip().endswith(":") and _FOR_SOME.search(each.text) is not None
+
+
+_FOR_SOME = re.compile(
+    r"\badults?\b|\bchild|\byears?\b|\binfant|\bbab(?:y|ies)\b|\berwachsene|\bjugendlich|\bkinder"
+    r"|\bjahren?\b|\badultes?\b|\benfants?\b|\bans\b|\badultos?\b|\bniñ|\baños\b|\badulti\b"
+    r"|\bbambini\b|\banni\b|\bvolwassene|\bjaar\b|\bcrianças\b|\banos\b",
+    re.IGNORECASE,
+)
 
 
 def _is_of_a_medicine(page: Page) -> bool:

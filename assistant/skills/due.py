@@ -4,7 +4,7 @@ import re
 
 from assistant.answers import Answer, Basis, Detail, Found
 from assistant.skills import quote, vocabulary
-from assistant.skills.dating import MOST_DATES, as_dates
+from assistant.skills.dating import MOST_DATES, as_dates, judgement, verdict
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import READ_TEXT, ended, in_sentence, labelled, not_found
 from assistant.skills.scene import Scene
@@ -34,6 +34,15 @@ _PAYING = re.compile(
 )
 
 
+_LATE = (
+    r"\boverdue\b|\bpast due\b|\btoo late to pay\b|\bdeadline (?:has |is |already )*"
+    r"(?:passed|over|gone)\b"
+    r"|\bis (?:it|this|that|the|my) (?:(?:bill|invoice|payment|rent|letter) )?(?:already )?late$"
+    r"|\bam i (?:too |already )*late$"
+)
+"""Asks what today makes of the day."""
+
+
 class Due:
     """The dates that a term sets; else the sentence with the days that one has."""
 
@@ -48,6 +57,7 @@ class Due:
                 r"|\b(?:when|what (?:day|date)|how long)\b.*\b(?:have|need|got|must|should|do) "
                 r"(?:i |we |to )*(?:have |need |got )?(?:to )?pay\b"
                 r"|\bwhen\b.*\b(?:be|is|being) (?:paid|due)\b|\bpay (?:it |this |that )?by$"
+                rf"|{_LATE}"
                 r"|\blast (?:day|date) (?:to|for) pay|\bpayment date\b|\bdate of payment\b"
             ),
         ),
@@ -69,7 +79,8 @@ class Due:
             paying = [each for each in dates if re.search(_OF_PAYING, each.place.label, re.I)]
             dates = paying or dates
         if 0 < len(dates) <= MOST_DATES:
-            return as_dates(self.name, dates)
+            is_judged = len(dates) == 1 and re.search(_LATE, asked.words)
+            return as_dates(self.name, dates, *(judgement(dates[0], asked) if is_judged else ()))
         within = [
             each
             for each in page.statements
@@ -91,7 +102,8 @@ class Due:
             return ended(f"I read: {labelled(answer)}")
         if answer.found and answer.found[0].kind is not Kind.DATE and detail is not Detail.SHORT:
             return f"I read: {answer.values[0]}"
-        return in_sentence(answer, detail, "It is due: {}.", missing=READ_TEXT)
+        told = in_sentence(answer, detail, "It is due: {}.", missing=READ_TEXT)
+        return " ".join(filter(None, (told, verdict(answer))))
 
 
 def _due(page: Page) -> list[Dated]:

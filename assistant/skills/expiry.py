@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from assistant.answers import Answer, Detail, Note, NoteKind
 from assistant.skills import quote
-from assistant.skills.dating import LABELS, MOST_DATES, as_dates
+from assistant.skills.dating import LABELS, MOST_DATES, as_dates, judgement, verdict
 from assistant.skills.quoting import TURN_PACKAGE, ended, listed, not_found, way_of
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
-from assistant.text.date_roles import Dated, dated, distance, judged
+from assistant.text.date_roles import Dated, dated
 from assistant.text.page import Page
 from assistant.text.tokens import Kind
 
@@ -49,7 +49,7 @@ class Expiry:
         labelled = [each for each in dates if each.role == "expiry"]
         if labelled:
             first = labelled[0]
-            notes = (*_judgement(first, asked), *(_further(labelled)))
+            notes = (*judgement(first, asked), *(_further(labelled)))
             return as_dates(self.name, labelled[:MOST_DATES], *notes)
         if _has_an_hour(page):
             return quote.SKILL.find(asked, scene)
@@ -58,7 +58,7 @@ class Expiry:
             return as_dates(self.name, [until])
         bare = [each for each in dates if each.role == "" and not _is_of_something(each)]
         if len(bare) == 1 and len(dates) == 1:
-            return as_dates(self.name, bare, Note(NoteKind.NO_LABEL), *_judgement(bare[0], asked))
+            return as_dates(self.name, bare, Note(NoteKind.NO_LABEL), *judgement(bare[0], asked))
         return not_found(self.name, "expiry date")
 
     def say(self, answer: Answer, detail: Detail) -> str:
@@ -68,7 +68,7 @@ class Expiry:
             way_out = way_of(answer, TURN_PACKAGE)
             told = f"I can't tell: I find no expiry date in the text. {way_out}"
             return told if missing else ""
-        return " ".join(filter(None, (_dates(answer, detail), _sentence(answer))))
+        return " ".join(filter(None, (_dates(answer, detail), verdict(answer))))
 
 
 _VALID = r"\bvalid\b|\buntil\b|\btill\b|\bruns? out\b|\bin force\b|\blasts?\b|\bend\b"
@@ -111,32 +111,6 @@ def _dates(answer: Answer, detail: Detail) -> str:
     if len(answer.found) == 1:
         return f"The expiry date is {answer.values[0]}."
     return ended(f"Expiry dates: {listed(answer)}")
-
-
-def _sentence(answer: Answer) -> str:
-    note = answer.note(NoteKind.PAST) or answer.note(NoteKind.FUTURE)
-    if note is not None and note.kind is NoteKind.PAST:
-        return f"That is {note.detail} ago: it has passed." if note.detail else "It has passed."
-    if note is not None and note.detail == "today":
-        return "That is today."
-    if note is not None:
-        return f"That is in {note.detail}." if note.detail else "It has not passed."
-    if answer.note(NoteKind.IMPOSSIBLE):
-        return "There is no such day in any calendar."
-    return ""
-
-
-def _judgement(first: Dated, asked: Asked) -> tuple[Note, ...]:
-    if not first.printed.days:
-        return (Note(NoteKind.IMPOSSIBLE),)
-    side = judged(first.printed, asked.today)
-    # Of an ambiguous date only the side is known, and only where both readings lie on it.
-    sure = len(first.printed.days) == 1
-    far = distance(first.printed, asked.today) if sure else ""
-    kinds = {"past": NoteKind.PAST, "future": NoteKind.FUTURE}
-    if side == "today":
-        return (Note(NoteKind.FUTURE, "today"),)
-    return (Note(kinds[side], far),) if side in kinds else ()
 
 
 def _further(labelled: Sequence[Dated]) -> tuple[Note, ...]:

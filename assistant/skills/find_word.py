@@ -8,7 +8,7 @@ from assistant.skills.quoting import listed
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
-from assistant.text.containment import mentions
+from assistant.text.containment import mentions, names_of_kinds
 from assistant.text.meaning import content_words
 from assistant.text.page import Page
 
@@ -16,6 +16,10 @@ MOST_SENTENCES = 3
 
 NO_WH = r"^(?!(?:\w+ ){0,2}(?:how|when|where|who|why|what|which)\b).*?"
 """A question for a place, a time or a person is none for a word."""
+
+
+_KINDS = "|".join(map(re.escape, names_of_kinds()))
+"""What somebody may be allergic to is looked for wherever they ask that it is."""
 
 
 class FindWord:
@@ -33,6 +37,7 @@ class FindWord:
                 r"|\bis the word (?P<word>\w+)"
                 r"|\bcontains? (?P<held>.+)$"
                 r"|\b(?:is|are) there (?:any |some )?(?P<inside>.+) in (?:it|this|that|here|there)$"
+                rf"|\b(?:is|are) there (?:any |some )?(?P<kind>{_KINDS})\b"
                 r"|^(?:is there |are there )?any (?P<any>\w+(?: \w+)?)$"
                 r"|\bfree (?:of|from) (?P<without>.+)$"
                 r"|\ballergic to (?P<allergen>.+?)"
@@ -56,7 +61,7 @@ class FindWord:
 
 def passages(skill: str, subject: str, page: Page) -> Answer:
     """The sentences that hold a subject, or a member of the class that it names."""
-    wanted = bare_subject(subject)
+    wanted = bare_subject(subject) or subject.strip()
     sought = Note(NoteKind.SOUGHT, wanted)
     found = mentions(page, wanted) if wanted else []
     if not found:

@@ -24,6 +24,9 @@ _WHEN = (
 _THIS_FRAME = frozenset({"spell", "again", "pick"})
 """Skills that are about the last answer, and so about its picture."""
 
+_TO_PAY = r"\b(?:have|need|got|ought) to pay\b|\b(?:must|should|do|can) (?:i|we) (?:pay|owe)\b"
+"""Behind what asks for an amount that is still to be paid, "when" asks for the day it is due."""
+
 _ANYWAY = r"(?:please )?(?:try |do |tell me |answer |say )?(?:it |that )?any ?way(?: please)?"
 
 _ARTICLES = ("the ", "its ", "a ", "an ", "my ")
@@ -60,6 +63,8 @@ def resolve(question: str, before: str) -> Resolved:
         return Resolved(asked, True)
     bare = re.match(_BARE, text)
     if bare and content_words(earlier.words):
+        if bare["asks"].endswith("when") and re.search(_TO_PAY, earlier.words):
+            return Resolved(understand("when do i have to pay"), True)
         subject = " ".join(content_words(earlier.words))
         return Resolved(understand(f"{bare['asks']} is the {subject}"), True)
     rest = re.sub(_LEAD, "", text)

@@ -12,8 +12,9 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.dates import find_dates
+from assistant.text.fitting import VENUE
 from assistant.text.letters import head, salutation, sender, signature
-from assistant.text.meaning import unaccented
+from assistant.text.meaning import unaccented, weekdays
 from assistant.text.page import Page
 from assistant.text.tokens import Kind, tokens
 
@@ -81,6 +82,14 @@ class Letterhead:
             return Answer(self.name, found, ground_read(found))
         before = _head_rows([row.text for row in read[: MOST_ROWS + 1]])
         top = read[: min(head(page, len(read)), before)]
+        if "address" in asked.words.split():
+            # Hours and numbers to call stand under an address, and are none of it.
+            other = (Kind.TIME, Kind.PHONE, Kind.WEB, Kind.EMAIL)
+            held = [
+                bool(weekdays(row.text)) or any(e.kind in other for e in tokens(row.text))
+                for row in top
+            ]
+            top = top[: held.index(True)] if True in held[1:] and not held[0] else top
         answer = as_read(self.name, row_values(top), most=MOST_ROWS, labelled=False)
         # A carrier stands at the top of its slip and has sent nothing; who signs stands elsewhere.
         is_of_a_deed = re.search(r"\b(?:sen[dt]|signed|wrote|written|issued?)\b", asked.words)
@@ -106,6 +115,8 @@ def _has_no_head(page: Page) -> bool:
 def _head_rows(texts: Sequence[str]) -> int:
     """How many of the first rows stand before a date, a price, or what has a label: "Tenant:"."""
     for number, text in enumerate(texts[1:], 1):
+        if VENUE.search(text):
+            continue  # "Unit 3.20, Market Hall" is a place, whatever its figures look like
         is_priced = any(token.kind is Kind.MONEY for token in tokens(text))
         if is_priced or find_dates(text) or re.match(_LABELLED, text.strip(), re.IGNORECASE):
             return number

@@ -7,8 +7,10 @@ date" does too, if both are things that can be asked for. "No, I meant the subto
 import re
 from collections.abc import Callable
 
+from assistant.text.containment import names_of_kinds
 from assistant.text.meaning import content_words, is_telling
 from assistant.text.question import asks_whether
+from assistant.text.sentences import sentence_spans
 from assistant.text.words import bare_words
 
 MOST_PARTS = 4
@@ -26,7 +28,7 @@ _BEGINS = re.compile(
 )
 _JOINS = re.compile(
     r"(?:,|;)? +(?:and|also|plus|and also|as well as|and then) +"
-    rf"(?=(?:please +)?{_ASKS}\b(?! (?:of|to)\b))",
+    rf"(?=(?:please +)?(?:{_ASKS}|(?:by|until|since) when)\b(?! (?:of|to)\b))",
     re.IGNORECASE,
 )
 _BARE_TAIL = re.compile(
@@ -67,9 +69,7 @@ def parts(question: str, is_known: Known) -> list[str]:
     meant = _MEANT.match(question)
     if meant:
         return [_asked_for(meant["thing"], is_known)]
-    sentences = [
-        each.strip() for each in re.split(r"(?<=[?!.])\s+", question.strip()) if each.strip()
-    ]
+    sentences = [question[begin:end] for begin, end in sentence_spans(question)]
     asking = [
         each
         for each in sentences
@@ -78,7 +78,8 @@ def parts(question: str, is_known: Known) -> list[str]:
     found: list[str] = []
     for sentence in _with_what_they_name(asking or [question]):
         for part in _whole(sentence):
-            found += _listed(part.strip(" ,;"), is_known)
+            for each in _contained(part.strip(" ,;")):
+                found += _listed(each, is_known)
     found = [part for part in found if part.strip(" ?.!,")]
     return list(dict.fromkeys(found))[:MOST_PARTS] or [question]
 
@@ -120,6 +121,29 @@ def _whole(sentence: str) -> list[str]:
     return told
 
 
+def _contained(part: str) -> list[str]:
+    """Whether there is milk and egg, as two questions: what is found and what is not differ.
+
+    Only of what people must not eat: "does it say terms and conditions" looks for one phrase.
+    """
+    kinds = "|".join(map(re.escape, names_of_kinds()))
+    more = rf"(?:(?:,? (?:and|or) |, ?)(?:any |some )?(?:{kinds}))+"
+    run = re.search(rf"\b(?:{kinds}){more}\b", part, re.IGNORECASE)
+    if run is None or not _FOR_CONTENTS.search(part):
+        return [part]
+    things = re.split(r",? (?:and|or) (?:any |some )?|, ?", run[0])
+    before, behind = part[: run.start()], part[run.end() :]
+    return [f"{before}{thing}{behind}" for thing in things][:MOST_PARTS]
+
+
+_FOR_CONTENTS = re.compile(
+    r"^(?!(?:\w+ ){0,2}(?:how|when|where|who|why|what|which)\b).*(?:\ballerg|\bintoleran"
+    r"|\b(?:contains?|have|has|any|free|includes?|is there|are there)\b)",
+    re.IGNORECASE,
+)
+"""What asks whether something is in a thing that is eaten."""
+
+
 def _asked_for(thing: str, is_known: Known) -> str:
     """What somebody meant, as a question of its own."""
     thing = thing.strip(" ?.!")
@@ -139,17 +163,26 @@ def _bare_list(part: str, is_known: Known) -> list[str]:
     asked = [f"what is the {re.sub('^the ', '', each)}" for each in things]
     several = len(things) > 1 and not _BEGINS.match(part)
     known = (
-        is_known(each) or thing.lower() in _FIELDS
-        for each, thing in zip(asked, things, strict=True)
+        is_known(each) or _is_a_field(thing) for each, thing in zip(asked, things, strict=True)
     )
     return asked if several and all(known) else [part]
+
+
+def _is_a_field(thing: str) -> bool:
+    """True for what papers print a label for: "seat", "the credit limit", "customer number"."""
+    named = thing.lower().split()
+    return bool(named) and len(named) <= LONGEST_LABEL and named[-1] in _FIELDS
+
+
+LONGEST_LABEL = 4
+"""Words, an article included."""
 
 
 _FIELD_WORDS = """
 row seat screen gate platform coach carriage wagon flight terminal zone floor room door stand
 block section aisle level bay entrance name surname address postcode number code reference
 size colour weight model serial batch lot username password network date time price
-temperature pressure
+temperature pressure payment balance limit fee deposit rent premium rate
 """
 _FIELDS = frozenset(_FIELD_WORDS.split())
 """What tickets, labels and cards have beside each other: "row and seat" asks for two things."""
@@ -163,6 +196,9 @@ def _listed(part: str, is_known: Known, most: int = MOST_PARTS) -> list[str]:
     lead = match["lead"]
     first = lead + match["first"].strip(" ,")
     seconds = _listed(lead + match["second"].strip(" ,"), is_known, most - 1)
-    if is_known(first) and all(is_known(each) for each in seconds):
-        return [first, *seconds]
-    return [part]
+    asked = [first, *seconds]
+    known = (
+        is_known(each) or each.startswith(lead) and _is_a_field(each[len(lead) :].rstrip(" ?.!"))
+        for each in asked
+    )
+    return asked if all(known) else [part]

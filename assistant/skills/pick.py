@@ -43,7 +43,9 @@ class Pick:
     def say(self, answer: Answer, detail: Detail) -> str:
         """The value with its label."""
         if answer.found:
-            told = re.sub(r"\.$", "", labelled(answer))
+            chosen = answer.found[0]
+            quoted = chosen.label is not None and chosen.label in chosen.value
+            told = re.sub(r"\.$", "", chosen.value if quoted else labelled(answer))
             return f"{told}."
         if not lacks_a_cause(answer):
             return ""

@@ -4,10 +4,11 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from assistant.answers import Answer, Basis, Detail, Note, NoteKind
+from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.skills import quote, total
 from assistant.skills.amounts import BESIDE, label_of, under_named_heads
 from assistant.skills.goods import end_of_goods
+from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import ended, found_places, in_sentence, labelled, listed, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
@@ -66,6 +67,8 @@ class Price:
                 return found_places(self.name, one[:MOST_AMOUNTS])
             if re.search(_BARE_ONE, asked.words):
                 return not_found(self.name, "price of a single one")
+        if len(called) == 1 and _RATE.match(called[0].behind):
+            return _with_its_rate(self.name, called[0], page)
         if called:
             told = called[:MOST_AMOUNTS]
             end = end_of_goods(page)
@@ -89,7 +92,10 @@ class Price:
             answer = found_places(self.name, money)
             # All amounts of a paper are told apart by their labels, and none is called the price.
             return answer if len(money) == 1 else dataclasses.replace(answer, basis=Basis.GUESS)
-        return (None if money else _of_a_board(asked, scene)) or not_found(self.name, "price")
+        if money:
+            several = not_found(self.name, "price")
+            return dataclasses.replace(several, notes=(Note(NoteKind.MORE),))
+        return _of_a_board(asked, scene) or not_found(self.name, "price")
 
     def _is_of_an_item(self, asked: Asked, page: Page) -> bool:
         """True where a thing is named that one buys: the sum of a bill is not its price.
@@ -135,6 +141,8 @@ class Price:
         if answer.note(NoteKind.QUOTED):
             told = listed(answer) if detail is Detail.SHORT else labelled(answer)
             return ended(f"I read: {told}")
+        if answer.note(NoteKind.MORE) and not answer.found:
+            return "I can't tell which price you mean; there are several. Say what it is of."
         if any(each.value[:1] in "-−–(" for each in answer.found) and detail is not Detail.SHORT:
             # What is taken off is no price: its label says what it is.
             return ended(f"I read: {labelled(answer)}")
@@ -183,6 +191,24 @@ _BARE_ONE = (
     r"^(?:(?:what is|how much is|and|so|the|a|unit|single) )*(?:price (?:of|for|per) )?"
     r"(?:one|each|a single one|unit|unit price|price each)$"
 )
+
+
+_RATE = re.compile(
+    r"(?:an?|per|each|every|pro|je|par|al|por) (?:half )?(?:hour|day|night|week|month|year|minute"
+    r"|person|head|page|kilo\w*|kg|litre|liter|mile|km|stunde|tag|nacht|woche|monat|heure|jour"
+    r"|nuit|mois|personne|hora|d[íi]a|noche|persona|ora|giorno|notte|uur|dag|nacht)\b",
+    re.IGNORECASE,
+)
+"""What follows an amount that is paid again and again; without it the amount says too little."""
+
+
+def _with_its_rate(skill: str, place: Place, page: Page) -> Answer:
+    """The whole statement of an amount that is one for each hour, or each person."""
+    statements = (each for each in page.statements if place.row in each.rows)
+    holding = [each for each in statements if place.token.text in each.text]
+    said = holding[0] if holding else page.passage(place.row)
+    found = (Found(" ".join(said.text.split()), None, said.lines),)
+    return Answer(skill, found, ground_read(found), (Note(NoteKind.QUOTED),))
 
 
 def _of_one(called: Sequence[Place], page: Page) -> list[Place]:

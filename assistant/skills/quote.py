@@ -69,6 +69,7 @@ class Quote:
             for hit in hits
             for each in all_found(page, _without_foreign_head(hit, asked.words))
         )
+        found = tuple({(each.label, each.value): each for each in reversed(found)}.values())[::-1]
         # What accounts for a part of the question stands there, and may answer something else.
         sure = len(hits) == 1 and hits[0].is_literal and hits[0].score >= SURE
         length = sum(len(words(each.value)) for each in found)
@@ -221,7 +222,7 @@ def _quoted(found: Found) -> str:
 def _subject(asked: Asked, page: Page) -> str:
     """What was asked about, at most three of the words that stand nowhere."""
     printed = [word for row in page.rows for word in words(row.text)]
-    missing = [word for word in content_words(asked.question) if best_match(word, printed) == 0]
+    missing = [word for word in content_words(asked.words) if best_match(word, printed) == 0]
     return " ".join(missing[:3])
 
 

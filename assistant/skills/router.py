@@ -11,7 +11,7 @@ from assistant.skills import saying, telling, vocabulary
 from assistant.skills.skill import Asked, Skill
 from assistant.skills.wording import Wording
 from assistant.text.question import Form, form, wanted
-from assistant.text.words import asked_plainly, bare_words
+from assistant.text.words import asked_plainly, bare_words, without_courtesy
 
 OTHER = "other"
 """The skill of questions that no wording fits: a model is asked as the user asked."""
@@ -55,7 +55,7 @@ def understand(question: str) -> Asked:
     words, the first skill whose `typed` is found in them decides.
     """
     question = asked_plainly(question)
-    words = bare_words(question)
+    words = without_courtesy(bare_words(question))
     for skill in skills():
         for wording in wordings(skill.name):
             subject = wording.is_whole(words)

@@ -7,11 +7,14 @@ from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
 from assistant.seeing.accents import lost_marks
 from assistant.seeing.text import TextLine
 from assistant.skills import quote, router
+from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import READ_TEXT, lacks_a_cause, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.languages import page_language
+from assistant.text.meaning import words
+from assistant.text.page import Page
 from assistant.text.reading import spelled
 from assistant.text.tokens import Kind, tokens
 
@@ -56,6 +59,9 @@ class Spell:
         last = asked.last
         if _OF_LAST.fullmatch(subject):
             return _spelling(last, scene) if last is not None and last.found else Answer(self.name)
+        printed = _printed(asked, scene.page(asked.cancelled))
+        if printed is not None:
+            return _spelling(Answer(self.name, (printed,), ground_read((printed,))), scene)
         question = f"what is the {subject}"
         inner = router.understand(question)
         skill = router.skill_named(inner.skill)
@@ -86,9 +92,53 @@ def spellable(answer: Answer) -> Found | None:
     first = answer.found[0]
     if len(first.value) <= LONGEST and "\n" not in first.value:
         named = [each for each in tokens(first.value) if each.kind in (Kind.EMAIL, Kind.WEB)]
-        return Found(named[0].text, first.label, first.lines) if named else first
+        if named:
+            return Found(named[0].text, first.label, first.lines)
+        label, value = _apart(first.value)
+        return Found(value, first.label or label, first.lines) if label else first
     found = [each for each in tokens(first.value) if each.kind in _ADDRESSES]
     return Found(found[0].text, first.label, first.lines) if found else None
+
+
+def _printed(asked: Asked, page: Page) -> Found | None:
+    """A word or a name that stands in the text as it was said, as printed; None if none does.
+
+    "The name" and what has a value behind it, as "IBAN DE89", ask for what they are the label of.
+    """
+    said = words(re.sub(r"^words? ", "", asked.subject))
+    as_it_is = rf"\bspell (?:out |me |the words? )*(?:words? )?{re.escape(' '.join(said))}\b"
+    if not 0 < len(said) <= MOST_WORDS or re.search(as_it_is, asked.words) is None:
+        return None
+    wanted = r"\W+".join(map(re.escape, said))
+    for row in page.rows:
+        found = re.search(rf"(?<!\w){wanted}(?!\w)(?!\W*\d|\s*[:#])", row.text, re.IGNORECASE)
+        if found is not None:
+            return Found(found[0], None, row.pieces)
+    return None
+
+
+MOST_WORDS = 3
+"""Words that are looked for as they were said."""
+
+
+def _apart(row: str) -> tuple[str, str]:
+    """A row as its label and its value, as "Account number: 88 21"; ("", row) if it has no label.
+
+    The label is no part of what is copied down.
+    """
+    before, colon, behind = row.partition(": ")
+    if colon and behind.strip() and not re.search(r"\d", before):
+        return before, behind.strip()
+    codes = [each for each in tokens(row) if each.kind in (*_ADDRESSES, Kind.NUMBER)]
+    if len(codes) != 1 or codes[0].end != len(row.rstrip()):
+        return "", row
+    before = row[: codes[0].start].strip(" .:#")
+    is_label = before and not re.search(r"\d", before) and len(before.split()) <= LONGEST_LABEL
+    return (before, codes[0].text) if is_label else ("", row)
+
+
+LONGEST_LABEL = 3
+"""Words before a number that say what it is the number of."""
 
 
 def marks_of(value: str, lines: Sequence[TextLine]) -> Note | None:

@@ -127,7 +127,10 @@ def own_words(skill: str) -> tuple[str, ...]:
         found |= words_of([wording.heard])
         # The short words of other languages are of no other list.
         word = r"[a-z']{2,}" if wording.plain else r"[a-z]{3,}"
-        found |= set(re.findall(word, re.sub(r"\\\w|\(\?P<\w+>", " ", wording.typed)))
+        typed = re.sub(r"\\\w|\(\?P<\w+>", " ", wording.typed)
+        # "lae?uft" is two words: with the letter, and without.
+        for each in (re.sub(r"(?<=[a-z])\?", "", typed), re.sub(r"[a-z]\?", "", typed)):
+            found |= set(re.findall(word, each))
     heard = " ".join(wording.heard for wording in wordings(skill))
     for rule in re.findall(r"<(\w+)>", heard):
         found |= words_of([RULES[rule]]) if rule in RULES else set()

@@ -83,6 +83,8 @@ class Total:
             if is_of_another_row(asked, page):
                 return quote.SKILL.find(asked, scene)
             return only_amount(self.name, page, asked) or not_found(self.name, _TOTAL.called)
+        if re.search(r"\b(?:pay|owe|due)\b", asked.words):
+            places = [*_least_to_pay(page, places), *places]
         answer = found_places(self.name, places)
         if not is_subtotal(page):
             return answer
@@ -110,6 +112,22 @@ def total_places(page: Page) -> list[Place]:
     return places
 
 
+def _least_to_pay(page: Page, beside: list[Place]) -> list[Place]:
+    """What must be paid at least, where a statement prints that beside its balance."""
+    amounts = {place.token.text for place in beside}
+    least = [
+        place
+        for place in page.places_of(Kind.MONEY)
+        if _MINIMUM.search(place.label) and place.token.text not in amounts
+    ]
+    return least if len(least) == 1 else []
+
+
+_MINIMUM = re.compile(
+    r"\bmin(?:imum|\.)? (?:payment|amount|due)|\bmindest(?:betrag|zahlung|rate)|\bpaiement minimum"
+    r"|\bpago m[ií]nimo|\bpagamento m[ií]nimo|\bminimale betaling|\bminimumbedrag",
+    re.IGNORECASE,
+)
 _PAID_BACK = re.compile(
     r"\brefund|\bcredit\b|gutschrift|erstattung|\brembours|\breembols|\brimbors|\bterugbet"
     r"|\brestitu",

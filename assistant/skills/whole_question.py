@@ -1,6 +1,7 @@
 """Whether an answer is about all of the question; else what the text says of the rest."""
 
 import dataclasses
+import re
 
 from assistant.answers import Answer, Basis, Note, NoteKind
 from assistant.skills import quote
@@ -28,6 +29,9 @@ SUBJECT_FREE = frozenset(
 """Skills whose question is answered whatever its other words are."""
 
 
+_CONDITION = re.compile(r"\w (?:if|unless|in case) \w")
+
+
 def about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
     """The answer, if it accounts for the whole question; else what the text says of the rest.
 
@@ -40,6 +44,11 @@ def about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
         near = _near_in_meaning(asked, scene)
         if near is not None:
             return near
+        if _CONDITION.search(asked.words):
+            # "What do I pay if I do not come": no total, and a sentence says it all the same.
+            quoted = quote.SKILL.find(asked, scene)
+            if quoted is not None and quoted.found:
+                return dataclasses.replace(quoted, basis=Basis.GUESS)
     rest = foreign(asked, answer, scene.page(asked.cancelled))
     if not rest:
         if answer.basis is Basis.READ and is_in_doubt(asked, answer, scene.page(asked.cancelled)):

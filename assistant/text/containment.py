@@ -62,6 +62,14 @@ def kind_of(subject: str) -> Kind | None:
     return None
 
 
+@functools.cache
+def names_of_kinds() -> tuple[str, ...]:
+    """The names by which classes are asked for, the longest first, each with its plural."""
+    names = {name for kind in kinds() for name in kind.asked}
+    plurals = {f"{name}s" for name in names if not name.endswith("s")}
+    return tuple(sorted(names | plurals, key=lambda name: (-len(name), name)))
+
+
 def mentions(page: Page, subject: str, language: str = "en") -> list[Mention]:
     """The sentences of a page that hold a subject, then those that hold a member of its class."""
     kind = kind_of(subject)

@@ -44,6 +44,9 @@ class _KindAlone:
         page = self._page
         if self._wish.kinds:
             places = [place for place in page.places if is_of(place, self._wish)]
+            if self._wish.form is Form.MANY and not any(map(any, self._own)):
+                # Where nothing is called what is counted, no number counts it.
+                return []
             held = [place for place in places if self._names(place)] or [
                 place for place in places if any(self._own[place.row])
             ]

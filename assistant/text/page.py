@@ -11,7 +11,7 @@ from functools import cached_property
 
 from assistant.seeing.layout import Paragraph, Row, reading_order
 from assistant.seeing.text import TextLine
-from assistant.text.dates import find_dates
+from assistant.text.dates import find_dates, month_number
 from assistant.text.meaning import weekday, words
 from assistant.text.sentences import ends_sentence, sentence_spans
 from assistant.text.tokens import Kind, Token, tokens
@@ -358,11 +358,21 @@ def _is_day(text: str) -> bool:
 
 
 _BEHIND_FIGURES = re.compile(
-    r"(?:[ap]\.?m\b|o'clock|hours?|minutes?|days?|weeks?|months?|years?|uhr|jan|feb|m[aä]r|apr|ma[iy]"
-    r"|jun|jul|aug|sep|o[ck]t|nov|de[cz])",
-    re.IGNORECASE,
+    r"(?:[ap]\.?m|o'clock|hours?|minutes?|days?|weeks?|months?|years?|uhr)\b", re.IGNORECASE
 )
-"""What belongs to the figures at the end of the row before: "by 3 / January", "28 / days"."""
+_PRICE_END = re.compile(r"\d[.,]\d\d$")
+
+
+def _belongs_to_figures(before: str, after: str) -> bool:
+    """True for what goes with the figures at the end of a row: "by 3 / January", "28 / days".
+
+    The name under a price does not: "3.95 / Margherita pizza".
+    """
+    if not before[-1].isdigit() or _PRICE_END.search(before):
+        return False
+    first = re.match(r"[^\W\d_]+", after)
+    is_month = first is not None and month_number(first[0]) is not None
+    return is_month or _BEHIND_FIGURES.match(after) is not None
 
 
 def _is_prose(paragraph: Paragraph) -> bool:
@@ -411,7 +421,7 @@ def _goes_on(before: str, after: str, *, is_full: bool) -> bool:
         return False
     if is_full or _OPEN_END.search(before):
         return True
-    if before[-1].isdigit() and _BEHIND_FIGURES.match(after):
+    if _belongs_to_figures(before, after):
         return True
     if re.search(r"[a-z] (?:[\d ]+)?\d{3,}$", before) and re.fullmatch(r"\d[\d ]{2,}\.", after):
         # "My number is 020 7946 / 0812."

@@ -60,6 +60,9 @@ _CODE = r"(?:EUR|USD|GBP|CHF|MYR|SGD|INR|JPY|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|BRL
 _BEFORE = rf"(?:{_SYMBOL}|{_CODE})"
 _AFTER = rf"(?:{_CODE}|[€£$¥₹]|円|yen|euros?|pounds?|dollars?|kr\.?)"
 
+_YEARS = r"(?:19|20)\d\d/(?:19|20)\d\d(?!\d)"
+"""A season, and no number of anything."""
+
 _GROUPED = r"\d{1,3}(?:(?:,\d{3})+|(?:\.\d{3})+|(?:['’]\d{3})+|(?:[  ]\d{3})+)"
 _EXACT = (
     # The mark between thousands is never the one before the decimals: 88.104.27 is no amount.
@@ -147,6 +150,7 @@ def _patterns() -> tuple[tuple[Kind, re.Pattern[str], bool, bool], ...]:
         (Kind.MONEY, rf"{_SIGN}{_GROUPED}{_NO_MORE}", False, True),
         (Kind.CODE, _IBAN, False, False),
         (Kind.CODE, r"\d{2,}(?:[ -]\d{2,})+(?!\w)", False, False),
+        (Kind.CODE, rf"(?!{_YEARS})\d{{3,}}(?:/\d{{3,}})+(?![\w/])", False, False),
         (Kind.CODE, r"\d+(?:\.\d+){2,}(?![\w])", False, False),
         (Kind.CODE, _LETTERS_AND_FIGURES, False, False),
         (Kind.NUMBER, rf"{_SIGN}{_ANY_NUMBER}{_NO_MORE}(?!-[^\W\d_])", False, False),

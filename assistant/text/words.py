@@ -42,7 +42,58 @@ def asked_plainly(question: str) -> str:
 
 
 def bare_words(question: str) -> str:
-    """The words in lower case, British spelling of colour, no punctuation, no contractions."""
+    """The words in lower case, British spelling of colour, no punctuation, no contractions.
+
+    Words that only ask are spelt right: they decide what is asked for, and stand on no paper.
+    """
     text = question.lower().replace("\u2019", "'").replace("color", "colour")
     words = re.findall(r"[\w']+", text)
-    return " ".join(_CONTRACTIONS.get(word, word) for word in words)
+    return " ".join(_CONTRACTIONS.get(word, _RESPELT.get(word, word)) for word in words)
+
+
+def without_courtesy(words: str) -> str:
+    """Bare words without the courtesy around them; those of a whole courtesy stay."""
+    return _COURTESY_AFTER.sub("", _COURTESY_BEFORE.sub("", words)) or words
+
+
+_COURTESY_BEFORE = re.compile(r"^(?:(?:please|hi|hello|hey|excuse me) )+(?=\w)")
+_COURTESY_AFTER = re.compile(
+    r"(?<!\bsay)(?<!\bsays)(?<!\bword)(?<!\bwords)(?<!\bmention)(?<!\bfind)(?<!\bspell)"
+    r"(?: (?:please|thanks|thank you))+$"
+)
+"""What is looked for may be a courtesy itself: "does it say thank you"."""
+
+_OFTEN_MISSPELT = """
+what when where which whose how much many does should would could please number first second third
+total amount
+"""
+_SEEMING_SLIPS = """
+cold des does doe dose dos fist firs hoe man manny may numer tota wat wen were who wold
+"""
+_OTHER_WORDS = frozenset(_SEEMING_SLIPS.split())
+"""What looks like a slip, and is a word or a name of its own, also in another language."""
+
+
+def _slips(word: str) -> set[str]:
+    """What is typed for a word when a letter is left out, doubled, or changes its place.
+
+    Its first letter stands: a slip there makes another word too often.
+    """
+    inner = range(1, len(word))
+    left_out = {word[:at] + word[at + 1 :] for at in inner}
+    doubled = {word[:at] + word[at] + word[at:] for at in inner}
+    swapped = {
+        word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(1, len(word) - 1)
+    }
+    return {slip for slip in left_out | doubled | swapped if len(slip) >= LEAST_SLIP} - {word}
+
+
+LEAST_SLIP = 3
+"""Letters of a slip; shorter ones could be meant for anything."""
+
+_RESPELT = {
+    slip: word
+    for word in reversed(_OFTEN_MISSPELT.split())
+    for slip in _slips(word) - _OTHER_WORDS
+    if slip not in _OFTEN_MISSPELT.split()
+}
