@@ -172,9 +172,7 @@ class Answerer:
         languages.load()
         page = scene.page(cancelled)
         page.prepare()
-        closeness = scene.closeness(page)
-        if closeness is not None:
-            closeness.learn(page.statements)
+        scene.closeness(page)
         copier = None if self._copier is None else self._copier[1]
         if self._wanted and self._text_models.is_open and page.rows and not cancelled():
             self._wanted = False
@@ -238,6 +236,9 @@ class Answerer:
                 continue
             answer = careful(weighed(piece, scene.known_lines))
             yield answer if cancelled() else with_way_on(answer, scene)
+        if scene.fault is not None and str(scene.fault) not in self._told:
+            self._told.add(str(scene.fault))
+            raise scene.fault
 
     def _pieces(self, asked: Asked, scene: Scene, two_speed: bool) -> Iterator[Piece]:
         skill = skill_named(asked.skill)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from assistant.errors import VisionError
 from assistant.frames import Sheet
 from assistant.inference.copying_reader import Copier, Studied
 from assistant.inference.vision_model import VisionLanguageModel
@@ -56,6 +57,7 @@ class Scene:
         self._page: tuple[tuple[TextLine, ...], Page] | None = None
         self._meanings = meanings
         self._closeness: tuple[Page, Closeness] | None = None
+        self.fault: VisionError | None = None
         self._codes: tuple[Barcode, ...] | None = None
         self._nearness: tuple[float | None] | None = None
         self._handle: tuple[VisionLanguageModel, Any] | None = None
@@ -131,13 +133,19 @@ class Scene:
 
     def closeness(self, page: Page) -> Closeness | None:
         """What tells how near the places of a page are to a question in meaning; None without a
-        model.
+        model, and where it fails: then words alone lead to the answers, and `fault` says why.
         """
-        embed = self._meanings.embed()
+        embed = None if self.fault else self._meanings.embed()
         if embed is None:
             return None
         if self._closeness is None or self._closeness[0] is not page:
-            self._closeness = (page, Closeness(page, embed))
+            closeness = Closeness(page, embed)
+            try:
+                closeness.learn(page.statements)
+            except VisionError as error:
+                self.fault = error
+                return None
+            self._closeness = (page, closeness)
         return self._closeness[1]
 
     @property

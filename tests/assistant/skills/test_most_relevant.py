@@ -110,3 +110,16 @@ def test_where_the_model_fails_the_rules_answer_and_that_is_said_once() -> None:
     # Where nothing is found, that it failed may be why.
     with pytest.raises(VisionError, match="it failed"):
         talk.ask("who painted the ceiling")
+
+
+def test_where_the_model_of_vectors_fails_words_lead_to_the_answer_and_that_is_said_once() -> None:
+    def failing(texts: Sequence[str]) -> NDArray[np.float32]:
+        raise VisionError("it failed")
+
+    talk = Talk(page(*BILL), MeaningModels(embed=lambda: failing))
+    told = talk.conversation.answer(talk.frame, "how many points have I got", talk.context)
+    first = next(told)
+    assert isinstance(first, Answer) and "1,264" in " ".join(values(first))
+    with pytest.raises(VisionError, match="it failed"):
+        list(told)
+    assert "1,264" in " ".join(values(talk.ask("how many points have I got")))
