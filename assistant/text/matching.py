@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from assistant.text.fitting import is_of
-from assistant.text.meaning import SAME, best_match, is_telling, weekday, weekdays, words
+from assistant.text.meaning import SAME, best_match, is_telling, number, weekday, weekdays, words
 from assistant.text.page import Page, Passage, Place
 from assistant.text.question import KIND_WORDS, Wish, is_everyday, is_goods, siblings
 from assistant.text.tables import Tables
@@ -154,6 +154,9 @@ class Matching:
             return SAME if day in weekdays(text) else 0.0
         if word in _DAYS_OF_WORK and weekdays(text) >= frozenset(range(5)):
             return SAME
+        figure = number(word)
+        if figure is not None:
+            printed = words(_without_other_amounts(text, places, figure))
         match = best_match(word, printed, self.language)
         units = UNITS.get(word)
         if units and any(has_unit(place, units) for place in places):
@@ -216,6 +219,15 @@ def names_one_of_many(word: str, page: Page, *, for_money: bool) -> bool:
     rows = {place.row for place in page.places_of(Kind.MONEY) if not place.token.needs_label}
     is_priced = any(best_match(word, page.words(row)) > 0 for row in rows)
     return len(rows) >= LIST_OF_PRICES and not is_priced
+
+
+def _without_other_amounts(text: str, places: Sequence[Place], figure: str) -> str:
+    """A text without its amounts, but for those that are a number: five is no part of 5,000.00."""
+    for place in places:
+        amount = re.fullmatch(r"\D*0*(\d+)(?:[.,]0+)?\D*", place.token.text)
+        if place.token.kind is Kind.MONEY and (amount is None or amount[1] != figure):
+            text = text.replace(place.token.text, " ")
+    return text
 
 
 def accounts_for(asked: Sequence[str], text: str) -> bool:

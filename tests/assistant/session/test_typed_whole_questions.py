@@ -264,3 +264,13 @@ def test_lines_are_named_by_their_places(question: str, rows: tuple[str, ...]) -
 def test_a_word_of_the_text_is_spelt_alone(question: str, spelt: str) -> None:
     with Typed(*LETTER) as typed:
         assert typed(question).endswith(spelt)
+
+
+def test_a_number_is_no_part_of_an_amount() -> None:
+    with Typed(*BANK) as typed:
+        assert "$5,000.00" not in typed("five")
+
+
+def test_a_number_is_the_amount_without_its_noughts() -> None:
+    with Typed("Soup  5.00", "Cake  3.20", "Tea  2.10") as typed:
+        assert "Soup" in typed("what can I get for five")
