@@ -79,7 +79,7 @@ def read_entries(folder: Path) -> dict[str, Entry]:
     if single.is_file():
         refuse(judge_sets(folder, {}))
         entries = read_header(single)
-        _refuse_second_set(folder, {SINGLE_FILE}, entries)
+        refuse_second_set(folder, {SINGLE_FILE}, entries)
         return entries
     shards = unlisted_shards(folder)
     if shards:
@@ -115,7 +115,7 @@ def without_index(shards: Sequence[Path]) -> str:
     return f"holds {files} but no {INDEX_FILE}, without which nothing reads them"
 
 
-def _refuse_second_set(folder: Path, used: Collection[str], names: Collection[str]) -> None:
+def refuse_second_set(folder: Path, used: Collection[str], names: Collection[str]) -> None:
     """Refuse weights under any other file name that repeat tensors of those that are read.
 
     A file that cannot be read is taken by nobody for the model, and ``consolidated`` is the form
@@ -158,7 +158,7 @@ def _read_indexed(folder: Path, index: Path) -> dict[str, Entry]:
             )
         entries[name] = headers[file][name]
     _refuse_unlisted(folder, weight_map, headers)
-    _refuse_second_set(folder, set(headers), entries)
+    refuse_second_set(folder, set(headers), entries)
     return entries
 
 

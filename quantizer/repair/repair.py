@@ -26,7 +26,7 @@ from models.files.gguf import refuse_gguf
 from models.files.judging import judge_config, refuse
 from models.files.quantized_source import QuantizedSource
 from models.files.tensor_files import Entry, copy_tensors, join_headers
-from models.files.weight_index import read_entries, unlisted_shards
+from models.files.weight_index import read_entries, refuse_second_set, unlisted_shards
 from models.files.wrapped_names import plain_names
 from models.files.zero_labels import right_label, sampled_offsets
 from quantizer.errors import OutputError
@@ -118,6 +118,8 @@ def _entries(folder: Path) -> tuple[dict[str, Entry], list[str]]:
         if not shards or not _is_complete(shards):
             raise
     entries = join_headers(shards)
+    # What is left out of the copy must not be another set of weights.
+    refuse_second_set(folder, {path.name for path in shards}, entries)
     if len(shards) == 1:
         return entries, [f"{shards[0].name} is called {SINGLE_FILE}"]
     return entries, [f"{INDEX_FILE} names the {len(entries)} tensors of {len(shards)} shards"]
