@@ -11,7 +11,7 @@ from typing import Any
 from models.errors import CheckpointError, ModelFolderError
 from models.files import bounded
 from models.files.gguf import refuse_gguf
-from models.files.judging import judge_sets, refuse
+from models.files.judging import SHARD, judge_sets, refuse
 from models.files.tensor_files import INDEX_FILE, SINGLE_FILE, Entry, brief, read_header
 from models.plain_text import beginning
 
@@ -102,11 +102,13 @@ def read_entries(folder: Path) -> dict[str, Entry]:
 def unlisted_shards(folder: Path) -> list[Path]:
     """The weight files of a folder that has neither an index nor the one usual file.
 
-    An adapter's file is none: it holds no model.
+    Those that are numbered as shards, where there are some: what else is there is none of them. An
+    adapter's file is none either, because it holds no model.
     """
     if (folder / INDEX_FILE).exists() or (folder / SINGLE_FILE).exists():
         return []
-    return sorted(path for path in folder.glob("*.safetensors") if path.name != ADAPTER_FILE)
+    found = sorted(path for path in folder.glob("*.safetensors") if path.name != ADAPTER_FILE)
+    return [path for path in found if SHARD.fullmatch(path.name)] or found
 
 
 def without_index(shards: Sequence[Path]) -> str:
@@ -125,9 +127,7 @@ def refuse_second_set(folder: Path, used: Collection[str], names: Collection[str
         CheckpointError: there are such weights.
     """
     known = set(names)
-    for path in sorted(folder.glob("*.safetensors")):
-        if path.name in used or path.name.startswith(_MAKERS_OWN):
-            continue
+    for path in other_weights(folder, used):
         try:
             repeated = known.intersection(read_header(path))
         except CheckpointError:
@@ -138,6 +138,15 @@ def refuse_second_set(folder: Path, used: Collection[str], names: Collection[str
                 f"such as {beginning(min(repeated))}: move the one that is not meant out of the "
                 "folder"
             )
+
+
+def other_weights(folder: Path, used: Collection[str]) -> list[Path]:
+    """Weight files beside those that are used, but for those that are another form of them."""
+    return [
+        path
+        for path in sorted(folder.glob("*.safetensors"))
+        if path.name not in used and not path.name.startswith(_MAKERS_OWN)
+    ]
 
 
 def _read_indexed(folder: Path, index: Path) -> dict[str, Entry]:

@@ -10,8 +10,8 @@ from models.families import family_of
 from models.files.auto_round import is_auto_round
 from models.files.bounded import read_toml
 from models.files.gguf import SUFFIX
+from models.files.gguf_model import ARCHITECTURES
 from quantizer.errors import ExportError
-from quantizer.exporting.architecture import ARCHITECTURES
 from quantizer.exporting.blocks import check_groups
 from quantizer.inspect.checks import LayerFacts
 from quantizer.inspect.folder import Inspection

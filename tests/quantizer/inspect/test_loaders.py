@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM
 from models.files.bounded import read_toml
 from models.files.checkpoint import read_config
 from quantizer.cli import main
+from quantizer.importing.folder import import_gguf
 from quantizer.inspect.folder import inspect_folder
 from quantizer.inspect.loaders import (
     CONDITIONS,
@@ -25,6 +26,7 @@ from quantizer.inspect.loaders import (
 )
 from quantizer.library import quantize_model
 from quantizer.solvers.methods import Settings
+from tests.models.gguf_made import tiny, write_gguf
 
 LOADERS = ("Transformers", "GPTQModel", "vLLM", "SGLang", "ExLlamaV2", "llama.cpp")
 
@@ -114,15 +116,23 @@ def test_settings_decide(
         assert mends["vLLM"].startswith("--")
 
 
+@pytest.fixture
+def by_the_32(tmp_path: Path) -> Path:
+    """A LLaMA that GGUF has blocks for, with a tokenizer that it carries."""
+    file = write_gguf(tmp_path / "source.gguf", tiny("llama", tied=True))
+    import_gguf(file, tmp_path / "source")
+    return tmp_path / "source"
+
+
 def test_a_gguf_file_is_what_llama_cpp_takes(
-    make_llama: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    by_the_32: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = make_llama(tmp_path / "of-32s", 64, 96, 1)
+    source = by_the_32
     plain, packed = source, made(source, tmp_path / "packed", group_size=32)
     for folder in (plain, packed):
         found = verdicts(folder)["llama.cpp"]
         assert found.verdict == "no" and found.mend.startswith("quantizer export")
-        assert main(["export", str(folder), str(tmp_path / f"{folder.name}.gguf")]) == 0
+        assert main(["export", str(folder), str(tmp_path / f"{folder.name}-out.gguf")]) == 0
     wide = made(source, tmp_path / "wide", group_size=32, bits=8)  # which GGUF has no blocks for
     assert "export" not in verdicts(wide)["llama.cpp"].mend
     capsys.readouterr()
@@ -164,12 +174,9 @@ def test_what_repair_mends_is_not_said_to_load(
             AutoModelForCausalLM.from_pretrained(folder)
 
 
-def test_a_head_of_8_bits_is_what_stands_against_exllama(
-    make_llama: Callable[..., Path], tmp_path: Path
-) -> None:
-    source = make_llama(tmp_path / "of-32s", 64, 96, 1)
+def test_a_head_of_8_bits_is_what_stands_against_exllama(by_the_32: Path, tmp_path: Path) -> None:
     words = ["--method", "rtn", "--group-size", "32", "--head-bits", "8"]
-    assert main(["run", str(source), "--out", str(tmp_path / "out"), *words]) == 0
+    assert main(["run", str(by_the_32), "--out", str(tmp_path / "out"), *words]) == 0
     assert "leaving out --head-bits" in verdicts(tmp_path / "out")["ExLlamaV2"].mend
 
 
