@@ -82,6 +82,10 @@ def read_entries(folder: Path) -> dict[str, Entry]:
         refuse_second_set(folder, {SINGLE_FILE}, entries)
         return entries
     shards = unlisted_shards(folder)
+    if shards and not are_complete(shards):
+        raise ModelFolderError(
+            f"{folder} {without_index(shards)}, and shards are missing too: copy the folder again"
+        )
     if shards:
         raise ModelFolderError(
             f"{folder} {without_index(shards)}: copy it from the model's source, or let quantizer "
@@ -111,10 +115,20 @@ def unlisted_shards(folder: Path) -> list[Path]:
     return [path for path in found if SHARD.fullmatch(path.name)] or found
 
 
+def are_complete(shards: Sequence[Path]) -> bool:
+    """Whether no shard is missing, by the count in their names where they have one."""
+    found = [SHARD.fullmatch(path.name) for path in shards]
+    if not any(found):
+        return True
+    counts = {int(match[2]) for match in found if match}
+    numbers = [int(match[1]) for match in found if match]
+    return all(found) and counts == {len(shards)} and numbers == list(range(1, len(shards) + 1))
+
+
 def without_index(shards: Sequence[Path]) -> str:
     """Say of a folder that it has weight files and nothing that names them."""
     files = f"the weight file {shards[0].name}" if len(shards) == 1 else f"{len(shards)} shards"
-    return f"holds {files} but no {INDEX_FILE}, without which nothing reads them"
+    return f"holds {files} but no {INDEX_FILE}, by which programs find them"
 
 
 def refuse_second_set(folder: Path, used: Collection[str], names: Collection[str]) -> None:

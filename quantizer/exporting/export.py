@@ -11,8 +11,15 @@ import torch
 from torch import Tensor
 
 from models.errors import CheckpointError
-from models.families import Family, build_as_stored, family_of, open_weights, text_limits
-from models.families.validity import OpenedFolder, check_folder
+from models.families import (
+    Family,
+    OpenedFolder,
+    build_as_stored,
+    check_folder,
+    family_of,
+    open_weights,
+    text_limits,
+)
 from models.files.checkpoint import CheckpointReader, read_config
 from models.files.gguf import SUFFIX, refuse_gguf
 from models.files.quantized_source import QuantizedSource, StoredLayer

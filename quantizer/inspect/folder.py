@@ -31,7 +31,7 @@ from models.files.function_fields import function_fields
 from models.files.gguf import refuse_gguf
 from models.files.judging import judge_config, judge_fit, judge_sets, judge_values
 from models.files.tensor_files import Entry, read_header, read_tensor
-from models.files.weight_index import unlisted_shards, without_index
+from models.files.weight_index import are_complete, unlisted_shards, without_index
 from models.files.wrapped_names import plain_names
 from models.files.zero_labels import right_label, wrong_label
 from models.int4.packing import TENSOR_NAMES as GPTQ_NAMES
@@ -138,7 +138,8 @@ def _entries(folder: Path, suspicious: list[str]) -> dict[str, Entry]:
     suspicious += [finding.what for finding in judge_sets(folder, promised)]
     shards = unlisted_shards(folder)
     if shards:
-        suspicious.append(f"{without_index(shards)}: quantizer repair writes it")
+        way_out = "quantizer repair writes it" if are_complete(shards) else "shards are missing too"
+        suspicious.append(f"{without_index(shards)}: {way_out}")
     files = {path.name for path in folder.glob("*.safetensors")} | set(promised.values())
     entries: dict[str, Entry] = {}
     broken = set()

@@ -27,6 +27,7 @@ from models.files.quantized_source import QuantizedSource
 from models.files.tensor_files import Entry, copy_tensors, join_headers
 from models.files.weight_index import (
     ADAPTER_FILE,
+    are_complete,
     other_weights,
     read_entries,
     refuse_second_set,
@@ -118,7 +119,7 @@ def _entries(folder: Path) -> tuple[dict[str, Entry], list[str]]:
         shards = unlisted_shards(folder)
         if not shards and (folder / INDEX_FILE).exists():
             shards = sorted(p for p in folder.glob("*.safetensors") if SHARD.fullmatch(p.name))
-        if not shards or not _is_complete(shards):
+        if not shards or not are_complete(shards):
             raise
     entries = join_headers(shards)
     # Nothing may be left out of the copy: neither another set of weights nor a part of this one.
@@ -133,16 +134,6 @@ def _entries(folder: Path) -> tuple[dict[str, Entry], list[str]]:
     if len(shards) == 1:
         return entries, [f"{shards[0].name} is called {SINGLE_FILE}"]
     return entries, [f"{INDEX_FILE} names the {len(entries)} tensors of {len(shards)} shards"]
-
-
-def _is_complete(shards: list[Path]) -> bool:
-    """Whether no shard is missing, by the count in their names where they have one."""
-    found = [SHARD.fullmatch(path.name) for path in shards]
-    if not any(found):
-        return True
-    counts = {int(match[2]) for match in found if match}
-    numbers = [int(match[1]) for match in found if match]
-    return all(found) and counts == {len(shards)} and numbers == list(range(1, len(shards) + 1))
 
 
 def _set_label(copy: _Copy, folder: Path) -> None:

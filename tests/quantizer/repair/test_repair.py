@@ -233,7 +233,7 @@ def lost_shard(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lost_shard, "no model.safetensors.index.json"),
+        (lost_shard, "and shards are missing too: copy the folder again"),
         (lambda folder: (folder / "config.json").unlink(), "config.json is missing"),
         (lambda folder: (folder / "model.safetensors").unlink(), "holds neither"),
         (
