@@ -65,5 +65,5 @@ def _renamings(wanted: set[str], names: Iterable[str]) -> list[_Prefix]:
     taken = sorted(
         {owner.removesuffix(first) for owner in ends if owner.endswith(f".{first}")}, key=len
     )
-    front = _Prefix(added=_ADDED, kept=wanted)
+    front = _Prefix(added=_ADDED, kept={owner for owner in wanted if not owner.startswith(_ADDED)})
     return [_Prefix(), *(_Prefix(taken=prefix) for prefix in taken), front]
