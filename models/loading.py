@@ -87,7 +87,7 @@ def load_model(
     refuse_foreign_names(folder, family.expected_names(module), stored.names())
     reader = open_source(stored, quantization)
     if isinstance(reader, QuantizedSource):
-        _insert_int4_layers(family, module, reader)
+        insert_int4_layers(family, module, reader)
     tokenizer = check_folder(OpenedFolder(folder, config, family, module, reader))
     own = frozenset(module.state_dict())
     used = [name for name in reader.names() if name in own]
@@ -186,12 +186,18 @@ def with_end_marks(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     if ends is None:
         return config
     words = config.get("vocab_size")
+    if type(words) is int and _is_wrong(config.get("eos_token_id"), words):
+        return config  # which its family refuses; the other file would hide it
     wrong = wrong_ids({"eos_token_id": ends}, words) if type(words) is int else []
     if wrong:  # before the family meets it, which would blame config.json
         raise ModelFolderError(
             f"{path} names an end mark that the vocabulary lacks ({wrong[0]}): restore the file"
         )
     return config | {"eos_token_id": ends}
+
+
+def _is_wrong(ends: object, words: int) -> bool:
+    return ends is not None and bool(wrong_ids({"eos_token_id": ends}, words))
 
 
 def read_quantization_of(folder: Path, inline: object) -> QuantizationConfig | None:
@@ -223,8 +229,12 @@ def open_source(
     return source
 
 
-def _insert_int4_layers(family: Family, module: nn.Module, source: QuantizedSource) -> None:
-    """Put an empty `Int4Linear` wherever the checkpoint holds packed codes."""
+def insert_int4_layers(family: Family, module: nn.Module, source: QuantizedSource) -> None:
+    """Put an empty `Int4Linear` wherever the checkpoint holds packed codes.
+
+    Raises:
+        CheckpointError: the codes are those of a layer that is never packed here.
+    """
     tables = {name for name, part in module.named_modules() if isinstance(part, nn.Embedding)}
     for name, stored in source.layers.items():
         if name == "lm_head" and family.name == "cogvlm2":

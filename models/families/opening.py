@@ -20,8 +20,6 @@ from models.files.wrapped_names import plain_names
 from models.plain_text import beginning
 from models.sequences import SequenceLayout
 
-_PREFIX = "model."
-
 
 @dataclass(frozen=True, slots=True)
 class OpenedModel:
@@ -97,33 +95,15 @@ def refuse_foreign_names(folder: Path, expected: set[str], found: Collection[str
     """
     if expected <= set(found):
         return
-    _refuse_bare_names(folder, expected, found)
     _refuse_wrapped_names(folder, expected, found)
     refuse_relative_tensors(folder, found)
 
 
-def _refuse_bare_names(folder: Path, expected: set[str], found: Collection[str]) -> None:
-    """Refuse a checkpoint that is whole but was saved without the language model around it.
-
-    Some published OPT weights say ``decoder.layers.0`` for ``model.decoder.layers.0``. The way
-    out also turns a folder of pickles into one of safetensors.
-
-    Raises:
-        CheckpointError: it is such a checkpoint.
-    """
-    present = set(found)
-    bare = {name for name in expected - present if name.removeprefix(_PREFIX) in present}
-    if bare and bare == expected - present:
-        example = min(bare)
-        raise CheckpointError(
-            f"{folder} names its tensors {example.removeprefix(_PREFIX)} and so on, without the "
-            f"{_PREFIX[:-1]} in front that others expect: load it with transformers' "
-            "AutoModelForCausalLM.from_pretrained and write it again with save_pretrained"
-        )
-
-
 def _refuse_wrapped_names(folder: Path, expected: set[str], found: Collection[str]) -> None:
-    """Refuse a checkpoint that is whole, under names that a training tool has changed.
+    """Refuse a checkpoint that is whole, under names that others do not look for.
+
+    A training tool has put something in front; or it was saved without the language model around
+    it, as some published OPT weights: ``decoder.layers.0`` for ``model.decoder.layers.0``.
 
     Raises:
         CheckpointError: it is such a checkpoint.

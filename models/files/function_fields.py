@@ -50,7 +50,8 @@ def function_fields(folder: Path, config: Mapping[str, Any]) -> Iterator[ModelFo
     inline = config.get(_PART)
     if isinstance(inline, Mapping):
         yield from _of(folder / "config.json", inline, f"{_PART}.")
-    elif (folder / _OWN_FILE).is_file():
+    # Of the two files GPTQModel reads this one first.
+    if (folder / _OWN_FILE).is_file():
         yield from _of(folder / _OWN_FILE, read_config(folder / _OWN_FILE), "")
     if (folder / ADAPTER_CONFIG_FILE).is_file():
         yield ModelFolderError(

@@ -23,7 +23,8 @@ _SCALES = (".scales", ".weight_scale")
 _SLACK = 8  # a word holds 8 codes of 4 bits; what is a little too long shows in the shapes
 _PIECE = 1 << 20  # values looked at together; their sum needs four bytes each
 
-_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+SHARD = re.compile(r"model-(\d+)-of-(\d+)\.safetensors")
+"""What a shard is called."""
 
 # Numbers of config.json that some tensor must be as long as. What only enters the arithmetic,
 # such as max_position_embeddings, has no such bound.
@@ -111,7 +112,7 @@ def judge_sets(folder: Path, named: Mapping[str, str]) -> Iterator[Finding]:
     present = {
         path.name
         for path in folder.glob("model*.safetensors")
-        if path.name == SINGLE_FILE or _SHARD.fullmatch(path.name)
+        if path.name == SINGLE_FILE or SHARD.fullmatch(path.name)
     }
     used = set(named.values()) if named else {SINGLE_FILE}
     others = sorted(present - used)

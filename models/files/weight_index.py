@@ -11,7 +11,7 @@ from typing import Any
 from models.errors import CheckpointError, ModelFolderError
 from models.files import bounded
 from models.files.gguf import refuse_gguf
-from models.files.judging import judge_sets, refuse
+from models.files.judging import SHARD, judge_sets, refuse
 from models.files.tensor_files import INDEX_FILE, SINGLE_FILE, Entry, brief, read_header
 from models.plain_text import beginning
 
@@ -79,9 +79,13 @@ def read_entries(folder: Path) -> dict[str, Entry]:
     if single.is_file():
         refuse(judge_sets(folder, {}))
         entries = read_header(single)
-        _refuse_second_set(folder, {SINGLE_FILE}, entries)
+        refuse_second_set(folder, {SINGLE_FILE}, entries)
         return entries
     shards = unlisted_shards(folder)
+    if shards and not are_complete(shards):
+        raise ModelFolderError(
+            f"{folder} {without_index(shards)}, and shards are missing too: copy the folder again"
+        )
     if shards:
         raise ModelFolderError(
             f"{folder} {without_index(shards)}: copy it from the model's source, or let quantizer "
@@ -102,20 +106,32 @@ def read_entries(folder: Path) -> dict[str, Entry]:
 def unlisted_shards(folder: Path) -> list[Path]:
     """The weight files of a folder that has neither an index nor the one usual file.
 
-    An adapter's file is none: it holds no model.
+    Those that are numbered as shards, where there are some: what else is there is none of them. An
+    adapter's file is none either, because it holds no model.
     """
     if (folder / INDEX_FILE).exists() or (folder / SINGLE_FILE).exists():
         return []
-    return sorted(path for path in folder.glob("*.safetensors") if path.name != ADAPTER_FILE)
+    found = sorted(path for path in folder.glob("*.safetensors") if path.name != ADAPTER_FILE)
+    return [path for path in found if SHARD.fullmatch(path.name)] or found
+
+
+def are_complete(shards: Sequence[Path]) -> bool:
+    """Whether no shard is missing, by the count in their names where they have one."""
+    found = [SHARD.fullmatch(path.name) for path in shards]
+    if not any(found):
+        return True
+    counts = {int(match[2]) for match in found if match}
+    numbers = [int(match[1]) for match in found if match]
+    return all(found) and counts == {len(shards)} and numbers == list(range(1, len(shards) + 1))
 
 
 def without_index(shards: Sequence[Path]) -> str:
     """Say of a folder that it has weight files and nothing that names them."""
     files = f"the weight file {shards[0].name}" if len(shards) == 1 else f"{len(shards)} shards"
-    return f"holds {files} but no {INDEX_FILE}, without which nothing reads them"
+    return f"holds {files} but no {INDEX_FILE}, by which programs find them"
 
 
-def _refuse_second_set(folder: Path, used: Collection[str], names: Collection[str]) -> None:
+def refuse_second_set(folder: Path, used: Collection[str], names: Collection[str]) -> None:
     """Refuse weights under any other file name that repeat tensors of those that are read.
 
     A file that cannot be read is taken by nobody for the model, and ``consolidated`` is the form
@@ -125,9 +141,7 @@ def _refuse_second_set(folder: Path, used: Collection[str], names: Collection[st
         CheckpointError: there are such weights.
     """
     known = set(names)
-    for path in sorted(folder.glob("*.safetensors")):
-        if path.name in used or path.name.startswith(_MAKERS_OWN):
-            continue
+    for path in other_weights(folder, used):
         try:
             repeated = known.intersection(read_header(path))
         except CheckpointError:
@@ -138,6 +152,15 @@ def _refuse_second_set(folder: Path, used: Collection[str], names: Collection[st
                 f"such as {beginning(min(repeated))}: move the one that is not meant out of the "
                 "folder"
             )
+
+
+def other_weights(folder: Path, used: Collection[str]) -> list[Path]:
+    """Weight files beside those that are used, but for those that are another form of them."""
+    return [
+        path
+        for path in sorted(folder.glob("*.safetensors"))
+        if path.name not in used and not path.name.startswith(_MAKERS_OWN)
+    ]
 
 
 def _read_indexed(folder: Path, index: Path) -> dict[str, Entry]:
@@ -158,7 +181,7 @@ def _read_indexed(folder: Path, index: Path) -> dict[str, Entry]:
             )
         entries[name] = headers[file][name]
     _refuse_unlisted(folder, weight_map, headers)
-    _refuse_second_set(folder, set(headers), entries)
+    refuse_second_set(folder, set(headers), entries)
     return entries
 
 

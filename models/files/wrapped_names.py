@@ -44,12 +44,17 @@ def _cleaned(name: str) -> str:
 
 
 class _Prefix:
-    """Takes a prefix off the names that have it, or puts one in front of all."""
+    """Takes a prefix off the names that have it, or puts one in front of those that lack it.
 
-    def __init__(self, taken: str = "", added: str = "") -> None:
-        self.taken, self.added = taken, added
+    kept: owners that are right as they are, such as a head beside a model without its name.
+    """
+
+    def __init__(self, taken: str = "", added: str = "", kept: Collection[str] = ()) -> None:
+        self.taken, self.added, self.kept = taken, added, kept
 
     def __call__(self, name: str) -> str:
+        if _owner(name) in self.kept:
+            return name
         return self.added + name.removeprefix(self.taken)
 
 
@@ -60,4 +65,5 @@ def _renamings(wanted: set[str], names: Iterable[str]) -> list[_Prefix]:
     taken = sorted(
         {owner.removesuffix(first) for owner in ends if owner.endswith(f".{first}")}, key=len
     )
-    return [_Prefix(), *(_Prefix(taken=prefix) for prefix in taken), _Prefix(added=_ADDED)]
+    front = _Prefix(added=_ADDED, kept={owner for owner in wanted if not owner.startswith(_ADDED)})
+    return [_Prefix(), *(_Prefix(taken=prefix) for prefix in taken), front]

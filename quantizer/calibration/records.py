@@ -6,6 +6,7 @@ with a JSON object is never measured as it stands.
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -21,10 +22,15 @@ Template = Callable[[], ChatTemplate | None]
 
 _JSON_SUFFIXES = (".jsonl", ".json", ".ndjson")
 _CSV_SUFFIXES = {".csv": ",", ".tsv": "\t"}
+_DELIMITERS = (",", ";", "\t")  # a spreadsheet writes the second where the comma is decimal
 _CONVERSATIONS = ("messages", "conversations")
 _ROLES = {"human": "user", "gpt": "assistant"}
 _PICTURES = ("image", "images", "picture")
+_PARTS = ("text", "input_text", "output_text")  # types of parts of a message that are text
 _SHOWN = 8  # names of columns that a message repeats
+
+# An object with a name in it, or a list of such; damaged or not, it is no text.
+_JSON_START = re.compile(r'\s*(?:\[\s*)?\{\s*"(?:[^"\\\n]|\\.)*"\s*:')
 
 
 def has_records(path: Path, text: str) -> bool:
@@ -49,16 +55,30 @@ def read_records(path: Path, text: str, template: Template) -> list[str]:
 
 
 def _begins_with_json(text: str) -> bool:
+    if _JSON_START.match(text):
+        return True
+    start = text.lstrip()[:1]
+    if start == "[" and isinstance(_parsed(text), list):
+        return True
     line = next((line for _, line in json_lines(text[: 1 << 20])), "")
-    if not line.lstrip().startswith("{"):
-        return False
+    return start == "{" and isinstance(_parsed(line), dict)
+
+
+def _parsed(text: str) -> Any:
+    """What a text is as JSON; None where it is none."""
     try:
-        return isinstance(parse_json(line), dict)
+        return parse_json(text, most_values=ANY_VALUES)
     except FormatError:
-        return False
+        return None
 
 
 def _json_records(path: Path, text: str) -> Iterator[tuple[str, Any]]:
+    first = next((line for _, line in json_lines(text)), "")
+    if first.lstrip().startswith("{") and _parsed(first) is None:
+        whole = _parsed(text)  # one object over several lines
+        if whole is not None:
+            yield str(path), whole
+            return
     if text.lstrip().startswith("["):
         try:
             records = parse_json(text, most_values=ANY_VALUES)
@@ -77,7 +97,7 @@ def _json_records(path: Path, text: str) -> Iterator[tuple[str, Any]]:
 
 
 def _csv_texts(path: Path, text: str, delimiter: str) -> Iterator[str]:
-    reader = csv.DictReader(StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.DictReader(StringIO(text, newline=""), delimiter=_delimiter(text, delimiter))
     try:
         columns = list(reader.fieldnames or ())
         if "text" not in columns:
@@ -90,6 +110,15 @@ def _csv_texts(path: Path, text: str, delimiter: str) -> Iterator[str]:
             yield value
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: is not CSV ({error}); repair it") from error
+
+
+def _delimiter(text: str, usual: str) -> str:
+    """What parts the columns: by the first line, where one is called text."""
+    head = text.partition("\n")[0].rstrip("\r")
+    for one in (usual, *_DELIMITERS):
+        if "text" in (column.strip('"') for column in head.split(one)):
+            return one
+    return usual
 
 
 class _Filled:
@@ -132,10 +161,24 @@ def _turns(messages: Any, where: str) -> list[Turn]:
         role = text = None
         if isinstance(entry, Mapping):
             role = entry.get("role", entry.get("from"))
-            text = entry.get("content", entry.get("value"))
+            text = _said(entry.get("content", entry.get("value")), where)
         if not isinstance(role, str) or not isinstance(text, str):
             raise DataError(f"{where}: a message has no role with its text; write role and content")
         turns.append(Turn(_ROLES.get(role, role), text))
     if not turns:
         raise DataError(f"{where}: has messages without a message; remove the record")
     return turns
+
+
+def _said(content: Any, where: str) -> Any:
+    """The text of a message, which may come in parts; anything else as it is."""
+    if not isinstance(content, list) or not all(isinstance(part, Mapping) for part in content):
+        return content
+    kinds = {part.get("type") for part in content}
+    if any(isinstance(kind, str) and "image" in kind for kind in kinds):
+        raise DataError(
+            f"{where}: is about a picture, where only text can be read; give records with text"
+        )
+    texts = [part.get("text") for part in content if part.get("type") in _PARTS]
+    whole = len(texts) == len(content) and all(isinstance(text, str) for text in texts)
+    return "".join(texts) if whole else None

@@ -11,16 +11,28 @@ import torch
 from torch import Tensor
 
 from models.errors import CheckpointError
-from models.families import Family, build_as_stored, family_of, open_weights, text_limits
+from models.families import (
+    Family,
+    OpenedFolder,
+    build_as_stored,
+    check_folder,
+    family_of,
+    open_weights,
+    text_limits,
+)
 from models.files.checkpoint import CheckpointReader, read_config
 from models.files.gguf import SUFFIX, refuse_gguf
 from models.files.quantized_source import QuantizedSource, StoredLayer
 from models.files.tensor_files import read_pieces
 from models.int4.packing import TENSOR_NAMES, stored_zeros, unpack
 from models.int4.weight import QuantizedWeight
-from models.loading import open_source, read_quantization_of, with_end_marks
+from models.loading import (
+    insert_int4_layers,
+    open_source,
+    read_quantization_of,
+    with_end_marks,
+)
 from models.text.chat_template import read_chat_template, special_pieces
-from models.text.tokenization import load_tokenizer
 from quantizer.errors import ExportError, OutputError
 from quantizer.exporting.architecture import (
     EMBEDDING,
@@ -158,7 +170,7 @@ def bytes_of(reader: CheckpointReader, quantized: Collection[str], bits: int) ->
 
 
 class _Folder:
-    """An opened folder; no tensor has been read."""
+    """An opened folder that may be used; no tensor has been read but what its checks look at."""
 
     def __init__(self, folder: Path) -> None:
         refuse_gguf(folder)
@@ -172,22 +184,26 @@ class _Folder:
         self.config: Any = module.config
         check_model(self.family.name, self.config)
         self.source: CheckpointReader | QuantizedSource = open_source(self.stored, quantization)
+        self.expected = self.family.expected_names(module)
+        self.parameters: Mapping[str, Tensor] = module.state_dict()  # as before layers are packed
+        if isinstance(self.source, QuantizedSource):
+            insert_int4_layers(self.family, module, self.source)
+        opened = OpenedFolder(folder, self.raw, self.family, module, self.source)
+        self.tokenizer = check_folder(opened)
 
     def fields(self) -> tuple[dict[str, Value], list[str]]:
         """All fields but the general ones, and what people must be told of them."""
         vocab_size = text_limits(self.module).vocab_size
-        tokenizer = load_tokenizer(self.folder, vocab_size, self.family.byte_level)
-        marks = _marks(self.folder, self.raw, tokenizer)
-        of_tokens, notes = tokenizer_fields(tokenizer, marks, vocab_size)
+        marks = _marks(self.folder, self.raw, self.tokenizer)
+        of_tokens, notes = tokenizer_fields(self.tokenizer, marks, vocab_size)
         fields = model_fields(self.family.name, self.config, vocab_size=vocab_size)
         return fields | of_tokens, notes
 
     def tensors(self, outer_bits: int) -> list[Planned]:
         """Every tensor in the order of the model."""
-        expected = self.family.expected_names(self.module)
         planned = []
-        for name, parameter in self.module.state_dict().items():
-            if name not in expected:
+        for name, parameter in self.parameters.items():
+            if name not in self.expected:
                 continue
             self._check_shape(name, parameter)
             if self._is_quantized(name):

