@@ -16,10 +16,14 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.subject import narrowed
 from assistant.skills.wording import Wording
+from assistant.text.meaning import words
 from assistant.text.page import Page, Place
 from assistant.text.tokens import Kind, is_phone
 
 MOST_NUMBERS = 4
+
+LONGEST_TITLE = 2
+"""Words of a paper's name, as in "Cash bill"; more are a sentence."""
 
 _CALLED = (
     r"\b(?:tel(?:e(?:f(?:ono?|oon)?|phone))?|telf|tfno|tlf|t[eé]l|fon|ph\.?|phone|mobile|cell|hotline|helpline|call|ph|hp|contact|service|line"
@@ -48,7 +52,7 @@ _OF_A_PAPER = re.compile(
     r"\b(?:bill|invoice|receipt|order|account|acct|ref|reference|policy|slip|doc|document|gst|vat"
     r"|tax|reg|registration|rechnung|beleg|bon|konto|kunden|facture|commande|compte|factura|recibo"
     r"|pedido|cuenta|fattura|ordine|conto|factuur|bestelling|rekening|fatura|encomenda|conta)"
-    r"[-. ]?(?:no|nr|number|nummer|num|id)?[\s:#.]*$",
+    r"[-. ]?(?P<number>no|nr|number|nummer|num|id|#)?[\s:.#]*$",
     re.IGNORECASE,
 )
 """A label that names the number of a paper, which may look like a telephone's."""
@@ -112,13 +116,19 @@ def phone_places(page: Page) -> list[Place]:
         if (
             place.token.kind is Kind.PHONE
             and not place.token.needs_label
-            and _OF_A_PAPER.search(place.left) is None
+            and not _is_of_a_paper(place.left)
         )
         or (re.search(called, place.label, re.IGNORECASE) and is_phone(place.token.text))
     ]
     once = list({re.sub(r"\D", "", place.token.text): place for place in reversed(found)}.values())
     no_fax = [place for place in once[::-1] if not re.search(_FAX, place.label, re.IGNORECASE)]
     return no_fax or once[::-1]
+
+
+def _is_of_a_paper(label: str) -> bool:
+    """True for "Cash bill" and "Invoice no"; "Questions about this bill" is of a telephone."""
+    named = _OF_A_PAPER.search(label)
+    return named is not None and (bool(named["number"]) or len(words(label)) <= LONGEST_TITLE)
 
 
 def _of_kind(page: Page, label: str) -> list[Place]:

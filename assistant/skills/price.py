@@ -172,7 +172,11 @@ def _of_a_board(asked: Asked, scene: Scene) -> Answer | None:
     """What stands beside the thing on a paper that prints "3.7" for a price; at most a guess."""
     page = scene.page(asked.cancelled)
     named = [word for word in wish(asked.question).asked if is_telling(word)]
-    figures = {place.row for place in page.places_of(Kind.NUMBER)}
+    figures = {
+        place.row
+        for place in page.places_of(Kind.NUMBER)
+        if re.fullmatch(r"\d+[.,]\d", place.token.text)
+    }
     if not any(best_match(word, page.words(row)) > 0 for word in named for row in figures):
         return None
     thing = dataclasses.replace(asked, words=_PRICE_OF.sub("", asked.words))

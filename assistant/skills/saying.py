@@ -163,7 +163,14 @@ def not_read(answer: Answer, where: str) -> str:
     """That there is text which could not be read, and where."""
     if _is_all(answer):
         return UNREADABLE if answer.note(NoteKind.OF_FILE) is None else UNREADABLE_FILE
+    if answer.basis is Basis.UNKNOWN:
+        return _briefly(where)
     return f"There is more text {where} that I cannot read.".replace("  ", " ")
+
+
+def _briefly(where: str) -> str:
+    """The same behind a refusal, which is short: it may come with every question."""
+    return f"I cannot read some text {where}.".replace(" .", ".")
 
 
 def _is_all(answer: Answer) -> bool:
@@ -178,6 +185,8 @@ def foreign(answer: Answer, script: str, where: str) -> str:
     if not script:
         if alone:
             return f"I can't tell: I see text that I cannot read, {PERHAPS}."
+        if answer.basis is Basis.UNKNOWN:
+            return _briefly(where)
         return f"There is text {where} that I cannot read, {PERHAPS}.".replace("  ", " ")
     name = f"in a script that I cannot read; it looks like {script}"
     if alone:

@@ -48,3 +48,13 @@ def test_what_stands_among_the_sums_is_called_by_its_label() -> None:
     sheet = page("Kiosk Nord", "Pretzel     1.12", "Total     1.12", "Rounding     -0.02")
     said = say(Talk(sheet).ask("how much was the rounding"))
     assert "Rounding: -0.02" in said and "price" not in said
+
+
+def test_a_number_for_questions_about_a_paper_is_a_telephone() -> None:
+    sheet = page("Northgate Council", "Enquiries about this bill     01632 960 800")
+    assert "01632 960 800" in say(Talk(sheet).ask("what number do I call"))
+
+
+def test_where_no_price_stands_none_is_told() -> None:
+    sheet = page("Winter notes", "Holiday concert: Thursday, December 17, 6:30 PM in the gym.")
+    assert not Talk(sheet).ask("how much are the concert tickets").found

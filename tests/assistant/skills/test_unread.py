@@ -112,6 +112,21 @@ def test_answers_that_depend_on_all_text_rest_on_less() -> None:
     assert phone.basis is Basis.READ and "cannot read" not in say(phone)
 
 
+@pytest.mark.parametrize("script", [False, True])
+def test_a_refusal_stays_short_where_text_was_not_read(script: bool) -> None:
+    left = dataclasses.replace(RIGHT_BELOW, foreign=script)
+    shop = TextPart((line("Total", 40), line("5.50", 40, 200)), 0, unread=(left,))
+    refused = asked([shop], "what is the telephone number")
+    told = say(refused)
+    assert refused.basis is Basis.UNKNOWN
+    assert "I cannot read some text at the bottom right." in told
+    assert len(told.split()) <= LONGEST_REFUSAL
+
+
+LONGEST_REFUSAL = 25
+"""Words that can be kept in mind by ear."""
+
+
 def test_unread_places_are_in_the_json() -> None:
     greek = Unread((10.0, 20.0, 90.04, 40.0), "Greek", True)
     answer = asked([TextPart((), 0, unread=(greek,))], "read this")
