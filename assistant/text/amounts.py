@@ -56,12 +56,12 @@ def named_amounts(page: Page, name: Name) -> list[Named]:
             found.append(Named(place, rank))
         elif name.by_head and _is_only_under(page, place) and rank_of(place.head, name):
             found.append(Named(place, rank_of(place.head, name) - 1))
-    # Several amounts in one row, or under one head, are a table's; a label of its own beats them.
-    alone = [each for each in found if _is_alone(page, each.place)]
-    found = alone or found
     # A bare number is an amount only where the page prints no decimals at all.
     exact = [each for each in found if each.place.token.kind is Kind.MONEY]
-    return exact or [each for each in found if not _has_decimals(page)]
+    found = exact or [each for each in found if not _has_decimals(page)]
+    # Several amounts in one row, or under one head, are a table's; a label of its own beats them.
+    alone = [each for each in found if _is_alone(page, each.place)]
+    return alone or found
 
 
 def best(found: Iterable[Named]) -> list[Place]:
@@ -103,8 +103,8 @@ def _is_alone(page: Page, place: Place) -> bool:
 
 
 def _is_only_under(page: Page, place: Place) -> bool:
-    """True for the only amount under the head of a column."""
-    under = [each for each in page.places_of(Kind.MONEY) if each.head == place.head]
+    """True for the only amount under the head of a column, however often it stands there."""
+    under = {_digits(e.token.text) for e in page.places_of(Kind.MONEY) if e.head == place.head}
     return bool(place.head) and len(under) == 1
 
 

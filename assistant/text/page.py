@@ -242,11 +242,13 @@ class Page:
             for at, other in enumerate(self.rows[above].pieces):
                 first, last = _extent(other)
                 overlap = min(right, last) - max(left, first)
+                # "(RM)" below "Tax" says in what, not of what.
+                is_mark = _CURRENCY.fullmatch(other.text.strip(f"{_TRIM}()")) is not None
                 words_only = _LETTERS.search(other.text) and not any(
                     token.kind in (Kind.MONEY, Kind.DATE, Kind.TIME, Kind.NUMBER)
                     for token in self._tokens[above][at]
                 )
-                if overlap > 0.3 * min(right - left, last - first) and words_only:
+                if overlap > 0.3 * min(right - left, last - first) and words_only and not is_mark:
                     return _bare(other.text), other
         return "", None
 
