@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Put the exam to the assistant: questions about documents, judged by the characters printed there.
 
-    python scripts/bench_answers.py DATA [--half HALF] [--kind KIND] [--show] [--out FILE]
+    python scripts/bench_answers.py DATA [--half HALF ...] [--kind KIND] [--show] [--out FILE]
     python scripts/bench_answers.py DATA --in-process --half dev --show      (seconds, for tuning)
     python scripts/bench_answers.py DATA --receipts [--half ...]             (25 receipts x 7)
     python scripts/bench_answers.py DATA --real-questions
@@ -54,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("data", type=Path, help="the folder that holds vision/")
     parser.add_argument(
         "--half",
+        nargs="+",
+        default=[],
         choices=(*HALVES, *TOGETHER),
         help="dev, unless others are asked for; both, dev3 and dev4 are two sets each",
     )
@@ -80,9 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return real_questions(options.data, options.out)
     folders = [RUNS, options.data]
     chosen: dict[str, list[Case]] = {}
-    half = options.half or ("" if options.cases or options.receipts else "dev")
+    halves = options.half or ([] if options.cases or options.receipts else ["dev"])
+    wanted = {name for half in halves for name in TOGETHER.get(half, (half,))}
     for name in HALVES:
-        if half == name or name in TOGETHER.get(half, ()):
+        if name in wanted:
             chosen[name] = exam_cases.read_cases(FOLDER / f"cases_{name}.jsonl")
     if options.receipts:
         chosen["receipts"] = exam_cases.receipt_cases(FOLDER / "receipts.jsonl")
