@@ -67,6 +67,15 @@ def compare(
     methods = compared_methods(
         job.methods, job.bits, group_size=job.group_size, paper_rounds=job.paper_rounds
     )
+    if job.token_importance and not any(one.settings.reads_statistics for one in methods):
+        named = ",".join(job.methods)
+        raise SettingsError(
+            lambda name: (
+                f"{name('token_importance')} changes nothing with {name('methods')} {named}, which "
+                "rounds without looking at tokens: name another method beside it, or leave "
+                f"{name('token_importance')} out"
+            )
+        )
     if job.limit is not None and job.limit < 1:
         raise SettingsError(
             lambda name: f"{name('limit')} {job.limit} leaves nothing to measure; give 1 or more"
