@@ -91,7 +91,8 @@ def compare(
         _check_room(folder, prepared, len(variants))
         notes = [*prepared.notes, *_doubts(job, exact)]
         for note in notes:
-            logger.warning("%s", note)
+            if note not in prepared.opened.notes:  # what loading the model to measure it has told
+                logger.warning("%s", note)
         comparison = Comparison(job, prepared.facts, notes, {v: [] for v in variants}, exact)
         digests: dict[Variant, str] = {}
         for widths in job.walks():
