@@ -210,9 +210,15 @@ def _scaling(file: Gguf, architecture: str, config: Mapping[str, Any]) -> dict[s
     """How positions beyond the training's are reached; None where they are as they are."""
     kind = file.fields.get(f"{architecture}.rope.scaling.type", "linear")  # as llama.cpp has it
     scaled = f"{architecture}.rope.scaling.factor"
+    evenly = kind == "linear" and bool(file.fields.get(scaled, 0.0))
+    if FACTORS in file.tensors and (evenly or kind == "yarn"):
+        raise CheckpointError(
+            f"{file.path} scales positions twice, by {kind!r} and by {FACTORS}, which is not "
+            f"imported: {_WAY_OUT}"
+        )
     if kind == "yarn":
         return _yarn(file, f"{architecture}.rope.scaling.", config)
-    if kind == "linear" and file.fields.get(scaled, 0.0):
+    if evenly:
         return {"rope_type": "linear", "factor": _fraction(file, scaled)}
     if kind not in ("none", "linear"):
         raise CheckpointError(
