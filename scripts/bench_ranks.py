@@ -11,6 +11,7 @@ critical_s   between any two exchanges the most processor seconds that a rank to
              little. Waiting for others is not in it.
 
 ``speed_up`` is the median over the turns of one process's ``critical_s`` by that of several.
+``equal_codes`` is the least share of codes, over the turns, that several ranks write as one does.
 ``planned`` is what ``quantizer run --dry-run`` expects, for more ranks as well.
 """
 
@@ -136,8 +137,8 @@ def one_rank(options: argparse.Namespace) -> None:
         inner.leave(0)
 
 
-def turn(ranks: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Measure one run."""
+def turn(ranks: int, options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measure one run; its figures, and the codes of every layer by its name."""
     with tempfile.TemporaryDirectory() as scratch:
         argv = [sys.executable]
         if ranks > 1:
@@ -150,13 +151,37 @@ def turn(ranks: int, options: argparse.Namespace) -> dict[str, Any]:
         told = [
             json.loads((Path(scratch) / f"rank-{rank}.json").read_text()) for rank in range(ranks)
         ]
+        codes = codes_of(Path(scratch) / "out")
     stages = [one["stages"] for one in told]
-    return {
+    figures = {
         "wall_s": round(told[0]["wall_s"], 2),
         "processor_s": [round(sum(own), 2) for own in stages],
         "critical_s": round(sum(max(at) for at in zip(*stages, strict=True)), 2),
         "load_average": os.getloadavg()[0],
     }
+    return figures, codes
+
+
+def codes_of(folder: Path) -> dict[str, Any]:
+    """The codes of a quantized folder: tensors by the names of those that hold them."""
+    from safetensors.torch import load_file
+
+    from models.int4.packing import unpack_last
+    from quantizer.solvers.methods import Settings
+
+    bits = Settings().bits
+    return {
+        name: unpack_last(words, bits)
+        for file in sorted(folder.glob("*.safetensors"))
+        for name, words in load_file(file).items()
+        if name.endswith(".qweight")
+    }
+
+
+def equal_share(one: dict[str, Any], other: dict[str, Any]) -> float:
+    """Share of codes, over all layers, that are the same in two runs."""
+    equal = sum(int((codes == other[name]).sum()) for name, codes in one.items())
+    return equal / sum(codes.numel() for codes in one.values())
 
 
 def planned(options: argparse.Namespace) -> dict[str, Any]:
@@ -222,11 +247,15 @@ def main() -> int:
         options.model = Path(folder) / "model"
         result["planned"] = planned(options)
         turns: list[dict[str, Any]] = []
+        shares: list[float] = []
         for _ in range(options.turns):
-            turns.append({"one": turn(1, options), "several": turn(options.ranks, options)})
+            (one, alone), (several, shared) = turn(1, options), turn(options.ranks, options)
+            turns.append({"one": one, "several": several})
+            shares.append(equal_share(alone, shared))
             print(json.dumps(turns[-1]), file=sys.stderr, flush=True)
             result["turns"] = turns
             result["speed_up"] = round(median_ratio(turns), 2)
+            result["equal_codes"] = min(shares)
             if options.out is not None:
                 options.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result))

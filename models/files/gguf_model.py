@@ -64,6 +64,18 @@ _LLAMA_3_1: Mapping[str, float] = MappingProxyType(
 )
 """How all Llama 3.1 and 3.2 models stretch their positions, but for the factor."""
 
+_YARN_USUAL: Mapping[str, tuple[float, ...]] = MappingProxyType(
+    {
+        "yarn_beta_fast": (32.0,),
+        "yarn_beta_slow": (1.0,),
+        "yarn_ext_factor": (1.0, -1.0),  # -1 stands for the default
+        "attn_factor": (1.0,),
+        "yarn_attn_factor": (1.0,),
+        "yarn_log_multiplier": (0.0,),
+    }
+)
+"""What else a file may say of YaRN, and what llama.cpp takes where it says nothing."""
+
 _WAY_OUT = "get the model as a folder of safetensors"
 
 
@@ -196,10 +208,18 @@ def _refuse_strange(file: Gguf, architecture: str, head: int) -> None:
 
 def _scaling(file: Gguf, architecture: str, config: Mapping[str, Any]) -> dict[str, Any] | None:
     """How positions beyond the training's are reached; None where they are as they are."""
-    kind = file.fields.get(f"{architecture}.rope.scaling.type", "none")
-    factor = file.fields.get(f"{architecture}.rope.scaling.factor", 0.0)
-    if kind == "linear" and factor:
-        return {"rope_type": "linear", "factor": float(factor)}
+    kind = file.fields.get(f"{architecture}.rope.scaling.type", "linear")  # as llama.cpp has it
+    scaled = f"{architecture}.rope.scaling.factor"
+    evenly = kind == "linear" and bool(file.fields.get(scaled, 0.0))
+    if FACTORS in file.tensors and (evenly or kind == "yarn"):
+        raise CheckpointError(
+            f"{file.path} scales positions twice, by {kind!r} and by {FACTORS}, which is not "
+            f"imported: {_WAY_OUT}"
+        )
+    if kind == "yarn":
+        return _yarn(file, f"{architecture}.rope.scaling.", config)
+    if evenly:
+        return {"rope_type": "linear", "factor": _fraction(file, scaled)}
     if kind not in ("none", "linear"):
         raise CheckpointError(
             f"{file.path} scales positions by {kind!r}, which is not imported: {_WAY_OUT}"
@@ -216,6 +236,32 @@ def _scaling(file: Gguf, architecture: str, config: Mapping[str, Any]) -> dict[s
             f"{file.path} scales positions otherwise than Llama 3.1 does, which is not imported: "
             f"{_WAY_OUT}"
         )
+    return scaling
+
+
+def _yarn(file: Gguf, prefix: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """YaRN by llama.cpp's fields, whose names all begin with ``prefix``.
+
+    Both programs scale attention by 1 + 0.1 ln(factor) and share the defaults of the rest.
+    """
+    trained = config["max_position_embeddings"]
+    scaling = {
+        "rope_type": "yarn",
+        "factor": _fraction(file, f"{prefix}factor"),
+        "original_max_position_embeddings": _count(
+            file, f"{prefix}original_context_length", trained
+        ),
+    }
+    for name, usual in _YARN_USUAL.items():
+        if name in ("yarn_beta_fast", "yarn_beta_slow"):
+            found = _fraction(file, f"{prefix}{name}", usual[0])
+            if found not in usual:
+                scaling[name.removeprefix("yarn_")] = found
+        elif file.fields.get(f"{prefix}{name}", usual[0]) not in usual:
+            raise CheckpointError(
+                f"{file.path} scales positions by YaRN with a {name} of its own, which is not "
+                f"imported: {_WAY_OUT}"
+            )
     return scaling
 
 

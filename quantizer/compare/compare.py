@@ -67,6 +67,15 @@ def compare(
     methods = compared_methods(
         job.methods, job.bits, group_size=job.group_size, paper_rounds=job.paper_rounds
     )
+    if job.token_importance and not any(one.settings.reads_statistics for one in methods):
+        named = ",".join(job.methods)
+        raise SettingsError(
+            lambda name: (
+                f"{name('token_importance')} changes nothing with {name('methods')} {named}, which "
+                "rounds without looking at tokens: name another method beside it, or leave "
+                f"{name('token_importance')} out"
+            )
+        )
     if job.limit is not None and job.limit < 1:
         raise SettingsError(
             lambda name: f"{name('limit')} {job.limit} leaves nothing to measure; give 1 or more"
@@ -82,7 +91,8 @@ def compare(
         _check_room(folder, prepared, len(variants))
         notes = [*prepared.notes, *_doubts(job, exact)]
         for note in notes:
-            logger.warning("%s", note)
+            if note not in prepared.opened.notes:  # what loading the model to measure it has told
+                logger.warning("%s", note)
         comparison = Comparison(job, prepared.facts, notes, {v: [] for v in variants}, exact)
         digests: dict[Variant, str] = {}
         for widths in job.walks():

@@ -33,7 +33,7 @@ from models.files.judging import judge_config, judge_fit, judge_sets, judge_valu
 from models.files.tensor_files import Entry, read_header, read_tensor
 from models.files.weight_index import are_complete, unlisted_shards, without_index
 from models.files.wrapped_names import plain_names
-from models.files.zero_labels import right_label, wrong_label
+from models.files.zero_labels import LABELS, right_label, wrong_label
 from models.int4.packing import TENSOR_NAMES as GPTQ_NAMES
 from quantizer.inspect.checks import LayerFacts
 from quantizer.inspect.layer import inspect_layer
@@ -100,7 +100,8 @@ def inspect_folder(
     found = Inspection(str(folder))
     entries = _entries(folder, found.suspicious)
     found.indexed = not unlisted_shards(folder)
-    raw, config = _configs(folder, found.suspicious)
+    raw, configs = _configs(folder, found.suspicious)
+    config = next(iter(configs.values()), None)
     found.size_bytes = sum(entry.size for entry in entries.values())
     parts = _parts(entries)
     found.form = _form(parts, config)
@@ -117,7 +118,7 @@ def inspect_folder(
         facts = inspect_layer(name, shapes, _reader(entries, name), config)
         facts.size_bytes = sum(entries[f"{name}.{part}"].size for part in shapes)
         found.layers.append(facts)
-    _judge_labels(found, config)
+    _judge_labels(found, configs)
     plain = [name for name in entries if name.rpartition(".")[0] not in parts]
     _judge_values(entries, found.suspicious)
     _compare_model(found, entries, plain, raw, config)
@@ -197,8 +198,11 @@ def _index(folder: Path, suspicious: list[str]) -> dict[str, str]:
 
 def _configs(
     folder: Path, suspicious: list[str]
-) -> tuple[dict[str, Any], QuantizationConfig | None]:
-    """Read config.json and how it says the model is quantized."""
+) -> tuple[dict[str, Any], dict[str, QuantizationConfig]]:
+    """Read config.json, and how it and quantize_config.json say that the model is quantized.
+
+    The first of those that can be read, by their files' names, is what the model is read by.
+    """
     raw: dict[str, Any] = {}
     found: dict[str, dict[str, Any]] = {}
     try:
@@ -222,12 +226,14 @@ def _configs(
             for key in _COMPARED
             if key in first and key in second and first[key] != second[key]
         )
+    configs: dict[str, QuantizationConfig] = {}
     for name, values in found.items():
         try:
-            return raw, read_quantization(values)
+            configs[name] = read_quantization(values)
         except ModelsError as error:
-            suspicious.append(f"{name}: {error}")
-    return raw, None
+            if not configs:
+                suspicious.append(f"{name}: {error}")
+    return raw, configs
 
 
 def _parts(entries: Mapping[str, Entry]) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -278,16 +284,25 @@ def _judge_values(entries: Mapping[str, Entry], suspicious: list[str]) -> None:
             suspicious.append(str(error))
 
 
-def _judge_labels(found: Inspection, config: QuantizationConfig | None) -> None:
-    """Name zero-points that are not what the configuration calls them."""
-    if found.form == "compressed-tensors" or config is None:
+def _judge_labels(found: Inspection, configs: Mapping[str, QuantizationConfig]) -> None:
+    """Name zero-points that are not what a configuration calls them."""
+    if found.form == "compressed-tensors":
         return
-    offsets = [layer.offset for layer in found.layers if layer.offset is not None]
-    label = right_label(offsets, config.zero_offset)
-    if label is not None:
-        found.suspicious.append(
-            f"{wrong_label(label)}: quantizer repair writes a copy with the right label"
-        )
+    judged: set[int] = set()
+    for name, config in configs.items():
+        first, offset = next(iter(configs.values())).zero_offset, config.zero_offset
+        if offset in judged or config.checkpoint_format not in LABELS.values():
+            continue
+        judged.add(offset)
+        # Layers were measured by the first configuration, which took its own offset off.
+        moved = first - offset
+        offsets = [layer.offset + moved for layer in found.layers if layer.offset is not None]
+        label = right_label(offsets, offset)
+        if label is not None:
+            whose = "" if len(judged) == 1 else f"{name}: "
+            found.suspicious.append(
+                f"{whose}{wrong_label(label)}: quantizer repair writes a copy with the right label"
+            )
 
 
 def _compare_model(

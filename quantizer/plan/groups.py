@@ -207,7 +207,9 @@ def solving_moments(group: Group, passing: list[Moment]) -> Iterator[Moment]:
         kept.append(Buffer(SOLVER, "factor of the Hessian", hessian))
     for layer in group.layers:
         target = Buffer(SOLVER, "`target`", layer.count * FLOAT if corrected else 0.0)
-        own = replace(settings, method="rtn") if group.rounded else settings
+        own = settings
+        if group.rounded:
+            own = replace(settings, method="rtn", token_importance=0.0, residual_target=False)
         moments = solver_moments(
             layer,
             own,

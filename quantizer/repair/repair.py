@@ -34,7 +34,7 @@ from models.files.weight_index import (
     unlisted_shards,
 )
 from models.files.wrapped_names import plain_names
-from models.files.zero_labels import right_label, sampled_offsets
+from models.files.zero_labels import LABELS, right_label, sampled_offsets
 from quantizer.errors import OutputError
 from quantizer.run.output import atomic_folder, copy_small_files
 from quantizer.run.progress import write_index
@@ -137,22 +137,38 @@ def _entries(folder: Path) -> tuple[dict[str, Entry], list[str]]:
 
 
 def _set_label(copy: _Copy, folder: Path) -> None:
-    """Let both configurations say in which version of GPTQ the zero-points are stored."""
+    """Let both configurations say in which version of GPTQ the zero-points are stored.
+
+    Programs differ in which of the two they read first, so each is judged by the codes on its own.
+    """
     inline = copy.config.get("quantization_config")
-    said = inline if isinstance(inline, dict) else copy.packed
-    if said is None:
-        return
-    config = read_quantization(said)
-    offsets = sampled_offsets(QuantizedSource(_Renamed(folder, copy.tensors), config))
-    label = right_label(offsets, config.zero_offset)
+    label, whose = None, "checkpoint_format"
+    if isinstance(inline, dict):
+        label = _right_label(copy, folder, inline)
+        if label is not None:
+            changed = inline | {"checkpoint_format": label}
+            copy.config = copy.config | {"quantization_config": changed}
+    if label is None and copy.packed is not None:
+        whose = f"checkpoint_format of {QUANTIZE_CONFIG_FILE}"
+        try:
+            label = _right_label(copy, folder, copy.packed)
+        except CheckpointError:
+            if not isinstance(inline, dict):  # which else is what the weights are read by
+                raise
     if label is None:
         return
-    changed = {"checkpoint_format": label}
-    if isinstance(inline, dict):
-        copy.config = copy.config | {"quantization_config": inline | changed}
     if copy.packed is not None:
-        copy.packed = copy.packed | changed
-    copy.done.append(f"checkpoint_format is {label}, in which the zero-points are stored")
+        copy.packed = copy.packed | {"checkpoint_format": label}
+    copy.done.append(f"{whose} is {label}, in which the zero-points are stored")
+
+
+def _right_label(copy: _Copy, folder: Path, said: Mapping[str, Any]) -> str | None:
+    """What one configuration must call the version; None where it is right or none can tell."""
+    config = read_quantization(said)
+    if config.checkpoint_format not in LABELS.values():
+        return None
+    offsets = sampled_offsets(QuantizedSource(_Renamed(folder, copy.tensors), config))
+    return right_label(offsets, config.zero_offset)
 
 
 class _Renamed(CheckpointReader):

@@ -151,7 +151,7 @@ def _opened(module: nn.Module) -> OpenedModel:
 
 def _calibration(given: Sequence[Tensor | Sample], walk: Walk) -> CalibrationSet | None:
     rules = [rule.settings for rule in walk.recipe.rules if rule.settings is not None]
-    if not given and any(one.method != "rtn" or one.grid != "minmax" for one in rules):
+    if not given and any(one.reads_statistics for one in rules):
         raise CalibrationError("there is no calibration sequence; only rtn goes without")
     samples = [
         {"input_ids": one.reshape(1, -1)} if isinstance(one, Tensor) else one for one in given

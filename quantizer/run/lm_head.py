@@ -82,7 +82,7 @@ def head_settings(base: Settings, bits: int) -> Settings:
         return Settings("rtn", bits=8, group_size=base.group_size, sym=True)
     if base.method == "rpiq-paper":
         return replace(base, bits=bits, method="gptq")
-    return replace(base, bits=bits, asymmetric_target="0")
+    return replace(base, bits=bits, asymmetric_target="0", residual_target=False)
 
 
 def head_of(

@@ -70,7 +70,8 @@ class Settings:
         off, where a family says what that is; see ``quantizer.solvers.target``.
 
     Raises:
-        SettingsError: the method is unknown, or a number is out of range.
+        SettingsError: the method is unknown, a number is out of range, or a weighing or correction
+            is asked for that the method would not read.
     """
 
     method: Method
@@ -124,6 +125,43 @@ class Settings:
                 value = getattr(DEFAULTS[chosen], field.name)
             object.__setattr__(self, field.name, value)
         self._check()
+        if token_importance:
+            self._check_importance()
+        if residual_target:
+            self._check_residual()
+
+    @property
+    def reads_statistics(self) -> bool:
+        """Whether a layer's result depends on the Hessian of its inputs."""
+        return self.method != "rtn" or self.grid != "minmax"
+
+    def _check_importance(self) -> None:
+        if not self.reads_statistics:
+            raise SettingsError(
+                lambda name: (
+                    f"{name('token_importance')} changes nothing with {name('method')} "
+                    f"{self.method}, which rounds without looking at tokens: give "
+                    f"{name('method')} {DEFAULT_METHOD}, or leave {name('token_importance')} out"
+                )
+            )
+
+    def _check_residual(self) -> None:
+        if self.method != "rpiq":
+            raise SettingsError(
+                lambda name: (
+                    f"{name('residual_target')} changes nothing with {name('method')} "
+                    f"{self.method}, which corrects no target: give {name('method')} rpiq, or "
+                    f"leave {name('residual_target')} out"
+                )
+            )
+        if self.asymmetric_target == "0":
+            raise SettingsError(
+                lambda name: (
+                    f"{name('residual_target')} changes nothing with {name('asymmetric_target')} "
+                    "0, which is no correction: give another, or leave "
+                    f"{name('residual_target')} out"
+                )
+            )
 
     def _check(self) -> None:
         if self.group_size < 1:

@@ -13,10 +13,12 @@ import torch
 from quantizer import Settings, quantize_layer
 from quantizer.commands import compare as compare_command
 from quantizer.commands import run as run_command
+from quantizer.commands.common import option_of
 from quantizer.compare.comparison import CompareJob
 from quantizer.compare.methods import settings_of
 from quantizer.errors import SettingsError
 from quantizer.recipes.recipe import parse_recipe, uniform
+from quantizer.run.lm_head import head_settings
 from quantizer.solvers import methods
 from quantizer.solvers.methods import DEFAULTS, Defaults, Method
 
@@ -175,3 +177,46 @@ def test_no_other_file_knows_a_default() -> None:
 def test_an_unknown_method_is_refused() -> None:
     with pytest.raises(SettingsError, match="'awq' is unknown; give one of rtn, gptq"):
         Settings("awq")  # type: ignore[arg-type]
+
+
+# Method, what is asked for besides, and the setting that would change nothing then.
+UNREAD = [
+    ("rtn", {"token_importance": 0.5}, "token_importance"),
+    ("rtn", {"residual_target": True}, "residual_target"),
+    ("gptq", {"residual_target": True}, "residual_target"),
+    ("rpiq-paper", {"residual_target": True}, "residual_target"),
+    ("rpiq", {"residual_target": True, "asymmetric_target": "0"}, "residual_target"),
+]
+
+
+@pytest.mark.parametrize(("method", "more", "unread"), UNREAD)
+def test_what_a_method_does_not_read_is_refused_everywhere(
+    method: Method, more: dict[str, Any], unread: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match=f"^{unread} changes nothing with .*leave {unread} out"):
+        Settings(method, **more)
+    options = [f"--{name.replace('_', '-')}" for name in more]
+    argv = [word for o, v in zip(options, more.values(), strict=True) for word in (o, str(v))]
+    argv = [word for word in argv if word != "True"]
+    with pytest.raises(SettingsError) as refused:
+        run_command._settings(
+            options_of(run_command, "MODEL", "--out", str(tmp_path), "--method", method, *argv)
+        )
+    said = refused.value.worded(option_of)
+    option = option_of(unread)
+    assert said.startswith(f"{option} changes nothing with --") and f"leave {option} out" in said
+    text = f'[[rule]]\nmodules = "*"\nmethod = "{method}"\n'
+    for name, value in more.items():
+        text += f"{name} = {str(value).lower() if value is True else repr(value)}\n"
+    with pytest.raises(SettingsError, match=f"recipe mine, rule 1: {unread} changes nothing"):
+        parse_recipe("mine", text)
+
+
+def test_what_a_method_reads_is_taken() -> None:
+    assert Settings("rtn", grid="hessian", token_importance=0.5).reads_statistics
+    assert Settings("rtn", token_importance=0.0).token_importance == 0.0
+    for method in ("gptq", "rpiq", "rpiq-paper"):
+        assert Settings(method, token_importance=0.5).token_importance == 0.5
+    both = Settings("rpiq", token_importance=0.5, residual_target=True)
+    for bits in (4, 8):  # a head has no target to correct, and 8 bits are rounded
+        assert not head_settings(both, bits).residual_target

@@ -270,6 +270,10 @@ def test_equal_weights_are_measured_once(compared: Path) -> None:
         (["--bits", "4,4"], "--bits 4,4"),
         (["--paper-rounds", "0"], "--paper-rounds 0"),
         (["--limit", "0"], "--limit 0"),
+        (
+            ["--methods", "rtn", "--token-importance", "0.5"],
+            "--token-importance changes nothing with --methods rtn",
+        ),
         (["--group-size", "0"], "--group-size 0"),
         (["--calibration", "nowhere.txt"], "nowhere.txt: no such file"),
         (["--data", "nowhere.txt"], "nowhere.txt: no such file"),

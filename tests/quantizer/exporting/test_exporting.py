@@ -290,6 +290,51 @@ def test_positions_scaled_evenly_and_by_yarn(sources: dict[str, Path], tmp_path:
     assert fields["qwen3.rope.scaling.original_context_length"].contents() == 1024
 
 
+SCALINGS: dict[str, dict[str, Any]] = {
+    "linear": {"rope_type": "linear", "factor": 4.0},
+    "yarn": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64},
+    "llama3": {
+        "rope_type": "llama3",
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
+    },
+}
+
+
+# llama.cpp has Llama 3.1's factors for no other family.
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(n, k) for n, _, _ in KINDS for k in SCALINGS if k != "llama3" or n == "llama"],
+)
+def test_scaled_positions_come_back_with_the_same_logits(
+    name: str, kind: str, sources: dict[str, Path], tmp_path: Path
+) -> None:
+    """Transformers by the folder against Transformers by the folder of its file."""
+    from transformers import AutoModelForCausalLM
+
+    values = {"rope_scaling": SCALINGS[kind], "max_position_embeddings": 65536}
+    folder = changed(sources[name], tmp_path / "scaled", **values)
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()  # a link
+    halves = {stem: tensor.half().float() for stem, tensor in tensors.items()}
+    save_file(halves, folder / "model.safetensors", {"format": "pt"})
+    exported(folder, tmp_path / "out.gguf")
+    import_gguf(tmp_path / "out.gguf", tmp_path / "back")
+    back = json.loads((tmp_path / "back" / "config.json").read_text())
+    assert SCALINGS[kind].items() <= back["rope_scaling"].items()
+    ids = torch.arange(3, 163)[None] % 290
+    with torch.inference_mode():
+        wanted, found, plain = (
+            AutoModelForCausalLM.from_pretrained(one, dtype=torch.float32)(ids).logits
+            for one in (folder, tmp_path / "back", sources[name])
+        )
+        ours = load_model(tmp_path / "back", dtype=torch.float32).model(input_ids=ids).logits
+    assert torch.equal(found, wanted) and torch.equal(ours, wanted)
+    assert float((plain - wanted).abs().max()) > 1e-3  # positions do matter
+
+
 def test_what_cannot_be_carried_is_one_line_and_leaves_nothing(
     sources: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -234,6 +234,38 @@ def test_stretched_positions_of_llama_3(factor: float, tmp_path: Path) -> None:
         write(factors * np.linspace(1, 2, 32, dtype=np.float32))
 
 
+def test_positions_that_a_file_scales_by_yarn(tmp_path: Path) -> None:
+    def scaling(factors: bool = False, **more: float) -> object:
+        def add(writer: Any) -> None:
+            if factors:
+                writer.add_tensor("rope_freqs.weight", np.ones(32, np.float32))
+            for name, value in more.items():
+                key = f"qwen3.rope.scaling.{name}"
+                writer.add_string(key, value) if name == "type" else (
+                    writer.add_uint32 if isinstance(value, int) else writer.add_float32
+                )(key, value)
+
+        path = write_gguf(tmp_path / "yarn.gguf", tiny("qwen3"), change=add)
+        return describe(read_gguf(path)).config.get("rope_scaling")
+
+    yarn: dict[str, Any] = {"type": "yarn", "factor": 4.0}
+    wanted = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 4096}
+    assert scaling(**yarn) == wanted  # of the training, where nothing else is said
+    found = scaling(**yarn, original_context_length=1024, yarn_beta_fast=32.0, yarn_beta_slow=2.0)
+    assert found == wanted | {"original_max_position_embeddings": 1024, "beta_slow": 2.0}
+    assert scaling(**yarn, yarn_ext_factor=-1.0, attn_factor=1.0) == wanted
+    with pytest.raises(CheckpointError, match="YaRN with a yarn_log_multiplier of its own"):
+        scaling(**yarn, yarn_log_multiplier=0.1)
+    with pytest.raises(CheckpointError, match=r"rope\.scaling\.factor"):
+        scaling(type="yarn")  # type: ignore[arg-type]
+    for twice in (yarn, {"factor": 2.0}):  # llama.cpp does both
+        with pytest.raises(CheckpointError, match="scales positions twice"):
+            scaling(factors=True, **twice)
+    # llama.cpp takes a factor without a type for an even one.
+    assert scaling(factor=2.0) == {"rope_type": "linear", "factor": 2.0}
+    assert scaling(type="none", factor=2.0) is None  # type: ignore[arg-type]
+
+
 KNOWN = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 

@@ -198,6 +198,35 @@ def test_a_wrong_version_of_zero_points_is_noticed_by_the_codes(
         assert values.get("quantization_config", values)["checkpoint_format"] == stored
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("stale", ["config.json", "quantize_config.json"])
+def test_a_label_that_is_wrong_in_one_file_alone(
+    stale: str, named: bool, int4: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound = content(int4)
+    relabel(int4, "gptq_v2")
+    if not named:  # a configuration without the label means the first version
+        for path in (int4 / "config.json", int4 / "quantize_config.json"):
+            values = json.loads(sound[path.name])
+            del values.get("quantization_config", values)["checkpoint_format"]
+            sound[path.name] = json.dumps(values).encode()
+    other = {"config.json": "quantize_config.json", "quantize_config.json": "config.json"}[stale]
+    (int4 / other).write_bytes(sound[other])
+    assert main(["inspect", str(int4)]) == 1
+    assert "labelled gptq_v2: by the label" in " ".join(capsys.readouterr().out.split())
+    assert main(["repair", str(int4), str(tmp_path / "whole"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    (done,) = told["done"]
+    whose = " of quantize_config.json" if stale == "quantize_config.json" else ""
+    assert done == f"checkpoint_format{whose} is gptq, in which the zero-points are stored"
+    assert told["left"] == []
+    values = json.loads((tmp_path / "whole" / stale).read_text())
+    assert values.get("quantization_config", values)["checkpoint_format"] == "gptq"
+    if stale == "quantize_config.json":
+        assert json.loads((tmp_path / "whole" / other).read_text()) == json.loads(sound[other])
+    assert (tmp_path / "whole" / "model.safetensors").read_bytes() == sound["model.safetensors"]
+
+
 @pytest.mark.parametrize(
     ("offsets", "zero_offset", "found"),
     [

@@ -81,6 +81,24 @@ def test_it_is_named_and_what_is_written_says_what_it_holds(
     assert torch.equal(load_file(out / "model.safetensors")["lm_head.weight"], before)
 
 
+@pytest.mark.parametrize("more", [(), ("--bits", "4,3", "--walk-per-width")])
+def test_a_comparison_names_it_once(
+    more: tuple[str, ...],
+    said_to_be_tied: Path,
+    text_file: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    words = ["compare", said_to_be_tied, "--out", tmp_path / "out", "--methods", "rtn", *more]
+    words += ["--calibration", text_file, "--data", text_file, "--samples", 2, "--seq-len", 16]
+    words += ["--group-size", 16, "--eval-seq-len", 16, "--limit", 2]
+    assert main([str(word) for word in words]) == 0
+    assert caplog.text.count("lm_head.weight is stored with other values") == 1
+    assert "is measured on and was calibrated on" in caplog.text
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert report.count("lm_head.weight is stored with other values") == 1
+
+
 def test_a_copy_of_the_embedding_stays_tied(said_to_be_tied: Path, tmp_path: Path) -> None:
     tensors = load_file(said_to_be_tied / "model.safetensors")
     embedding = next(value for name, value in tensors.items() if "embed_tokens" in name)
