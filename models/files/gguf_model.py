@@ -280,11 +280,15 @@ def llama_3_1_factors(
     return 1 / ((1 - smooth) / factor + smooth)
 
 
+def _said(value: object) -> str:
+    return "says nothing" if value is None else f"says {value!r}"
+
+
 def _count(file: Gguf, key: str, default: int | None = None) -> int:
     value = file.fields.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise CheckpointError(
-            f"{file.path} says {value!r} for {key}, and a whole number is needed: {_WAY_OUT}"
+            f"{file.path} {_said(value)} for {key}, and a whole number is needed: {_WAY_OUT}"
         )
     return value
 
@@ -292,6 +296,6 @@ def _count(file: Gguf, key: str, default: int | None = None) -> int:
 def _fraction(file: Gguf, key: str, default: float | None = None) -> float:
     value = file.fields.get(key, default)
     if not isinstance(value, float) or value <= 0:
-        raise CheckpointError(f"{file.path} says {value!r} for {key}: {_WAY_OUT}")
+        raise CheckpointError(f"{file.path} {_said(value)} for {key}: {_WAY_OUT}")
     # The file has 32 bits, of which 1e-05 comes back as 9.999999747378752e-06.
     return float(str(np.float32(value)))

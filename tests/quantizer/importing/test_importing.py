@@ -153,7 +153,10 @@ def test_refusals_are_one_line_and_leave_nothing(
     assert "slides" in refusal(
         capsys, "import", changed(**{"llama__attention__sliding_window": 64}), out
     )
-    assert "'yarn'" in refusal(
+    assert "'longrope'" in refusal(
+        capsys, "import", changed(**{"llama__rope__scaling__type": "longrope"}), out
+    )
+    assert "says nothing for llama.rope.scaling.factor" in refusal(
         capsys, "import", changed(**{"llama__rope__scaling__type": "yarn"}), out
     )
     wrong = refusal(capsys, "import", changed(llama__feed_forward_length=512), out)
