@@ -172,7 +172,9 @@ class Answerer:
         languages.load()
         page = scene.page(cancelled)
         page.prepare()
-        scene.closeness(page)
+        closeness = scene.closeness(page)
+        if closeness is not None:
+            closeness.learn(page.statements)
         copier = None if self._copier is None else self._copier[1]
         if self._wanted and self._text_models.is_open and page.rows and not cancelled():
             self._wanted = False

@@ -29,9 +29,9 @@ _ITEMS = (
     r"(?:items?|qty|quantity|pcs|pieces|artikel|articles?|art[ií]culos?|articoli|artikelen|artigos)"
 )
 _COUNT = re.compile(
-    rf"\b(?:(?:no|nr|number|total|tot|anzahl|nombre|n)\b[.º°]?(?: (?:of|de|d'))? ?)?"
-    rf"{_ITEMS} ?(?:\(s\))?(?: (?:sold|purchased|total))? ?[:=]? ?(?P<behind>\d{{1,3}})(?![\d.,x])"
-    rf"|(?<![\d.,])(?P<before>\d{{1,3}}) {_ITEMS}\b(?:\(s\))?",
+    r"\b(?:(?:no|nr|number|total|tot|anzahl|nombre|n)\b[.º°]?(?: (?:of|de|d'))? ?)?"
+    rf"{_ITEMS} ?(?:\(s\))?(?: (?:sold|purchased|total))? ?[:=]? ?\d{{1,3}}(?![\d.,x])"
+    rf"|(?<![\d.,])\d{{1,3}} {_ITEMS}\b(?:\(s\))?",
     re.IGNORECASE,
 )
 """How many there are, as a receipt says it."""
@@ -58,10 +58,12 @@ class HowManyBought:
             return None
         end = end_of_goods(page)
         bought = goods(page, end) if end < len(page.rows) else []
-        printed = _printed(page, bought[-1].rows[-1] + 1 if bought else 0) if bought else None
+        if not bought:
+            return quote.SKILL.find(asked, scene)
+        printed = _printed(page, bought[-1].rows[-1] + 1)
         if printed is not None:
             return Answer(self.name, (printed,), ground_read((printed,)))
-        if not bought or not add_up(page, bought, end):
+        if not add_up(page, bought, end):
             return quote.SKILL.find(asked, scene)
         lines = tuple(line for each in bought for line in each.lines)
         one = Found(f"{len(bought)} {_named(len(bought))}", None, lines)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
+from assistant.errors import VisionError
 from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import ended, listed
 from assistant.skills.scene import Scene
@@ -56,12 +57,7 @@ class Quote:
         listed = _of_a_list(self.name, page, asked.words)
         if listed is not None:
             return listed
-        hits = places_for(page, asked.words)
-        closeness = scene.closeness(page)
-        if closeness is not None and hits:
-            hits = confirmed(page, asked.words, hits, closeness)
-        elif closeness is not None:
-            hits = places_near(page, asked.words, closeness)
+        hits = _by_meaning(page, asked.words, places_for(page, asked.words), scene)
         if not hits:
             return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked, page)),))
         found = tuple(
@@ -97,6 +93,20 @@ class Quote:
         if answer.note(NoteKind.COUNTED):
             return ended(f"I count {listed(answer)}")
         return f"I read: {'; '.join(map(_quoted, answer.found))}"
+
+
+def _by_meaning(page: Page, question: str, hits: list[Hit], scene: Scene) -> list[Hit]:
+    """What a model of meanings makes of the places that words led to; these where it fails."""
+    closeness = scene.closeness(page)
+    if closeness is None:
+        return hits
+    try:
+        if hits:
+            return confirmed(page, question, hits, closeness)
+        return places_near(page, question, closeness)
+    except VisionError as error:
+        scene.fault = error
+        return hits
 
 
 def _counted(page: Page, question: str) -> Found | None:

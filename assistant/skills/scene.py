@@ -57,7 +57,7 @@ class Scene:
         self._page: tuple[tuple[TextLine, ...], Page] | None = None
         self._meanings = meanings
         self._closeness: tuple[Page, Closeness] | None = None
-        self.fault: VisionError | None = None
+        self.fault: VisionError | None = None  # of the model that tells how near texts are
         self._codes: tuple[Barcode, ...] | None = None
         self._nearness: tuple[float | None] | None = None
         self._handle: tuple[VisionLanguageModel, Any] | None = None
@@ -133,19 +133,13 @@ class Scene:
 
     def closeness(self, page: Page) -> Closeness | None:
         """What tells how near the places of a page are to a question in meaning; None without a
-        model, and where it fails: then words alone lead to the answers, and `fault` says why.
+        model, and where one has failed: then words alone lead to the answers.
         """
         embed = None if self.fault else self._meanings.embed()
         if embed is None:
             return None
         if self._closeness is None or self._closeness[0] is not page:
-            closeness = Closeness(page, embed)
-            try:
-                closeness.learn(page.statements)
-            except VisionError as error:
-                self.fault = error
-                return None
-            self._closeness = (page, closeness)
+            self._closeness = (page, Closeness(page, embed))
         return self._closeness[1]
 
     @property

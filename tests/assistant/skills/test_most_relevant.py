@@ -112,9 +112,18 @@ def test_where_the_model_fails_the_rules_answer_and_that_is_said_once() -> None:
         talk.ask("who painted the ceiling")
 
 
-def test_where_the_model_of_vectors_fails_words_lead_to_the_answer_and_that_is_said_once() -> None:
+@pytest.mark.parametrize("at", [1, 2], ids=["at the page", "at the question"])
+def test_where_the_model_of_vectors_fails_words_lead_to_the_answer_and_that_is_said_once(
+    at: int,
+) -> None:
+    calls = 0
+
     def failing(texts: Sequence[str]) -> NDArray[np.float32]:
-        raise VisionError("it failed")
+        nonlocal calls
+        calls += 1
+        if calls >= at:
+            raise VisionError("it failed")
+        return np.ones((len(texts), 2), np.float32)
 
     talk = Talk(page(*BILL), MeaningModels(embed=lambda: failing))
     told = talk.conversation.answer(talk.frame, "how many points have I got", talk.context)

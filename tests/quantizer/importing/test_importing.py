@@ -238,7 +238,7 @@ def test_stretched_positions_of_llama_3(factor: float, tmp_path: Path) -> None:
 
 
 def test_positions_that_a_file_scales_by_yarn(tmp_path: Path) -> None:
-    def scaling(factors: bool = False, **more: float) -> object:
+    def scaling(factors: bool = False, **more: float | str) -> object:
         def add(writer: Any) -> None:
             if factors:
                 writer.add_tensor("rope_freqs.weight", np.ones(32, np.float32))
@@ -260,13 +260,13 @@ def test_positions_that_a_file_scales_by_yarn(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="YaRN with a yarn_log_multiplier of its own"):
         scaling(**yarn, yarn_log_multiplier=0.1)
     with pytest.raises(CheckpointError, match=r"rope\.scaling\.factor"):
-        scaling(type="yarn")  # type: ignore[arg-type]
+        scaling(type="yarn")
     for twice in (yarn, {"factor": 2.0}):  # llama.cpp does both
         with pytest.raises(CheckpointError, match="scales positions twice"):
             scaling(factors=True, **twice)
     # llama.cpp takes a factor without a type for an even one.
     assert scaling(factor=2.0) == {"rope_type": "linear", "factor": 2.0}
-    assert scaling(type="none", factor=2.0) is None  # type: ignore[arg-type]
+    assert scaling(type="none", factor=2.0) is None
 
 
 KNOWN = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
