@@ -355,6 +355,8 @@ def main() -> int:
     parser.add_argument("--hours", type=float, default=8.0, help="begin no cell after that")
     parser.add_argument("--rows", nargs="+", help="only rows whose name starts so")
     parser.add_argument("--bits", type=int, nargs="+", default=[4, 3], help="only these widths")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="only the first of the draws")
+    parser.add_argument("--group-size", type=int, nargs="+", default=[64, 128])
     options = parser.parse_args()
     for name in ("model", "envs", "work", "data", "out"):
         setattr(options, name, getattr(options, name).resolve())
@@ -370,7 +372,9 @@ def main() -> int:
     rows = [row for row in ROWS if not options.rows or row.name.startswith(tuple(options.rows))]
     failed: set[tuple[str, int]] = set()
     for cell in cells(rows):
-        if cell.bits not in options.bits or (cell.row.name, cell.bits) in failed:
+        if cell.bits not in options.bits or cell.group_size not in options.group_size:
+            continue
+        if cell.draw >= options.draws or (cell.row.name, cell.bits) in failed:
             continue
         if Results(options.out).find(cell.key):
             continue
