@@ -24,6 +24,7 @@ _SPAN = re.compile(
 )
 _UNDER = re.compile(
     r"\b(?:under|below|younger than|less than|up to)(?: the age of)?\s*(?P<last>\d+)"
+    r"(?!\s*(?:ml|mg|g|times|tablets?|capsules?|doses?|drops?|puffs?|hours?|days?)\b|[\d.,]\d)"
     r"\s*(?P<unit>years?|yrs?|months?|weeks?)?",
     re.IGNORECASE,
 )

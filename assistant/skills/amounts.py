@@ -61,6 +61,7 @@ class AmountSkill:
         if not page.rows:
             return None
         places = under_named_heads(self.places(page), words(asked.words))
+        places = called_so(places, words(asked.words))
         if not places or len(places) > MOST_AMOUNTS:
             return not_found(self.name, self.called)
         return found_places(self.name, places)
@@ -109,8 +110,17 @@ class AmountSkill:
 def under_named_heads(places: list[Place], said: Sequence[str]) -> list[Place]:
     """Of several amounts of a row those under a head that is named: "the large one"."""
     spoken = [word for word in said if not is_empty(word)]
-    held = [each for each in places if any(best_match(w, spoken) == 1 for w in words(each.head))]
-    return held if 0 < len(held) < len(places) else places
+    named = [sum(best_match(w, spoken) == 1 for w in words(each.head)) for each in places]
+    most = max(named, default=0)
+    return [each for each, count in zip(places, named, strict=True) if count == most]
+
+
+def called_so(places: list[Place], said: Sequence[str]) -> list[Place]:
+    """Of several amounts those whose label the question says best: the net amount, the subtotal."""
+    spoken = [word for word in said if not is_empty(word)]
+    held = [max((best_match(w, words(each.left)) for w in spoken), default=0.0) for each in places]
+    best_held = max(held, default=0.0)
+    return [each for each, match in zip(places, held, strict=True) if match == best_held]
 
 
 _NOT_THE_AMOUNT_WORDS = """

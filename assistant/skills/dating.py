@@ -15,7 +15,7 @@ MOST_DATES = 3
 
 _EXPIRY = (
     "exp(?:iry|ires?|iration)?|best (?:before|by)|use[ -]?(?:by|before)|bbe?"
-    "|consume (?:before|by)|good (?:until|thru|through|for)"
+    "|consume (?:before|by)|bbd|bbf|good (?:until|thru|through|for)"
     "|valid(?: until| thru| to| on| for)?(?! ?from)"
 )
 _PRODUCTION = (

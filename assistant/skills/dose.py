@@ -53,6 +53,9 @@ class Dose:
                 r"|\bhow (?:many|much) (?:\w+ )?(?:do|does|should|can|may|must) (?:an? )?(?:adults?"
                 r"|children|kids|grown ups|he|she|they|we|you|people) take\b"
                 r"|\bhow many milligrams|\bhow often\b.*\btake\b"
+                r"|\bhow many (?:tablets?|pills?|capsules?|caplets?|drops?|puffs?|doses|lozenges"
+                r"|sachets|spoons?|spoonfuls)\b.*"
+                r"\b(?:day|daily|24 hours|at once|at a time|night|morning|evening)\b"
             ),
         ),
         Wording(
@@ -64,6 +67,8 @@ class Dose:
                 r"|\bhow (?:much|many)\b.*\b(?:for|to) (?:an? |my )?(?:\w+ )?(?:child|boy|girl|son"
                 r"|daughter|kid|baby|toddler)\b.*\b(?:of|aged|is|who is) \w+"
                 r"|\bhow (?:much|many)\b.*\b\w+ (?:year|month|week)s? old\b"
+                r"|\b(?:give|take|dose|have)\b.*\b(?:he|she|they) (?:is|are) \w+\b"
+                r"|\b(?:he|she|they) (?:is|are) \w+\b.*\b(?:give|take|dose|have)\b"
             ),
             sure=True,
         ),
@@ -93,6 +98,7 @@ class Dose:
                 quote.SKILL.find(asked, scene) if age or _FOR_OTHERS.search(asked.words) else None
             )
             return quoted or not_found(self.name, "dose")
+        told = _for_whom(told[:MOST_SENTENCES], page, asked)
         told = _with_the_most(told[:MOST_SENTENCES], page, age)
         found = tuple(Found(each.text, None, each.lines) for each in told)
         basis = ground_read(found) if _covers(told, asked) else Basis.GUESS
@@ -119,16 +125,95 @@ def _with_the_most(told: Sequence[Passage], page: Page, age: float | None) -> li
     """
     if not any(re.search(_HOW_MUCH, each.text, re.IGNORECASE) for each in told):
         return list(told)
+    groups = _groups(page)
+    texts = {each.text for each in told}
+    heads = {groups[text] for text in texts if text in groups}
     most = [
         each
         for each in _instructions(page)
         if re.search(_MOST, each.text, re.IGNORECASE)
+        and (not heads or groups[each.text] in {*heads, ""} or _is_for_all(each.text))
         and re.search(_A_DAY, each.text, re.IGNORECASE)
         and (age is None or not re.search(_OF_AN_AGE, each.text, re.IGNORECASE))
     ]
     # By its words: it may stand on the row on which what is told ends.
     new = [each for each in most if not any(each.text in other.text for other in told)]
-    return [*told, *new[:MOST_MAXIMA]]
+    order = [each.text for each in _statements(page)]
+    return sorted([*told, *new[:MOST_MAXIMA]], key=lambda each: order.index(each.text))
+
+
+def _groups(page: Page) -> dict[str, str]:
+    """Each instruction, by its text, with the one that says for whom it is; "" where none does.
+
+    "Children 10 to 15 years: 1 tablet every 4 hours. Not more than 4 doses in a day": the second
+    sentence is meant for the same children, and says nothing to others. Who may not have it at all
+    begins no such group.
+    """
+    groups: dict[str, str] = {}
+    head = ""
+    for each in _instructions(page):
+        if _FOR_SOME.search(each.text):
+            head = "" if _REFUSES.search(each.text) else each.text
+        groups[each.text] = head
+    return groups
+
+
+_REFUSES = re.compile(
+    r"\bnot\b|\bnever\b|\bnicht\b|\bne pas\b|\bno\b|\bnon\b|\bniet\b|\bnão\b", re.I
+)
+
+
+def _is_for_all(text: str) -> bool:
+    """True for a maximum that may hold for others, too: so many doses, and not so many tablets."""
+    counted = re.search(
+        r"\bdoses?\b|\btimes\b|\bdosen\b|\bmal\b|\bfois\b|\bveces\b", text, re.IGNORECASE
+    )
+    return counted is not None and not _GIVEN.search(text)
+
+
+_GIVEN = re.compile(r"\bgive\b|\bgeben\b|\bdonne[rz]\b|\badminist", re.IGNORECASE)
+"""What is given is for somebody else."""
+
+
+def _for_whom(told: list[Passage], page: Page, asked: Asked) -> list[Passage]:
+    """What is told, each sentence behind the one that says for whom it is, if a label says several.
+
+    Who asks for themselves is not told what is only for children.
+    """
+    groups = _groups(page)
+    heads = {head for head in groups.values() if head}
+    if len(heads) < 2:
+        return told
+    if _FOR_ME.search(asked.words) and not _FOR_OTHERS.search(asked.words):
+        # A maximum behind the dose for children may hold for all: it is told rather than not.
+        for_adults = [
+            each
+            for each in told
+            if not _is_for_children(each.text)
+            and not (_GIVEN.search(each.text) and _is_for_children(groups.get(each.text, "")))
+        ]
+        told = for_adults or told
+        heads = {head for head in heads if not _is_for_children(head)}
+    told_heads = {groups.get(each.text, "") for each in told} & heads
+    return [
+        each
+        for each in _instructions(page)
+        if each.text in told_heads or any(each.text == other.text for other in told)
+    ]
+
+
+_FOR_ME = re.compile(r"\b(?:i|we|me|myself|adults?|grown ups?)\b")
+
+
+def _is_for_children(text: str) -> bool:
+    """True for an instruction whose ages, or whose words, leave out adults."""
+    if not _FOR_SOME.search(text) or re.search(r"\badult|erwachsen|volwassen", text, re.IGNORECASE):
+        return False
+    return not is_meant_for(text, A_GROWN_UP)
+
+
+A_GROWN_UP = 40 * 12.0
+"""Months."""
 
 
 def _covers(told: list[Passage], asked: Asked) -> bool:

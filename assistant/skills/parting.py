@@ -188,8 +188,21 @@ _FIELDS = frozenset(_FIELD_WORDS.split())
 """What tickets, labels and cards have beside each other: "row and seat" asks for two things."""
 
 
+_PRICED = re.compile(
+    r"^(?P<lead>(?:.*?\b)?how much (?:is|are|was|were|for|does|do|did) )"
+    r"(?P<things>(?:the|a|an|my) .+? and (?:the|a|an|my) .+?)"
+    r"(?P<behind> costs?| here| each)?[ ?.!]*$",
+    re.IGNORECASE,
+)
+"""Two things with an article each have a price each; "fish and chips" are one."""
+
+
 def _listed(part: str, is_known: Known, most: int = MOST_PARTS) -> list[str]:
     """ "What is the total and the date" as two questions, if both of them are known."""
+    priced = _PRICED.match(part) if most > 1 else None
+    if priced and not re.search(r"\b(?:between|together|altogether)\b", part):
+        things = re.split(r",? and (?=(?:the|a|an|my) )|, (?=(?:the|a|an|my) )", priced["things"])
+        return [f"{priced['lead']}{each}{priced['behind'] or ''}" for each in things][:most]
     match = _LIST.match(part) if most > 1 else None
     if match is None:
         return _bare_list(part, is_known)

@@ -68,7 +68,8 @@ class Phone:
             typed=(
                 r"\b(?:tele)?phone numbers?|\bnumber (?:to|do i|should i|can i) call|\btelephone\b"
                 r"|\bnumber (?:to|do i|should i|can i|i can|for me to) (?:ring|phone|dial)\b"
-                r"|\bphone\b|\bmobile number\b"
+                r"|\bphone\b"
+                r"|\b(?:mobile|cell|cellphone|land ?line)(?: (?:phone )?number\b|$)"
                 r"|\bnumber (?:do|should|can|must|would|could) (?:i|we|you|they) "
                 r"(?:text|sms|whatsapp|call|ring|phone|dial|contact)\b"
                 r"|\bnumber to (?:text|sms|whatsapp|contact)\b"
@@ -93,7 +94,7 @@ class Phone:
             if len(of_kind) == 1:
                 return found_places(self.name, of_kind, Note(NoteKind.QUOTED))
             return quote.SKILL.find(asked, scene)
-        found = narrowed(phone_places(page), asked)
+        found = _of_a_sort(narrowed(phone_places(page), asked), asked)
         return (
             found_places(self.name, found, most=MOST_NUMBERS)
             if found
@@ -129,6 +130,24 @@ def _is_of_a_paper(label: str) -> bool:
     """True for "Cash bill" and "Invoice no"; "Questions about this bill" is of a telephone."""
     named = _OF_A_PAPER.search(label)
     return named is not None and (bool(named["number"]) or len(words(label)) <= LONGEST_TITLE)
+
+
+def _of_a_sort(places: list[Place], asked: Asked) -> list[Place]:
+    """Those of a mobile, or of a landline, where one is asked for and labels tell them apart."""
+    mobile = [place for place in places if re.search(_MOBILE, place.label, re.IGNORECASE)]
+    others = [place for place in places if place not in mobile]
+    if re.search(r"\b(?:mobile|cell|cellphone|handy)\b", asked.words):
+        return mobile or others
+    if re.search(r"\bland ?-?line\b", asked.words):
+        return others or mobile
+    return places
+
+
+_MOBILE = (
+    r"\bmob(?:ile?|iel|il)?\b|\bcell\b|\bhandy\b|\bportable\b|\bm[óo]vil\b|\bcellulare\b|\bcell?\."
+    r"|\btelem[óo]vel\b|\bcelular\b|\bnatel\b|\bgsm\b|^m$"
+)
+"""What the number of a mobile is called."""
 
 
 def _of_kind(page: Page, label: str) -> list[Place]:

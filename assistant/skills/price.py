@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from assistant.answers import Answer, Basis, Detail, Found, Note, NoteKind
+from assistant.seeing.layout import Row
 from assistant.skills import quote, total
 from assistant.skills.amounts import BESIDE, label_of, under_named_heads
 from assistant.skills.goods import end_of_goods
@@ -67,8 +68,12 @@ class Price:
                 return found_places(self.name, one[:MOST_AMOUNTS])
             if re.search(_BARE_ONE, asked.words):
                 return not_found(self.name, "price of a single one")
-        if len(called) == 1 and _RATE.match(called[0].behind):
-            return _with_its_rate(self.name, called[0], page)
+        if len(called) == 1 and (_RATE.match(called[0].behind) or _goes_on(called[0], page)):
+            return _with_its_statement(self.name, called[0], page)
+        free = [] if called else self._free(asked, page)
+        if len(free) == 1:
+            found = (Found(free[0].text, None, free[0].pieces),)
+            return Answer(self.name, found, ground_read(found), (Note(NoteKind.QUOTED),))
         if called:
             told = called[:MOST_AMOUNTS]
             end = end_of_goods(page)
@@ -115,25 +120,52 @@ class Price:
     def _called(self, asked: Asked, page: Page) -> list[Place]:
         """The amounts whose label holds every telling word of the question; none without any."""
         own = own_words(self.name)
+        money = [each for each in page.places_of(Kind.MONEY) if not each.token.needs_label]
+        # "The fee" asks what something costs, and is the name of an amount where it is printed.
+        labels = [word for each in money for word in words(each.left)]
         named = [
             word
             for word in wish(asked.question).asked
-            if is_telling(word) and best_match(word, own) == 0 and not _OF_ONE.fullmatch(word)
+            if is_telling(word)
+            and not _OF_ONE.fullmatch(word)
+            and (
+                best_match(word, own) == 0 or best_match(word, own) < 1 == best_match(word, labels)
+            )
         ]
-        money = [each for each in page.places_of(Kind.MONEY) if not each.token.needs_label]
         called = [each for each in money if named and accounts_for(named, each.left)]
+        literal = [e for e in called if all(best_match(w, words(e.left)) == 1 for w in named)]
+        called = literal or called
         said = words(asked.words)
         called = [e for e in called if not says_opposite(said, words(e.left))] or called
         if called or not named:
             return under_named_heads(called, wish(asked.question).said)
         # "The large Funghi" is named by its row and by its column.
-        return [
+        crossed = [
             each
             for each in money
             if each.left
             and each.head
             and any(best_match(word, words(each.left)) > 0 for word in named)
             and accounts_for(named, f"{each.left} {each.head}")
+        ]
+        return under_named_heads(crossed, wish(asked.question).said)
+
+    def _free(self, asked: Asked, page: Page) -> list[Row]:
+        """The rows that say that what is named costs nothing: "dogs free"."""
+        own = own_words(self.name)
+        named = [
+            word
+            for word in wish(asked.question).asked
+            if is_telling(word) and best_match(word, own) == 0
+        ]
+        return [
+            row
+            for row in page.rows
+            if named
+            and any(
+                all(best_match(word, words(found["what"])) > 0 for word in named)
+                for found in _FREE.finditer(row.text)
+            )
         ]
 
     def say(self, answer: Answer, detail: Detail) -> str:
@@ -197,6 +229,13 @@ _BARE_ONE = (
 )
 
 
+_FREE = re.compile(
+    r"(?P<what>[^\W\d_]+(?: [^\W\d_]+){0,3}?)\W{1,3}(?:is |are |goe?s? |travels? |enters? )*"
+    r"(?:free|gratis|gratuite?s?|kostenlos|kostenfrei|frei)\b(?! (?:from|of|von|de)\b|-)",
+    re.IGNORECASE,
+)
+"""What costs nothing, and says so behind its name."""
+
 _RATE = re.compile(
     r"(?:an?|per|each|every|pro|je|par|al|por) (?:half )?(?:hour|day|night|week|month|year|minute"
     r"|person|head|page|kilo\w*|kg|litre|liter|mile|km|stunde|tag|nacht|woche|monat|heure|jour"
@@ -206,8 +245,25 @@ _RATE = re.compile(
 """What follows an amount that is paid again and again; without it the amount says too little."""
 
 
-def _with_its_rate(skill: str, place: Place, page: Page) -> Answer:
-    """The whole statement of an amount that is one for each hour, or each person."""
+def _goes_on(place: Place, page: Page) -> bool:
+    """True for an amount in the middle of a sentence, whose end may say what it does not hold for.
+
+    "The excess is £150 for each claim, and £450 for claims caused by water."
+    """
+    return any(
+        place.row in each.rows
+        and each.text.rstrip().endswith((".", "!"))
+        and len(words(each.text.partition(place.token.text)[2])) >= LEAST_BEHIND
+        for each in page.statements
+    )
+
+
+LEAST_BEHIND = 2
+"""Words of a sentence behind an amount, from which the amount alone does not tell it."""
+
+
+def _with_its_statement(skill: str, place: Place, page: Page) -> Answer:
+    """The whole statement of an amount that says too little alone."""
     statements = (each for each in page.statements if place.row in each.rows)
     holding = [each for each in statements if place.token.text in each.text]
     said = holding[0] if holding else page.passage(place.row)

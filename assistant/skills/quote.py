@@ -11,6 +11,7 @@ from assistant.skills.quoting import ended, listed
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
+from assistant.text.clauses import part_that_tells
 from assistant.text.columns import ranked_value
 from assistant.text.listings import Listing, bare_entry
 from assistant.text.meaning import best_match, content_words, is_telling, words
@@ -75,6 +76,8 @@ class Quote:
             sure = sure and length <= LONGEST_SURE and can_be_all(page, found[0], asked.words)
             if not sure:
                 found = tuple(uncut(page, each) for each in found)
+            if len(found) == 1:
+                found = (_in_part(found[0], asked),)
             return Answer(self.name, found, ground_read(found) if sure else Basis.GUESS)
         notes = tuple(_what_lacks(listing, scene))
         sure = sure and length <= LONGEST_SURE_LIST and not notes
@@ -209,6 +212,12 @@ def _what_lacks(listing: Listing, scene: Scene) -> Iterator[Note]:
 
 
 BETWEEN = "between these"
+
+
+def _in_part(found: Found, asked: Asked) -> Found:
+    """A long sentence as the part of it that is asked for, where that is safe."""
+    part = part_that_tells(found.value, wish(asked.words))
+    return found if part == found.value else dataclasses.replace(found, value=part, label=None)
 
 
 def _without_foreign_head(hit: Hit, question: str) -> Hit:

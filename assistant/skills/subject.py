@@ -48,6 +48,9 @@ def foreign(asked: Asked, answer: Answer, page: Page) -> tuple[str, ...]:
     title = _title_words(page) if left else ()
     kinds = {each.kind for each in answer.found} | wish(asked.question).kinds
     for_money = Kind.MONEY in kinds
+    elsewhere = _named_elsewhere(asked, answer, page)
+    if elsewhere:
+        return elsewhere
     return tuple(
         word
         for word in left
@@ -56,6 +59,28 @@ def foreign(asked: Asked, answer: Answer, page: Page) -> tuple[str, ...]:
         and word not in _FRAMES
         and best_match(word, title) == 0
         and not (answer.found and is_shown(word, page))
+    )
+
+
+def _named_elsewhere(asked: Asked, answer: Answer, page: Page) -> tuple[str, ...]:
+    """The words that name another amount of the page: "the fee" is no total where a fee is printed.
+
+    A skill knows them only as words of the same sense as its own.
+    """
+    own = (*own_words(asked.skill), *own_words(answer.skill))
+    kinds = {each.kind for each in answer.found} & {Kind.MONEY}
+    valued = {place.row for place in page.places if place.token.kind in kinds}
+    told = {
+        row for row in valued if any(piece in answer.evidence for piece in page.rows[row].pieces)
+    }
+    return tuple(
+        word
+        for word in wish(asked.question).asked
+        if word in wish(asked.question).said
+        and is_telling(word)
+        and 0 < best_match(word, own) < 1
+        and not any(best_match(word, page.words(row)) > 0 for row in told)
+        and any(best_match(word, page.words(row)) == 1 for row in valued - told)
     )
 
 

@@ -23,7 +23,7 @@ SKILL = AmountSkill(
         Wording(
             heard="<is> the sub total",
             typed=(
-                r"\bsub ?-?total\b|\bnet (?:amount|total|price|sum)\b"
+                r"\bsubtotal\b|\bsub[- ]total\b|\bnet (?:amount|total|price|sum)\b"
                 r"|\b(?:without|before|excluding|excl|ex|minus|net of|not counting|not including)"
                 r" (?:the |any |all )*(?:sales )?(?:tax(?:es)?|vat|gst)\b"
             ),

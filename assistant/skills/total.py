@@ -16,6 +16,7 @@ from assistant.text.amounts import named_amounts
 from assistant.text.meaning import best_match, is_telling, words
 from assistant.text.page import Page, Place
 from assistant.text.question import is_everyday, wish
+from assistant.text.retrieval import sums_under_a_head
 from assistant.text.tokens import Kind
 
 _TOTAL = AmountSkill(
@@ -80,7 +81,7 @@ class Total:
             return None
         places = total_places(page)
         if not places or len(places) > MOST_AMOUNTS:
-            if is_of_another_row(asked, page):
+            if is_of_another_row(asked, page) or sums_under_a_head(page, asked.words):
                 return quote.SKILL.find(asked, scene)
             return only_amount(self.name, page, asked) or not_found(self.name, _TOTAL.called)
         if re.search(r"\b(?:pay|owe|due)\b", asked.words):

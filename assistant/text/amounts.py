@@ -21,6 +21,13 @@ _INCLUDED = (
 """What is said to be within an amount leaves it the same amount."""
 
 
+_TO_A_DATE = re.compile(
+    r"(?<=\w)(?: (?:by|on|before|until|till|as of|as at|at|bis|am|zum|avant|le|au|jusquau"
+    r"|antes del|el|al|hasta|entro|il|voor|op|uiterlijk|até|em))+$"
+)
+"""What a label ends in whose date stands before its amount: "Total due by 11/27/2026 $81.49"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """What an amount is called.
@@ -75,7 +82,7 @@ def best(found: Iterable[Named]) -> list[Place]:
 def rank_of(label: str, name: Name) -> int:
     """The rank of the phrase that a whole label consists of; 0 if it names something else."""
     text = " ".join(filter(None, (stem_free(word) for word in re.split(r"[\s/()&.:,*-]+", label))))
-    bare = re.sub(_INCLUDED, " ", text).strip()
+    bare = _TO_A_DATE.sub("", re.sub(_INCLUDED, " ", text).strip())
     # "Incl. VAT" alone names the tax itself.
     return _rank(bare or re.sub(r"\b(?:incl\w*|inc|inkl|einschl)\b", " ", text), name)
 

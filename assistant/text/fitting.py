@@ -151,6 +151,10 @@ def is_of(place: Place, wish: Wish) -> bool:
     return bare and Kind.NUMBER in wish.kinds
 
 
+_SECRETS = frozenset(("password", "passphrase", "username", "login"))
+_LABELLED = re.compile(r"[^\W\d_]: ?\S")
+"""What is made up of any letters looks like nothing, but stands behind its label."""
+
 _CENTS = re.compile(r"[.,]\d\d$")
 
 
@@ -179,6 +183,8 @@ def looks_right(text: str, places: Iterable[Place], wish: Wish) -> bool | None:
     if any(is_of(place, wish) for place in places):
         return True
     if wish.form is Form.WHEN and (weekdays(text) or _WITHIN.search(text)):
+        return True
+    if _SECRETS & set(wish.said) and _LABELLED.search(text):
         return True
     pattern = _LOOKS.get(wish.form)
     if pattern is not None:

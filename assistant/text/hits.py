@@ -23,6 +23,13 @@ _WHOLE = re.compile(
 )
 """Who eats or drinks everything."""
 
+_SUM = re.compile(
+    r"\b(?:grand |sub)?totals?\b|\bsum\b|\bto pay\b|summe\b|\bgesamt|\btotale\b|\btotaal\b|\bsuma\b"
+    r"|\bsomme\b|\bsoma\b",
+    re.IGNORECASE,
+)
+"""A row that sums up those above it."""
+
 NAMED_BEFORE = 4
 """Words at the end of a long sentence that say what the list behind it is of."""
 
@@ -293,6 +300,30 @@ class Hits:
                     )
                     found.append(Hit(score, passage, cell=lone, is_whole=True, is_literal=literal))
         return found
+
+    def sums_under_a_head(self) -> list[Hit]:
+        """The total under the one head that holds all that a question for money names.
+
+        "What will I pay next year" names a column, and no row: it asks for the sum.
+        """
+        told = [at for at, told in enumerate(self._telling) if told]
+        told = [at for at in told if self._asked[at] not in self._wish.deeds]
+        if Kind.MONEY not in self._wish.kinds or not told:
+            return []
+        found = []
+        for row in range(len(self._page.rows)):
+            cells = [cell for cell in self._tables.cells(row) if cell.name and cell.head]
+            if len(cells) < 2:
+                continue
+            if any(self._own[row][at] for at in told):
+                # A row is named as well.
+                return []
+            said = [sum(named_by(word, cell.head) for word in self._wish.said) for cell in cells]
+            cell = cells[said.index(max(said))]
+            is_named = all(named_by(self._asked[at], cell.head) for at in told)
+            if is_named and said.count(max(said)) == 1 and _SUM.search(cell.name):
+                found.append(Hit(1.0, self._page.passage(row), cell=cell, is_whole=True))
+        return found[-1:]
 
     def _section(self, row: int) -> Passage | None:
         """A heading with what stands under it, where the question asks for no value of a kind."""

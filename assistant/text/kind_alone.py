@@ -1,5 +1,6 @@
 """Where a question only says what kind of thing it wants: the few things of that kind on a page."""
 
+import re
 from collections.abc import Sequence
 
 from assistant.text.fitting import ADDRESS, NAME_ALONE, OFTEN, SPAN, TASK, TITLED, VENUE, WHY, is_of
@@ -19,6 +20,12 @@ MOST_PLACES = 2
 MOST_OF_KIND = 2
 """Values of the wanted kind that are told where the question has no other words."""
 
+
+_GREETS = re.compile(
+    r"\W*(?:dear|hello|hi|sehr geehrte\w*|liebe\w*|hallo|ch[eè]re?|bonjour|estimad\w+|querid\w+"
+    r"|hola|gentile|egregi\w+|car[oa]|geachte|beste|prezad\w+|car[oa]|ol[aá])\b",
+    re.IGNORECASE,
+)
 
 _NUMBERED_PLACES = frozenset(
     ("platform", "gate", "floor", "room", "hall", "door", "entrance", "stop", "seat", "desk", "bay")
@@ -83,6 +90,9 @@ class _KindAlone:
         if not found and self._wish.form is Form.WHO:
             # A card names its owner first.
             found = [n for n, row in enumerate(page.rows) if NAME_ALONE.fullmatch(row.text)][:1]
+        if self._wish.form is Form.WHO:
+            # Whom a letter greets reads it.
+            found = [row for row in found if not _GREETS.match(page.rows[row].text)] or found
         if len(found) > MOST_OF_KIND:
             found = [row for row in found if any(self._own[row])]
         if not 0 < len(found) <= MOST_OF_KIND:

@@ -128,6 +128,17 @@ class Matching:
         thing = words(_ABOUT_IT.split(said[asks.end() :])[0])
         return any(word in thing for word in self.unheld())
 
+    def names_nothing_held(self) -> bool:
+        """True if what a question names stands nowhere: the date of a letter is no date of birth.
+
+        A word for the kind of value that is asked for names nothing.
+        """
+        told = [at for at, telling in enumerate(self.telling) if telling]
+        named = [at for at in told if self.asked[at] not in KIND_WORDS]
+        return bool(named) and not any(
+            row[at] for rows in (self.own, self.heads) for row in rows for at in named
+        )
+
     def candidates(self) -> list[Passage]:
         """Every row and every sentence; a row within a longer sentence is no answer by itself."""
         page = self.page

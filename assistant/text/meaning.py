@@ -8,9 +8,10 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import snowballstemmer
-from babel.dates import get_day_names
+from babel.dates import get_day_names, get_month_names
 from rapidfuzz import fuzz
 
 from assistant.text.word_lists import word_list
@@ -115,18 +116,20 @@ about the price."""
 
 def words(text: str) -> list[str]:
     """The words of a text in lower case; figures count as words, marks do not."""
-    return re.findall(r"[^\W_]+(?:['’][^\W\d_]+)?", text.lower())
+    joined = _JOINED.sub(lambda match: re.sub(r"\W", "", match[0]), text.lower())
+    return re.findall(r"[^\W_]+(?:['’][^\W\d_]+)?", joined)
+
+
+_JOINED = re.compile(r"\bwi[-‐‑ ]fi\b|(?<![-‐‑\w'’])[^\W\d_]{1,2}[-‐‑][^\W\d_]{4,}(?![-‐‑\w])")
+"""What is one word with its mark and without: Wi-Fi, e-mail, T-shirt, re-entry."""
 
 
 def content_words(question: str) -> tuple[str, ...]:
     """The words of a question that its answer must account for, in order, each once."""
-    found = (word.replace("’", "'") for word in words(_PARTED.sub("wifi", question.lower())))
+    found = (word.replace("’", "'") for word in words(question))
     bare = (re.sub(r"'(?:s|re|ll|ve|d|m)$", "", word) for word in found)
     return tuple(dict.fromkeys(word for word in bare if not _is_empty(word)))
 
-
-_PARTED = re.compile(r"\bwi[-‐ ]fi\b")
-"""What is heard of "wifi": its second half stands for nothing by itself."""
 
 _CONTAINERS = frozenset(
     [
@@ -249,10 +252,12 @@ def likeness(asked: str, printed: str, language: str = "en") -> float:
     day = weekday(asked)
     if day is not None:
         return SAME if day == weekday(printed) else 0.0
+    if month(asked) is not None and month(asked) == month(printed, short=True):
+        return SAME
     if _senses().get(one, set()) & _senses().get(other, set()):
         return SYNONYM
     longer = len(other) > len(one) >= LEAST_COMPOUND and other not in _unstemmed()
-    if longer and _is_part(one, other):
+    if longer and (_is_part(one, other) or _is_part(unaccented(asked), unaccented(printed))):
         return COMPOUND
     if len(other) > LEAST_FUZZY + 2 and any(other.endswith(mate) for mate in _mates(one)):
         return SYNONYM
@@ -374,6 +379,26 @@ def weekday(word: str) -> int | None:
     plain = stem_free(word)
     found = _days().get(plain)
     return found if found is not None else _days().get(plain.removesuffix("s"))
+
+
+@functools.lru_cache(maxsize=8192)
+def month(word: str, *, short: bool = False) -> int | None:
+    """The month that a word names, January 1 to December 12, or None.
+
+    short: whether "Jun" may name one, as it does at the head of a column.
+    """
+    plain = stem_free(word)
+    found = _months("wide").get(plain)
+    return found if found is not None or not short else _months("abbreviated").get(plain)
+
+
+@functools.cache
+def _months(width: Literal["wide", "abbreviated"]) -> dict[str, int]:
+    known: dict[str, int] = {}
+    for language in _STEMMERS:
+        for number, name in get_month_names(width, locale=language).items():
+            known.setdefault(stem_free(name), number)
+    return known
 
 
 def _day(word: str, short: Mapping[str, int]) -> int | None:

@@ -96,7 +96,7 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     (
         frozenset({Kind.PHONE}),
         r"\b(?:tele)?phone\b|\bnumber (?:to|do i|should i|can i) (?:call|ring)\b|\bcall\b|\bring\b"
-        r"|\bhotline\b|\bhelpline\b|\bfax\b|\bmobile\b",
+        r"|\bhotline\b|\bhelpline\b|\bfax\b|\bmobile\b|\blandline\b",
     ),
     (frozenset({Kind.EMAIL}), r"\be ?-?mail\b"),
     (frozenset({Kind.WEB}), r"\bweb ?-?(?:site|page|address)?\b|\burl\b|\bonline\b"),
@@ -166,6 +166,7 @@ def wish(question: str) -> Wish:
     if _AT_AN_HOUR.search(text):
         text = _AT_AN_HOUR.sub(r"\g<asks>", text)
     right = _IN_A_CONTAINER.sub("", _OF_A_SORT.sub(r"\1", english(text)))
+    right = _IN_THE_PACK.sub("", right)
     named = [word for word in words(_OF_THIS.sub(" ", right)) if word in _NOUNS]
     asked = tuple(dict.fromkeys((*content_words(right), *named)))
     is_leave = re.match(r"(?:(?:so|and|please) )*(?:can|could|may|must|should|am) i\b", text)
@@ -342,6 +343,12 @@ _IN_A_CONTAINER = re.compile(
     r"(?!the\b|this\b|it\b|my\b)"
 )
 """What goods come in: "a bar of soap" is printed as soap."""
+
+_IN_THE_PACK = re.compile(
+    r"(?<=\w) in (?:the|this|that|a|one|each|every) (?:whole |full )?"
+    r"(?:pack(?:et|age)?|box|bottle|tin|can|jar|bag|tub|tube|carton|pouch|sachet)\b"
+)
+"""The thing in view, in which what is asked about is: "how many tablets are in the pack"."""
 
 _AT_AN_HOUR = re.compile(
     r"^(?P<asks>(?:so |and |please )*(?:can|could|may|is|are|will|do|does|should)\b.*?) (?:at|by"

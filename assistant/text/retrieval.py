@@ -52,6 +52,12 @@ def places_for(
     return _Search(matching).hits(most)
 
 
+def sums_under_a_head(page: Page, question: str) -> list[Hit]:
+    """The sum of the one column that a question for money names, as "this year"; empty else."""
+    matching = Matching(page, wish(question), language_of(question))
+    return Hits(matching).sums_under_a_head()
+
+
 def places_near(
     page: Page, question: str, closeness: Closeness, *, most: int = MOST_PLACES
 ) -> list[Hit]:
@@ -103,9 +109,9 @@ class _Search:
         """The best places, the best first."""
         if not any(self._telling):
             return hits_of_kind(self._matching)
-        if self._matching.lacks_a_thing():
+        if self._matching.lacks_a_thing() or self._matching.names_nothing_held():
             return []
-        lone = self._hits.lone_cells()
+        lone = self._hits.lone_cells() or self._hits.sums_under_a_head()
         if len(lone) == 1:
             return lone
         scored = []

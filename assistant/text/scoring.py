@@ -30,7 +30,13 @@ a telephone where it is asked when something is."""
 COUNTED = 0.1
 """What a number right before the thing adds: "1 drop in each eye" counts drops."""
 
+_ONLY_COUNTED = re.compile(r"\W*\d+ (?:x )?[^\W\d_]+(?: [^\W\d_]+)?\W*")
+"""A row that is nothing but a number of things: "16 tablets"."""
+
 COUNT = r"\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a|an)\b"
+
+_OF_A_SIZE = frozenset(("mg", "mcg", "g", "kg", "ml", "cl", "l", "iu", "oz", "lb", "mm", "cm", "m"))
+"""Units of the size of one: what stands behind them is not counted."""
 
 _MUST_SHOW = frozenset({Kind.MONEY, Kind.PHONE, Kind.EMAIL, Kind.WEB, Kind.PERCENT})
 """Kinds of values that a question is for and nothing else: no words answer it."""
@@ -127,6 +133,8 @@ class Scoring:
             return FITS + FITS
         if looks or self._is_labelled(passage):
             counted = self._counts(passage.text)
+            if counted and self._is_the_count(passage.text):
+                return FITS + COUNTED + COUNTED
             return FITS if counted is None else FITS + COUNTED if counted else 0.0
         following = passage.rows[-1] + 1
         if following < len(page.rows) and not any(page.has_values(row) for row in passage.rows):
@@ -178,8 +186,18 @@ class Scoring:
         nouns = [word for word in self._asked if not word.isdigit()]
         if self._wish.form is not Form.MANY or not nouns:
             return None
-        behind = (match[1] for match in re.finditer(rf"{COUNT}((?: [^\W\d_]+){{1,3}})", text, re.I))
-        return any(best_match(noun, words(each)) > 0 for noun in nouns for each in behind)
+        behind = (
+            words(match[1]) for match in re.finditer(rf"{COUNT}((?: [^\W\d_]+){{1,3}})", text, re.I)
+        )
+        # "500 mg tablets" counts no tablets.
+        counted = [each[:1] if each[0] in _OF_A_SIZE else each for each in behind]
+        return any(best_match(noun, each) > 0 for noun in nouns for each in counted)
+
+    def _is_the_count(self, text: str) -> bool:
+        """True for a row that only counts what is asked for: "16 tablets", not how many a day."""
+        printed = words(text)
+        held = all(best_match(word, printed) > 0 for word in self._asked)
+        return held and _ONLY_COUNTED.fullmatch(text) is not None
 
     def is_whole(self, passage: Passage, hit: Hit, least: float) -> bool:
         """True if a place holds every telling word, each matched better than `least`."""

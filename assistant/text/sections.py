@@ -36,6 +36,8 @@ def is_heading(page: Page, row: int) -> bool:
     if len(page.rows[row].pieces) > 1 or tokens(bare(text)):
         return False
     below = page.rows[row + 1].text
+    if _FIELD.match(text) and _FIELD.match(below):
+        return False
     if text.strip().endswith(":") or _height(page, row) > LARGER * _height(page, row + 1):
         return True
     if NUMBERED.match(text):
@@ -46,6 +48,10 @@ def is_heading(page: Page, row: int) -> bool:
         return True
     is_list = page.has_values(row + 1) or BULLET.match(below) is not None
     return is_list or len(words(below)) > LONGEST_HEADING
+
+
+_FIELD = re.compile(r"[^:]*[^\W\d_]: ?\S")
+"""A label with its value: where the next row has one as well, neither is a heading."""
 
 
 def heading_over(page: Page, row: int) -> int | None:

@@ -21,7 +21,7 @@ HALVES = ("dev", "held", "dev2", "sealed", "dev3a", "dev3b", "dev4a", "dev4b")
 TOGETHER = {"both": ("dev", "held"), "dev3": ("dev3a", "dev3b"), "dev4": ("dev4a", "dev4b")}
 """Names under which two sets are asked for at once."""
 
-SECRET = frozenset({"held", "sealed", "dev4b"})
+SECRET = frozenset({"sealed", "dev4b"})
 """Those of which only totals are ever shown."""
 
 DRAWING = ("documents.py", "paper.py", "photograph.py")
