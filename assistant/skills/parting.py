@@ -55,6 +55,13 @@ _MEANT = re.compile(
     re.IGNORECASE,
 )
 
+_WHAT_IF = re.compile(
+    r"^(?:(?:and|so|ok|but) )*(?:what (?:happens )?)?if (?P<case>[^,?]+?)[,?]+ ?(?:and |then )?"
+    r"(?P<asks>(?:how|what|when|where|who|which)\b[^?]*?)(?: then)?[ ?.!]*$",
+    re.IGNORECASE,
+)
+"""A case and what is asked of it, which is one question: "what if I pay late, how much is it"."""
+
 Known = Callable[[str], bool]
 """Whether a question is one that some skill answers."""
 
@@ -65,7 +72,7 @@ def parts(question: str, is_known: Known) -> list[str]:
     is_known: whether some skill knows a question; "cheese and pepperoni" is one thing, "the total
               and the date" are two.
     """
-    question = " ".join(question.split())
+    question = _WHAT_IF.sub(r"\g<asks> if \g<case>", " ".join(question.split()))
     meant = _MEANT.match(question)
     if meant:
         return [_asked_for(meant["thing"], is_known)]

@@ -94,7 +94,7 @@ class Phone:
             if len(of_kind) == 1:
                 return found_places(self.name, of_kind, Note(NoteKind.QUOTED))
             return quote.SKILL.find(asked, scene)
-        found = _of_a_sort(narrowed(phone_places(page), asked), asked)
+        found = _of_a_sort(narrowed(phone_places(page), asked), page, asked)
         return (
             found_places(self.name, found, most=MOST_NUMBERS)
             if found
@@ -132,20 +132,24 @@ def _is_of_a_paper(label: str) -> bool:
     return named is not None and (bool(named["number"]) or len(words(label)) <= LONGEST_TITLE)
 
 
-def _of_a_sort(places: list[Place], asked: Asked) -> list[Place]:
+def _of_a_sort(places: list[Place], page: Page, asked: Asked) -> list[Place]:
     """Those of a mobile, or of a landline, where one is asked for and labels tell them apart."""
-    mobile = [place for place in places if re.search(_MOBILE, place.label, re.IGNORECASE)]
+    mobile = [
+        place
+        for place in places
+        if re.search(_MOBILE, f"{place.label} {_said_beside(page, place)}", re.IGNORECASE)
+    ]
     others = [place for place in places if place not in mobile]
     if re.search(r"\b(?:mobile|cell|cellphone|handy)\b", asked.words):
         return mobile or others
-    if re.search(r"\bland ?-?line\b", asked.words):
+    if re.search(r"\bland ?line\b", asked.words):
         return others or mobile
     return places
 
 
 _MOBILE = (
-    r"\bmob(?:ile?|iel|il)?\b|\bcell\b|\bhandy\b|\bportable\b|\bm[óo]vil\b|\bcellulare\b|\bcell?\."
-    r"|\btelem[óo]vel\b|\bcelular\b|\bnatel\b|\bgsm\b|^m$"
+    r"\b(?:mob(?:ile?|iel|il)?|cell|handy|portable|m[óo]vil|cellulare|telem[óo]vel|celular|natel|gsm)\b"
+    r"|(?:^|\s)[mc]:"
 )
 """What the number of a mobile is called."""
 

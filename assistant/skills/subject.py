@@ -51,6 +51,8 @@ def foreign(asked: Asked, answer: Answer, page: Page) -> tuple[str, ...]:
     elsewhere = _named_elsewhere(asked, answer, page)
     if elsewhere:
         return elsewhere
+    if for_money and _LATE.search(asked.words) and _is_dearer_late(answer, page):
+        return ("late",)
     return tuple(
         word
         for word in left
@@ -68,6 +70,7 @@ def _named_elsewhere(asked: Asked, answer: Answer, page: Page) -> tuple[str, ...
     A skill knows them only as words of the same sense as its own.
     """
     own = (*own_words(asked.skill), *own_words(answer.skill))
+    said = words(_BESIDE.sub(" ", asked.words))
     kinds = {each.kind for each in answer.found} & {Kind.MONEY}
     valued = {place.row for place in page.places if place.token.kind in kinds}
     told = {
@@ -76,12 +79,19 @@ def _named_elsewhere(asked: Asked, answer: Answer, page: Page) -> tuple[str, ...
     return tuple(
         word
         for word in wish(asked.question).asked
-        if word in wish(asked.question).said
+        if word in said
         and is_telling(word)
         and 0 < best_match(word, own) < 1
         and not any(best_match(word, page.words(row)) > 0 for row in told)
         and any(best_match(word, page.words(row)) == 1 for row in valued - told)
     )
+
+
+_BESIDE = re.compile(
+    r"\b(?:after|before|with|without|including|excluding|plus|less|minus|by|for) "
+    r"(?:the |any |my )?\w+"
+)
+"""What is named beside the amount that is asked for: "after savings"."""
 
 
 def is_in_doubt(asked: Asked, answer: Answer, page: Page) -> bool:
@@ -144,6 +154,39 @@ def narrowed(places: Sequence[Place], asked: Asked) -> list[Place]:
     return held or list(places)
 
 
+_LATE = re.compile(r"\b(?:late|too late|overdue|after (?:the )?(?:due|deadline)|miss(?:ed)? the)\b")
+_PRINTED_LATE = re.compile(
+    r"\blate\b|\boverdue\b|\bafter (?:the )?(?:due|deadline)|verspät|verzug|nach fälligkeit"
+    r"|\bretard|après (?:l'|la )?échéance|recargo|vencid|después del? vencimiento"
+    r"|ritardo|dopo la scadenza|te laat|na de vervaldatum|atras|após o vencimento",
+    re.IGNORECASE,
+)
+"""What is paid by whoever pays late, as it is asked and as bills print it."""
+
+
+def _is_dearer_late(answer: Answer, page: Page) -> bool:
+    """True where a bill prints another amount for whoever pays late than the one that is told."""
+    rows = {place.row for place in page.places_of(Kind.MONEY)}
+    return any(
+        _PRINTED_LATE.search(page.rows[row].text)
+        and not any(piece in answer.evidence for piece in page.rows[row].pieces)
+        for row in rows
+    )
+
+
+def _without_excluded(pattern: str) -> str:
+    """A pattern without what it excludes, which is no word of its skill: "(?!.*late)"."""
+    while (begin := re.search(r"\(\?<?!", pattern)) is not None:
+        depth, end = 0, begin.start()
+        for end in range(begin.start(), len(pattern)):
+            escaped = pattern[end - 1 : end] == "\\"
+            depth += 0 if escaped else {"(": 1, ")": -1}.get(pattern[end], 0)
+            if depth == 0:
+                break
+        pattern = f"{pattern[: begin.start()]} {pattern[end + 1 :]}"
+    return pattern
+
+
 @functools.cache
 def own_words(skill: str) -> tuple[str, ...]:
     """The words by which a skill is asked for, from its wordings."""
@@ -152,7 +195,7 @@ def own_words(skill: str) -> tuple[str, ...]:
         found |= words_of([wording.heard])
         # The short words of other languages are of no other list.
         word = r"[a-z']{2,}" if wording.plain else r"[a-z]{3,}"
-        typed = re.sub(r"\\\w|\(\?P<\w+>", " ", wording.typed)
+        typed = re.sub(r"\\\w|\(\?P<\w+>", " ", _without_excluded(wording.typed))
         # "lae?uft" is two words: with the letter, and without.
         for each in (re.sub(r"(?<=[a-z])\?", "", typed), re.sub(r"[a-z]\?", "", typed)):
             found |= set(re.findall(word, each))

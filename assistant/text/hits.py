@@ -364,6 +364,12 @@ def _with_what_follows(page: Page, sentence: Passage) -> Passage:
     is_short = len(words(sentence.text)) <= 4 and not page.has_values(sentence.rows[-1])
     is_short = is_short and sentence.text.rstrip()[-1:] not in (".", "!")
     after = sentence.rows[-1] + 1
+    in_pieces = [
+        len(page.rows[each].pieces) > 1 for each in (after - 1, after) if each < len(page.rows)
+    ]
+    if all(in_pieces):
+        # One label with its value above another.
+        return sentence
     if not is_short or after >= len(page.rows) or _is_empty_field(page, after - 1):
         return sentence
     following = next((each for each in page.sentences if after in each.rows), None)

@@ -131,8 +131,11 @@ class Matching:
     def names_nothing_held(self) -> bool:
         """True if what a question names stands nowhere: the date of a letter is no date of birth.
 
-        A word for the kind of value that is asked for names nothing.
+        A word for the kind of value that is asked for names nothing. Of other values the paper is
+        what is named: the telephone number of the town hall stands on its letter.
         """
+        if Kind.DATE not in self.wish.kinds:
+            return False
         told = [at for at, telling in enumerate(self.telling) if telling]
         named = [at for at in told if self.asked[at] not in KIND_WORDS]
         return bool(named) and not any(

@@ -35,8 +35,8 @@ _ONLY_COUNTED = re.compile(r"\W*\d+ (?:x )?[^\W\d_]+(?: [^\W\d_]+)?\W*")
 
 COUNT = r"\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a|an)\b"
 
-_OF_A_SIZE = frozenset(("mg", "mcg", "g", "kg", "ml", "cl", "l", "iu", "oz", "lb", "mm", "cm", "m"))
-"""Units of the size of one: what stands behind them is not counted."""
+_OF_A_SIZE = frozenset(("mg", "mcg", "µg", "μg", "iu"))
+"""Units of the strength of one: what stands behind them is not counted."""
 
 _MUST_SHOW = frozenset({Kind.MONEY, Kind.PHONE, Kind.EMAIL, Kind.WEB, Kind.PERCENT})
 """Kinds of values that a question is for and nothing else: no words answer it."""

@@ -5,7 +5,8 @@ import pytest
 
 from assistant.answers import Basis
 from assistant.skills.parting import parts
-from assistant.skills.router import is_known, say
+from assistant.skills.router import is_known, say, wordings
+from assistant.skills.subject import own_words
 from tests.assistant.skills.talking import Talk
 from tests.assistant.text.pages import page
 
@@ -178,3 +179,18 @@ def test_so_many_times_a_day_is_no_age() -> None:
     )
     said = say(Talk(drops).ask("how much for a 5 month old"))
     assert "2.5 ml" in said and " 5 ml" not in said
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["how much is it if I pay late", "what if I pay late, how much is it then"],
+)
+def test_who_pays_late_is_not_told_the_total(question: str) -> None:
+    said = say(Talk(POWER).ask(question))
+    assert "$119.45" not in said and ("$131.40" in said or "$15" in said)
+
+
+def test_what_a_wording_excludes_is_no_word_of_its_skill() -> None:
+    assert "late" not in own_words("total") and "late" in " ".join(
+        each.typed for each in wordings("total")
+    )
