@@ -47,6 +47,9 @@ _NUMBER = re.compile(
     re.I,
 )
 
+ONLY_COUNTED = re.compile(r"\W*\d+ (?:x )?[^\W\d_]+(?: [^\W\d_]+)?\W*")
+"""A row that is nothing but a number of things: "16 tablets"."""
+
 _STREET = (
     r"\b(?:street|st|road|rd|lane|ln|avenue|ave|drive|dr|close|square|sq|place|court|way|parade|"
     r"terrace|crescent|boulevard|blvd|row|hill|gardens|park|quay|house|unit|suite|flat|apartment|"

@@ -187,7 +187,9 @@ class Hits:
         if nth is not None:
             return Hit(score, passage, nth, is_one_of_many=True)
         following = passage.rows[-1] + 1
-        if not here and wish.kinds and not any(page.has_values(row) for row in passage.rows):
+        is_field = re.search(r"[^\W\d_]: ?\S", passage.text) is not None
+        has_none = not is_field and not any(page.has_values(row) for row in passage.rows)
+        if not here and wish.kinds and has_none:
             below = [place for place in page.places_in(following) if is_of(place, wish)]
             if below and not _is_empty_field(page, passage.rows[-1]):
                 value = below[0] if len(below) == 1 else None

@@ -2,8 +2,21 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from assistant.text.fitting import ADDRESS, NAME_ALONE, OFTEN, SPAN, TASK, TITLED, VENUE, WHY, is_of
+from assistant.seeing.text import TextLine
+from assistant.text.fitting import (
+    ADDRESS,
+    NAME_ALONE,
+    OFTEN,
+    ONLY_COUNTED,
+    SPAN,
+    TASK,
+    TITLED,
+    VENUE,
+    WHY,
+    is_of,
+)
 from assistant.text.hits import Hit
 from assistant.text.matching import MOST_QUOTED_WORDS, Matching, accounts_for
 from assistant.text.meaning import best_match, weekdays, words
@@ -27,6 +40,14 @@ _GREETS = re.compile(
     re.IGNORECASE,
 )
 
+OF_THE_LETTER = frozenset(
+    ("letter", "written", "wrote", "write", "sent", "send", "dated", "issued")
+)
+"""Who asks for the day on which a letter was written says so."""
+
+_PACK = frozenset(
+    ("pack", "packet", "package", "box", "bag", "tin", "tub", "bottle", "jar", "carton")
+)
 _NUMBERED_PLACES = frozenset(
     ("platform", "gate", "floor", "room", "hall", "door", "entrance", "stop", "seat", "desk", "bay")
 )
@@ -52,8 +73,8 @@ class _KindAlone:
         if self._wish.kinds:
             places = [place for place in page.places if is_of(place, self._wish)]
             if self._wish.form is Form.MANY and not any(map(any, self._own)):
-                # Where nothing is called what is counted, no number counts it.
-                return []
+                # Where nothing is called what is counted, no number counts it, but for a pack's.
+                return self._in_the_pack() if _PACK & set(self._wish.said) else []
             held = [place for place in places if self._names(place)] or [
                 place for place in places if any(self._own[place.row])
             ]
@@ -92,12 +113,48 @@ class _KindAlone:
             found = [n for n, row in enumerate(page.rows) if NAME_ALONE.fullmatch(row.text)][:1]
         if self._wish.form is Form.WHO:
             # Whom a letter greets reads it.
-            found = [row for row in found if not _GREETS.match(page.rows[row].text)] or found
+            found = self._without_the_reader(found) or found
         if len(found) > MOST_OF_KIND:
             found = [row for row in found if any(self._own[row])]
         if not 0 < len(found) <= MOST_OF_KIND:
             return []
         return [Hit(LEAST, self._whole(row)) for row in found]
+
+    def _without_the_reader(self, rows: list[int]) -> list[int]:
+        """Rows that do not name whom the letter greets."""
+        texts = [row.text for row in self._page.rows]
+        greeted = {
+            name
+            for text in texts
+            if (greets := _GREETS.match(text)) is not None
+            for name in re.findall(r"[A-ZÀ-Þ][\w'’-]{2,}", text[greets.end() :])
+            if not TITLED.fullmatch(name)
+        }
+        return [
+            row
+            for row in rows
+            if not _GREETS.match(texts[row]) and not any(name in texts[row] for name in greeted)
+        ]
+
+    def _in_the_pack(self) -> list[Hit]:
+        """The only piece that is nothing but a number of things, or counts what a row is called."""
+        pieces = [(n, piece) for n, row in enumerate(self._page.rows) for piece in row.pieces]
+        alone = [each for each in pieces if ONLY_COUNTED.fullmatch(each[1].text)]
+        for found in (alone, [each for each in pieces if self._counts_what_it_is(*each)]):
+            if len(found) == 1:
+                ((row, piece),) = found
+                passage = replace(self._page.passage(row), text=piece.text, lines=(piece,))
+                return [Hit(LEAST, passage)]
+        return []
+
+    def _counts_what_it_is(self, row: int, piece: TextLine) -> bool:
+        """True for "4 patches for 8 hours" on a box that calls itself heat patches."""
+        counted = re.match(r"\W*\d+ (?:x )?(?P<noun>[^\W\d_]{3,})", piece.text)
+        return counted is not None and any(
+            best_match(counted["noun"].lower(), self._page.words(other)) == 1
+            for other in range(len(self._page.rows))
+            if other != row and not self._page.has_values(other)
+        )
 
     def _lacks_its_place(self) -> bool:
         """True where a platform, a gate, an address is asked for, and the page has none."""
@@ -112,7 +169,10 @@ class _KindAlone:
 
     def _of_the_matter(self, places: Sequence[Place]) -> list[Place]:
         """Without the day on which a letter was written, where it speaks of others."""
-        others = [place for place in places if place.row != self._page.own_date]
+        own = [place for place in places if place.row == self._page.own_date]
+        if own and OF_THE_LETTER & set(self._wish.said):
+            return own
+        others = [place for place in places if place not in own]
         return others or list(places)
 
     def _names(self, place: Place) -> bool:

@@ -155,7 +155,7 @@ class Page:
 
         What a letter speaks of is on other days.
         """
-        prose = next((s.rows[0] for s in self.statements if len(words(s.text)) >= PROSE), 0)
+        prose = next((s.rows[0] for s in self.statements if _is_a_sentence(s.text)), 0)
         for row in range(prose):
             dates = [each for each in self.places_in(row) if _is_date(each)]
             if len(dates) == 1:
@@ -264,6 +264,11 @@ PROSE = 7
 
 BESIDE_A_DATE = frozenset(("date", "dated", "datum", "the", "den", "le", "am", "fecha", "data"))
 """What may stand beside the day of writing; another label would make it the day of something."""
+
+
+def _is_a_sentence(text: str) -> bool:
+    """True for a sentence, and not for the long name or address of who writes."""
+    return len(words(text)) >= PROSE and text.rstrip().endswith((".", "!", "?", ":", ";"))
 
 
 def _is_date(place: Place) -> bool:

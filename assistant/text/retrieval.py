@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from assistant.text.closeness import Closeness
 from assistant.text.hits import Hit, Hits
-from assistant.text.kind_alone import LEAST, MOST_PLACES, hits_of_kind
+from assistant.text.kind_alone import LEAST, MOST_PLACES, OF_THE_LETTER, hits_of_kind
 from assistant.text.matching import LITERAL, Matching, names_one_of_many
 from assistant.text.meaning import best_match, content_words, is_empty, words
 from assistant.text.page import Page, Passage
@@ -153,6 +153,9 @@ class _Search:
             if not taken & set(hit.passage.rows):
                 taken |= set(hit.passage.rows)
                 found.append(hit)
+        if self._wish.form is Form.WHEN and not OF_THE_LETTER & set(self._wish.said):
+            own_date = (self._page.own_date,)
+            found = [hit for hit in found if hit.passage.rows != own_date] or found
         if not found:
             return self._side_by_side()
         kinds = self._wish.kinds

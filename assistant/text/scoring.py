@@ -2,7 +2,7 @@
 
 import re
 
-from assistant.text.fitting import OFTEN, VENUE, looks_right
+from assistant.text.fitting import OFTEN, ONLY_COUNTED, VENUE, looks_right
 from assistant.text.hits import Hit
 from assistant.text.matching import HEAD, LITERAL, Matching
 from assistant.text.meaning import best_match, says_opposite, words
@@ -29,9 +29,6 @@ a telephone where it is asked when something is."""
 
 COUNTED = 0.1
 """What a number right before the thing adds: "1 drop in each eye" counts drops."""
-
-_ONLY_COUNTED = re.compile(r"\W*\d+ (?:x )?[^\W\d_]+(?: [^\W\d_]+)?\W*")
-"""A row that is nothing but a number of things: "16 tablets"."""
 
 COUNT = r"\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a|an)\b"
 
@@ -197,7 +194,7 @@ class Scoring:
         """True for a row that only counts what is asked for: "16 tablets", not how many a day."""
         printed = words(text)
         held = all(best_match(word, printed) > 0 for word in self._asked)
-        return held and _ONLY_COUNTED.fullmatch(text) is not None
+        return held and ONLY_COUNTED.fullmatch(text) is not None
 
     def is_whole(self, passage: Passage, hit: Hit, least: float) -> bool:
         """True if a place holds every telling word, each matched better than `least`."""

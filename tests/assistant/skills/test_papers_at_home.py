@@ -194,3 +194,34 @@ def test_what_a_wording_excludes_is_no_word_of_its_skill() -> None:
     assert "late" not in own_words("total") and "late" in " ".join(
         each.typed for each in wordings("total")
     )
+
+
+CLINIC = page(
+    "Merrow Vale Health Trust",
+    "Hearing Service, Alder Lane Health Centre, Upper Mill Street, Merrow",
+    "12 February 2027",
+    "Mrs Ada Lindqvist",
+    "Dear Mrs Lindqvist,",
+    "You have been referred to us by your doctor.",
+    "We have booked you in for:",
+    "Tuesday 9 March 2027, 10:20 am",
+    "Hearing test, with Miss P. Okoye",
+)
+
+
+def test_a_letter_is_written_on_one_day_and_speaks_of_another() -> None:
+    talk = Talk(CLINIC)
+    said = say(talk.ask("when do I have to be there"))
+    assert "Tuesday 9 March 2027, 10:20 am" in said and "12 February" not in said
+    assert "12 February" in say(talk.ask("when was this written"))
+
+
+def test_whom_a_letter_greets_is_not_who_is_met() -> None:
+    said = say(Talk(CLINIC).ask("who am I seeing"))
+    assert "Okoye" in said and "Lindqvist" not in said
+
+
+@pytest.mark.parametrize("question", ["how many come in the pack", "how many are in the box"])
+def test_a_pack_says_how_many_are_in_it(question: str) -> None:
+    heat = page("THERMOPAX", "Heat patches", "6 patches for 8 hours each", "EXP 2029-03")
+    assert say(Talk(heat).ask(question)) == "I read: 6 patches for 8 hours each"
