@@ -105,11 +105,24 @@ class Letterhead:
 
 
 def _has_no_head(page: Page) -> bool:
-    """True for a letter that names nobody before it addresses its reader: only a day, if that."""
+    """True for a letter that names nobody before it addresses its reader: a day, a wish."""
     dear = salutation(page)
     if dear is None:
         return False
-    return all(find_dates(page.rows[row].text) for row in range(dear))
+    above = [page.rows[row].text for row in range(dear)]
+    return all(find_dates(text) or _WISH.search(text) for text in above)
+
+
+_WISH = re.compile(
+    r"\b(?:happy|merry|get well|congratulations|best wishes|good luck|thinking of you|thank you"
+    r"|sympathy|condolences?|birthday|anniversary|christmas|wedding|new baby|retirement|farewell"
+    r"|alles gute|herzlich\w*|frohe[sn]?|geburtstag|beileid|weihnachten|joyeux|joyeuse"
+    r"|félicitations|anniversaire|condoléances|noël|feliz|felicidades|cumpleaños|navidad|pésame"
+    r"|auguri|buon\w*|compleanno|natale|condoglianze|gefeliciteerd|van harte|verjaardag|kerst"
+    r"|parabéns|aniversário|natal)\b",
+    re.IGNORECASE,
+)
+"""What a greeting card says in large letters: the name of nobody."""
 
 
 def _head_rows(texts: Sequence[str]) -> int:

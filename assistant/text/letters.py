@@ -45,16 +45,15 @@ _ONLY_WITH_COLON = frozenset(
 """Words that begin sentences, too: without a colon they are no labels."""
 
 _DEAR = re.compile(
-    r"^(?:dear|hi|hello|liebe[r]?|sehr geehrte[r]?|ch[eè]re?|estimad[oa]|querid[oa]|gentile"
-    r"|car[oa]|"
-    r"beste|geachte|prezad[oa]) (?P<name>(?!sir|madam|customer|parent|all\b|kunde|damen"
+    r"^(?:to (?:my |our |a )?)?(?:dear(?:est)?|hi|hello|liebe[r]?|sehr geehrte[r]?|ch[eè]re?"
+    r"|estimad[oa]|querid[oa]|gentile|car[oa]|beste|geachte|prezad[oa]) (?P<name>(?!sir|madam|customer|parent|all\b|kunde|damen"
     r"|client)\S.*?)"
     r"\s*[,:!]?$",
     re.IGNORECASE,
 )
 _SALUTATION = re.compile(
-    r"^(?:dear|hi|hello|liebe[r]?|sehr geehrte[r]?|ch[eè]re?s?|madame|monsieur|estimad[oa]s?"
-    r"|querid[oa]s?|gentile|egregi[oa]|car[oaie]|beste|geachte|prezad[oa]s?)\b"
+    r"^(?:to (?:my |our |a )?)?(?:dear(?:est)?|hi|hello|liebe[r]?|sehr geehrte[r]?|ch[eè]re?s?"
+    r"|madame|monsieur|estimad[oa]s?|querid[oa]s?|gentile|egregi[oa]|car[oaie]|beste|geachte|prezad[oa]s?)\b"
     r"(?:[^.?]|(?<=\b\w{1})\.|(?<=\b\w{2})\.|(?<=\b\w{3})\.|(?<=\b\w{4})\.){0,60}[,:!]?$",
     re.IGNORECASE,
 )
@@ -75,6 +74,9 @@ _CLOSING = re.compile(
     r"\s*[,.!]?$",
     re.IGNORECASE,
 )
+
+_ADDED = re.compile(r"\s*P\.? ?S\b", re.IGNORECASE)
+"""What is written below a signature."""
 
 _CLOSED = re.compile(
     r"^(?:yours(?: \w+)?|(?:lots of |with |all my )?love|(?:kind |warm |best )?regards|best wishes"
@@ -151,9 +153,13 @@ def signature(page: Page) -> Passage | None:
     beside = signed_beside(page)
     if beside is not None:
         return beside
-    for row, text in enumerate(row.text for row in page.rows[:-1]):
-        if _CLOSING.match(text.strip()):
-            return page.passage(*range(row + 1, min(row + 3, len(page.rows))))
+    # "With deepest sympathy" over the salutation closes nothing.
+    first = salutation(page) or 0
+    for row in range(first, len(page.rows) - 1):
+        if _CLOSING.match(page.rows[row].text.strip()):
+            below = range(row + 1, min(row + 3, len(page.rows)))
+            signed = [each for each in below if not _ADDED.match(page.rows[each].text)]
+            return page.passage(*signed) if signed else None
     dear = next((n for n, row in enumerate(page.rows) if _DEAR.match(row.text.strip())), None)
     if dear is None:
         return None

@@ -225,3 +225,23 @@ def test_whom_a_letter_greets_is_not_who_is_met() -> None:
 def test_a_pack_says_how_many_are_in_it(question: str) -> None:
     heat = page("THERMOPAX", "Heat patches", "6 patches for 8 hours each", "EXP 2029-03")
     assert say(Talk(heat).ask(question)) == "I read: 6 patches for 8 hours each"
+
+
+def test_who_signs_a_card_has_sent_it_and_its_wish_is_no_name() -> None:
+    birthday = page(
+        "Happy 70th Birthday",
+        "To dear Uncle Ole,",
+        "Enjoy the boat, and mind the rocks this time round.",
+        "With lots of love from",
+        "Marit and the twins",
+        "PS. The oars are in the shed.",
+    )
+    said = say(Talk(birthday).ask("who sent me this card"))
+    assert said == "It is from: Marit and the twins."
+    sympathy = page(
+        "With deepest sympathy",
+        "Dear Wilma,",
+        "We were so sorry to hear about Rolf, and think of you both.",
+        "Yours, Dag and Ruth Amsel",
+    )
+    assert say(Talk(sympathy).ask("who's it from")) == "It is from: Dag and Ruth Amsel."
