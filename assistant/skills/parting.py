@@ -204,12 +204,39 @@ _PRICED = re.compile(
 """Two things with an article each have a price each; "fish and chips" are one."""
 
 
+_SHARED = re.compile(
+    r"^(?P<lead>(?:.*?\b)?(?:what(?: is|'s| are|s)|tell me|give me|read(?: me)?) "
+    r"(?:the |my |our )?)?(?:the |my )?(?P<one>[a-z]+) and (?:the |my )?(?!the |my )"
+    r"(?P<other>[a-z]+) (?P<noun>[a-z]+?)s?(?: please)?[ ?.!]*$",
+    re.IGNORECASE,
+)
+"""Two things that share their noun: "opening and closing balance" asks for two balances."""
+
+
+_OF_GOODS = frozenset(("price", "size", "weight", "colour"))
+"""What a thing of two words has one of: the price of fish and chips."""
+
+
+def _shares(shared: re.Match[str], is_known: Known) -> bool:
+    """Whether the first of two things needs the noun, as "total and due date" does not."""
+    one = shared["one"].lower()
+    return (
+        shared["noun"].lower() in _FIELDS - _OF_GOODS
+        and one not in _FIELDS
+        and not is_known(f"what is the {one}")
+    )
+
+
 def _listed(part: str, is_known: Known, most: int = MOST_PARTS) -> list[str]:
     """ "What is the total and the date" as two questions, if both of them are known."""
     priced = _PRICED.match(part) if most > 1 else None
     if priced and not re.search(r"\b(?:between|together|altogether)\b", part):
         things = re.split(r",? and (?=(?:the|a|an|my) )|, (?=(?:the|a|an|my) )", priced["things"])
         return [f"{priced['lead']}{each}{priced['behind'] or ''}" for each in things][:most]
+    shared = _SHARED.match(part) if most > 1 else None
+    if shared and _shares(shared, is_known):
+        lead = shared["lead"] or "what is the "
+        return [f"{lead}{shared[each]} {shared['noun']}" for each in ("one", "other")]
     match = _LIST.match(part) if most > 1 else None
     if match is None:
         return _bare_list(part, is_known)

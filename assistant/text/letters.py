@@ -46,8 +46,8 @@ _ONLY_WITH_COLON = frozenset(
 
 _DEAR = re.compile(
     r"^(?:to (?:my |our |a )?)?(?:dear(?:est)?|hi|hello|liebe[r]?|sehr geehrte[r]?|ch[eè]re?"
-    r"|estimad[oa]|querid[oa]|gentile|car[oa]|beste|geachte|prezad[oa]) (?P<name>(?!sir|madam|customer|parent|all\b|kunde|damen"
-    r"|client)\S.*?)"
+    r"|estimad[oa]|querid[oa]|gentile|car[oa]|beste|geachte|prezad[oa]) "
+    r"(?P<name>(?!sir|madam|customer|parent|all\b|kunde|damen|client)\S.*?)"
     r"\s*[,:!]?$",
     re.IGNORECASE,
 )

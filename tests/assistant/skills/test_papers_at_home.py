@@ -245,3 +245,17 @@ def test_who_signs_a_card_has_sent_it_and_its_wish_is_no_name() -> None:
         "Yours, Dag and Ruth Amsel",
     )
     assert say(Talk(sympathy).ask("who's it from")) == "It is from: Dag and Ruth Amsel."
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("opening and closing balance", ["opening balance", "closing balance"]),
+        ("what's the start and end date", ["start date", "end date"]),
+        ("total and due date", ["total", "due date"]),
+        ("row and seat number", ["row", "seat number"]),
+    ],
+)
+def test_two_things_may_share_their_noun(asked: str, told: list[str]) -> None:
+    found = parts(asked, is_known)
+    assert [each.partition("the ")[2] for each in found] == told
