@@ -19,8 +19,9 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.amounts import Name, best, named_amounts, names, rank_of
-from assistant.text.meaning import best_match, is_empty, stem_free, words
+from assistant.text.meaning import best_match, is_empty, words
 from assistant.text.page import Page, Place
+from assistant.text.plain_letters import stem_free
 from assistant.text.tokens import Kind
 
 MOST_AMOUNTS = 2

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from assistant.skills.router import OTHER, skill_named, understand
 from assistant.skills.skill import Asked
-from assistant.text.meaning import content_words, is_telling, number, weekday, words
+from assistant.text.calendar_names import weekday
+from assistant.text.meaning import content_words, is_telling, number, words
 from assistant.text.question import is_everyday
 
 _LEAD = r"^(?:and|also|then|what about|how about|and what about|and how about)\b ?"

@@ -11,7 +11,7 @@ from assistant.skills.quoting import ended, listed
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
-from assistant.text.meaning import weekday, weekdays
+from assistant.text.calendar_names import weekday, weekdays
 from assistant.text.page import Page
 from assistant.text.tokens import Kind
 

@@ -11,11 +11,12 @@ from assistant.skills.quoting import as_read, in_sentence, row_values, rows
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
+from assistant.text.calendar_names import weekdays
 from assistant.text.dates import find_dates
 from assistant.text.fitting import VENUE
 from assistant.text.letters import head, salutation, sender, signature
-from assistant.text.meaning import unaccented, weekdays
 from assistant.text.page import Page
+from assistant.text.plain_letters import unaccented
 from assistant.text.tokens import Kind, tokens
 
 MOST_ROWS = 3

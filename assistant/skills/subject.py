@@ -14,8 +14,9 @@ from assistant.skills.router import wordings
 from assistant.skills.skill import Asked
 from assistant.skills.trades import DOCUMENTS, trade_of
 from assistant.skills.wording import RULES, words_of
+from assistant.text.calendar_names import weekday
 from assistant.text.matching import accounts_for, names_one_of_many
-from assistant.text.meaning import best_match, is_telling, weekday, words
+from assistant.text.meaning import best_match, is_telling, words
 from assistant.text.page import Page, Place
 from assistant.text.question import is_everyday, wish
 from assistant.text.tokens import Kind

@@ -13,8 +13,9 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.lists import entries
-from assistant.text.meaning import best_match, is_telling, unaccented
+from assistant.text.meaning import best_match, is_telling
 from assistant.text.page import Page, Passage
+from assistant.text.plain_letters import unaccented
 from assistant.text.question import is_everyday
 from assistant.text.tokens import Kind
 from assistant.text.worth import worth

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from assistant.text.meaning import unaccented
+from assistant.text.plain_letters import unaccented
 from models.pocket.questions import COLOURS, SHAPES, plural
 
 THINGS = (

@@ -4,7 +4,7 @@ import functools
 import re
 
 from assistant.speech.spoken_words import SpokenWords
-from assistant.text.meaning import weekday
+from assistant.text.calendar_names import weekday
 
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _CURRENCY = r"(?:[£$€¥]|US\$|EUR|USD|GBP|CHF)"

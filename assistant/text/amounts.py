@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from assistant.text.meaning import stem_free
 from assistant.text.page import Page, Place
+from assistant.text.plain_letters import stem_free
 from assistant.text.tokens import Kind
 
 _TAX = "gst|sst|tax|taxes|vat|mwst|ust|tva|iva|btw|service charge|service tax|rounding"

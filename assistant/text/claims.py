@@ -11,8 +11,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
-from assistant.text.meaning import number, stem, unaccented, weekday, words
+from assistant.text.calendar_names import weekday
+from assistant.text.meaning import number, stem, words
 from assistant.text.page import Page, Passage
+from assistant.text.plain_letters import unaccented
 
 _FREE_WORDS = """
 a an the this that these those it its they them their there here he she him his her we us our you

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from assistant.text.meaning import weekdays
+from assistant.text.calendar_names import weekdays
 from assistant.text.page import Place
 from assistant.text.question import Form, Wish
 from assistant.text.tokens import Kind

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from assistant.seeing.text import TextLine
+from assistant.text.calendar_names import weekdays
 from assistant.text.fitting import (
     ADDRESS,
     NAME_ALONE,
@@ -19,7 +20,7 @@ from assistant.text.fitting import (
 )
 from assistant.text.hits import Hit
 from assistant.text.matching import MOST_QUOTED_WORDS, Matching, accounts_for
-from assistant.text.meaning import best_match, weekdays, words
+from assistant.text.meaning import best_match, words
 from assistant.text.named_values import is_of_a_span, named_of
 from assistant.text.page import Passage, Place
 from assistant.text.question import Form

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant.seeing.text import TextLine
-from assistant.text.meaning import weekdays, words
+from assistant.text.calendar_names import weekdays
+from assistant.text.meaning import words
 from assistant.text.page import Page, Passage
 from assistant.text.sections import BULLET, NUMBERED, is_heading
 

@@ -8,8 +8,9 @@ import math
 import re
 from collections.abc import Sequence
 
+from assistant.text.calendar_names import weekday, weekdays
 from assistant.text.fitting import is_of
-from assistant.text.meaning import SAME, best_match, is_telling, number, weekday, weekdays, words
+from assistant.text.meaning import SAME, best_match, is_telling, number, words
 from assistant.text.page import Page, Passage, Place
 from assistant.text.question import KIND_WORDS, Wish, is_everyday, is_goods, siblings
 from assistant.text.tables import Tables

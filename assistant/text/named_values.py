@@ -3,15 +3,9 @@
 import re
 from collections.abc import Sequence
 
+from assistant.text.calendar_names import weekday, weekdays
 from assistant.text.fitting import is_clock
-from assistant.text.meaning import (
-    best_match,
-    content_words,
-    says_opposite,
-    weekday,
-    weekdays,
-    words,
-)
+from assistant.text.meaning import best_match, content_words, says_opposite, words
 from assistant.text.page import Place
 from assistant.text.tokens import Kind
 

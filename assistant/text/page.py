@@ -11,8 +11,9 @@ from functools import cached_property
 
 from assistant.seeing.layout import Paragraph, Row, reading_order
 from assistant.seeing.text import TextLine
+from assistant.text.calendar_names import weekday
 from assistant.text.dates import find_dates, month_number
-from assistant.text.meaning import weekday, words
+from assistant.text.meaning import words
 from assistant.text.sentences import ends_sentence, sentence_spans
 from assistant.text.tokens import Kind, Token, tokens
 

@@ -9,7 +9,8 @@ import functools
 import re
 from dataclasses import dataclass
 
-from assistant.text.meaning import content_words, is_telling, unaccented, words
+from assistant.text.meaning import content_words, is_telling, words
+from assistant.text.plain_letters import unaccented
 from assistant.text.tokens import Kind
 from assistant.text.word_lists import word_list
 from assistant.text.words import bare_words

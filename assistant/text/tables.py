@@ -6,7 +6,8 @@ from functools import cached_property
 
 from assistant.seeing.layout import Row
 from assistant.seeing.text import TextLine
-from assistant.text.meaning import weekday, words
+from assistant.text.calendar_names import weekday
+from assistant.text.meaning import words
 from assistant.text.page import Page
 from assistant.text.tokens import Kind
 

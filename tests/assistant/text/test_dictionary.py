@@ -2,7 +2,8 @@
 
 import pytest
 
-from assistant.text.meaning import likeness, stem, weekdays
+from assistant.text.calendar_names import weekdays
+from assistant.text.meaning import likeness, stem
 from assistant.text.page import Page
 from assistant.text.question import Form, form, wish
 from assistant.text.retrieval import Hit, places_for

@@ -2,7 +2,8 @@
 
 import pytest
 
-from assistant.text.meaning import content_words, likeness, weekdays
+from assistant.text.calendar_names import weekdays
+from assistant.text.meaning import content_words, likeness
 from assistant.text.retrieval import places_for
 from tests.assistant.text.pages import page
 
