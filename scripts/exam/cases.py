@@ -14,14 +14,22 @@ from exam.paper import draw_paper
 from exam.photograph import photograph
 
 FOLDER = Path(__file__).parent
-HALVES = ("dev", "held", "dev2", "sealed", "dev3a", "dev3b", "dev4a", "dev4b")
+HALVES = (
+    *("dev", "held", "dev2", "sealed", "dev3a", "dev3b"),
+    *("dev4a", "dev4b", "dev5a", "dev5b"),
+)
 """The sets of cases: dev2 and sealed are a second hand's dev and held, 3a and 3b a third's, 4a and
-4b a fourth's."""
+4b a fourth's, 5a and 5b a fifth's."""
 
-TOGETHER = {"both": ("dev", "held"), "dev3": ("dev3a", "dev3b"), "dev4": ("dev4a", "dev4b")}
+TOGETHER = {
+    "both": ("dev", "held"),
+    "dev3": ("dev3a", "dev3b"),
+    "dev4": ("dev4a", "dev4b"),
+    "dev5": ("dev5a", "dev5b"),
+}
 """Names under which two sets are asked for at once."""
 
-SECRET = frozenset({"sealed", "dev4b"})
+SECRET = frozenset({"sealed", "dev4b", "dev5a", "dev5b"})
 """Those of which only totals are ever shown."""
 
 DRAWING = ("documents.py", "paper.py", "photograph.py")
