@@ -159,7 +159,7 @@ def signature(page: Page) -> Passage | None:
         if _CLOSING.match(page.rows[row].text.strip()):
             below = range(row + 1, min(row + 3, len(page.rows)))
             rows = [each for each in below if not _ADDED.match(page.rows[each].text)]
-            return page.passage(*rows) if signed else None
+            return page.passage(*rows) if rows else None
     dear = next((n for n, row in enumerate(page.rows) if _DEAR.match(row.text.strip())), None)
     if dear is None:
         return None
