@@ -12,40 +12,61 @@ _COUNT = (
 _UNIT = r"(?P<unit>years?|yrs?|months?|weeks?|days?)"
 _ASKED = (
     rf"\b{_COUNT}[ -]?{_UNIT}[ -]?old\b",
-    rf"\b(?:child|boy|girl|son|daughter|kid|baby|someone|person|toddler|teenager) "
+    rf"\b(?:child|boy|girl|(?:grand)?son|(?:grand)?daughter|grandchild|nephew|niece|brother|sister|kid"
+    rf"|baby|someone|person|toddler|teenager|little one) "
     rf"(?:of|aged|who is|is|was) {_COUNT}\b(?: {_UNIT})?",
     rf"\b(?:aged?|i am|he is|she is) {_COUNT}\b(?! (?:mg|ml|tablets?|times))(?: {_UNIT})?",
 )
-_MONTHS = {"y": 12.0, "m": 1.0, "w": 12 / 52, "d": 12 / 365}
+_UNITS = (
+    r"(?:years?|yrs?|jahren?|ans|años?|anni|jaar|anos?|months?|monaten?|mois|mes(?:es|i)?|maanden?"
+    r"|weeks?|wochen?|semaines?|semanas?|settimane|weken|days?)"
+)
+_NO_AGE = (
+    r"(?!\s*(?:ml|mg|g|times|tablets?|capsules?|doses?|drops?|puffs?|hours?|days?|mal|fois|veces|volte"
+    r"|keer|vezes)\b|[\d.,]\d)"
+)
+"""What makes a figure one of something else than years."""
+
 _SPAN = re.compile(
-    r"(?P<first>\d+)\s*(?P<unit1>years?|yrs?|months?|weeks?)?\s*(?:-|–|to|bis|à|a|al|tot)\s*"
-    r"(?P<last>\d+)\s*(?P<unit2>years?|yrs?|months?|weeks?)?(?!\s*(?:ml|mg|g|times|tablets?)\b)",
+    rf"(?P<first>\d+)\s*(?P<unit1>{_UNITS})?\s*(?:-|–|to|bis|à|a|al|tot)\s*"
+    rf"(?P<last>\d+)\s*(?P<unit2>{_UNITS})?{_NO_AGE}",
     re.IGNORECASE,
 )
 _UNDER = re.compile(
-    r"\b(?:under|below|younger than|less than|up to)(?: the age of)?\s*(?P<last>\d+)"
-    r"(?!\s*(?:ml|mg|g|times|tablets?|capsules?|doses?|drops?|puffs?|hours?|days?)\b|[\d.,]\d)"
-    r"\s*(?P<unit>years?|yrs?|months?|weeks?)?",
+    r"\b(?:under|below|younger than|less than|up to|unter|bis|moins de|menos de|menores de|sotto i"
+    r"|meno di|minori di|onder|jonger dan|tot)(?: the age of)?\s*"
+    rf"(?P<last>\d+){_NO_AGE}\s*(?P<unit>{_UNITS})?",
     re.IGNORECASE,
 )
 _OVER = re.compile(
-    r"\b(?:over|above|older than|from|aged)(?: the age of)?\s*(?P<first>\d+)(?!\s*(?:-|to)\s*\d)"
-    r"\s*(?P<unit>years?|yrs?|months?|weeks?)?"
-    r"|(?P<first2>\d+)\s*(?P<unit2>years?|yrs?|months?|weeks?)?(?: of age)?\s*"
+    r"\b(?:over|above|older than|from|aged|über|ab|à partir de|plus de|desde|mayores de|más de"
+    r"|oltre i|dai|sopra i|vanaf|ouder dan|boven|a partir de|maiores de|mais de)(?: the age of)?\s*"
+    rf"(?P<first>\d+)(?!\s*(?:-|to)\s*\d){_NO_AGE}\s*(?P<unit>{_UNITS})?"
+    rf"|(?P<first2>\d+)\s*(?P<unit2>{_UNITS})?(?: of age)?\s*"
     r"(?:and (?:over|above|older|up)|or (?:over|older)|\+)",
     re.IGNORECASE,
 )
 
 
+def _months_of(unit: str | None) -> float:
+    """Months in a unit of time, in any of the languages; a year where none is named."""
+    name = (unit or "years").lower()
+    if name.startswith("d"):
+        return 12 / 365
+    if name.startswith(("w", "se")):
+        return 12 / 52
+    return 1.0 if name.startswith(("mo", "me", "ma")) else 12.0
+
+
 def age_in(question: str) -> float | None:
     """The age in months that a question in bare words names; None for none."""
-    for pattern in _ASKED:
-        found = re.search(pattern, question)
-        if found is not None:
-            count = found["count"]
-            value = float(number(count) or count)
-            return value * _MONTHS[(found["unit"] or "years")[0]]
-    return None
+    named = [match for pattern in _ASKED for match in re.finditer(pattern, question)]
+    if not named:
+        return None
+    # "A child of four, and a baby of seven months": who is named last is asked about.
+    last = max(named, key=lambda match: (match.start("count"), match.end()))
+    value = float(number(last["count"]) or last["count"])
+    return value * _months_of(last["unit"])
 
 
 def is_meant_for(text: str, age: float) -> bool:
@@ -56,12 +77,11 @@ def is_meant_for(text: str, age: float) -> bool:
 def _ranges(text: str) -> Iterator[tuple[float, float]]:
     """The ranges of ages of a text, in months; the last year or month of a range is whole."""
     for span in _SPAN.finditer(text):
-        unit = (span["unit2"] or span["unit1"] or "years")[0].lower()
-        first = float(span["first"]) * _MONTHS[(span["unit1"] or unit)[0].lower()]
-        yield first, (float(span["last"]) + 1) * _MONTHS[unit] - 0.01
+        unit = span["unit2"] or span["unit1"]
+        first = float(span["first"]) * _months_of(span["unit1"] or unit)
+        yield first, (float(span["last"]) + 1) * _months_of(unit) - 0.01
     for under in _UNDER.finditer(text):
-        yield 0.0, float(under["last"]) * _MONTHS[(under["unit"] or "years")[0].lower()] - 0.01
+        yield 0.0, float(under["last"]) * _months_of(under["unit"]) - 0.01
     for over in _OVER.finditer(text):
         first = float(over["first"] or over["first2"])
-        unit = (over["unit"] or over["unit2"] or "years")[0].lower()
-        yield first * _MONTHS[unit], float("inf")
+        yield first * _months_of(over["unit"] or over["unit2"]), float("inf")

@@ -24,6 +24,7 @@ from assistant.skills.most_relevant import reconsidered
 from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
 from assistant.skills.prose import checked, is_open
+from assistant.skills.quoting import is_said
 from assistant.skills.router import is_known, skill_named, understand
 from assistant.skills.scene import Scene
 from assistant.skills.second_reader import second, wants_second
@@ -124,7 +125,8 @@ class Answerer:
                     raise
                 on_fault(str(error))
             assert last is not None, "every question ends with an answer"
-            found.append(last)
+            if not is_said(last, found):
+                found.append(last)
         return found
 
     def read(self, rgb: RgbPicture) -> Answer:

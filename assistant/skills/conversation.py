@@ -24,6 +24,7 @@ from assistant.skills.examples import examples
 from assistant.skills.follow_ups import resolve
 from assistant.skills.overruling import as_overruled, refusal_cause
 from assistant.skills.parting import parts
+from assistant.skills.quoting import is_said
 from assistant.skills.rewording import reworded
 from assistant.skills.router import is_known, understand
 from assistant.skills.saying import marks
@@ -136,13 +137,19 @@ class Conversation:
         before = context.question
         last = self._moved or context.answer
         self._moved = None
+        said = list[Answer]()
         for part in parts(question, is_known):
+            told = list[Answer]()
             for piece in self._answer_one(frame, part, before, context, last, cancelled):
                 if isinstance(piece, Answer):
                     self._told = last = piece
+                    if is_said(piece, said):
+                        continue
+                    told.append(piece)
                 yield piece
             if cancelled():
                 return
+            said += told
             before = part
         self._follow(self._told)
 

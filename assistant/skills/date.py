@@ -57,6 +57,8 @@ class Date:
 
 _WRITTEN = r"\bwritten\b|\bwrote\b|\bletter\b|\bsent\b|\bissued?\b|\bdated\b"
 _MOST_BESIDE = 3
+_WHICH = frozenset(("new", "old", "original", "previous", "next", "last", "first", "final"))
+"""Which of several dates is meant, where the sentences say so."""
 
 
 def _stands_alone(each: Dated, page: Page) -> bool:
@@ -67,7 +69,9 @@ def _stands_alone(each: Dated, page: Page) -> bool:
 
 def _of_the_matter(dates: list[Dated], called: list[str], page: Page) -> list[Dated]:
     """The dates in the sentences that hold a word of the question; none if it names nothing."""
-    telling = [word for word in called if is_telling(word) and not is_everyday(word)]
+    telling = [
+        word for word in called if word in _WHICH or is_telling(word) and not is_everyday(word)
+    ]
     if not telling or len(dates) < 2:
         return []
     held = []

@@ -50,7 +50,8 @@ class Dose:
                 r"|\b(?:what is|is there) (?:the |a )?(?:maximum|limit)\b.*\b(?:day|hours|take)\b"
                 r"|\bhow much (?:do|should|must|can) (?:i|we|you) give\b"
                 r"|\bshould i take\b|\bcan i take\b"
-                r"|\bhow (?:many|much) (?:\w+ )?(?:do|does|should|can|may|must) (?:an? )?(?:adults?"
+                r"|\bhow (?:many|much)(?: of (?:it|this|these|them))? (?:\w+ )?"
+                r"(?:do|does|should|can|may|must) (?:an? )?(?:adults?"
                 r"|children|kids|grown ups|he|she|they|we|you|people) take\b"
                 r"|\bhow many milligrams|\bhow often\b.*\btake\b"
                 r"|\bhow many (?:tablets?|pills?|capsules?|caplets?|drops?|puffs?|doses|lozenges"
@@ -84,7 +85,7 @@ class Dose:
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
-        age = age_in(asked.words)
+        age = age_in(f"{asked.context} {asked.words}")
         of_age = [each for each in _statements(page) if age and is_meant_for(each.text, age)]
         if of_age:
             of_age = _with_the_most(of_age[:MOST_NAMED], page, age)

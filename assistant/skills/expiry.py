@@ -31,6 +31,7 @@ class Expiry:
                 r"|\bpast (?:its|the) date\b|^(?!what (?:is|are) .*\bgood for$).*\bgood for\b"
                 r"|\bstill (?:running|valid|in date|in force)\b"
                 r"|\b(?:is|are) (?:it|this|they|these|my \w+) (?:in|out of) date\b"
+                r"|\bstill (?:eat|use|drink|take|have|keep|give) (?:it|this|them|these|that)\b"
                 r"|\bsell by\b|\bstill (?:ok|okay|fresh|safe)\b"
             ),
         ),

@@ -16,7 +16,8 @@ _NEXT_ONE = (
     r"^(?:and )?(?:what (?:is|about) |read )?(?:the )?(?P<which>next|previous|one before)(?: one)?$"
 )
 _BARE = (
-    r"^(?:and )?(?P<asks>when|where|who|how much|how many|how long|how often|until when|by when)$"
+    r"^(?:and )?(?P<asks>when|where|who|how much|how many|how long|how often|until when|by when"
+    r"|(?:by|until) (?:what|which) (?:day|date))$"
 )
 _WHEN = (
     r"^(?:and )?(?P<prep>on|at|in|for|with|under|after|before|until|to|from|by) "
@@ -25,7 +26,10 @@ _WHEN = (
 _THIS_FRAME = frozenset({"spell", "again", "pick"})
 """Skills that are about the last answer, and so about its picture."""
 
-_TO_PAY = r"\b(?:have|need|got|ought) to pay\b|\b(?:must|should|do|can) (?:i|we) (?:pay|owe)\b"
+_TO_PAY = (
+    r"\b(?:have|need|got|ought) to pay\b|\b(?:must|should|do|can) (?:i|we) (?:pay|owe)\b"
+    r"|\bwants? (?:from|off) (?:me|us)\b"
+)
 """Behind what asks for an amount that is still to be paid, "when" asks for the day it is due."""
 
 _ANYWAY = r"(?:please )?(?:try |do |tell me |answer |say )?(?:it |that )?any ?way(?: please)?"
@@ -64,7 +68,7 @@ def resolve(question: str, before: str) -> Resolved:
         return Resolved(asked, True)
     bare = re.match(_BARE, text)
     if bare and content_words(earlier.words):
-        if bare["asks"].endswith("when") and re.search(_TO_PAY, earlier.words):
+        if bare["asks"].endswith(("when", "day", "date")) and re.search(_TO_PAY, earlier.words):
             return Resolved(understand("when do i have to pay"), True)
         subject = " ".join(content_words(earlier.words))
         return Resolved(understand(f"{bare['asks']} is the {subject}"), True)

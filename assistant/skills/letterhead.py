@@ -48,6 +48,7 @@ class Letterhead:
                 r"|hospital|council|charity|business|surgery|place) "
                 r"(?:is|are|was|sent|wrote|issued|does|did)\b"
                 r"(?=.*\b(?:from|sent|send|wrote|write|issued?|come)\b)"
+                r"|\bwho(?: is| has| have)? (?:written|writing|wrote)(?: to)? (?:me|us)\b"
                 r"|\bwho (?:is|does|did) (?:it|this|that) (?:come )?from\b|\bfrom (?:who|whom)\b"
                 r"|\b(?:the|a) sender\b|\bsent (?:it|this)(?: to)?(?: me)?$"
                 r"|\bwho (?:wrote|signed) (?:it|this|that|the|me)(?: letter| note| card| e ?mail)?$"

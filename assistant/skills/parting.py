@@ -5,13 +5,13 @@ date" does too, if both are things that can be asked for. "No, I meant the subto
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from assistant.text.containment import names_of_kinds
 from assistant.text.meaning import content_words, is_telling
 from assistant.text.question import asks_whether
 from assistant.text.sentences import sentence_spans
-from assistant.text.words import bare_words
+from assistant.text.words import bare_words, with_context
 
 MOST_PARTS = 4
 """Questions of one breath that are answered; more answers cannot be told apart by ear."""
@@ -28,7 +28,8 @@ _BEGINS = re.compile(
 )
 _JOINS = re.compile(
     r"(?:,|;)? +(?:and|also|plus|and also|as well as|and then) +"
-    rf"(?=(?:please +)?(?:{_ASKS}|(?:by|until|since) when)\b(?! (?:of|to)\b))",
+    rf"(?=(?:please +)?(?:{_ASKS}|(?:by|until|since) when"
+    r"|(?:by|until|on|from) (?:what|which) (?:day|date|time))\b(?! (?:of|to)\b))",
     re.IGNORECASE,
 )
 _BARE_TAIL = re.compile(
@@ -46,7 +47,7 @@ _WHAT_IT_IS = re.compile(
 
 _LIST = re.compile(
     r"^(?P<lead>(?:.*?\b)?(?:what(?: is|'s| are|s)|tell me|give me|read(?: me)?|find|say) )"
-    r"(?P<first>.+?)(?:,? and |, )(?P<second>(?:what |also )?.+)$",
+    r"(?P<first>.+?)(?:,? and |, )(?!or )(?P<second>(?:what |also )?.+)$",
     re.IGNORECASE,
 )
 _MEANT = re.compile(
@@ -77,18 +78,80 @@ def parts(question: str, is_known: Known) -> list[str]:
     if meant:
         return [_asked_for(meant["thing"], is_known)]
     sentences = [question[begin:end] for begin, end in sentence_spans(question)]
-    asking = [
-        each
-        for each in sentences
-        if each.endswith("?") or _BEGINS.match(each) or "allerg" in each.lower()
-    ]
+    asking = [each for each in sentences if _is_question(each) or "allerg" in each.lower()]
     found: list[str] = []
     for sentence in _with_what_they_name(asking or [question]):
-        for part in _whole(sentence):
-            for each in _contained(part.strip(" ,;")):
-                found += _listed(each, is_known)
+        asks, said = _in_context(sentence, sentences)
+        for each in _questions_of(asks, is_known):
+            found.append(with_context(each, said) if said else each)
     found = [part for part in found if part.strip(" ?.!,")]
     return list(dict.fromkeys(found))[:MOST_PARTS] or [question]
+
+
+def _questions_of(sentence: str, is_known: Known) -> Iterator[str]:
+    """The questions of one sentence."""
+    for part in _whole(sentence):
+        for each in _contained(part.strip(" ,;")):
+            yield from _listed(each, is_known)
+
+
+def _in_context(asking: str, sentences: list[str]) -> tuple[str, str]:
+    """A question, and what was said right before it if it leans on that; else "".
+
+    "I think I lost that card. Who do I call?", "I bought this ages ago, is it still good?"
+    """
+    clause = _CLAUSE.match(asking)
+    if clause is not None and not _is_named_alone(clause["said"]):
+        return clause["asks"], clause["said"]
+    at = sentences.index(asking) if asking in sentences else 0
+    before: list[str] = []
+    while at > 0 and not _is_question(sentences[at - 1]):
+        at -= 1
+        before.insert(0, sentences[at].rstrip(" .!"))
+    told = [each for each in before if any(is_telling(word) for word in content_words(each))]
+    if not told or not _leans(asking):
+        return asking, ""
+    return asking, ", ".join(told)
+
+
+def _is_question(sentence: str) -> bool:
+    """False for what is told, be it with a tag: "They've moved it, haven't they?"."""
+    if _TAG.search(sentence):
+        return False
+    return sentence.endswith("?") or _BEGINS.match(sentence) is not None
+
+
+_TAG = re.compile(
+    r"[^\s,], (?:is|are|am|was|were|do|does|did|has|have|had|can|could|will|would|should|must"
+    r"|isn|aren|wasn|weren|don|doesn|didn|hasn|haven|hadn|couldn|won|wouldn|shouldn)(?:['’]?t)? "
+    r"(?:i|you|he|she|it|we|they|there)[ ?.!]*$",
+    re.IGNORECASE,
+)
+
+
+_CLAUSE = re.compile(
+    rf"^(?:(?:well|so|oh|and|but) )?(?P<said>(?:i|i'm|i've|i'd|my|we|we've|he|he's|she|she's|they"
+    rf"|they've|if i|if we|if my|someone|somebody|there's|there is)\b[^?,]*), "
+    rf"(?:so |and |but |then )?(?P<asks>{_ASKS}\b[^?]*\?*)$",
+    re.IGNORECASE,
+)
+"""What somebody tells of themselves, and what they ask."""
+
+
+def _is_named_alone(said: str) -> bool:
+    """True for "my bill, how much is it": a thing, and nothing that is told of it."""
+    return len(said.split()) <= 2
+
+
+def _leans(question: str) -> bool:
+    """True for a question that says little without what was said before it."""
+    return _POINTS.search(bare_words(question)) is not None or not content_words(question)
+
+
+_POINTS = re.compile(
+    r"\b(?:it|that|this|these|those|them|he|she|him|her|they|one|some|there|then|i|we|me|us)\b"
+)
+"""Words for what was named before, and for who has told of themselves."""
 
 
 def _with_what_they_name(sentences: list[str]) -> list[str]:
@@ -204,6 +267,8 @@ _PRICED = re.compile(
 """Two things with an article each have a price each; "fish and chips" are one."""
 
 
+_DAY_AND_TIME = re.compile(r"\b(?:day|date)s? and (?:the )?times?\b", re.IGNORECASE)
+
 _SHARED = re.compile(
     r"^(?P<lead>(?:.*?\b)?(?:what(?: is|'s| are|s)|tell me|give me|read(?: me)?) "
     r"(?:the |my |our )?)?(?:the |my )?(?P<one>[a-z]+) and (?:the |my )?(?!the |my )"
@@ -233,6 +298,9 @@ def _listed(part: str, is_known: Known, most: int = MOST_PARTS) -> list[str]:
     if priced and not re.search(r"\b(?:between|together|altogether)\b", part):
         things = re.split(r",? and (?=(?:the|a|an|my) )|, (?=(?:the|a|an|my) )", priced["things"])
         return [f"{priced['lead']}{each}{priced['behind'] or ''}" for each in things][:most]
+    if _DAY_AND_TIME.search(part):
+        # When something is.
+        return [_DAY_AND_TIME.sub("date and time", part)]
     shared = _SHARED.match(part) if most > 1 else None
     if shared and _shares(shared, is_known):
         lead = shared["lead"] or "what is the "

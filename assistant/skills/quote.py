@@ -58,7 +58,8 @@ class Quote:
         listed = _of_a_list(self.name, page, asked.words)
         if listed is not None:
             return listed
-        hits = _by_meaning(page, asked.words, places_for(page, asked.words), scene)
+        hits = places_for(page, asked.words, context=asked.context)
+        hits = _by_meaning(page, asked.words, hits, scene)
         if not hits:
             return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked, page)),))
         found = tuple(

@@ -28,6 +28,13 @@ def lacks_a_cause(answer: Answer) -> bool:
     return not answer.found and all(note.kind in _OF_THE_VIEW for note in answer.notes)
 
 
+def is_said(answer: Answer, before: Sequence[Answer]) -> bool:
+    """True for the answer of one breath's question that says what another of them has said."""
+    return bool(answer.found) and any(
+        answer.values == each.values and answer.skill == each.skill for each in before
+    )
+
+
 def paragraphs(asked: Asked, scene: Scene) -> tuple[Paragraph, ...]:
     """The text in reading order; nothing where there is none, or nobody wants it any more.
 

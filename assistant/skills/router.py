@@ -1,17 +1,20 @@
 """All skills: which of them answers a question, and who says an answer."""
 
+import dataclasses
 import functools
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
 
 import assistant.skills
 from assistant.answers import Answer, Basis, Detail, Said
 from assistant.skills import saying, telling, vocabulary
+from assistant.skills.ages import age_in
 from assistant.skills.skill import Asked, Skill
 from assistant.skills.wording import Wording
 from assistant.text.question import Form, form, wanted
-from assistant.text.words import asked_plainly, bare_words, without_courtesy
+from assistant.text.words import asked_plainly, bare_words, without_context, without_courtesy
 
 OTHER = "other"
 """The skill of questions that no wording fits: a model is asked as the user asked."""
@@ -54,8 +57,15 @@ def understand(question: str) -> Asked:
     A sentence that the recognizer can hear belongs to the skill in whose file it stands. Of other
     words, the first skill whose `typed` is found in them decides.
     """
-    question = asked_plainly(question)
+    question, context = without_context(question)
+    asked = _understood(asked_plainly(question), bare_words(context))
+    return dataclasses.replace(asked, context=bare_words(context))
+
+
+def _understood(question: str, context: str) -> Asked:
     words = without_courtesy(bare_words(question))
+    if age_in(context) is not None and _FOR_WHOM.search(words):
+        return Asked(question, words, "dose")
     for skill in skills():
         for wording in wordings(skill.name):
             subject = wording.is_whole(words)
@@ -69,6 +79,13 @@ def understand(question: str) -> Asked:
         if subject is not None:
             return Asked(question, words, skill.name, subject)
     return Asked(question, words, OTHER)
+
+
+_FOR_WHOM = re.compile(
+    r"\b(?:give|take|have|use|swallow|drink|put|apply)\b.*\b(?:he|she|they|him|her|them|it|this)\b"
+    r"|\b(?:he|she|they)\b.*\b(?:take|have|use|swallow|drink)\b"
+)
+"""Whether, or how much, somebody may have of it, whose age was said just before."""
 
 
 def is_known(question: str) -> bool:

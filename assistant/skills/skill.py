@@ -29,6 +29,7 @@ class Asked:
                trained on.
     skill:     the name of the skill that answers it.
     subject:   what is counted, found, or has the colour; the words to look for; or "".
+    context:   what was said beside it, in bare words: "my son is four", "I lost that card"; or "".
     last:      what was answered before it, which "spell that" and "the second one" are about.
     today:     the day on which it is asked: what has expired depends on it.
     rephrased: the question in other words, for a general model that is asked again; or "".
@@ -39,6 +40,7 @@ class Asked:
     words: str
     skill: str
     subject: str = ""
+    context: str = ""
     last: Answer | None = field(default=None, compare=False, repr=False)
     today: datetime.date = field(default_factory=datetime.date.today, compare=False)
     rephrased: str = ""
@@ -47,7 +49,9 @@ class Asked:
     @property
     def for_model(self) -> str:
         """What a general model, or one of text, is asked."""
-        return self.rephrased or self.question
+        question = self.rephrased or self.question
+        said = self.context[:1].upper() + self.context[1:]
+        return f"{said}. {question}" if said else question
 
 
 class ModelUse(enum.Enum):

@@ -366,7 +366,12 @@ def _is_day(text: str) -> bool:
 
 
 _BEHIND_FIGURES = re.compile(
-    r"(?:[ap]\.?m|o'clock|hours?|minutes?|days?|weeks?|months?|years?|uhr)\b", re.IGNORECASE
+    r"(?:[ap]\.?m|o'clock|hours?|minutes?|days?|weeks?|months?|years?|times|tablets?|capsules?|doses?"
+    r"|uhr|stunden?|minuten?|tagen?|wochen?|monaten?|jahren?|mal|tabletten?|tropfen|heures?|jours?"
+    r"|semaines?|mois|ans|fois|comprimés?|gouttes|horas?|días?|semanas?|meses|años|veces|comprimidos?"
+    r"|gotas|ore|giorni|settimane|mesi|anni|volte|compresse|gocce|uur|dagen|weken|maanden|jaar|keer"
+    r"|druppels|dias|anos|vezes)\b",
+    re.IGNORECASE,
 )
 _PRICE_END = re.compile(r"\d[.,]\d\d$")
 
@@ -404,7 +409,7 @@ def _width(row: Row) -> float:
 
 
 def _is_full(row: Row, widest: float) -> bool:
-    breaks_off = re.search(r"[^\W\d_],?$", row.text.rstrip()) is not None
+    breaks_off = re.search(r"(?:[^\W\d_],?|(?<![\d.,:/-])\d{1,2})$", row.text.rstrip()) is not None
     many = len(words(row.text)) >= FULL_WORDS
     return breaks_off and many and _width(row) >= FULL_WIDTH * widest
 

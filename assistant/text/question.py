@@ -9,7 +9,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from assistant.text.meaning import content_words, is_telling, words
+from assistant.text.meaning import content_words, is_telling, number, words
 from assistant.text.plain_letters import unaccented
 from assistant.text.tokens import Kind
 from assistant.text.word_lists import word_list
@@ -81,7 +81,7 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     (
         frozenset({Kind.MEASURE, Kind.NUMBER, Kind.PERCENT}),
         r"\bhow much (?:do|did|would|will|does) (?:i|we|you|he|she|they|one) "
-        r"(?:use|take|pour|put|add|mix|drink|eat|feed|apply|swallow|spread|inject|weigh)\b"
+        r"(?:use|take|give|pour|put|add|mix|drink|eat|feed|apply|swallow|spread|inject|weigh)\b"
         r"(?! home)",
     ),
     (
@@ -248,6 +248,7 @@ def plain(question: str) -> str:
     "When do they get back" asks for the return.
     """
     text = re.sub(r" (?:because|cause|cos|as i|since i)\b.*", "", bare_words(question))
+    text = _HUNDREDS.sub(lambda match: f"{number(match[1])}00", text)
     said = frozenset(text.split())
     for begins, saying, meaning in _sayings():
         if begins & said:
@@ -272,6 +273,8 @@ def _sayings() -> tuple[tuple[frozenset[str], re.Pattern[str], str], ...]:
         found.append((frozenset(begins), re.compile(rf"\b{pattern}\b"), meaning))
     return tuple(found)
 
+
+_HUNDREDS = re.compile(r"\b(one|two|three|four|five|six|seven|eight|nine) hundred\b(?! and)")
 
 _GAP = r" (?:(?:me|us|you|him|her|it|them|my|our|the|this|that|a) )?"
 """What may stand between the words of a saying."""

@@ -14,9 +14,9 @@ from assistant.text.closeness import Closeness
 from assistant.text.hits import Hit, Hits
 from assistant.text.kind_alone import LEAST, MOST_PLACES, OF_THE_LETTER, hits_of_kind
 from assistant.text.matching import LITERAL, Matching, names_one_of_many
-from assistant.text.meaning import best_match, content_words, is_empty, words
+from assistant.text.meaning import best_match, content_words, is_empty, is_telling, words
 from assistant.text.page import Page, Passage
-from assistant.text.question import KIND_WORDS, Form, language_of, wish
+from assistant.text.question import KIND_WORDS, Form, is_everyday, language_of, plain, wish
 from assistant.text.scoring import Scoring
 from assistant.text.tokens import Kind
 
@@ -40,16 +40,27 @@ without the value that was asked for."""
 
 
 def places_for(
-    page: Page, question: str, language: str = "", *, most: int = MOST_PLACES
+    page: Page,
+    question: str,
+    language: str = "",
+    *,
+    most: int = MOST_PLACES,
+    context: str = "",
 ) -> list[Hit]:
     """The best places of a page for a question; empty if nothing on it comes close.
 
     language: that of the question, by two letters; "" to know it by its words.
+    context:  what was said beside it, in bare words; of it counts what stands on the page.
     """
     if not page.rows:
         return []
-    matching = Matching(page, wish(question), language or language_of(question))
-    return _Search(matching).hits(most)
+    wanted, spoken = wish(question), language or language_of(question)
+    if context:
+        printed = [word for row in range(len(page.rows)) for word in page.words(row)]
+        more = (w for w in content_words(plain(context)) if is_telling(w) and not is_everyday(w))
+        held = [word for word in more if best_match(word, printed, spoken) > 0]
+        wanted = replace(wanted, asked=tuple(dict.fromkeys((*wanted.asked, *held))))
+    return _Search(Matching(page, wanted, spoken)).hits(most)
 
 
 def sums_under_a_head(page: Page, question: str) -> list[Hit]:

@@ -51,6 +51,22 @@ def bare_words(question: str) -> str:
     return " ".join(_CONTRACTIONS.get(word, _RESPELT.get(word, word)) for word in words)
 
 
+def with_context(question: str, said: str) -> str:
+    """A question with what was said beside it, in the form that `without_context` takes apart."""
+    return f"{question.strip().rstrip('.!?')} because {said.strip(' .,;!?')}"
+
+
+def without_context(question: str) -> tuple[str, str]:
+    """A question, and what is said beside it: behind a "because", or ""."""
+    found = _BESIDE.search(question)
+    if found is None:
+        return question, ""
+    return question[: found.start()], question[found.end() :].strip(" .,;!?")
+
+
+_BESIDE = re.compile(r",? (?:because|cos|as i|since i)\b(?! of\b)", re.IGNORECASE)
+
+
 def without_courtesy(words: str) -> str:
     """Bare words without the courtesy around them; those of a whole courtesy stay."""
     return _COURTESY_AFTER.sub("", _COURTESY_BEFORE.sub("", words)) or words
