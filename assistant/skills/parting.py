@@ -98,11 +98,8 @@ def _questions_of(sentence: str, is_known: Known) -> Iterator[str]:
 def _in_context(asking: str, sentences: list[str]) -> tuple[str, str]:
     """A question, and what was said right before it if it leans on that; else "".
 
-    "I think I lost that card. Who do I call?", "I bought this ages ago, is it still good?"
+    "I think I lost that card. Who do I call?"
     """
-    clause = _CLAUSE.match(asking)
-    if clause is not None and not _is_named_alone(clause["said"]):
-        return clause["asks"], clause["said"]
     at = sentences.index(asking) if asking in sentences else 0
     before: list[str] = []
     while at > 0 and not _is_question(sentences[at - 1]):
@@ -129,23 +126,9 @@ _TAG = re.compile(
 )
 
 
-_CLAUSE = re.compile(
-    rf"^(?:(?:well|so|oh|and|but) )?(?P<said>(?:i|i'm|i've|i'd|my|we|we've|he|he's|she|she's|they"
-    rf"|they've|if i|if we|if my|someone|somebody|there's|there is)\b[^?,]*), "
-    rf"(?:so |and |but |then )?(?P<asks>{_ASKS}\b[^?]*\?*)$",
-    re.IGNORECASE,
-)
-"""What somebody tells of themselves, and what they ask."""
-
-
-def _is_named_alone(said: str) -> bool:
-    """True for "my bill, how much is it": a thing, and nothing that is told of it."""
-    return len(said.split()) <= 2
-
-
 def _leans(question: str) -> bool:
     """True for a question that says little without what was said before it."""
-    return _POINTS.search(bare_words(question)) is not None or not content_words(question)
+    return _POINTS.search(bare_words(question)) is not None
 
 
 _POINTS = re.compile(

@@ -14,7 +14,13 @@ from assistant.skills.ages import age_in
 from assistant.skills.skill import Asked, Skill
 from assistant.skills.wording import Wording
 from assistant.text.question import Form, form, wanted
-from assistant.text.words import asked_plainly, bare_words, without_context, without_courtesy
+from assistant.text.words import (
+    asked_plainly,
+    bare_words,
+    told_before,
+    without_context,
+    without_courtesy,
+)
 
 OTHER = "other"
 """The skill of questions that no wording fits: a model is asked as the user asked."""
@@ -57,9 +63,10 @@ def understand(question: str) -> Asked:
     A sentence that the recognizer can hear belongs to the skill in whose file it stands. Of other
     words, the first skill whose `typed` is found in them decides.
     """
-    question, context = without_context(question)
-    asked = _understood(asked_plainly(question), bare_words(context))
-    return dataclasses.replace(asked, context=bare_words(context))
+    question, beside = without_context(question)
+    context = bare_words(f"{beside} {told_before(question)}")
+    asked = _understood(asked_plainly(question), context)
+    return dataclasses.replace(asked, context=context)
 
 
 def _understood(question: str, context: str) -> Asked:

@@ -51,7 +51,8 @@ class Asked:
         """What a general model, or one of text, is asked."""
         question = self.rephrased or self.question
         said = self.context[:1].upper() + self.context[1:]
-        return f"{said}. {question}" if said else question
+        is_new = bool(said) and self.context not in self.words
+        return f"{said}. {question}" if is_new else question
 
 
 class ModelUse(enum.Enum):

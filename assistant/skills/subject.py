@@ -45,7 +45,8 @@ def foreign(asked: Asked, answer: Answer, page: Page) -> tuple[str, ...]:
     A word that names the thing in view does not, be it "the ticket" or what its largest words
     say, nor what people do.
     """
-    left = unaccounted(asked, answer)
+    told = words(asked.context)
+    left = tuple(word for word in unaccounted(asked, answer) if word not in told)
     title = _title_words(page) if left else ()
     kinds = {each.kind for each in answer.found} | wish(asked.question).kinds
     for_money = Kind.MONEY in kinds

@@ -67,6 +67,24 @@ def without_context(question: str) -> tuple[str, str]:
 _BESIDE = re.compile(r",? (?:because|cos|as i|since i)\b(?! of\b)", re.IGNORECASE)
 
 
+def told_before(question: str) -> str:
+    """What somebody tells in the clause before what they ask; "" where they do not.
+
+    "I bought this ages ago, is it still good?" names nothing that a paper would have to print.
+    """
+    found = _TELLS.match(question.strip())
+    return found["said"] if found and len(found["said"].split()) > 2 else ""
+
+
+_TELLS = re.compile(
+    r"^(?:(?:well|so|oh|and|but) )?(?P<said>(?:i|i['’]m|i['’]ve|i['’]d|my|we|we['’]ve|he|he['’]s|she"
+    r"|she['’]s|they|they['’]ve|if i|if we|someone|somebody|there['’]s|there is)\b[^?,]*), "
+    r"(?:so |and |but |then )?(?:what|when|where|who|whose|which|why|how|is|are|was|does|do|did|can"
+    r"|could|may|must|should|has|have|will|would)\b[^?]*\?*$",
+    re.IGNORECASE,
+)
+
+
 def without_courtesy(words: str) -> str:
     """Bare words without the courtesy around them; those of a whole courtesy stay."""
     return _COURTESY_AFTER.sub("", _COURTESY_BEFORE.sub("", words)) or words

@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from assistant.answers import Basis
 from assistant.skills.router import say
 from assistant.text.page import Page
 from assistant.text.tables import Tables
