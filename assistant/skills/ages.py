@@ -12,7 +12,8 @@ _COUNT = (
 _UNIT = r"(?P<unit>years?|yrs?|months?|weeks?|days?)"
 _ASKED = (
     rf"\b{_COUNT}[ -]?{_UNIT}[ -]?old\b",
-    rf"\b(?:child|boy|girl|(?:grand)?son|(?:grand)?daughter|grandchild|nephew|niece|brother|sister|kid"
+    rf"\b(?:child|boy|girl|(?:grand)?son|(?:grand)?daughter|grandchild|nephew|niece|brother"
+    rf"|sister|kid"
     rf"|baby|someone|person|toddler|teenager|little one) "
     rf"(?:of|aged|who is|is|was) {_COUNT}\b(?: {_UNIT})?",
     rf"\b(?:aged?|i am|he is|she is) {_COUNT}\b(?! (?:mg|ml|tablets?|times))(?: {_UNIT})?",
@@ -22,7 +23,8 @@ _UNITS = (
     r"|weeks?|wochen?|semaines?|semanas?|settimane|weken|days?)"
 )
 _NO_AGE = (
-    r"(?!\s*(?:ml|mg|g|times|tablets?|capsules?|doses?|drops?|puffs?|hours?|days?|mal|fois|veces|volte"
+    r"(?!\s*(?:ml|mg|g|times|tablets?|capsules?|doses?|drops?|puffs?|hours?|days?|mal|fois|veces"
+    r"|volte"
     r"|keer|vezes)\b|[\d.,]\d)"
 )
 """What makes a figure one of something else than years."""

@@ -3,18 +3,21 @@
 import dataclasses
 import re
 
-from assistant.answers import Answer, Detail
+from assistant.answers import Answer, Detail, Found
+from assistant.skills import quote
 from assistant.skills.dating import LABELS, MOST_DATES, as_dates
+from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import READ_TEXT, in_sentence, labelled, not_found
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
+from assistant.text.clauses import part_that_tells
 from assistant.text.date_roles import Dated, dated
 from assistant.text.matching import accounts_for
 from assistant.text.meaning import best_match, content_words, is_telling, words
-from assistant.text.page import Page
-from assistant.text.question import is_everyday
-from assistant.text.tokens import Kind
+from assistant.text.page import Page, Passage
+from assistant.text.question import is_everyday, wish
+from assistant.text.tokens import Kind, tokens
 
 
 class Date:
@@ -44,6 +47,12 @@ class Date:
         called = [w for w in content_words(asked.question) if w not in ("date", "dates", "day")]
         named = [e for e in dates if called and accounts_for(called, e.place.label)]
         told = named or _of_the_matter(dates, called, page)
+        if len(told) == 1 and re.search(r"\btimes?\b", asked.words):
+            both = _with_its_hour(told[0], page)
+            if both is not None:
+                part = part_that_tells(" ".join(both.text.split()), wish(asked.question))
+                found = (Found(part, None, both.lines),)
+                return Answer(quote.SKILL.name, found, ground_read(found))
         return as_dates(self.name, (told or _best_first(dates))[:MOST_DATES])
 
     def say(self, answer: Answer, detail: Detail) -> str:
@@ -65,6 +74,16 @@ def _stands_alone(each: Dated, page: Page) -> bool:
     """True for a date in a row of its own, as at the head of a letter."""
     text = page.rows[each.place.row].text.replace(each.printed.text, " ")
     return len(words(text)) <= _MOST_BESIDE
+
+
+def _with_its_hour(each: Dated, page: Page) -> Passage | None:
+    """The sentence of a date that names its hour as well; None where there is none."""
+    row = each.place.row
+    for statement in page.statements:
+        if row in statement.rows and each.printed.text in statement.text:
+            kinds = {token.kind for token in tokens(statement.text)}
+            return statement if Kind.TIME in kinds else None
+    return None
 
 
 def _of_the_matter(dates: list[Dated], called: list[str], page: Page) -> list[Dated]:

@@ -22,7 +22,8 @@ MOST_SENTENCES = 4
 _INSTRUCTION = (
     r"\bdos(?:e|age|es)\b|\btak(?:e|en|ing)\b|\bdirected\b|\btimes (?:a|per|each) day|\bdaily\b"
     r"|\bswallow|\bchew|\bdissolve|\bapply|\binhale|\binject|\bdrops?\b|\bpuffs?\b|\bexceed"
-    r"|\bevery \d+ hours|\b(?:tablets?|capsules?|pills?|spoon\w*) (?:once|twice|a|per|every|each)"
+    r"|\bbetween doses\b|\bevery \d+ hours|\b(?:tablets?|capsules?|pills?|spoon\w*) (?:once|twice"
+    r"|a|per|every|each)"
     r"|\b(?:one|two|three|four|half|\d) (?:tablets?|capsules?|pills?)\b|\bnot (?:to )?(?:be )?give"
     r"|\bdo not use\b|\b(?:morning|evening|bedtime|with food|after meals?|before meals?)\b"
     r"|\beinnehmen|\bt(?:ä|ae)glich|\bnehmen|\bprendre|\bpar jour|\btomar|\bal d(?:í|i)a"
@@ -53,6 +54,7 @@ class Dose:
                 r"|\bhow (?:many|much)(?: of (?:it|this|these|them))? (?:\w+ )?"
                 r"(?:do|does|should|can|may|must) (?:an? )?(?:adults?"
                 r"|children|kids|grown ups|he|she|they|we|you|people) take\b"
+                r"|\bhow (?:long|soon)\b.*\b(?:again|some more|another|next (?:one|dose)|more)\b"
                 r"|\bhow many milligrams|\bhow often\b.*\btake\b"
                 r"|\bhow many (?:tablets?|pills?|capsules?|caplets?|drops?|puffs?|doses|lozenges"
                 r"|sachets|spoons?|spoonfuls)\b.*"
@@ -238,6 +240,10 @@ def _narrowed(told: list[Passage], asked: Asked) -> list[Passage]:
         most = [each for each in told if re.search(_MOST, each.text, re.IGNORECASE)]
         if most:
             return most[:MOST_NAMED]
+    if re.search(r"\bhow (?:long|soon)\b", asked.words):
+        apart = [each for each in told if re.search(_APART, each.text, re.IGNORECASE)]
+        if apart:
+            return apart[:MOST_NAMED]
     for said, printed in _TIMES_OF_DAY:
         then = [each for each in told if re.search(printed, each.text, re.IGNORECASE)]
         if then and re.search(said, asked.words):
@@ -260,6 +266,13 @@ def _narrowed(told: list[Passage], asked: Asked) -> list[Passage]:
 MOST_NAMED = 3
 _FOR_OTHERS = re.compile(r"\b(?:child|boy|girl|son|daughter|kid|baby|toddler|children|kids)\b")
 _AT_MOST = r"\bmost\b|\bmaximum\b|\blimit\b"
+_APART = (
+    r"\bbetween (?:the )?(?:doses|applications|uses)\b|\bapart\b|\binterval|\bevery \d+"
+    r"|\b(?:at least|leave|wait) .*\b(?:hours|minutes)\b|\babstand\b|\balle \d+|\btoutes les \d+"
+    r"|\bcada \d+|\bogni \d+|\bom de \d+|\bentre (?:les |las )?(?:prises|dosis|doses|tomas)"
+)
+"""How long it must be between two doses."""
+
 _TIMES_OF_DAY = (
     (r"\bmornings?\b", r"\bmorning|\bbreakfast\b|\bon (?:waking|rising)\b|morgens|fr[üu]h|matin"),
     (r"\b(?:lunch|noon|midday)\b", r"\blunch|\bnoon|\bmidday|mittags|midi"),

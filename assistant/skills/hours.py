@@ -38,7 +38,8 @@ class Hours:
         Wording(
             heard="(when | until when) is it open [today | tomorrow | on sunday]",
             typed=(
-                rf"\b(?:open|opens|closed?|closes|shut|shuts|opening|closing|hours)\b.*\b(?:{_DAY})\b"
+                rf"\b(?:open|opens|closed?|closes|shut|shuts|opening|closing"
+                rf"|hours)\b.*\b(?:{_DAY})\b"
                 rf"|\b(?:{_DAY})\b.*\b(?:open|opens|closed?|closes|shut|opening|closing|hours)\b"
                 r"|\b(?:opening|closing|business|office) (?:hours|times?)\b"
                 rf"|\b(?:what|which) days? (?:are|is|do) (?:{_PLACE}) (?:open|closed?|shut)\b"

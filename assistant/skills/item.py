@@ -19,7 +19,8 @@ _WHICH = (
 )
 _NOUN = (
     r"thing|things|items?|dish|dishes|products?|steps?|entry|instruction|direction|ingredients?|"
-    r"articles?|story|section|starter|main|drink|dessert|course|pizza|burger|sandwich|soup|salad|wine|"
+    r"articles?|story|section|starter|main|drink|dessert|course|pizza|burger|sandwich|soup|salad"
+    r"|wine|"
     r"beer|cocktail|cake|sentence|paragraph|point|purchase|"
     r"goods|food"
 )

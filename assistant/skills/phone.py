@@ -26,18 +26,21 @@ LONGEST_TITLE = 2
 """Words of a paper's name, as in "Cash bill"; more are a sentence."""
 
 _CALLED = (
-    r"\b(?:tel(?:e(?:f(?:ono?|oon)?|phone))?|telf|tfno|tlf|t[eé]l|fon|ph\.?|phone|mobile|cell|hotline|helpline|call|ph|hp|contact|service|line"
+    r"\b(?:tel(?:e(?:f(?:ono?|oon)?|phone))?|telf|tfno|tlf|t[eé]l|fon|ph\.?|phone|mobile|cell"
+    r"|hotline|helpline|call|ph|hp|contact|service|line"
     r"|ring)\b"
 )
 _KINDS = (
     (
         r"\bemergenc|\burgent|\bat night\b|\bafter hours\b|\bout of hours\b|\bweekends?\b",
         r"emergenc|urgent|24 ?(?:h|hour|ore|stunden)|night|after hours|out of hours"
-        r"|not(?:dienst|ruf|fall)|urgence|astreinte|urgencia|guardia|emergenz|urgenz|spoed|nood|emerg[êe]ncia"
+        r"|not(?:dienst|ruf|fall)|urgence|astreinte|urgencia|guardia|emergenz|urgenz|spoed|nood"
+        r"|emerg[êe]ncia"
         r"|urg[êe]ncia|piquet",
     ),
     (
-        r"\bfaults?\b|\bbreakdowns?\b|\bbroken\b|\bpower cut\b|\bleaks?\b",
+        r"\bburst\b|\bflood\w*\b|\bwater (?:is |are )?(?:coming|pouring|running)\b"
+        r"|\bfaults?\b|\bbreakdowns?\b|\bbroken\b|\bpower cut\b|\bleaks?\b",
         r"fault|breakdown|leak|power cut|st[öo]rung|panne|d[ée]pannage|aver[íi]a|guast|storing"
         r"|avaria|defe[ck]t",
     ),
@@ -148,7 +151,8 @@ def _of_a_sort(places: list[Place], page: Page, asked: Asked) -> list[Place]:
 
 
 _MOBILE = (
-    r"\b(?:mob(?:ile?|iel|il)?|cell|handy|portable|m[óo]vil|cellulare|telem[óo]vel|celular|natel|gsm)\b"
+    r"\b(?:mob(?:ile?|iel|il)?|cell|handy|portable|m[óo]vil|cellulare|telem[óo]vel|celular|natel"
+    r"|gsm)\b"
     r"|(?:^|\s)[mc]:"
 )
 """What the number of a mobile is called."""

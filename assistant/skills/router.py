@@ -70,7 +70,7 @@ def understand(question: str) -> Asked:
 
 
 def _understood(question: str, context: str) -> Asked:
-    words = without_courtesy(bare_words(question))
+    words = without_courtesy(_AFTER_ALL.sub("", bare_words(question)))
     if age_in(context) is not None and _FOR_WHOM.search(words):
         return Asked(question, words, "dose")
     for skill in skills():
@@ -87,6 +87,11 @@ def _understood(question: str, context: str) -> Asked:
             return Asked(question, words, skill.name, subject)
     return Asked(question, words, OTHER)
 
+
+_AFTER_ALL = re.compile(
+    r"(?: in the end)?(?: after (?:everything|all of it|it all|the lot)\b.*| in the end| all told)$"
+)
+"""What is said of a total and names nothing else: "after everything was taken off"."""
 
 _FOR_WHOM = re.compile(
     r"\b(?:give|take|have|use|swallow|drink|put|apply)\b.*\b(?:he|she|they|him|her|them|it|this)\b"

@@ -46,7 +46,13 @@ def foreign(asked: Asked, answer: Answer, page: Page) -> tuple[str, ...]:
     say, nor what people do.
     """
     told = words(asked.context)
-    left = tuple(word for word in unaccounted(asked, answer) if word not in told)
+    # What somebody tells before they ask counts where the paper speaks of it.
+    left = tuple(
+        word
+        for word in unaccounted(asked, answer)
+        if word not in told
+        or any(best_match(word, page.words(row)) > 0 for row in range(len(page.rows)))
+    )
     title = _title_words(page) if left else ()
     kinds = {each.kind for each in answer.found} | wish(asked.question).kinds
     for_money = Kind.MONEY in kinds

@@ -29,7 +29,7 @@ _TOTAL = AmountSkill(
             "balance owing;balance now owing;now owing;still owing;amount owing;total owing;"
             "left to pay;still to pay;total outstanding;balance outstanding;amount outstanding;"
             "gap payable;total to pay;please pay;net payable;total amount due;new balance;"
-            "amount to pay",
+            "amount to pay;total now due;now due;amount now due",
         ),
         (7, "total refund;refund total;refund;amount refunded"),
         (6, "total rounded;rounded total;total round;rounded;net total;nett total"),

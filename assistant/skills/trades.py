@@ -11,11 +11,13 @@ from types import MappingProxyType
 _TRADES: Mapping[str, str] = MappingProxyType(
     {
         "vet vets veterinarian veterinary": (
-            r"\bvet|animal|\bpets?\b|vaccin|rabies|\bpaws?\b|tier(?:arzt|klinik|praxis)|v[ée]t[ée]rin"
+            r"\bvet|animal|\bpets?\b|vaccin|rabies|\bpaws?\b|tier(?:arzt|klinik|praxis)"
+            r"|v[ée]t[ée]rin"
             r"|veterin|dierenarts"
         ),
         "garage mechanic workshop": (
-            r"\bmotors?\b|\bmot\b|garage|\bt[yi]res?\b|\bauto(?:s|haus|mobile)?\b|vehicle|kfz|fahrzeug"
+            r"\bmotors?\b|\bmot\b|garage|\bt[yi]res?\b|\bauto(?:s|haus|mobile)?\b|vehicle|kfz"
+            r"|fahrzeug"
             r"|oil (?:change|and filter)|brake|v[ée]hicule|veh[íi]culo|officina|taller|oficina"
         ),
         "plumber plumbing": (
@@ -56,7 +58,8 @@ _TRADES: Mapping[str, str] = MappingProxyType(
         "butcher butchers": r"butcher|meat|metzger|fleisch|boucher|carnicer|macell|slager|talho",
         "florist flowers": r"flor|flower|blume|fleur|fiori|bloem|bouquet",
         "supermarket groceries grocery": (
-            r"market|\bfoods?\b|\bmilk\b|\bbread\b|grocer|milch|\blait\b|\bleche\b|\blatte\b|\bmelk\b"
+            r"market|\bfoods?\b|\bmilk\b|\bbread\b|grocer|milch|\blait\b|\bleche\b|\blatte\b"
+            r"|\bmelk\b"
         ),
         "bookshop bookstore": r"\bbook|buch|libr|livr|boek",
         "doctor doctors gp": r"\bdr\b|doctor|surgery|clinic|medic|praxis|arzt|m[ée]d[ei]c|huisarts",

@@ -43,7 +43,8 @@ SPAN = re.compile(rf"(?<![\w:.]){_COUNT}(?: ?(?:-|–|to|bis|à|or) ?\d+)?[ -]?{
 
 _LONG = re.compile(r"\d ?(?:mm|cm|m|km|in|inch\w*|ft|feet|miles?|pages?|seiten)\b", re.I)
 _NUMBER = re.compile(
-    r"(?<![\d.,])\d+(?![\d]|[.,]\d\d(?!\d))|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|no|none|half)\b",
+    r"(?<![\d.,])\d+(?![\d]|[.,]\d\d(?!\d))|\b(?:one|two|three|four|five|six|seven|eight|nine|ten"
+    r"|eleven|twelve|dozen|no|none|half)\b",
     re.I,
 )
 
@@ -58,7 +59,8 @@ _STREET = (
 )
 _PLACE = (
     r"\b(?:hall|room|centre|center|church|school|library|hospital|station|stop|theatre|theater|"
-    r"museum|exchange|gate|platform|floor|level|storey|building|entrance|desk|counter|corner|office|"
+    r"museum|exchange|gate|platform|floor|level|storey|building|entrance|desk|counter|corner"
+    r"|office|"
     r"shelf|aisle|row|seat|zone|ward|car park|next to|opposite|behind|in front|left|right|upstairs|"
     r"downstairs|ground|outside|inside|at the|in the|on the|from|to|fridge|cupboard|cool|dry|"
     r"zimmer|raum|gleis|saal|halle|stock|bahnhof|ort|salle|gare|quai|étage|sala|stazione|binario|"
@@ -96,7 +98,8 @@ OFTEN = re.compile(
 _CLOCK = r"(?:[01]?\d|2[0-4])[.:h][0-5]\d"
 _HOURS = re.compile(rf"{_CLOCK} ?(?:-|–|—|to|bis|à|a|tot|until) ?{_CLOCK}", re.I)
 _TIMED = re.compile(
-    r"\b(?:time|uhr|uhrzeit|heure|hora|ora|tijd|at|departs?|departure|arrives?|arrival|abfahrt|ankunft|"
+    r"\b(?:time|uhr|uhrzeit|heure|hora|ora|tijd|at|departs?|departure|arrives?|arrival|abfahrt"
+    r"|ankunft|"
     r"ab|an|leaves?|opens?|closes?|doors|start|end|check ?-?(?:in|out)|boarding|arrival)\b",
     re.I,
 )

@@ -15,7 +15,8 @@ _FOR = (
     r"|attention|to|for|"
     r"patient(?:'s)?(?: name)?|passenger(?: name)?|traveller|guest(?: name)?|customer(?: name)?|"
     r"policy ?holder|account ?holder|card ?holder|member(?: name)?|name|recipient|addressee|tenant|"
-    r"pupil|student|employee|empf[aä]nger(?:in)?|an|f[uü]r|patient(?:in)?|kund(?:e|in)|reisende[rn]?|"
+    r"pupil|student|employee|empf[aä]nger(?:in)?|an|f[uü]r|patient(?:in)?|kund(?:e|in)"
+    r"|reisende[rn]?|"
     r"destinataire|pour|[aà] l'attention de|client|nom|voyageur|destinatari[oa]|para|paciente"
     r"|cliente|"
     r"nombre|titular|per|paziente|nome|aan|voor|klant|naam|ontvanger|destinat[aá]rio"
@@ -53,7 +54,8 @@ _DEAR = re.compile(
 )
 _SALUTATION = re.compile(
     r"^(?:to (?:my |our |a )?)?(?:dear(?:est)?|hi|hello|liebe[r]?|sehr geehrte[r]?|ch[eè]re?s?"
-    r"|madame|monsieur|estimad[oa]s?|querid[oa]s?|gentile|egregi[oa]|car[oaie]|beste|geachte|prezad[oa]s?)\b"
+    r"|madame|monsieur|estimad[oa]s?|querid[oa]s?|gentile|egregi[oa]|car[oaie]|beste|geachte"
+    r"|prezad[oa]s?)\b"
     r"(?:[^.?]|(?<=\b\w{1})\.|(?<=\b\w{2})\.|(?<=\b\w{3})\.|(?<=\b\w{4})\.){0,60}[,:!]?$",
     re.IGNORECASE,
 )
@@ -66,7 +68,8 @@ _SUBJECT = re.compile(
 )
 
 _CLOSING = re.compile(
-    r"^(?:(?:yours|kind|best|warm|many|with) .*|love|regards|sincerely|cheers"
+    r"^(?:(?:yours|kind|best|warm|many|with|much|lots of|all (?:my|our)|fond(?:est)?) .*|love"
+    r"|regards|sincerely|cheers"
     r"|mit freundlichen gr.*|"
     r"(?:viele|liebe|herzliche) gr.*|cordialement|bien [aà] vous|atentamente"
     r"|un (?:cordial )?saludo|"

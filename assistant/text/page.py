@@ -349,12 +349,15 @@ _LONGEST_END = 30
 """Characters at the end of a row that tell whether it breaks off."""
 
 _OPEN_END = re.compile(
-    r"(?:,|;|\(|(?<!\d)[-–]|\b(?:a|an|the|to|of|in|on|at|by|for|from|with|and|or|not|every|each|per|than|"
+    r"(?:,|;|\(|(?<!\d)[-–]|\b(?:a|an|the|to|of|in|on|at|by|for|from|with|and|or|not|every|each"
+    r"|per|than|"
     r"be|is|are|do|take|any|your|if|when|before|after|without|contains?|once|twice|times?|two|one|"
     r"three|four|five|six|eight|der|die|das|den|und|oder|nicht|mit|de|la|le|et|ou|ne|y|o|no|e|il|"
-    r"dem|des|eine?[mnrs]?|[iI]hre?[mnrs]?|zu[mr]?|im|am|auf|für|von|vom|bei|nach|sowie|les|du|une?|aux?|sur|"
+    r"dem|des|eine?[mnrs]?|[iI]hre?[mnrs]?|zu[mr]?|im|am|auf|für|von|vom|bei|nach|sowie|les|du"
+    r"|une?|aux?|sur|"
     r"pour|vos|votre|del|los|las|una?|por|para|con|su|che|di|della|il|lo|een|het|met|van|voor|uw|"
-    r"your|my|our|their|its|this|that|these|will|must|should|can|cannot|has|have|than|as|via|per))$",
+    r"your|my|our|their|its|this|that|these|will|must|should|can|cannot|has|have|than|as|via"
+    r"|per))$",
     re.IGNORECASE,
 )
 
@@ -366,9 +369,11 @@ def _is_day(text: str) -> bool:
 
 
 _BEHIND_FIGURES = re.compile(
-    r"(?:[ap]\.?m|o'clock|hours?|minutes?|days?|weeks?|months?|years?|times|tablets?|capsules?|doses?"
+    r"(?:[ap]\.?m|o'clock|hours?|minutes?|days?|weeks?|months?|years?|times|tablets?|capsules?"
+    r"|doses?"
     r"|uhr|stunden?|minuten?|tagen?|wochen?|monaten?|jahren?|mal|tabletten?|tropfen|heures?|jours?"
-    r"|semaines?|mois|ans|fois|comprimés?|gouttes|horas?|días?|semanas?|meses|años|veces|comprimidos?"
+    r"|semaines?|mois|ans|fois|comprimés?|gouttes|horas?|días?|semanas?|meses|años|veces"
+    r"|comprimidos?"
     r"|gotas|ore|giorni|settimane|mesi|anni|volte|compresse|gocce|uur|dagen|weken|maanden|jaar|keer"
     r"|druppels|dias|anos|vezes)\b",
     re.IGNORECASE,

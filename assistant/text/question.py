@@ -86,7 +86,8 @@ _WANTED: tuple[tuple[frozenset[Kind], str], ...] = (
     ),
     (
         frozenset({Kind.MONEY}),
-        r"\bhow much (?:is|are|was|were|does|do|did|for|money|would|will|to)\b(?! (?:in|left"
+        r"\bhow many (?:dollars|pounds sterling|pounds of|euros?|cents|rupees|francs|quid|bucks)\b"
+        r"|\bhow much (?:is|are|was|were|does|do|did|for|money|would|will|to)\b(?! (?:in|left"
         r"|there|of)\b"
         r"|.*\b(?:weigh|hold|contain)\b)|\bprices?\b"
         r"|\bcosts?\b|\bfee\b|\bwhat (?:do|did|does|will|would|must|should) (?:i|we|it|they) "
@@ -248,6 +249,7 @@ def plain(question: str) -> str:
     "When do they get back" asks for the return.
     """
     text = re.sub(r" (?:because|cause|cos|as i|since i)\b.*", "", bare_words(question))
+    text = _GOT_TO.sub(r"\1\2 to", text)
     text = _HUNDREDS.sub(lambda match: f"{number(match[1])}00", text)
     said = frozenset(text.split())
     for begins, saying, meaning in _sayings():
@@ -273,6 +275,9 @@ def _sayings() -> tuple[tuple[frozenset[str], re.Pattern[str], str], ...]:
         found.append((frozenset(begins), re.compile(rf"\b{pattern}\b"), meaning))
     return tuple(found)
 
+
+_GOT_TO = re.compile(r"\b(have|has|had)( (?:i|we|you|they|he|she))? got to\b")
+"""An order, and no getting anywhere."""
 
 _HUNDREDS = re.compile(r"\b(one|two|three|four|five|six|seven|eight|nine) hundred\b(?! and)")
 

@@ -16,7 +16,7 @@ from assistant.text.kind_alone import LEAST, MOST_PLACES, OF_THE_LETTER, hits_of
 from assistant.text.matching import LITERAL, Matching, names_one_of_many
 from assistant.text.meaning import best_match, content_words, is_empty, is_telling, words
 from assistant.text.page import Page, Passage
-from assistant.text.question import KIND_WORDS, Form, is_everyday, language_of, plain, wish
+from assistant.text.question import KIND_WORDS, Form, language_of, plain, wish
 from assistant.text.scoring import Scoring
 from assistant.text.tokens import Kind
 
@@ -57,7 +57,7 @@ def places_for(
     wanted, spoken = wish(question), language or language_of(question)
     if context:
         printed = [word for row in range(len(page.rows)) for word in page.words(row)]
-        more = (w for w in content_words(plain(context)) if is_telling(w) and not is_everyday(w))
+        more = (word for word in content_words(plain(context)) if is_telling(word))
         held = [word for word in more if best_match(word, printed, spoken) > 0]
         wanted = replace(wanted, asked=tuple(dict.fromkeys((*wanted.asked, *held))))
     return _Search(Matching(page, wanted, spoken)).hits(most)

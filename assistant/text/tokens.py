@@ -84,11 +84,13 @@ _UNITS = (
     "tablets?|tabs?|capsules?|caps?|drops?|puffs?|sachets?|teaspoons?|tbsp|tsp|cups?|slices?|"
     "servings?|pieces?|pcs|items?|sheets?|rolls?|people|pers(?:on|\\.)?s?|"
     "patches|packs?|bags?|bottles?|cans?|guests?|seats?|persons?|lessons?|classes|nights?|"
-    "Tropfen|Tabletten?|Kapseln?|Stück|St\\.|Stk|Tage?n?|Minuten?|Stunden?|Wochen?|Monate?n?|Jahre?n?|"
+    "Tropfen|Tabletten?|Kapseln?|Stück|St\\.|Stk|Tage?n?|Minuten?|Stunden?|Wochen?|Monate?n?"
+    "|Jahre?n?|"
     "Personen|Esslöffel|Teelöffel|EL|TL|gouttes|comprimés?|gélules?|jours?|heures?|mois|semaines?|"
     "personnes|ans|gotas|comprimidos|días?|minutos?|horas?|semanas?|meses|años?|personas|dientes|"
     "cucharad\\w+|gocce|compress[ae]|giorni|minuti|ore|settimane|mesi|anni|persone|cucchiai\\w*|"
-    "druppels|dagen|minuten|uur|weken|maanden|jaar|personen|dias|anos|pessoas|gigabytes?|megabytes?|"
+    "druppels|dagen|minuten|uur|weken|maanden|jaar|personen|dias|anos|pessoas|gigabytes?"
+    "|megabytes?|"
     "points?|pts|km/h|mph|bpm|mmHg|bar|psi|ppm|IU|I\\.U\\.|units?|mmol(?:/l)?"
 )
 _UNITS += (

@@ -77,8 +77,9 @@ def told_before(question: str) -> str:
 
 
 _TELLS = re.compile(
-    r"^(?:(?:well|so|oh|and|but) )?(?P<said>(?:i|i['’]m|i['’]ve|i['’]d|my|we|we['’]ve|he|he['’]s|she"
-    r"|she['’]s|they|they['’]ve|if i|if we|someone|somebody|there['’]s|there is)\b[^?,]*), "
+    r"^(?:(?:well|so|oh|and|but) )?(?P<said>(?:i|i['’]m|i['’]ve|i['’]d|my|we|we['’]ve|he"
+    r"|he['’]s|she|she['’]s|they|they['’]ve|if i|if we|someone|somebody|there['’]s"
+    r"|there is)\b[^?,]*), "
     r"(?:so |and |but |then )?(?:what|when|where|who|whose|which|why|how|is|are|was|does|do|did|can"
     r"|could|may|must|should|has|have|will|would)\b[^?]*\?*$",
     re.IGNORECASE,
