@@ -222,6 +222,9 @@ def test_a_conversation_with_a_server_of_the_users_own(tmp_path: Path) -> None:
             assert (answer["answer"], answer["basis"]) == ("A red cup. It is full.", "guess")
             assert answer["model"] == f"tiny on {where}"
             found = program.processes()
+            # On a busy machine what looks whether it can hear is still at it.
+            hearing = found.pop("assistant.hearing.recognizer_worker", (0, HELD))
+            assert hearing[1] == HELD
             assert {name: held for name, (_, held) in found.items()} == {
                 "itself": HELD,
                 "synthesis_worker.py": HELD,
@@ -304,7 +307,7 @@ def test_a_first_start_offers_a_model_and_a_no_ends_what_could_have_pulled_it(
         assert terminal.process.wait(20) == 0
     finally:
         terminal.close()
-    have_ended(found)
+    have_ended(found, 5.0)
     assert 'offer = "no"' in (home / "config/settings.toml").read_text()
     assert not (home / "data/models").exists(), "something was pulled"
 
