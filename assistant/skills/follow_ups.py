@@ -67,7 +67,7 @@ def resolve(question: str, before: str) -> Resolved:
     if asked.skill in _THIS_FRAME:
         return Resolved(asked, True)
     bare = re.match(_BARE, text)
-    if bare and content_words(earlier.words):
+    if bare and not asked.context and content_words(earlier.words):
         if bare["asks"].endswith(("when", "day", "date")) and re.search(_TO_PAY, earlier.words):
             return Resolved(understand("when do i have to pay"), True)
         subject = " ".join(content_words(earlier.words))

@@ -41,6 +41,8 @@ class Identify:
             typed=(
                 r"\bwhat (?:kind|type|sort|brand|flavou?r|make|model|variety) (?:of )?\w*"
                 rf"|\bwhat {_NOT}(?:\w+ )?{_NOT}\w+ is (?:this|it|that|in (?:this|here|it))\b"
+                r"|\bwhat (?:\w+ ){0,2}(?:have i got|do i have|am i holding)"
+                r"(?: here| in my hands?| in front of me)?$"
                 r"|\bwhat is (?:this|the|it) ?\w* called\b|\bname of (?:the|this) \w+\b"
                 r"|\b(?:item|product|brand) name\b|\bbrand\b"
                 r"|\bwhat is in(?:side)? (?:this|the|it)"

@@ -128,7 +128,9 @@ _TAG = re.compile(
 
 def _leans(question: str) -> bool:
     """True for a question that says little without what was said before it."""
-    return _POINTS.search(bare_words(question)) is not None
+    said = content_words(question)
+    only_asks = bool(said) and not any(map(is_telling, said))
+    return only_asks or _POINTS.search(bare_words(question)) is not None
 
 
 _POINTS = re.compile(

@@ -36,6 +36,7 @@ _TOTAL = AmountSkill(
         (5, "grand total;nett;total incl;total charge;total cost;total price;total fare"),
         (4, "total;totals;sum"),
         (SUBTOTAL_RANK, "subtotal;sub total"),
+        (1, "now;now only;reduced;reduced to;reduced to clear;special price;offer price"),
         (1, "balance;paid;total paid;amount paid"),
     ),
     beside=BESIDE,
@@ -86,7 +87,8 @@ class Total:
                 return quote.SKILL.find(asked, scene)
             return only_amount(self.name, page, asked) or not_found(self.name, _TOTAL.called)
         if re.search(r"\b(?:pay|owe|due)\b", asked.words):
-            places = [*_least_to_pay(page, places), *places]
+            least = _least_to_pay(page, places)
+            places = least if least and _LEAST.search(asked.words) else [*least, *places]
         answer = found_places(self.name, places)
         if not is_subtotal(page):
             return answer
@@ -124,6 +126,9 @@ def _least_to_pay(page: Page, beside: list[Place]) -> list[Place]:
     ]
     return least if len(least) == 1 else []
 
+
+_LEAST = re.compile(r"\b(?:least|minimum|smallest|lowest)\b")
+"""Who asks for that alone."""
 
 _MINIMUM = re.compile(
     r"\bmin(?:imum|\.)? (?:payment|amount|due)|\bmindest(?:betrag|zahlung|rate)|\bpaiement minimum"

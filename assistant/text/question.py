@@ -222,7 +222,8 @@ def wanted(question: str) -> frozenset[Kind]:
         # What answers whether something holds is a sentence, with a figure or without.
         return frozenset()
     kinds = next((kinds for kinds, pattern in _WANTED if re.search(pattern, text)), _NO_KIND)
-    return kinds | {Kind.PERCENT} if Kind.MONEY in kinds and _IN_PARTS.search(text) else kinds
+    in_parts = _IN_PARTS.search(text) and not re.search(r"\bhow many\b", text)
+    return kinds | {Kind.PERCENT} if Kind.MONEY in kinds and in_parts else kinds
 
 
 _NO_KIND: frozenset[Kind] = frozenset()
