@@ -362,6 +362,7 @@ _FORM = (
     r"|spoonfuls?|doses?|dosage|ointment|cream|gel|lotion|syrup|suspension|injection|inhaler|inhale"
     r"|swallow|medicines?|medication|pharmacist|doctor|prescri\w+|apply|adults"
     r"|tabletten?|kapseln?|tropfen|salbe|dosis|einnehmen|arzt|apotheke\w*|comprim[ée]s?|g[ée]lules?"
+    r"|cr[eè]mes?|l[öo]sung|saft|sirup|sirop|pommade|pomada|jarabe|sciroppo|pomata|zalf|xarope"
     r"|gouttes|m[ée]dicament\w*|comprimid[oa]s?|c[áa]psulas?|gotas|compress[ae]|capsule|gocce"
     r"|medicin\w+|druppels|pillen)\b"
 )

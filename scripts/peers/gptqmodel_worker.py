@@ -27,18 +27,16 @@ def main() -> None:
         offload_to_disk=False,
         **settings,
     )
+    # The faster kernel packs 4 bits only.
+    backend = BACKEND.GPTQ_TORCH_ATEN if request["bits"] == 4 else BACKEND.GPTQ_TORCH
     model = GPTQModel.load(
-        request["model"],
-        config,
-        device="cpu",
-        dtype=torch.float32,
-        backend=BACKEND.GPTQ_TORCH_ATEN,
+        request["model"], config, device="cpu", dtype=torch.float32, backend=backend
     )
     windows = [
         {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids)).long()}
         for ids in request["windows"]
     ]
-    model.quantize(windows, batch_size=1, backend=BACKEND.GPTQ_TORCH_ATEN)
+    model.quantize(windows, batch_size=1, backend=backend)
     model.save(request["out"])
 
 

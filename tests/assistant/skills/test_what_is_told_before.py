@@ -1,4 +1,4 @@
-"""What somebody tells before they ask belongs to the question: whose age, which card, which oven."""
+"""What is told before a question belongs to it: whose age, which card, which oven."""
 
 import pytest
 
