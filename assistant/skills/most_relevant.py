@@ -51,7 +51,7 @@ def reconsidered(answer: Answer, asked: Asked, scene: Scene) -> Answer:
     if rank is None or not page.rows or asked.cancelled():
         return answer
     matching = Matching(page, wish(asked.question), language_of(asked.question))
-    relevance = Relevance(matching, asked.question, rank)
+    relevance = Relevance(matching, asked.for_model, rank)
     if not relevance.choices:
         return answer
     told = [rows_of(page, each.lines) for each in answer.found]
