@@ -7,12 +7,12 @@
     python scripts/bench_answers.py DATA --real-questions
     python scripts/bench_answers.py DATA --cases DATA/reports/cases.jsonl
 
-HALF is dev, held, both (of them), dev2, sealed, dev3a, dev3b, dev3 (of these), dev4a, dev4b or dev4
-(of these). sealed and dev4b are closed: only totals of them are shown. The documents are
-drawn into runs/exam; photographs come from DATA. One process of the assistant answers everything,
-as it would for a person who opens a picture and asks about it. --in-process answers over lines of
-text that were read before and are kept (--lines), which spares the reading.
-scripts/exam/README.md says why.
+HALF is dev, held, both (of them), dev2, sealed, dev3a, dev3b, dev3 (of these), dev4a, dev4b, dev4
+(of these), dev5a, dev5b or dev5 (of these). sealed, dev4b and dev5b are closed: only totals of them
+are shown, and scripts/exam/README.md says why. The documents are drawn into runs/exam; photographs
+come from DATA. One process of the assistant answers everything, as it would for a person who opens
+a picture and asks about it. --in-process answers over lines of text that were read before and are
+kept (--lines), which spares the reading.
 """
 
 import argparse

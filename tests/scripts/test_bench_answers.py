@@ -219,8 +219,18 @@ def test_one_of_the_words_a_case_of_the_fourth_set_accepts_stands_on_the_documen
             assert not any(stands_in(one, asked) for one in options), case["id"]
 
 
-@pytest.mark.parametrize("halves", [("dev3a", "dev3b"), ("dev4a", "dev4b")])
-def test_nothing_is_asked_twice_of_a_picture_of_the_third_or_the_fourth_set(
+def test_the_fifth_set_is_new_and_every_kind_of_document_goes_to_both_of_its_halves() -> None:
+    pictures = {half: {case["picture"] for case in cases} for half, cases in HALVES.items()}
+    mine = pictures.pop("dev5a"), pictures.pop("dev5b")
+    assert not mine[0] & mine[1]
+    assert not set().union(*pictures.values()) & (mine[0] | mine[1])
+    for half, names in zip(("dev5a", "dev5b"), mine, strict=True):
+        assert len(names) >= 14 and len(HALVES[half]) >= 85
+    check_shared_out("dev5a", "dev5b")
+
+
+@pytest.mark.parametrize("halves", [("dev3a", "dev3b"), ("dev4a", "dev4b"), ("dev5a", "dev5b")])
+def test_nothing_is_asked_twice_of_a_picture_of_a_later_set(
     halves: tuple[str, str],
 ) -> None:
     cases = [*HALVES[halves[0]], *HALVES[halves[1]]]
@@ -228,8 +238,8 @@ def test_nothing_is_asked_twice_of_a_picture_of_the_third_or_the_fourth_set(
     assert len(set(asked)) == len(asked)
 
 
-@pytest.mark.parametrize("half", ["held", "sealed", "dev4b"])
-def test_of_what_is_held_or_sealed_only_totals_are_shown(
+@pytest.mark.parametrize("half", ["sealed", "dev4b", "dev5b"])
+def test_of_what_is_closed_only_totals_are_shown(
     half: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(exam_cases, "draw_missing", lambda pictures, folder: None)
@@ -259,6 +269,7 @@ def test_of_what_is_held_or_sealed_only_totals_are_shown(
         ("dev4a", ("dev4a",)),
         ("dev4b", ("dev4b",)),
         ("dev4", ("dev4a", "dev4b")),
+        ("dev5", ("dev5a", "dev5b")),
     ],
 )
 def test_only_the_sets_that_are_named_are_asked(
