@@ -252,7 +252,11 @@ _PRICED = re.compile(
 """Two things with an article each have a price each; "fish and chips" are one."""
 
 
-_DAY_AND_TIME = re.compile(r"\b(?:day|date)s? and (?:the )?times?\b", re.IGNORECASE)
+_DAY_AND_TIME = re.compile(
+    r"\b(?P<which>new|next|old|first|last|other|exact) (?:day|date)s? and (?:the )?times?\b",
+    re.IGNORECASE,
+)
+"""When one thing is; "the date and the time" of a receipt are two."""
 
 _SHARED = re.compile(
     r"^(?P<lead>(?:.*?\b)?(?:what(?: is|'s| are|s)|tell me|give me|read(?: me)?) "
@@ -284,8 +288,7 @@ def _listed(part: str, is_known: Known, most: int = MOST_PARTS) -> list[str]:
         things = re.split(r",? and (?=(?:the|a|an|my) )|, (?=(?:the|a|an|my) )", priced["things"])
         return [f"{priced['lead']}{each}{priced['behind'] or ''}" for each in things][:most]
     if _DAY_AND_TIME.search(part):
-        # When something is.
-        return [_DAY_AND_TIME.sub("date and time", part)]
+        return [_DAY_AND_TIME.sub(r"\g<which> date and time", part)]
     shared = _SHARED.match(part) if most > 1 else None
     if shared and _shares(shared, is_known):
         lead = shared["lead"] or "what is the "

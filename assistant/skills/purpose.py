@@ -10,28 +10,38 @@ from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, Traits
 from assistant.skills.wording import Wording
 from assistant.text.page import Page, Passage
+from assistant.text.tokens import Kind, tokens
 
 MOST_SENTENCES = 2
 
-_FOR = re.compile(
-    r"^\W*(?:for (?:the )?(?!adults|children|use by|best|more|further|external|oral|sale"
-    r"|information"
-    r"|questions|customer|ages?\b|recycling|\d)[a-z]"
-    r"|used? (?:for|to|in)\b|uses?:|indications?\b|relie(?:ves|f)\b|helps? (?:to |with )?[a-z]"
-    r"|treats?\b|treatment of|to (?:treat|relieve|clean|remove|help)\b|purpose\b"
-    r"|suitable for treating"
-    r"|bei [A-ZÄÖÜ]|zur (?:behandlung|linderung|pflege|reinigung|unterstützung)|gegen [A-ZÄÖÜ]"
-    r"|anwendungsgebiete?|pour (?:le|la|les|soulager|traiter|nettoyer)\b|traitement d|soulage\b"
-    r"|indiqué|contre (?:le|la|les)\b|para (?:el|la|los|las|aliviar|tratar)\b|indicado|alivi[ao]"
-    r"|per (?:il|la|le|i|gli|alleviare|trattare)\b|indicazioni|trattamento d|voor (?:de|het|bij)\b"
-    r"|bij [a-z]|verlicht|tegen [a-z]|indicações|alívio)",
-    re.IGNORECASE,
+_SAYS = (
+    r"used? (?:for|to)\b|uses?:|indications?\b|indicated\b|relie(?:ves|f)\b|treats?\b|treatment of"
+    r"|for (?:the )?(?:relief|treatment|prevention|pain|cleaning|removing)\b|helps? (?:to|with)\b"
+    r"|to (?:treat|relieve|clean|remove)\b|zur (?:behandlung|linderung|vorbeugung|pflege|reinigung)"
+    r"|anwendungsgebiete?|wird angewendet|traitement d|soulage|pour (?:soulager|traiter|nettoyer)"
+    r"|indiqué|indicad[oa]|para (?:aliviar|tratar|limpiar)|alivi[ao]|indicazion|per (?:alleviare"
+    r"|trattare|pulire)|trattamento d|verlicht|behandeling van|indicaç|tratamento d"
 )
-"""How a label begins to say what it is for, in seven languages."""
+"""How a label says what it is for, in seven languages."""
+
+_MAY_SAY = (
+    r"for (?!(?:adults|children|use|best|more|further|external|oral|sale|information|questions"
+    r"|details|help|customers?|ages?|recycling|your|a|an)\b)[a-z]+|in [a-z]+ pain"
+    r"|bei (?!fragen|bedarf|störung|reklamation|verdacht|auftreten)[a-zäöü]+|gegen [a-zäöü]+"
+    r"|contre (?:le|la|les)\b|pour (?:le|la|les)\b|contra (?:el|la|los|las)\b|contro (?:il|la|i"
+    r"|le)\b"
+    r"|voor (?:de|het)\b|bij [a-z]+|tegen [a-z]+"
+)
+"""How a sentence begins that may say it."""
+
+_SURE = re.compile(rf"^\W*(?:{_SAYS})|\b(?:{_SAYS})", re.IGNORECASE)
+_LIKELY = re.compile(rf"^\W*(?:{_MAY_SAY})", re.IGNORECASE)
+_ELSEWHERE = frozenset({Kind.PHONE, Kind.WEB, Kind.EMAIL, Kind.MONEY})
+"""Values of sentences that say where to turn or what to pay."""
 
 
 class Purpose:
-    """The sentences that say it; at most a guess where several do."""
+    """The sentence that says it; a guess where several do, or where one only begins like that."""
 
     name = "purpose"
     wordings = (
@@ -56,11 +66,13 @@ class Purpose:
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
-        told = _of_the_purpose(page)[:MOST_SENTENCES]
+        sure, likely = _of_the_purpose(page, _SURE), _of_the_purpose(page, _LIKELY)
+        told = (sure or likely)[:MOST_SENTENCES]
         if not told:
             return quote.SKILL.find(asked, scene)
         found = tuple(Found(" ".join(each.text.split()), None, each.lines) for each in told)
-        return Answer(self.name, found, ground_read(found) if len(found) == 1 else Basis.GUESS)
+        is_read = bool(sure) and len(found) == 1
+        return Answer(self.name, found, ground_read(found) if is_read else Basis.GUESS)
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The sentences as they stand."""
@@ -70,9 +82,13 @@ class Purpose:
         return told if detail is Detail.SHORT else f"I read: {told}"
 
 
-def _of_the_purpose(page: Page) -> list[Passage]:
+def _of_the_purpose(page: Page, says: re.Pattern[str]) -> list[Passage]:
     """The sentences that say what something is for."""
-    return [each for each in page.statements if _FOR.match(each.text)]
+    return [
+        each
+        for each in page.statements
+        if says.search(each.text) and not _ELSEWHERE & {t.kind for t in tokens(each.text)}
+    ]
 
 
 SKILL = Purpose()

@@ -178,3 +178,16 @@ def test_a_reduced_price_is_what_is_paid() -> None:
     )
     answer = Talk(fish).ask("what do I pay for it")
     assert answer.values == ("$12.50",) and answer.basis is Basis.READ
+
+
+def test_what_a_thing_is_for_is_read_only_where_it_says_so() -> None:
+    spray = page("KALKEX spray", "Removes limescale.", "For help call 0800 555 0123.", "For taps.")
+    answer = Talk(spray).ask("what is this for")
+    assert answer.basis is not Basis.READ and "0800" not in say(answer)
+    cream = page("DERMALIN", "For the relief of itching.", "For adults and children.")
+    relief = Talk(cream).ask("what do I use it for")
+    assert relief.basis is Basis.READ and relief.values == ("For the relief of itching.",)
+
+
+def test_the_date_and_the_time_of_a_receipt_are_two_answers() -> None:
+    assert parts("what is the date and time", is_known) == ["what is the date", "what is time"]
