@@ -7,12 +7,14 @@ from assistant.text.meaning import number
 
 _COUNT = (
     r"(?P<count>\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-    r"|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen)"
+    r"|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty"
+    r"|sixty|seventy|eighty|ninety)"
 )
 _UNIT = r"(?P<unit>years?|yrs?|months?|weeks?|days?)"
 _ASKED = (
     rf"\b{_COUNT}[ -]?{_UNIT}[ -]?old\b",
-    rf"\b(?:child|boy|girl|(?:grand)?son|(?:grand)?daughter|grandchild|nephew|niece|brother"
+    rf"\b(?:child|boy|girl|lad|lass|husband|wife|mother|father|mum|mom|dad|grandma|grandpa"
+    rf"|(?:grand)?son|(?:grand)?daughter|grandchild|nephew|niece|brother"
     rf"|sister|kid"
     rf"|baby|someone|person|toddler|teenager|little one) "
     rf"(?:of|aged|who is|is|was) {_COUNT}\b(?: {_UNIT})?",
@@ -60,14 +62,26 @@ def _months_of(unit: str | None) -> float:
     return 1.0 if name.startswith(("mo", "me", "ma")) else 12.0
 
 
+_TENS = {
+    word: 10 * tens
+    for tens, word in enumerate(
+        ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), 2
+    )
+}
+_YOUNG = {"newborn": 0.5, "baby": 6.0, "infant": 6.0, "toddler": 24.0}
+"""Months of those whose name tells their age."""
+
+
 def age_in(question: str) -> float | None:
     """The age in months that a question in bare words names; None for none."""
     named = [match for pattern in _ASKED for match in re.finditer(pattern, question)]
     if not named:
-        return None
+        said = frozenset(question.split())
+        return next((age for word, age in _YOUNG.items() if word in said), None)
     # "A child of four, and a baby of seven months": who is named last is asked about.
     last = max(named, key=lambda match: (match.start("count"), match.end()))
-    value = float(number(last["count"]) or last["count"])
+    count = last["count"]
+    value = float(number(count) or _TENS.get(count) or count)
     return value * _months_of(last["unit"])
 
 

@@ -27,7 +27,13 @@ class Date:
     wordings = (
         Wording(
             heard="<is> the date [on this | of this | here]",
-            typed=r"\bdates?\b|\bwhat day\b",
+            typed=(
+                r"\bdates?\b|\bwhat day\b"
+                r"|\bwhen (?:is|was) (?:this|it|that)(?: \w+){0,2} (?:from|sent(?: out)?|printed"
+                r"|written"
+                r"|drawn up|issued|made out|dated)\b"
+                r"|\bwhen did they (?:send|print|write|issue|date)\b"
+            ),
         ),
     )
     traits = Traits(gives=frozenset({Kind.DATE, Kind.TIME}), rank=42, text=True)

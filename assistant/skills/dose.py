@@ -44,7 +44,8 @@ class Dose:
         Wording(
             heard="<is> the (dose | dosage | strength) [of this]",
             typed=(
-                r"\bdos(?:e|age|es)\b|\bstrength\b|\bhow strong\b|\bdo i take\b"
+                r"\bdos(?:e|age|es)\b|\bstrength\b|\bhow strong\b"
+                r"|\bdo i take\b(?! (?:with (?:me|us)|along))"
                 r"|\b(?:can|may|should)\b.*\b(?:children|child|kids?|son|daughter|year old|baby)\b"
                 r".*\b(?:take|have)\b"
                 r"|\bmost (?:i|we|you) (?:can|may|should) (?:take|have|use)\b|\bmaximum dose\b"
@@ -97,9 +98,9 @@ class Dose:
             return Answer(self.name, found, basis, (Note(NoteKind.QUOTED),))
         told = _narrowed(_instructions(page), asked)
         if not told:
-            quoted = (
-                quote.SKILL.find(asked, scene) if age or _FOR_OTHERS.search(asked.words) else None
-            )
+            # "What should I take" is asked of an invitation, too.
+            is_open = age or _FOR_OTHERS.search(asked.words) or not _is_of_a_medicine(page)
+            quoted = quote.SKILL.find(asked, scene) if is_open else None
             return quoted or not_found(self.name, "dose")
         told = _for_whom(told[:MOST_SENTENCES], page, asked)
         told = _with_the_most(told[:MOST_SENTENCES], page, age)

@@ -57,6 +57,7 @@ class Due:
                 r"|\b(?:when|what (?:day|date)|how long)\b.*\b(?:have|need|got|must|should|do) "
                 r"(?:i |we |to )*(?:have |need |got )?(?:to )?pay\b"
                 r"|\bwhen\b.*\b(?:be|is|being) (?:paid|due)\b|\bpay (?:it |this |that )?by$"
+                r"|\b(?:when|by what (?:day|date)|by when)\b.*\bwants? (?:the|their|my|our) money\b"
                 rf"|{_LATE}|^by (?:when|(?:what|which) (?:day|date))$"
                 r"|\blast (?:day|date) (?:to|for) pay|\bpayment date\b|\bdate of payment\b"
             ),

@@ -49,7 +49,10 @@ class Price:
     wordings = (
         Wording(
             heard="<is> the (price | cost) [of this | of the bill | on the receipt]",
-            typed=r"\bprice\b|\bcosts?\b|\bhow much (?:is|are|was|for)\b|\bhow much$",
+            typed=(
+                r"\bset (?:me|us|you) back\b|\bprice\b|\bcosts?\b|\bhow much (?:is|are|was|for)\b"
+                r"|\bhow much$"
+            ),
         ),
         Wording(heard="how much (does (this | it) cost | is (this | it))"),
     )

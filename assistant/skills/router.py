@@ -71,7 +71,7 @@ def understand(question: str) -> Asked:
 
 def _understood(question: str, context: str) -> Asked:
     words = without_courtesy(_AFTER_ALL.sub("", bare_words(question)))
-    if age_in(context) is not None and _FOR_WHOM.search(words):
+    if (age_in(context) or age_in(words)) is not None and _FOR_WHOM.search(words):
         return Asked(question, words, "dose")
     for skill in skills():
         for wording in wordings(skill.name):
@@ -96,6 +96,7 @@ _AFTER_ALL = re.compile(
 _FOR_WHOM = re.compile(
     r"\b(?:give|take|have|use|swallow|drink|put|apply)\b.*\b(?:he|she|they|him|her|them|it|this)\b"
     r"|\b(?:he|she|they)\b.*\b(?:take|have|use|swallow|drink)\b"
+    r"|\b(?:safe|ok|okay|allowed|suitable) for\b"
 )
 """Whether, or how much, somebody may have of it, whose age was said just before."""
 

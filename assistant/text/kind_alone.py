@@ -49,6 +49,13 @@ OF_THE_LETTER = frozenset(
 _PACK = frozenset(
     ("pack", "packet", "package", "box", "bag", "tin", "tub", "bottle", "jar", "carton")
 )
+_PLACE_LABEL = re.compile(
+    r"\W*(?:place|venue|location|where|meeting point|ort|veranstaltungsort|lieu|lugar|luogo|plaats"
+    r"|local)\b ?:? ?\S",
+    re.IGNORECASE,
+)
+"""A row that is labelled as the place."""
+
 _NUMBERED_PLACES = frozenset(
     ("platform", "gate", "floor", "room", "hall", "door", "entrance", "stop", "seat", "desk", "bay")
 )
@@ -109,6 +116,9 @@ class _KindAlone:
         found = [row for row in range(len(page.rows)) if pattern.search(page.rows[row].text)]
         if self._wish.form is Form.WHERE and self._lacks_its_place():
             return []
+        placed = [n for n, row in enumerate(page.rows) if _PLACE_LABEL.match(row.text)]
+        if self._wish.form is Form.WHERE and len(placed) == 1:
+            return [Hit(LEAST, self._whole(placed[0]))]
         if not found and self._wish.form is Form.WHO:
             # A card names its owner first.
             found = [n for n, row in enumerate(page.rows) if NAME_ALONE.fullmatch(row.text)][:1]

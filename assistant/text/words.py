@@ -6,6 +6,9 @@ _ASKING = ("what", "where", "who", "how", "when")
 _CONTRACTIONS = {
     "it's": "it is",
     "that's": "that is",
+    "i'm": "i am",
+    "he's": "he is",
+    "she's": "she is",
     **{f"{word}'s": f"{word} is" for word in _ASKING},
     # As it is typed in haste.
     **{f"{word}s": f"{word} is" for word in ("what", "where", "who", "how")},
