@@ -168,14 +168,18 @@ def known_texts() -> list[str]:
     """Sentences of the grammar: questions about texts, the pocket model's, and orders."""
     rng = random.Random(1)
     kinds = ((heard(), QUESTIONS), (pocket_questions(), POCKET), (list(heard_orders()), ORDERS))
-    return [text for bodies, wanted in kinds for text in _drawn(rng, list(bodies), wanted)]
-
-
-def _drawn(rng: random.Random, bodies: list[str], wanted: int) -> list[str]:
-    rng.shuffle(bodies)
     found: list[str] = []
+    for bodies, wanted in kinds:
+        found = _drawn(rng, list(bodies), found, wanted)
+    return found
+
+
+def _drawn(rng: random.Random, bodies: list[str], before: list[str], more: int) -> list[str]:
+    """What was drawn before, and as many more sentences that are none of it."""
+    rng.shuffle(bodies)
+    found = list(before)
     turn = 0
-    while len(found) < wanted:
+    while len(found) < len(before) + more:
         text = rng.choice(expand(bodies[turn % len(bodies)]))
         while slot := re.search(r"<(\w+)>", text):
             text = text[: slot.start()] + rng.choice(expand(RULES[slot[1]])) + text[slot.end() :]

@@ -55,7 +55,7 @@ _TOTAL = AmountSkill(
                 r"|\b(?:final|overall|full|whole|grand|entire|end) (?:amount|price|cost|bill|sum)\b"
                 r"|\b(?:with|including|after|incl) (?:the |all )*(?:sales )?"
                 r"(?:tax(?:es)?|vat|gst)\b"
-                r"|\bwants? (?:from|off) (?:me|us)\b|\bthe damage\b"
+                r"|\bhow much\b.*\bwants? (?:from|off) (?:me|us)\b|\bthe damage\b"
                 r"|\bamount\b|\bthe bill\b|\bcomes? to\b|\bal(?:together|l together)\b"
                 r"|\bin all\b|\ball in\b"
                 r"|\b(?:do|did) (?:i|we) owe\b"
