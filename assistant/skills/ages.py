@@ -10,7 +10,8 @@ _COUNT = (
     r"|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty"
     r"|sixty|seventy|eighty|ninety)"
 )
-_UNIT = r"(?P<unit>years?|yrs?|months?|weeks?|days?)"
+_UNIT_WORD = r"(?:years?|yrs?|months?|weeks?|days?)"
+_UNIT = rf"(?P<unit>{_UNIT_WORD})"
 _ASKED = (
     rf"\b{_COUNT}[ -]?{_UNIT}[ -]?old\b",
     rf"\b(?:child|boy|girl|lad|lass|husband|wife|mother|father|mum|mom|dad|grandma|grandpa"
@@ -18,7 +19,8 @@ _ASKED = (
     rf"|sister|kid"
     rf"|baby|someone|person|toddler|teenager|little one) "
     rf"(?:of|aged|who is|is|was) {_COUNT}\b(?: {_UNIT})?",
-    rf"\b(?:aged?|i am|he is|she is) {_COUNT}\b(?! (?:mg|ml|tablets?|times))(?: {_UNIT})?",
+    rf"\b(?:aged?|i am|he is|she is) {_COUNT}\b(?! (?:mg|ml|tablets?|times))"
+    rf"(?! {_UNIT_WORD} (?:pregnant|gone|along|into))(?: {_UNIT})?",
 )
 _UNITS = (
     r"(?:years?|yrs?|jahren?|ans|años?|anni|jaar|anos?|months?|monaten?|mois|mes(?:es|i)?|maanden?"

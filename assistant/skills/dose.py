@@ -88,7 +88,7 @@ class Dose:
         page = scene.page(asked.cancelled)
         if not page.rows:
             return None
-        age = age_in(f"{asked.context} {asked.words}")
+        age = _age_of_whom(asked)
         of_age = [each for each in _statements(page) if age and is_meant_for(each.text, age)]
         if of_age:
             of_age = _with_the_most(of_age[:MOST_NAMED], page, age)
@@ -120,6 +120,17 @@ class Dose:
             return f"The label says, and I cannot check it: {told}."
         sentence = "The label says, and I cannot check it: {}."
         return in_sentence(answer, detail, sentence, missing=TURN_PACKAGE)
+
+
+def _age_of_whom(asked: Asked) -> float | None:
+    """The age, in months, of whom a dose is asked for: who has a baby may ask for themselves."""
+    for_me = _I_TAKE.search(asked.words) and not _SOMEBODY_ELSE.search(asked.words)
+    is_mine = re.search(r"\bi am \w+\b", asked.context) is not None
+    return age_in(asked.words if for_me and not is_mine else f"{asked.context} {asked.words}")
+
+
+_I_TAKE = re.compile(r"\bi (?:take|have|use|swallow|drink|apply)\b")
+_SOMEBODY_ELSE = re.compile(r"\b(?:he|him|she|her|they|them)\b")
 
 
 def _with_the_most(told: Sequence[Passage], page: Page, age: float | None) -> list[Passage]:

@@ -34,7 +34,7 @@ _MAY_SAY = (
 )
 """How a sentence begins that may say it."""
 
-_SURE = re.compile(rf"^\W*(?:{_SAYS})|\b(?:{_SAYS})", re.IGNORECASE)
+_SURE = re.compile(rf"\b(?:{_SAYS})", re.IGNORECASE)
 _LIKELY = re.compile(rf"^\W*(?:{_MAY_SAY})", re.IGNORECASE)
 _ELSEWHERE = frozenset({Kind.PHONE, Kind.WEB, Kind.EMAIL, Kind.MONEY})
 """Values of sentences that say where to turn or what to pay."""

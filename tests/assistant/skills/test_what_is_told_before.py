@@ -3,6 +3,7 @@
 import pytest
 
 from assistant.answers import Basis
+from assistant.skills.ages import age_in
 from assistant.skills.follow_ups import resolve
 from assistant.skills.parting import parts
 from assistant.skills.router import is_known, say, understand
@@ -191,3 +192,20 @@ def test_what_a_thing_is_for_is_read_only_where_it_says_so() -> None:
 
 def test_the_date_and_the_time_of_a_receipt_are_two_answers() -> None:
     assert parts("what is the date and time", is_known) == ["what is the date", "what is time"]
+
+
+def test_who_asks_for_themselves_is_not_told_what_is_for_the_child_they_speak_of() -> None:
+    pills = page(
+        "DOLOREX tablets",
+        "Adults and children over 12: 2 tablets up to 3 times a day.",
+        "Children 8 to 12: 1 tablet up to 3 times a day.",
+        "Not for children under 8.",
+    )
+    said = say(Talk(pills).ask("I have a baby at home. How many can I take?"))
+    assert "2 tablets" in said and "under 8" not in said
+    assert "under 8" in say(Talk(pills).ask("I have a baby at home. How many can she have?"))
+
+
+def test_weeks_of_a_pregnancy_are_no_age() -> None:
+    assert age_in("she is 30 weeks pregnant can she take it") is None
+    assert age_in("she is 30 weeks can she take it") is not None
