@@ -4,6 +4,11 @@ The model takes the token ids of a question and a text together to one score, as
 trained to rank passages for questions does (Nogueira and Cho 2019,
 https://arxiv.org/abs/1901.04085). Unlike vectors that are made of each text by itself, the score
 weighs every word of the one against every word of the other.
+
+It was trained on what people type into a search box. How they ask about a paper in their hand is
+learnt by its biases and norms alone (Ben Zaken, Goldberg and Ravfogel 2021, "BitFit",
+https://arxiv.org/abs/2106.10199): they are a few hundred kilobytes, kept beside this file, and are
+used instead of those of the model. `scripts/train_relevance.py` makes them.
 """
 
 from collections.abc import Sequence
@@ -11,8 +16,18 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 
-from assistant.inference.onnx_texts import OnnxTexts
+from assistant.errors import VisionError
+from assistant.inference.onnx_texts import MODEL, OnnxTexts
+from assistant.machine import sha256_of
+
+NAME, DOES = "ms-marco-minilm", "finds the place that answers"
+
+TUNED = Path(__file__).with_name("everyday_questions.safetensors")
+
+TUNED_FOR = "tuned_for"
+"""What the file of the tensors says of the model's file: its SHA-256."""
 
 MOST_TOKENS = 160
 """Of a question and a text together; a place that is quoted is shorter."""
@@ -21,18 +36,22 @@ MOST_TOKENS = 160
 class CrossEncoder:
     """Scores texts on the processor; used by one thread."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tuned: Path | None = TUNED) -> None:
         """Load the model.
 
+        tuned: the file of the tensors that are used instead of the model's own, or None.
+
         Raises:
-            VisionError: the folder lacks a file, or one of them cannot be used.
+            VisionError: the folder lacks a file, one of them cannot be used, or the tensors were
+                tuned for another model.
         """
         self.name = folder.name
         self._model = OnnxTexts(
             folder,
-            does="finds the place that answers",
-            name="ms-marco-minilm",
+            does=DOES,
+            name=NAME,
             most_tokens=MOST_TOKENS,
+            instead={} if tuned is None else _of_this_model(tuned, folder / MODEL),
         )
 
     def __call__(self, question: str, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -47,3 +66,27 @@ class CrossEncoder:
                 raise self._model.failed("it gives no one score a text")
             scores[chosen] = logits.reshape(len(chosen))
         return scores
+
+
+def _of_this_model(tuned: Path, model: Path) -> dict[str, NDArray[np.float32]]:
+    """The tuned tensors by their names in the model's file.
+
+    Raises:
+        VisionError: one of the files cannot be read, or they do not belong together.
+    """
+    try:
+        with safe_open(tuned, "numpy") as file:
+            digest = (file.metadata() or {}).get(TUNED_FOR)
+            tensors = {each: file.get_tensor(each) for each in file.keys()}  # noqa: SIM118
+        is_it = digest == sha256_of(model)
+    except (SafetensorError, OSError) as error:
+        raise VisionError(
+            f"the model that {DOES} cannot be loaded ({error})",
+            f"install it again: assistant models pull {NAME}",
+        ) from error
+    if not is_it:
+        raise VisionError(
+            f"{model}: this is not the file of {NAME} that Sightline was tuned for",
+            f"install it again: assistant models pull {NAME}",
+        )
+    return {each: tensor.astype(np.float32) for each, tensor in tensors.items()}

@@ -63,10 +63,11 @@ class InstalledMeanings:
         self,
         embedder: Callable[[], Path | None] = installed_embedder,
         relevance_model: Callable[[], Path | None] = installed_relevance_model,
+        open_relevance_model: Callable[[Path], CrossEncoder] = CrossEncoder,
     ) -> None:
-        """Each says where its model is now, or None where none is installed."""
+        """embedder, relevance_model: where each model is now, or None where none is installed."""
         self._embed = InstalledOpener(embedder, SentenceEmbedder)
-        self._rank = InstalledOpener(relevance_model, CrossEncoder)
+        self._rank = InstalledOpener(relevance_model, open_relevance_model)
         self.models = MeaningModels(self._embed, self._rank)
 
     def find(self) -> None:

@@ -1,7 +1,8 @@
 """A BERT in a folder that reads short texts on the processor: model.onnx and tokenizer.json."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,20 @@ class OnnxTexts:
     """Runs the model over texts, or over pairs of them; used by one thread."""
 
     def __init__(
-        self, folder: Path, *, does: str, name: str, most_tokens: int, threads: int = 2
+        self,
+        folder: Path,
+        *,
+        does: str,
+        name: str,
+        most_tokens: int,
+        threads: int = 2,
+        instead: Mapping[str, NDArray[np.float32]] = MappingProxyType({}),
     ) -> None:
         """Load the model.
 
         does, name: what it does, for errors, and what it is called in the catalog.
         most_tokens: of one text, or of a pair together; what is longer is cut.
+        instead: by their names in the file, tensors that are used instead of those stored there.
 
         Raises:
             VisionError: the folder lacks a file, or one of them cannot be used.
@@ -35,6 +44,13 @@ class OnnxTexts:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        # The session reads them where they lie, as long as it lives.
+        self._instead = {
+            each: onnxruntime.OrtValue.ortvalue_from_numpy(tensor)
+            for each, tensor in instead.items()
+        }
+        for each, value in self._instead.items():
+            options.add_initializer(each, value)
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
             self._session = onnxruntime.InferenceSession(

@@ -71,7 +71,8 @@ class Phone:
             typed=(
                 r"\b(?:tele)?phone numbers?|\bnumber (?:to|do i|should i|can i) call|\btelephone\b"
                 r"|\bnumber (?:to|do i|should i|can i|i can|for me to) (?:ring|phone|dial)\b"
-                r"|\bphone\b"
+                r"|^(?!.*\b(?:how (?:much|many|old|long|big|heavy)|costs?|price|make|model|brand"
+                r"|colour|who is|tone)\b).*\bphone\b"
                 r"|\b(?:mobile|cell|cellphone|land ?line)(?: (?:phone )?number\b|$)"
                 r"|\bnumber (?:do|should|can|must|would|could) (?:i|we|you|they) "
                 r"(?:text|sms|whatsapp|call|ring|phone|dial|contact)\b"

@@ -51,6 +51,7 @@ class Price:
             heard="<is> the (price | cost) [of this | of the bill | on the receipt]",
             typed=(
                 r"\bset (?:me|us|you) back\b|\bprice\b|\bcosts?\b|\bhow much (?:is|are|was|for)\b"
+                r"(?! (?:in|inside|there|left(?! to pay))\b)"
                 r"|\bhow much$"
             ),
         ),

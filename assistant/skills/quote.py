@@ -61,7 +61,7 @@ class Quote:
         hits = places_for(page, asked.words, context=asked.context)
         hits = _by_meaning(page, asked.words, hits, scene)
         if not hits:
-            return Answer(self.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked, page)),))
+            return nothing_about(asked, page)
         found = tuple(
             each
             for hit in hits
@@ -158,6 +158,11 @@ _HOW_MANY = re.compile(
     r"\bhow many (?P<noun>(?!of\b)[a-z]+"
     r"(?: (?!are|is|were|was|do|does|did|can|in|on|have|has|should|must|will)[a-z]+)?)"
 )
+
+
+def nothing_about(asked: Asked, page: Page) -> Answer:
+    """That no place answers a question."""
+    return Answer(SKILL.name, notes=(Note(NoteKind.NOT_ABOUT, _subject(asked, page)),))
 
 
 def as_found(hit: Hit) -> Found:

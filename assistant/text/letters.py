@@ -48,7 +48,7 @@ _ONLY_WITH_COLON = frozenset(
 _DEAR = re.compile(
     r"^(?:to (?:my |our |a )?)?(?:dear(?:est)?|hi|hello|liebe[r]?|sehr geehrte[r]?|ch[eè]re?"
     r"|estimad[oa]|querid[oa]|gentile|car[oa]|beste|geachte|prezad[oa]) "
-    r"(?P<name>(?!sir|madam|customer|parent|all\b|kunde|damen|client)\S.*?)"
+    r"(?P<name>(?!sir|madam|customer|all\b|kunde|damen|client)\S.*?)"
     r"\s*[,:!]?$",
     re.IGNORECASE,
 )
@@ -118,11 +118,13 @@ def recipient(page: Page) -> Passage | None:
     labelled = _labelled(page, _FOR)
     if labelled is not None:
         return labelled
-    for row, text in enumerate(row.text for row in page.rows):
+    # Below the salutation stand others: who signs, who is written about.
+    above = [row.text for row in page.rows][: salutation(page)]
+    for row, text in enumerate(above):
         # A title in the first row is more likely the sender's.
         if row and _begins_with_name(text) and not _is_behind_closing(page, row):
             return page.passage(*_block(page, row))
-    for row, text in enumerate(row.text for row in page.rows):
+    for row, text in enumerate(above):
         following = page.rows[row + 1].text if row + 1 < len(page.rows) else ""
         if row and NAME_ALONE.fullmatch(text.strip()) and ADDRESS.search(following):
             return page.passage(*_block(page, row))
@@ -286,17 +288,17 @@ def _labelled(page: Page, labels: str) -> Passage | None:
             return Passage(rest, (row,), pieces)
         if not rest and len(pieces) > 1:
             if all(not any(map(str.isdigit, piece.text)) for piece in pieces[1:2]):
-                found = _in_tables(page, row) or Passage(pieces[1].text, (row,), pieces)
-                return found
+                beside = Passage(pieces[1].text, (row,), pieces)
+                return (None if _begins_with_name(beside.text) else _in_tables(page, row)) or beside
         elif not rest and row + 1 < len(page.rows):
             return page.passage(*_block(page, row + 1))
     return None
 
 
 def _in_tables(page: Page, row: int) -> Passage | None:
-    """Where a row holds the heads of a table, the cell under its first head."""
+    """Where a row holds the heads of a table, the name under its first head."""
     cells = Tables(page).cells(row + 1) if row + 1 < len(page.rows) else ()
-    if not cells:
+    if not cells or not (_begins_with_name(cells[0].text) or NAME_ALONE.fullmatch(cells[0].text)):
         return None
     return Passage(cells[0].text, (row + 1,), cells[0].lines)
 

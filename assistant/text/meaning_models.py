@@ -12,7 +12,7 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 class Rank(Protocol):
-    """How well each of N texts answers a question, (N,) float32, in logits."""
+    """How well each of N texts answers a question, (N,) float32, in logits; 0 is that none does."""
 
     name: str
 

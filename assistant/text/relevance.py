@@ -1,10 +1,11 @@
 """How well the places of a page answer a question in the eyes of a model that was trained for it.
 
 The rules know words and layout; the model knows that "what do they take out" is answered by a
-deduction. It ranks well, while its score alone says little: what it prefers counts as far as it
-stands out from the rest of the page.
+deduction. It was trained to tell the place that answers from the rest of its page, and from pages
+that do not answer at all: so the scores of a page are taken together as probabilities.
 """
 
+import math
 from collections.abc import Sequence
 
 from assistant.text.matching import Matching
@@ -21,9 +22,8 @@ likeliest."""
 class Relevance:
     """The places of one page ranked for one question, the best first.
 
-    places:  what is quoted; scores: of each, in logits.
+    places:  what is quoted; scores: of each, in logits, where 0 is that nothing answers.
     choices: those of the places that show the amount or the number that is asked for, if one is.
-    best:    the score of the first of them; of nothing where there is none.
     """
 
     def __init__(self, matching: Matching, question: str, rank: Rank) -> None:
@@ -36,34 +36,28 @@ class Relevance:
         self.places = [places[at] for at in order]
         self.scores = [scores[at] for at in order]
         scoring = Scoring(matching)
-        shown = [at for at, each in enumerate(self.places) if scoring.shows_its_kind(each)]
-        self.choices = [self.places[at] for at in shown]
-        self.best = self.scores[shown[0]] if shown else NOTHING
+        self.choices = [each for each in self.places if scoring.shows_its_kind(each)]
 
     @property
-    def margin(self) -> float:
-        """How far the best choice stands out from the next place that shares no row with it."""
-        best = set(self.choices[0].rows)
-        others = (
-            score
-            for place, score in zip(self.places, self.scores, strict=True)
-            if best.isdisjoint(place.rows)
-        )
-        return self.best - next(others, NOTHING)
+    def best(self) -> float:
+        """The chance of the first choice; 0 where there is none."""
+        return self.chance(self.choices[0].rows) if self.choices else 0.0
 
-    def of(self, rows: Sequence[int]) -> float:
-        """The best score of what stands in some rows."""
+    @property
+    def nothing(self) -> float:
+        """The chance that no place answers."""
+        return 1 / (1 + sum(map(math.exp, self.scores)))
+
+    def chance(self, rows: Sequence[int]) -> float:
+        """The probability that what stands in some rows answers, and no other place or none."""
         wanted = set(rows)
-        held = (
-            score
-            for place, score in zip(self.places, self.scores, strict=True)
-            if not wanted.isdisjoint(place.rows)
-        )
-        return next(held, NOTHING)
-
-
-NOTHING = -11.5
-"""The score of a text that has nothing to do with a question: the least that the model gives."""
+        held, others = 0.0, 1.0
+        for place, score in zip(self.places, self.scores, strict=True):
+            if wanted.isdisjoint(place.rows):
+                others += math.exp(score)
+            else:
+                held = max(held, math.exp(score))
+        return held / (held + others)
 
 
 def _likeliest(matching: Matching) -> list[Passage]:

@@ -103,6 +103,8 @@ class Tables:
         below = self._page.rows[number + 1] if number + 1 < len(self._page.rows) else None
         if below is not None and self._leaves_a_corner(number):
             return True
+        if below is not None and _is_pair_over_another(row, below):
+            return False
         if any(weekday(word) is not None for word in first):
             # "Monday  closed" is an entry of its own.
             return False
@@ -142,10 +144,26 @@ class Tables:
         return all(any(map(str.isdigit, piece.text)) for piece in below[1:])
 
 
+def _is_pair_over_another(row: Row, below: Row) -> bool:
+    """True for two pieces of which one stands over none of the two below: a label and its value.
+
+    Where values follow their labels closely, nothing is one below another; heads and cells are.
+    """
+    if [len(row.pieces), len(below.pieces)] != [2, 2]:
+        return False
+    pairs = zip(row.pieces, below.pieces, strict=True)
+    return not all(_stand_alike(*pair) or _share_a_middle(*pair) for pair in pairs)
+
+
 def _stand_alike(one: TextLine, other: TextLine) -> bool:
     """True for pieces that begin at one edge, or end at one."""
     (left, right), (first, last) = _extent(one), _extent(other)
     return min(abs(left - first), abs(right - last)) <= max(one.height, other.height)
+
+
+def _share_a_middle(one: TextLine, other: TextLine) -> bool:
+    (left, right), (first, last) = _extent(one), _extent(other)
+    return abs(left + right - first - last) / 2 <= max(one.height, other.height)
 
 
 def _top(row: Row) -> float:

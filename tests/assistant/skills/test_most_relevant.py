@@ -1,5 +1,6 @@
 """What becomes of an answer of the rules where a model ranks the places of the text."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,7 +33,7 @@ def values(answer: Answer) -> list[str]:
 
 def test_where_words_lead_nowhere_the_place_that_stands_out_is_quoted_as_a_guess() -> None:
     assert asked(None, LEFT, *CARD).basis is Basis.UNKNOWN
-    found = asked(Liking(Christmas=3), LEFT, *CARD)
+    found = asked(Liking(Christmas=7), LEFT, *CARD)
     assert "until Christmas Eve" in " ".join(values(found))
     assert found.basis is Basis.GUESS
     assert [note.detail for note in found.notes if note.kind is NoteKind.CHOSEN] == ["liking"]
@@ -40,30 +41,34 @@ def test_where_words_lead_nowhere_the_place_that_stands_out_is_quoted_as_a_guess
 
 @pytest.mark.parametrize(
     "rank",
-    [Liking(Christmas=1), Liking(Christmas=5, straps=4), Liking()],
-    ids=["too weak", "no better than another", "nothing"],
+    [Liking(Christmas=5), Liking()],
+    ids=["too weak", "nothing"],
 )
-def test_what_does_not_stand_out_is_not_told(rank: Liking) -> None:
+def test_what_is_not_likely_is_not_told(rank: Liking) -> None:
     found = asked(rank, LEFT, *CARD)
     assert found.basis is Basis.UNKNOWN and not found.found
 
 
 def test_the_price_of_another_thing_is_not_told_for_one_that_stands_nowhere() -> None:
-    assert asked(Liking(pay=5), "how much were the eggs", *BILL).basis is Basis.UNKNOWN
-    # Only a model that is very sure may call it otherwise than the paper does.
+    # One of four to one: enough elsewhere.
+    rank = Liking(pay=5.8, balance=5)
+    assert asked(rank, "how much were the eggs", *BILL).basis is Basis.UNKNOWN
+    # Only a model that is surer may call it otherwise than the paper does.
     assert asked(Liking(Rice=12), "how much were the eggs", *BILL).basis is Basis.GUESS
 
 
-def test_of_two_places_that_the_rules_guess_the_one_far_below_the_other_is_left_out() -> None:
+def test_of_two_places_that_the_rules_guess_the_one_far_less_likely_is_left_out() -> None:
     question = "how many points have I got altogether"
     both = asked(None, question, *BILL)
     assert len(both.found) == 2
-    one = asked(Liking(balance=4, visit=2), question, *BILL)
+    one = asked(Liking(balance=8, visit=6), question, *BILL)
     assert len(one.found) == 1 and "1,264" in values(one)[0]
-    assert asked(Liking(balance=4, visit=3), question, *BILL).found == both.found
+    assert asked(Liking(balance=8, visit=7), question, *BILL).found == both.found
+    # Where likely nothing answers, neither is told.
+    assert asked(Liking(balance=5, visit=5), question, *BILL).basis is Basis.UNKNOWN
 
 
-def test_another_place_is_told_instead_of_a_guess_only_if_it_is_far_better() -> None:
+def test_another_place_is_told_instead_of_a_guess_only_if_it_is_likelier() -> None:
     rows = (
         "We rest on Sundays and on the Mondays after them.",
         "Last walk in is half an hour before we close in the evening.",
@@ -71,25 +76,34 @@ def test_another_place_is_told_instead_of_a_guess_only_if_it_is_far_better() -> 
     question = "can I walk in on a sunday evening"
     before = asked(None, question, *rows)
     assert before.basis is Basis.GUESS and values(before) == [rows[1]]
-    # The place of the rules has the floor, -11.
-    assert values(asked(Liking(rest=4.9), question, *rows)) == [rows[1]]
-    instead = asked(Liking(rest=5.1), question, *rows)
+    # The one is as likely as the other; then twice as likely.
+    assert values(asked(Liking(rest=8, walk=8), question, *rows)) == [rows[1]]
+    instead = asked(Liking(rest=8 + math.log(2), walk=8), question, *rows)
     assert values(instead) == [rows[0]] and instead.basis is Basis.GUESS
 
 
-def test_a_sure_value_is_a_guess_where_another_place_answers_far_better() -> None:
+def test_a_sure_value_is_a_guess_where_another_place_likely_answers() -> None:
     question = "what is the total"
     assert asked(None, question, *BILL).basis is Basis.READ
-    assert asked(Liking(Rice=4, pay=2), question, *BILL).basis is Basis.READ
-    doubted = asked(Liking(Rice=6, pay=2), question, *BILL)
+    assert asked(Liking(Rice=7, pay=7), question, *BILL).basis is Basis.READ
+    doubted = asked(Liking(Rice=9, pay=7), question, *BILL)
     assert doubted.basis is Basis.GUESS and values(doubted) == ["12.40"]
 
 
 def test_what_is_no_search_for_a_place_never_asks_the_model() -> None:
     rank = Liking(Rice=20)
-    for question in ("read this", "spell that", "read the last line", "is there any milk in it"):
+    for question in ("read this", "spell that", "read the last line", "find milk"):
         asked(rank, question, *BILL)
     assert rank.shown == []
+
+
+def test_of_what_a_text_is_as_a_whole_a_place_is_told_that_is_asked_for() -> None:
+    rows = ("Audiology Department", "Two beeps  battery low", "Lasts 7 to 10 days")
+    question = "It goes beep beep. What's that?"
+    assert "Audiology" in " ".join(values(asked(None, question, *rows)))
+    told = asked(Liking(beeps=8), question, *rows)
+    assert "battery low" in " ".join(values(told)) and told.basis is Basis.GUESS
+    assert "Audiology" in " ".join(values(asked(Liking(beeps=5), question, *rows)))
 
 
 def test_where_the_model_fails_the_rules_answer_and_that_is_said_once() -> None:

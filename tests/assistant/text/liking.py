@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-FLOOR = -11.0
+FLOOR = -6.0
 
 
 class Liking:
