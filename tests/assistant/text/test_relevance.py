@@ -10,7 +10,6 @@ from assistant.text.relevance import MOST_RANKED, Relevance
 from tests.assistant.text.liking import Liking
 from tests.assistant.text.pages import page
 
-
 LN_2 = math.log(2)
 
 
