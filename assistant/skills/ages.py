@@ -19,6 +19,10 @@ _ASKED = (
     rf"|sister|kid"
     rf"|baby|someone|person|toddler|teenager|little one) "
     rf"(?:of|aged|who is|is|was) {_COUNT}\b(?: {_UNIT})?",
+    r"\bmy \w+(?: \w+)?(?:'s| is| has| will be| turns)(?: (?:just|now|only))*"
+    rf"(?: turned)? {_COUNT}\b(?! (?:mg|ml|tablets?|times|o clock|am|pm|pounds?|euros?))"
+    rf"(?! {_UNIT_WORD} (?:pregnant|gone|along|into))(?: {_UNIT})?(?= old|$|[.,;?!]| (?:and|so|can"
+    rf"|how|what|is|may|should))",
     rf"\b(?:aged?|i am|he is|she is) {_COUNT}\b(?! (?:mg|ml|tablets?|times))"
     rf"(?! {_UNIT_WORD} (?:pregnant|gone|along|into))(?: {_UNIT})?",
 )

@@ -20,6 +20,7 @@ from assistant.skills.scene import Scene
 from assistant.skills.second_reader import SKILLS, rows_of, wants_second
 from assistant.skills.skill import Asked
 from assistant.text.hits import Hits
+from assistant.text.languages import page_language
 from assistant.text.matching import Matching
 from assistant.text.page import Page
 from assistant.text.question import language_of, wish
@@ -33,6 +34,12 @@ asked for stands nowhere: models like the price of another."""
 LEAST_INSTEAD, BETTER = 0.2, 1.5
 """Probability of a place that is told instead of a guess of the rules, and how many times as likely
 as that guess it is."""
+
+KNOWN = ("en", None)
+"""Languages of pages that the model was trained on; of some pages none can be told."""
+
+LEAST_OF_A_FOREIGN_PAGE = 0.7
+"""Probability of a place that is told of any other page, where its probabilities say little."""
 
 LEAST_OF_A_PART = 0.4
 """Probability of a place that is told instead of what the text is as a whole."""
@@ -73,6 +80,9 @@ def reconsidered(answer: Answer, asked: Asked, scene: Scene) -> Answer:
     relevance = Relevance(matching, asked.for_model, rank)
     if not relevance.choices:
         return answer
+    if page_language(row.text for row in page.rows) not in KNOWN:
+        is_told = wants_second(answer) and relevance.best >= LEAST_OF_A_FOREIGN_PAGE
+        return _preferred(relevance, rank.name) if is_told else answer
     told = {row for each in answer.found for row in rows_of(page, each.lines)}
     best, is_another = relevance.best, told.isdisjoint(relevance.choices[0].rows)
     if is_sure:
