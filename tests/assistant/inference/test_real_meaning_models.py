@@ -54,8 +54,8 @@ def test_a_place_is_ranked_by_whether_it_answers() -> None:
     asked = {"can I have a beer with it": 0, "how often do I swallow one": 1, "may I return it": 2}
     for question, answered_by in asked.items():
         assert rank(question, LEAFLET).argmax() == answered_by
-    # What has nothing to do with any of them scores as low as the model goes.
-    assert rank("who painted the ceiling", LEAFLET).max() < -9.5
+    # For what has nothing to do with any of them, it is likelier that nothing answers.
+    assert rank("who painted the ceiling", LEAFLET).max() < 0
     talk = Talk(page(*LEAFLET), MeaningModels(rank=lambda: rank))
     answer = talk.ask("may I return it")
     assert answer.basis is Basis.GUESS
