@@ -12,19 +12,22 @@ _COUNT = (
 )
 _UNIT_WORD = r"(?:years?|yrs?|months?|weeks?|days?)"
 _UNIT = rf"(?P<unit>{_UNIT_WORD})"
+_NOT_GONE = rf"(?! {_UNIT_WORD} (?:pregnant|gone|along|into))"
+"""What makes weeks those of a pregnancy."""
+
 _ASKED = (
     rf"\b{_COUNT}[ -]?{_UNIT}[ -]?old\b",
     rf"\b(?:child|boy|girl|lad|lass|husband|wife|mother|father|mum|mom|dad|grandma|grandpa"
     rf"|(?:grand)?son|(?:grand)?daughter|grandchild|nephew|niece|brother"
     rf"|sister|kid"
     rf"|baby|someone|person|toddler|teenager|little one) "
-    rf"(?:of|aged|who is|is|was) {_COUNT}\b(?: {_UNIT})?",
+    rf"(?:of|aged|who is|is|was) {_COUNT}\b{_NOT_GONE}(?: {_UNIT})?",
     r"\bmy \w+(?: \w+)?(?:'s| is| has| will be| turns)(?: (?:just|now|only))*"
     rf"(?: turned)? {_COUNT}\b(?! (?:mg|ml|tablets?|times|o clock|am|pm|pounds?|euros?))"
-    rf"(?! {_UNIT_WORD} (?:pregnant|gone|along|into))(?: {_UNIT})?(?= old|$|[.,;?!]| (?:and|so|can"
+    rf"{_NOT_GONE}(?: {_UNIT})?(?= old|$|[.,;?!]| (?:and|so|can"
     rf"|how|what|is|may|should))",
     rf"\b(?:aged?|i am|he is|she is) {_COUNT}\b(?! (?:mg|ml|tablets?|times))"
-    rf"(?! {_UNIT_WORD} (?:pregnant|gone|along|into))(?: {_UNIT})?",
+    rf"{_NOT_GONE}(?: {_UNIT})?",
 )
 _UNITS = (
     r"(?:years?|yrs?|jahren?|ans|años?|anni|jaar|anos?|months?|monaten?|mois|mes(?:es|i)?|maanden?"

@@ -50,8 +50,8 @@ def test_what_is_not_likely_is_not_told(rank: Liking) -> None:
 
 
 def test_the_price_of_another_thing_is_not_told_for_one_that_stands_nowhere() -> None:
-    # One of four to one: enough elsewhere.
-    rank = Liking(pay=5.8, balance=5)
+    # Likelier than not: enough elsewhere.
+    rank = Liking(pay=6.5)
     assert asked(rank, "how much were the eggs", *BILL).basis is Basis.UNKNOWN
     # Only a model that is surer may call it otherwise than the paper does.
     assert asked(Liking(Rice=12), "how much were the eggs", *BILL).basis is Basis.GUESS
@@ -68,7 +68,7 @@ def test_of_two_places_that_the_rules_guess_the_one_far_less_likely_is_left_out(
     assert asked(Liking(balance=5, visit=5), question, *BILL).basis is Basis.UNKNOWN
 
 
-def test_another_place_is_told_instead_of_a_guess_only_if_it_is_likelier() -> None:
+def test_another_place_is_told_instead_of_a_guess_only_if_it_is_far_likelier() -> None:
     rows = (
         "We rest on Sundays and on the Mondays after them.",
         "Last walk in is half an hour before we close in the evening.",
@@ -76,9 +76,9 @@ def test_another_place_is_told_instead_of_a_guess_only_if_it_is_likelier() -> No
     question = "can I walk in on a sunday evening"
     before = asked(None, question, *rows)
     assert before.basis is Basis.GUESS and values(before) == [rows[1]]
-    # The one is as likely as the other; then twice as likely.
-    assert values(asked(Liking(rest=8, walk=8), question, *rows)) == [rows[1]]
-    instead = asked(Liking(rest=8 + math.log(2), walk=8), question, *rows)
+    # The one is twice as likely as the other; then four times.
+    assert values(asked(Liking(rest=8 + math.log(2), walk=8), question, *rows)) == [rows[1]]
+    instead = asked(Liking(rest=8 + math.log(4), walk=8), question, *rows)
     assert values(instead) == [rows[0]] and instead.basis is Basis.GUESS
 
 

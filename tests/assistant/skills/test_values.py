@@ -237,3 +237,17 @@ def test_a_date_is_told_by_the_name_that_it_was_asked_by() -> None:
     rows = ("Invoice date: 05 Feb 2026", "Due date: 07 Mar 2026")
     answer = date_skill.SKILL.find(understand("what is the due date"), Scene(*rows))
     assert answer.values[0] == "07 Mar 2026"
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["who is the phone with", "how much is the phone itself", "what make of phone is it"],
+)
+def test_a_telephone_as_a_thing_is_no_number_to_call(question: str) -> None:
+    assert understand(question).skill != "phone"
+    assert understand("what is the phone number").skill == "phone"
+
+
+def test_how_much_is_in_it_asks_for_no_price() -> None:
+    assert understand("how much is in the jar").skill != "price"
+    assert understand("how much is the jar").skill == "price"

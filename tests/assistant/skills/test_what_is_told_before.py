@@ -209,3 +209,18 @@ def test_who_asks_for_themselves_is_not_told_what_is_for_the_child_they_speak_of
 def test_weeks_of_a_pregnancy_are_no_age() -> None:
     assert age_in("she is 30 weeks pregnant can she take it") is None
     assert age_in("she is 30 weeks can she take it") is not None
+
+
+@pytest.mark.parametrize(
+    ("said", "years"),
+    [
+        ("my granddaughter has just turned eleven", 11),
+        ("my teenager's fifteen", 15),
+        ("my wife's niece is 6 months old", 0.5),
+        ("my boy is nearly three", None),
+        ("my bill is 12 euros", None),
+        ("my daughter is 30 weeks pregnant", None),
+    ],
+)
+def test_the_age_of_anybody_who_is_called_mine(said: str, years: float | None) -> None:
+    assert age_in(said) == (None if years is None else 12 * years)

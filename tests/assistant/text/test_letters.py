@@ -103,3 +103,31 @@ def test_roles_are_asked_for_in_other_languages_too(
     told = say(Talk(sheet).ask(question))
     assert named in told
     assert unnamed not in told
+
+
+@pytest.mark.parametrize(
+    ("rows", "name"),
+    [
+        (
+            (
+                "Brackenfield Primary School",
+                "Dear Parents of Class 4,",
+                "We are going to Hollin Farm Park.",
+                "Mr J. Loxton, Class Teacher",
+            ),
+            "Parents of Class 4",
+        ),
+        (
+            (
+                "Marlowe General Hospital",
+                "Patient     Mr Alan Prewitt",
+                "NHS number     485 777 3456",
+            ),
+            "Mr Alan Prewitt",
+        ),
+    ],
+    ids=["signed below the salutation", "beside a label over another"],
+)
+def test_who_stands_elsewhere_is_not_whom_it_is_for(rows: tuple[str, ...], name: str) -> None:
+    assert text(recipient(page(*rows))) == name
+    assert say(Talk(page(*rows)).ask("who is this letter for")) == f"It is for: {name}."

@@ -81,3 +81,11 @@ def test_of_two_rows_of_cells_one_is_the_answer() -> None:
     sheet = page("An evening of songs", "Emma Stride     soprano", "Luis Caro       guitar")
     answer = Talk(sheet).ask("who is the soprano")
     assert answer.values == ("Emma Stride soprano",)
+
+
+def test_a_label_with_its_value_close_behind_it_heads_nothing() -> None:
+    sheet = page("Made in     Portugal", "Year of manufacture     2024", "Guarantee     2 years")
+    assert not any(Tables(sheet).cells(row) for row in range(3))
+    assert say(Talk(sheet).ask("where was it made")).endswith("Made in Portugal")
+    heads = page("Seat        Coach", "14A         C")
+    assert [cell.head for cell in Tables(heads).cells(1)] == ["Seat", "Coach"]
