@@ -98,14 +98,20 @@ def reconsidered(answer: Answer, asked: Asked, scene: Scene) -> Answer:
         if relevance.nothing >= NOTHING:
             return nothing_about(asked, page)
         return _without_the_rest(answer, page, relevance)
-    return _preferred(relevance, rank.name) if _may_be_told(relevance) else answer
+    is_field = answer.skill in SKILLS - {quote.SKILL.name}
+    return _preferred(relevance, rank.name) if _may_be_told(relevance, is_field) else answer
 
 
-def _may_be_told(relevance: Relevance) -> bool:
-    """True for a best place that may be told where the rules find nothing."""
+def _may_be_told(relevance: Relevance, is_field: bool) -> bool:
+    """True for a best place that may be told where the rules find nothing.
+
+    is_field: whether they looked for one thing, such as a telephone number, and know its forms.
+    """
     matching = relevance.matching
-    is_another = matching.lacks_a_thing() or (
-        Kind.MONEY in matching.wish.kinds and bool(matching.unheld())
+    is_another = (
+        is_field
+        or matching.lacks_a_thing()
+        or (Kind.MONEY in matching.wish.kinds and bool(matching.unheld()))
     )
     return relevance.best >= (LEAST_OF_ANOTHER if is_another else LEAST)
 
