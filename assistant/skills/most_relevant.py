@@ -54,9 +54,11 @@ DOUBTS = 0.5
 SHARE = 0.2
 """Of the probability of the best of several places, what another has at least that is told too."""
 
-OF_THE_WHOLE = frozenset({"describe", "summary", "purpose", "find_word"})
-"""Skills that say what a text is, or where a word stands: "It beeps twice. What is that?" may ask
-for a place of it."""
+OF_THE_WHOLE = frozenset({"describe", "summary", "purpose"})
+"""Skills that say what a text is: "It beeps twice. What is that?" may ask for a place of it."""
+
+OF_A_WORD = "find_word"
+"""The skill that says where a word stands. What it finds, such as an allergen, nothing replaces."""
 
 _SEARCHES = re.compile(r"^(?:please )?(?:find|search(?: for)?|look for)\b")
 """An order to look for a word, which stands there or not."""
@@ -69,7 +71,8 @@ def reconsidered(answer: Answer, asked: Asked, scene: Scene) -> Answer:
         VisionError: the model failed.
     """
     is_sure = answer.basis is Basis.READ and answer.skill in SKILLS and bool(answer.evidence)
-    is_of_all = answer.skill in OF_THE_WHOLE
+    is_absent = answer.skill == OF_A_WORD and not answer.found
+    is_of_all = answer.skill in OF_THE_WHOLE or is_absent
     if answer.model is not None or not (is_sure or is_of_all or wants_second(answer)):
         return answer
     if _SEARCHES.match(asked.words):

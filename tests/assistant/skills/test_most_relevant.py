@@ -106,6 +106,17 @@ def test_of_what_a_text_is_as_a_whole_a_place_is_told_that_is_asked_for() -> Non
     assert "Audiology" in " ".join(values(asked(Liking(beeps=5), question, *rows)))
 
 
+def test_what_the_text_says_of_an_allergen_is_never_replaced() -> None:
+    rows = ("Chicken Pie", "Contains wheat, milk and egg.", "Suitable for home freezing")
+    question = "is there any milk in it"
+    found = asked(Liking(freezing=12), question, *rows)
+    assert found == asked(None, question, *rows)
+    assert "milk" in " ".join(values(found)) and found.basis is Basis.READ
+    # Where it does not stand there, what may be meant is a guess.
+    other = asked(Liking(freezing=12), "is there any mustard in it", *rows)
+    assert "freezing" in " ".join(values(other)) and other.basis is Basis.GUESS
+
+
 def test_where_the_model_fails_the_rules_answer_and_that_is_said_once() -> None:
     class Failing:
         name = "failing"
