@@ -7,7 +7,7 @@ weighs every word of the one against every word of the other.
 
 It was trained on what people type into a search box. How they ask about a paper in their hand is
 learnt by its biases and norms alone (Ben Zaken, Goldberg and Ravfogel 2021, "BitFit",
-https://arxiv.org/abs/2106.10199): they are a few hundred kilobytes, kept beside this file, and are
+https://arxiv.org/abs/2106.10199): they are 136 kilobytes, kept beside this file, and are
 used instead of those of the model. `scripts/train_relevance.py` makes them.
 """
 
