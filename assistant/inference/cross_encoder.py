@@ -77,9 +77,15 @@ def _of_this_model(tuned: Path, model: Path) -> dict[str, NDArray[np.float32]]:
     try:
         with safe_open(tuned, "numpy") as file:
             digest = (file.metadata() or {}).get(TUNED_FOR)
+            # The file has keys, and is no mapping that could be gone through itself.
             tensors = {each: file.get_tensor(each) for each in file.keys()}  # noqa: SIM118
-        is_it = digest == sha256_of(model)
     except (SafetensorError, OSError) as error:
+        raise VisionError(
+            f"{tuned}: this part of Sightline cannot be loaded ({error})", "install Sightline again"
+        ) from error
+    try:
+        is_it = digest == sha256_of(model)
+    except OSError as error:
         raise VisionError(
             f"the model that {DOES} cannot be loaded ({error})",
             f"install it again: assistant models pull {NAME}",

@@ -16,7 +16,7 @@ from tests.assistant.text.pages import page
 FILE = Path(__file__).with_name("pages.jsonl")
 
 PARTS = ("train", "choose", "report")
-"""What a page is for: one of twenty in each of the last two, none of which is trained on."""
+"""What a page is for; none of the last two is trained on, and the last is not looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,5 +107,6 @@ def test_tensors_that_were_tuned_for_another_file_are_refused(folder: Path, tmp_
     assert "models pull ms-marco-minilm" in str(refused.value.way_out)
     damaged = tmp_path / "tuned.safetensors"
     damaged.write_bytes(TUNED.read_bytes()[:-100])
-    with pytest.raises(VisionError, match="cannot be loaded"):
+    with pytest.raises(VisionError, match="cannot be loaded") as broken:
         CrossEncoder(folder, damaged)
+    assert broken.value.way_out == "install Sightline again"

@@ -117,6 +117,19 @@ def test_what_the_text_says_of_an_allergen_is_never_replaced() -> None:
     assert "freezing" in " ".join(values(other)) and other.basis is Basis.GUESS
 
 
+def test_of_a_page_in_another_language_only_what_is_very_likely_is_told() -> None:
+    rows = (
+        "Schuhmacherei Hargreaves in der Altstadt",
+        "Wir reparieren Schlüssel und Uhren, während Sie warten.",
+        "Nicht abgeholte Schuhe werden nach Weihnachten weggeworfen.",
+    )
+    likely, very = Liking(Weihnachten=6.5), Liking(Weihnachten=9)
+    assert asked(likely, LEFT, *rows).basis is Basis.UNKNOWN
+    assert "Weihnachten" in " ".join(values(asked(very, LEFT, *rows)))
+    english = asked(Liking(Christmas=6.5), LEFT, *CARD)
+    assert "Christmas" in " ".join(values(english))
+
+
 def test_where_the_model_fails_the_rules_answer_and_that_is_said_once() -> None:
     class Failing:
         name = "failing"
