@@ -1,15 +1,12 @@
 """What a thing is, by what is printed on it: its largest words, and the line of its kind."""
 
-import dataclasses
 import re
 
 from assistant.answers import Answer, Basis, Detail, Found
 from assistant.skills import quote
-from assistant.skills.grounding import ground_read
 from assistant.skills.quoting import in_sentence, paragraphs
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked, ModelUse, Traits
-from assistant.skills.subject import foreign, unaccounted
 from assistant.skills.wording import Wording
 from assistant.text.addresses import largest_text
 from assistant.text.question import is_everyday
@@ -75,11 +72,8 @@ class Identify:
         words = " ".join(piece.text for piece in title)
         if not any(words in each.value for each in found):
             found = [Found(words, None, title), *(e for e in found if e.value not in words)]
-        answer = Answer(self.name, tuple(found), ground_read(found))
-        if foreign(asked, answer, page) or unaccounted(asked, answer):
-            # Nothing there says that it is the "film" that was asked for.
-            return dataclasses.replace(answer, basis=Basis.GUESS)
-        return answer
+        # Nothing but its size says that it is what the thing is called.
+        return Answer(self.name, tuple(found), Basis.GUESS)
 
     def say(self, answer: Answer, detail: Detail) -> str:
         """The words as they stand."""

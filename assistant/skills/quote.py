@@ -15,6 +15,7 @@ from assistant.text.clauses import part_that_tells
 from assistant.text.columns import ranked_value
 from assistant.text.listings import Listing, bare_entry
 from assistant.text.meaning import best_match, content_words, is_telling, words
+from assistant.text.named_enough import names_enough
 from assistant.text.page import Page
 from assistant.text.quantities import named, quantities
 from assistant.text.question import Form, is_everyday, wish
@@ -75,6 +76,7 @@ class Quote:
         if listing is None:
             # Who recites has not chosen.
             sure = sure and length <= LONGEST_SURE and can_be_all(page, found[0], asked.words)
+            sure = sure and names_enough(page, found[0], asked.words)
             if not sure:
                 found = tuple(uncut(page, each) for each in found)
             if len(found) == 1:

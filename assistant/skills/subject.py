@@ -18,7 +18,7 @@ from assistant.text.calendar_names import weekday
 from assistant.text.matching import accounts_for, names_one_of_many
 from assistant.text.meaning import best_match, is_telling, words
 from assistant.text.page import Page, Place
-from assistant.text.question import is_everyday, wish
+from assistant.text.question import Form, asks_whether, is_everyday, wish
 from assistant.text.tokens import Kind
 
 
@@ -109,12 +109,52 @@ def is_in_doubt(asked: Asked, answer: Answer, page: Page) -> bool:
     of a bill that is new. Of several values any such word might choose one.
     """
     left = unaccounted(asked, answer)
+    if _is_of_another_deed(asked, answer) or _tells_whether_by_an_amount(asked, answer):
+        return True
     if len(answer.found) > 1:
         return bool(left)
     title = _title_words(page) if left else ()
     return any(
         is_telling(word) and word not in DOCUMENTS and best_match(word, title) == 0 for word in left
     )
+
+
+def _tells_whether_by_an_amount(asked: Asked, answer: Answer) -> bool:
+    """True for an amount that is told to "do I have to pay": it may be another's, or paid."""
+    is_whether = asks_whether(asked.words) and not _IS_THERE.match(asked.words)
+    return is_whether and any(each.kind is Kind.MONEY for each in answer.found)
+
+
+_IS_THERE = re.compile(r"(?:is|are|was|were) there\b")
+
+
+def _is_of_another_deed(asked: Asked, answer: Answer) -> bool:
+    """True for a date that is told of a deed which neither its row nor its skill speaks of.
+
+    "What day do we get the house" has the date of something else for its answer.
+    """
+    printed = [word for line in answer.evidence for word in words(line.text)]
+    known = (*printed, *own_words(asked.skill), *own_words(answer.skill))
+    deeds = wish(asked.question).deeds
+    return answer.skill == "date" and any(best_match(deed, known) == 0 for deed in deeds)
+
+
+def asks_otherwise(asked: Asked, answer: Answer) -> bool:
+    """True for a value that is told where a question asks for something else about it.
+
+    "Where do I find the date" asks for no date, "how do I pay" for no amount.
+    """
+    kinds = {each.kind for each in answer.found}
+    if not kinds & {Kind.MONEY, Kind.DATE}:
+        return False
+    if wish(asked.question).form in (Form.WHERE, Form.WHY):
+        return True
+    return Kind.MONEY in kinds and _IN_WHICH_WAY.match(asked.words) is not None
+
+
+_IN_WHICH_WAY = re.compile(
+    r"(?:\w+ ){0,2}how (?:do|does|did|can|could|should|shall|must|may|would|will|am|are)\b"
+)
 
 
 _FRAMES = frozenset(("lautet", "lauten", "heisst", "heißt", "heet", "heten", "chiama", "llama"))

@@ -7,7 +7,7 @@ from assistant.answers import Answer, Basis, Note, NoteKind
 from assistant.skills import quote
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
-from assistant.skills.subject import foreign, is_in_doubt
+from assistant.skills.subject import asks_otherwise, foreign, is_in_doubt, unaccounted
 
 SUBJECT_FREE = frozenset(
     {
@@ -38,8 +38,15 @@ def about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
     A value that answers another question is never told: where the text says nothing of the rest,
     that is said.
     """
+    if answer.skill == "recipient" and answer.basis is Basis.READ and unaccounted(asked, answer):
+        # A letter to a widow says whose funeral it was elsewhere.
+        return dataclasses.replace(answer, basis=Basis.GUESS)
     if answer.skill in SUBJECT_FREE or answer.note(NoteKind.QUOTED):
         return answer
+    if asks_otherwise(asked, answer):
+        quoted = quote.SKILL.find(asked, scene)
+        is_told = quoted is not None and quoted.found
+        return dataclasses.replace(quoted if is_told else answer, basis=Basis.GUESS)
     if answer.basis is Basis.UNKNOWN and not answer.found:
         near = _near_in_meaning(asked, scene)
         if near is not None:

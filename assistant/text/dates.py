@@ -104,9 +104,10 @@ def _plain(name: str) -> str:
     return "".join(letter for letter in letters if letter.isalpha())
 
 
-_LEFT = r"(?<![\w/.,-])"
-_GLUED = r"(?:(?<![\w/.,-])|(?<=[A-Za-z:])|(?<=[A-Za-z][.:]))"
-_RIGHT = r"(?![A-Za-z\d]|[/.,-]\d)"
+_LEFT = r"(?<![\w/.,£$€₹¥-])(?<![£$€₹¥] )"
+_GLUED = r"(?:(?<![\w/.,£$€₹¥-])(?<![£$€₹¥] )|(?<=[A-Za-z:])|(?<=[A-Za-z][.:]))"
+_RIGHT = r"(?![A-Za-z\d]|[/.,-]\d| ?[£€₹¥])"
+"""What stands before and behind a date: no other figures, and no currency, as of "£2.20"."""
 _RIGHT_OR_CLOCK = r"(?:(?![A-Za-z\d]|[/.,-]\d)|(?=\d\d:\d\d))"
 """Receipts run the date and the clock together, as in 9/3/201820:54."""
 _YEAR4 = r"(?P<y>(?:19|20)\d\d)"
