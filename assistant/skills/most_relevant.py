@@ -32,7 +32,7 @@ LEAST, LEAST_OF_ANOTHER = 0.4, 0.7
 """Probability of a place that is quoted where the rules find nothing; and where the thing that is
 asked for stands nowhere: models like the price of another."""
 
-LEAST_INSTEAD, BETTER = 0.5, 3.0
+LEAST_INSTEAD, BETTER = 0.4, 2.0
 """Probability of a place that is told instead of a guess of the rules, and how many times as likely
 as that guess it is."""
 
@@ -45,8 +45,9 @@ LEAST_OF_A_FOREIGN_PAGE = 0.7
 LEAST_OF_A_PART = 0.4
 """Probability of a place that is told instead of what the text is as a whole."""
 
-NOTHING = 0.5
-"""Probability that no place answers, from which a guess of the rules is not told."""
+NOTHING, NOTHING_OF_A_FIELD = 0.2, 0.3
+"""Probability that no place answers, from which a guess is not told; and one of the rules that know
+the forms of what is asked for, such as a telephone number."""
 
 DOUBTS = 0.5
 """Probability of another place that makes a sure answer of the rules a guess."""
@@ -95,13 +96,13 @@ def reconsidered(answer: Answer, asked: Asked, scene: Scene) -> Answer:
     if is_of_all:
         is_told = is_another and best >= LEAST_OF_A_PART
         return _preferred(relevance, rank.name) if is_told else answer
+    is_field = answer.skill in SKILLS - {quote.SKILL.name}
     if answer.basis is Basis.GUESS and answer.found:
+        if relevance.nothing >= (NOTHING_OF_A_FIELD if is_field else NOTHING):
+            return nothing_about(asked, page)
         if is_another and best >= max(LEAST_INSTEAD, BETTER * relevance.chance(sorted(told))):
             return _preferred(relevance, rank.name)
-        if relevance.nothing >= NOTHING:
-            return nothing_about(asked, page)
         return _without_the_rest(answer, page, relevance)
-    is_field = answer.skill in SKILLS - {quote.SKILL.name}
     return _preferred(relevance, rank.name) if _may_be_told(relevance, is_field) else answer
 
 
@@ -116,7 +117,8 @@ def _may_be_told(relevance: Relevance, is_field: bool) -> bool:
         or matching.lacks_a_thing()
         or (Kind.MONEY in matching.wish.kinds and bool(matching.unheld()))
     )
-    return relevance.best >= (LEAST_OF_ANOTHER if is_another else LEAST)
+    is_likely = relevance.best >= (LEAST_OF_ANOTHER if is_another else LEAST)
+    return is_likely and relevance.nothing < NOTHING
 
 
 def _without_the_rest(answer: Answer, page: Page, relevance: Relevance) -> Answer:

@@ -45,8 +45,8 @@ def about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
         return answer
     if asks_otherwise(asked, answer):
         quoted = quote.SKILL.find(asked, scene)
-        is_told = quoted is not None and quoted.found
-        return dataclasses.replace(quoted if is_told else answer, basis=Basis.GUESS)
+        told = answer if quoted is None or not quoted.found else quoted
+        return dataclasses.replace(told, basis=Basis.GUESS)
     if answer.basis is Basis.UNKNOWN and not answer.found:
         near = _near_in_meaning(asked, scene)
         if near is not None:

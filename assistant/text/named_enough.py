@@ -25,13 +25,15 @@ def names_enough(page: Page, found: Found, question: str) -> bool:
     """True if two telling words of a question stand there, or one is the label of such a value."""
     rows = [number for number, row in enumerate(page.rows) if set(row.pieces) & set(found.lines)]
     wanted, language = wish(question), language_of(question)
-    told = words(f"{found.label or ''} {found.value}")
+    text = f"{found.label or ''} {found.value}"
+    told = words(text)
     telling = [word for word in wanted.asked if is_telling(word)]
     held = [word for word in telling if best_match(word, told, language) > 0]
     if len(rows) > MOST_ROWS:
         return False
     if len(held) > 1:
         return True
-    if found.label is None or len(rows) != 1 or len(words(found.label)) > LONGEST_LABEL:
+    label = found.label or found.value.partition(": ")[0]
+    if len(rows) != 1 or label == found.value or len(words(label)) > LONGEST_LABEL:
         return False
-    return looks_right(" ".join(told), page.places_in(rows[0]), wanted) is True
+    return looks_right(text, page.places_in(rows[0]), wanted) is True

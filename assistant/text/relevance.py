@@ -14,6 +14,12 @@ from assistant.text.page import Passage
 from assistant.text.scoring import Scoring
 from assistant.text.sections import behind_heading
 
+HELD, LOOKS = 3.0, 3.0
+"""What the part of the question that a place holds, and that it looks like the wanted answer, add
+to its logit: what the rules know of words and layout helps the model among places of one page, and
+says nothing of whether the page answers at all. Chosen on half of the part "choose" of the pages of
+scripts/relevance, and as good on the other half."""
+
 MOST_RANKED = 48
 """Places that are shown to the model, a few milliseconds each; of more, those that the rules think
 likeliest."""
@@ -22,7 +28,7 @@ likeliest."""
 class Relevance:
     """The places of one page ranked for one question, the best first.
 
-    places:  what is quoted; scores: of each, in logits, where 0 is that nothing answers.
+    places:  what is quoted; scores: of each, in logits; nothing: the chance that none answers.
     choices: those of the places that show the amount or the number that is asked for, if one is.
     """
 
@@ -31,22 +37,22 @@ class Relevance:
         self.matching = matching
         places = _likeliest(matching)
         texts = [behind_heading(matching.page, each) for each in places]
-        scores = [float(each) for each in rank(question, texts)] if texts else []
+        logits = [float(each) for each in rank(question, texts)] if texts else []
+        self.nothing = 1 / (1 + sum(map(math.exp, logits)))
+        scoring = Scoring(matching)
+        scores = [
+            logit + HELD * scoring.score(place) + LOOKS * scoring.fit(place)
+            for logit, place in zip(logits, places, strict=True)
+        ]
         order = sorted(range(len(places)), key=lambda at: (-scores[at], places[at].rows))
         self.places = [places[at] for at in order]
         self.scores = [scores[at] for at in order]
-        scoring = Scoring(matching)
         self.choices = [each for each in self.places if scoring.shows_its_kind(each)]
 
     @property
     def best(self) -> float:
         """The chance of the first choice; 0 where there is none."""
         return self.chance(self.choices[0].rows) if self.choices else 0.0
-
-    @property
-    def nothing(self) -> float:
-        """The chance that no place answers."""
-        return 1 / (1 + sum(map(math.exp, self.scores)))
 
     def chance(self, rows: Sequence[int]) -> float:
         """The probability that what stands in some rows answers, and no other place or none."""

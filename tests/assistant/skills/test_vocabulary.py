@@ -327,7 +327,9 @@ def test_values_stand_on_their_lines(lines: Sequence[str]) -> None:
     for skill in (each.name for each in skills() if each.traits.text):
         answer = found_by(skill, scene)
         assert answer is not None
-        assert (answer.basis is Basis.READ) == bool(answer.found)
+        # What stands in the largest letters is only likely the name of the thing.
+        basis = Basis.GUESS if skill == "identify" else Basis.READ
+        assert (answer.basis is basis) == bool(answer.found)
         for each in answer.found:
             assert each.lines and each.confidence == 0.99
             on_line = " ".join(line.text for line in each.lines)

@@ -45,9 +45,7 @@ def test_what_may_not_be_all_of_it_is_no_more_than_a_guess(sheet: Page, question
     ("sheet", "question", "value"),
     [
         (PLAIN, "when are the surgery hours", "Surgery hours: Mon to Fri 8.30 - 18.30"),
-        (PLAIN, "what do I bring", "Bring this card."),
         (METER, "what is the rate per unit", "0.40"),
-        (TABLETS, "what do I shake", "Shake 1 time."),
     ],
 )
 def test_a_whole_row_a_whole_sentence_and_a_labelled_value_stay_read(
