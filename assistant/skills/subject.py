@@ -16,7 +16,7 @@ from assistant.skills.trades import DOCUMENTS, trade_of
 from assistant.skills.wording import RULES, words_of
 from assistant.text.calendar_names import weekday
 from assistant.text.matching import accounts_for, names_one_of_many
-from assistant.text.meaning import best_match, is_telling, words
+from assistant.text.meaning import best_match, content_words, is_telling, words
 from assistant.text.page import Page, Place
 from assistant.text.question import Form, asks_whether, is_everyday, wish
 from assistant.text.tokens import Kind
@@ -109,7 +109,8 @@ def is_in_doubt(asked: Asked, answer: Answer, page: Page) -> bool:
     of a bill that is new. Of several values any such word might choose one.
     """
     left = unaccounted(asked, answer)
-    if _is_of_another_deed(asked, answer) or _tells_whether_by_an_amount(asked, answer):
+    ways = (is_told_beside, _is_of_another_deed, _tells_whether_by_an_amount)
+    if any(each(asked, answer) for each in ways):
         return True
     if len(answer.found) > 1:
         return bool(left)
@@ -117,6 +118,16 @@ def is_in_doubt(asked: Asked, answer: Answer, page: Page) -> bool:
     return any(
         is_telling(word) and word not in DOCUMENTS and best_match(word, title) == 0 for word in left
     )
+
+
+def is_told_beside(asked: Asked, answer: Answer) -> bool:
+    """True where something is said beside the question that the row of a value does not speak of.
+
+    "He is only five. How much for him?" has no price without an age for its sure answer.
+    """
+    printed = [word for line in answer.evidence for word in words(line.text)]
+    said = [word for word in content_words(asked.context) if is_telling(word)]
+    return any(best_match(word, printed) == 0 for word in said)
 
 
 def _tells_whether_by_an_amount(asked: Asked, answer: Answer) -> bool:

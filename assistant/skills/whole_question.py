@@ -7,7 +7,13 @@ from assistant.answers import Answer, Basis, Note, NoteKind
 from assistant.skills import quote
 from assistant.skills.scene import Scene
 from assistant.skills.skill import Asked
-from assistant.skills.subject import asks_otherwise, foreign, is_in_doubt, unaccounted
+from assistant.skills.subject import (
+    asks_otherwise,
+    foreign,
+    is_in_doubt,
+    is_told_beside,
+    unaccounted,
+)
 
 SUBJECT_FREE = frozenset(
     {
@@ -41,8 +47,11 @@ def about_the_subject(answer: Answer, asked: Asked, scene: Scene) -> Answer:
     if answer.skill == "recipient" and answer.basis is Basis.READ and unaccounted(asked, answer):
         # A letter to a widow says whose funeral it was elsewhere.
         return dataclasses.replace(answer, basis=Basis.GUESS)
-    if answer.skill in SUBJECT_FREE or answer.note(NoteKind.QUOTED):
+    if answer.skill in SUBJECT_FREE:
         return answer
+    if answer.note(NoteKind.QUOTED):
+        doubted = answer.basis is Basis.READ and is_told_beside(asked, answer)
+        return dataclasses.replace(answer, basis=Basis.GUESS) if doubted else answer
     if asks_otherwise(asked, answer):
         quoted = quote.SKILL.find(asked, scene)
         told = answer if quoted is None or not quoted.found else quoted

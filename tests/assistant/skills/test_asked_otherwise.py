@@ -42,3 +42,10 @@ def test_whose_funeral_it_is_for_is_not_sure_to_be_whom_the_letter_is_for() -> N
     )
     assert Talk(letter).ask("who is it for").basis is Basis.READ
     assert Talk(letter).ask("whose funeral is it for").basis is not Basis.READ
+
+
+def test_what_is_said_beside_a_question_and_stands_nowhere_leaves_a_value_in_doubt() -> None:
+    pool = page("Pool", "Swim     $9.95")
+    assert Talk(pool).ask("how much is it").basis is Basis.READ
+    assert Talk(pool).ask("He is only five. How much is it?").basis is Basis.GUESS
+    assert Talk(pool).ask("We want a swim. How much is it?").basis is not Basis.UNKNOWN
