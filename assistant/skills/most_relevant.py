@@ -3,8 +3,8 @@
 It is asked only where the rules find nothing, guess, are sure of one value, or tell of the whole
 text. Where they find nothing, the place that likely answers is quoted; of several that they guess,
 those far less likely than the best are left out, a likelier place is told instead, and nothing
-where likely none answers; a sure value is a guess where another place likely answers. Nothing that
-it chooses is more than a guess.
+where the page hardly answers; a sure value is a guess where another place likely answers. Nothing
+that it chooses is more than a guess.
 
 The thresholds were chosen on the part "choose" of the pages of scripts/relevance, on none of which
 the model was trained, and looser ones, which win more there, left for the exam's sake: there the

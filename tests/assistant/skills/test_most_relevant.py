@@ -42,7 +42,7 @@ def test_where_words_lead_nowhere_the_place_that_stands_out_is_quoted_as_a_guess
 @pytest.mark.parametrize(
     "rank",
     [Liking(Christmas=5), Liking(Christmas=7), Liking()],
-    ids=["too weak", "likelier than not, and as likely nothing", "nothing"],
+    ids=["too weak", "one in four that nothing answers", "nothing"],
 )
 def test_what_is_not_likely_is_not_told(rank: Liking) -> None:
     found = asked(rank, LEFT, *CARD)
